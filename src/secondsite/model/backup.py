@@ -1,0 +1,46 @@
+"""A backup job, and what it really saves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.units import Seconds
+
+
+class Content(StrEnum):
+    """What one could get back from it."""
+
+    MESSAGES = "messages"
+    DATA = "data"
+    VOLUMES = "volumes"
+    RESOURCES = "resources"
+    CONFIGURATION = "configuration"
+    UNKNOWN = "unknown"
+
+
+class Where(StrEnum):
+    """The smallest failure that takes the backup together with what it saves."""
+
+    CLUSTER = "same-cluster"
+    REGION = "same-region"
+    ELSEWHERE = "other-region"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Backup:
+    """``covers`` names services. ``optional_upload``: the copy elsewhere is skipped when a credential is missing."""
+
+    name: str
+    covers: tuple[str, ...]
+    content: Content
+    where: Where
+    interval_s: Seconds
+    service: str = ""
+    retention_s: Seconds | None = None
+    destination: str = ""
+    errors_swallowed: bool = False
+    optional_upload: bool = False
+    restore_tested: bool = False

@@ -1,0 +1,40 @@
+"""What is promised: for a subject and a fault, RTO and RPO limits, and the confidence asked."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.fault import Fault
+from secondsite.model.units import Seconds
+
+
+class Subject(StrEnum):
+    API = "api"
+    NATS = "nats"
+    STATE = "state"
+    OBSERVABILITY = "observability"
+
+
+class Verdict(StrEnum):
+    """``unproven`` is everything that was not run, however good the estimate; never "met"."""
+
+    MET = "met"
+    BREACHED = "breached"
+    UNPROVEN = "unproven"
+
+
+@frozen
+class Contract:
+    """A limit of None is not promised."""
+
+    subject: Subject
+    fault: Fault
+    rto_s: Seconds | None = None
+    rpo_s: Seconds | None = None
+    confidence: float = 0.9
+
+    @property
+    def name(self) -> str:
+        return f"{self.subject}/{self.fault}"

@@ -1,0 +1,111 @@
+"""A System laid out over regions by a Strategy: concrete sites, clusters, links, copies, records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate
+from secondsite.model.fault import Fault
+from secondsite.model.nats import NatsCluster
+from secondsite.model.region import Region
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.model.traffic import Traffic
+
+
+class SiteRole(StrEnum):
+    """``vault`` holds backups only; ``witness`` holds a vote and no traffic."""
+
+    PRIMARY = "primary"
+    STANDBY = "standby"
+    ACTIVE = "active"
+    WITNESS = "witness"
+    VAULT = "vault"
+
+
+@frozen
+class Placed:
+    """A service at a site; ``replicas`` run all the time, the rest start on failover."""
+
+    service: str
+    replicas: int
+
+
+@frozen
+class Site:
+    region: Region
+    role: SiteRole
+    services: tuple[Placed, ...] = ()
+    control_plane: bool = True
+
+    def replicas(self, service: str) -> int:
+        return next((placed.replicas for placed in self.services if placed.service == service), 0)
+
+
+@frozen
+class WanLink:
+    """A connection between regions. ``kind``: gateway, leaf, route, database, backup or managed."""
+
+    kind: str
+    source: str
+    target: str
+    carries: str
+    bytes_per_s: float
+
+
+@frozen
+class Copy:
+    """One copy of a subject's data, as a level in a chain of copies (Keeton and Merchant, DSN 2004).
+
+    What a loss costs when this is the best surviving copy: ``hold`` (how long data waits before it sets
+    out) + ``propagate`` (how long it travels) + ``interval`` (how often the copy is refreshed).
+    ``survives`` are the faults after which the copy is there and good.
+    """
+
+    subject: Subject
+    what: str
+    region: str
+    method: str
+    hold: Estimate
+    propagate: Estimate
+    interval: Estimate
+    survives: frozenset[Fault]
+
+
+@frozen
+class Requirement:
+    """What a strategy needs first. ``hours`` of work once, ``monthly_usd`` is in the cost items already."""
+
+    id: str
+    what: str
+    why: str
+    hours: Estimate
+    source: str
+
+
+@frozen
+class Deployment:
+    system: System
+    strategy: Strategy
+    sites: tuple[Site, ...]
+    clusters: tuple[NatsCluster, ...]
+    links: tuple[WanLink, ...]
+    copies: tuple[Copy, ...]
+    traffic: Traffic
+    requirements: tuple[Requirement, ...] = ()
+    managed_plan: str = ""
+
+    @property
+    def primary(self) -> Site:
+        return self.sites[0]
+
+    @property
+    def standby(self) -> Site | None:
+        """The site that serves when the primary does not."""
+        return next((site for site in self.sites[1:] if site.role in (SiteRole.STANDBY, SiteRole.ACTIVE)), None)
+
+    def site(self, role: SiteRole) -> Site | None:
+        return next((site for site in self.sites if site.role is role), None)

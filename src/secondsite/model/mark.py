@@ -1,0 +1,35 @@
+"""Whether a value of the system was read, assumed, or written by a person.
+
+Marks lie beside the System, keyed by the path of the value (``services.kgent-api.replicas``), so that the
+nouns stay plain values and every figure and hazard can still say where its input came from.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.place import Place
+
+
+class Origin(StrEnum):
+    READ = "read"
+    ASSUMED = "assumed"
+    WRITTEN = "written"
+
+
+@frozen
+class Mark:
+    """``place`` is where it was read or written; ``why`` is the reason of an assumption."""
+
+    origin: Origin
+    place: Place | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        if self.origin is Origin.READ:
+            return f"read {self.place}"
+        if self.origin is Origin.ASSUMED:
+            return f"assumed: {self.why}"
+        return f"written {self.place}"

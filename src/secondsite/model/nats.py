@@ -1,0 +1,139 @@
+"""A NATS cluster: servers, JetStream, streams with their consumers, and how it is linked to other clusters.
+
+Used for what runs today (one cluster in one region) and for what a strategy lays out (several, linked).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.units import Bytes, Seconds
+
+
+class Retention(StrEnum):
+    LIMITS = "limits"
+    INTEREST = "interest"
+    WORKQUEUE = "workqueue"
+
+
+class Storage(StrEnum):
+    FILE = "file"
+    MEMORY = "memory"
+
+
+class Discard(StrEnum):
+    OLD = "old"
+    NEW = "new"
+
+
+@frozen
+class Consumer:
+    name: str
+    durable: bool = True
+    filter_subject: str = ""
+    max_deliver: int = -1
+    replicas: int = 0
+    ack_policy: str = "explicit"
+
+
+@frozen
+class Origin:
+    """What a stream is mirrored or sourced from; ``region`` is set in a Deployment."""
+
+    stream: str
+    domain: str = ""
+    region: str = ""
+
+
+@frozen
+class Stream:
+    """Limits are None where there is none. ``rate`` and ``message_bytes`` are measured or assumed loads."""
+
+    name: str
+    subjects: tuple[str, ...] = ()
+    retention: Retention = Retention.LIMITS
+    storage: Storage = Storage.FILE
+    discard: Discard = Discard.OLD
+    replicas: int = 1
+    max_age_s: Seconds | None = None
+    max_bytes: Bytes | None = None
+    max_messages: int | None = None
+    max_messages_per_subject: int | None = None
+    duplicate_window_s: Seconds = Seconds(120)
+    message_ttl: bool = False
+    async_persist: bool = False
+    placement: str = ""
+    mirror: Origin | None = None
+    sources: tuple[Origin, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+    erasure_duty: bool = False
+    rate_per_s: float | None = None
+    message_bytes: Bytes | None = None
+    messages: int | None = None
+    bytes: Bytes | None = None
+
+    @property
+    def kind(self) -> str:
+        """``kv``, ``object`` or ``stream``, by the naming rule of the JetStream clients."""
+        return "kv" if self.name.startswith("KV_") else "object" if self.name.startswith("OBJ_") else "stream"
+
+
+@frozen
+class GatewayLink:
+    """A gateway to a cluster of that name; all linked clusters form one super-cluster, one meta group."""
+
+    cluster: str
+    tls: bool = False
+
+
+@frozen
+class LeafLink:
+    """A leaf-node remote: what this cluster dials. Denies are the subjects that may not cross."""
+
+    cluster: str
+    account: str = ""
+    tls: bool = False
+    credentials: str = ""
+    deny_imports: tuple[str, ...] = ()
+    deny_exports: tuple[str, ...] = ()
+
+
+@frozen
+class NatsCluster:
+    """``servers`` counts nats-server processes; all of them vote for meta unless ``jetstream`` is false.
+
+    ``sync_interval_s`` is 0 for ``always``. Sizes are per server.
+    """
+
+    name: str
+    service: str = ""
+    region: str = ""
+    servers: int = 3
+    version: str = ""
+    jetstream: bool = True
+    domain: str = ""
+    system_account: str = ""
+    max_file_bytes: Bytes | None = None
+    max_memory_bytes: Bytes | None = None
+    sync_interval_s: Seconds = Seconds(120)
+    route_tls: bool = False
+    self_route: bool = True
+    reject_unknown_gateways: bool = False
+    gateways: tuple[GatewayLink, ...] = ()
+    leaves: tuple[LeafLink, ...] = ()
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def voters(self) -> int:
+        return self.servers if self.jetstream else 0
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """``2.10-alpine`` is (2, 10, 0); None when there is no number in it, as in ``latest``."""
+    numbers = text.lstrip("v").split("-")[0].split(".")
+    if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:3]):
+        return None
+    major, minor, patch = (*(int(part) for part in numbers[:3]), 0)[:3]
+    return major, minor, patch

@@ -1,0 +1,94 @@
+"""The ordered steps of failover, failback or repair: what is evaluated, rehearsed, published and executed.
+
+Steps form a graph (``after``); a step whose ``blocked`` is set cannot complete, and a procedure that needs
+it for a subject is unbounded for that subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate
+from secondsite.model.fault import Fault
+
+
+class Verb(StrEnum):
+    """What a step does; each verb has one executor."""
+
+    DETECT = "detect"
+    DECIDE = "decide"
+    FENCE = "fence"
+    RECORD_STATE = "record-state"
+    RESTORE_QUORUM = "restore-quorum"
+    DELETE_ORIGIN = "delete-origin"
+    ELECT = "elect"
+    PROMOTE_STREAMS = "promote-streams"
+    RESTORE_STREAMS = "restore-streams"
+    RESTORE_CONSUMERS = "restore-consumers"
+    CREATE_CLUSTER = "create-cluster"
+    RESTART = "restart"
+    START_SERVICES = "start-services"
+    SCALE_SERVICES = "scale-services"
+    PROMOTE_STORES = "promote-stores"
+    RESTORE_STORES = "restore-stores"
+    VERIFY_SECRETS = "verify-secrets"
+    CHANGE_TRAFFIC = "change-traffic"
+    CONVERGE = "converge"
+    VERIFY_PATH = "verify-path"
+    WAIT = "wait"
+    RESYNCHRONISE = "resynchronise"
+    SALVAGE = "salvage"
+    ANNOUNCE = "announce"
+
+
+class Need(StrEnum):
+    """What a step relies on that a fault may impair."""
+
+    CONTROL_PLANE = "control-plane"
+    CAPACITY = "capacity"
+    DNS_CONTROL = "dns-control"
+
+
+@frozen
+class Step:
+    """``limit_s`` is when to stop waiting and act on the failure. ``targets`` are streams, services, records."""
+
+    id: str
+    verb: Verb
+    title: str
+    check: str
+    duration: Estimate
+    limit_s: float
+    after: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    region: str = ""
+    reversible: bool = True
+    approval: bool = False
+    by_person: bool = False
+    needs: frozenset[Need] = frozenset()
+    blocked: str = ""
+
+
+@frozen
+class Procedure:
+    """``milestones``: for each subject, the step after which it is back."""
+
+    name: str
+    fault: Fault
+    steps: tuple[Step, ...]
+    milestones: Mapping[Subject, str] = field(factory=dict)
+
+    def step(self, step_id: str) -> Step:
+        return next(step for step in self.steps if step.id == step_id)
+
+    def leading_to(self, step_id: str) -> tuple[Step, ...]:
+        """The step and all it waits for, in the procedure's order."""
+        wanted = {step_id}
+        for step in reversed(self.steps):
+            if step.id in wanted:
+                wanted.update(step.after)
+        return tuple(step for step in self.steps if step.id in wanted)

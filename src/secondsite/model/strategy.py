@@ -1,0 +1,56 @@
+"""A strategy by its three parts; its id is ``pattern/link``, with ``/switch`` where it is not DNS failover."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class Pattern(StrEnum):
+    SINGLE_REGION = "single-region"
+    BACKUP_RESTORE = "backup-restore"
+    PILOT_LIGHT = "pilot-light"
+    WARM_STANDBY = "warm-standby"
+    ACTIVE_ACTIVE = "active-active"
+
+
+class Link(StrEnum):
+    """``none`` is the baseline: what runs today, with whatever backups it has."""
+
+    NONE = "none"
+    BACKUP = "backup"
+    SUPERCLUSTER_MIRROR = "supercluster-mirror"
+    SUPERCLUSTER_MIRROR_WITNESS = "supercluster-mirror-witness"
+    LEAFNODE_MIRROR = "leafnode-mirror"
+    STRETCH = "stretch"
+    SOURCED = "sourced"
+    MANAGED = "managed"
+
+
+class Switch(StrEnum):
+    DNS = "dns"
+    WEIGHTED = "weighted"
+    MANUAL = "manual"
+
+
+@frozen(order=True)
+class Strategy:
+    pattern: Pattern
+    link: Link
+    switch: Switch = Switch.DNS
+
+    @property
+    def id(self) -> str:
+        tail = "" if self.switch is Switch.DNS else f"/{self.switch}"
+        return f"{self.pattern}/{self.link}{tail}"
+
+    def __str__(self) -> str:
+        return self.id
+
+    @classmethod
+    def parse(cls, text: str) -> Strategy:
+        parts = text.split("/")
+        if len(parts) not in (2, 3):
+            raise ValueError(f"{text!r} is not a strategy; write pattern/link, such as warm-standby/leafnode-mirror")
+        return cls(Pattern(parts[0]), Link(parts[1]), Switch(parts[2]) if len(parts) == 3 else Switch.DNS)

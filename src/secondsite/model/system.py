@@ -1,0 +1,66 @@
+"""What runs today, as read from manifests and live servers or written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from secondsite.model.alert import Alert
+from secondsite.model.backup import Backup
+from secondsite.model.contract import Contract
+from secondsite.model.economics import Economics
+from secondsite.model.gateway import Gateway
+from secondsite.model.load import Load, Population
+from secondsite.model.mark import Mark
+from secondsite.model.nats import NatsCluster
+from secondsite.model.place import Place
+from secondsite.model.region import Region
+from secondsite.model.secret import Secret
+from secondsite.model.service import Role, Service
+from secondsite.model.store import Store
+from secondsite.model.traffic import Traffic
+from secondsite.model.waiver import Waiver
+
+
+@frozen
+class System:
+    """``second`` and ``third`` are the regions a strategy may use beside ``region``.
+
+    ``marks`` says of each value, by its dotted path, whether it was read, assumed or written; lists are keyed
+    by name: ``services.kgent-api.replicas``, ``nats.nats.streams.EVENTS.max_age``, ``traffic.ttl``.
+    """
+
+    name: str
+    region: Region
+    second: Region | None = None
+    third: Region | None = None
+    services: tuple[Service, ...] = ()
+    nats: tuple[NatsCluster, ...] = ()
+    stores: tuple[Store, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    backups: tuple[Backup, ...] = ()
+    traffic: Traffic = Traffic()
+    load: Load = Load()
+    users: tuple[Population, ...] = ()
+    economics: Economics = Economics()
+    contracts: tuple[Contract, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    marks: Mapping[str, Mark] = field(factory=dict, eq=False, repr=False)
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)
+
+    def with_role(self, role: Role) -> tuple[Service, ...]:
+        return tuple(service for service in self.services if service.role is role)
+
+    def place(self, path: str) -> Place:
+        """Where the value at ``path`` stands: its own mark, or that of the nearest noun around it."""
+        parts = path.split(".")
+        for end in range(len(parts), 0, -1):
+            mark = self.marks.get(".".join(parts[:end]))
+            if mark and mark.place:
+                return mark.place
+        return Place("secondsite.yaml")
