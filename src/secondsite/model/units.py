@@ -31,7 +31,7 @@ def parse_seconds(text: str | float) -> Seconds:
     source = str(text).strip()
     parts = _DURATION.findall(source)
     if not parts or "".join(number + unit for number, unit in parts) != source:
-        raise ValueError(f"{text!r} is not a duration; write a number with ms, s, m, h, d or w, such as 5m or 1h30m")
+        raise ValueError(f"{text!r} is not a duration; write a number and a unit, such as 90s, 5m or 1h30m")
     return Seconds(_finite(math.fsum(float(number) * _SECONDS[unit] for number, unit in parts), text))
 
 
@@ -39,7 +39,7 @@ def parse_bytes(text: str | int) -> Bytes:
     """``10Gi``, ``128MB``, ``8GB`` or a bare number of bytes. In bytes."""
     match = _NUMBER_UNIT.fullmatch(str(text).strip())
     if not match or match[2] not in _BYTES:
-        raise ValueError(f"{text!r} is not a size; write a number with Ki, Mi, Gi or Ti (or K, M, G, T), such as 10Gi")
+        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 512Mi, 10Gi or 8GB")
     return Bytes(round(_finite(float(match[1]) * _BYTES[match[2]], text)))
 
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 @frozen
 class Waiver:
-    """``rule`` is a rule id; ``at`` limits it to subjects or files with that name in them (empty: everywhere)."""
+    """``rule`` is a rule id; ``at`` limits it to subjects or files with that name in them (empty: all)."""
 
     rule: str
     reason: str
