@@ -105,9 +105,7 @@ class Deployment:
     @property
     def standby(self) -> Site | None:
         """The site that serves when the primary does not."""
-        return next(
-            (site for site in self.sites[1:] if site.role in (SiteRole.STANDBY, SiteRole.ACTIVE)), None
-        )
+        return next((site for site in self.sites[1:] if site.role in (SiteRole.STANDBY, SiteRole.ACTIVE)), None)
 
     def site(self, role: SiteRole) -> Site | None:
         return next((site for site in self.sites if site.role is role), None)

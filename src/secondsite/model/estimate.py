@@ -125,9 +125,7 @@ class Estimate:
         return math.inf if self.distribution is None else self.distribution.mean
 
 
-def fixed(
-    name: str, value: float, unit: str, source: str, provenance: Provenance = Provenance.DERIVED
-) -> Estimate:
+def fixed(name: str, value: float, unit: str, source: str, provenance: Provenance = Provenance.DERIVED) -> Estimate:
     """A figure without spread: a count, a setting, a list price."""
     return Estimate(name, unit, Fixed(value), provenance, source)
 

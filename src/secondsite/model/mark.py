@@ -33,3 +33,13 @@ class Mark:
         if self.origin is Origin.ASSUMED:
             return f"assumed: {self.why}"
         return f"written {self.place}"
+
+
+def key_of(attribute: str) -> str:
+    """The key in ``secondsite.yaml`` of a noun's attribute: the unit goes, as the value carries it (``rto: 5m``)."""
+    if attribute.endswith("_per_s"):
+        return attribute
+    for unit in ("_s", "_bytes", "_cores"):
+        if attribute.endswith(unit):
+            return attribute.removesuffix(unit)
+    return attribute

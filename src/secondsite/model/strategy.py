@@ -52,7 +52,5 @@ class Strategy:
     def parse(cls, text: str) -> Strategy:
         parts = text.split("/")
         if len(parts) not in (2, 3):
-            raise ValueError(
-                f"{text!r} is not a strategy; write pattern/link, such as warm-standby/leafnode-mirror"
-            )
+            raise ValueError(f"{text!r} is not a strategy; write pattern/link, such as warm-standby/leafnode-mirror")
         return cls(Pattern(parts[0]), Link(parts[1]), Switch(parts[2]) if len(parts) == 3 else Switch.DNS)

@@ -1,0 +1,1 @@
+"""Rules over a System or a Deployment -> Hazards. Pure."""

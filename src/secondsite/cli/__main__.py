@@ -1,0 +1,52 @@
+"""The entry point: finds the verb, and ends every run with an exit code and, on failure, what to do about it.
+
+Verbs are named by import path so that ``secondsite --help`` loads none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+from secondsite import __version__
+from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, SecondsiteError
+
+app = App(
+    name="secondsite",
+    version=__version__,
+    help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
+)
+app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
+app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
+app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+
+
+def main() -> None:
+    """Run one verb; never a traceback for what a user can mend."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one run."""
+    try:
+        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
+    except SecondsiteError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: nothing was left half written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if type(error).__module__.startswith("cyclopts"):
+            return EXIT_BAD_INPUT
+        raise
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Simulate, price, latency, complexity, recommend. Pure: the seed is handed in."""

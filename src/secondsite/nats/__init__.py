@@ -1,0 +1,1 @@
+"""The door to NATS servers: JetStream API and monitoring endpoint."""

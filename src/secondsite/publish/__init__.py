@@ -1,0 +1,1 @@
+"""Documents, tables, charts and reports from typed values; templates compute nothing."""
