@@ -1,0 +1,328 @@
+"""YAML as a tree of nodes that know where they stand, from text that may be hostile.
+
+Every value that is read can be shown with file and line, and every error too. What always holds: the answer is
+a list of documents or an `InputError`; never a hang, never another exception. Aliases are kept shared in memory
+and counted as if they were written out, so that a small file cannot unfold into a large one. Scalars follow the
+YAML 1.2 core schema; merge keys (``<<``) are applied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from attrs import define, field, frozen
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from secondsite.model.errors import InputError, Problem
+from secondsite.model.place import Place
+
+MAX_FILE_BYTES = 20_000_000
+MAX_NODES = 2_000_000
+MAX_ALIAS_EXPANSION = 200_000
+MAX_DEPTH = 100
+MAX_PROBLEMS = 50
+
+Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
+
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_WORDS: dict[str, bool | float | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", "+.inf"), float("inf")),
+    "-.inf": float("-inf"),
+    ".nan": float("nan"),
+}
+_MAX_DIGITS = 400
+# The scanner of the library meets some malformed input with these instead of its own errors.
+_SCANNER_ERRORS = (ValueError, OverflowError, IndexError, AttributeError, TypeError, KeyError, AssertionError)
+
+
+@frozen(eq=False)
+class ScalarNode:
+    """``value`` is resolved, ``text`` as written; ``block`` is true for ``|`` and ``>``."""
+
+    value: str | int | float | bool | None
+    text: str
+    place: Place
+    block: bool = False
+
+    @property
+    def first_line(self) -> int:
+        """The line of the file where the text's own first line stands."""
+        return self.place.line + 1 if self.block else self.place.line
+
+
+@frozen(eq=False)
+class ListNode:
+    items: tuple[Node, ...]
+    place: Place
+
+
+@frozen(eq=False)
+class MapNode:
+    """``keys`` says where each key stands."""
+
+    entries: dict[str, Node]
+    keys: dict[str, Place]
+    place: Place
+
+    def get(self, key: str) -> Node | None:
+        return self.entries.get(key)
+
+
+Node: TypeAlias = ScalarNode | ListNode | MapNode
+
+
+def read_text(path: Path, file: str) -> str:
+    """The file's text, within the limits. ``file`` is how it is named in errors. Raises `InputError`."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise InputError.at(
+                file,
+                f"the file has {size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read",
+                "split it, or name the files that matter",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError.at(
+            file, f"cannot be read: {error.strerror or error}", "name a readable file or folder"
+        ) from None
+    if b"\0" in data:
+        raise InputError.at(
+            file, "is binary, not YAML text", "name only manifests, or give the file another ending than .yaml"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError.at(Place(file, line), "is not UTF-8 text", "save the file as UTF-8") from None
+
+
+def load_documents(text: str, file: str) -> list[Node]:
+    """All documents of the text, empty ones left out. Raises `InputError` with every problem of the text."""
+    if len(text) > MAX_FILE_BYTES:
+        raise InputError.at(
+            file, f"the text has more than {MAX_FILE_BYTES:,} characters", "split it, or name the files that matter"
+        )
+    composer = _Composer(file)
+    try:
+        documents = composer.compose(YAML(typ="safe", pure=True).parse(text))
+    except MarkedYAMLError as error:
+        raise InputError([_syntax_problem(error, text, file)]) from None
+    except (YAMLError, YAMLStreamError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError.at(
+            file, f"is not YAML: {reason}", "correct it; YAML is text of printable characters"
+        ) from None
+    except _SCANNER_ERRORS as error:
+        raise InputError.at(
+            file, f"is not YAML ({type(error).__name__}: {error})", "correct the escape, tag or directive in it"
+        ) from None
+    if composer.problems:
+        raise InputError(composer.problems)
+    return documents
+
+
+def to_plain(node: Node | None) -> Plain:
+    """The values without their places, as a YAML library would have loaded them."""
+    if node is None:
+        return None
+    if isinstance(node, ScalarNode):
+        return node.value
+    if isinstance(node, ListNode):
+        return [to_plain(item) for item in node.items]
+    return {key: to_plain(value) for key, value in node.entries.items()}
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all below it, in the order of the text."""
+    yield node
+    children = node.items if isinstance(node, ListNode) else node.entries.values() if isinstance(node, MapNode) else ()
+    for child in children:
+        yield from walk(child)
+
+
+def _syntax_problem(error: MarkedYAMLError, text: str, file: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+    what = " ".join(str(part) for part in (error.context, error.problem) if part) or "cannot be parsed"
+    line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") + 1 and text else ""
+    if "{{" in line or ("{{" in text and "{%" not in text and "flow" in what):
+        return Problem(place, f"is a template, not YAML: {what}", "render it first, as with `helm template`")
+    return Problem(place, f"is not YAML: {what}", "correct the indentation or quoting there")
+
+
+@define(eq=False)
+class _Open:
+    """A collection that is still being read; in a mapping ``key`` is the key that waits for its value."""
+
+    place: Place
+    anchor: str | None
+    mapping: bool
+    items: list[Node] = field(factory=list)
+    entries: dict[str, Node] = field(factory=dict)
+    keys: dict[str, Place] = field(factory=dict)
+    merged: list[Node] = field(factory=list)
+    key: str | None = None
+    size: int = 1
+
+
+@define(eq=False)
+class _Composer:
+    """Builds nodes from events without recursion; ``sizes`` counts each anchored node as if written out."""
+
+    file: str
+    problems: list[Problem] = field(factory=list)
+    documents: list[Node] = field(factory=list)
+    stack: list[_Open] = field(factory=list)
+    anchors: dict[str, tuple[Node, int] | None] = field(factory=dict)
+    nodes: int = 0
+    expanded: int = 0
+
+    def compose(self, events: Iterator[Event]) -> list[Node]:
+        for event in events:
+            if isinstance(event, ScalarEvent):
+                self._add(self._scalar(event), 1, event.anchor)
+            elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+                self._open(event)
+            elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+                self._close()
+            elif isinstance(event, AliasEvent):
+                self._alias(event)
+            elif isinstance(event, (DocumentStartEvent, DocumentEndEvent)):
+                self.anchors.clear()
+                self.stack.clear()
+        return self.documents
+
+    def _place(self, event: Event) -> Place:
+        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _scalar(self, event: ScalarEvent) -> ScalarNode:
+        plain = event.style is None or event.style == ""
+        value = _resolve(event.value) if (plain and event.ctag is None) or _tag(event) in _SCHEMA_TAGS else event.value
+        return ScalarNode(value, event.value, self._place(event), block=event.style in ("|", ">"))
+
+    def _open(self, event: MappingStartEvent | SequenceStartEvent) -> None:
+        place = self._place(event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise InputError.at(place, f"is nested deeper than {MAX_DEPTH} levels", "flatten it")
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        self.stack.append(_Open(place, event.anchor, isinstance(event, MappingStartEvent)))
+
+    def _close(self) -> None:
+        done = self.stack.pop()
+        node: Node
+        if done.mapping:
+            self._merge(done)
+            node = MapNode(done.entries, done.keys, done.place)
+        else:
+            node = ListNode(tuple(done.items), done.place)
+        self._add(node, done.size, done.anchor)
+
+    def _alias(self, event: AliasEvent) -> None:
+        place = self._place(event)
+        if event.anchor not in self.anchors:
+            raise InputError.at(place, f"*{event.anchor} refers to no anchor before it", f"define &{event.anchor}")
+        known = self.anchors[event.anchor]
+        if known is None:
+            raise InputError.at(place, f"*{event.anchor} contains itself", "write the value out")
+        node, size = known
+        self.expanded += size
+        if self.expanded > MAX_ALIAS_EXPANSION:
+            raise InputError.at(
+                place,
+                f"aliases unfold to more than {MAX_ALIAS_EXPANSION:,} values",
+                "write the values out, or use fewer aliases",
+            )
+        self._add(node, size, None)
+
+    def _add(self, node: Node, size: int, anchor: str | None) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise InputError.at(node.place, f"the file has more than {MAX_NODES:,} values", "split it")
+        if anchor:
+            self.anchors[anchor] = (node, size)
+        if not self.stack:
+            if not (isinstance(node, ScalarNode) and node.value is None):
+                self.documents.append(node)
+            return
+        parent = self.stack[-1]
+        parent.size += size
+        if not parent.mapping:
+            parent.items.append(node)
+        elif parent.key is None:
+            self._take_key(parent, node)
+        else:
+            self._take_value(parent, parent.key, node)
+
+    def _take_key(self, parent: _Open, node: Node) -> None:
+        if not isinstance(node, ScalarNode):
+            raise InputError.at(node.place, "a mapping's key is itself a collection", "write a plain key")
+        if node.text in parent.keys:
+            self._report(
+                Problem(
+                    node.place,
+                    f"{node.text!r} stands twice, first at line {parent.keys[node.text].line}",
+                    "keep one of the two",
+                )
+            )
+        parent.key = node.text
+        if node.text != "<<":
+            parent.keys[node.text] = node.place
+
+    def _take_value(self, parent: _Open, key: str, node: Node) -> None:
+        parent.key = None
+        if key != "<<":
+            parent.entries[key] = node
+            return
+        parent.merged.extend(node.items if isinstance(node, ListNode) else (node,))
+
+    def _merge(self, done: _Open) -> None:
+        for source in done.merged:
+            if not isinstance(source, MapNode):
+                self._report(Problem(source.place, "<< takes a mapping or a list of them", "name an anchored mapping"))
+                continue
+            for key, value in source.entries.items():
+                if key not in done.entries:
+                    done.entries[key] = value
+                    done.keys[key] = source.keys[key]
+
+    def _report(self, problem: Problem) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+
+_SCHEMA_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+
+
+def _tag(event: ScalarEvent) -> str:
+    return str(event.tag) if event.tag is not None else ""
+
+
+def _resolve(text: str) -> str | int | float | bool | None:
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > _MAX_DIGITS or text[0] not in "+-.0123456789":
+        return text
+    if _INT.fullmatch(text):
+        return int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text
