@@ -90,7 +90,23 @@ class Quantiles:
         return known[p]
 
 
-Distribution: TypeAlias = Fixed | Uniform | Lognormal | Quantiles
+@frozen
+class Maybe:
+    """Zero, except with ``probability``: then it is ``then``."""
+
+    probability: float
+    then: Fixed | Uniform | Lognormal
+
+    def quantile(self, p: float) -> float:
+        none = 1 - self.probability
+        return 0.0 if p <= none else self.then.quantile((p - none) / self.probability)
+
+    @property
+    def mean(self) -> float:
+        return self.probability * self.then.mean
+
+
+Distribution: TypeAlias = Fixed | Uniform | Lognormal | Maybe | Quantiles
 
 
 @frozen
