@@ -77,13 +77,14 @@ class Copy:
 
 @frozen
 class Requirement:
-    """What a strategy needs first. ``hours`` of work once, ``monthly_usd`` is in the cost items already."""
+    """What a strategy needs first: ``hours`` of work, once. ``without`` says what happens where it is skipped."""
 
     id: str
     what: str
     why: str
     hours: Estimate
     source: str
+    without: str = ""
 
 
 @frozen
@@ -106,6 +107,11 @@ class Deployment:
     def standby(self) -> Site | None:
         """The site that serves when the primary does not."""
         return next((site for site in self.sites[1:] if site.role in (SiteRole.STANDBY, SiteRole.ACTIVE)), None)
+
+    @property
+    def serving(self) -> tuple[Site, ...]:
+        """The sites that take traffic while nothing is wrong."""
+        return tuple(site for site in self.sites if site.role in (SiteRole.PRIMARY, SiteRole.ACTIVE))
 
     def site(self, role: SiteRole) -> Site | None:
         return next((site for site in self.sites if site.role is role), None)

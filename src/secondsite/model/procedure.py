@@ -75,12 +75,16 @@ class Step:
 
 @frozen
 class Procedure:
-    """``milestones``: for each subject, the step after which it is back."""
+    """``milestones``: for each subject, the step after which it is back; a subject without one is not affected.
+
+    ``affected`` is the share of requests that fail meanwhile.
+    """
 
     name: str
     fault: Fault
     steps: tuple[Step, ...]
     milestones: Mapping[Subject, str] = field(factory=dict)
+    affected: float = 1.0
 
     def step(self, step_id: str) -> Step:
         return next(step for step in self.steps if step.id == step_id)
