@@ -1,0 +1,114 @@
+"""Round-trip times between regions, in milliseconds.
+
+A pair that nobody measured is an error that says how to add it, never the time of a neighbour. Where both
+directions are known their mean is taken, so that the table is symmetric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from attrs import field, frozen
+
+from secondsite.catalogue.table import USER_FOLDER, Row, parse_all, shipped, users
+from secondsite.model.errors import SecondsiteError
+from secondsite.model.estimate import Estimate, Fixed, Provenance
+
+ROUND_TRIPS = "round_trips.csv"
+ROUND_TRIP_COLUMNS = ("provider", "src", "dst", "rtt_ms", "statistic")
+ANY = "*"
+ASSUMED_RANGE = (0.7, 1.5)
+
+
+@frozen
+class RoundTrip:
+    provider: str
+    src: str
+    dst: str
+    ms: float
+    statistic: str
+    provenance: Provenance
+    source: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.provider, self.src, self.dst
+
+
+@frozen
+class RoundTrips:
+    rows: Mapping[tuple[str, str, str], RoundTrip]
+    _known: dict[tuple[str, str, str], Estimate] = field(factory=dict, eq=False, repr=False, init=False)
+
+    def between(self, provider: str, a: str, b: str) -> Estimate:
+        """In ms. Raises InputError for a pair that is not in the table."""
+        first, second = sorted((a, b))
+        key = (provider, first, second)
+        if key not in self._known:
+            self._known[key] = self._estimate(provider, first, second)
+        return self._known[key]
+
+    def known(self, provider: str, a: str, b: str) -> bool:
+        return bool(self._found(provider, a, b))
+
+    def _found(self, provider: str, a: str, b: str) -> list[RoundTrip]:
+        keys = {(provider, a, b), (provider, b, a)}
+        found = [self.rows[key] for key in sorted(keys) if key in self.rows]
+        inside = self.rows.get((provider, ANY, ANY))
+        return found or ([inside] if inside and a == b else [])
+
+    def _estimate(self, provider: str, a: str, b: str) -> Estimate:
+        rows = self._found(provider, a, b)
+        if not rows:
+            raise _missing(provider, a, b)
+        assumed = any(row.provenance is Provenance.ASSUMED for row in rows)
+        return Estimate(
+            name=f"round trip {a} - {b}",
+            unit="ms",
+            distribution=Fixed(sum(row.ms for row in rows) / len(rows)),
+            provenance=Provenance.ASSUMED if assumed else rows[0].provenance,
+            source="; ".join(sorted({f"{row.statistic}, {row.source}" for row in rows})),
+            plausible=ASSUMED_RANGE if assumed else (1.0, 1.0),
+            settle=f"ping between a machine in {a} and one in {b} for a day" if assumed else "",
+        )
+
+
+def _missing(provider: str, a: str, b: str) -> SecondsiteError:
+    return InputError.at(
+        f"catalogue/data/{ROUND_TRIPS}",
+        f"the round-trip time between {a} and {b} on {provider or 'an unnamed provider'} is not known",
+        f"measure it and add it to {USER_FOLDER}/{ROUND_TRIPS}: secondsite catalogue add-rtt {a} {b} MS "
+        f"--provider {provider or 'PROVIDER'} --source TEXT",
+    )
+
+
+def _round_trip(row: Row) -> RoundTrip:
+    if not row["provider"] or not row["src"] or not row["dst"]:
+        raise row.wrong("names no provider or no region", "write provider, src and dst")
+    return RoundTrip(
+        provider=row["provider"],
+        src=row["src"],
+        dst=row["dst"],
+        ms=row.number("rtt_ms"),
+        statistic=row["statistic"],
+        provenance=row.provenance,
+        source=row.source,
+    )
+
+
+def load_round_trips(extra: Path | None = None) -> RoundTrips:
+    """``extra`` is the user's catalogue folder; one of its rows replaces the shipped ones of both directions."""
+    rows = dict(_shipped())
+    added = parse_all(users(extra, ROUND_TRIPS, ROUND_TRIP_COLUMNS), _round_trip)
+    for row in added:
+        rows.pop(row.key, None)
+        rows.pop((row.provider, row.dst, row.src), None)
+    rows.update({row.key: row for row in added})
+    return RoundTrips(rows)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[tuple[str, str, str], RoundTrip]:
+    return {row.key: row for row in parse_all(shipped(ROUND_TRIPS, ROUND_TRIP_COLUMNS), _round_trip)}
