@@ -13,7 +13,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from secondsite.catalogue.table import USER_FOLDER, Row, parse_all, shipped, users
-from secondsite.model.errors import SecondsiteError
+from secondsite.model.errors import InputError, SecondsiteError
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 
 ROUND_TRIPS = "round_trips.csv"
