@@ -173,7 +173,7 @@ def _missing(provider: str, item: str, region: str) -> SecondsiteError:
 
 def load_prices(extra: Path | None = None) -> Prices:
     """``extra`` is the user's catalogue folder; one of its rows replaces the shipped one of the same key."""
-    added = parse_all(users(extra, PRICES, PRICE_COLUMNS), _price)
+    added = parse_all(users(extra, PRICES, PRICE_COLUMNS), parse_price)
     return Prices(
         rows={**_shipped(), **{price.key: price for price in added}},
         transfers=_transfers(),
@@ -183,7 +183,7 @@ def load_prices(extra: Path | None = None) -> Prices:
     )
 
 
-def _price(row: Row) -> Price:
+def parse_price(row: Row) -> Price:
     if not all(row[column] for column in ("provider", "item", "region", "unit")):
         raise row.wrong("names no provider, item, region or unit", "write all four; region * is every region")
     return Price(
@@ -199,7 +199,7 @@ def _price(row: Row) -> Price:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Mapping[tuple[str, str, str], Price]:
-    return {price.key: price for price in parse_all(shipped(PRICES, PRICE_COLUMNS), _price)}
+    return {price.key: price for price in parse_all(shipped(PRICES, PRICE_COLUMNS), parse_price)}
 
 
 @lru_cache(maxsize=1)

@@ -84,7 +84,7 @@ def _missing(provider: str, a: str, b: str) -> SecondsiteError:
     )
 
 
-def _round_trip(row: Row) -> RoundTrip:
+def parse_round_trip(row: Row) -> RoundTrip:
     if not row["provider"] or not row["src"] or not row["dst"]:
         raise row.wrong("names no provider or no region", "write provider, src and dst")
     return RoundTrip(
@@ -101,7 +101,7 @@ def _round_trip(row: Row) -> RoundTrip:
 def load_round_trips(extra: Path | None = None) -> RoundTrips:
     """``extra`` is the user's catalogue folder; one of its rows replaces the shipped ones of both directions."""
     rows = dict(_shipped())
-    added = parse_all(users(extra, ROUND_TRIPS, ROUND_TRIP_COLUMNS), _round_trip)
+    added = parse_all(users(extra, ROUND_TRIPS, ROUND_TRIP_COLUMNS), parse_round_trip)
     for row in added:
         rows.pop(row.key, None)
         rows.pop((row.provider, row.dst, row.src), None)
@@ -111,4 +111,4 @@ def load_round_trips(extra: Path | None = None) -> RoundTrips:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Mapping[tuple[str, str, str], RoundTrip]:
-    return {row.key: row for row in parse_all(shipped(ROUND_TRIPS, ROUND_TRIP_COLUMNS), _round_trip)}
+    return {row.key: row for row in parse_all(shipped(ROUND_TRIPS, ROUND_TRIP_COLUMNS), parse_round_trip)}

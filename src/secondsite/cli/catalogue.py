@@ -1,0 +1,108 @@
+"""``secondsite catalogue``: what regions are known, and rows that the shipped tables lack."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from attrs import frozen
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeFloat
+
+from secondsite.catalogue.additions import add_row
+from secondsite.catalogue.prices import PRICES
+from secondsite.catalogue.regions import COUNTERPARTS, load_regions
+from secondsite.catalogue.round_trips import ROUND_TRIPS
+from secondsite.catalogue.table import USER_FOLDER
+from secondsite.model.errors import InputError
+
+
+@frozen
+class Origin:
+    """Where a row comes from, and the folder it goes to."""
+
+    source: Annotated[str, Parameter(help="Where the figure comes from.")]
+    provenance: Annotated[
+        Literal["measured", "published", "assumed"],
+        Parameter(help="How it is known: measured by you, published, or assumed."),
+    ] = "assumed"
+    as_of: Annotated[str, Parameter(help="When it was so; today when left out.")] = ""
+    catalogue: Annotated[Path, Parameter(help="The folder beside secondsite.yaml that holds your rows.")] = Path(
+        USER_FOLDER
+    )
+
+    def add(self, table: str, cells: tuple[str, ...]) -> int:
+        as_of = self.as_of or datetime.now(UTC).date().isoformat()
+        print(f"written to {add_row(self.catalogue, table, cells, (self.source, as_of, self.provenance))}")
+        return 0
+
+
+From = Annotated[Origin, Parameter(name="*")]
+
+app = App(name="catalogue", help="Look up and extend prices, round-trip times and regions.")
+
+
+@app.command(name="add-rtt")
+def add_rtt(
+    src: str,
+    dst: str,
+    ms: NonNegativeFloat,
+    *,
+    origin: From,
+    provider: str = "",
+) -> int:
+    """Add the round-trip time between two regions, in milliseconds.
+
+    Parameters
+    ----------
+    provider
+        Whose regions they are; not needed where only one provider has a region named SRC.
+    """
+    owner = provider or load_regions().provider_of(src)
+    if not owner:
+        raise InputError.at("--provider", f"no one provider has a region named {src}", "name it: --provider PROVIDER")
+    return origin.add(ROUND_TRIPS, (owner, src, dst, repr(ms), "p50"))
+
+
+@app.command(name="add-price")
+def add_price(
+    provider: str,
+    item: str,
+    region: str,
+    price: NonNegativeFloat,
+    unit: str,
+    *,
+    origin: From,
+) -> int:
+    """Add the price of an item in US dollars, such as ``aws lb_hour us-east-1 0.0225 USD/h``."""
+    return origin.add(PRICES, (provider, item, region, repr(price), unit))
+
+
+@app.command(name="add-counterpart")
+def add_counterpart(
+    provider: str,
+    region: str,
+    aws: str,
+    gcp: str,
+    azure: str,
+    *,
+    origin: From,
+) -> int:
+    """Add the regions of the three price lists that stand in for a region."""
+    return origin.add(COUNTERPARTS, (provider, region, aws, gcp, azure))
+
+
+@app.command
+def regions(provider: str = "") -> int:
+    """List the known regions, of one provider or of all."""
+    by_provider: dict[str, list[str]] = defaultdict(list)
+    for owner, region in sorted(load_regions().continents):
+        by_provider[owner].append(region)
+    if provider and provider not in by_provider:
+        raise InputError.at("PROVIDER", f"no region of {provider} is known", f"name one of {', '.join(by_provider)}")
+    for owner in [provider] if provider else by_provider:
+        for region in by_provider[owner]:
+            print(f"{owner} {region}")
+    return 0
