@@ -104,7 +104,7 @@ class LeafLink:
 class NatsCluster:
     """``servers`` counts nats-server processes; all of them vote for meta unless ``jetstream`` is false.
 
-    ``sync_interval_s`` is 0 for ``always``. Sizes are per server.
+    ``sync_interval_s`` is 0 for ``always``. Sizes are per server. ``accounts`` are those its configuration names.
     """
 
     name: str
@@ -124,6 +124,7 @@ class NatsCluster:
     gateways: tuple[GatewayLink, ...] = ()
     leaves: tuple[LeafLink, ...] = ()
     streams: tuple[Stream, ...] = ()
+    accounts: tuple[str, ...] = ()
 
     @property
     def voters(self) -> int:
