@@ -47,13 +47,17 @@ class Site:
 
 @frozen
 class WanLink:
-    """A connection between regions. ``kind``: gateway, leaf, route, database, backup or managed."""
+    """A connection between regions. ``kind``: gateway, leaf, route, database, backup or managed.
+
+    ``rtt_s`` is the round trip between the two, where it is known.
+    """
 
     kind: str
     source: str
     target: str
     carries: str
     bytes_per_s: float
+    rtt_s: float | None = None
 
 
 @frozen
@@ -62,7 +66,8 @@ class Copy:
 
     What a loss costs when this is the best surviving copy: ``hold`` (how long data waits before it sets
     out) + ``propagate`` (how long it travels) + ``interval`` (how often the copy is refreshed).
-    ``survives`` are the faults after which the copy is there and good.
+    ``survives`` are the faults after which the copy is there and good; ``covers`` names the stores it holds
+    (empty: all there is of the subject).
     """
 
     subject: Subject
@@ -73,6 +78,7 @@ class Copy:
     propagate: Estimate
     interval: Estimate
     survives: frozenset[Fault]
+    covers: tuple[str, ...] = ()
 
 
 @frozen

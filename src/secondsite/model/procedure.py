@@ -53,9 +53,23 @@ class Need(StrEnum):
     DNS_CONTROL = "dns-control"
 
 
+class QuorumMethod(StrEnum):
+    """How a step means to give a meta group its majority back; only the first two do."""
+
+    RESCUE = "rescue"
+    REMOVE_PEERS = "remove-peers"
+    ADD_SERVERS = "add-servers"
+    WIPE_META = "wipe-meta"
+    LONE_STORE = "lone-store"
+
+
 @frozen
 class Step:
-    """``limit_s`` is when to stop waiting and act on the failure. ``targets`` are streams, services, records."""
+    """``limit_s`` is when to stop waiting and act on the failure. ``targets`` are streams, services, records.
+
+    ``method`` is for steps that restore a quorum. ``subjects`` are what promoted streams will listen on, where
+    that is not what their origins listened on.
+    """
 
     id: str
     verb: Verb
@@ -71,6 +85,8 @@ class Step:
     by_person: bool = False
     needs: frozenset[Need] = frozenset()
     blocked: str = ""
+    method: QuorumMethod | None = None
+    subjects: tuple[str, ...] = ()
 
 
 @frozen

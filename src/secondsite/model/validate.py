@@ -1,0 +1,254 @@
+"""What cannot be true of a System, however well it is spelt: dangling names, shares that do not sum to one.
+
+Pure. A path leads through attributes and positions, so that whoever read the System can say where it stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from secondsite.model.service import Autoscale
+from secondsite.model.system import System
+
+Path = tuple[str | int, ...]
+
+_SHARE_TOLERANCE = 0.001
+
+
+@frozen
+class Flaw:
+    path: Path
+    what: str
+    remedy: str
+
+
+def flaws(system: System) -> list[Flaw]:
+    """All of them, in the order of the checks."""
+    return [flaw for check in _CHECKS for flaw in check(system)]
+
+
+def find_cycle(edges: dict[str, Sequence[str]]) -> list[str] | None:
+    """The names along one cycle, the first repeated at the end; None when there is none."""
+    done: set[str] = set()
+    for root in edges:
+        trail: list[str] = []
+        ahead: list[Iterator[str]] = [iter((root,))]
+        while ahead:
+            name = next(ahead[-1], None)
+            if name is None:
+                ahead.pop()
+                if trail:
+                    done.add(trail.pop())
+            elif name in trail:
+                return [*trail[trail.index(name) :], name]
+            elif name in edges and name not in done:
+                trail.append(name)
+                ahead.append(iter(edges[name]))
+    return None
+
+
+def _numbers(system: System) -> Iterator[Flaw]:
+    for path, name, value in _leaves(system, ()):
+        low, high = _LIMITS.get(name, (0, None))
+        if value < low or (high is not None and value > high):
+            limits = f"{low} or more" if high is None else f"between {low} and {high}"
+            negative = "is negative" if value < 0 <= low else f"is not {limits}"
+            yield Flaw(path, f"{_number(value)} {negative}", f"write a number, {limits}")
+
+
+# By attribute, optionally of a certain noun; every other number is 0 or more.
+_LIMITS: dict[str, tuple[float, float | None]] = {
+    "Consumer.max_deliver": (-1, None),
+    "Consumer.replicas": (0, 5),
+    "Stream.replicas": (1, 5),
+    "Store.replicas": (1, None),
+    "NatsCluster.servers": (1, None),
+    "Region.zones": (1, None),
+    "Autoscale.min_replicas": (1, None),
+    "Autoscale.max_replicas": (1, None),
+    "Autoscale.cpu_percent": (1, 1000),
+    "Autoscale.memory_percent": (1, 1000),
+    "Probe.failure_threshold": (1, None),
+    "Probe.port": (0, 65535),
+    "Service.ports": (1, 65535),
+    "Traffic.check_threshold": (1, None),
+    "Population.share": (0, 1),
+}
+
+
+def _leaves(noun: Any, path: Path) -> Iterator[tuple[Path, str, float]]:
+    """Path, ``Noun.attribute`` and value of every number."""
+    for attribute in attrs.fields(type(noun)):
+        if attribute.name == "marks":
+            continue
+        value = getattr(noun, attribute.name)
+        items = enumerate(value) if isinstance(value, tuple) else ((None, value),)
+        for position, item in items:
+            below: Path = (*path, attribute.name) if position is None else (*path, attribute.name, position)
+            if attrs.has(type(item)):
+                yield from _leaves(item, below)
+            elif isinstance(item, (int, float)) and not isinstance(item, bool):
+                yield below, f"{type(noun).__name__}.{attribute.name}", item
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+def _names(system: System) -> Iterator[Flaw]:
+    named: list[tuple[Path, Sequence[Any]]] = [
+        ((kind,), getattr(system, kind))
+        for kind in ("services", "nats", "stores", "secrets", "gateways", "alerts", "backups")
+    ]
+    for position, cluster in enumerate(system.nats):
+        named.append((("nats", position, "streams"), cluster.streams))
+        for number, stream in enumerate(cluster.streams):
+            named.append((("nats", position, "streams", number, "consumers"), stream.consumers))
+    for path, items in named:
+        yield from _repeated(path, "name", [item.name for item in items])
+    yield from _repeated(("contracts",), "subject", [contract.name for contract in system.contracts])
+    yield from _repeated(("users",), "region", [population.region for population in system.users])
+    yield from _repeated(("waivers",), "rule", [f"{w.rule}@{w.at}" if w.at else w.rule for w in system.waivers])
+    if not system.name.strip():
+        yield Flaw(("name",), "the system has no name", "write one, such as `name: shop`")
+
+
+def _repeated(path: Path, attribute: str, names: Sequence[str]) -> Iterator[Flaw]:
+    seen: Counter[str] = Counter()
+    for position, name in enumerate(names):
+        seen[name] += 1
+        where = (*path, position, attribute)
+        if not name.strip():
+            yield Flaw(where, "is empty", "write a name")
+        elif seen[name] == 2 or (seen[name] > 2):
+            yield Flaw(where, f"{name!r} stands twice in `{path[-1]}`", "give each its own name, or remove one")
+
+
+def _references(system: System) -> Iterator[Flaw]:
+    services = {service.name for service in system.services}
+    reachable = services.union(
+        *({noun.name for noun in getattr(system, kind)} for kind in ("nats", "stores", "gateways"))
+    )
+    for position, service in enumerate(system.services):
+        yield from _dangling(("services", position, "depends_on"), service.depends_on, reachable)
+    for kind in ("nats", "stores", "gateways", "backups"):
+        for position, noun in enumerate(getattr(system, kind)):
+            if noun.service and noun.service not in services:
+                yield _unknown_service((kind, position, "service"), noun.service, services)
+    for position, gateway in enumerate(system.gateways):
+        yield from _dangling(("gateways", position, "routes_to"), gateway.routes_to, services)
+    for position, backup in enumerate(system.backups):
+        yield from _dangling(("backups", position, "covers"), backup.covers, reachable)
+
+
+def _dangling(path: Path, names: Iterable[str], known: set[str]) -> Iterator[Flaw]:
+    for position, name in enumerate(names):
+        if name not in known:
+            yield _unknown_service((*path, position), name, known)
+
+
+def _unknown_service(path: Path, name: str, known: set[str]) -> Flaw:
+    from difflib import get_close_matches  # noqa: PLC0415 # only a wrong file needs it
+
+    close = get_close_matches(name, sorted(known), 1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return Flaw(path, f"{name!r} is no service of this system", f"{guess}name one under `services`, or add it there")
+
+
+def _origins(system: System) -> Iterator[Flaw]:
+    known = {stream.name for cluster in system.nats for stream in cluster.streams}
+    for position, cluster in enumerate(system.nats):
+        for number, stream in enumerate(cluster.streams):
+            path: Path = ("nats", position, "streams", number)
+            origins = [((*path, "sources", index), origin) for index, origin in enumerate(stream.sources)]
+            if stream.mirror:
+                origins.append(((*path, "mirror"), stream.mirror))
+            if stream.mirror and stream.sources:
+                yield Flaw((*path, "mirror"), f"{stream.name!r} has a mirror and sources", "keep one of the two")
+            for where, origin in origins:
+                if origin.stream == stream.name and not origin.domain and not origin.region:
+                    yield Flaw((*where, "stream"), f"{stream.name!r} copies itself", "name another stream or a domain")
+                elif not origin.domain and not origin.region and origin.stream not in known:
+                    remedy = "name a stream of this file, or the `domain` it lives in"
+                    yield Flaw((*where, "stream"), f"{origin.stream!r} is no stream of this system", remedy)
+            if set(stream.name) & set(" .*>/\\\t"):
+                yield Flaw((*path, "name"), f"{stream.name!r} is no stream name", "leave out blanks and . * > / \\")
+
+
+def _cycles(system: System) -> Iterator[Flaw]:
+    edges: dict[str, Sequence[str]] = {
+        service.name: [name for name in service.depends_on if name != service.name] for service in system.services
+    }
+    for position, service in enumerate(system.services):
+        if service.name in service.depends_on:
+            where = ("services", position, "depends_on", service.depends_on.index(service.name))
+            yield Flaw(where, f"{service.name!r} depends on itself", "remove it here")
+    cycle = find_cycle(edges)
+    if cycle:
+        position = next(i for i, service in enumerate(system.services) if service.name == cycle[-2])
+        where = ("services", position, "depends_on", system.services[position].depends_on.index(cycle[-1]))
+        remedy = "remove the one that can start without the other"
+        yield Flaw(where, f"the dependencies run in a circle: {' -> '.join(cycle)}", remedy)
+
+
+def _regions(system: System) -> Iterator[Flaw]:
+    seen = {(system.region.provider, system.region.name): "region"}
+    for attribute in ("second", "third"):
+        region = getattr(system, attribute)
+        if region is None:
+            continue
+        other = seen.setdefault((region.provider, region.name), attribute)
+        if other != attribute:
+            what = f"{region.name!r} is the same region as `{other}`"
+            yield Flaw((attribute, "name"), what, "name a region that does not fail together with it")
+    if system.third and not system.second:
+        yield Flaw(("third",), "a third region without a second", "call it `second`")
+
+
+def _shares(system: System) -> Iterator[Flaw]:
+    total = sum(population.share for population in system.users)
+    if system.users and abs(total - 1) > _SHARE_TOLERANCE:
+        yield Flaw(("users",), f"the shares of the users sum to {total:.4g}", "make them sum to 1")
+
+
+def _promises(system: System) -> Iterator[Flaw]:
+    for position, contract in enumerate(system.contracts):
+        path: Path = ("contracts", position)
+        if not 0 < contract.confidence < 1:
+            what = f"a confidence of {_number(contract.confidence)} is not between 0 and 1"
+            yield Flaw((*path, "confidence"), what, "write a probability, such as 0.9")
+        if contract.rto_s is None and contract.rpo_s is None:
+            yield Flaw(path, f"{contract.name} promises nothing", "write an `rto`, an `rpo` or both")
+    for position, waiver in enumerate(system.waivers):
+        if not waiver.reason.strip():
+            what = f"the waiver of {waiver.rule!r} has no reason"
+            yield Flaw(("waivers", position, "reason"), what, "write why the hazard is accepted")
+
+
+def _scales(system: System) -> Iterator[Flaw]:
+    for position, service in enumerate(system.services):
+        scale: Autoscale | None = service.autoscale
+        if scale and scale.min_replicas > scale.max_replicas:
+            what = f"min_replicas {scale.min_replicas} is more than max_replicas {scale.max_replicas}"
+            yield Flaw(("services", position, "autoscale", "min_replicas"), what, "exchange or correct them")
+    if system.load.peak_per_s < system.load.mean_per_s:
+        what = f"the peak of {_number(system.load.peak_per_s)}/s is below the mean"
+        yield Flaw(("load", "peak_per_s"), what, f"write {_number(system.load.mean_per_s)} or more")
+
+
+_CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
+    _numbers,
+    _names,
+    _references,
+    _origins,
+    _cycles,
+    _regions,
+    _shares,
+    _promises,
+    _scales,
+)

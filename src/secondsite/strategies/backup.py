@@ -1,0 +1,85 @@
+"""Stream backups with their messages in an object store of another region; restored when they are needed."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Copy, Deployment, Requirement, Site, SiteRole, WanLink
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Step, Verb
+from secondsite.model.region import Region
+from secondsite.strategies import requirements
+from secondsite.strategies.clusters import at_home, named, standby_of
+from secondsite.strategies.design import Kit
+from secondsite.strategies.sizing import all_streams, stream_bytes, transfer_time
+from secondsite.strategies.steps import make_step
+from secondsite.strategies.stores import nothing, survivable
+
+
+def stream_backup(kit: Kit, region: Region) -> Copy:
+    """A full snapshot of every stream at an interval: the only copy that survives a wrong write."""
+    return Copy(
+        Subject.NATS,
+        "streams and consumers",
+        region.name,
+        "stream backup",
+        nothing(),
+        kit.figures["backup.streams.travel"],
+        kit.figures["backup.streams.interval"],
+        survivable(kit, region, operators=True),
+    )
+
+
+def backup_requirement(kit: Kit) -> Requirement:
+    return requirements.work(
+        kit,
+        "stream-backup",
+        "work.backup",
+        f"back up streams with their messages and consumers to an object store in {kit.second.name}",
+        "replication copies deletions of stores and wrong writes faithfully; only a backup goes back in time",
+        "what an operator or a bad release destroys stays destroyed",
+    )
+
+
+def restore_streams(kit: Kit, after: str) -> Step:
+    return make_step(
+        kit,
+        Verb.RESTORE_STREAMS,
+        "restore every stream with its consumers from the newest backup",
+        transfer_time("restore of the streams", stream_bytes(kit.system), kit.figures["restore.rate"]),
+        check="messages, first and last sequence and digest as in the backup's manifest",
+        after=(after,),
+        region=kit.second.name,
+        targets=tuple(stream.name for stream in all_streams(kit.system)),
+    )
+
+
+@frozen
+class BackupLink:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        del kit
+        return sites
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        home = at_home(kit)
+        if standby_of(sites) is None:
+            return home
+        return (*home, *(evolve(named(cluster, kit.second), streams=()) for cluster in home))
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        interval = kit.figures["backup.streams.interval"].mean
+        return (
+            WanLink("backup", kit.home.name, kit.second.name, "stream backups", stream_bytes(kit.system) / interval),
+        )
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return (stream_backup(kit, kit.second),)
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (backup_requirement(kit),)
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        """Where nothing runs in the second region, its cluster is created first."""
+        created = deployment.site(SiteRole.VAULT) is not None
+        return (restore_streams(kit, Verb.START_SERVICES if created else after),)

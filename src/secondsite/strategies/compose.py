@@ -1,0 +1,232 @@
+"""Puts a Deployment and its Procedures together from a pattern, a link and a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Deployment, Requirement
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Need, Procedure, Step, Verb
+from secondsite.model.strategy import Pattern as PatternName
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.strategies import repairs, requirements
+from secondsite.strategies.design import LOST_REGION, Kit
+from secondsite.strategies.parts import LINKS, PATTERNS, SWITCHES
+from secondsite.strategies.steps import blocked_step, make_step
+
+_IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.CAPACITY: (Need.CAPACITY,)}
+
+
+def lay_out(strategy: Strategy, kit: Kit, *, prepared: bool = True) -> Deployment:
+    """The system over regions. ``prepared``: after everything the strategy needs first was done."""
+    pattern, link, switch = PATTERNS[strategy.pattern], LINKS[strategy.link], SWITCHES[strategy.switch]
+    needs = _needs(strategy, kit)
+    ready = evolve(kit, system=_prepared(kit, needs)) if prepared else kit
+    sites = link.sites(ready, pattern.sites(ready))
+    return Deployment(
+        system=ready.system,
+        strategy=strategy,
+        sites=sites,
+        clusters=link.clusters(ready, sites),
+        links=(*pattern.links(ready), *link.links(ready)),
+        copies=(*pattern.copies(ready), *link.copies(ready)),
+        traffic=switch.traffic(ready) if len(sites) > 1 else kit.system.traffic,
+        requirements=needs,
+        managed_plan="synadia" if strategy.link.value == "managed" else "",
+    )
+
+
+def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
+    """Each requirement once, in the order of pattern, link, switch; today's system needs nothing."""
+    if strategy.pattern is PatternName.SINGLE_REGION:
+        return ()
+    found = (
+        *requirements.honest_acknowledgement(kit),
+        *LINKS[strategy.link].requirements(kit),
+        *PATTERNS[strategy.pattern].requirements(kit),
+        *SWITCHES[strategy.switch].requirements(kit),
+    )
+    return tuple({requirement.id: requirement for requirement in found}.values())
+
+
+def _prepared(kit: Kit, needs: tuple[Requirement, ...]) -> System:
+    ids = {requirement.id for requirement in needs}
+    system = kit.system
+    if "nats-upgrade" in ids:
+        system = requirements.upgraded(system)
+    if "durable-acknowledgement" in ids:
+        system = requirements.with_durable_buffers(system)
+    if "replicated-secrets" in ids:
+        system = requirements.with_replicated_secrets(system, (kit.home.name, kit.second.name))
+    return system
+
+
+def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
+    """What is done about each fault."""
+    ready = evolve(kit, system=deployment.system)
+    found = {
+        Fault.PROCESS: repairs.process(deployment, ready),
+        Fault.NODE: repairs.node(deployment, ready),
+        Fault.ZONE: repairs.zone(deployment, ready),
+        Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
+        Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
+    }
+    if len(deployment.sites) > 1:
+        found[Fault.WAN_PARTITION] = repairs.wan_partition(deployment, ready)
+    for fault in Fault:
+        if fault in LOST_REGION:
+            found[fault] = failover(deployment, ready, fault)
+    return found
+
+
+def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
+    """From the loss of the serving region to clients that write elsewhere."""
+    strategy = deployment.strategy
+    pattern, link, switch = PATTERNS[strategy.pattern], LINKS[strategy.link], SWITCHES[strategy.switch]
+    share = 1 / len(deployment.serving)
+    name = f"failover of {strategy.id}"
+    hopeless = _hopeless(deployment, fault)
+    if hopeless:
+        stop = blocked_step(kit, Verb.DECIDE, hopeless, "")
+        return Procedure(name, fault, (stop,), dict.fromkeys(Subject, stop.id), share)
+    trigger = switch.trigger_steps(deployment, kit, fault)
+    fence = make_step(
+        kit,
+        Verb.FENCE,
+        "refuse the old primary: its link, its credentials, its record",
+        "fence",
+        check="a write sent to the old primary is refused, or it is marked unfenced",
+        after=(trigger[-1].id,),
+        region=kit.home.name,
+    )
+    record = make_step(
+        kit,
+        Verb.RECORD_STATE,
+        "write down sequences and consumer floors of every stream",
+        "record-state",
+        check="a sequence for every stream on every reachable side",
+        after=(fence.id,),
+    )
+    services = pattern.service_steps(kit, fence.id)
+    streams = link.stream_steps(deployment, kit, record.id)
+    stores = pattern.store_steps(kit, fence.id)
+    secrets = make_step(
+        kit,
+        Verb.VERIFY_SECRETS,
+        "compare the fingerprints of every secret",
+        "verify.secrets",
+        check="every fingerprint equals the one recorded for the primary",
+        after=(services[-1].id,),
+        region=kit.system.second.name if kit.system.second else "",
+        targets=tuple(secret.name for secret in kit.system.secrets),
+    )
+    ready = (services[-1].id, streams[-1].id, secrets.id)
+    change = switch.change_steps(deployment, kit, trigger[-1].id, ready)
+    verify = make_step(
+        kit,
+        Verb.VERIFY_PATH,
+        "one acknowledged write through the clients' own path",
+        "verify.path",
+        check="the ledger has the acknowledgement, the stream has the message",
+        after=(change[-1].id, *ready),
+    )
+    growth = pattern.growth_steps(kit, verify.id)
+    steps = (*trigger, fence, record, *services, *streams, *stores, secrets, *change, verify, *growth)
+    milestones = {
+        Subject.API: verify.id,
+        Subject.NATS: streams[-1].id,
+        Subject.STATE: stores[-1].id,
+        Subject.OBSERVABILITY: services[-1].id,
+    }
+    return Procedure(name, fault, _impaired(kit, fault, steps), milestones, share)
+
+
+def _hopeless(deployment: Deployment, fault: Fault) -> str:
+    """Why nothing can be done about this fault at all; empty where something can."""
+    if len(deployment.sites) == 1:
+        return "there is no second region: wait until the provider brings this one back"
+    other = deployment.sites[1].region
+    if fault is Fault.GEOGRAPHY and other.geography == deployment.primary.region.geography:
+        return f"{other.name} is in the geography that is lost ({other.geography})"
+    return ""
+
+
+def _impaired(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Before a step that needs what this fault takes away, a wait for it."""
+    missing = frozenset(_IMPAIRED.get(fault, ()))
+    result: list[Step] = []
+    for step in steps:
+        if not step.needs & missing:
+            result.append(step)
+            continue
+        wait = make_step(
+            kit,
+            Verb.WAIT,
+            "wait for machines" if fault is Fault.CAPACITY else "wait for the provider's control plane",
+            "duration.capacity" if fault is Fault.CAPACITY else "duration.impairment",
+            check="the provider's API does what is asked",
+            after=step.after,
+            step_id=f"wait-before-{step.id}",
+        )
+        result += [wait, evolve(step, after=(wait.id,))]
+    return tuple(result)
+
+
+def failback(deployment: Deployment, kit: Kit) -> Procedure:
+    """Back to the first region, planned: nothing is lost, as writers are stopped for the moment of the switch."""
+    ready = evolve(kit, system=deployment.system)
+    isolate = make_step(
+        ready,
+        Verb.FENCE,
+        "start the old primary isolated: no leaf, no gateway, no clients",
+        "fence",
+        check="it answers on its own address and nowhere else",
+        region=kit.home.name,
+    )
+    salvage = make_step(
+        ready,
+        Verb.SALVAGE,
+        "copy what the old primary has and nobody else, by message id and sequence",
+        "restore.consumers",
+        check="every message after the divergence sequence is in the serving stream or listed as refused",
+        after=(isolate.id,),
+    )
+    resync = make_step(
+        ready,
+        Verb.RESYNCHRONISE,
+        "wipe it, join it as the mirror of the region that serves",
+        "restore.stores",
+        check="its sequence equals the origin's on both sides",
+        after=(salvage.id,),
+        region=kit.home.name,
+        reversible=False,
+        approval=True,
+    )
+    promote = make_step(
+        ready,
+        Verb.PROMOTE_STREAMS,
+        "fence the serving side, drain, promote",
+        "promote.leafnode",
+        check="no message between fence and promotion",
+        after=(resync.id,),
+        region=kit.home.name,
+    )
+    change = SWITCHES[deployment.strategy.switch].change_steps(deployment, ready, promote.id, (promote.id,))
+    announce = make_step(
+        ready,
+        Verb.ANNOUNCE,
+        "tell customers and stakeholders",
+        "verify.path",
+        check="status page",
+        after=(change[-1].id,),
+    )
+    return Procedure(
+        f"failback of {deployment.strategy.id}",
+        Fault.REGION,
+        (isolate, salvage, resync, promote, *change, announce),
+        {Subject.API: change[-1].id, Subject.NATS: promote.id},
+    )

@@ -1,0 +1,124 @@
+"""What a strategy is made of: a pattern, a NATS link and a traffic switch, each a small module of its own.
+
+A part decides only its own matter: the pattern which services run where, the link how streams get to the
+other region and are made writable there, the switch who notices and how clients are moved.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+from secondsite.catalogue.figures import Figures
+from secondsite.catalogue.round_trips import RoundTrips
+from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.errors import InputError
+from secondsite.model.estimate import Estimate
+from secondsite.model.fault import Fault
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Step
+from secondsite.model.region import Region
+from secondsite.model.system import System
+from secondsite.model.traffic import Traffic
+
+LOST_REGION = frozenset(
+    {Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.GRAY, Fault.OBSERVABILITY, Fault.CAPACITY}
+)
+"""Faults after which the service has to move to another region."""
+
+
+@frozen
+class Kit:
+    """What a part builds with: the system, the catalogue, and the round trips between its regions."""
+
+    system: System
+    figures: Figures
+    round_trips: RoundTrips
+
+    @property
+    def home(self) -> Region:
+        return self.system.region
+
+    @property
+    def second(self) -> Region:
+        return self._region(self.system.second, "second")
+
+    @property
+    def third(self) -> Region:
+        return self._region(self.system.third, "third")
+
+    def _region(self, region: Region | None, key: str) -> Region:
+        if region is None:
+            raise InputError.at(
+                "secondsite.yaml",
+                f"no {key} region is named, and this strategy needs one",
+                f"add `{key}: {{provider: {self.home.provider}, name: …}}`; `secondsite catalogue regions` lists them",
+            )
+        return region
+
+    def rtt_ms(self, a: Region, b: Region) -> Estimate:
+        return self.round_trips.between(self.home.provider, a.name, b.name)
+
+
+class Pattern(Protocol):
+    """Which services run where, and how stores get to the other region."""
+
+    def sites(self, kit: Kit) -> tuple[Site, ...]: ...
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]: ...
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]: ...
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]: ...
+
+    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        """What makes the services of the other region ready; the last step is the milestone."""
+        ...
+
+    def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        """What makes the stores of the other region usable; the last step is the milestone."""
+        ...
+
+    def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        """What follows once clients are served again."""
+        ...
+
+
+class Link(Protocol):
+    """How streams get to other regions, and how they are made writable there."""
+
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        """The pattern's sites with what this link adds: a witness, a third region, no servers at all."""
+        ...
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]: ...
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]: ...
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]: ...
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]: ...
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        """What makes the streams writable in the other region; the last step is the milestone."""
+        ...
+
+
+class Switch(Protocol):
+    """Who notices, who decides, and how clients are moved."""
+
+    def traffic(self, kit: Kit) -> Traffic: ...
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]: ...
+
+    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
+        """Detection and decision; the last step is what everything else waits for."""
+        ...
+
+    def change_steps(self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        """The change of the record and its convergence; the last step ends with clients on the other side.
+
+        A switch that somebody throws waits until the other side is ``ready``; one that throws itself does not.
+        """
+        ...

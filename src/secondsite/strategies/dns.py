@@ -1,0 +1,75 @@
+"""DNS failover: health checks from outside notice, a trigger decides, the record is changed by its API."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.deployment import Deployment, Requirement
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Need, Step, Verb
+from secondsite.model.traffic import Traffic
+from secondsite.model.units import Seconds
+from secondsite.strategies import requirements
+from secondsite.strategies.design import Kit
+from secondsite.strategies.steps import make_step
+from secondsite.strategies.switching import converged, health_checks, people_decide, people_detect
+
+FAST_CHECK_S = Seconds(10)
+SHORT_TTL_S = Seconds(60)
+
+
+@frozen
+class DnsFailover:
+    def traffic(self, kit: Kit) -> Traffic:
+        """Today's record with fast checks; a longer TTL is cut to a minute."""
+        today = kit.system.traffic
+        return evolve(
+            today,
+            automatic=True,
+            check_interval_s=min(today.check_interval_s, FAST_CHECK_S),
+            ttl_s=min(today.ttl_s, SHORT_TTL_S),
+        )
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (
+            requirements.work(
+                kit,
+                "dns-failover",
+                "work.dns",
+                f"health-check {kit.system.traffic.host or 'the service name'} every {FAST_CHECK_S:g} s from outside, "
+                f"TTL {min(kit.system.traffic.ttl_s, SHORT_TTL_S):g} s, record changed by its API",
+                "people take a median of 32 minutes to decide; a trigger takes seconds",
+                "somebody has to be awake",
+            ),
+        )
+
+    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
+        """A gray failure fools the checks, and without monitoring the trigger's second signal is missing."""
+        if fault is Fault.GRAY:
+            detect = people_detect(kit)
+            return detect, people_decide(kit, detect.id)
+        detect = health_checks(kit, deployment.traffic)
+        if fault is Fault.OBSERVABILITY:
+            return detect, people_decide(kit, detect.id)
+        decide = make_step(
+            kit,
+            Verb.DECIDE,
+            "a second, independent signal agrees",
+            "decide.automatic",
+            check="both signals bad for the whole window",
+            after=(detect.id,),
+        )
+        return detect, decide
+
+    def change_steps(self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del trigger
+        change = make_step(
+            kit,
+            Verb.CHANGE_TRAFFIC,
+            f"point {deployment.traffic.host or 'the record'} at the standby",
+            "change.dns",
+            check="every authoritative server answers with the standby's address",
+            after=ready,
+            needs=frozenset({Need.DNS_CONTROL}),
+        )
+        return change, converged(kit, deployment.traffic, change.id)

@@ -1,0 +1,69 @@
+"""Streams at a managed service (Synadia Cloud, published plans), mirrored in its super-cluster of many regions."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies import requirements, services
+from secondsite.strategies.backup import backup_requirement, stream_backup
+from secondsite.strategies.clusters import at_home, stream_copy, stream_link
+from secondsite.strategies.design import Kit
+from secondsite.strategies.requirements import CURRENT
+from secondsite.strategies.sizing import all_streams
+from secondsite.strategies.steps import make_step, restore_consumers
+from secondsite.strategies.supercluster_mirror import joined, mirrored_pair
+
+PLAN = "synadia"
+
+
+@frozen
+class Managed:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        return tuple(evolve(site, services=services.without_nats(site.services, kit.system)) for site in sites)
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        """The provider's clusters; its other regions hold the meta quorum, shown as one more voter region."""
+        del sites
+        upgraded = tuple(evolve(cluster, version=CURRENT, service="") for cluster in at_home(kit))
+        return tuple(
+            one
+            for cluster in upgraded
+            for one in joined(
+                (*mirrored_pair(kit, cluster), evolve(cluster, name="managed", region="managed", streams=()))
+            )
+        )
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return stream_link(kit, kit.second, "managed")
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return (stream_copy(kit, kit.second, "mirror at the provider"), stream_backup(kit, kit.second))
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (
+            backup_requirement(kit),
+            requirements.work(
+                kit,
+                "migration",
+                "work.migration",
+                "move streams and clients to the managed service",
+                "its servers, upgrades and quorum are the provider's matter",
+            ),
+        )
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        del deployment
+        promote = make_step(
+            kit,
+            Verb.PROMOTE_STREAMS,
+            "promote the mirrors through the provider's JetStream API",
+            "promote.witness",
+            check="each stream has no mirror, lists its subjects and acknowledges a probe",
+            after=(after,),
+            region=kit.second.name,
+            targets=tuple(stream.name for stream in all_streams(kit.system)),
+        )
+        return promote, restore_consumers(kit, promote.id)

@@ -1,0 +1,51 @@
+"""The parts by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from secondsite.model.strategy import Link as LinkName
+from secondsite.model.strategy import Pattern as PatternName
+from secondsite.model.strategy import Switch as SwitchName
+from secondsite.strategies.active_active import ActiveActive
+from secondsite.strategies.backup import BackupLink
+from secondsite.strategies.backup_restore import BackupRestore
+from secondsite.strategies.design import Link, Pattern, Switch
+from secondsite.strategies.dns import DnsFailover
+from secondsite.strategies.leafnode_mirror import LeafnodeMirror
+from secondsite.strategies.managed import Managed
+from secondsite.strategies.manual import Manual
+from secondsite.strategies.no_link import NoLink
+from secondsite.strategies.pilot_light import PilotLight
+from secondsite.strategies.single_region import SingleRegion
+from secondsite.strategies.sourced import Sourced
+from secondsite.strategies.stretch import Stretch
+from secondsite.strategies.supercluster_mirror import SuperclusterMirror
+from secondsite.strategies.supercluster_mirror_witness import SuperclusterMirrorWitness
+from secondsite.strategies.warm_standby import WarmStandby
+from secondsite.strategies.weighted import Weighted
+
+PATTERNS: Mapping[PatternName, Pattern] = {
+    PatternName.SINGLE_REGION: SingleRegion(),
+    PatternName.BACKUP_RESTORE: BackupRestore(),
+    PatternName.PILOT_LIGHT: PilotLight(),
+    PatternName.WARM_STANDBY: WarmStandby(),
+    PatternName.ACTIVE_ACTIVE: ActiveActive(),
+}
+
+LINKS: Mapping[LinkName, Link] = {
+    LinkName.NONE: NoLink(),
+    LinkName.BACKUP: BackupLink(),
+    LinkName.SUPERCLUSTER_MIRROR: SuperclusterMirror(),
+    LinkName.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness(),
+    LinkName.LEAFNODE_MIRROR: LeafnodeMirror(),
+    LinkName.STRETCH: Stretch(),
+    LinkName.SOURCED: Sourced(),
+    LinkName.MANAGED: Managed(),
+}
+
+SWITCHES: Mapping[SwitchName, Switch] = {
+    SwitchName.DNS: DnsFailover(),
+    SwitchName.WEIGHTED: Weighted(),
+    SwitchName.MANUAL: Manual(),
+}

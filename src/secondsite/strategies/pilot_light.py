@@ -1,0 +1,50 @@
+"""Data is alive in the second region, services sleep until they are needed."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.deployment import Requirement, Site, SiteRole
+from secondsite.model.procedure import Need, Step, Verb
+from secondsite.strategies import services
+from secondsite.strategies.design import Kit
+from secondsite.strategies.standby import LivingSecondRegion, second_cluster
+from secondsite.strategies.steps import make_step
+
+
+@frozen
+class PilotLight(LivingSecondRegion):
+    def sites(self, kit: Kit) -> tuple[Site, ...]:
+        return (
+            Site(kit.home, SiteRole.PRIMARY, services.full(kit.system)),
+            Site(kit.second, SiteRole.STANDBY, services.pilot(kit.system)),
+        )
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return second_cluster(
+            kit,
+            f"run a cluster in {kit.second.name} with its services scaled to zero",
+            "GitOps keeps it current; only data runs",
+        )
+
+    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        nodes = make_step(
+            kit,
+            Verb.SCALE_SERVICES,
+            "scale the standby's nodes up",
+            "start.nodes",
+            check="every node Ready",
+            after=(after,),
+            region=kit.second.name,
+            needs=frozenset({Need.CONTROL_PLANE, Need.CAPACITY}),
+        )
+        start = make_step(
+            kit,
+            Verb.START_SERVICES,
+            "start every service",
+            "start.services",
+            check="every startup probe green",
+            after=(nodes.id,),
+            region=kit.second.name,
+        )
+        return nodes, start

@@ -1,0 +1,27 @@
+"""The combinations that make sense; what is left out and why stands in docs/strategies.md."""
+
+from __future__ import annotations
+
+from secondsite.model.strategy import Link, Pattern, Strategy, Switch
+
+BASELINE = Strategy(Pattern.SINGLE_REGION, Link.NONE, Switch.MANUAL)
+
+STRATEGIES: tuple[Strategy, ...] = (
+    BASELINE,
+    Strategy(Pattern.BACKUP_RESTORE, Link.BACKUP, Switch.MANUAL),
+    Strategy(Pattern.BACKUP_RESTORE, Link.BACKUP),
+    Strategy(Pattern.PILOT_LIGHT, Link.BACKUP),
+    Strategy(Pattern.PILOT_LIGHT, Link.LEAFNODE_MIRROR),
+    Strategy(Pattern.PILOT_LIGHT, Link.SUPERCLUSTER_MIRROR_WITNESS),
+    Strategy(Pattern.WARM_STANDBY, Link.BACKUP),
+    Strategy(Pattern.WARM_STANDBY, Link.SUPERCLUSTER_MIRROR),
+    Strategy(Pattern.WARM_STANDBY, Link.SUPERCLUSTER_MIRROR_WITNESS),
+    Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.MANUAL),
+    Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR),
+    Strategy(Pattern.WARM_STANDBY, Link.STRETCH),
+    Strategy(Pattern.WARM_STANDBY, Link.MANAGED),
+    Strategy(Pattern.ACTIVE_ACTIVE, Link.SUPERCLUSTER_MIRROR_WITNESS, Switch.WEIGHTED),
+    Strategy(Pattern.ACTIVE_ACTIVE, Link.STRETCH, Switch.WEIGHTED),
+    Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED, Switch.WEIGHTED),
+    Strategy(Pattern.ACTIVE_ACTIVE, Link.MANAGED, Switch.WEIGHTED),
+)

@@ -1,0 +1,219 @@
+"""What happens without leaving the region: processes, nodes and zones, an operator's mistake, a cut between regions.
+
+These are Procedures like failover is, so that they are evaluated and published in the same way; most of their
+steps are Kubernetes' and Raft's own doing.
+"""
+
+from __future__ import annotations
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Deployment
+from secondsite.model.estimate import Estimate, fixed
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.service import Role, Service, Spreading
+from secondsite.model.strategy import Link
+from secondsite.strategies.backup import restore_streams
+from secondsite.strategies.design import Kit
+from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
+from secondsite.strategies.sizing import all_streams, maybe
+from secondsite.strategies.steps import blocked_step, instant, make_step
+from secondsite.strategies.switching import people_detect
+
+_NODES = 6
+"""Nodes per site, as in the rate `fault.node.rate`."""
+
+
+def process(deployment: Deployment, kit: Kit) -> Procedure:
+    """One process dies: its peers take over, Kubernetes restarts it."""
+    del deployment
+    api = _first(kit, Role.API)
+    lone = api is None or api.replicas < 2
+    serving = make_step(
+        kit,
+        Verb.RESTART,
+        "the API pod restarts" if lone else "requests move to the other API pods",
+        "restart.process" if lone else "endpoint.removal",
+        check="the API acknowledges a probe",
+        step_id="api",
+    )
+    steps = (serving, _streams_again(kit), _restart(kit, "state", "the store's pod restarts on its volume"))
+    observed = _restart(kit, "observability", "monitoring's pod restarts")
+    return _repair(kit, "a process dies", Fault.PROCESS, (*steps, observed), affected=_share(api))
+
+
+def node(deployment: Deployment, kit: Kit) -> Procedure:
+    """One node dies: single replicas are moved after Kubernetes' timeouts, their volumes after six minutes more."""
+    del deployment
+    api = _first(kit, Role.API)
+    p_api = _lost_with(kit, api, _NODES, zone=False)
+    p_nats = max((_quorum_lost(kit, service, _NODES, zone=False) for service in _nats(kit)), default=1.0)
+    return _repair(
+        kit,
+        "a node dies",
+        Fault.NODE,
+        (
+            *_outage(kit, "api", "the API pods of the node start elsewhere", p_api, "reschedule.node"),
+            *_outage(
+                kit, "nats", "NATS servers of the node start elsewhere", p_nats, "reschedule.node", "attach.volume"
+            ),
+            *_outage(kit, "state", "the store moves with its volume", 1.0, "reschedule.node", "attach.volume"),
+            *_outage(kit, "observability", "monitoring moves with its volume", 1.0, "reschedule.node", "attach.volume"),
+        ),
+        affected=_share(api),
+    )
+
+
+def zone(deployment: Deployment, kit: Kit) -> Procedure:
+    """One zone is lost: what is only there, with volumes only there, waits for it."""
+    del deployment
+    zones = kit.home.zones
+    api = _first(kit, Role.API)
+    p_api = _lost_with(kit, api, zones, zone=True)
+    p_nats = max((_quorum_lost(kit, service, zones, zone=True) for service in _nats(kit)), default=1.0)
+    return _repair(
+        kit,
+        "a zone is lost",
+        Fault.ZONE,
+        (
+            *_outage(kit, "api", "the API pods of the zone start in another", p_api, "reschedule.node"),
+            *_outage(kit, "nats", "a quorum that lived in the zone waits for it", p_nats, "duration.zone"),
+            *_outage(kit, "state", "a store whose volume is in the zone waits for it", 1 / zones, "duration.zone"),
+            *_outage(kit, "observability", "monitoring in the zone waits for it", 1 / zones, "duration.zone"),
+        ),
+        affected=_share(api),
+    )
+
+
+def wan_partition(deployment: Deployment, kit: Kit) -> Procedure:
+    """Each region goes on by itself, except where a stream's quorum spans the cut."""
+    if deployment.strategy.link is not Link.STRETCH:
+        return Procedure("the regions are cut off from each other", Fault.WAN_PARTITION, ())
+    elect = make_step(
+        kit,
+        Verb.ELECT,
+        "streams led from behind the cut elect anew",
+        "elect.stretch",
+        check="every stream has a leader",
+    )
+    return Procedure(
+        "the regions are cut off from each other", Fault.WAN_PARTITION, (elect,), {Subject.NATS: elect.id}, affected=0.5
+    )
+
+
+def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
+    """Data is deleted or overwritten: replication helps against some of it, only backups against all of it."""
+    detect = people_detect(kit)
+    decide = make_step(
+        kit,
+        Verb.DECIDE,
+        "somebody approves what is brought back, and from when",
+        "approve.people",
+        check="a named person approved the plan's hash",
+        after=(detect.id,),
+        by_person=True,
+        approval=True,
+    )
+    covered = {copy.subject for copy in deployment.copies if fault in copy.survives}
+    streams = (
+        restore_streams(kit, decide.id)
+        if Subject.NATS in covered
+        else blocked_step(kit, Verb.RESTORE_STREAMS, "no copy of the streams is older than the mistake", decide.id)
+    )
+    stores = (
+        make_step(
+            kit,
+            Verb.RESTORE_STORES,
+            "restore databases and vector stores to before the mistake",
+            "restore.stores",
+            check="counts match the backup's manifest",
+            after=(decide.id,),
+            targets=tuple(store.name for store in kit.system.stores),
+        )
+        if Subject.STATE in covered
+        else blocked_step(kit, Verb.RESTORE_STORES, "no copy of the stores is older than the mistake", decide.id)
+    )
+    return Procedure(
+        f"data is destroyed ({fault})",
+        fault,
+        (detect, decide, streams, stores),
+        {Subject.NATS: streams.id, Subject.STATE: stores.id},
+        affected=0.0,
+    )
+
+
+def _repair(kit: Kit, name: str, fault: Fault, steps: tuple[Step, ...], affected: float) -> Procedure:
+    """Milestones are the steps named after their subjects; the API is back when NATS acknowledges again too."""
+    serving = instant(kit, Verb.VERIFY_PATH, "the API acknowledges writes again", "a probe write", ("api", "nats"))
+    milestones = {subject: serving.id if subject is Subject.API else str(subject) for subject in Subject}
+    return Procedure(name, fault, (*steps, serving), milestones, affected)
+
+
+def _outage(kit: Kit, step_id: str, title: str, probability: float, *figures: str) -> tuple[Step, ...]:
+    """The step (or chain of steps) that is waited for with a probability; the last one bears the id."""
+    share = fixed(f"share of losses that take {step_id}", probability, "probability", "placement of replicas")
+    steps: list[Step] = []
+    for figure in figures:
+        last = figure == figures[-1]
+        steps.append(
+            make_step(
+                kit,
+                Verb.WAIT,
+                title,
+                kit.figures[figure] if probability >= 1 else _sometimes(kit, figure, share),
+                check=f"{step_id} answers",
+                after=(steps[-1].id,) if steps else (),
+                step_id=step_id if last else f"{step_id}-{figure}",
+            )
+        )
+    return tuple(steps)
+
+
+def _sometimes(kit: Kit, figure: str, share: Estimate) -> Estimate:
+    return maybe(f"{figure}, where it is waited for", share, kit.figures[figure])
+
+
+def _streams_again(kit: Kit) -> Step:
+    """R3 elects a new leader; a stream with one replica waits for its pod."""
+    lone = any(stream.replicas < 3 for stream in all_streams(kit.system))
+    return make_step(
+        kit,
+        Verb.RESTART if lone else Verb.ELECT,
+        "streams with one replica wait for their server" if lone else "streams elect a new leader",
+        "restart.process" if lone else "elect.raft",
+        check="every stream acknowledges a probe",
+        step_id="nats",
+    )
+
+
+def _restart(kit: Kit, step_id: str, title: str) -> Step:
+    return make_step(kit, Verb.RESTART, title, "restart.process", check=f"{step_id} answers", step_id=step_id)
+
+
+def _first(kit: Kit, role: Role) -> Service | None:
+    return next(iter(kit.system.with_role(role)), None)
+
+
+def _nats(kit: Kit) -> tuple[Service, ...]:
+    return kit.system.with_role(Role.NATS)
+
+
+def _share(api: Service | None) -> float:
+    """One of n pods answers nothing meanwhile."""
+    return 1 / max(1, api.replicas) if api else 1.0
+
+
+def _spreading(service: Service, zone_wide: bool) -> Spreading:
+    return service.spread_zones if zone_wide else service.spread_nodes
+
+
+def _lost_with(kit: Kit, service: Service | None, domains: int, *, zone: bool) -> float:
+    if service is None:
+        return 1.0
+    ignored = kit.figures["placement.ignored"].mean
+    return total_loss_probability(service.replicas, domains, _spreading(service, zone), ignored)
+
+
+def _quorum_lost(kit: Kit, service: Service, domains: int, *, zone: bool) -> float:
+    ignored = kit.figures["placement.ignored"].mean
+    return quorum_loss_probability(service.replicas, domains, _spreading(service, zone), ignored)

@@ -1,0 +1,126 @@
+"""What strategies need first; each in one place, as several strategies need the same."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Requirement
+from secondsite.model.nats import NatsCluster, parse_version
+from secondsite.model.service import AckBuffer
+from secondsite.model.system import System
+from secondsite.strategies.design import Kit
+
+CURRENT = "2.15.1"
+"""The newest nats-server that was tried; what an upgrade leads to."""
+PROMOTES = (2, 12, 0)
+RESCUES = (2, 15, 0)
+
+
+def older(cluster: NatsCluster, release: tuple[int, int, int]) -> bool:
+    """An unknown version is treated as older: promotion must not be hoped for."""
+    version = parse_version(cluster.version)
+    return version is None or version < release
+
+
+def promotion(kit: Kit, release: tuple[int, int, int] = PROMOTES) -> tuple[Requirement, ...]:
+    """Mirrors are promoted by updating the stream: refused below 2.12; lost meta quorum is rescued from 2.15."""
+    behind = [cluster for cluster in kit.system.nats if older(cluster, release)]
+    if not behind:
+        return ()
+    versions = ", ".join(sorted({cluster.version or "unknown" for cluster in behind}))
+    skipped = "the mirror cannot be promoted (400/10055): RTO unbounded"
+    if release >= RESCUES:
+        skipped += "; nor can the lost meta quorum be rescued (503/10008)"
+    return (
+        Requirement(
+            "nats-upgrade",
+            f"upgrade NATS {versions} to {CURRENT}",
+            f"promotion by update needs {'.'.join(map(str, PROMOTES[:2]))}"
+            + (", rescue of the meta group 2.15" if release >= RESCUES else ""),
+            kit.figures["work.upgrade"],
+            "tried on 2.10.26, 2.11.11 (refused), 2.12.8, 2.14.6, 2.15.1 (done)",
+            skipped,
+        ),
+    )
+
+
+def upgraded(system: System) -> System:
+    """The system with every cluster on the current release, where it is older."""
+    return evolve(
+        system,
+        nats=tuple(evolve(cluster, version=CURRENT) if older(cluster, RESCUES) else cluster for cluster in system.nats),
+    )
+
+
+def honest_acknowledgement(kit: Kit) -> tuple[Requirement, ...]:
+    """An RPO for the API cannot hold while a 202 means "in the memory of one pod"."""
+    buffering = [s for s in kit.system.services if s.ack_buffer and not s.ack_buffer.durable]
+    promised = any(c.rpo_s is not None and c.subject in (Subject.API, Subject.NATS) for c in kit.system.contracts)
+    if not buffering or not promised:
+        return ()
+    names = ", ".join(service.name for service in buffering)
+    return (
+        Requirement(
+            "durable-acknowledgement",
+            f"make the fallback queue of {names} durable, or answer 503 while NATS is away",
+            "a 202 from memory is an acknowledged write with no copy at all",
+            kit.figures["work.buffer"],
+            "ack_buffer in secondsite.yaml",
+            "acknowledged messages die with the pod whenever NATS went first",
+        ),
+    )
+
+
+def with_durable_buffers(system: System) -> System:
+    """The system after `honest_acknowledgement`."""
+
+    def durable(buffer: AckBuffer | None) -> AckBuffer | None:
+        return evolve(buffer, durable=True) if buffer else None
+
+    return evolve(system, services=tuple(evolve(s, ack_buffer=durable(s.ack_buffer)) for s in system.services))
+
+
+def replicated_secrets(kit: Kit) -> tuple[Requirement, ...]:
+    """The other region needs today's secrets before it is needed."""
+    single = [secret.name for secret in kit.system.secrets if len(secret.regions) < 2]
+    if not single:
+        return ()
+    return (
+        Requirement(
+            "replicated-secrets",
+            f"replicate {len(single)} secret{'s' if len(single) > 1 else ''} to {kit.second.name}",
+            f"only one region holds {', '.join(single[:3])}{' …' if len(single) > 3 else ''}",
+            kit.figures["work.secrets"],
+            "secrets in secondsite.yaml",
+            "the standby starts with stale secrets or none",
+        ),
+    )
+
+
+def store_replicas(kit: Kit, what: str) -> tuple[Requirement, ...]:
+    """Databases and vector stores get to the second region on their own; NATS does not carry them."""
+    if not any(store.loss.value == "data" for store in kit.system.stores):
+        return ()
+    return (
+        Requirement(
+            "store-copies",
+            what,
+            "databases and vector stores are one replica on one volume",
+            kit.figures["work.stores"],
+            "stores in secondsite.yaml",
+            "state is lost with the region",
+        ),
+    )
+
+
+def work(kit: Kit, requirement_id: str, figure: str, what: str, why: str, without: str = "") -> Requirement:
+    """A requirement whose hours are a row of the catalogue."""
+    return Requirement(requirement_id, what, why, kit.figures[figure], "catalogue: work", without)
+
+
+def with_replicated_secrets(system: System, regions: tuple[str, ...]) -> System:
+    """The system after `replicated_secrets`."""
+    return evolve(
+        system, secrets=tuple(evolve(s, regions=regions) if len(s.regions) < 2 else s for s in system.secrets)
+    )

@@ -1,0 +1,48 @@
+"""Which services belong in a standby, and how many replicas of each run before it is needed."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from secondsite.model.deployment import Placed
+from secondsite.model.service import Role, Service
+from secondsite.model.system import System
+
+_DATA_ROLES = (Role.NATS, Role.DATABASE, Role.SECRETS, Role.DELIVERY)
+
+
+def lives(service: Service) -> bool:
+    """Jobs run when they run; everything else occupies nodes."""
+    return service.kind not in ("CronJob", "Job")
+
+
+def full(system: System) -> tuple[Placed, ...]:
+    """As today."""
+    return tuple(Placed(s.name, s.replicas) for s in system.services if lives(s))
+
+
+def warm(system: System) -> tuple[Placed, ...]:
+    """Every service runs: NATS in full, the rest with one replica, to be scaled up."""
+    return tuple(
+        Placed(s.name, s.replicas if s.role is Role.NATS else min(s.replicas, 1)) for s in system.services if lives(s)
+    )
+
+
+def pilot(system: System) -> tuple[Placed, ...]:
+    """Data lives, services sleep."""
+    return tuple(
+        Placed(s.name, (s.replicas if s.role is Role.NATS else 1) if s.role in _DATA_ROLES else 0)
+        for s in system.services
+        if lives(s)
+    )
+
+
+def without_nats(placed: tuple[Placed, ...], system: System) -> tuple[Placed, ...]:
+    """The same without servers of our own."""
+    return with_nats(placed, system, 0)
+
+
+def with_nats(placed: tuple[Placed, ...], system: System, servers: int) -> tuple[Placed, ...]:
+    """The same with another number of NATS servers."""
+    names = {s.name for s in system.with_role(Role.NATS)} | {c.service for c in system.nats if c.service}
+    return tuple(evolve(p, replicas=servers) if p.service in names else p for p in placed)

@@ -1,0 +1,94 @@
+"""How much data there is: streams and stores in bytes, and how long moving it takes."""
+
+from __future__ import annotations
+
+import math
+
+from secondsite.catalogue.figures import Figures
+from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Provenance, Uniform
+from secondsite.model.nats import Stream
+from secondsite.model.system import System
+
+_DEFAULT_AGE_S = 7 * 86400.0
+
+
+def stream_bytes(system: System) -> float:
+    """Bytes stored in all streams: as read from a live server, else load × age, bounded by the volumes."""
+    known = [stream.bytes for cluster in system.nats for stream in cluster.streams]
+    if known and all(size is not None for size in known):
+        return float(sum(size or 0 for size in known))
+    ceiling = sum(float(cluster.max_file_bytes or math.inf) for cluster in system.nats)
+    load = system.load.mean_per_s * system.load.message_bytes
+    return min(load * retention_s(system), ceiling)
+
+
+def retention_s(system: System) -> float:
+    """The longest time a message is kept, a week where no stream says."""
+    ages = [stream.max_age_s for stream in all_streams(system) if stream.max_age_s]
+    return max(ages, default=_DEFAULT_AGE_S)
+
+
+def all_streams(system: System) -> tuple[Stream, ...]:
+    return tuple(stream for cluster in system.nats for stream in cluster.streams)
+
+
+def store_bytes(system: System) -> float:
+    """Bytes in databases and vector stores, by the size of their volumes (an upper bound)."""
+    return float(sum(store.size_bytes or 0 for store in system.stores if store.loss.value == "data"))
+
+
+def stream_rate_bytes_per_s(system: System) -> float:
+    """What all streams take in together."""
+    return system.load.mean_per_s * system.load.message_bytes
+
+
+def transfer_time(name: str, size_bytes: float, rate: Estimate) -> Estimate:
+    """Seconds to move ``size_bytes`` at ``rate`` (MB/s, lognormal)."""
+    if not isinstance(rate.distribution, Lognormal) or size_bytes <= 0:
+        return Estimate(name, "s", Fixed(0.0), Provenance.DERIVED, "nothing to move", inputs=(rate,))
+    spread = rate.distribution
+    return Estimate(
+        name=name,
+        unit="s",
+        distribution=Lognormal(math.log(size_bytes / 1e6) - spread.mu, spread.sigma),
+        provenance=Provenance.DERIVED,
+        source=f"{size_bytes / 1e9:.1f} GB of streams at {rate.name}",
+        plausible=(1 / rate.plausible[1], 1 / rate.plausible[0]),
+        settle=rate.settle,
+        formula=f"{size_bytes / 1e6:.0f} MB / {rate.name}",
+        inputs=(rate,),
+    )
+
+
+def half_round_trip(rtt_ms: Estimate) -> Estimate:
+    """One way, in seconds: what a healthy mirror is behind (measured: 0, 11, 39, 98 ms at RTT 0, 20, 80, 200)."""
+    return Estimate(
+        name=f"one way {rtt_ms.name}",
+        unit="s",
+        distribution=Fixed(rtt_ms.quantile(0.5) / 2000),
+        provenance=Provenance.DERIVED,
+        source="nats-server 2.15.1: a healthy mirror is the one-way delay behind",
+        formula="round trip / 2",
+        inputs=(rtt_ms,),
+    )
+
+
+def lag(figures: Figures) -> Estimate:
+    """How far an asynchronous copy is behind when the region goes, beyond the one-way delay. In seconds."""
+    share, behind = figures["lag.share"], figures["lag.behind"]
+    return maybe("mirror lag at the loss", share, behind)
+
+
+def maybe(name: str, share: Estimate, then: Estimate) -> Estimate:
+    """``then`` with the probability ``share``, else zero."""
+    if not isinstance(then.distribution, Fixed | Uniform | Lognormal):
+        raise TypeError(f"{then.name} has no plain distribution to be drawn from")
+    return Estimate(
+        name=name,
+        unit=then.unit,
+        distribution=Maybe(min(share.mean, 1.0), then.distribution),
+        provenance=Provenance.DERIVED,
+        source=f"{share.name} × {then.name}",
+        formula=f"{then.name} with probability {share.name}, else 0",
+        inputs=(share, then),
+    )

@@ -1,0 +1,79 @@
+"""Each region writes a stream of its own and sources the others': no region ever waits for another."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.nats import LeafLink, NatsCluster, Origin, Stream
+from secondsite.model.procedure import Step, Verb
+from secondsite.model.region import Region
+from secondsite.strategies import requirements
+from secondsite.strategies.backup import backup_requirement, stream_backup
+from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
+from secondsite.strategies.design import Kit
+from secondsite.strategies.steps import make_step
+
+
+@frozen
+class Sourced:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        del kit
+        return sites
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        del sites
+        return tuple(one for cluster in at_home(kit) for one in self._pair(kit, cluster))
+
+    def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
+        denied = tuple(subject for stream in cluster.streams for subject in stream.subjects)
+        home = evolve(cluster, domain=kit.home.name)
+        other = evolve(named(cluster, kit.second), domain=kit.second.name)
+        leaf = LeafLink(
+            home.name, tls=True, credentials=f"leaf-{kit.second.name}", deny_imports=denied, deny_exports=denied
+        )
+        return (
+            evolve(home, streams=_sourcing(cluster, kit.second)),
+            evolve(other, streams=_sourcing(cluster, kit.home), leaves=(leaf,)),
+        )
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return stream_link(kit, kit.second, "leaf", both_ways=True)
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return (stream_copy(kit, kit.second, "sourced stream"), stream_backup(kit, kit.second))
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (
+            backup_requirement(kit),
+            *requirements.promotion(kit),
+            requirements.work(
+                kit,
+                "sourced-streams",
+                "work.link",
+                "one JetStream domain per region, streams that source each other, denies for every subject",
+                "each region writes its own stream and never waits for the other",
+                "a publish is stored in both regions at once",
+            ),
+        )
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        """Nothing to do: the survivor's own streams never stopped."""
+        del deployment, after
+        return (
+            make_step(
+                kit,
+                Verb.ELECT,
+                "the survivor goes on writing its own streams",
+                "continue.sourced",
+                check="every stream acknowledges a probe",
+                region=kit.second.name,
+            ),
+        )
+
+
+def _sourcing(cluster: NatsCluster, other: Region) -> tuple[Stream, ...]:
+    return tuple(
+        evolve(stream, sources=(*stream.sources, Origin(stream.name, domain=other.name, region=other.name)))
+        for stream in cluster.streams
+    )

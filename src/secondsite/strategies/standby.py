@@ -1,0 +1,50 @@
+"""What pilot light, warm standby and active-active have in common: a living second region that holds the data."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.deployment import Copy, Requirement, WanLink
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies import requirements, stores
+from secondsite.strategies.design import Kit
+from secondsite.strategies.steps import make_step, promote_stores
+
+
+@frozen
+class LivingSecondRegion:
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return (*stores.database_links(kit, kit.second), *stores.backup_links(kit, kit.second))
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return stores.replica(kit, kit.second)
+
+    def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        return promote_stores(kit, after)
+
+    def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+        """Nothing, where the second region is as large as the first."""
+        del kit, after
+        return ()
+
+
+def second_cluster(kit: Kit, what: str, why: str) -> tuple[Requirement, ...]:
+    """A cluster in the second region, with copies of stores and secrets."""
+    return (
+        requirements.work(kit, "standby-cluster", "work.standby", what, why, "there is nothing to move to"),
+        *requirements.store_replicas(kit, f"replicate databases to {kit.second.name}, snapshot vector stores"),
+        *requirements.replicated_secrets(kit),
+    )
+
+
+def check_ready(kit: Kit, title: str, after: str) -> Step:
+    """What runs already need not start, only be looked at."""
+    return make_step(
+        kit,
+        Verb.START_SERVICES,
+        title,
+        "verify.path",
+        check="readiness of every Deployment and StatefulSet",
+        after=(after,),
+        region=kit.second.name,
+    )

@@ -1,0 +1,112 @@
+"""Steps that several parts need, and the one way to make a step from a row of the catalogue."""
+
+from __future__ import annotations
+
+from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
+from secondsite.model.procedure import Need, Step, Verb
+from secondsite.strategies.design import Kit
+
+_PATIENCE = 3.0
+
+
+def make_step(
+    kit: Kit,
+    verb: Verb,
+    title: str,
+    figure: str | Estimate,
+    *,
+    check: str,
+    after: tuple[str, ...] = (),
+    step_id: str = "",
+    region: str = "",
+    targets: tuple[str, ...] = (),
+    reversible: bool = True,
+    approval: bool = False,
+    by_person: bool = False,
+    needs: frozenset[Need] = frozenset(),
+) -> Step:
+    """A step that takes what the catalogue says; its limit is three times the 95 % quantile."""
+    duration = kit.figures[figure] if isinstance(figure, str) else figure
+    return Step(
+        id=step_id or str(verb),
+        verb=verb,
+        title=title,
+        check=check,
+        duration=duration,
+        limit_s=max(1.0, _PATIENCE * duration.quantile(0.95)),
+        after=after,
+        targets=targets,
+        region=region,
+        reversible=reversible,
+        approval=approval,
+        by_person=by_person,
+        needs=needs,
+    )
+
+
+def blocked_step(kit: Kit, verb: Verb, why: str, after: str) -> Step:
+    """A step that cannot complete; all that waits for it is unbounded."""
+    del kit
+    return Step(
+        id=str(verb),
+        verb=verb,
+        title=f"{verb}: not possible",
+        check="none",
+        duration=unbounded(str(verb), "s", why),
+        limit_s=0.0,
+        after=(after,) if after else (),
+        blocked=why,
+    )
+
+
+def instant(kit: Kit, verb: Verb, title: str, check: str, after: tuple[str, ...] = ()) -> Step:
+    """A step that is done already when it is reached."""
+    zero = Estimate(f"{verb} needs nothing", "s", Fixed(0.0), Provenance.DERIVED, title)
+    return make_step(kit, verb, title, zero, check=check, after=after)
+
+
+def promote_stores(kit: Kit, after: str) -> tuple[Step, ...]:
+    """Promote the database replica, load the newest snapshots of what has no replica."""
+    promote = make_step(
+        kit,
+        Verb.PROMOTE_STORES,
+        "promote the database replica",
+        "promote.stores",
+        check="the replica accepts writes, its timeline moved on",
+        after=(after,),
+        region=kit.second.name,
+        targets=tuple(store.name for store in kit.system.stores if store.engine == "postgres"),
+    )
+    rest = tuple(store.name for store in kit.system.stores if store.loss.value == "data" and store.engine != "postgres")
+    if not rest:
+        return (promote,)
+    load = make_step(
+        kit,
+        Verb.RESTORE_STORES,
+        f"load the newest snapshots of {', '.join(rest)}",
+        "restore.stores",
+        check="counts match the snapshot's manifest",
+        after=(promote.id,),
+        region=kit.second.name,
+        targets=rest,
+    )
+    return promote, load
+
+
+def restore_consumers(kit: Kit, after: str) -> Step:
+    """A mirror carries no consumers: each durable is created at its replicated floor."""
+    return make_step(
+        kit,
+        Verb.RESTORE_CONSUMERS,
+        "create every durable consumer at its acknowledged floor + 1",
+        "restore.consumers",
+        check="each consumer's next sequence is its replicated floor + 1",
+        after=(after,),
+        region=kit.second.name,
+        targets=tuple(
+            f"{stream.name}/{consumer.name}"
+            for cluster in kit.system.nats
+            for stream in cluster.streams
+            for consumer in stream.consumers
+        ),
+    )

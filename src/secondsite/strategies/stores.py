@@ -1,0 +1,117 @@
+"""Copies of what lives outside NATS: databases, vector stores, configuration and secrets."""
+
+from __future__ import annotations
+
+from secondsite.model.backup import Backup, Content, Where
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Copy, WanLink
+from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
+from secondsite.model.fault import Fault
+from secondsite.model.region import Region
+from secondsite.model.store import Loss
+from secondsite.strategies.design import LOST_REGION, Kit
+from secondsite.strategies.sizing import store_bytes
+
+EVERYTHING = frozenset(Fault)
+NO_GOOD_AGAINST_OPERATORS = frozenset({Fault.DELETION, Fault.BAD_WRITE})
+
+
+def nothing(name: str = "no delay") -> Estimate:
+    return fixed(name, 0.0, "s", "by construction")
+
+
+def survivable(kit: Kit, region: Region, *, operators: bool) -> frozenset[Fault]:
+    """The faults that a copy in ``region`` outlives; ``operators``: also those that replication copies."""
+    faults = EVERYTHING if operators else EVERYTHING - NO_GOOD_AGAINST_OPERATORS
+    if region.name == kit.home.name:
+        faults -= LOST_REGION | {Fault.ZONE}
+    elif region.geography == kit.home.geography:
+        faults -= {Fault.GEOGRAPHY}
+    return faults
+
+
+def replica(kit: Kit, region: Region) -> tuple[Copy, ...]:
+    """An asynchronous database replica, and vector stores rebuilt from frequent snapshots beside it."""
+    databases = tuple(store.name for store in kit.system.stores if store.engine == "postgres")
+    if not databases:
+        return (off_region_backup(kit, region),)
+    return (
+        Copy(
+            Subject.STATE,
+            "databases",
+            region.name,
+            "asynchronous replica",
+            nothing(),
+            kit.figures["lag.database"],
+            nothing(),
+            survivable(kit, region, operators=False),
+            databases,
+        ),
+        off_region_backup(kit, region),
+    )
+
+
+def off_region_backup(kit: Kit, region: Region) -> Copy:
+    """Scheduled dumps and snapshots of every store, outside the serving region."""
+    figures = kit.figures
+    return Copy(
+        Subject.STATE,
+        "databases, vector stores, configuration",
+        region.name,
+        "scheduled backup",
+        nothing(),
+        figures["backup.stores.travel"],
+        figures["backup.stores.interval"],
+        survivable(kit, region, operators=True),
+    )
+
+
+def existing_backups(kit: Kit) -> tuple[Copy, ...]:
+    """Today's backups as they are: only those that hold data count, and only against what leaves them whole."""
+    return tuple(copy for backup in kit.system.backups for copy in _existing(kit, backup))
+
+
+def _existing(kit: Kit, backup: Backup) -> tuple[Copy, ...]:
+    if backup.content not in (Content.MESSAGES, Content.DATA, Content.VOLUMES):
+        return ()
+    elsewhere = backup.where is Where.ELSEWHERE
+    faults = EVERYTHING if elsewhere else EVERYTHING - LOST_REGION - {Fault.ZONE}
+    interval = Estimate(
+        f"interval of {backup.name}", "s", Fixed(backup.interval_s), Provenance.DERIVED, f"backups.{backup.name}"
+    )
+    nats_services = {cluster.service for cluster in kit.system.nats}
+    covers_nats = backup.content is Content.MESSAGES or bool(nats_services & set(backup.covers))
+    covers_stores = bool({store.service for store in kit.system.stores} & set(backup.covers))
+    subjects = [Subject.NATS] * covers_nats + [Subject.STATE] * covers_stores
+    travel = kit.figures["backup.stores.travel"]
+    where = "elsewhere" if elsewhere else kit.home.name
+    covered = tuple(store.name for store in kit.system.stores if store.service in backup.covers)
+    method = f"backup ({backup.content})"
+    return tuple(
+        Copy(
+            subject,
+            backup.name,
+            where,
+            method,
+            nothing(),
+            travel,
+            interval,
+            faults,
+            covered if subject is Subject.STATE else (),
+        )
+        for subject in subjects
+    )
+
+
+def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
+    """What database replication sends: about one row a message where there is a database at all."""
+    if not any(store.loss is Loss.DATA for store in kit.system.stores):
+        return ()
+    rate = kit.system.load.mean_per_s * kit.system.load.message_bytes
+    return (WanLink("database", kit.home.name, region.name, "database log", rate),)
+
+
+def backup_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
+    """What store backups send: a tenth of the stores a day, as changes go."""
+    rate = store_bytes(kit.system) * 0.1 / 86400
+    return (WanLink("backup", kit.home.name, region.name, "store backups", rate),) if rate else ()

@@ -1,0 +1,84 @@
+"""One cluster over three regions, every stream R3 with one replica in each: nothing to promote, nothing to lose."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, Site, SiteRole, WanLink
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies import requirements, services
+from secondsite.strategies.backup import backup_requirement, stream_backup
+from secondsite.strategies.clusters import at_home, stream_link
+from secondsite.strategies.design import Kit
+from secondsite.strategies.steps import make_step
+from secondsite.strategies.stores import nothing, survivable
+
+
+@frozen
+class Stretch:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        """One NATS server in each region instead of three in two."""
+        nats = tuple(Placed(cluster.service, 1) for cluster in kit.system.nats if cluster.service)
+        thinner = tuple(evolve(site, services=services.with_nats(site.services, kit.system, 1)) for site in sites)
+        return (*thinner, Site(kit.third, SiteRole.WITNESS, nats, control_plane=False))
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        """One cluster; each region's server is a part of it, told apart by its region, without gateways."""
+        del sites
+        regions = (kit.home, kit.second, kit.third)
+        return tuple(
+            evolve(
+                cluster,
+                region=region.name,
+                servers=1,
+                route_tls=True,
+                streams=tuple(evolve(stream, replicas=3) for stream in cluster.streams) if region is kit.home else (),
+            )
+            for cluster in at_home(kit)
+            for region in regions
+        )
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return (*stream_link(kit, kit.second, "route"), *stream_link(kit, kit.third, "route"))
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        """Acknowledged means stored in two regions: the loss of one loses nothing."""
+        majority = Copy(
+            Subject.NATS,
+            "streams and consumers",
+            kit.second.name,
+            "Raft majority over three regions",
+            nothing(),
+            nothing(),
+            nothing("acknowledged after a majority has it"),
+            survivable(kit, kit.second, operators=False),
+        )
+        return majority, stream_backup(kit, kit.second)
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (
+            backup_requirement(kit),
+            requirements.work(
+                kit,
+                "stretch-cluster",
+                "work.link",
+                f"one nats-server in each of three regions ({kit.third.name} too), routes with TLS, every stream R3",
+                "each region holds a replica and a vote",
+            ),
+        )
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        """Nobody has to act: the two regions that are left elect by themselves from the moment of the loss."""
+        del deployment, after
+        return (
+            make_step(
+                kit,
+                Verb.ELECT,
+                "the two regions that are left elect new leaders",
+                "elect.stretch",
+                check="every stream has a leader and acknowledges a probe",
+                region=kit.second.name,
+            ),
+        )

@@ -1,0 +1,129 @@
+"""One super-cluster by gateways over two regions; the standby mirrors every stream.
+
+JetStream's meta group spans both regions, and losing either takes the majority of it: nothing can be created,
+updated or promoted until a person rescues the group, which erases what the lost region had not yet sent.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.nats import GatewayLink, NatsCluster
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies import requirements
+from secondsite.strategies.backup import backup_requirement, stream_backup
+from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
+from secondsite.strategies.design import Kit
+from secondsite.strategies.requirements import PROMOTES, RESCUES, older
+from secondsite.strategies.sizing import all_streams
+from secondsite.strategies.steps import blocked_step, make_step, restore_consumers
+
+
+def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
+    """Every cluster with gateways to all the others."""
+    return tuple(
+        evolve(
+            cluster,
+            reject_unknown_gateways=True,
+            gateways=tuple(GatewayLink(other.name, tls=True) for other in clusters if other.name != cluster.name),
+        )
+        for cluster in clusters
+    )
+
+
+def mirrored_pair(kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
+    """Today's cluster and one in the second region that mirrors its streams, names told apart by the region."""
+    other = named(cluster, kit.second)
+    renamed = tuple(
+        evolve(mirror, name=f"{mirror.name}-{kit.second.name}", placement=other.name)
+        for mirror in mirrors(other, cluster, domain=False)
+    )
+    placed = tuple(evolve(stream, placement=cluster.name) for stream in cluster.streams)
+    return evolve(cluster, streams=placed), evolve(other, streams=renamed)
+
+
+def gateway_requirement(kit: Kit) -> Requirement:
+    return requirements.work(
+        kit,
+        "gateways",
+        "work.link",
+        "gateways with TLS and reject_unknown between the regions, streams placed by cluster",
+        "one super-cluster: one account space, one meta group",
+    )
+
+
+@frozen
+class SuperclusterMirror:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        del kit
+        return sites
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        del sites
+        return tuple(one for cluster in at_home(kit) for one in joined(mirrored_pair(kit, cluster)))
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return stream_link(kit, kit.second, "gateway")
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (backup_requirement(kit), *requirements.promotion(kit, RESCUES), gateway_requirement(kit))
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        lost, voters = _voters(deployment)
+        if lost * 2 >= voters and any(older(cluster, RESCUES) for cluster in deployment.clusters):
+            refused = "; and a mirror is not promoted (400/10055)" if _refuses(deployment) else ""
+            why = (
+                f"{voters - lost} of {voters} meta voters survive and {voters // 2 + 1} are needed: every update fails "
+                f"with 503/10008, and nats-server below 2.15 has no rescue{refused}"
+            )
+            return (blocked_step(kit, Verb.RESTORE_QUORUM, why, after),)
+        rescue = make_step(
+            kit,
+            Verb.RESTORE_QUORUM,
+            "rescue the meta group, remove the lost servers, delete the origins: the lost region's unsent messages "
+            "are erased when it returns",
+            "quorum.rescue",
+            check="a meta leader is known, the lost servers are not in the group",
+            after=(after, "approve"),
+            region=kit.second.name,
+            reversible=False,
+            approval=True,
+        )
+        approve = make_step(
+            kit,
+            Verb.DECIDE,
+            "approve what cannot be undone: the old region's disks are disconnected or given up",
+            "approve.people",
+            check="a named person approved this plan's hash",
+            after=(after,),
+            step_id="approve",
+            by_person=True,
+        )
+        promote = make_step(
+            kit,
+            Verb.PROMOTE_STREAMS,
+            "remove the mirror of every stream and give it the origin's subjects",
+            "promote.leafnode",
+            check="each stream has no mirror, lists its subjects and acknowledges a probe",
+            after=(rescue.id,),
+            region=kit.second.name,
+            targets=tuple(stream.name for stream in all_streams(kit.system)),
+        )
+        return approve, rescue, promote, restore_consumers(kit, promote.id)
+
+
+def _voters(deployment: Deployment) -> tuple[int, int]:
+    """Meta voters in the lost region, and in all."""
+    home = deployment.primary.region.name
+    return (
+        sum(cluster.voters for cluster in deployment.clusters if cluster.region == home),
+        sum(cluster.voters for cluster in deployment.clusters),
+    )
+
+
+def _refuses(deployment: Deployment) -> bool:
+    return any(older(cluster, PROMOTES) for cluster in deployment.clusters)

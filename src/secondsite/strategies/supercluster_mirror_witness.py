@@ -1,0 +1,70 @@
+"""A super-cluster with one JetStream server in a third region: its vote keeps the meta group able to act."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, Site, SiteRole, WanLink
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies import requirements
+from secondsite.strategies.backup import backup_requirement, stream_backup
+from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
+from secondsite.strategies.design import Kit
+from secondsite.strategies.requirements import PROMOTES, older
+from secondsite.strategies.sizing import all_streams
+from secondsite.strategies.steps import blocked_step, make_step, restore_consumers
+from secondsite.strategies.supercluster_mirror import gateway_requirement, joined, mirrored_pair
+
+
+@frozen
+class SuperclusterMirrorWitness:
+    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        names = [cluster.service for cluster in kit.system.nats if cluster.service]
+        placed = tuple(Placed(name, 1) for name in names)
+        return (*sites, Site(kit.third, SiteRole.WITNESS, placed, control_plane=False))
+
+    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        del sites
+        return tuple(one for cluster in at_home(kit) for one in joined(self._three(kit, cluster)))
+
+    def _three(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, ...]:
+        witness = evolve(named(cluster, kit.third), servers=1, streams=(), self_route=True)
+        return (*mirrored_pair(kit, cluster), witness)
+
+    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+        return stream_link(kit, kit.second, "gateway")
+
+    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+        return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
+
+    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        return (
+            backup_requirement(kit),
+            *requirements.promotion(kit),
+            gateway_requirement(kit),
+            requirements.work(
+                kit,
+                "witness",
+                "work.small",
+                f"run one nats-server with JetStream in {kit.third.name}, with a route to itself",
+                "a vote outside both regions: 4 of 7 survive the loss of either",
+                "the meta group dies with either region",
+            ),
+        )
+
+    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+        if any(older(cluster, PROMOTES) for cluster in deployment.clusters):
+            why = "nats-server below 2.12 refuses to promote a mirror (400/10055)"
+            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
+        promote = make_step(
+            kit,
+            Verb.PROMOTE_STREAMS,
+            "rename the lost origins' subjects (a timeout is unknown: look), then promote every mirror",
+            "promote.witness",
+            check="each stream has no mirror, lists its subjects and acknowledges a probe",
+            after=(after,),
+            region=kit.second.name,
+            targets=tuple(stream.name for stream in all_streams(kit.system)),
+        )
+        return promote, restore_consumers(kit, promote.id)

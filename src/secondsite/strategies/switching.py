@@ -1,0 +1,78 @@
+"""What the traffic switches share: who notices, who decides, and how clients follow a changed record."""
+
+from __future__ import annotations
+
+from secondsite.model.estimate import Estimate, Fixed, Provenance, Uniform, fixed
+from secondsite.model.procedure import Step, Verb
+from secondsite.model.traffic import Traffic
+from secondsite.strategies.design import Kit
+from secondsite.strategies.steps import make_step
+
+
+def health_checks(kit: Kit, traffic: Traffic) -> Step:
+    """The fault falls somewhere in an interval: the last check that fails comes up to one interval later."""
+    interval, threshold = traffic.check_interval_s, traffic.check_threshold
+    duration = Estimate(
+        "health-check detection",
+        "s",
+        Uniform(interval * (threshold - 1), interval * threshold),
+        Provenance.DERIVED,
+        f"checks every {interval:g} s, {threshold} failures in a row",
+        formula="interval × (threshold − 1) + a share of one interval",
+        inputs=(
+            fixed("check interval", interval, "s", "traffic.check_interval"),
+            fixed("check threshold", threshold, "checks", "traffic.check_threshold"),
+        ),
+    )
+    return make_step(
+        kit,
+        Verb.DETECT,
+        f"health checks from outside fail {threshold} times",
+        duration,
+        check="the check's state is bad",
+    )
+
+
+def people_detect(kit: Kit) -> Step:
+    return make_step(
+        kit,
+        Verb.DETECT,
+        "an alert or a customer tells somebody",
+        "detect.people",
+        check="an incident is open",
+        by_person=True,
+    )
+
+
+def people_decide(kit: Kit, after: str) -> Step:
+    return make_step(
+        kit,
+        Verb.DECIDE,
+        "somebody understands what it is and declares the failover",
+        "decide.people",
+        check="a named person declared it",
+        after=(after,),
+        by_person=True,
+    )
+
+
+def converged(kit: Kit, traffic: Traffic, after: str) -> Step:
+    """Nine of ten requests have moved: the TTL, and what resolvers add to it."""
+    beyond = kit.figures["converge.beyond-ttl"]
+    duration = Estimate(
+        "DNS convergence",
+        "s",
+        Fixed(traffic.ttl_s + beyond.mean),
+        Provenance.DERIVED,
+        f"until 90 % of requests moved, at a TTL of {traffic.ttl_s:g} s; the rest counts as downtime",
+        formula="TTL + what resolvers add",
+        inputs=(fixed("TTL", traffic.ttl_s, "s", "traffic.ttl"), beyond),
+    )
+    return make_step(
+        kit,
+        Verb.CONVERGE,
+        "clients' resolvers forget the old address",
+        duration,
+        check="nine of ten requests arrive",
+        after=(after,),
+    )
