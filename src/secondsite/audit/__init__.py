@@ -1,1 +1,1 @@
-"""Rules over a System or a Deployment -> Hazards. Pure."""
+"""Rules over a System or a Deployment -> Hazards. Pure. Start at `registry.audit`."""

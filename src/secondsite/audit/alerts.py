@@ -1,0 +1,94 @@
+"""Hazards of alerts: those that come after the promise is broken, and those that cannot see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, rpo_below, rto_below
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.hazard import Severity
+from secondsite.model.units import format_seconds
+
+LAG = re.compile(r"(mirror|source)\w*lag", re.IGNORECASE)
+SEES = re.compile(r"active|last_?seq|sequence|heartbeat", re.IGNORECASE)
+GUARDED = {
+    "backup-age": ((Subject.NATS, Subject.STATE), REGION_LOST | DATA_SPOILT),
+    "mirror-lag": ((Subject.NATS,), REGION_LOST),
+}
+
+
+def _after_rpo(audited: Audited) -> Iterator[Finding]:
+    for alert in audited.system.alerts:
+        earliest_s = alert.earliest_s
+        if earliest_s is None or alert.guards not in GUARDED:
+            continue
+
+        subjects, faults = GUARDED[alert.guards]
+        contracts = audited.contracts(subjects, faults, rpo_below(earliest_s))
+        if contracts:
+            tightest = min(contract.rpo_s or 0.0 for contract in contracts)
+            yield Finding(
+                f"alerts.{alert.name}.threshold",
+                f"{alert.name} fires after {format_seconds(earliest_s)} at the earliest, the RPO it guards is "
+                f"{format_seconds(tightest)}",
+                audited.endangered(subjects, faults, rpo_below(earliest_s)),
+            )
+
+
+def _after_rto(audited: Audited) -> Iterator[Finding]:
+    for alert in audited.system.alerts:
+        earliest_s = alert.earliest_s
+        if earliest_s is None or alert.guards != "availability":
+            continue
+
+        contracts = audited.endangered((Subject.API,), EVERY_FAULT, rto_below(earliest_s))
+        if contracts:
+            yield Finding(
+                f"alerts.{alert.name}.threshold",
+                f"{alert.name} fires after {format_seconds(earliest_s)} at the earliest, when the RTO has passed",
+                contracts,
+            )
+
+
+def _blind(audited: Audited) -> Iterator[Finding]:
+    for alert in audited.system.alerts:
+        watches_lag = alert.guards == "mirror-lag" or LAG.search(alert.expression)
+        if watches_lag and not SEES.search(alert.expression):
+            yield Finding(
+                f"alerts.{alert.name}.expression",
+                f"{alert.name} watches the lag that the mirror itself reports ({alert.expression})",
+                audited.endangered((Subject.NATS,), REGION_LOST),
+            )
+
+
+RULES = (
+    Rule(
+        "alert-after-rpo",
+        Severity.HIGH,
+        "An alert later than the RPO it guards",
+        "When it fires, more is lost already than was promised.",
+        "arithmetic on the rule's threshold and `for`",
+        "Set the threshold below the RPO, less the time to react.",
+        _after_rpo,
+    ),
+    Rule(
+        "alert-after-rto",
+        Severity.MEDIUM,
+        "An alert later than the RTO",
+        "People hear of the outage when it should be over.",
+        "arithmetic on the rule's threshold and `for`",
+        "Shorten `for`, or let the failover start without people.",
+        _after_rto,
+    ),
+    Rule(
+        "alert-on-mirror-lag",
+        Severity.HIGH,
+        "An alert on the mirror's own lag",
+        "While the link is cut or the origin is dead the mirror reports lag 0; only `active` grows.",
+        "nats-server 2.15.1, measured 2026-11",
+        "Compare the last sequences of both sides and alert on `active`, or send heartbeats through the stream.",
+        _blind,
+    ),
+)

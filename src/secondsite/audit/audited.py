@@ -1,0 +1,251 @@
+"""What the rules look at: a System, and the Deployment and Procedures of a strategy where there are any.
+
+Clusters, traffic and copies are the Deployment's when there is one, else the System's own, so that one rule
+serves a plan and what runs today. A cluster without a region lies in the System's region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property
+
+from attrs import frozen
+
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.deployment import Copy, Deployment
+from secondsite.model.fault import Fault
+from secondsite.model.nats import NatsCluster, Origin, Stream, parse_version
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.service import Service
+from secondsite.model.strategy import Link
+from secondsite.model.system import System
+from secondsite.model.traffic import Traffic
+
+REGION_LOST = frozenset({Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.OBSERVABILITY, Fault.CAPACITY})
+INSIDE_A_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
+DATA_SPOILT = frozenset({Fault.DELETION, Fault.BAD_WRITE})
+EVERY_FAULT = frozenset(Fault)
+
+
+@frozen
+class Replica:
+    """A stream that mirrors or sources another. ``home`` and ``origin`` are None when the audited does not hold it."""
+
+    cluster: NatsCluster
+    stream: Stream
+    of: Origin
+    home: NatsCluster | None
+    origin: Stream | None
+
+    @property
+    def path(self) -> str:
+        return stream_path(self.cluster, self.stream)
+
+
+@frozen
+class MetaGroup:
+    """Clusters whose servers elect one meta leader together. ``voters`` counts them by region."""
+
+    clusters: tuple[NatsCluster, ...]
+    voters: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.voters.values())
+
+    @property
+    def majority(self) -> int:
+        return self.total // 2 + 1
+
+    @property
+    def path(self) -> str:
+        return f"nats.{self.clusters[0].name}"
+
+    @property
+    def version(self) -> tuple[int, int, int] | None:
+        """The oldest version known in it."""
+        return min((known for cluster in self.clusters if (known := parse_version(cluster.version))), default=None)
+
+    @property
+    def split(self) -> str:
+        """``3 in eu-west-1 + 3 in us-east-1``."""
+        return " + ".join(f"{count} in {region}" for region, count in self.voters.items())
+
+    @property
+    def indispensable(self) -> tuple[str, ...]:
+        """The regions whose loss takes the majority along; none in a group that lies in one region."""
+        if len(self.voters) < 2:
+            return ()
+        return tuple(region for region, count in self.voters.items() if self.total - count < self.majority)
+
+
+@frozen
+class Audited:
+    system: System
+    deployment: Deployment | None = None
+    procedures: tuple[Procedure, ...] = ()
+
+    @property
+    def clusters(self) -> tuple[NatsCluster, ...]:
+        return self.deployment.clusters if self.deployment else self.system.nats
+
+    @property
+    def traffic(self) -> Traffic:
+        return self.deployment.traffic if self.deployment else self.system.traffic
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        return self.deployment.copies if self.deployment else ()
+
+    @property
+    def failovers(self) -> tuple[Procedure, ...]:
+        """The procedures for a lost region."""
+        return tuple(procedure for procedure in self.procedures if procedure.fault in REGION_LOST)
+
+    def service_of(self, cluster: NatsCluster) -> Service | None:
+        return self.system.service(cluster.service or cluster.name)
+
+    def regions_of(self, cluster: NatsCluster) -> tuple[str, ...]:
+        """A stretched cluster of a Deployment has no region of its own: it lies in all sites that run something."""
+        if cluster.region or not self.deployment or self.deployment.strategy.link is not Link.STRETCH:
+            return (cluster.region or self.system.region.name,)
+        return tuple(site.region.name for site in self.deployment.sites[: cluster.servers])
+
+    def stretched(self, cluster: NatsCluster) -> bool:
+        """Whether its routes, not gateways or leaf nodes, cross regions."""
+        named = [other for other in self.clusters if other.name == cluster.name]
+        return len({region for other in named for region in self.regions_of(other)}) > 1
+
+    def copy_survives(self, subjects: Collection[Subject], fault: Fault) -> bool:
+        """Whether the Deployment keeps a copy of one of the subjects that this fault leaves good."""
+        return any(copy.subject in subjects and fault in copy.survives for copy in self.copies)
+
+    def contracts(
+        self,
+        subjects: Collection[Subject],
+        faults: Collection[Fault],
+        holds: Callable[[Contract], bool] = lambda contract: True,
+    ) -> tuple[Contract, ...]:
+        return tuple(
+            contract
+            for contract in self.system.contracts
+            if contract.subject in subjects and contract.fault in faults and holds(contract)
+        )
+
+    def endangered(
+        self,
+        subjects: Collection[Subject],
+        faults: Collection[Fault],
+        holds: Callable[[Contract], bool] = lambda contract: True,
+    ) -> tuple[str, ...]:
+        """The names of the contracts on these subjects and faults for which ``holds`` is true."""
+        return tuple(dict.fromkeys(contract.name for contract in self.contracts(subjects, faults, holds)))
+
+    @cached_property
+    def meta_groups(self) -> tuple[MetaGroup, ...]:
+        return tuple(self._meta_group(members) for members in _components(self.clusters))
+
+    def group_of(self, cluster: NatsCluster) -> MetaGroup:
+        return next(group for group in self.meta_groups if cluster in group.clusters)
+
+    def _meta_group(self, members: tuple[NatsCluster, ...]) -> MetaGroup:
+        voters: dict[str, int] = {}
+        for cluster in members:
+            regions = self.regions_of(cluster)
+            for index, region in enumerate(regions):
+                share = cluster.voters // len(regions) + (index < cluster.voters % len(regions))
+                voters[region] = voters.get(region, 0) + share
+        return MetaGroup(members, voters)
+
+    @cached_property
+    def replicas(self) -> tuple[Replica, ...]:
+        """Every mirror and every source, with what it copies."""
+        return tuple(
+            Replica(cluster, stream, of, *self._locate(cluster, stream, of))
+            for cluster in self.clusters
+            for stream in cluster.streams
+            for of in (*((stream.mirror,) if stream.mirror else ()), *stream.sources)
+        )
+
+    @property
+    def mirrors(self) -> tuple[Replica, ...]:
+        return tuple(replica for replica in self.replicas if replica.of is replica.stream.mirror)
+
+    @property
+    def remote_mirrors(self) -> tuple[Replica, ...]:
+        """Mirrors of a stream in another cluster: those one could fail over to."""
+        return tuple(mirror for mirror in self.mirrors if mirror.home is not mirror.cluster)
+
+    def _locate(self, at: NatsCluster, stream: Stream, of: Origin) -> tuple[NatsCluster | None, Stream | None]:
+        found = [
+            (home, origin)
+            for home, origin in self._streams_by_name.get(of.stream, ())
+            if not (home is at and origin is stream)
+            and (not of.domain or of.domain == home.domain)
+            and (not of.region or of.region in self.regions_of(home))
+        ]
+        originals = [pair for pair in found if pair[1].mirror is None]
+        best = originals or found
+        return best[0] if best else (None, None)
+
+    @cached_property
+    def _streams_by_name(self) -> dict[str, list[tuple[NatsCluster, Stream]]]:
+        found: dict[str, list[tuple[NatsCluster, Stream]]] = {}
+        for cluster in self.clusters:
+            for stream in cluster.streams:
+                found.setdefault(stream.name, []).append((cluster, stream))
+        return found
+
+    def promotions(self) -> Iterator[tuple[Procedure, Step, tuple[Replica, ...]]]:
+        """Each step that promotes streams and can run, with the mirrors it means; no targets means all of them."""
+        for procedure in self.failovers:
+            for step in procedure.steps:
+                if step.verb is Verb.PROMOTE_STREAMS and not step.blocked:
+                    yield procedure, step, self._promoted(step)
+
+    def _promoted(self, step: Step) -> tuple[Replica, ...]:
+        named = tuple(mirror for mirror in self.remote_mirrors if mirror.stream.name in step.targets)
+        there = tuple(m for m in (named or self.remote_mirrors) if step.region in ("", m.cluster.region))
+        return there or named or self.remote_mirrors
+
+
+def promises_rpo(contract: Contract) -> bool:
+    return contract.rpo_s is not None
+
+
+def rpo_below(limit_s: float) -> Callable[[Contract], bool]:
+    return lambda contract: contract.rpo_s is not None and contract.rpo_s < limit_s
+
+
+def rto_below(limit_s: float) -> Callable[[Contract], bool]:
+    return lambda contract: contract.rto_s is not None and contract.rto_s < limit_s
+
+
+def stream_path(cluster: NatsCluster, stream: Stream) -> str:
+    return f"nats.{cluster.name}.streams.{stream.name}"
+
+
+def step_path(procedure: Procedure, step: Step) -> str:
+    return f"procedures.{procedure.name}.{step.id}"
+
+
+def _components(clusters: tuple[NatsCluster, ...]) -> list[tuple[NatsCluster, ...]]:
+    """Clusters joined by gateways, or by a common name (one cluster told region by region)."""
+    parent = list(range(len(clusters)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            index = parent[index]
+        return index
+
+    by_name: dict[str, int] = {}
+    for index, cluster in enumerate(clusters):
+        parent[root(index)] = root(by_name.setdefault(cluster.name, index))
+    for index, cluster in enumerate(clusters):
+        for link in cluster.gateways:
+            if link.cluster in by_name:
+                parent[root(index)] = root(by_name[link.cluster])
+    groups: dict[int, list[NatsCluster]] = {}
+    for index, cluster in enumerate(clusters):
+        groups.setdefault(root(index), []).append(cluster)
+    return [tuple(members) for members in groups.values()]

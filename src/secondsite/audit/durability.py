@@ -1,0 +1,236 @@
+"""Hazards of what an acknowledgement is worth: where the bytes are when it is given, and whether they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secondsite.audit.audited import (
+    EVERY_FAULT,
+    INSIDE_A_REGION,
+    REGION_LOST,
+    Audited,
+    promises_rpo,
+    rpo_below,
+    stream_path,
+)
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+from secondsite.model.nats import NatsCluster, Storage
+from secondsite.model.service import Spreading
+from secondsite.model.units import format_bytes, format_seconds
+
+JEPSEN = "Jepsen, NATS 2.12.1 (2025-12); nats-server issues 7549 and 7564"
+KUBERNETES = "Kubernetes documentation, resource management and persistent volumes"
+NATS = (Subject.NATS,)
+SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | REGION_LOST
+
+
+def _sync_interval(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        interval_s = cluster.sync_interval_s
+        if cluster.jetstream and interval_s > 0 and not _powered_apart(audited, cluster):
+            yield Finding(
+                f"nats.{cluster.name}.sync_interval",
+                f"{cluster.name} acknowledges up to {format_seconds(interval_s)} before it is on disk, and nothing "
+                "keeps its servers on separate power",
+                audited.endangered(NATS, SHARED_POWER, rpo_below(interval_s)),
+            )
+
+
+def _powered_apart(audited: Audited, cluster: NatsCluster) -> bool:
+    """Zones have their own power; a cluster of one server shares it with itself."""
+    if cluster.servers < 2:
+        return False
+    service = audited.service_of(cluster)
+    return audited.stretched(cluster) or (service is not None and service.spread_zones is Spreading.REQUIRED)
+
+
+def _async_persist(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        for stream in cluster.streams:
+            if stream.async_persist:
+                yield Finding(
+                    f"{stream_path(cluster, stream)}.async_persist",
+                    f"{stream.name} acknowledges before it writes (replicas: {stream.replicas})",
+                    audited.endangered(NATS, EVERY_FAULT, promises_rpo),
+                )
+
+
+def _no_volume(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        service = audited.service_of(cluster)
+        on_file = [stream.name for stream in cluster.streams if stream.storage is Storage.FILE]
+        if service and cluster.jetstream and on_file and not service.volumes:
+            yield Finding(
+                f"services.{service.name}.volumes",
+                f"{len(on_file)} file streams lie in pods without a persistent volume",
+                audited.endangered(NATS, EVERY_FAULT, promises_rpo),
+            )
+
+
+def _store_above_volume(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        service = audited.service_of(cluster)
+        limit = cluster.max_file_bytes
+        if service and service.volumes and limit is not None:
+            largest = max(volume.size_bytes for volume in service.volumes)
+            if limit >= largest:
+                yield Finding(
+                    f"nats.{cluster.name}.max_file",
+                    f"max_file_store {format_bytes(limit)} on a volume of {format_bytes(largest)}",
+                    audited.endangered(NATS, INSIDE_A_REGION),
+                )
+
+
+def _memory_above_container(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        service = audited.service_of(cluster)
+        limit = cluster.max_memory_bytes
+        if (
+            service
+            and service.memory_limit_bytes is not None
+            and limit is not None
+            and limit >= service.memory_limit_bytes
+        ):
+            yield Finding(
+                f"nats.{cluster.name}.max_memory",
+                f"max_memory_store {format_bytes(limit)} in a container of {format_bytes(service.memory_limit_bytes)}",
+                audited.endangered(NATS, INSIDE_A_REGION),
+            )
+
+
+def _streams_above_store(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        stored = [
+            stream for stream in cluster.streams if stream.storage is Storage.FILE and stream.max_bytes is not None
+        ]
+        promised = sum((stream.max_bytes or 0) * stream.replicas for stream in stored)
+        room = (cluster.max_file_bytes or 0) * cluster.servers
+        if cluster.max_file_bytes is not None and promised > room:
+            yield Finding(
+                f"nats.{cluster.name}.streams",
+                f"streams may grow to {format_bytes(promised)} with replicas, the servers hold {format_bytes(room)}",
+                audited.endangered(NATS, INSIDE_A_REGION),
+            )
+
+
+def _unbounded(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        for stream in cluster.streams:
+            if stream.max_age_s is None and stream.max_bytes is None and stream.max_messages is None:
+                yield Finding(
+                    stream_path(cluster, stream),
+                    f"{stream.name} has no limit on age, bytes or messages",
+                    audited.endangered(NATS, INSIDE_A_REGION),
+                )
+
+
+def _buffered(audited: Audited) -> Iterator[Finding]:
+    for service in audited.system.services:
+        buffer = service.ack_buffer
+        if buffer and not buffer.durable and buffer.messages > 0:
+            yield Finding(
+                f"services.{service.name}.ack_buffer",
+                f"{service.name} tells clients 202 for up to {buffer.messages} messages per pod that are in memory "
+                f"only, {buffer.messages / max(audited.system.load.peak_per_s, 1e-9):.1f} s of peak load",
+                audited.endangered((Subject.API, Subject.NATS), EVERY_FAULT, promises_rpo),
+            )
+
+
+def _forgetful_cache(audited: Audited) -> Iterator[Finding]:
+    for store in audited.system.stores:
+        if store.engine.lower() in ("redis", "valkey", "keydb", "dragonfly") and not store.persistent:
+            limited = [gateway.name for gateway in audited.system.gateways if gateway.rate_limit_store == store.name]
+            also = f"; rate limits of {', '.join(limited)} start anew" if limited else ""
+            yield Finding(
+                f"stores.{store.name}.persistent",
+                f"{store.name} keeps nothing across a restart, idempotency keys included{also}",
+                audited.endangered((Subject.API, Subject.STATE), INSIDE_A_REGION | {Fault.REGION}),
+            )
+
+
+RULES = (
+    Rule(
+        "nats-sync-interval",
+        Severity.MEDIUM,
+        "Acknowledged writes that are not on disk",
+        "When all servers lose power together, what was acknowledged since the last sync is gone or damaged.",
+        JEPSEN,
+        "Set `sync_interval: always` (0.46 to 1.07 ms at R3), or keep the servers in different zones by rule.",
+        _sync_interval,
+    ),
+    Rule(
+        "nats-async-persist",
+        Severity.HIGH,
+        "Asynchronous persistence on a stream with a promise",
+        "The acknowledgement comes before the write: a killed process loses acknowledged messages.",
+        "nats-server 2.15.1, measured 2026-11: 118 of 142,020 acknowledged lost at SIGKILL on R1",
+        "Use the default persist mode, with batched publishing where throughput is short.",
+        _async_persist,
+    ),
+    Rule(
+        "nats-no-volume",
+        Severity.HIGH,
+        "File streams without a persistent volume",
+        "The files go with the pod, so a drain of the nodes loses the streams.",
+        KUBERNETES,
+        "Add a volumeClaimTemplate for the JetStream directory.",
+        _no_volume,
+    ),
+    Rule(
+        "nats-store-above-volume",
+        Severity.MEDIUM,
+        "A file store as large as its volume",
+        "The file system needs room too: the disk is full before JetStream refuses, and then it shuts down.",
+        KUBERNETES,
+        "Leave a fifth of the volume free: max_file_store 8Gi on 10Gi.",
+        _store_above_volume,
+    ),
+    Rule(
+        "nats-memory-store",
+        Severity.HIGH,
+        "A memory store as large as the container",
+        "The kernel kills the server before JetStream reaches its limit, on every node alike.",
+        KUBERNETES,
+        "Keep max_memory_store at half the container's memory, and set GOMEMLIMIT.",
+        _memory_above_container,
+    ),
+    Rule(
+        "nats-streams-above-store",
+        Severity.MEDIUM,
+        "Streams that may outgrow the servers",
+        "The limits promise more than the servers hold: some stream will be refused long before its own limit.",
+        "NATS documentation, JetStream resource limits",
+        "Lower the streams' max_bytes, or give the servers more room.",
+        _streams_above_store,
+    ),
+    Rule(
+        "nats-stream-unbounded",
+        Severity.LOW,
+        "A stream without any limit",
+        "It fills the store, and then every stream of the server refuses writes.",
+        "NATS documentation, stream limits",
+        "Set max_age or max_bytes.",
+        _unbounded,
+    ),
+    Rule(
+        "api-buffered-acknowledgement",
+        Severity.HIGH,
+        "Acknowledged from memory",
+        "A 202 is a promise, and what stands behind it dies with the process.",
+        "arithmetic on the buffer's size; drills count a 202 as an acknowledgement",
+        "Answer 503 while NATS is away, or keep the queue on a durable volume and say so.",
+        _buffered,
+    ),
+    Rule(
+        "cache-not-persistent",
+        Severity.LOW,
+        "A cache that holds more than a cache should",
+        "Idempotency keys and counters look like cache entries, and a retried webhook after their loss is done twice.",
+        "Redis documentation, persistence and eviction policies",
+        "Keep idempotency keys in the database, or turn on append-only persistence without eviction.",
+        _forgetful_cache,
+    ),
+)

@@ -1,0 +1,34 @@
+"""Hazards of images: whether the standby would run what the primary runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secondsite.audit.audited import REGION_LOST, Audited
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+
+
+def _latest(audited: Audited) -> Iterator[Finding]:
+    for service in audited.system.services:
+        if service.image and service.tag == "latest":
+            yield Finding(
+                f"services.{service.name}.image",
+                f"{service.name} runs {service.image}, whatever that is on the day its pod starts",
+                audited.endangered((Subject.API,), REGION_LOST | {Fault.PROCESS}),
+            )
+
+
+RULES = (
+    Rule(
+        "image-latest",
+        Severity.MEDIUM,
+        "An image without a fixed version",
+        "A pod that starts in the standby may run other code than the one that was tested, or fail to pull it.",
+        "Kubernetes documentation, images: avoid :latest in production",
+        "Name a version or a digest, and mirror the image to a registry in the second region.",
+        _latest,
+    ),
+)

@@ -1,0 +1,230 @@
+"""Hazards of the connections: between servers, between regions, and into the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secondsite.audit.audited import EVERY_FAULT, REGION_LOST, Audited
+from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.subjects import covers, overlap
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+from secondsite.model.nats import LeafLink, NatsCluster, Stream
+
+MEASURED = "nats-server 2.15.1, measured 2026-11"
+NATS_SECURITY = "NATS documentation, TLS and authorization"
+NATS = (Subject.NATS,)
+TWO_WRITERS = REGION_LOST | {Fault.WAN_PARTITION}
+
+
+def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
+    """What a stream captures, or will once it is promoted. Key-value subjects do not cross a leaf link."""
+    if stream.kind == "kv":
+        return ()
+    if stream.subjects:
+        return stream.subjects
+    if stream.mirror:
+        found = next(
+            (replica.origin for replica in audited.mirrors if replica.stream is stream and replica.origin), None
+        )
+        if found and found.subjects:
+            return found.subjects
+    return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind == "object" else ()
+
+
+def _crossing(audited: Audited, here: NatsCluster, there: NatsCluster, leaf: LeafLink) -> Iterator[tuple[Stream, str]]:
+    """Streams of ``here`` with a subject that ``there`` captures too and that the leaf does not deny both ways."""
+    captured = {subject for stream in there.streams for subject in _listens_on(audited, stream)}
+    for stream in here.streams:
+        for mine in _listens_on(audited, stream):
+            for theirs in captured:
+                if overlap(mine, theirs) and not _denied(leaf, mine, theirs):
+                    yield stream, mine
+                    break
+
+
+def _denied(leaf: LeafLink, mine: str, theirs: str) -> bool:
+    return all(
+        any(covers(deny, mine) or covers(deny, theirs) for deny in denies)
+        for denies in (leaf.deny_imports, leaf.deny_exports)
+    )
+
+
+def _leaf_pairs(audited: Audited) -> Iterator[tuple[NatsCluster, NatsCluster, LeafLink]]:
+    by_name = {cluster.name: cluster for cluster in audited.clusters}
+    for cluster in audited.clusters:
+        for leaf in cluster.leaves:
+            if leaf.cluster in by_name and leaf.cluster != cluster.name:
+                yield cluster, by_name[leaf.cluster], leaf
+
+
+def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
+    for here, there, leaf in _leaf_pairs(audited):
+        found = [pair for pair in _crossing(audited, here, there, leaf) if (pair[0].kind == "object") is objects]
+        if found:
+            yield Finding(
+                f"nats.{here.name}.leaves.{leaf.cluster}",
+                f"{', '.join(dict.fromkeys(subject for _, subject in found))} cross the leaf link {here.name} to "
+                f"{leaf.cluster} and are captured on both sides",
+                audited.endangered(NATS, TWO_WRITERS),
+            )
+
+
+def _double_capture(audited: Audited) -> Iterator[Finding]:
+    return _captures(audited, objects=False)
+
+
+def _object_capture(audited: Audited) -> Iterator[Finding]:
+    return _captures(audited, objects=True)
+
+
+def _routes_in_clear(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        if cluster.servers > 1 and not cluster.route_tls:
+            yield Finding(
+                f"nats.{cluster.name}.route_tls",
+                f"the {cluster.servers} servers of {cluster.name} replicate over routes without TLS",
+                audited.endangered(NATS, (Fault.BAD_WRITE,)),
+            )
+
+
+def _links_in_clear(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        gateways = [("gateways", link.cluster) for link in cluster.gateways if not link.tls]
+        leaves = [("leaves", link.cluster) for link in cluster.leaves if not link.tls]
+        for kind, other in (*gateways, *leaves):
+            if other != cluster.name:
+                yield Finding(
+                    f"nats.{cluster.name}.{kind}.{other}",
+                    f"{cluster.name} reaches {other} without TLS",
+                    audited.endangered(NATS, (Fault.BAD_WRITE,)),
+                )
+
+
+def _one_credential(audited: Audited) -> Iterator[Finding]:
+    users: dict[str, list[str]] = {}
+    for cluster in audited.clusters:
+        for leaf in cluster.leaves:
+            if leaf.credentials:
+                users.setdefault(leaf.credentials, []).append(cluster.name)
+    for credential, clusters in users.items():
+        if len(clusters) > 1:
+            yield Finding(
+                f"nats.{clusters[0]}.leaves",
+                f"{len(clusters)} leaf links ({', '.join(clusters)}) use one credential, {credential}",
+                audited.endangered(NATS, (Fault.BAD_WRITE,)),
+            )
+
+
+def _unknown_gateways(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        if cluster.gateways and not cluster.reject_unknown_gateways:
+            yield Finding(
+                f"nats.{cluster.name}.reject_unknown_gateways",
+                f"{cluster.name} lets any cluster with a gateway join",
+                audited.endangered(NATS, (Fault.BAD_WRITE,)),
+            )
+
+
+def _no_network_policy(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        service = audited.service_of(cluster)
+        if service and not service.network_policy:
+            yield Finding(
+                f"services.{service.name}.network_policy",
+                f"every pod of the Kubernetes cluster can reach all ports of {service.name}",
+                audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
+            )
+
+
+def _slow_acknowledgement(audited: Audited) -> Iterator[Finding]:
+    budget_s = audited.system.load.publish_budget_s
+    trips = (
+        [link.rtt_s for link in audited.deployment.links if link.kind == "route" and link.rtt_s]
+        if audited.deployment
+        else []
+    )
+    if budget_s is not None and trips and 2 * max(trips) > budget_s:
+        yield Finding(
+            "load.publish_budget",
+            f"a writer far from the leader waits two round trips, {2000 * max(trips):.0f} ms, and "
+            f"{1000 * budget_s:.0f} ms were promised",
+            audited.endangered((Subject.API, Subject.NATS), EVERY_FAULT),
+        )
+
+
+RULES = (
+    Rule(
+        "nats-leaf-double-capture",
+        Severity.FATAL,
+        "One subject, two writers over a leaf link",
+        "A publish in one region is stored by the other region's stream, or by both, with two acknowledgements.",
+        MEASURED,
+        "List the streams' subjects under deny_imports and deny_exports of the leaf remote.",
+        _double_capture,
+    ),
+    Rule(
+        "nats-leaf-object-capture",
+        Severity.HIGH,
+        "Object store subjects cross a leaf link",
+        "Unlike key-value subjects, $O.> is not held back by a JetStream domain: chunks land on the wrong side.",
+        MEASURED,
+        "Add `$O.<bucket>.>` to deny_imports and deny_exports of the leaf remote.",
+        _object_capture,
+    ),
+    Rule(
+        "nats-route-tls",
+        Severity.MEDIUM,
+        "Routes without TLS",
+        "Whoever is on the network reads and writes what the servers replicate.",
+        NATS_SECURITY,
+        "Configure `cluster.tls` with certificates of an own authority and `verify: true`.",
+        _routes_in_clear,
+    ),
+    Rule(
+        "nats-link-tls",
+        Severity.HIGH,
+        "A link between clusters without TLS",
+        "It leaves the region, and with it whatever protects the network there.",
+        NATS_SECURITY,
+        "Configure TLS on the gateway or leaf remote, with verification on both sides.",
+        _links_in_clear,
+    ),
+    Rule(
+        "nats-link-one-credential",
+        Severity.MEDIUM,
+        "One credential for all links",
+        "It cannot be revoked for one region without cutting off the others, which is what fencing needs.",
+        NATS_SECURITY,
+        "Issue one credential per link and direction.",
+        _one_credential,
+    ),
+    Rule(
+        "nats-gateway-reject-unknown",
+        Severity.MEDIUM,
+        "Gateways that accept unknown clusters",
+        "A cluster that nobody listed may join the super-cluster and its interest graph.",
+        "NATS documentation, gateway configuration: reject_unknown_cluster",
+        "Set `reject_unknown_cluster: true` and list the gateways.",
+        _unknown_gateways,
+    ),
+    Rule(
+        "nats-no-network-policy",
+        Severity.LOW,
+        "No network policy around NATS",
+        "One compromised pod can purge streams or read what is replicated.",
+        "Kubernetes documentation, network policies",
+        "Allow the client port from the services that use it, and the route port among the servers.",
+        _no_network_policy,
+    ),
+    Rule(
+        "nats-stretch-latency",
+        Severity.MEDIUM,
+        "A stretched stream slower than promised",
+        "A replica in another region has to confirm each write, and a remote writer first has to reach the leader.",
+        f"{MEASURED}: 22.5 ms near the leader, twice that elsewhere, at a round trip of 20 ms",
+        "Place the leaders near the writers, choose nearer regions, or relax the budget.",
+        _slow_acknowledgement,
+    ),
+)

@@ -1,0 +1,196 @@
+"""Hazards of a meta group: whether the regions that remain can still decide anything.
+
+All servers of a super-cluster elect one meta leader. Without a majority of them nothing can be created,
+changed or promoted, however well the streams themselves are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.hazard import Severity
+from secondsite.model.nats import NatsCluster
+from secondsite.model.procedure import Verb
+
+MEASURED = "nats-server 2.15.1, measured 2026-11"
+RESCUE_SINCE = (2, 15, 0)
+NATS = (Subject.NATS,)
+
+
+def _version(group: MetaGroup) -> str:
+    return ".".join(str(part) for part in group.version or ())
+
+
+def _too_old_for_rescue(group: MetaGroup) -> bool:
+    return group.version is not None and group.version < RESCUE_SINCE
+
+
+def _breakable(audited: Audited) -> Iterator[MetaGroup]:
+    return (group for group in audited.meta_groups if group.indispensable)
+
+
+def _quorum(audited: Audited) -> Iterator[Finding]:
+    for group in _breakable(audited):
+        left = min(group.total - group.voters[region] for region in group.indispensable)
+        yield Finding(
+            f"{group.path}.gateways",
+            f"{group.split} JetStream servers: losing {' or '.join(group.indispensable)} leaves {left} of "
+            f"{group.total}, and {group.majority} are needed for a meta leader",
+            audited.endangered(NATS, REGION_LOST),
+        )
+
+
+def _no_rescue(audited: Audited) -> Iterator[Finding]:
+    for group in _breakable(audited):
+        if _too_old_for_rescue(group):
+            yield Finding(
+                f"{group.path}.version",
+                f"NATS {_version(group)} cannot be told to go on with the servers that are left of {group.split}",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
+    planned = [step for procedure in audited.failovers for step in procedure.steps]
+    if planned and not any(step.verb is Verb.PROMOTE_STREAMS for step in planned):
+        return
+    for mirror in audited.remote_mirrors:
+        group = audited.group_of(mirror.cluster)
+        lost = (
+            set(audited.regions_of(mirror.home)) if mirror.home is not None and mirror.home in group.clusters else set()
+        )
+        if lost & set(group.indispensable) and _too_old_for_rescue(group):
+            yield Finding(
+                mirror.path,
+                f"when {', '.join(sorted(lost))} is lost, {mirror.stream.name} cannot be promoted: its cluster shares "
+                f"the meta group {group.split}, and NATS {_version(group)} has no rescue",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _unequal_split(audited: Audited) -> Iterator[Finding]:
+    for group in audited.meta_groups:
+        voting = {region: count for region, count in group.voters.items() if count}
+        if len(voting) == 2 and len(set(voting.values())) == 2:
+            larger = max(voting, key=lambda region: voting[region])
+            yield Finding(
+                f"{group.path}.gateways",
+                f"{group.split}: {larger} has {voting[larger]} of {group.total} votes and is a single point of failure",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _silent_witness(audited: Audited) -> Iterator[Finding]:
+    for group in audited.meta_groups:
+        for cluster in group.clusters if len(group.voters) > 1 else ():
+            if not cluster.jetstream and not all(group.voters[region] for region in audited.regions_of(cluster)):
+                yield Finding(
+                    f"nats.{cluster.name}.jetstream",
+                    f"the {cluster.servers} servers in {', '.join(audited.regions_of(cluster))} run without JetStream, "
+                    f"so they do not vote: the meta group is {group.split}",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+
+def _no_self_route(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        if cluster.gateways and cluster.servers == 1 and not cluster.self_route:
+            yield Finding(
+                f"nats.{cluster.name}.self_route",
+                f"{cluster.name} has gateways, one server and no route: that server exits at start",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _differing(of: str, value: Callable[[NatsCluster], str]) -> Callable[[Audited], Iterable[Finding]]:
+    def check(audited: Audited) -> Iterator[Finding]:
+        for group in audited.meta_groups:
+            told = {cluster.name: value(cluster) for cluster in group.clusters}
+            if len(set(told.values())) > 1:
+                listed = ", ".join(f"{name}: {said or 'none'}" for name, said in told.items())
+                yield Finding(
+                    f"{group.path}.{of}",
+                    f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+    return check
+
+
+RULES = (
+    Rule(
+        "nats-meta-quorum",
+        Severity.HIGH,
+        "Losing one region takes the meta group's majority",
+        "Without a meta leader no stream or consumer can be created or changed, so no mirror can be promoted.",
+        f"{MEASURED}: 3+3 servers, one region lost, 503/10008 after about 20 s",
+        "Put a JetStream server into a third region, or use independent clusters with a JetStream domain each.",
+        _quorum,
+    ),
+    Rule(
+        "nats-meta-no-rescue",
+        Severity.HIGH,
+        "The meta group can lose its majority and has no rescue",
+        "Below 2.15 there is no META rescue: after about 20 s without a majority nothing brings a leader back.",
+        f"{MEASURED}; META rescue came with nats-server 2.15 (pull request 8408)",
+        "Upgrade to 2.15 or newer, or keep a rehearsed runbook that snapshots the survivors and restores elsewhere.",
+        _no_rescue,
+    ),
+    Rule(
+        "nats-promotion-without-leader",
+        Severity.FATAL,
+        "The mirror cannot be promoted after the loss it is there for",
+        "Promotion is an update, an update needs a meta leader, and the lost region took the majority with it.",
+        f"{MEASURED}: promotion refused on the survivor of 3+3",
+        "Give each region a cluster and JetStream domain of its own, linked by leaf nodes; or let a third region vote.",
+        _promotion_without_leader,
+    ),
+    Rule(
+        "nats-meta-unequal-split",
+        Severity.MEDIUM,
+        "An unequal split over two regions",
+        "The side with more votes decides alone, so its loss stops both.",
+        f"{MEASURED}: 2+3, 3+2, 5+3 and 3+5 survive only where the majority survives",
+        "Add a voting third region instead of more servers on one side.",
+        _unequal_split,
+    ),
+    Rule(
+        "nats-witness-without-jetstream",
+        Severity.HIGH,
+        "A witness that does not vote",
+        "Only JetStream servers are members of the meta group; a witness without it is as good as none.",
+        f"{MEASURED}: a third region without JetStream is as bad as 3+3",
+        "Enable JetStream on the witness; a small store is enough.",
+        _silent_witness,
+    ),
+    Rule(
+        "nats-gateway-self-route",
+        Severity.HIGH,
+        "A gateway region of one server without a route",
+        "A server with a gateway and JetStream needs a cluster route; alone, it needs one to itself.",
+        MEASURED,
+        "Add a `cluster` block with a route to the server itself.",
+        _no_self_route,
+    ),
+    Rule(
+        "nats-gateway-domains",
+        Severity.FATAL,
+        "Different JetStream domains in one super-cluster",
+        "Two domains do not make two meta groups: creation, mirroring and promotion fail.",
+        f"{MEASURED}: broken either way, also with separate system accounts",
+        "Use one domain over gateways, or leaf nodes between domains.",
+        _differing("domain", lambda cluster: cluster.domain),
+    ),
+    Rule(
+        "nats-gateway-system-accounts",
+        Severity.FATAL,
+        "Different system accounts in one super-cluster",
+        "Servers with different system accounts never elect a meta leader.",
+        MEASURED,
+        "Use the same system account in every region.",
+        _differing("system_account", lambda cluster: cluster.system_account),
+    ),
+)

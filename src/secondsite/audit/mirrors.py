@@ -1,0 +1,226 @@
+"""Hazards of mirrors: what a copy does not carry, when it stops, and what it brings back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from secondsite.audit.audited import REGION_LOST, Audited, Replica, rpo_below
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+from secondsite.model.nats import Discard, Retention, Stream
+from secondsite.model.units import format_bytes, format_seconds
+
+MEASURED = "nats-server 2.15.1, measured 2026-11"
+STALL_S = 10.0
+NATS = (Subject.NATS,)
+STORAGE_METRIC = re.compile(r"stream_total_bytes|jetstream\w*(storage|bytes)", re.IGNORECASE)
+
+
+def _each(
+    condition: Callable[[Audited, Replica, Stream], str], only_mirrors: bool = True
+) -> Callable[[Audited], Iterable[Finding]]:
+    """A finding for each mirror with a known origin for which the condition gives a message."""
+
+    def check(audited: Audited) -> Iterator[Finding]:
+        for replica in audited.mirrors if only_mirrors else audited.replicas:
+            if replica.origin and (message := condition(audited, replica, replica.origin)):
+                yield Finding(replica.path, message, audited.endangered(NATS, REGION_LOST))
+
+    return check
+
+
+def _workqueue(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    del audited
+    if origin.retention is not Retention.WORKQUEUE or mirror.stream.retention is Retention.WORKQUEUE:
+        return ""
+    return f"{mirror.stream.name} keeps by {mirror.stream.retention} what the work queue {origin.name} has done already"
+
+
+def _fills_origin(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    if origin.retention is Retention.LIMITS or _storage_watched(audited):
+        return ""
+    return (
+        f"{origin.name} keeps acknowledged messages ({origin.retention} retention) for as long as its mirror in "
+        f"{mirror.cluster.name} is away, and no alert watches its size"
+    )
+
+
+def _storage_watched(audited: Audited) -> bool:
+    return any(alert.guards == "storage" or STORAGE_METRIC.search(alert.expression) for alert in audited.system.alerts)
+
+
+def _discard_new(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    del audited, origin
+    limit = _size_limit(mirror.stream)
+    return f"{mirror.stream.name} stops copying at {limit} (discard new)" if limit and _refuses(mirror.stream) else ""
+
+
+def _refuses(stream: Stream) -> bool:
+    return stream.discard is Discard.NEW
+
+
+def _size_limit(stream: Stream) -> str:
+    if stream.max_bytes is not None:
+        return format_bytes(stream.max_bytes)
+    return "" if stream.max_messages is None else f"{stream.max_messages} messages"
+
+
+def _smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    del audited
+    copy = mirror.stream
+    tighter = [
+        f"{what} {show(mine)} against {'none' if theirs is None else show(theirs)}"
+        for what, mine, theirs, show in (
+            ("bytes", copy.max_bytes, origin.max_bytes, lambda value: format_bytes(int(value))),
+            ("messages", copy.max_messages, origin.max_messages, str),
+            ("messages per subject", copy.max_messages_per_subject, origin.max_messages_per_subject, str),
+            ("age", copy.max_age_s, origin.max_age_s, format_seconds),
+        )
+        if mine is not None and (theirs is None or mine < theirs)
+    ]
+    return f"{copy.name} holds less than its origin: {'; '.join(tighter)}" if tighter else ""
+
+
+def _ttl(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    del audited
+    if not origin.message_ttl or mirror.stream.message_ttl:
+        return ""
+    return f"{origin.name} expires messages one by one, {mirror.stream.name} does not: they return on failover"
+
+
+def _erasure(audited: Audited, replica: Replica, origin: Stream) -> str:
+    del audited
+    if not (origin.erasure_duty or replica.stream.erasure_duty):
+        return ""
+    return f"{origin.name} has a duty to erase, and what is deleted there stays in {replica.cluster.name}"
+
+
+def _recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    del audited
+    if origin.messages is None or mirror.stream.messages is None or mirror.stream.messages <= origin.messages:
+        return ""
+    return (
+        f"{mirror.stream.name} holds {mirror.stream.messages} messages and its origin {origin.messages}: the origin "
+        "was recreated or purged"
+    )
+
+
+def _stall(audited: Audited) -> Iterator[Finding]:
+    contracts = audited.endangered(NATS, REGION_LOST | {Fault.NODE}, rpo_below(STALL_S))
+    for mirror in audited.remote_mirrors if contracts else ():
+        yield Finding(
+            mirror.path,
+            f"{mirror.stream.name} is up to {STALL_S:.0f} s behind after its origin's leader dies",
+            contracts,
+        )
+
+
+def _delay(audited: Audited) -> Iterator[Finding]:
+    for copy in audited.copies:
+        if copy.subject is not Subject.NATS:
+            continue
+        delay_s = copy.propagate.quantile(0.5)
+        faults = [fault for fault in REGION_LOST & copy.survives if not _nearer(audited, fault, delay_s)]
+        contracts = audited.endangered(NATS, faults, rpo_below(delay_s))
+        if contracts:
+            yield Finding("nats", f"{copy.what} in {copy.region} is {_short(delay_s)} behind at the median", contracts)
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.0f} s"
+
+
+def _nearer(audited: Audited, fault: Fault, delay_s: float) -> bool:
+    """Whether another copy that survives the fault is nearer."""
+    return any(
+        copy.subject is Subject.NATS and fault in copy.survives and copy.propagate.quantile(0.5) < delay_s
+        for copy in audited.copies
+    )
+
+
+RULES = (
+    Rule(
+        "nats-workqueue-mirror",
+        Severity.HIGH,
+        "A work queue mirrored with another retention",
+        "The mirror keeps what was acknowledged and cannot become a work queue: once promoted, it repeats done work.",
+        f"{MEASURED}: 500/10052",
+        "Create the mirror with `retention: workqueue` (2.14 or newer) and purge to the origin's first sequence.",
+        _each(_workqueue),
+    ),
+    Rule(
+        "nats-mirror-fills-origin",
+        Severity.MEDIUM,
+        "A dead standby can fill the primary",
+        "The mirror's own consumer holds acknowledged messages on a work-queue or interest stream until it returns.",
+        MEASURED,
+        "Size the origin for the longest outage of the standby, and alert on its bytes.",
+        _each(_fills_origin),
+    ),
+    Rule(
+        "nats-mirror-discard-new",
+        Severity.HIGH,
+        "A mirror that stops when it is full",
+        "With `discard: new` a full mirror takes nothing more, silently for whoever writes to the origin.",
+        MEASURED,
+        "Use `discard: old` on the mirror, with limits no lower than the origin's.",
+        _each(_discard_new),
+    ),
+    Rule(
+        "nats-mirror-smaller",
+        Severity.HIGH,
+        "A mirror with tighter limits than its origin",
+        "Limits apply to each copy: the smaller one has dropped messages that the failover needs.",
+        MEASURED,
+        "Give the mirror the origin's limits, or none.",
+        _each(_smaller),
+    ),
+    Rule(
+        "nats-mirror-ttl",
+        Severity.MEDIUM,
+        "Per-message expiry is lost on the mirror",
+        "A mirror honours a message's expiry only when it allows it itself.",
+        MEASURED,
+        "Set `allow_msg_ttl` on the mirror.",
+        _each(_ttl),
+    ),
+    Rule(
+        "nats-mirror-erasure",
+        Severity.MEDIUM,
+        "Erased data lives on in a copy",
+        "Deletes and purges are not replicated: the copy keeps what was erased and serves it after failover.",
+        f"{MEASURED}: 107 messages on the mirror against 5 at the origin",
+        "Repeat each erasure on every copy, and take `erasure_duty` off where no such duty exists.",
+        _each(_erasure, only_mirrors=False),
+    ),
+    Rule(
+        "nats-origin-recreated",
+        Severity.HIGH,
+        "A mirror that holds more than its origin",
+        "A mirror of a recreated origin reports no lag and no error, and copies nothing.",
+        MEASURED,
+        "Compare both sides, recreate the mirror, and alert when a mirror is ahead of its origin.",
+        _each(_recreated),
+    ),
+    Rule(
+        "nats-mirror-stall",
+        Severity.MEDIUM,
+        "RPO under 10 s on a mirror",
+        "When the origin's leader dies the mirror stalls for 10 s while it reports no lag.",
+        f"{MEASURED}: 761 messages behind",
+        "Use a stretch cluster with three replicas for such streams, or ask for an RPO above 10 s.",
+        _stall,
+    ),
+    Rule(
+        "nats-rpo-below-delay",
+        Severity.FATAL,
+        "RPO below the delay of the only copy",
+        "A copy that is made after the acknowledgement is always behind by the way to it.",
+        f"{MEASURED}: 22, 78 and 197 messages lost at 20, 80 and 200 ms and 2,000 messages a second",
+        "Use a stretch cluster, whose acknowledgement waits for another region, or ask for a longer RPO.",
+        _delay,
+    ),
+)

@@ -1,0 +1,222 @@
+"""Hazards of the plan itself: steps that the servers refuse, and steps that destroy what they should save.
+
+Judged from the typed steps of the Procedures, never from their titles. Without Procedures, a mirror in another
+cluster is taken for what it is there for: to be promoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from secondsite.audit.audited import REGION_LOST, Audited, Replica, step_path
+from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.subjects import overlap
+from secondsite.model.contract import Subject
+from secondsite.model.hazard import Severity
+from secondsite.model.nats import NatsCluster, parse_version
+from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
+
+MEASURED = "nats-server 2.15.1, measured 2026-11"
+PROMOTION_SINCE = (2, 12, 0)
+NATS = (Subject.NATS,)
+
+
+def _cannot_promote(cluster: NatsCluster) -> bool:
+    version = parse_version(cluster.version)
+    return version is not None and version < PROMOTION_SINCE
+
+
+def _refused(audited: Audited) -> Iterator[Finding]:
+    steps = [step for procedure in audited.failovers for step in procedure.steps]
+    if steps and not any(step.verb is Verb.PROMOTE_STREAMS for step in steps):
+        return
+    for cluster in dict.fromkeys(mirror.cluster.name for mirror in audited.remote_mirrors):
+        mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster.name == cluster]
+        if _cannot_promote(mirrors[0].cluster):
+            yield Finding(
+                f"nats.{cluster}.version",
+                f"NATS {mirrors[0].cluster.version} refuses to promote {_names(mirrors)} (400/10055)",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _names(mirrors: Iterable[Replica]) -> str:
+    return ", ".join(mirror.stream.name for mirror in mirrors)
+
+
+def _not_yet(audited: Audited) -> Iterator[Finding]:
+    if audited.deployment or audited.remote_mirrors:
+        return
+    for cluster in audited.clusters:
+        if cluster.streams and _cannot_promote(cluster):
+            yield Finding(
+                f"nats.{cluster.name}.version",
+                f"NATS {cluster.version} cannot turn a mirror into a stream, so a standby could only be restored",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _overlapping(audited: Audited) -> Iterator[Finding]:
+    for procedure, step, mirrors in audited.promotions():
+        if any(before.verb is Verb.DELETE_ORIGIN for before in procedure.leading_to(step.id)):
+            continue
+        for mirror in mirrors:
+            taken = mirror.origin.subjects if mirror.origin else ()
+            wanted = step.subjects or taken
+            shared = mirror.home in audited.group_of(mirror.cluster).clusters
+            if shared and any(overlap(one, other) for one in wanted for other in taken):
+                yield Finding(
+                    step_path(procedure, step),
+                    f"{mirror.stream.name} is to take {', '.join(wanted)} while its lost origin still holds them in "
+                    "the same meta group (400/10065)",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+
+def _without_subjects(audited: Audited) -> Iterator[Finding]:
+    for procedure, step, mirrors in audited.promotions():
+        for mirror in mirrors:
+            if not step.subjects and not (mirror.origin and mirror.origin.subjects):
+                yield Finding(
+                    step_path(procedure, step),
+                    f"{mirror.stream.name} is promoted without subjects: it will listen on {mirror.stream.name!r} only",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+
+def _quorum_by(method: QuorumMethod, happens: str) -> Callable[[Audited], Iterable[Finding]]:
+    def check(audited: Audited) -> Iterator[Finding]:
+        for procedure in audited.procedures:
+            for step in procedure.steps:
+                if step.verb is Verb.RESTORE_QUORUM and step.method is method:
+                    yield Finding(
+                        step_path(procedure, step),
+                        f"{procedure.name} restores the quorum by {method}: {happens}",
+                        audited.endangered(NATS, REGION_LOST),
+                    )
+
+    return check
+
+
+def _rejoins(audited: Audited) -> Iterator[Finding]:
+    removing = [
+        (procedure, step)
+        for procedure in audited.failovers
+        for step in procedure.steps
+        if step.verb is Verb.RESTORE_QUORUM
+        and not step.blocked
+        and step.method in (None, QuorumMethod.RESCUE, QuorumMethod.REMOVE_PEERS)
+    ]
+    if removing and not any(_salvages_first(procedure) for procedure in audited.procedures):
+        procedure, step = removing[0]
+        yield Finding(
+            step_path(procedure, step),
+            f"{procedure.name} removes the lost servers, and no procedure salvages their streams before they rejoin",
+            audited.endangered(NATS, REGION_LOST),
+        )
+
+
+def _salvages_first(procedure: Procedure) -> bool:
+    """Whether it salvages, and does so before anything that lets the old servers join."""
+    salvages = {step.id for step in procedure.steps if step.verb is Verb.SALVAGE and not step.blocked}
+    joins = [step for step in procedure.steps if step.verb in (Verb.RESYNCHRONISE, Verb.RESTART)]
+    return bool(salvages) and all(salvages & {before.id for before in procedure.leading_to(join.id)} for join in joins)
+
+
+def _unfenced(audited: Audited) -> Iterator[Finding]:
+    for procedure, step, mirrors in audited.promotions():
+        if mirrors and not any(_fences(before) for before in procedure.leading_to(step.id)):
+            yield Finding(
+                step_path(procedure, step),
+                f"{_names(mirrors)} become writable and nothing keeps the old primary from coming back writable too",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _fences(step: Step) -> bool:
+    return step.verb is Verb.FENCE and not step.blocked
+
+
+RULES = (
+    Rule(
+        "nats-promotion-refused",
+        Severity.FATAL,
+        "The servers are too old to promote a mirror",
+        "Before 2.12 the server refuses every update that removes a mirror, so the failover stops there.",
+        "nats-server 2.10.26 and 2.11.11 refuse, 2.12.8, 2.14.6 and 2.15.1 do it, measured 2026-11",
+        "Upgrade the standby to 2.12 or newer, or fail over by restoring messages from a backup.",
+        _refused,
+    ),
+    Rule(
+        "nats-version-without-promotion",
+        Severity.HIGH,
+        "This NATS version could not promote a mirror",
+        "Whoever adds a mirrored standby to it gets copies that can never be written to.",
+        "nats-server 2.10.26 and 2.11.11 refuse promotion (400/10055), measured 2026-11",
+        "Upgrade to 2.12 or newer before any plan relies on mirrors; 2.15 also brings META rescue.",
+        _not_yet,
+    ),
+    Rule(
+        "nats-promotion-overlap",
+        Severity.HIGH,
+        "Promotion on subjects that the lost origin still holds",
+        "Within one meta group the lost stream stays assigned, and two streams may not listen on one subject.",
+        f"{MEASURED}: 400/10065 subjects overlap",
+        "Delete the origin first and take its timeout for unknown, not for failed; or promote on other subjects.",
+        _overlapping,
+    ),
+    Rule(
+        "nats-promotion-without-subjects",
+        Severity.HIGH,
+        "Promotion without subjects",
+        "A mirror has no subjects; promoted without any, it captures nothing that clients publish.",
+        f"{MEASURED}: such a stream listens on its own name",
+        "Record the origin's subjects in the system file, so that the promotion can set them.",
+        _without_subjects,
+    ),
+    Rule(
+        "nats-quorum-add-servers",
+        Severity.HIGH,
+        "Quorum by adding new servers",
+        "A server with a new name needs a leader to be let in, and there is none.",
+        f"{MEASURED}: new names do not help; three empty servers under the lost names do",
+        "Use META rescue (2.15 or newer), or start empty servers under the lost names.",
+        _quorum_by(QuorumMethod.ADD_SERVERS, "servers with new names cannot join without a leader"),
+    ),
+    Rule(
+        "nats-quorum-wipe-meta",
+        Severity.FATAL,
+        "Quorum by wiping the meta state",
+        "Servers that come up without meta state take their streams for orphans and delete them from disk.",
+        f"{MEASURED}: streams gone within 40 s",
+        "Use META rescue (2.15 or newer); snapshot every stream before touching anything.",
+        _quorum_by(QuorumMethod.WIPE_META, "the survivors delete their streams as orphans within 40 s"),
+    ),
+    Rule(
+        "nats-quorum-lone-store",
+        Severity.HIGH,
+        "Quorum by starting one store alone",
+        "A store of a replicated stream is refused by a server that runs alone.",
+        f"{MEASURED}: refused with 10074",
+        "Snapshot the stream from the survivors and restore it elsewhere.",
+        _quorum_by(QuorumMethod.LONE_STORE, "a replicated store started alone is refused (10074)"),
+    ),
+    Rule(
+        "nats-removed-region-rejoins",
+        Severity.HIGH,
+        "A removed region may rejoin with its data",
+        "Servers that were removed delete their streams when they come back: what was not mirrored is gone for ever.",
+        MEASURED,
+        "Start the old region isolated, salvage its messages, wipe it, and only then let it join.",
+        _rejoins,
+    ),
+    Rule(
+        "old-primary-writable",
+        Severity.HIGH,
+        "The old primary can come back writable",
+        "It starts with its streams and accepts writes within seconds: two writers, and no way to tell which is right.",
+        f"{MEASURED}: up in 6 s, writable",
+        "Fence it before promoting (network, credentials or scaled to zero), and start it isolated.",
+        _unfenced,
+    ),
+)

@@ -1,0 +1,87 @@
+"""All rules, and the audit itself: a pure function from what is audited to its hazards.
+
+The result is sorted (severity, file, line, rule) and holds each hazard once, so that the same input always
+gives the same output and two outputs can be compared line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from secondsite.audit import (
+    alerts,
+    backups,
+    clients,
+    consumers,
+    durability,
+    images,
+    links,
+    meta_quorum,
+    mirrors,
+    promotion,
+    replicas,
+    secrets,
+    traffic,
+    waivers,
+)
+from secondsite.audit.audited import Audited
+from secondsite.audit.rule import Rule
+from secondsite.model.deployment import Deployment
+from secondsite.model.hazard import Hazard, Severity
+from secondsite.model.procedure import Procedure
+from secondsite.model.system import System
+
+RULES: tuple[Rule, ...] = (
+    *meta_quorum.RULES,
+    *promotion.RULES,
+    *links.RULES,
+    *mirrors.RULES,
+    *consumers.RULES,
+    *replicas.RULES,
+    *durability.RULES,
+    *clients.RULES,
+    *backups.RULES,
+    *alerts.RULES,
+    *traffic.RULES,
+    *secrets.RULES,
+    *images.RULES,
+    waivers.UNUSED,
+)
+
+
+def rule(rule_id: str) -> Rule:
+    return next(known for known in RULES if known.id == rule_id)
+
+
+def audit(
+    system: System, deployment: Deployment | None = None, procedures: tuple[Procedure, ...] = ()
+) -> tuple[Hazard, ...]:
+    """Every hazard of what runs today, or of a strategy's Deployment and Procedures."""
+    audited = Audited(system, deployment, procedures)
+    found = dict.fromkeys(_hazards(audited))
+    judged = waivers.apply(system, list(found), {known.id for known in RULES}, whole=deployment is None)
+    return tuple(sorted(judged, key=_order))
+
+
+def _hazards(audited: Audited) -> Iterator[Hazard]:
+    for known in RULES:
+        for finding in known.check(audited):
+            yield Hazard(
+                known.id,
+                known.severity,
+                finding.place or audited.system.place(finding.subject),
+                finding.subject,
+                finding.message,
+                ", ".join(finding.contracts),
+                known.source,
+                known.remedy,
+            )
+
+
+def _order(hazard: Hazard) -> tuple[object, ...]:
+    return (hazard.severity.rank, hazard.place, hazard.rule, hazard.subject, hazard.message, hazard.waived)
+
+
+def at_or_above(hazards: Iterable[Hazard], severity: Severity) -> tuple[Hazard, ...]:
+    """The hazards that count against a limit: not waived, and at least this severe."""
+    return tuple(hazard for hazard in hazards if not hazard.waived and hazard.severity.rank <= severity.rank)

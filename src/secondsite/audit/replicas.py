@@ -1,0 +1,345 @@
+"""Hazards of too few replicas, and of replicas that fall together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, rto_below, stream_path
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+from secondsite.model.procedure import Verb
+from secondsite.model.service import DisruptionBudget, Role, Service, Spreading
+
+MEASURED = "nats-server 2.15.1, measured 2026-11"
+NATS_REPLICAS = "NATS documentation, JetStream clustering"
+SCHEDULING = "Kubernetes documentation, affinity and topology spread constraints"
+ELECTION_S = 10.0
+SERVED = (Subject.API, Subject.NATS)
+NATS = (Subject.NATS,)
+NODE_OR_ZONE = (Fault.NODE, Fault.ZONE)
+
+
+def _streams(replicas: Callable[[int], bool], says: str) -> Callable[[Audited], Iterable[Finding]]:
+    def check(audited: Audited) -> Iterator[Finding]:
+        for cluster in audited.clusters:
+            for stream in cluster.streams:
+                if replicas(stream.replicas):
+                    yield Finding(
+                        f"{stream_path(cluster, stream)}.replicas",
+                        f"{stream.name} has replicas: {stream.replicas} on {cluster.servers} servers: {says}",
+                        audited.endangered(SERVED, INSIDE_A_REGION),
+                    )
+
+    return check
+
+
+def _even_servers(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        if cluster.jetstream and cluster.servers % 2 == 0:
+            tolerated = (cluster.servers - 1) // 2
+            yield Finding(
+                f"nats.{cluster.name}.servers",
+                f"{cluster.name} has {cluster.servers} servers and survives the loss of {tolerated}, as would "
+                f"{cluster.servers - 1}",
+                audited.endangered(NATS, NODE_OR_ZONE),
+            )
+
+
+def _unplaced(audited: Audited) -> Iterator[Finding]:
+    for group in audited.meta_groups:
+        for cluster in group.clusters if len(group.voters) > 1 else ():
+            loose = [stream.name for stream in cluster.streams if not stream.placement]
+            if loose and not audited.stretched(cluster):
+                yield Finding(
+                    f"nats.{cluster.name}.streams",
+                    f"{', '.join(loose)} may be placed in any of {', '.join(group.voters)}",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+
+def _budget(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        service = audited.service_of(cluster)
+        if service and cluster.servers > 2:
+            left = _left_by(service.disruption_budget, cluster.servers)
+            if left < cluster.servers // 2 + 1:
+                path = "disruption_budget" if service.disruption_budget else "replicas"
+                yield Finding(
+                    f"services.{service.name}.{path}",
+                    f"a drain may leave {left} of {cluster.servers} servers of {cluster.name}, "
+                    f"{cluster.servers // 2 + 1} are needed",
+                    audited.endangered(NATS, (Fault.NODE, Fault.PROCESS)),
+                )
+
+
+def _left_by(budget: DisruptionBudget | None, replicas: int) -> int:
+    if budget and budget.min_available is not None:
+        return budget.min_available
+    if budget and budget.max_unavailable is not None:
+        return replicas - budget.max_unavailable
+    return 0
+
+
+def _replicas(service: Service) -> int:
+    return service.autoscale.min_replicas if service.autoscale else service.replicas
+
+
+def _is_nats(audited: Audited, service: Service) -> bool:
+    return service.role is Role.NATS or any(audited.service_of(cluster) is service for cluster in audited.clusters)
+
+
+def _holds_state(audited: Audited, service: Service) -> bool:
+    """Whether losing its pods for good loses data; NATS, monitoring and backup jobs are judged elsewhere."""
+    if service.role in (Role.OBSERVABILITY, Role.BACKUP) or service.kind in ("CronJob", "Job"):
+        return False
+    stored = any(store.service == service.name and store.persistent for store in audited.system.stores)
+    return not _is_nats(audited, service) and (service.stateful or stored)
+
+
+def _serves(audited: Audited, service: Service) -> bool:
+    del audited
+    return service.role in (Role.API, Role.GATEWAY)
+
+
+def _together(
+    kind: Callable[[Audited, Service], bool], domain: str, subjects: tuple[Subject, ...]
+) -> Callable[[Audited], Iterable[Finding]]:
+    """Findings for services of a kind with several replicas that may share a node or a zone."""
+
+    def check(audited: Audited) -> Iterator[Finding]:
+        if domain == "zone" and audited.system.region.zones < 2:
+            return
+        for service in audited.system.services:
+            spread = service.spread_nodes if domain == "node" else service.spread_zones
+            if spread is not Spreading.REQUIRED and _replicas(service) > 1 and kind(audited, service):
+                only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
+                yield Finding(
+                    f"services.{service.name}.spread_{domain}s",
+                    f"{_replicas(service)} pods of {service.name} may share a {domain}: it {only} separate {domain}s",
+                    audited.endangered(subjects, (Fault(domain),)),
+                )
+
+    return check
+
+
+def _single_state(audited: Audited) -> Iterator[Finding]:
+    for service in audited.system.services:
+        nats = _is_nats(audited, service) and service.stateful
+        if _replicas(service) == 1 and (nats or _holds_state(audited, service)):
+            yield Finding(
+                f"services.{service.name}.replicas",
+                f"{service.name} holds data in one replica",
+                audited.endangered((Subject.STATE, Subject.API), INSIDE_A_REGION),
+            )
+
+
+def _single_server(audited: Audited) -> Iterator[Finding]:
+    for service in audited.system.services:
+        if _replicas(service) == 1 and _serves(audited, service):
+            yield Finding(
+                f"services.{service.name}.replicas",
+                f"{service.name} answers clients from one replica",
+                audited.endangered((Subject.API,), INSIDE_A_REGION),
+            )
+
+
+def _single_dependency(audited: Audited) -> Iterator[Finding]:
+    waiting = [service.name for service in audited.system.services if _serves(audited, service)]
+    needed: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        service = audited.system.service(name)
+        for dependency in service.depends_on if service else ():
+            if dependency not in needed:
+                needed[dependency] = name
+                waiting.append(dependency)
+    for service in audited.system.services:
+        if (
+            service.name in needed
+            and _replicas(service) == 1
+            and service.role is not Role.OBSERVABILITY
+            and not _serves(audited, service)
+        ):
+            yield Finding(
+                f"services.{service.name}.replicas",
+                f"{needed[service.name]} depends on {service.name}, which runs one replica",
+                audited.endangered((Subject.API,), INSIDE_A_REGION),
+            )
+
+
+def _single_observer(audited: Audited) -> Iterator[Finding]:
+    for service in audited.system.with_role(Role.OBSERVABILITY):
+        if _replicas(service) == 1 and service.kind != "DaemonSet":
+            yield Finding(
+                f"services.{service.name}.replicas",
+                f"{service.name} runs one replica in the region it watches",
+                audited.endangered((Subject.OBSERVABILITY,), INSIDE_A_REGION | {Fault.OBSERVABILITY}),
+            )
+
+
+def _election(audited: Audited) -> Iterator[Finding]:
+    elected = {
+        procedure.fault for procedure in audited.procedures if any(s.verb is Verb.ELECT for s in procedure.steps)
+    }
+    for cluster in audited.clusters:
+        led = [stream.name for stream in cluster.streams if stream.replicas > 1]
+        faults = elected | (INSIDE_A_REGION if led else set())
+        if audited.stretched(cluster):
+            faults |= REGION_LOST
+        contracts = audited.endangered(SERVED, faults, rto_below(ELECTION_S)) if led else ()
+        if contracts:
+            yield Finding(
+                f"nats.{cluster.name}.streams",
+                f"{len(led)} replicated streams of {cluster.name} elect a new leader in 4 to 9 s",
+                contracts,
+            )
+
+
+RULES = (
+    Rule(
+        "nats-stream-single-replica",
+        Severity.HIGH,
+        "A stream with one replica",
+        "The node that holds it is the stream: while it is away nobody can publish, and its disk is the only copy.",
+        NATS_REPLICAS,
+        "Set `num_replicas: 3`; an update is enough.",
+        _streams(lambda replicas: replicas == 1, "one node holds the only copy"),
+    ),
+    Rule(
+        "nats-stream-even-replicas",
+        Severity.MEDIUM,
+        "A stream with an even number of replicas",
+        "A majority of two is two: the second replica adds a way to fail and no tolerance.",
+        NATS_REPLICAS,
+        "Use 3 or 5 replicas.",
+        _streams(lambda replicas: replicas > 1 and replicas % 2 == 0, "no more may fail than with one fewer"),
+    ),
+    Rule(
+        "nats-even-servers",
+        Severity.LOW,
+        "An even number of servers",
+        "The last one adds cost and a way to fail, and no tolerance.",
+        NATS_REPLICAS,
+        "Run 3 or 5 servers.",
+        _even_servers,
+    ),
+    Rule(
+        "nats-stream-no-placement",
+        Severity.MEDIUM,
+        "A stream without placement in a super-cluster",
+        "The meta leader chooses the cluster, so a stream may lie far from its writers, or next to its own mirror.",
+        "NATS documentation, stream placement",
+        "Set `placement.cluster` on every stream and mirror.",
+        _unplaced,
+    ),
+    Rule(
+        "nats-budget-majority",
+        Severity.HIGH,
+        "A drain may take the majority of NATS",
+        "Draining nodes for an upgrade may evict enough servers at once that no write is acknowledged.",
+        "Kubernetes documentation, disruption budgets",
+        "Set a PodDisruptionBudget with maxUnavailable 1.",
+        _budget,
+    ),
+    Rule(
+        "nats-may-share-node",
+        Severity.HIGH,
+        "NATS servers that may share a node",
+        "One machine may take the majority, and with it every acknowledged write of the last seconds.",
+        SCHEDULING,
+        "Require anti-affinity by kubernetes.io/hostname.",
+        _together(_is_nats, "node", NATS),
+    ),
+    Rule(
+        "nats-may-share-zone",
+        Severity.HIGH,
+        "NATS servers that may share a zone",
+        "One zone may take the majority of the servers.",
+        SCHEDULING,
+        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+        _together(_is_nats, "zone", NATS),
+    ),
+    Rule(
+        "state-may-share-node",
+        Severity.HIGH,
+        "Replicas with state that may share a node",
+        "Replicas on one machine are one replica.",
+        SCHEDULING,
+        "Require anti-affinity by kubernetes.io/hostname.",
+        _together(_holds_state, "node", (Subject.STATE,)),
+    ),
+    Rule(
+        "state-may-share-zone",
+        Severity.MEDIUM,
+        "Replicas with state that may share a zone",
+        "Zonal volumes cannot follow their pods out of a lost zone.",
+        SCHEDULING,
+        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+        _together(_holds_state, "zone", (Subject.STATE,)),
+    ),
+    Rule(
+        "api-may-share-node",
+        Severity.MEDIUM,
+        "Serving pods that may share a node",
+        "One machine may take all pods that answer clients.",
+        SCHEDULING,
+        "Require anti-affinity or a topologySpreadConstraint by kubernetes.io/hostname.",
+        _together(_serves, "node", (Subject.API,)),
+    ),
+    Rule(
+        "api-may-share-zone",
+        Severity.MEDIUM,
+        "Serving pods that may share a zone",
+        "One zone may take all pods that answer clients.",
+        SCHEDULING,
+        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+        _together(_serves, "zone", (Subject.API,)),
+    ),
+    Rule(
+        "state-single-replica",
+        Severity.HIGH,
+        "One replica with state",
+        "Its node or its volume is the only place where the data is.",
+        "Kubernetes documentation, stateful applications",
+        "Run a replicated database, or a managed one with a standby in another zone.",
+        _single_state,
+    ),
+    Rule(
+        "api-single-replica",
+        Severity.HIGH,
+        "One replica answers clients",
+        "Every restart of it is an outage.",
+        "Kubernetes documentation, deployments",
+        "Run two replicas or more, on different nodes.",
+        _single_server,
+    ),
+    Rule(
+        "api-dependency-single-replica",
+        Severity.MEDIUM,
+        "One replica of what the API depends on",
+        "The API is no more available than it is.",
+        "Treynor et al., The Calculus of Service Availability",
+        "Run two replicas or more, or let the API serve without it.",
+        _single_dependency,
+    ),
+    Rule(
+        "observability-single-replica",
+        Severity.LOW,
+        "Monitoring with one replica",
+        "It fails with what it should report, and an outage that nobody sees is decided late.",
+        "Li et al., ISSRE 2022: half of all incidents are noticed within 8 minutes, one in ten after 43",
+        "Watch from outside the region too; one external probe is enough to page.",
+        _single_observer,
+    ),
+    Rule(
+        "nats-rto-below-election",
+        Severity.MEDIUM,
+        "RTO below the time of an election",
+        "A stream without a leader acknowledges nothing, and a new leader takes seconds.",
+        f"{MEASURED}: 4 to 9 s, and 5.3 to 8.0 s to the first write of a stretch cluster",
+        "Let each region write its own stream (active-active), or ask for an RTO above 10 s.",
+        _election,
+    ),
+)

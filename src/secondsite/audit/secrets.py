@@ -1,0 +1,55 @@
+"""Hazards of secrets: whether the standby could start with them. Only names are known here, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secondsite.audit.audited import REGION_LOST, Audited
+from secondsite.audit.rule import Finding, Rule
+from secondsite.model.contract import Subject
+from secondsite.model.hazard import Severity
+
+STARTED = (Subject.API, Subject.STATE)
+
+
+def _one_region(audited: Audited) -> Iterator[Finding]:
+    for secret in audited.system.secrets:
+        if secret.store and len(set(secret.regions)) < 2:
+            known = f"only in {secret.regions[0]}" if secret.regions else "in no second region that is known"
+            yield Finding(
+                f"secrets.{secret.name}.regions",
+                f"{secret.name} comes from {secret.store}, {known}",
+                audited.endangered(STARTED, REGION_LOST),
+            )
+
+
+def _in_cluster_only(audited: Audited) -> Iterator[Finding]:
+    for secret in audited.system.secrets:
+        if not secret.store:
+            yield Finding(
+                f"secrets.{secret.name}.store",
+                f"{secret.name} exists in the Kubernetes cluster only, nothing brings it to a standby",
+                audited.endangered(STARTED, REGION_LOST),
+            )
+
+
+RULES = (
+    Rule(
+        "secret-one-region",
+        Severity.HIGH,
+        "A secret store in one region",
+        "The standby asks the store of the lost region for its secrets and does not start.",
+        "AWS Secrets Manager documentation, replica secrets; External Secrets Operator documentation",
+        "Replicate the secret to the second region, point a second SecretStore at it, and list both under regions.",
+        _one_region,
+    ),
+    Rule(
+        "secret-in-cluster",
+        Severity.MEDIUM,
+        "A secret that lives in one cluster only",
+        "It is lost with the cluster, and whoever made it has to be found.",
+        "Kubernetes documentation, secrets: stored in the cluster's etcd",
+        "Keep it in an external secret store with a copy in the second region.",
+        _in_cluster_only,
+    ),
+)
