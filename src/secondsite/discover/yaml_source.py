@@ -101,10 +101,9 @@ def read_text(path: Path, file: str) -> str:
                 "split it, or name the files that matter",
             )
         data = path.read_bytes()
-    except OSError as error:
-        raise InputError.at(
-            file, f"cannot be read: {error.strerror or error}", "name a readable file or folder"
-        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError.at(file, f"cannot be read: {reason}", "name a readable file or folder") from None
     if b"\0" in data:
         raise InputError.at(
             file, "is binary, not YAML text", "name only manifests, or give the file another ending than .yaml"
@@ -116,17 +115,20 @@ def read_text(path: Path, file: str) -> str:
         raise InputError.at(Place(file, line), "is not UTF-8 text", "save the file as UTF-8") from None
 
 
-def load_documents(text: str, file: str) -> list[Node]:
-    """All documents of the text, empty ones left out. Raises `InputError` with every problem of the text."""
+def load_documents(text: str, file: str, *, first_line: int = 1) -> list[Node]:
+    """All documents of the text, empty ones left out. Raises `InputError` with every problem of the text.
+
+    ``first_line`` is where the text begins when it is embedded in a larger file; columns are then unknown.
+    """
     if len(text) > MAX_FILE_BYTES:
         raise InputError.at(
             file, f"the text has more than {MAX_FILE_BYTES:,} characters", "split it, or name the files that matter"
         )
-    composer = _Composer(file)
+    composer = _Composer(file, first_line)
     try:
         documents = composer.compose(YAML(typ="safe", pure=True).parse(text))
     except MarkedYAMLError as error:
-        raise InputError([_syntax_problem(error, text, file)]) from None
+        raise InputError([_syntax_problem(error, text, file, first_line)]) from None
     except (YAMLError, YAMLStreamError) as error:
         reason = str(error).split("\n", 1)[0]
         raise InputError.at(
@@ -160,9 +162,9 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def _syntax_problem(error: MarkedYAMLError, text: str, file: str) -> Problem:
+def _syntax_problem(error: MarkedYAMLError, text: str, file: str, first_line: int) -> Problem:
     mark = error.problem_mark or error.context_mark
-    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+    place = Place(file, mark.line + first_line, mark.column + 1) if mark else Place(file)
     what = " ".join(str(part) for part in (error.context, error.problem) if part) or "cannot be parsed"
     line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") + 1 and text else ""
     if "{{" in line or ("{{" in text and "{%" not in text and "flow" in what):
@@ -190,6 +192,7 @@ class _Composer:
     """Builds nodes from events without recursion; ``sizes`` counts each anchored node as if written out."""
 
     file: str
+    first_line: int
     problems: list[Problem] = field(factory=list)
     documents: list[Node] = field(factory=list)
     stack: list[_Open] = field(factory=list)
@@ -213,7 +216,8 @@ class _Composer:
         return self.documents
 
     def _place(self, event: Event) -> Place:
-        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        return Place(self.file, mark.line + self.first_line, mark.column + 1 if self.first_line == 1 else 0)
 
     def _scalar(self, event: ScalarEvent) -> ScalarNode:
         plain = event.style is None or event.style == ""

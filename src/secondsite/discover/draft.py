@@ -1,0 +1,48 @@
+"""The attributes of a noun as they are found, each with its mark.
+
+Nouns are frozen; what manifests say about one lies in several objects. A draft collects it, and the marks come
+out keyed as the System wants them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+
+from secondsite.discover.resources import At
+from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.place import Place
+
+
+@define
+class Draft:
+    """``values`` are keyword arguments of the noun; ``marks`` are keyed relative to it (empty: the noun itself)."""
+
+    values: dict[str, Any] = field(factory=dict)
+    marks: dict[str, Mark] = field(factory=dict)
+
+    def read(self, attribute: str, value: object, where: At | Place | None, why: str = "") -> None:
+        """Take a value that was read; None is not found, and leaves what the noun has."""
+        if value is None:
+            return
+        self.values[attribute] = value
+        self.mark(key_of(attribute), where, why)
+
+    def mark(self, key: str, where: At | Place | None, why: str = "") -> None:
+        place = where.place if isinstance(where, At) else where
+        if place is not None:
+            self.marks[key] = Mark(Origin.READ, place, why)
+
+    def assume(self, attribute: str, value: object, why: str) -> None:
+        if value is not None:
+            self.values[attribute] = value
+        self.marks[key_of(attribute)] = Mark(Origin.ASSUMED, why=why)
+
+    def nest(self, key: str, inner: Draft) -> None:
+        """Take over the marks of a noun inside this one."""
+        self.marks.update(under(key, inner.marks))
+
+
+def under(prefix: str, marks: dict[str, Mark]) -> dict[str, Mark]:
+    return {f"{prefix}.{key}" if key else prefix: mark for key, mark in marks.items()}

@@ -1,0 +1,271 @@
+"""A kustomization, built in memory: which manifests belong together, and what is changed on the way.
+
+Covers resources, components, bases, namespace, name prefix and suffix, labels, images, replicas, generators and
+patches. Not covered, and then noted: remote resources, Helm charts, replacements and variables, the hash that
+generators put behind names (references keep the plain name, so they still meet). Places stay those of the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, field
+
+from secondsite.discover.patches import json_patch, matcher, strategic_merge
+from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.transforms import labelled, namespaced, renamed, with_images, with_replicas
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text
+from secondsite.model.errors import InputError, Problem
+from secondsite.model.place import Place
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+MAX_FOLDERS_DEEP = 50
+MAX_RESOURCES = 100_000
+
+_NOT_APPLIED = ("helmCharts", "helmChartInflationGenerator", "replacements", "vars", "generators", "transformers")
+_REMOTE = re.compile(r"^[a-z+]+://|^git@|^(github|gitlab|bitbucket)\.[a-z]+/|\?ref=|\.git(//|$)")
+
+
+def kustomization_of(folder: Path) -> Path | None:
+    return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
+
+
+def referenced_folders(path: Path, shown: Callable[[Path], str]) -> list[Path]:
+    """The folders that this kustomization names as its own parts; broken files name none."""
+    try:
+        documents = load_documents(read_text(path, shown(path)), shown(path))
+    except InputError:
+        return []
+    entries = [entry for document in documents for entry in _listed(At(document), "resources", "bases", "components")]
+    return [folder for entry in entries if entry.text and (folder := path.parent / entry.text).is_dir()]
+
+
+@define
+class Build:
+    """``files`` are those that were read; ``problems`` are collected, so that all are told at once."""
+
+    shown: Callable[[Path], str]
+    problems: list[Problem] = field(factory=list)
+    notes: list[str] = field(factory=list)
+    files: set[Path] = field(factory=set)
+    _stack: list[Path] = field(factory=list)
+
+    def folder(self, folder: Path) -> list[Resource]:
+        """The resources of the kustomization in the folder."""
+        path = kustomization_of(folder)
+        real = folder.resolve()
+        if path is None or real in self._stack or len(self._stack) >= MAX_FOLDERS_DEEP:
+            what = "has no kustomization.yaml" if path is None else "is part of itself (a cycle of kustomizations)"
+            raise InputError.at(self.shown(folder), what, "name a folder with a kustomization, without a cycle")
+        self._stack.append(real)
+        try:
+            result: list[Resource] = []
+            for document in self.documents(path):
+                result = self._apply(At(document), folder, result)
+            return result
+        finally:
+            self._stack.pop()
+
+    def documents(self, path: Path) -> list[Node]:
+        """The documents of a file; what is wrong with it is collected."""
+        self.files.add(path.resolve())
+        try:
+            return load_documents(read_text(path, self.shown(path)), self.shown(path))
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return []
+
+    def manifests(self, path: Path) -> list[Resource]:
+        """The Kubernetes objects in a file, lists unfolded."""
+        found = [resource for node in self.documents(path) for resource in unfold(node)]
+        for resource in found:
+            if not resource.name and resource.kind != "Kustomization":
+                self._problem(resource.node.place, f"a {resource.kind} without metadata.name", "give it a name")
+        return [resource for resource in found if resource.name]
+
+    def _apply(self, at: At, folder: Path, before: list[Resource]) -> list[Resource]:
+        """One kustomization, in the order in which kustomize applies its parts."""
+        resources = before + self._members(at, folder)
+        if len(resources) > MAX_RESOURCES:
+            raise InputError.at(self.shown(folder), f"has more than {MAX_RESOURCES:,} objects", "name a part of it")
+        resources += self._generated(at, folder)
+        for entry in _listed(at, "components"):
+            resources = self._component(entry, folder, resources)
+        resources = self._patched(at, folder, resources)
+        resources = [namespaced(resource, at["namespace"]) for resource in resources]
+        resources = renamed(resources, at["namePrefix"], at["nameSuffix"])
+        resources = [labelled(resource, at) for resource in resources]
+        resources = [with_images(resource, at["images"].items) for resource in resources]
+        self.notes += [
+            f"{entry.place}: {key} of a kustomization are not applied; build it with kubectl to have them"
+            for key in _NOT_APPLIED
+            if (entry := at[key])
+        ]
+        return [with_replicas(resource, at["replicas"].items) for resource in resources]
+
+    def _members(self, at: At, folder: Path) -> list[Resource]:
+        found: list[Resource] = []
+        for entry in _listed(at, "resources", "bases"):
+            if _REMOTE.search(entry.text):
+                self.notes.append(f"{entry.place}: {entry.text} is remote and was not fetched")
+                continue
+            path = folder / entry.text
+            try:
+                if path.is_dir():
+                    found += self.folder(path)
+                elif path.is_file():
+                    found += self.manifests(path)
+                else:
+                    self._problem(entry.place, f"{entry.text!r} is not there", "correct the path, or take the line out")
+            except InputError as error:
+                self.problems.extend(Problem(entry.place or p.place, p.what, p.remedy) for p in error.problems)
+            except OSError as error:
+                self._problem(entry.place, f"{entry.text[:80]!r} cannot be read: {error.strerror}", "correct the path")
+        return found
+
+    def _component(self, entry: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+        part = folder / entry.text
+        path = kustomization_of(part)
+        if path is None or part.resolve() in self._stack or len(self._stack) >= MAX_FOLDERS_DEEP:
+            self._problem(entry.place, f"{entry.text!r} is no component here", "name a folder with a kustomization")
+            return resources
+        self._stack.append(part.resolve())
+        for document in self.documents(path):
+            resources = self._apply(At(document), part, resources)
+        self._stack.pop()
+        return resources
+
+    def _generated(self, at: At, folder: Path) -> list[Resource]:
+        made = []
+        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+            for entry in at[key].items:
+                data = self._generated_data(entry, folder, secret=kind == "Secret")
+                made.append(_generated_object(kind, entry, data))
+        return [resource for resource in made if resource.name]
+
+    def _generated_data(self, entry: At, folder: Path, *, secret: bool) -> dict[str, Node]:
+        """Keys and texts. Of a secret the keys only: its files are not opened."""
+        data: dict[str, Node] = {}
+        for literal in entry["literals"].items:
+            key, _, value = literal.text.partition("=")
+            data[key] = scalar("" if secret else value.strip("'\""), literal.place or Place("?"))
+        for item in entry["files"].items:
+            key, _, name = item.text.rpartition("=")
+            path = folder / name
+            if not path.is_file():
+                self._problem(item.place, f"{name!r} is not there", "correct the path")
+                continue
+            if secret:
+                data[key or path.name] = scalar("", item.place or Place("?"))
+                continue
+            self.files.add(path.resolve())
+            try:
+                text = read_text(path, self.shown(path))
+                data[key or path.name] = ScalarNode(text, text, Place(self.shown(path), 1))
+            except InputError:
+                self.notes.append(f"{item.place}: {name} is not text and was left out")
+        for item in (*entry["envs"].items, *((entry["env"],) if entry["env"] else ())):
+            data.update(self._env_file(folder / item.text, item, secret=secret))
+        return data
+
+    def _env_file(self, path: Path, item: At, *, secret: bool) -> dict[str, Node]:
+        try:
+            lines = read_text(path, self.shown(path)).splitlines()
+        except InputError as error:
+            self._problem(item.place, error.problems[0].what, error.problems[0].remedy)
+            return {}
+        pairs = [(number, *line.partition("=")[::2]) for number, line in enumerate(lines, 1) if "=" in line]
+        return {
+            key.strip(): scalar("" if secret else value, Place(self.shown(path), number))
+            for number, key, value in pairs
+            if not key.lstrip().startswith("#")
+        }
+
+    def _patched(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+        for entry in (*at["patches"].items, *at["patchesJson6902"].items, *at["patchesStrategicMerge"].items):
+            inline = entry["patch"] if entry["patch"] else At(None) if entry["path"] else entry
+            if entry["path"] or ("\n" not in inline.text and (folder / inline.text).is_file()):
+                patches = self.documents(folder / (entry["path"].text or inline.text))
+            else:
+                patches = self._inline_patch(inline)
+            for patch in patches:
+                try:
+                    resources = _apply_patch(resources, patch, entry["target"], entry.place or patch.place)
+                except InputError as error:
+                    self.problems.extend(error.problems)
+        return resources
+
+    def _inline_patch(self, inline: At) -> list[Node]:
+        if not isinstance(inline.node, ScalarNode):
+            return [inline.node] if inline.node else []
+        try:
+            return load_documents(inline.text, inline.node.place.file, first_line=inline.node.first_line)
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return []
+
+    def _problem(self, place: Place | None, what: str, remedy: str) -> None:
+        self.problems.append(Problem(place or Place("?"), what, remedy))
+
+
+def unfold(node: Node) -> list[Resource]:
+    """The objects in a document: itself, or the items of a List."""
+    if not isinstance(node, MapNode):
+        return []
+    at = At(node)
+    if at["kind"].text.endswith("List") and at["items"].items:
+        return [resource for item in at["items"].items if item.node for resource in unfold(item.node)]
+    return [Resource.of(node)] if at["kind"].text and at["apiVersion"].text else []
+
+
+def _listed(at: At, *keys: str) -> list[At]:
+    return [entry for key in keys for entry in at[key].items if entry.text]
+
+
+def _generated_object(kind: str, entry: At, data: dict[str, Node]) -> Resource:
+    place = entry["name"].place or entry.place or Place("?")
+    metadata: dict[str, Node] = {"name": scalar(entry["name"].text, place)}
+    if entry["namespace"]:
+        metadata["namespace"] = scalar(entry["namespace"].text, place)
+    parts: dict[str, Node] = {
+        "apiVersion": scalar("v1", place),
+        "kind": scalar(kind, place),
+        "metadata": mapping(metadata, place),
+        "data": mapping(data, place),
+    }
+    return Resource.of(mapping(parts, place))
+
+
+def _apply_patch(resources: list[Resource], patch: Node, target: At, place: Place) -> list[Resource]:
+    if isinstance(patch, MapNode) and not target:
+        named = Resource.of(patch)
+        selected = [
+            found
+            for found in resources
+            if (found.kind, found.name) == (named.kind, named.name) and named.namespace in ("", found.namespace)
+        ]
+    else:
+        selected = [found for found in resources if matcher(target)(found)] if target else []
+    if not selected and not target:
+        raise InputError.at(place, "the patch matches no object", "name the kind and name of one, or a target")
+    result = []
+    for resource in resources:
+        node: MapNode | None = resource.node
+        if resource in selected and isinstance(patch, MapNode):
+            node = strategic_merge(resource.node, _addressed(patch, resource))
+        elif resource in selected and isinstance(patch, ListNode):
+            node = json_patch(resource.node, patch)
+        if node is not None:
+            result.append(resource if node is resource.node else Resource.of(node))
+    return result
+
+
+def _addressed(patch: MapNode, resource: Resource) -> MapNode:
+    """The patch without the name that it was addressed by: with a target, that name may be any."""
+    metadata = patch.get("metadata")
+    name = resource.top.dig("metadata", "name").node
+    if not isinstance(metadata, MapNode) or name is None:
+        return patch
+    return with_entries(patch, {"metadata": with_entries(metadata, {"name": name})})

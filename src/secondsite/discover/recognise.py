@@ -1,0 +1,79 @@
+"""What a container is, by its image and, where the image says nothing, by its ports."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from secondsite.discover.transforms import split_image
+from secondsite.model.service import Role
+from secondsite.model.store import Loss
+
+
+@frozen
+class Kind:
+    """``engine`` is the product's name; ``loss`` is set for what holds data outside NATS."""
+
+    engine: str
+    role: Role
+    loss: Loss | None = None
+
+
+_NATS = Kind("nats", Role.NATS)
+_REDIS = Kind("redis", Role.CACHE, Loss.CACHE)
+_POSTGRES = Kind("postgres", Role.DATABASE, Loss.DATA)
+_QDRANT = Kind("qdrant", Role.VECTOR_STORE, Loss.DATA)
+
+# The last part of an image's repository, whole. Exporters, shells and operators of a product are not it.
+_BY_IMAGE: tuple[tuple[str, Kind], ...] = (
+    (r"nats(-server)?|synadia-server", _NATS),
+    (r"redis(-stack(-server)?|-ha)?|valkey|keydb|dragonfly|bitnami-redis", _REDIS),
+    (r"memcached", Kind("memcached", Role.CACHE, Loss.CACHE)),
+    (r"postgres(ql)?(-\d+)?|pgvector|postgis|timescaledb(-ha)?|spilo-\d+|alloydb(omni)?", _POSTGRES),
+    (r"mysql(-server)?|mariadb|percona(-server)?", Kind("mysql", Role.DATABASE, Loss.DATA)),
+    (r"mongo(db)?|mongodb-community-server", Kind("mongodb", Role.DATABASE, Loss.DATA)),
+    (r"qdrant", _QDRANT),
+    (r"weaviate", Kind("weaviate", Role.VECTOR_STORE, Loss.DATA)),
+    (r"milvus", Kind("milvus", Role.VECTOR_STORE, Loss.DATA)),
+    (r"kong(-gateway)?", Kind("kong", Role.GATEWAY)),
+    (r"(ingress-)?nginx-(ingress-)?controller|ingress-nginx|controller-ingress", Kind("nginx", Role.GATEWAY)),
+    (r"traefik", Kind("traefik", Role.GATEWAY)),
+    (r"envoy|envoyproxy|gateway-envoy", Kind("envoy", Role.GATEWAY)),
+    (r"haproxy(-ingress)?", Kind("haproxy", Role.GATEWAY)),
+    (r"prometheus", Kind("prometheus", Role.OBSERVABILITY)),
+    (r"alertmanager", Kind("alertmanager", Role.OBSERVABILITY)),
+    (r"grafana(-enterprise)?", Kind("grafana", Role.OBSERVABILITY)),
+    (r"loki", Kind("loki", Role.OBSERVABILITY)),
+    (r"tempo", Kind("tempo", Role.OBSERVABILITY)),
+    (r"promtail|fluent-bit|fluentd|vector|alloy", Kind("log-shipper", Role.OBSERVABILITY)),
+    (r"opentelemetry-(collector.*|operator)|otel-?col(lector)?.*", Kind("opentelemetry", Role.OBSERVABILITY)),
+    (r"(kube-state-metrics|node-exporter)", Kind("exporter", Role.OBSERVABILITY)),
+    (r"argocd|argocd-.*|argo-cd", Kind("argocd", Role.DELIVERY)),
+    (r"source-controller|kustomize-controller|helm-controller", Kind("flux", Role.DELIVERY)),
+    (r"external-secrets", Kind("external-secrets", Role.SECRETS)),
+    (r"vault", Kind("vault", Role.SECRETS)),
+    (r"velero", Kind("velero", Role.BACKUP)),
+)
+_PATTERNS = tuple((re.compile(pattern), kind) for pattern, kind in _BY_IMAGE)
+
+_BY_PORTS: tuple[tuple[frozenset[int], Kind], ...] = (
+    (frozenset({4222, 6222}), _NATS),
+    (frozenset({4222, 8222}), _NATS),
+    (frozenset({6379}), _REDIS),
+    (frozenset({5432}), _POSTGRES),
+    (frozenset({6333, 6334}), _QDRANT),
+)
+# Images of these names say nothing about what runs in them.
+_NOT_THE_PRODUCT = re.compile(r"exporter|nats-box|reloader|proxy|pgbouncer|operator|sidecar|init|cli")
+
+
+def kind_of(image: str, ports: tuple[int, ...] = ()) -> Kind | None:
+    """None is an application of its own."""
+    last = split_image(image)[0].rpartition("/")[2].lower()
+    for pattern, kind in _PATTERNS:
+        if pattern.fullmatch(last):
+            return kind
+    if _NOT_THE_PRODUCT.search(last):
+        return None
+    return next((kind for wanted, kind in _BY_PORTS if wanted <= set(ports)), None)

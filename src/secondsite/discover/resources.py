@@ -1,0 +1,195 @@
+"""One Kubernetes object, read by path; and the collection of all that was found.
+
+A value of the wrong type is an `InputError` at its place; an absent one is None or empty. Kinds are known by
+name, whatever their API version, as old versions say the same things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
+from secondsite.model.errors import InputError
+from secondsite.model.place import Place
+from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
+
+T = TypeVar("T")
+
+
+@frozen(eq=False)
+class At:
+    """A node, or the absence of one, with typed access. Never fails on what is not there."""
+
+    node: Node | None
+
+    def __getitem__(self, key: str | int) -> At:
+        if isinstance(key, str):
+            return At(self.node.entries.get(key) if isinstance(self.node, MapNode) else None)
+        items = self.node.items if isinstance(self.node, ListNode) else ()
+        return At(items[key] if key < len(items) else None)
+
+    def dig(self, *keys: str) -> At:
+        at = self
+        for key in keys:
+            at = at[key]
+        return at
+
+    def __bool__(self) -> bool:
+        """True where something other than null is written."""
+        return self.node is not None and not (isinstance(self.node, ScalarNode) and self.node.value is None)
+
+    @property
+    def place(self) -> Place | None:
+        return self.node.place if self.node is not None else None
+
+    @property
+    def items(self) -> tuple[At, ...]:
+        return tuple(At(item) for item in self.node.items) if isinstance(self.node, ListNode) else ()
+
+    @property
+    def entries(self) -> Mapping[str, At]:
+        return {key: At(value) for key, value in self.node.entries.items()} if isinstance(self.node, MapNode) else {}
+
+    @property
+    def text(self) -> str:
+        """The scalar as written; empty for what is absent, null or a collection."""
+        return self.node.text if isinstance(self.node, ScalarNode) and self else ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(item.text for item in self.items)
+
+    @property
+    def flag(self) -> bool | None:
+        value = self.node.value if isinstance(self.node, ScalarNode) else None
+        return value if isinstance(value, bool) else None
+
+    @property
+    def whole(self) -> int | None:
+        return self._parsed(int, "is not a whole number", "write a number such as 3")
+
+    @property
+    def seconds(self) -> Seconds | None:
+        return self._parsed(parse_seconds, "is not a duration", "write a number and a unit, such as 90s or 5m")
+
+    @property
+    def size(self) -> Bytes | None:
+        return self._parsed(parse_bytes, "is not a size", "write a number and a unit, such as 512Mi or 10Gi")
+
+    @property
+    def cores(self) -> Cores | None:
+        return self._parsed(parse_cores, "is not a number of cores", "write cores or millicores, such as 2 or 250m")
+
+    def _parsed(self, parse: Callable[[str], T], what: str, remedy: str) -> T | None:
+        if not self:
+            return None
+        try:
+            return parse(self.text)
+        except ValueError:
+            raise InputError.at(self.place or Place("?"), f"{self.text[:60]!r} {what}", remedy) from None
+
+
+@frozen(eq=False)
+class Resource:
+    """A manifest. ``namespace`` is empty where none is named; ``top.place`` is where it begins."""
+
+    node: MapNode
+    kind: str
+    group: str
+    name: str
+    namespace: str
+
+    @classmethod
+    def of(cls, node: MapNode) -> Resource:
+        top = At(node)
+        group = top["apiVersion"].text.rpartition("/")[0]
+        metadata = top["metadata"]
+        return cls(node, top["kind"].text, group, metadata["name"].text, metadata["namespace"].text)
+
+    @property
+    def top(self) -> At:
+        return At(self.node)
+
+    @property
+    def spec(self) -> At:
+        return self.top["spec"]
+
+    @property
+    def place(self) -> Place:
+        return self.top.dig("metadata", "name").place or self.node.place
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return {key: value.text for key, value in self.top.dig("metadata", "labels").entries.items()}
+
+    @property
+    def annotations(self) -> Mapping[str, At]:
+        return self.top.dig("metadata", "annotations").entries
+
+    @property
+    def where(self) -> str:
+        """The namespace, by its default name where none is named."""
+        return self.namespace or "default"
+
+
+@frozen
+class Inventory:
+    """Everything found, in order; one object per kind, namespace and name."""
+
+    resources: tuple[Resource, ...] = ()
+    by_kind: Mapping[str, tuple[Resource, ...]] = field(factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, resources: tuple[Resource, ...]) -> Inventory:
+        by_kind: dict[str, list[Resource]] = {}
+        for resource in resources:
+            by_kind.setdefault(resource.kind, []).append(resource)
+        return cls(resources, {kind: tuple(found) for kind, found in by_kind.items()})
+
+    def of_kind(self, *kinds: str) -> Iterator[Resource]:
+        for kind in kinds:
+            yield from self.by_kind.get(kind, ())
+
+    def find(self, kind: str, namespace: str, name: str) -> Resource | None:
+        return next(
+            (found for found in self.by_kind.get(kind, ()) if found.name == name and found.where == namespace), None
+        )
+
+
+def selects(selector: At, labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector or a plain map of labels matches. An empty one selects everything."""
+    plain = selector["matchLabels"] if selector["matchLabels"] or selector["matchExpressions"] else selector
+    if any(labels.get(key) != value.text for key, value in plain.entries.items() if key != "matchExpressions"):
+        return False
+    return all(_expression_holds(expression, labels) for expression in selector["matchExpressions"].items)
+
+
+def _expression_holds(expression: At, labels: Mapping[str, str]) -> bool:
+    key, values = expression["key"].text, expression["values"].texts
+    operator = expression["operator"].text
+    if operator == "In":
+        return labels.get(key) in values
+    if operator == "NotIn":
+        return labels.get(key) not in values
+    return (key in labels) == (operator == "Exists")
+
+
+def with_entries(node: MapNode, changes: Mapping[str, Node]) -> MapNode:
+    """The mapping with some entries set; a new key stands where its value stands."""
+    keys = {**{key: value.place for key, value in changes.items()}, **node.keys}
+    return evolve(node, entries={**node.entries, **changes}, keys=keys)
+
+
+def without_entry(node: MapNode, key: str) -> MapNode:
+    return evolve(node, entries={name: value for name, value in node.entries.items() if name != key})
+
+
+def scalar(value: str | int | bool, place: Place) -> ScalarNode:
+    return ScalarNode(value, str(value), place)
+
+
+def mapping(entries: dict[str, Node], place: Place) -> MapNode:
+    return MapNode(entries, {key: value.place for key, value in entries.items()}, place)

@@ -1,0 +1,146 @@
+"""What a kustomization changes on its objects: namespace, names, labels, images, replicas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
+
+_CLUSTER_WIDE = re.compile(
+    r"Namespace|Node|PersistentVolume|StorageClass|PriorityClass|IngressClass|RuntimeClass|CSIDriver|APIService"
+    r"|CustomResourceDefinition|.*WebhookConfiguration|Cluster[A-Z].*|KongClusterPlugin"
+)
+_REFERENCES = frozenset(
+    ("configMap", "configMapRef", "configMapKeyRef", "secretRef", "secretKeyRef", "scaleTargetRef", "service")
+)
+_PLAIN_REFERENCES = {"claimName": "PersistentVolumeClaim", "secretName": "Secret", "serviceName": "Service"}
+
+
+def _set(resource: Resource, path: tuple[str, ...], value: Node) -> Resource:
+    def change(node: Node | None, rest: tuple[str, ...]) -> Node:
+        if not rest:
+            return value
+        here = node if isinstance(node, MapNode) else mapping({}, value.place)
+        return with_entries(here, {rest[0]: change(here.get(rest[0]), rest[1:])})
+
+    changed = change(resource.node, path)
+    return Resource.of(changed) if isinstance(changed, MapNode) else resource
+
+
+def namespaced(resource: Resource, namespace: At) -> Resource:
+    if not namespace.text or namespace.node is None or _CLUSTER_WIDE.fullmatch(resource.kind):
+        return resource
+    return _set(resource, ("metadata", "namespace"), namespace.node)
+
+
+def renamed(resources: list[Resource], prefix: At, suffix: At) -> list[Resource]:
+    """Prefix and suffix on every name, and on the references between these objects."""
+    if not prefix.text and not suffix.text:
+        return resources
+    names = {resource.name for resource in resources}
+
+    def new(name: str) -> str:
+        return f"{prefix.text}{name}{suffix.text}" if name in names else name
+
+    def rewrite(node: Node, key: str) -> Node:
+        if isinstance(node, ListNode):
+            return ListNode(tuple(rewrite(item, key) for item in node.items), node.place)
+        if isinstance(node, MapNode):
+            changed = {name: rewrite(value, f"{key}.{name}") for name, value in node.entries.items()}
+            return MapNode(changed, node.keys, node.place)
+        parent, _, last = key.rpartition(".")
+        parent = parent.rpartition(".")[2]
+        if last in _PLAIN_REFERENCES or (last == "name" and parent in _REFERENCES):
+            return ScalarNode(new(node.text), new(node.text), node.place)
+        return node
+
+    result = []
+    for resource in resources:
+        rewritten = rewrite(resource.node, "")
+        if isinstance(rewritten, MapNode):
+            kept = Resource.of(rewritten)
+            name = resource.name if resource.kind in ("Namespace", "CustomResourceDefinition") else new(resource.name)
+            result.append(_set(kept, ("metadata", "name"), scalar(name, resource.place)))
+    return result
+
+
+def labelled(resource: Resource, at: At) -> Resource:
+    for pairs, selectors, templates in _label_sets(at):
+        paths: list[tuple[str, ...]] = [("metadata", "labels")]
+        has_template = bool(resource.spec["template"])
+        if has_template and (selectors or templates):
+            paths.append(("spec", "template", "metadata", "labels"))
+        if selectors and resource.kind == "Service":
+            paths.append(("spec", "selector"))
+        elif selectors and resource.spec.dig("selector", "matchLabels"):
+            paths.append(("spec", "selector", "matchLabels"))
+        elif selectors and resource.kind == "NetworkPolicy":
+            paths.append(("spec", "podSelector", "matchLabels"))
+        for path in paths:
+            for key, value in pairs.entries.items():
+                if value.node is not None:
+                    resource = _set(resource, (*path, key), value.node)
+    return resource
+
+
+def _label_sets(at: At) -> list[tuple[At, bool, bool]]:
+    """Pairs, whether they go into selectors, whether into pod templates."""
+    sets = [
+        (entry["pairs"], entry["includeSelectors"].flag or False, entry["includeTemplates"].flag or False)
+        for entry in at["labels"].items
+    ]
+    return [*sets, (at["commonLabels"], True, True)] if at["commonLabels"] else sets
+
+
+def with_images(resource: Resource, images: Iterable[At]) -> Resource:
+    wanted = {image["name"].text: image for image in images if image["name"].text}
+    if not wanted:
+        return resource
+
+    def rewrite(node: Node) -> Node:
+        if isinstance(node, ListNode):
+            return ListNode(tuple(rewrite(item) for item in node.items), node.place)
+        if not isinstance(node, MapNode):
+            return node
+        changed = {key: rewrite(value) for key, value in node.entries.items()}
+        image = node.get("image")
+        if isinstance(image, ScalarNode):
+            changed["image"] = _image(image, wanted)
+        return MapNode(changed, node.keys, node.place)
+
+    changed = rewrite(resource.node)
+    return Resource.of(changed) if isinstance(changed, MapNode) else resource
+
+
+def _image(node: ScalarNode, wanted: dict[str, At]) -> ScalarNode:
+    name, tail = split_image(node.text)
+    entry = wanted.get(name)
+    if entry is None:
+        return node
+    new = entry["newName"].text or name
+    if entry["digest"]:
+        tail = "@" + entry["digest"].text
+    elif entry["newTag"]:
+        tail = ":" + entry["newTag"].text
+    place = (entry["digest"] or entry["newTag"] or entry["newName"]).place or node.place
+    return ScalarNode(new + tail, new + tail, place)
+
+
+def split_image(image: str) -> tuple[str, str]:
+    """Repository, and ``:tag`` or ``@digest`` (empty when there is none)."""
+    if "@" in image:
+        name, _, digest = image.partition("@")
+        return split_image(name)[0], f"@{digest}"
+    head, slash, last = image.rpartition("/")
+    name, colon, tag = last.partition(":")
+    return f"{head}{slash}{name}", f"{colon}{tag}"
+
+
+def with_replicas(resource: Resource, counts: Iterable[At]) -> Resource:
+    for count in counts:
+        node = count["count"].node
+        if count["name"].text == resource.name and node is not None and resource.spec["template"]:
+            return _set(resource, ("spec", "replicas"), node)
+    return resource
