@@ -1,0 +1,64 @@
+"""How much there is to keep right: counted, not scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from secondsite.evaluate.derive import count, product, total
+from secondsite.evaluate.quantities import HOURS_PER_COMPONENT, HOURS_PER_LINK, HOURS_PER_MANUAL_STEP
+from secondsite.model.deployment import Deployment
+from secondsite.model.estimate import Estimate
+from secondsite.model.hazard import Hazard
+from secondsite.model.procedure import Procedure, Step
+
+
+@frozen
+class Complexity:
+    """``component_regions`` counts each component once for each region it is kept in, asleep or not."""
+
+    components: int
+    component_regions: int
+    cross_region_links: int
+    manual_steps: int
+    irreversible_steps: int
+    open_hazards: int
+    hours_per_month: Estimate
+
+
+def complexity(deployment: Deployment, procedures: Iterable[Procedure], hazards: Iterable[Hazard]) -> Complexity:
+    """A step that several procedures share is one step to know; waived hazards are not open."""
+    steps = {step.id: step for procedure in procedures for step in procedure.steps}.values()
+    placed = [placed.service for site in deployment.sites for placed in site.services]
+    links = len({(link.kind, link.source, link.target, link.carries) for link in deployment.links})
+    manual = sum(by_hand(step) for step in steps)
+    return Complexity(
+        components=len(set(placed)),
+        component_regions=len(placed),
+        cross_region_links=links,
+        manual_steps=manual,
+        irreversible_steps=sum(not step.reversible for step in steps),
+        open_hazards=sum(not hazard.waived for hazard in hazards),
+        hours_per_month=upkeep_hours(len(placed), links, manual),
+    )
+
+
+def by_hand(step: Step) -> bool:
+    """A person does it or has to agree to it."""
+    return step.by_person or step.approval
+
+
+def upkeep_hours(component_regions: int, links: int, manual_steps: int) -> Estimate:
+    """Hours a month."""
+    counted = (
+        ("components in regions", component_regions, HOURS_PER_COMPONENT),
+        ("links between regions", links, HOURS_PER_LINK),
+        ("manual steps", manual_steps, HOURS_PER_MANUAL_STEP),
+    )
+    parts = [
+        product(f"upkeep of {what}", "h/month", count(what, number, "counted", unit=what), each)
+        for what, number, each in counted
+        if number
+    ]
+    return total("upkeep", "h/month", parts)

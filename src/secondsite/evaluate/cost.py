@@ -1,0 +1,35 @@
+"""What a deployment costs a month, item by item, at the list prices of any of the three providers.
+
+Every item keeps its quantities and prices as inputs, down to the row of the price list. Quantities that no
+manifest tells are assumed, and listed in `quantities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from secondsite.catalogue.prices import Prices
+from secondsite.evaluate.bill import USD, Bill, CostItem
+from secondsite.evaluate.cost_compute import compute_items
+from secondsite.evaluate.cost_network import network_items
+from secondsite.evaluate.cost_services import service_items
+from secondsite.evaluate.derive import total
+from secondsite.model.deployment import Deployment
+from secondsite.model.economics import Economics
+from secondsite.model.estimate import Estimate
+
+
+def monthly_cost(
+    deployment: Deployment, provider: str, prices: Prices, *, economics: Economics, people: Mapping[str, Estimate]
+) -> tuple[CostItem, ...]:
+    """Items in USD a month. ``people`` are hours a month by what they are spent on.
+
+    Raises InputError where a region has no counterpart on ``provider`` or no price is known.
+    """
+    bill = Bill(deployment, provider, prices, economics)
+    return (*compute_items(bill), *network_items(bill), *service_items(bill, people))
+
+
+def total_cost(items: Sequence[CostItem]) -> Estimate:
+    """The sum of all items; unbounded when one has no price."""
+    return total("monthly cost", USD, [item.monthly_usd for item in items])

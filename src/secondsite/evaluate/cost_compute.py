@@ -1,0 +1,104 @@
+"""The part of a bill that is there without any traffic: control planes, nodes, volumes, backups, drills."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from secondsite.evaluate.bill import GIB, MONTH_HOURS, USD, Bill, CostItem, gigabytes, standby_region
+from secondsite.evaluate.derive import count, product
+from secondsite.evaluate.quantities import CHANGE_PER_DAY, DRILL_MACHINE_HOURS, RETENTION_DAYS, USED_SHARE
+from secondsite.model.backup import Backup, Content, Where
+from secondsite.model.deployment import Site
+from secondsite.model.estimate import Estimate
+from secondsite.model.region import Region
+from secondsite.model.service import Service
+from secondsite.strategies.services import lives
+from secondsite.strategies.sizing import store_bytes, stream_bytes
+
+
+def compute_items(bill: Bill) -> Iterator[CostItem]:
+    one = count("control planes", 1, "one a site", unit="control plane")
+    for site in bill.deployment.sites:
+        if site.control_plane:
+            price = bill.price("control_plane_hour", site.region)
+            yield bill.item(f"control plane, {site.region.name}", one, MONTH_HOURS, price)
+        yield from _nodes(bill, site)
+        yield from _volumes(bill, site)
+    yield from _backups(bill)
+    yield from _drills(bill)
+
+
+def _nodes(bill: Bill, site: Site) -> Iterator[CostItem]:
+    need = bill.need(site)
+    if need.count.mean:
+        name = f"nodes, {site.region.name}"
+        price = bill.price(bill.node_type.item, site.region)
+        by_request = product(f"{name}, by request", USD, need.share, MONTH_HOURS, price)
+        yield CostItem(name, product(name, USD, need.count, MONTH_HOURS, price), by_request)
+
+
+def _volumes(bill: Bill, site: Site) -> Iterator[CostItem]:
+    """A job's volume stays when the job has ended."""
+    primary = site is bill.deployment.primary
+    size = math.fsum(
+        _volume_bytes(service) * (site.replicas(service.name) or (primary and not lives(service)))
+        for service in bill.deployment.system.services
+    )
+    if size:
+        quantity = gigabytes("volumes", size, "size × replicas")
+        yield bill.item(f"volumes, {site.region.name}", quantity, bill.price("volume_gb_month", site.region))
+
+
+def _volume_bytes(service: Service) -> float:
+    return float(sum(volume.size_bytes for volume in service.volumes))
+
+
+def _backups(bill: Bill) -> Iterator[CostItem]:
+    for backup in bill.deployment.system.backups:
+        yield from _existing_backup(bill, backup)
+    system = bill.deployment.system
+    sizes = {"stream backup": stream_bytes(system), "scheduled backup": store_bytes(system)}
+    places = {(copy.method, copy.region) for copy in bill.deployment.copies if copy.method in sizes}
+    for method, region in sorted(places):
+        if sizes[method]:
+            kept = _kept(sizes[method], RETENTION_DAYS)
+            yield bill.item(f"{method}, {region}", kept, bill.price("object_gb_month", bill.region(region)))
+
+
+def _existing_backup(bill: Bill, backup: Backup) -> Iterator[CostItem]:
+    """What lies on a volume of the cluster is in the volumes already; configuration weighs nothing."""
+    if backup.where is Where.CLUSTER or backup.content not in (Content.MESSAGES, Content.DATA, Content.VOLUMES):
+        return
+    services = bill.deployment.system.services
+    covered = [s for s in services if not backup.covers or s.name in backup.covers]
+    size = math.fsum(_volume_bytes(s) * max(s.replicas, 1) for s in covered) * USED_SHARE.mean
+    if not size:
+        return
+    days = RETENTION_DAYS
+    if backup.retention_s is not None:
+        days = count("days kept", backup.retention_s / 86400, f"retention of {backup.name}", unit="d")
+    item = "snapshot_gb_month" if backup.content is Content.VOLUMES else "object_gb_month"
+    yield bill.item(f"backup {backup.name}", _kept(size, days, USED_SHARE), bill.price(item, bill.home))
+
+
+def _kept(size_bytes: float, days: Estimate, *inputs: Estimate) -> Estimate:
+    """One full copy and each day's changes."""
+    kept = size_bytes * (1 + CHANGE_PER_DAY.mean * days.mean)
+    why = f"{size_bytes / GIB:.3g} GB × (1 + {CHANGE_PER_DAY.mean:g} a day × {days.mean:g} days)"
+    return gigabytes("backups", kept, why, CHANGE_PER_DAY, days, *inputs)
+
+
+def _drills(bill: Bill) -> Iterator[CostItem]:
+    """The machines that a drill adds to bring the standby to full size; people's hours are an item of their own."""
+    region: Region | None = standby_region(bill.deployment)
+    if region is None or not bill.multi_region:
+        return
+    full, standby = bill.need(bill.deployment.primary), bill.deployment.standby
+    there = bill.need(standby).count.mean if standby else 0.0
+    missing = max(full.count.mean - there, 0.0)
+    if missing:
+        nodes = count(
+            "nodes added", missing, "nodes at home less nodes in the standby", *full.count.inputs, unit="nodes"
+        )
+        yield bill.item("drills, machines", nodes, DRILL_MACHINE_HOURS, bill.price(bill.node_type.item, region))

@@ -1,0 +1,111 @@
+"""How many machines a site needs: its always-on replicas by CPU and memory, and apart enough to fail one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from secondsite.catalogue.prices import NodeType
+from secondsite.evaluate.derive import count
+from secondsite.evaluate.quantities import DEFAULT_CPU_CORES, DEFAULT_MEMORY_BYTES, SYSTEM_RESERVE
+from secondsite.model.deployment import Deployment, Site
+from secondsite.model.estimate import Estimate
+from secondsite.model.service import Role, Service, Spreading
+from secondsite.model.system import System
+
+GIB = 2.0**30
+
+
+@frozen
+class Requests:
+    cpu_cores: float
+    memory_bytes: float
+
+    def share(self, node: NodeType, reserve: float) -> float:
+        """How many nodes' worth it is, not rounded."""
+        usable = 1 - reserve
+        return max(self.cpu_cores / (node.vcpu * usable), self.memory_bytes / (node.memory_gb * GIB * usable))
+
+
+@frozen
+class NodeNeed:
+    """``count`` machines; ``share`` is how many the requests alone come to, not rounded."""
+
+    count: Estimate
+    share: Estimate
+
+
+def node_need(deployment: Deployment, site: Site, node: NodeType) -> NodeNeed:
+    """The range of both is what the assumptions, all low or all high, make of them."""
+    running = list(_running(deployment.system, site))
+    spread = max((_apart(service, replicas, site) for service, replicas in running), default=0)
+    low, share, high = (_share(running, node, which) for which in (-1, 0, 1))
+    fewest, nodes, most = (max(math.ceil(round(one, 9)), spread) for one in (low, share, high))
+    assumptions = _assumptions(service for service, _ in running)
+    why = f"{share:.2f} {node.name} by request; at least {spread} to keep replicas apart"
+    nodes_range = (fewest / nodes, most / nodes) if nodes else (1.0, 1.0)
+    share_range = (low / share, high / share) if share else (1.0, 1.0)
+    return NodeNeed(
+        count=count("nodes", nodes, why, *assumptions, unit="nodes", plausible=nodes_range),
+        share=count("nodes by request", share, why, *assumptions, unit="nodes", plausible=share_range),
+    )
+
+
+def _share(running: list[tuple[Service, int]], node: NodeType, which: int) -> float:
+    """Nodes that the requests come to with every assumption low (-1), as it is (0) or high (1).
+
+    DaemonSets are on every node: what they request lowers what a node has left, to a tenth at worst.
+    """
+    reserve = _at(SYSTEM_RESERVE, which)
+    placed = [(service, replicas) for service, replicas in running if service.kind != "DaemonSet"]
+    daemons = [(service, 1) for service, _ in running if service.kind == "DaemonSet"]
+    left = max(1 - _requests(daemons, which).share(node, reserve), 0.1)
+    return _requests(placed, which).share(node, reserve) / left
+
+
+def _at(assumption: Estimate, which: int) -> float:
+    low, high = assumption.plausible
+    return assumption.mean * (low, 1.0, high)[which + 1]
+
+
+def _running(system: System, site: Site) -> Iterator[tuple[Service, int]]:
+    services = {service.name: service for service in system.services}
+    for placed in site.services:
+        service = services.get(placed.service)
+        if service and placed.replicas > 0:
+            yield service, placed.replicas
+
+
+def _requests(replicas: list[tuple[Service, int]], which: int) -> Requests:
+    cpu, memory = _at(DEFAULT_CPU_CORES, which), _at(DEFAULT_MEMORY_BYTES, which)
+    return Requests(
+        cpu_cores=math.fsum(n * _or(s.cpu_request_cores, cpu) for s, n in replicas),
+        memory_bytes=math.fsum(n * _or(s.memory_request_bytes, memory) for s, n in replicas),
+    )
+
+
+def _or(requested: float | None, default: float) -> float:
+    return default if requested is None else requested
+
+
+def _apart(service: Service, replicas: int, site: Site) -> int:
+    """Machines that this service's replicas want: a quorum one each, required spread one each, others two."""
+    if service.kind == "DaemonSet":
+        return 1
+    if service.spread_nodes is Spreading.REQUIRED:
+        return replicas
+    if service.role is Role.NATS and replicas >= 3 and site.region.zones >= 3:
+        return 3
+    return min(replicas, 2)
+
+
+def _assumptions(services: Iterator[Service]) -> tuple[Estimate, ...]:
+    used = [SYSTEM_RESERVE]
+    for service in services:
+        if service.cpu_request_cores is None and DEFAULT_CPU_CORES not in used:
+            used.append(DEFAULT_CPU_CORES)
+        if service.memory_request_bytes is None and DEFAULT_MEMORY_BYTES not in used:
+            used.append(DEFAULT_MEMORY_BYTES)
+    return tuple(used)
