@@ -93,7 +93,8 @@ class Step:
 class Procedure:
     """``milestones``: for each subject, the step after which it is back; a subject without one is not affected.
 
-    ``affected`` is the share of requests that fail meanwhile.
+    ``affected`` is the share of requests that fail meanwhile. ``escalates_to``: where waiting takes longer than
+    the procedure for that fault, that one is carried out instead.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Procedure:
     steps: tuple[Step, ...]
     milestones: Mapping[Subject, str] = field(factory=dict)
     affected: float = 1.0
+    escalates_to: Fault | None = None
 
     def step(self, step_id: str) -> Step:
         return next(step for step in self.steps if step.id == step_id)

@@ -14,6 +14,8 @@ from secondsite.strategies.steps import make_step
 
 @frozen
 class PilotLight(LivingSecondRegion):
+    loads_snapshots = False
+
     def sites(self, kit: Kit) -> tuple[Site, ...]:
         return (
             Site(kit.home, SiteRole.PRIMARY, services.full(kit.system)),

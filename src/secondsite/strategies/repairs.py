@@ -44,10 +44,8 @@ def process(deployment: Deployment, kit: Kit) -> Procedure:
 
 def node(deployment: Deployment, kit: Kit) -> Procedure:
     """One node dies: single replicas are moved after Kubernetes' timeouts, their volumes after six minutes more."""
-    del deployment
     api = _first(kit, Role.API)
     p_api = _lost_with(kit, api, _NODES, zone=False)
-    p_nats = max((_quorum_lost(kit, service, _NODES, zone=False) for service in _nats(kit)), default=1.0)
     return _repair(
         kit,
         "a node dies",
@@ -66,22 +64,22 @@ def node(deployment: Deployment, kit: Kit) -> Procedure:
 
 def zone(deployment: Deployment, kit: Kit) -> Procedure:
     """One zone is lost: what is only there, with volumes only there, waits for it."""
-    del deployment
     zones = kit.home.zones
     api = _first(kit, Role.API)
     p_api = _lost_with(kit, api, zones, zone=True)
-    p_nats = max((_quorum_lost(kit, service, zones, zone=True) for service in _nats(kit)), default=1.0)
+    several = len(deployment.sites) > 1
     return _repair(
         kit,
         "a zone is lost",
         Fault.ZONE,
         (
             *_outage(kit, "api", "the API pods of the zone start in another", p_api, "reschedule.node"),
-            *_outage(kit, "nats", "a quorum that lived in the zone waits for it", p_nats, "duration.zone"),
+            *_streams_away(deployment, kit, zones, "duration.zone"),
             *_outage(kit, "state", "a store whose volume is in the zone waits for it", 1 / zones, "duration.zone"),
             *_outage(kit, "observability", "monitoring in the zone waits for it", 1 / zones, "duration.zone"),
         ),
         affected=_share(api),
+        escalates_to=Fault.REGION if several else None,
     )
 
 
@@ -142,11 +140,13 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     )
 
 
-def _repair(kit: Kit, name: str, fault: Fault, steps: tuple[Step, ...], affected: float) -> Procedure:
+def _repair(
+    kit: Kit, name: str, fault: Fault, steps: tuple[Step, ...], affected: float, escalates_to: Fault | None = None
+) -> Procedure:
     """Milestones are the steps named after their subjects; the API is back when NATS acknowledges again too."""
     serving = instant(kit, Verb.VERIFY_PATH, "the API acknowledges writes again", "a probe write", ("api", "nats"))
     milestones = {subject: serving.id if subject is Subject.API else str(subject) for subject in Subject}
-    return Procedure(name, fault, (*steps, serving), milestones, affected)
+    return Procedure(name, fault, (*steps, serving), milestones, affected, escalates_to)
 
 
 def _outage(kit: Kit, step_id: str, title: str, probability: float, *figures: str) -> tuple[Step, ...]:
@@ -171,6 +171,21 @@ def _outage(kit: Kit, step_id: str, title: str, probability: float, *figures: st
 
 def _sometimes(kit: Kit, figure: str, share: Estimate) -> Estimate:
     return maybe(f"{figure}, where it is waited for", share, kit.figures[figure])
+
+
+def _streams_away(deployment: Deployment, kit: Kit, domains: int, *waits: str) -> tuple[Step, ...]:
+    """A quorum that lay in one domain waits for its servers; one that lies in several regions, or is somebody
+    else's matter, elects."""
+    if deployment.strategy.link in (Link.STRETCH, Link.MANAGED):
+        check = "every stream acknowledges a probe"
+        return (
+            make_step(
+                kit, Verb.ELECT, "streams elect a leader elsewhere", "elect.stretch", check=check, step_id="nats"
+            ),
+        )
+    zone_wide = "duration.zone" in waits
+    lost = max((_quorum_lost(kit, service, domains, zone=zone_wide) for service in _nats(kit)), default=1.0)
+    return _outage(kit, "nats", "a quorum that lay together waits for its servers", lost, *waits)
 
 
 def _streams_again(kit: Kit) -> Step:

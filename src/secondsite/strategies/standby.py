@@ -13,6 +13,10 @@ from secondsite.strategies.steps import make_step, promote_stores
 
 @frozen
 class LivingSecondRegion:
+    """Stores run in the second region and load each snapshot as it comes."""
+
+    loads_snapshots = True
+
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
         return (*stores.database_links(kit, kit.second), *stores.backup_links(kit, kit.second))
 
@@ -20,7 +24,7 @@ class LivingSecondRegion:
         return stores.replica(kit, kit.second)
 
     def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        return promote_stores(kit, after)
+        return promote_stores(kit, after, loaded=self.loads_snapshots)
 
     def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
         """Nothing, where the second region is as large as the first."""

@@ -65,8 +65,8 @@ def instant(kit: Kit, verb: Verb, title: str, check: str, after: tuple[str, ...]
     return make_step(kit, verb, title, zero, check=check, after=after)
 
 
-def promote_stores(kit: Kit, after: str) -> tuple[Step, ...]:
-    """Promote the database replica, load the newest snapshots of what has no replica."""
+def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
+    """Promote the database replica, load the newest snapshots of what has none, unless they are ``loaded`` already."""
     promote = make_step(
         kit,
         Verb.PROMOTE_STORES,
@@ -78,7 +78,7 @@ def promote_stores(kit: Kit, after: str) -> tuple[Step, ...]:
         targets=tuple(store.name for store in kit.system.stores if store.engine == "postgres"),
     )
     rest = tuple(store.name for store in kit.system.stores if store.loss.value == "data" and store.engine != "postgres")
-    if not rest:
+    if loaded or not rest:
         return (promote,)
     load = make_step(
         kit,

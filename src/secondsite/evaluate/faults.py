@@ -1,0 +1,72 @@
+"""How often each fault comes, and how long it would last if nobody did anything."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.catalogue.figures import Figures
+from secondsite.evaluate.draws import Draws, Samples
+from secondsite.model.estimate import Estimate, Fixed, Provenance
+from secondsite.model.fault import Fault
+
+_SHARES = {
+    Fault.CONTROL_PLANE: "share.control-plane",
+    Fault.CAPACITY: "share.capacity",
+    Fault.OBSERVABILITY: "share.observability",
+}
+_PER_SYSTEM = frozenset({Fault.DELETION, Fault.BAD_WRITE, Fault.WAN_PARTITION})
+_NATURAL = {
+    Fault.ZONE: "duration.zone",
+    Fault.WAN_PARTITION: "duration.wan-partition",
+    Fault.GRAY: "duration.region.other",
+}
+_REGIONAL = frozenset({Fault.REGION, Fault.GEOGRAPHY, *_SHARES})
+
+
+@frozen
+class FaultModel:
+    """Rates are per serving site and year, except for what happens to the system as a whole."""
+
+    figures: Figures
+    provider: str
+
+    def per_system(self, fault: Fault) -> bool:
+        return fault in _PER_SYSTEM
+
+    def rate(self, fault: Fault) -> Estimate:
+        """A region's losses are split: plain ones, and those that come with one of three aggravations."""
+        region = self.figures["fault.region.rate"]
+        shares = {f: self.figures[name] for f, name in _SHARES.items()}
+        if fault in shares:
+            share = shares[fault]
+            return _derived(
+                f"rate of {fault}", region.mean * share.mean, f"{region.name} × {share.name}", region, share
+            )
+        if fault is Fault.REGION:
+            plain = region.mean * (1 - sum(share.mean for share in shares.values()))
+            return _derived("rate of region", plain, f"{region.name} × (1 − the shares)", region, *shares.values())
+        return self.figures[f"fault.{fault}.rate"]
+
+    def rate_per_year(self, fault: Fault, draws: Draws) -> Samples | float:
+        """The rate with every factor of a sensitivity study applied."""
+        region = self.figures["fault.region.rate"].mean * draws.factor("fault.region.rate")
+        shares = {f: self.figures[name].mean * draws.factor(name) for f, name in _SHARES.items()}
+        if fault in shares:
+            return region * shares[fault]
+        if fault is Fault.REGION:
+            return region * (1 - sum(shares.values()))
+        row = self.figures[f"fault.{fault}.rate"]
+        return row.mean * draws.factor(row.name)
+
+    def natural(self, fault: Fault) -> Estimate | None:
+        """How long the fault itself lasts; None where only a repair ends it."""
+        if fault in _REGIONAL:
+            known = self.provider if self.provider in ("aws", "gcp", "azure") else "other"
+            return self.figures[f"duration.region.{known}"]
+        return self.figures[_NATURAL[fault]] if fault in _NATURAL else None
+
+
+def _derived(name: str, value: float, formula: str, *inputs: Estimate) -> Estimate:
+    return Estimate(
+        name, "per region and year", Fixed(value), Provenance.DERIVED, "catalogue", formula=formula, inputs=inputs
+    )

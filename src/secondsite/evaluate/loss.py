@@ -1,0 +1,108 @@
+"""RPO: how old the oldest lost acknowledged write is, by the chain of copies that survive a fault.
+
+Each copy is a level: data waits (``hold``), travels (``propagate``) and is refreshed at an ``interval``. The
+worst loss at a level is the sum of the three (Keeton and Merchant, DSN 2004); a fault falls anywhere in the
+interval. Of several copies that survive, the freshest is used; where stores differ, the worst store counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.draws import Draws, Samples
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Copy, Deployment
+from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
+from secondsite.model.fault import Fault
+from secondsite.model.store import Loss
+
+DESTROYING = frozenset(
+    {
+        Fault.REGION,
+        Fault.GEOGRAPHY,
+        Fault.CONTROL_PLANE,
+        Fault.GRAY,
+        Fault.OBSERVABILITY,
+        Fault.CAPACITY,
+        Fault.DELETION,
+        Fault.BAD_WRITE,
+    }
+)
+"""Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
+
+
+def worst_loss_s(levels: tuple[tuple[float, float, float], ...]) -> float:
+    """Worst loss in seconds when only the last of a chain of (hold, propagate, interval) is left."""
+    if not levels:
+        return 0.0
+    return sum(hold + propagate for hold, propagate, _ in levels) + levels[-1][2]
+
+
+def loss_s(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Samples:
+    """Samples of the RPO in seconds; inf where no copy survives."""
+    if subject is Subject.OBSERVABILITY:
+        return np.zeros(1)
+    if subject is Subject.API:
+        stored = loss_s(deployment, Subject.NATS, fault, draws, buffer)
+        return np.maximum(stored, buffer.loss_s(deployment, fault, draws))
+    if fault not in DESTROYING:
+        return np.zeros(1)
+    worst: Samples = np.zeros(1)
+    for item in _items(deployment, subject):
+        worst = np.maximum(worst, _freshest(_surviving(deployment, subject, fault, item), draws))
+    return worst
+
+
+def rpo(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Estimate:
+    """The RPO as an Estimate in seconds, with the delays of the copies it depends on as inputs."""
+    name = f"RPO of {subject}, {fault}"
+    samples = loss_s(deployment, subject, fault, draws, buffer)
+    data = Subject.NATS if subject is Subject.API else subject
+    copies = [c for c in deployment.copies if c.subject is data and fault in c.survives] if fault in DESTROYING else []
+    inputs = tuple(e for copy in copies for e in (copy.hold, copy.propagate, copy.interval))
+    if subject is Subject.API and buffer.applies(deployment):
+        inputs += (buffer.lost(fault),)
+    if not np.all(np.isfinite(samples)):
+        return unbounded(name, "s", f"no copy of {_missing(deployment, data, fault)} survives", inputs)
+    p05, p50, p95 = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95)))
+    used = ", ".join(f"{copy.method} in {copy.region}" for copy in copies) or "the serving copy, which survives"
+    return Estimate(
+        name=name,
+        unit="s",
+        distribution=Quantiles(p05, p50, p95, float(samples.mean())),
+        provenance=Provenance.DERIVED,
+        source=f"freshest of: {used}",
+        formula="hold + propagate + a share of the interval, freshest copy per store, worst store",
+        inputs=inputs,
+    )
+
+
+def _missing(deployment: Deployment, subject: Subject, fault: Fault) -> str:
+    gone = [i for i in _items(deployment, subject) if not _surviving(deployment, subject, fault, i)]
+    return ", ".join(gone) or str(subject)
+
+
+def _items(deployment: Deployment, subject: Subject) -> tuple[str, ...]:
+    """What has to be there: each store that holds data, or the streams as a whole (nothing, where there are none)."""
+    if subject is Subject.STATE:
+        return tuple(store.name for store in deployment.system.stores if store.loss is Loss.DATA)
+    return ("streams",) if any(cluster.streams for cluster in deployment.system.nats) else ()
+
+
+def _surviving(deployment: Deployment, subject: Subject, fault: Fault, item: str) -> list[Copy]:
+    return [
+        copy
+        for copy in deployment.copies
+        if copy.subject is subject and fault in copy.survives and (not copy.covers or item in copy.covers)
+    ]
+
+
+def _freshest(copies: list[Copy], draws: Draws) -> Samples:
+    best: Samples = np.full(1, np.inf)
+    for copy in copies:
+        key = f"copy/{copy.method}"
+        age = draws.of(key, copy.hold) + draws.of(key, copy.propagate)
+        age = age + draws.of(key, copy.interval) * draws.uniform(f"{key}/phase")
+        best = np.minimum(best, age)
+    return best

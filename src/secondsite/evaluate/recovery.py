@@ -1,0 +1,70 @@
+"""RTO: when each step of a procedure is done, and so when each subject is back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from secondsite.evaluate.draws import Draws, Samples
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step
+
+
+def finish_s(steps: tuple[Step, ...], draws: Draws) -> Mapping[str, Samples]:
+    """For each step, seconds from the fault to its end: inf for a blocked step and all that wait for it.
+
+    A step starts when the last of those it waits for has ended (the critical path).
+    """
+    done: dict[str, Samples] = {}
+    for step in steps:
+        start: Samples = np.zeros(1)
+        for name in step.after:
+            start = np.maximum(start, done[name])
+        done[step.id] = np.full(1, np.inf) if step.blocked else start + draws.of(step.id, step.duration)
+    return done
+
+
+def recovery_s(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Samples:
+    """Seconds from the fault until the subject is back; zero for a subject the fault does not touch.
+
+    Where the procedure may escalate, the sooner of the two ends counts.
+    """
+    procedure = procedures[fault]
+    milestone = procedure.milestones.get(subject)
+    if milestone is None:
+        return np.zeros(1)
+    own = finish_s(procedure.leading_to(milestone), draws)[milestone]
+    if procedure.escalates_to is None:
+        return own
+    return np.minimum(own, recovery_s(procedures, procedure.escalates_to, subject, draws))
+
+
+def rto(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Estimate:
+    """The RTO as an Estimate in seconds, with the durations of the steps it waits for as inputs."""
+    procedure = procedures[fault]
+    name = f"RTO of {subject}, {fault}"
+    milestone = procedure.milestones.get(subject)
+    steps = procedure.leading_to(milestone) if milestone else ()
+    samples = recovery_s(procedures, fault, subject, draws)
+    if not np.all(np.isfinite(samples)):
+        why = "; ".join(step.blocked for step in steps if step.blocked)
+        return unbounded(name, "s", why, tuple(step.duration for step in steps if not step.blocked))
+    p05, p50, p95 = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95)))
+    return Estimate(
+        name=name,
+        unit="s",
+        distribution=Quantiles(p05, p50, p95, float(samples.mean())),
+        provenance=Provenance.DERIVED,
+        source=f"simulated over the {len(steps)} steps of: {procedure.name}",
+        formula=_path(steps) if steps else "not affected",
+        inputs=tuple(step.duration for step in steps),
+    )
+
+
+def _path(steps: tuple[Step, ...]) -> str:
+    return "longest path through: " + ", ".join(
+        f"{step.id} (after {' and '.join(step.after)})" if step.after else step.id for step in steps
+    )
