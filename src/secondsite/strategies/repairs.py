@@ -52,9 +52,7 @@ def node(deployment: Deployment, kit: Kit) -> Procedure:
         Fault.NODE,
         (
             *_outage(kit, "api", "the API pods of the node start elsewhere", p_api, "reschedule.node"),
-            *_outage(
-                kit, "nats", "NATS servers of the node start elsewhere", p_nats, "reschedule.node", "attach.volume"
-            ),
+            *_streams_away(deployment, kit, _NODES, "reschedule.node", "attach.volume"),
             *_outage(kit, "state", "the store moves with its volume", 1.0, "reschedule.node", "attach.volume"),
             *_outage(kit, "observability", "monitoring moves with its volume", 1.0, "reschedule.node", "attach.volume"),
         ),
