@@ -48,6 +48,7 @@ class Bill:
     provider: str
     prices: Prices
     economics: Economics
+    node_type: NodeType
     _needs: dict[Site, NodeNeed] = field(factory=dict, init=False)
 
     def price(self, item: str, region: Region) -> Estimate:
@@ -64,10 +65,6 @@ class Bill:
         """The region of a site by its name; one of the home provider's where no site is there."""
         sites = (site.region for site in self.deployment.sites if site.region.name == name)
         return next(sites, Region(self.home.provider, name))
-
-    @cached_property
-    def node_type(self) -> NodeType:
-        return self.prices.node_type(self.provider)
 
     @property
     def home(self) -> Region:

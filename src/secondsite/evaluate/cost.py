@@ -18,6 +18,8 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate
 
+__all__ = ["CostItem", "monthly_cost", "total_cost"]
+
 
 def monthly_cost(
     deployment: Deployment, provider: str, prices: Prices, *, economics: Economics, people: Mapping[str, Estimate]
@@ -26,7 +28,7 @@ def monthly_cost(
 
     Raises InputError where a region has no counterpart on ``provider`` or no price is known.
     """
-    bill = Bill(deployment, provider, prices, economics)
+    bill = Bill(deployment, provider, prices, economics, prices.node_type(provider))
     return (*compute_items(bill), *network_items(bill), *service_items(bill, people))
 
 

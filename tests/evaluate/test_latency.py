@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+
+from secondsite.catalogue.round_trips import RoundTrips
+from secondsite.evaluate.latency import latency
+from secondsite.model.deployment import Deployment, Placed, Site, SiteRole
+from secondsite.model.errors import InputError
+from secondsite.model.load import Population
+from secondsite.model.region import Region
+from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.system import System
+from secondsite.model.units import Seconds
+
+Lay = Callable[..., Deployment]
+
+
+def stretched(lay: Lay, pattern: Pattern) -> Deployment:
+    base = lay(strategy=Strategy(pattern, Link.STRETCH))
+    third = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (Placed("nats", 1),), control_plane=False)
+    return evolve(base, sites=(*base.sites, third))
+
+
+def test_one_population_sees_its_round_trip_and_the_jitter(
+    single_region: Lay, kgents: System, round_trips: RoundTrips
+) -> None:
+    users = (Population("eu-central-1", 1.0),)
+    figures = latency(single_region(evolve(kgents, users=users)), round_trips)
+    trip = round_trips.between("aws", "us-east-1", "eu-central-1").mean
+    assert figures.user_p50_ms.mean == pytest.approx(trip, rel=1e-3)
+    assert figures.user_p99_ms.mean == pytest.approx(trip * 1.5, rel=1e-3)
+
+
+def test_users_go_to_the_nearest_region_that_serves(warm_standby: Lay, kgents: System, round_trips: RoundTrips) -> None:
+    users = (Population("us-east-1", 0.6), Population("us-west-1", 0.4))
+    waiting = warm_standby(evolve(kgents, users=users))
+    home, standby = waiting.sites
+    active = evolve(waiting, sites=(home, evolve(standby, role=SiteRole.ACTIVE)))
+    far = round_trips.between("aws", "us-west-1", "us-east-1").mean
+    near = round_trips.between("aws", "us-west-1", "us-west-2").mean
+    assert latency(waiting, round_trips).user_p99_ms.mean > far
+    assert latency(active, round_trips).user_p99_ms.mean < near * 1.5 < far
+
+
+def test_the_p99_of_a_mixture_by_hand(single_region: Lay, kgents: System, round_trips: RoundTrips) -> None:
+    """Half the users far: the p99 of all is the p98 of theirs."""
+    users = (Population("us-east-1", 2.0), Population("eu-central-1", 2.0))
+    figures = latency(single_region(evolve(kgents, users=users)), round_trips)
+    trip = round_trips.between("aws", "us-east-1", "eu-central-1").mean
+    assert figures.user_p99_ms.mean == pytest.approx(trip * 1.5 ** (2.0537 / 2.3263), rel=1e-3)
+
+
+def test_a_local_publish(single_region: Lay, round_trips: RoundTrips) -> None:
+    figures = latency(single_region(), round_trips)
+    assert figures.publish_p50_ms.mean == pytest.approx(0.46 + 0.7 * 5 / 3)
+    assert figures.publish_p99_ms.mean == pytest.approx(2.2 * figures.publish_p50_ms.mean)
+
+
+def test_sync_always_and_one_zone(single_region: Lay, kgents: System, round_trips: RoundTrips) -> None:
+    always = tuple(evolve(cluster, sync_interval_s=Seconds(0)) for cluster in kgents.nats)
+    one_zone = evolve(kgents, region=Region("aws", "us-east-1", zones=1), nats=always)
+    assert latency(single_region(one_zone), round_trips).publish_p50_ms.mean == pytest.approx(1.07)
+
+
+def test_a_stretched_publish_waits_for_the_nearest_peer(warm_standby: Lay, round_trips: RoundTrips) -> None:
+    figures = latency(stretched(warm_standby, Pattern.WARM_STANDBY), round_trips)
+    near = round_trips.between("aws", "us-east-1", "us-east-2").mean
+    far = round_trips.between("aws", "us-east-1", "us-west-2").mean
+    across = round_trips.between("aws", "us-west-2", "us-east-2").mean
+    assert near < across < far
+    assert figures.publish_p50_ms.mean == pytest.approx(2.5 + near)
+    assert figures.publish_p99_ms.mean == pytest.approx(1.5 * (2.5 + far + across))
+
+
+def test_where_all_regions_write_most_writers_are_away_from_the_leader(
+    warm_standby: Lay, round_trips: RoundTrips
+) -> None:
+    figures = latency(stretched(warm_standby, Pattern.ACTIVE_ACTIVE), round_trips)
+    near = round_trips.between("aws", "us-east-1", "us-east-2").mean
+    assert figures.publish_p50_ms.mean == pytest.approx(2.5 + 2 * near), "twice, as measured from another region"
+
+
+def test_mirrors_and_sources_do_not_slow_a_publish(
+    single_region: Lay, warm_standby: Lay, round_trips: RoundTrips
+) -> None:
+    local = latency(single_region(), round_trips).publish_p50_ms
+    for link in (Link.LEAFNODE_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS, Link.SOURCED, Link.BACKUP):
+        one = warm_standby(strategy=Strategy(Pattern.WARM_STANDBY, link))
+        assert latency(one, round_trips).publish_p50_ms.mean == local.mean
+
+
+def test_a_managed_publish_leaves_the_network(single_region: Lay, round_trips: RoundTrips) -> None:
+    figures = latency(single_region(managed_plan="synadia"), round_trips)
+    assert figures.publish_p50_ms.mean == pytest.approx(0.46 + 4.0)
+
+
+def test_users_from_nowhere_known_are_an_error(single_region: Lay, kgents: System, round_trips: RoundTrips) -> None:
+    lost = single_region(evolve(kgents, users=(Population("atlantis-1", 1.0),)))
+    with pytest.raises(InputError, match=r"add-rtt atlantis-1 us-east-1 MS"):
+        latency(lost, round_trips)
