@@ -1,7 +1,8 @@
 """What the rules look at: a System, and the Deployment and Procedures of a strategy where there are any.
 
 Clusters, traffic and copies are the Deployment's when there is one, else the System's own, so that one rule
-serves a plan and what runs today. A cluster without a region lies in the System's region.
+serves a plan and what runs today. A cluster without a region lies in the System's region; clusters of one name
+are one cluster that stretches over their regions.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from secondsite.model.fault import Fault
 from secondsite.model.nats import NatsCluster, Origin, Stream, parse_version
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Service
-from secondsite.model.strategy import Link
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
 
@@ -62,9 +62,10 @@ class MetaGroup:
         return f"nats.{self.clusters[0].name}"
 
     @property
-    def version(self) -> tuple[int, int, int] | None:
-        """The oldest version known in it."""
-        return min((known for cluster in self.clusters if (known := parse_version(cluster.version))), default=None)
+    def oldest(self) -> NatsCluster | None:
+        """The cluster with the oldest version, of those whose version is known."""
+        known = [cluster for cluster in self.clusters if parse_version(cluster.version)]
+        return min(known, key=lambda cluster: parse_version(cluster.version) or (0, 0, 0), default=None)
 
     @property
     def split(self) -> str:
@@ -99,22 +100,26 @@ class Audited:
 
     @property
     def failovers(self) -> tuple[Procedure, ...]:
-        """The procedures for a lost region."""
-        return tuple(procedure for procedure in self.procedures if procedure.fault in REGION_LOST)
+        """The procedures for a lost region; those for its harder variants only where the plain one is not told."""
+        plain = tuple(procedure for procedure in self.procedures if procedure.fault is Fault.REGION)
+        return plain or tuple(procedure for procedure in self.procedures if procedure.fault in REGION_LOST)
 
     def service_of(self, cluster: NatsCluster) -> Service | None:
         return self.system.service(cluster.service or cluster.name)
 
-    def regions_of(self, cluster: NatsCluster) -> tuple[str, ...]:
-        """A stretched cluster of a Deployment has no region of its own: it lies in all sites that run something."""
-        if cluster.region or not self.deployment or self.deployment.strategy.link is not Link.STRETCH:
-            return (cluster.region or self.system.region.name,)
-        return tuple(site.region.name for site in self.deployment.sites[: cluster.servers])
+    def region_of(self, cluster: NatsCluster) -> str:
+        return cluster.region or self.system.region.name
+
+    def parts_of(self, cluster: NatsCluster) -> tuple[NatsCluster, ...]:
+        """The cluster itself, or all parts of one that is told region by region."""
+        return tuple(other for other in self.clusters if other.name == cluster.name)
+
+    def servers_of(self, cluster: NatsCluster) -> int:
+        return sum(part.servers for part in self.parts_of(cluster))
 
     def stretched(self, cluster: NatsCluster) -> bool:
         """Whether its routes, not gateways or leaf nodes, cross regions."""
-        named = [other for other in self.clusters if other.name == cluster.name]
-        return len({region for other in named for region in self.regions_of(other)}) > 1
+        return len({self.region_of(part) for part in self.parts_of(cluster)}) > 1
 
     def copy_survives(self, subjects: Collection[Subject], fault: Fault) -> bool:
         """Whether the Deployment keeps a copy of one of the subjects that this fault leaves good."""
@@ -151,10 +156,8 @@ class Audited:
     def _meta_group(self, members: tuple[NatsCluster, ...]) -> MetaGroup:
         voters: dict[str, int] = {}
         for cluster in members:
-            regions = self.regions_of(cluster)
-            for index, region in enumerate(regions):
-                share = cluster.voters // len(regions) + (index < cluster.voters % len(regions))
-                voters[region] = voters.get(region, 0) + share
+            region = self.region_of(cluster)
+            voters[region] = voters.get(region, 0) + cluster.voters
         return MetaGroup(members, voters)
 
     @cached_property
@@ -182,7 +185,7 @@ class Audited:
             for home, origin in self._streams_by_name.get(of.stream, ())
             if not (home is at and origin is stream)
             and (not of.domain or of.domain == home.domain)
-            and (not of.region or of.region in self.regions_of(home))
+            and (not of.region or of.region == self.region_of(home))
         ]
         originals = [pair for pair in found if pair[1].mirror is None]
         best = originals or found
@@ -196,6 +199,12 @@ class Audited:
                 found.setdefault(stream.name, []).append((cluster, stream))
         return found
 
+    @property
+    def means_to_promote(self) -> bool:
+        """Whether a failover promotes, or would if it were not blocked before; without a failover, mirrors say so."""
+        verbs = {step.verb for procedure in self.failovers for step in procedure.steps}
+        return not verbs or bool(verbs & {Verb.PROMOTE_STREAMS, Verb.RESTORE_QUORUM})
+
     def promotions(self) -> Iterator[tuple[Procedure, Step, tuple[Replica, ...]]]:
         """Each step that promotes streams and can run, with the mirrors it means; no targets means all of them."""
         for procedure in self.failovers:
@@ -204,9 +213,16 @@ class Audited:
                     yield procedure, step, self._promoted(step)
 
     def _promoted(self, step: Step) -> tuple[Replica, ...]:
-        named = tuple(mirror for mirror in self.remote_mirrors if mirror.stream.name in step.targets)
+        meant = set(step.targets)
+        named = tuple(mirror for mirror in self.remote_mirrors if {mirror.stream.name, mirror.of.stream} & meant)
         there = tuple(m for m in (named or self.remote_mirrors) if step.region in ("", m.cluster.region))
         return there or named or self.remote_mirrors
+
+
+def older_than(cluster: NatsCluster | None, version: tuple[int, int, int]) -> bool:
+    """Whether it is known to be older."""
+    known = parse_version(cluster.version) if cluster else None
+    return known is not None and known < version
 
 
 def promises_rpo(contract: Contract) -> bool:

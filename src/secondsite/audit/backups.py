@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, promises_rpo
+from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, older_than, promises_rpo
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.nats import parse_version
 from secondsite.model.store import Loss
 from secondsite.model.units import format_seconds
 
@@ -162,14 +161,13 @@ def _swallowed(audited: Audited) -> Iterator[Finding]:
 def _reduced_consumers(audited: Audited) -> Iterator[Finding]:
     messages = [backup for backup in audited.system.backups if backup.content is Content.MESSAGES]
     for cluster in audited.system.nats:
-        version = parse_version(cluster.version)
         reduced = [
             f"{stream.name}/{consumer.name}"
             for stream in cluster.streams
             for consumer in stream.consumers
             if 0 < consumer.replicas < stream.replicas
         ]
-        for backup in messages if reduced and version is not None and version < (2, 15, 0) else ():
+        for backup in messages if reduced and older_than(cluster, (2, 15, 0)) else ():
             if (cluster.service or cluster.name) in backup.covers:
                 yield Finding(
                     f"backups.{backup.name}",

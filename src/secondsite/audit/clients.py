@@ -69,7 +69,7 @@ def _regions_reached(audited: Audited, client: NatsClient) -> list[str]:
     for cluster in audited.clusters:
         names = {cluster.name, cluster.service} - {""}
         if any(names & set(host.split(".")) for host in hosts):
-            reached.update(dict.fromkeys(audited.regions_of(cluster)))
+            reached[audited.region_of(cluster)] = None
     return list(reached)
 
 

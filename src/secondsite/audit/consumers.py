@@ -25,7 +25,7 @@ def _restored(audited: Audited, replica: Replica, before: Verb | None = None) ->
         restores = {
             step.id
             for step in procedure.steps
-            if step.verb is Verb.RESTORE_CONSUMERS and not step.blocked and _means(step.targets, audited, replica)
+            if step.verb is Verb.RESTORE_CONSUMERS and not step.blocked and _means(step.targets, replica)
         }
         gates = [step for step in procedure.steps if step.verb is before]
         in_time = all(restores & {earlier.id for earlier in procedure.leading_to(gate.id)} for gate in gates)
@@ -34,11 +34,10 @@ def _restored(audited: Audited, replica: Replica, before: Verb | None = None) ->
     return False
 
 
-def _means(targets: tuple[str, ...], audited: Audited, replica: Replica) -> bool:
-    """Targets that name no mirrored stream (consumers, or nothing) mean all of them."""
-    streams = {mirror.stream.name for mirror in audited.remote_mirrors}
-    named = streams & set(targets)
-    return not named or replica.stream.name in named
+def _means(targets: tuple[str, ...], replica: Replica) -> bool:
+    """Targets are ``stream`` or ``stream/consumer``, by the mirror's name or its origin's; none means all."""
+    named = {target.split("/")[0] for target in targets}
+    return not named or bool(named & {replica.stream.name, replica.of.stream})
 
 
 def _not_replicated(audited: Audited) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def _sync_interval(audited: Audited) -> Iterator[Finding]:
 
 def _powered_apart(audited: Audited, cluster: NatsCluster) -> bool:
     """Zones have their own power; a cluster of one server shares it with itself."""
-    if cluster.servers < 2:
+    if audited.servers_of(cluster) < 2:
         return False
     service = audited.service_of(cluster)
     return audited.stretched(cluster) or (service is not None and service.spread_zones is Spreading.REQUIRED)
@@ -107,7 +107,7 @@ def _streams_above_store(audited: Audited) -> Iterator[Finding]:
             stream for stream in cluster.streams if stream.storage is Storage.FILE and stream.max_bytes is not None
         ]
         promised = sum((stream.max_bytes or 0) * stream.replicas for stream in stored)
-        room = (cluster.max_file_bytes or 0) * cluster.servers
+        room = (cluster.max_file_bytes or 0) * audited.servers_of(cluster)
         if cluster.max_file_bytes is not None and promised > room:
             yield Finding(
                 f"nats.{cluster.name}.streams",

@@ -36,8 +36,9 @@ def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
 def _crossing(audited: Audited, here: NatsCluster, there: NatsCluster, leaf: LeafLink) -> Iterator[tuple[Stream, str]]:
     """Streams of ``here`` with a subject that ``there`` captures too and that the leaf does not deny both ways."""
     captured = {subject for stream in there.streams for subject in _listens_on(audited, stream)}
+    denied = set(leaf.deny_imports) & set(leaf.deny_exports)
     for stream in here.streams:
-        for mine in _listens_on(audited, stream):
+        for mine in [subject for subject in _listens_on(audited, stream) if subject not in denied]:
             for theirs in captured:
                 if overlap(mine, theirs) and not _denied(leaf, mine, theirs):
                     yield stream, mine
@@ -81,10 +82,10 @@ def _object_capture(audited: Audited) -> Iterator[Finding]:
 
 def _routes_in_clear(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
-        if cluster.servers > 1 and not cluster.route_tls:
+        if audited.servers_of(cluster) > 1 and not cluster.route_tls:
             yield Finding(
                 f"nats.{cluster.name}.route_tls",
-                f"the {cluster.servers} servers of {cluster.name} replicate over routes without TLS",
+                f"the {audited.servers_of(cluster)} servers of {cluster.name} replicate over routes without TLS",
                 audited.endangered(NATS, (Fault.BAD_WRITE,)),
             )
 

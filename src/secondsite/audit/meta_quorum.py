@@ -8,24 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup
+from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup, older_than
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster
-from secondsite.model.procedure import Verb
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 RESCUE_SINCE = (2, 15, 0)
 NATS = (Subject.NATS,)
-
-
-def _version(group: MetaGroup) -> str:
-    return ".".join(str(part) for part in group.version or ())
-
-
-def _too_old_for_rescue(group: MetaGroup) -> bool:
-    return group.version is not None and group.version < RESCUE_SINCE
 
 
 def _breakable(audited: Audited) -> Iterator[MetaGroup]:
@@ -45,28 +36,23 @@ def _quorum(audited: Audited) -> Iterator[Finding]:
 
 def _no_rescue(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited):
-        if _too_old_for_rescue(group):
+        if group.oldest and older_than(group.oldest, RESCUE_SINCE):
             yield Finding(
-                f"{group.path}.version",
-                f"NATS {_version(group)} cannot be told to go on with the servers that are left of {group.split}",
+                f"nats.{group.oldest.name}.version",
+                f"NATS {group.oldest.version} cannot be told to go on with the servers that are left of {group.split}",
                 audited.endangered(NATS, REGION_LOST),
             )
 
 
 def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
-    planned = [step for procedure in audited.failovers for step in procedure.steps]
-    if planned and not any(step.verb is Verb.PROMOTE_STREAMS for step in planned):
-        return
-    for mirror in audited.remote_mirrors:
+    for mirror in audited.remote_mirrors if audited.means_to_promote else ():
         group = audited.group_of(mirror.cluster)
-        lost = (
-            set(audited.regions_of(mirror.home)) if mirror.home is not None and mirror.home in group.clusters else set()
-        )
-        if lost & set(group.indispensable) and _too_old_for_rescue(group):
+        lost = audited.region_of(mirror.home) if mirror.home in group.clusters and mirror.home is not None else ""
+        if lost in group.indispensable and group.oldest and older_than(group.oldest, RESCUE_SINCE):
             yield Finding(
                 mirror.path,
-                f"when {', '.join(sorted(lost))} is lost, {mirror.stream.name} cannot be promoted: its cluster shares "
-                f"the meta group {group.split}, and NATS {_version(group)} has no rescue",
+                f"when {lost} is lost, {mirror.stream.name} cannot be promoted: its cluster shares "
+                f"the meta group {group.split}, and NATS {group.oldest.version} has no rescue",
                 audited.endangered(NATS, REGION_LOST),
             )
 
@@ -86,10 +72,10 @@ def _unequal_split(audited: Audited) -> Iterator[Finding]:
 def _silent_witness(audited: Audited) -> Iterator[Finding]:
     for group in audited.meta_groups:
         for cluster in group.clusters if len(group.voters) > 1 else ():
-            if not cluster.jetstream and not all(group.voters[region] for region in audited.regions_of(cluster)):
+            if not cluster.jetstream and not group.voters[audited.region_of(cluster)]:
                 yield Finding(
                     f"nats.{cluster.name}.jetstream",
-                    f"the {cluster.servers} servers in {', '.join(audited.regions_of(cluster))} run without JetStream, "
+                    f"the {cluster.servers} servers in {audited.region_of(cluster)} run without JetStream, "
                     f"so they do not vote: the meta group is {group.split}",
                     audited.endangered(NATS, REGION_LOST),
                 )

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, Replica, step_path
+from secondsite.audit.audited import REGION_LOST, Audited, Replica, older_than, step_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
 from secondsite.model.hazard import Severity
-from secondsite.model.nats import NatsCluster, parse_version
 from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
@@ -21,21 +20,13 @@ PROMOTION_SINCE = (2, 12, 0)
 NATS = (Subject.NATS,)
 
 
-def _cannot_promote(cluster: NatsCluster) -> bool:
-    version = parse_version(cluster.version)
-    return version is not None and version < PROMOTION_SINCE
-
-
 def _refused(audited: Audited) -> Iterator[Finding]:
-    steps = [step for procedure in audited.failovers for step in procedure.steps]
-    if steps and not any(step.verb is Verb.PROMOTE_STREAMS for step in steps):
-        return
-    for cluster in dict.fromkeys(mirror.cluster.name for mirror in audited.remote_mirrors):
-        mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster.name == cluster]
-        if _cannot_promote(mirrors[0].cluster):
+    for cluster in audited.clusters if audited.means_to_promote else ():
+        mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
+        if mirrors and older_than(cluster, PROMOTION_SINCE):
             yield Finding(
-                f"nats.{cluster}.version",
-                f"NATS {mirrors[0].cluster.version} refuses to promote {_names(mirrors)} (400/10055)",
+                f"nats.{cluster.name}.version",
+                f"NATS {cluster.version} refuses to promote {_names(mirrors)} (400/10055)",
                 audited.endangered(NATS, REGION_LOST),
             )
 
@@ -48,7 +39,7 @@ def _not_yet(audited: Audited) -> Iterator[Finding]:
     if audited.deployment or audited.remote_mirrors:
         return
     for cluster in audited.clusters:
-        if cluster.streams and _cannot_promote(cluster):
+        if cluster.streams and older_than(cluster, PROMOTION_SINCE):
             yield Finding(
                 f"nats.{cluster.name}.version",
                 f"NATS {cluster.version} cannot turn a mirror into a stream, so a standby could only be restored",

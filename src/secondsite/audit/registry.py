@@ -56,8 +56,8 @@ def rule(rule_id: str) -> Rule:
 def audit(
     system: System, deployment: Deployment | None = None, procedures: tuple[Procedure, ...] = ()
 ) -> tuple[Hazard, ...]:
-    """Every hazard of what runs today, or of a strategy's Deployment and Procedures."""
-    audited = Audited(system, deployment, procedures)
+    """Every hazard of what runs today, or of a strategy: then its Deployment's system, as prepared, is what counts."""
+    audited = Audited(deployment.system if deployment else system, deployment, procedures)
     found = dict.fromkeys(_hazards(audited))
     judged = waivers.apply(system, list(found), {known.id for known in RULES}, whole=deployment is None)
     return tuple(sorted(judged, key=_order))

@@ -28,7 +28,7 @@ def _streams(replicas: Callable[[int], bool], says: str) -> Callable[[Audited], 
                 if replicas(stream.replicas):
                     yield Finding(
                         f"{stream_path(cluster, stream)}.replicas",
-                        f"{stream.name} has replicas: {stream.replicas} on {cluster.servers} servers: {says}",
+                        f"{stream.name}, replicas {stream.replicas}, on {audited.servers_of(cluster)} servers: {says}",
                         audited.endangered(SERVED, INSIDE_A_REGION),
                     )
 
@@ -36,13 +36,12 @@ def _streams(replicas: Callable[[int], bool], says: str) -> Callable[[Audited], 
 
 
 def _even_servers(audited: Audited) -> Iterator[Finding]:
-    for cluster in audited.clusters:
-        if cluster.jetstream and cluster.servers % 2 == 0:
-            tolerated = (cluster.servers - 1) // 2
+    for name, cluster in {cluster.name: cluster for cluster in audited.clusters}.items():
+        servers = audited.servers_of(cluster)
+        if cluster.jetstream and servers > 0 and servers % 2 == 0:
             yield Finding(
-                f"nats.{cluster.name}.servers",
-                f"{cluster.name} has {cluster.servers} servers and survives the loss of {tolerated}, as would "
-                f"{cluster.servers - 1}",
+                f"nats.{name}.servers",
+                f"{name} has {servers} servers and survives the loss of {(servers - 1) // 2}, as would {servers - 1}",
                 audited.endangered(NATS, NODE_OR_ZONE),
             )
 
@@ -86,6 +85,12 @@ def _replicas(service: Service) -> int:
     return service.autoscale.min_replicas if service.autoscale else service.replicas
 
 
+def _side_by_side(audited: Audited, service: Service) -> int:
+    """How many of its pods run in one Kubernetes cluster; a Deployment may place fewer there than run today."""
+    placed = audited.deployment.primary.replicas(service.name) if audited.deployment else 0
+    return placed or _replicas(service)
+
+
 def _is_nats(audited: Audited, service: Service) -> bool:
     return service.role is Role.NATS or any(audited.service_of(cluster) is service for cluster in audited.clusters)
 
@@ -113,11 +118,12 @@ def _together(
             return
         for service in audited.system.services:
             spread = service.spread_nodes if domain == "node" else service.spread_zones
-            if spread is not Spreading.REQUIRED and _replicas(service) > 1 and kind(audited, service):
+            if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(audited, service):
+                pods = _side_by_side(audited, service)
                 only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
                 yield Finding(
                     f"services.{service.name}.spread_{domain}s",
-                    f"{_replicas(service)} pods of {service.name} may share a {domain}: it {only} separate {domain}s",
+                    f"{pods} pods of {service.name} may share a {domain}: it {only} separate {domain}s",
                     audited.endangered(subjects, (Fault(domain),)),
                 )
 

@@ -47,5 +47,5 @@ def _waived(hazard: Hazard, waivers: Sequence[Waiver]) -> Hazard:
 
 
 def _unused(system: System, waiver: Waiver, message: str) -> Hazard:
-    path = f"waivers.{waiver.rule}"
+    path = f"waivers.{waiver.rule}@{waiver.at}" if waiver.at else f"waivers.{waiver.rule}"
     return Hazard(UNUSED.id, UNUSED.severity, system.place(path), path, message, "", UNUSED.source, UNUSED.remedy)
