@@ -92,6 +92,19 @@ def test_mirrors_and_sources_do_not_slow_a_publish(
         assert latency(one, round_trips).publish_p50_ms.mean == local.mean
 
 
+def test_the_other_active_region_publishes_across_to_a_mirrored_stream(
+    warm_standby: Lay, round_trips: RoundTrips
+) -> None:
+    def p99(link: Link) -> float:
+        base = warm_standby(strategy=Strategy(Pattern.ACTIVE_ACTIVE, link))
+        home, other = base.sites
+        both = evolve(base, sites=(home, evolve(other, role=SiteRole.ACTIVE)))
+        return latency(both, round_trips).publish_p99_ms.mean
+
+    across = 1.5 * round_trips.between("aws", "us-east-1", "us-west-2").mean
+    assert p99(Link.SUPERCLUSTER_MIRROR_WITNESS) - p99(Link.SOURCED) == pytest.approx(across)
+
+
 def test_a_managed_publish_leaves_the_network(single_region: Lay, round_trips: RoundTrips) -> None:
     figures = latency(single_region(managed_plan="synadia"), round_trips)
     assert figures.publish_p50_ms.mean == pytest.approx(0.46 + 4.0)

@@ -24,7 +24,7 @@ def count(
 ) -> Estimate:
     """A quantity read off the deployment; it varies as its ``inputs`` do where ``plausible`` says nothing else."""
     if plausible is None:
-        plausible = _spread(inputs) if inputs else (1.0, 1.0)
+        plausible = _spread(inputs)
     return Estimate(
         name, unit, Fixed(value), Provenance.DERIVED, source, plausible=plausible, formula=source, inputs=inputs
     )
@@ -76,7 +76,10 @@ def leaves(figure: Estimate) -> tuple[Estimate, ...]:
 
 
 def _spread(factors: Sequence[Estimate]) -> tuple[float, float]:
-    lows, highs = zip(*(factor.plausible for factor in factors), strict=True)
+    ranges = [factor.plausible for factor in factors if factor.plausible != (1.0, 1.0)]
+    if len(ranges) < 2:
+        return ranges[0] if ranges else (1.0, 1.0)
+    lows, highs = zip(*ranges, strict=True)
     return math.exp(-math.hypot(*map(math.log, lows))), math.exp(math.hypot(*map(math.log, highs)))
 
 

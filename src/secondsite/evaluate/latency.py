@@ -105,7 +105,20 @@ def publish_ack(deployment: Deployment, round_trips: RoundTrips) -> tuple[Estima
     elif deployment.primary.region.zones > 1:
         parts.append(_zone_hops(deployment.primary.region.zones))
     p50 = total("publish, p50", "ms", parts)
-    return p50, product("publish, p99", "ms", p50, ACK_TAIL)
+    tail = product("publish, p99", "ms", p50, ACK_TAIL)
+    away = _to_the_writable_stream(deployment, round_trips)
+    return p50, total("publish, p99", "ms", [tail, *away]) if away else tail
+
+
+def _to_the_writable_stream(deployment: Deployment, round_trips: RoundTrips) -> tuple[Estimate, ...]:
+    """Where several regions serve and one holds the streams, the others publish across: it shows in the p99."""
+    if deployment.strategy.pattern is not Pattern.ACTIVE_ACTIVE or deployment.strategy.link is Link.SOURCED:
+        return ()
+    home, others = deployment.primary.region, deployment.serving[1:]
+    if not others:
+        return ()
+    trips = (round_trips.between(home.provider, home.name, other.region.name) for other in others)
+    return (product("to the stream", "ms", max(trips, key=lambda trip: trip.mean), JITTER),)
 
 
 def _local_ack(deployment: Deployment) -> Estimate:
