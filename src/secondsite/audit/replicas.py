@@ -87,8 +87,8 @@ def _replicas(service: Service) -> int:
 
 def _side_by_side(audited: Audited, service: Service) -> int:
     """How many of its pods run in one Kubernetes cluster; a Deployment may place fewer there than run today."""
-    placed = audited.deployment.primary.replicas(service.name) if audited.deployment else 0
-    return placed or _replicas(service)
+    sites = audited.deployment.sites if audited.deployment else ()
+    return max((site.replicas(service.name) for site in sites), default=0) or _replicas(service)
 
 
 def _is_nats(audited: Audited, service: Service) -> bool:

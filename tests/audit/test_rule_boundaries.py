@@ -1,0 +1,259 @@
+"""Where a comparison turns: one step to either side, and the contracts that each finding names."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+from sound_world import (
+    GIB,
+    SYSTEM,
+    WORLDS,
+    Change,
+    both,
+    copy_of,
+    in_alert,
+    in_backup,
+    in_client,
+    in_cluster,
+    in_contracts,
+    in_leaf,
+    in_mirror,
+    in_origin,
+    in_service,
+    in_stream,
+    in_system,
+    in_versions,
+    step,
+    two_regions,
+    with_copies,
+    with_quorum_by,
+    without_steps,
+)
+
+from secondsite.audit.registry import audit
+from secondsite.audit.subjects import covers, overlap
+from secondsite.model.backup import Content, Where
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.fault import Fault
+from secondsite.model.load import Load
+from secondsite.model.nats import Consumer, Discard, Retention
+from secondsite.model.procedure import Procedure, QuorumMethod, Verb
+from secondsite.model.secret import Secret
+from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
+from secondsite.model.units import Bytes, Seconds
+
+NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
+NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
+BY_HAND = evolve(SYSTEM.traffic, automatic=False)
+AUTOSCALED = Autoscale(1, 10)
+
+EDGES: list[tuple[str, str, Change, bool]] = [
+    ("nats-meta-quorum", "super", in_cluster("nats-west", servers=4), True),  # 3 + 4 + 1: 4 of 8 left, 5 needed
+    ("nats-meta-quorum", "super", in_cluster("witness", servers=5), False),
+    ("nats-meta-quorum", "super", in_cluster("witness", servers=7), True),
+    ("nats-meta-no-rescue", "super", both(two_regions, in_versions("2.15.0")), False),
+    ("nats-meta-no-rescue", "super", both(two_regions, in_versions("latest")), False),
+    ("nats-promotion-without-leader", "super", both(two_regions, in_versions("2.15.0")), False),
+    ("nats-meta-unequal-split", "super", two_regions, False),
+    ("nats-meta-unequal-split", "super", in_cluster("nats-west", servers=5), False),
+    ("nats-gateway-self-route", "super", in_cluster("witness", self_route=False, servers=3), False),
+    ("nats-promotion-refused", "leaf", in_cluster("nats-west", version="2.12.0"), False),
+    ("nats-promotion-refused", "leaf", in_cluster("nats-west", version="v2.11"), True),
+    ("nats-version-without-promotion", "system", in_cluster("nats", version="2.12.0"), False),
+    ("nats-version-without-promotion", "system", in_cluster("nats", version="2.11.99"), True),
+    ("nats-version-without-promotion", "system", in_cluster("nats", version="latest"), False),
+    ("nats-removed-region-rejoins", "super", with_quorum_by(QuorumMethod.RESCUE), False),
+    ("nats-removed-region-rejoins", "super", without_steps(Verb.SALVAGE), False),
+    ("nats-leaf-double-capture", "leaf", in_leaf(deny_exports=()), True),
+    ("nats-leaf-double-capture", "leaf", in_leaf(deny_imports=("events.a",)), True),
+    ("nats-leaf-double-capture", "leaf", in_leaf(deny_imports=(">",), deny_exports=("*.>",)), False),
+    ("nats-stretch-latency", "stretch", in_system(load=Load(publish_budget_s=Seconds(0.1))), False),
+    ("nats-stretch-latency", "stretch", in_system(load=Load()), False),
+    ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None), False),
+    ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None, max_messages=9), True),
+    ("nats-mirror-smaller", "leaf", in_mirror(max_bytes=Bytes(GIB)), False),
+    ("nats-mirror-smaller", "leaf", in_mirror(max_bytes=None), False),
+    ("nats-mirror-smaller", "leaf", in_mirror(max_messages=10**9), True),
+    ("nats-mirror-smaller", "leaf", in_mirror(max_age_s=Seconds(3599)), True),
+    ("nats-mirror-smaller", "leaf", in_mirror(max_messages_per_subject=1), True),
+    ("nats-mirror-fills-origin", "leaf", in_origin(retention=Retention.WORKQUEUE), True),
+    ("nats-origin-recreated", "leaf", both(in_origin(messages=10), in_mirror(messages=10)), False),
+    ("nats-origin-recreated", "leaf", in_mirror(messages=10), False),
+    ("nats-mirror-stall", "leaf", in_contracts(evolve(NODE_RPO, rpo_s=Seconds(10))), False),
+    ("nats-mirror-stall", "system", in_contracts(NODE_RPO), False),
+    ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.NATS, 300)), False),
+    ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.NATS, 1)), False),
+    ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.STATE, 10**6)), False),
+    ("nats-consumers-not-carried", "leaf", in_mirror(consumers=(Consumer("metering"),)), False),
+    ("nats-consumer-single-replica", "system", in_stream("EVENTS", consumers=(Consumer("m", replicas=0),)), False),
+    (
+        "nats-consumer-single-replica",
+        "system",
+        in_stream("EVENTS", consumers=(Consumer("m", False, replicas=1),)),
+        False,
+    ),
+    ("nats-stream-even-replicas", "system", in_stream("EVENTS", replicas=5), False),
+    ("nats-stream-even-replicas", "system", in_stream("EVENTS", replicas=4), True),
+    ("nats-even-servers", "system", in_cluster("nats", servers=5), False),
+    ("nats-even-servers", "system", in_cluster("nats", servers=2), True),
+    ("nats-even-servers", "stretch", in_cluster("nats", servers=2), True),
+    ("nats-budget-majority", "system", in_service("nats", disruption_budget=DisruptionBudget(min_available=1)), True),
+    (
+        "nats-budget-majority",
+        "system",
+        in_service("nats", disruption_budget=DisruptionBudget(max_unavailable=1)),
+        False,
+    ),
+    ("nats-budget-majority", "system", in_service("nats", disruption_budget=None), True),
+    ("nats-may-share-zone", "system", both(NO_ZONES, in_system(region=evolve(SYSTEM.region, zones=1))), False),
+    ("nats-may-share-node", "stretch", in_service("nats", spread_nodes=Spreading.NONE), True),
+    ("state-may-share-node", "system", in_service("postgres", spread_nodes=Spreading.NONE, replicas=1), False),
+    ("state-single-replica", "system", in_service("nats", replicas=1), True),
+    ("state-single-replica", "system", in_service("postgres", autoscale=AUTOSCALED), True),
+    ("api-dependency-single-replica", "system", in_service("prometheus", replicas=1), False),
+    (
+        "api-dependency-single-replica",
+        "system",
+        both(in_service("redis", depends_on=("postgres",)), in_service("postgres", replicas=1)),
+        True,
+    ),
+    ("observability-single-replica", "system", in_service("prometheus", replicas=1, kind="DaemonSet"), False),
+    ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.ZONE, Seconds(10))), False),
+    ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.REGION, Seconds(1))), False),
+    ("nats-rto-below-election", "stretch", in_contracts(Contract(Subject.NATS, Fault.REGION, Seconds(1))), True),
+    ("nats-sync-interval", "system", in_cluster("nats", sync_interval_s=Seconds(120)), False),
+    ("nats-sync-interval", "system", both(in_cluster("nats", sync_interval_s=Seconds(0)), NO_ZONES), False),
+    ("nats-sync-interval", "stretch", both(in_cluster("nats", sync_interval_s=Seconds(120)), NO_ZONES), False),
+    ("nats-sync-interval", "system", in_cluster("nats", sync_interval_s=Seconds(1), servers=1), True),
+    ("nats-store-above-volume", "system", in_cluster("nats", max_file_bytes=Bytes(10 * GIB - 1)), False),
+    ("nats-store-above-volume", "system", in_cluster("nats", max_file_bytes=None), False),
+    ("nats-memory-store", "system", in_cluster("nats", max_memory_bytes=Bytes(2 * GIB - 1)), False),
+    ("nats-memory-store", "system", in_service("nats", memory_limit_bytes=None), False),
+    ("nats-streams-above-store", "system", in_stream("EVENTS", max_bytes=Bytes(8 * GIB)), False),
+    ("nats-stream-unbounded", "system", in_stream("EVENTS", max_bytes=None), False),
+    ("nats-stream-unbounded", "system", in_stream("EVENTS", max_age_s=None), False),
+    ("api-buffered-acknowledgement", "system", in_service("api", ack_buffer=AckBuffer(1, durable=True)), False),
+    ("api-buffered-acknowledgement", "system", in_service("api", ack_buffer=AckBuffer(0)), False),
+    ("client-ping-interval", "system", in_client(ping_interval_s=Seconds(5)), False),
+    ("client-ping-interval", "system", in_client(ping_interval_s=Seconds(5.1)), True),
+    ("client-finite-reconnects", "system", in_client(max_reconnects=0), True),
+    ("client-random-servers", "system", in_client(randomize=None), False),
+    ("backup-no-messages", "system", in_backup("snapshots", content=Content.VOLUMES), False),
+    ("backup-no-messages", "system", in_backup("snapshots", content=Content.UNKNOWN), True),
+    ("backup-missing", "system", in_system(backups=()), True),
+    ("backup-same-domain", "system", in_backup("dump", where=Where.UNKNOWN), False),
+    ("backup-same-domain", "leaf", in_backup("dump", where=Where.CLUSTER), False),
+    ("backup-interval", "system", in_backup("dump", interval_s=Seconds(3600)), False),
+    ("backup-interval", "system", in_backup("snapshots", interval_s=Seconds(301)), True),
+    ("backup-interval", "leaf", in_backup("snapshots", interval_s=Seconds(301)), False),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(300)), False),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(300), hold_s=Seconds(1)), True),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=None), False),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(9999), guards="other"), False),
+    ("alert-after-rto", "system", in_alert("Down", hold_s=Seconds(10)), False),
+    ("alert-on-mirror-lag", "system", in_alert("Down", expression="nats_mirror_lag > 9"), True),
+    ("dns-arithmetic", "system", in_system(traffic=evolve(SYSTEM.traffic, ttl_s=Seconds(269))), False),
+    ("dns-arithmetic", "system", in_system(traffic=evolve(BY_HAND, ttl_s=Seconds(299))), False),
+    ("dns-arithmetic", "system", in_system(traffic=evolve(BY_HAND, ttl_s=Seconds(300))), True),
+    ("dns-stale-resolvers", "system", in_contracts(Contract(Subject.API, Fault.REGION, Seconds(1), None, 0.98)), False),
+    (
+        "dns-stale-resolvers",
+        "system",
+        in_contracts(Contract(Subject.API, Fault.REGION, Seconds(900), None, 0.99)),
+        False,
+    ),
+    ("secret-one-region", "system", in_system(secrets=(Secret("api", store="v", regions=("a", "a")),)), True),
+    ("secret-one-region", "system", in_system(secrets=(Secret("api"),)), False),
+    ("image-latest", "system", in_service("api", image="api@sha256:abc"), False),
+    ("image-latest", "system", in_service("api", image=""), False),
+]
+
+
+@pytest.mark.parametrize(("rule", "base", "change", "fires"), EDGES, ids=[f"{n}-{e[0]}" for n, e in enumerate(EDGES)])
+def test_edge(rule: str, base: str, change: Change, fires: bool) -> None:
+    assert (rule in change(WORLDS[base]).rules()) is fires
+
+
+@pytest.mark.parametrize(("rto_s", "fires"), [(1799, True), (1800, False)])
+def test_people_need_half_an_hour(rto_s: float, fires: bool) -> None:
+    contracts = (Contract(Subject.API, Fault.REGION, Seconds(rto_s)),)
+    found = audit(evolve(SYSTEM, contracts=contracts, traffic=BY_HAND))
+    assert ("dns-by-hand" in {hazard.rule for hazard in found}) is fires
+
+
+def test_people_decide_by_the_published_distribution() -> None:
+    contracts = (Contract(Subject.API, Fault.REGION, Seconds(300)),)
+    found = audit(evolve(SYSTEM, contracts=contracts, traffic=BY_HAND))
+    assert "within the RTO of 5m in 4% of cases" in next(h.message for h in found if h.rule == "dns-by-hand")
+
+
+def test_interest_promotion_is_sound_when_the_consumers_come_first() -> None:
+    world = in_origin(retention=Retention.INTEREST)(WORLDS["leaf"])
+    steps = (
+        step(Verb.FENCE),
+        step(Verb.RESTORE_CONSUMERS, "fence"),
+        step(Verb.PROMOTE_STREAMS, "restore-consumers"),
+    )
+    first = world._replace(procedures=(Procedure("failover", Fault.REGION, steps), world.procedures[1]))
+    assert "nats-interest-promotion" in world.rules()
+    assert "nats-interest-promotion" not in first.rules()
+
+
+def test_promotion_on_other_subjects_does_not_overlap() -> None:
+    world = without_steps(Verb.DELETE_ORIGIN)(WORLDS["super"])
+    failover = world.procedures[0]
+    moved = tuple(evolve(s, subjects=("west.>",)) if s.verb is Verb.PROMOTE_STREAMS else s for s in failover.steps)
+    assert "nats-promotion-overlap" not in world._replace(procedures=(evolve(failover, steps=moved),)).rules()
+
+
+def test_a_salvage_that_comes_after_the_rejoin_is_none() -> None:
+    world = with_quorum_by(QuorumMethod.REMOVE_PEERS)(WORLDS["super"])
+    late = Procedure("failback", Fault.REGION, (step(Verb.RESYNCHRONISE), step(Verb.SALVAGE, "resynchronise")))
+    swapped = world._replace(procedures=tuple(late if p.name == "failback" else p for p in world.procedures))
+    assert "nats-removed-region-rejoins" in swapped.rules()
+
+
+def test_a_storage_alert_answers_the_origin_that_fills() -> None:
+    world = in_origin(retention=Retention.WORKQUEUE)(WORLDS["leaf"])
+    watched = in_alert("Down", expression="jetstream_server_jetstream_storage > 1e9")(world)
+    assert "nats-mirror-fills-origin" not in watched.rules()
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "contract"),
+    [
+        (
+            "api-buffered-acknowledgement",
+            in_service("api", ack_buffer=AckBuffer(9)),
+            "api/region, nats/region, nats/node",
+        ),
+        ("backup-interval", in_backup("dump", interval_s=Seconds(3601)), "state/region"),
+        ("nats-may-share-node", in_service("nats", spread_nodes=Spreading.NONE), "nats/node"),
+        ("nats-may-share-zone", NO_ZONES, ""),
+        ("observability-single-replica", in_service("prometheus", replicas=1), ""),
+    ],
+)
+def test_the_contracts_endangered_are_those_of_subject_and_fault(rule: str, change: Change, contract: str) -> None:
+    assert {h.contract for h in change(WORLDS["system"]).hazards() if h.rule == rule} == {contract}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "overlaps", "left_covers"),
+    [
+        ("a.>", "a.b", True, True),
+        ("a.b", "a.>", True, False),
+        ("a.>", "a", False, False),
+        ("a", "a.>", False, False),
+        ("a.*", "a.>", True, False),
+        ("a.*", "a.b.c", False, False),
+        ("*.b", "a.*", True, False),
+        ("*", ">", True, False),
+        (">", "a.b.c", True, True),
+        ("a.b", "a.c", False, False),
+        ("a.*.c", "a.b.c", True, True),
+        ("a.b.c", "a.*.c", True, False),
+    ],
+)
+def test_subject_algebra(left: str, right: str, overlaps: bool, left_covers: bool) -> None:
+    assert overlap(left, right) is overlap(right, left) is overlaps
+    assert covers(left, right) is left_covers
