@@ -1,12 +1,13 @@
 """How often a cron schedule runs, as the longest time between two runs.
 
 The longest gap and not the mean, because it bounds what a failure just before the next run can cost. Found by
-laying one leap year out day by day, so a gap longer than that is told as a year.
+laying two years out day by day; what runs once in them is told as yearly.
 """
 
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 from secondsite.model.units import Seconds, parse_seconds
 
@@ -20,10 +21,11 @@ _NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _DAY_S = 86400
-_LEAP_YEAR = 2028
+_YEAR_DAYS = 366
+_FIRST_DAY = date(2028, 1, 1)  # of a leap year
 
 
 def longest_gap_s(schedule: str) -> Seconds:
@@ -42,8 +44,8 @@ def longest_gap_s(schedule: str) -> Seconds:
     times = sorted(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
     either = not (fields[2].startswith("*") or fields[4].startswith("*"))
     runs = []
-    for ordinal in range(366):
-        day = date(_LEAP_YEAR, 1, 1) + timedelta(days=ordinal)
+    for ordinal in range(2 * _YEAR_DAYS):
+        day = _FIRST_DAY + timedelta(days=ordinal)
         by_day, by_weekday = day.day in days, day.isoweekday() % 7 in {weekday % 7 for weekday in weekdays}
         if day.month in months and ((by_day or by_weekday) if either else (by_day and by_weekday)):
             runs.append(ordinal)
@@ -53,10 +55,9 @@ def longest_gap_s(schedule: str) -> Seconds:
 def _longest(days: list[int], times: list[int]) -> float:
     if not days:
         raise ValueError("the schedule never runs; write a day that exists")
-    within = max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0)
+    within = max((later - earlier for earlier, later in pairwise(times)), default=0)
     overnight = times[0] - times[-1]
-    around = [*days, days[0] + 366]
-    across = max(later - earlier for earlier, later in zip(around, around[1:], strict=False))
+    across = max((later - earlier for earlier, later in pairwise(days)), default=_YEAR_DAYS)
     return max(within, across * _DAY_S + overnight)
 
 

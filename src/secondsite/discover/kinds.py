@@ -1,0 +1,44 @@
+"""Which kinds of Kubernetes objects are understood. Every other is counted and named, and never an error."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from secondsite.discover.resources import Inventory
+
+_READ = frozenset(
+    {
+        *("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"),
+        *("CronJob", "Job", "Service", "Ingress", "HTTPRoute", "GRPCRoute", "NetworkPolicy"),
+        *("HorizontalPodAutoscaler", "PodDisruptionBudget", "ConfigMap", "PersistentVolumeClaim", "StorageClass"),
+        *("Secret", "SealedSecret", "ExternalSecret", "ClusterExternalSecret", "SecretStore", "ClusterSecretStore"),
+        *("KongPlugin", "KongClusterPlugin", "PrometheusRule", "ServiceMonitor", "PodMonitor"),
+        *("BackupStorageLocation", "VolumeSnapshotLocation"),
+    }
+)
+# Known to say nothing about losing a region.
+_SILENT = frozenset(
+    {
+        *("Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "LimitRange"),
+        *("ResourceQuota", "PriorityClass", "CustomResourceDefinition", "Pod", "Endpoints", "EndpointSlice"),
+        *("IngressClass", "PersistentVolume", "Kustomization", "Component"),
+    }
+)
+# Names that others use too: understood in these groups only.
+_IN_GROUP = {
+    "Application": "argoproj.io",
+    "Schedule": "velero.io",
+    **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore"), "jetstream.nats.io"),
+}
+
+
+def unknown_kinds(inventory: Inventory) -> dict[str, int]:
+    """How many objects there are of each kind that is not understood, by name."""
+    counts: Counter[str] = Counter()
+    for resource in inventory.resources:
+        group = _IN_GROUP.get(resource.kind)
+        if group and group != resource.group:
+            counts[f"{resource.kind}.{resource.group}"] += 1
+        elif not group and resource.kind not in _READ | _SILENT:
+            counts[resource.kind] += 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,160 @@
+"""Manifests -> System, with a mark on every value that was read or assumed.
+
+The order matters: workloads first, then who calls whom, then what that makes each of them. Nothing is promised
+here: contracts are a person's to write. All problems of all manifests are told at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from secondsite.discover.alerts import alerts_of
+from secondsite.discover.assembly import (
+    Assembly,
+    add_backups,
+    add_gateways,
+    add_releases,
+    add_roles,
+    add_secrets,
+    add_services,
+    add_stores,
+)
+from secondsite.discover.dependencies import Network, Setting, settings_of
+from secondsite.discover.edge import Route, routes_of, traffic_draft
+from secondsite.discover.files import find
+from secondsite.discover.kinds import unknown_kinds
+from secondsite.discover.nats_found import nats_of
+from secondsite.discover.resources import Inventory
+from secondsite.discover.surroundings import (
+    economics_draft,
+    load_draft,
+    neighbour_draft,
+    neighbours,
+    region_draft,
+    users_of,
+)
+from secondsite.discover.workloads import Workload, workloads_of
+from secondsite.model.economics import Economics
+from secondsite.model.errors import InputError
+from secondsite.model.load import Load
+from secondsite.model.mark import Mark, Origin
+from secondsite.model.region import Region
+from secondsite.model.system import System
+from secondsite.model.traffic import Traffic
+
+
+@frozen
+class Discovery:
+    """``unknown`` counts objects of kinds that were not understood; ``notes`` are for a person to read."""
+
+    system: System
+    unknown: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kubectl: bool = False) -> Discovery:
+    """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
+    found = find(paths, base, kubectl=kubectl)
+    inventory = Inventory.of(tuple(found.resources))
+    assembly = Assembly(notes=list(found.notes))
+    workloads = list(workloads_of(inventory))
+    network = Network.of(inventory, workloads)
+    routes = routes_of(inventory, network)
+    settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}
+    add_services(assembly, inventory, workloads, settings, network)
+    add_roles(assembly, workloads, routes, inventory)
+    nats = nats_of(inventory, workloads, assembly.services, network)
+    assembly.clusters += nats.clusters
+    assembly.marks |= nats.marks
+    assembly.notes += nats.notes
+    assembly.problems += nats.problems
+    add_releases(assembly, found.values)
+    try:
+        system = _system(assembly, inventory, workloads, settings, network, routes)
+    except InputError as error:
+        assembly.problems.extend(error.problems)
+    if assembly.problems:
+        raise InputError(list(dict.fromkeys(assembly.problems)))
+    system = _named(system, inventory, name, paths)
+    assembly.notes += _delivery_notes(inventory)
+    return Discovery(system, unknown_kinds(inventory), tuple(dict.fromkeys(assembly.notes)))
+
+
+def _system(
+    assembly: Assembly,
+    inventory: Inventory,
+    workloads: Sequence[Workload],
+    settings: Mapping[str, Sequence[Setting]],
+    network: Network,
+    routes: Sequence[Route],
+) -> System:
+    region_found = region_draft(inventory, list(workloads))
+    region = Region(**region_found.values)
+    assembly.take("region", region_found)
+    second, third = neighbours(region)
+    for key, beside, use in (("second", second, "the standby"), ("third", third, "the witness")):
+        if beside:
+            assembly.take(key, neighbour_draft(region, beside, use))
+    alerts, alert_marks = alerts_of(inventory)
+    assembly.marks |= alert_marks
+    gateways = add_gateways(assembly, inventory, workloads, routes, network)
+    secrets = add_secrets(assembly, inventory, workloads)
+    stores = add_stores(assembly, workloads, settings)
+    backups = add_backups(assembly, inventory, workloads, settings, region.name)
+    traffic, load, economics = traffic_draft(inventory, routes, assembly.services), load_draft(), economics_draft()
+    users, user_draft = users_of(region)
+    assembly.take("traffic", traffic)
+    assembly.take("load", load)
+    assembly.take("economics", economics)
+    assembly.take(f"users.{region.name}", user_draft)
+    return System(
+        name="system",
+        region=region,
+        second=second,
+        third=third,
+        services=tuple(assembly.services.values()),
+        nats=tuple(assembly.clusters),
+        stores=stores,
+        secrets=secrets,
+        gateways=gateways,
+        alerts=tuple(alerts),
+        backups=backups,
+        traffic=Traffic(**traffic.values),
+        load=Load(**load.values),
+        users=users,
+        economics=Economics(**economics.values),
+        marks=assembly.marks,
+    )
+
+
+def _named(system: System, inventory: Inventory, name: str | None, paths: Sequence[Path]) -> System:
+    parts = Counter(resource.labels.get("app.kubernetes.io/part-of", "") for resource in inventory.resources)
+    parts.pop("", None)
+    application = next(inventory.of_kind("Application"), None)
+    if name:
+        mark, label = Mark(Origin.ASSUMED, why="the name that was given"), name
+    elif parts:
+        label = parts.most_common(1)[0][0]
+        mark = Mark(Origin.ASSUMED, why="the label app.kubernetes.io/part-of of most objects")
+    elif application:
+        label, mark = application.name, Mark(Origin.READ, application.place)
+    else:
+        label = paths[0].resolve().name if paths else "system"
+        mark = Mark(Origin.ASSUMED, why="the name of the folder")
+    return evolve(system, name=label, marks={**system.marks, "name": mark})
+
+
+def _delivery_notes(inventory: Inventory) -> list[str]:
+    notes = []
+    for application in inventory.of_kind("Application"):
+        source, policy = application.spec["source"], application.spec["syncPolicy"]
+        how = "on every commit" if policy["automated"].node is not None else "by hand"
+        notes.append(
+            f"{application.place}: Argo CD deploys {application.name} {how} from {source['repoURL'].text} "
+            f"({source['targetRevision'].text or 'HEAD'})"
+        )
+    return notes

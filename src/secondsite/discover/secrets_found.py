@@ -1,0 +1,85 @@
+"""Secrets by name and keys. The values are never looked at: no code here reads below a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from secondsite.discover.dependencies import secrets_of
+from secondsite.discover.draft import Draft
+from secondsite.discover.resources import At, Inventory, Resource
+from secondsite.discover.workloads import Workload
+
+
+def secret_drafts(inventory: Inventory, workloads: Sequence[Workload]) -> dict[tuple[str, str], Draft]:
+    """By namespace and name: those in manifests, those synchronised from a store, those only referred to."""
+    found: dict[tuple[str, str], Draft] = {}
+    for resource in inventory.of_kind("ExternalSecret", "ClusterExternalSecret"):
+        _external(resource, inventory, found)
+    for resource in inventory.of_kind("Secret", "SealedSecret"):
+        sealed = resource.kind == "SealedSecret"
+        draft = _draft(found, resource.where, resource.name, resource.top)
+        parts = (resource.spec["encryptedData"],) if sealed else (resource.top["data"], resource.top["stringData"])
+        _keys(draft, [key for part in parts for key in part.entries])
+    referred: set[tuple[str, str]] = set()
+    for workload in workloads:
+        for name, key, at in secrets_of(workload):
+            if (workload.namespace, name) not in found:
+                referred.add((workload.namespace, name))
+            draft = _draft(found, workload.namespace, name, at)
+            if key and (workload.namespace, name) in referred:
+                _keys(draft, [key])
+    _name(found)
+    return found
+
+
+def _draft(found: dict[tuple[str, str], Draft], namespace: str, name: str, at: At) -> Draft:
+    key = (namespace, name)
+    if key not in found:
+        found[key] = Draft({"name": name, "namespace": namespace})
+        named = at.dig("metadata", "name")
+        found[key].mark("", named if named else at)
+    return found[key]
+
+
+def _keys(draft: Draft, keys: Sequence[str]) -> None:
+    names = tuple(dict.fromkeys((*draft.values.get("keys", ()), *keys)))
+    if names:
+        draft.values["keys"] = names
+        draft.marks.setdefault("keys", draft.marks[""])
+
+
+def _external(resource: Resource, inventory: Inventory, found: dict[tuple[str, str], Draft]) -> None:
+    top = resource.spec if resource.kind == "ExternalSecret" else resource.spec["externalSecretSpec"]
+    name = top.dig("target", "name").text or resource.name
+    draft = _draft(found, resource.where, name, resource.top)
+    keys = [item["secretKey"] for item in top["data"].items if item["secretKey"].text]
+    templated = top.dig("target", "template", "data").entries
+    draft.read("keys", tuple(at.text for at in keys) + tuple(templated) or None, top["data"])
+    store = top["secretStoreRef"]["name"]
+    draft.read("store", store.text or None, store)
+    refresh = top["refreshInterval"]
+    if refresh and refresh.text != "0":
+        draft.read("refresh_s", refresh.seconds, refresh)
+    region = store_region(inventory, store.text)
+    if region:
+        draft.read("regions", (region.text,), region)
+
+
+def store_region(inventory: Inventory, name: str = "") -> At:
+    """Where a secret store of that name (any, when empty) says in which region it is."""
+    for store in inventory.of_kind("ClusterSecretStore", "SecretStore"):
+        if name and store.name != name:
+            continue
+        provider = store.spec["provider"]
+        for at in (provider.dig("aws", "region"), provider.dig("gcpsm", "location")):
+            if at.text:
+                return at
+    return At(None)
+
+
+def _name(found: dict[tuple[str, str], Draft]) -> None:
+    """A name that is taken in another namespace is told with its own."""
+    taken: set[str] = set()
+    for (namespace, name), draft in found.items():
+        draft.values["name"] = name if name not in taken else f"{namespace}/{name}"
+        taken.add(name)

@@ -1,0 +1,42 @@
+"""Which workloads hold data outside of NATS, and what losing them would mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from secondsite.discover.dependencies import Setting
+from secondsite.discover.draft import Draft
+from secondsite.discover.workloads import Workload
+from secondsite.model.mark import Mark
+from secondsite.model.service import Service
+from secondsite.model.store import Loss
+from secondsite.model.units import Bytes
+
+_APPEND_ONLY = re.compile(r"appendonly\s+yes")
+_EVICTS = re.compile(r"(allkeys|volatile)-(lru|lfu|random|ttl)")
+
+
+def store_draft(
+    workload: Workload, service: Service, settings: Sequence[Setting], marks: Mapping[str, Mark]
+) -> Draft | None:
+    """None for a workload that is no store. ``marks`` are the System's, for what the service knows already."""
+    kind = workload.kind
+    if kind is None or kind.loss is None:
+        return None
+    draft = Draft({"name": workload.name, "service": workload.name})
+    draft.mark("", workload.resource.place)
+    draft.read("engine", kind.engine, workload.main["image"])
+    evicts = next((found for found in settings if _EVICTS.search(found.text)), None)
+    writes = _APPEND_ONLY.search(" ".join(found.text for found in settings))
+    loss = Loss.DATA if kind.loss is Loss.DATA or (service.volumes and writes and not evicts) else Loss.CACHE
+    draft.read("loss", loss, evicts.place if evicts else workload.main["image"])
+    draft.read("persistent", bool(service.volumes), workload.resource.place)
+    if service.volumes:
+        volume = service.volumes[0]
+        size = marks.get(f"services.{workload.name}.volumes.{volume.name}.size")
+        total = Bytes(sum(volume.size_bytes for volume in service.volumes))
+        draft.read("size_bytes", total, size.place if size else workload.resource.place)
+    replicas = marks.get(f"services.{workload.name}.replicas")
+    draft.read("replicas", service.replicas, replicas.place if replicas else workload.resource.place)
+    return draft

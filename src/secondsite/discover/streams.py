@@ -1,0 +1,222 @@
+"""Streams and consumers, from JSON configurations and NACK's objects (and, in `stream_calls`, the `nats` command).
+
+They say the same in different spellings; one draft per stream brings them together. What is left out has the
+server's defaults. Durations are nanoseconds in JSON and Go's spelling elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define, field
+
+from secondsite.discover.draft import Draft
+from secondsite.discover.resources import At, Resource
+from secondsite.discover.yaml_source import Node, ScalarNode, load_documents
+from secondsite.model.errors import InputError
+from secondsite.model.nats import Consumer, Discard, Origin, Retention, Storage, Stream
+from secondsite.model.place import Place
+from secondsite.model.units import Seconds
+
+_STREAM_KEYS = frozenset(("subjects", "mirror", "sources", "retention", "num_replicas", "max_msgs", "max_age"))
+_CONSUMER_KEYS = frozenset(("durable_name", "ack_policy", "deliver_policy", "max_deliver", "filter_subject"))
+CHOICES = ("retention", "storage", "discard")
+_COUNTS = {
+    "num_replicas": "replicas",
+    "replicas": "replicas",
+    "max_msgs": "max_messages",
+    "max_msgs_per_subject": "max_messages_per_subject",
+    "max_bytes": "max_bytes",
+}
+_CHOICE_TYPES: Mapping[str, type[Retention] | type[Storage] | type[Discard]] = {
+    "retention": Retention,
+    "storage": Storage,
+    "discard": Discard,
+}
+_WORDS = {"work": "workqueue", "work_queue": "workqueue", "f": "file", "m": "memory", "limit": "limits"}
+
+
+@define
+class Streams:
+    """Drafts by stream name; consumers by stream and name."""
+
+    drafts: dict[str, Draft] = field(factory=dict)
+    consumers: dict[str, dict[str, Draft]] = field(factory=dict)
+
+    def stream(self, name: str, place: Place | None) -> Draft:
+        if name not in self.drafts:
+            self.drafts[name] = Draft({"name": name})
+            self.drafts[name].mark("", place)
+        return self.drafts[name]
+
+    def consumer(self, stream: str, name: str, place: Place | None) -> Draft:
+        known = self.consumers.setdefault(stream, {})
+        if name not in known:
+            known[name] = Draft({"name": name})
+            known[name].mark("", place)
+        return known[name]
+
+    def build(self) -> tuple[tuple[Stream, ...], Draft]:
+        """The streams, and their marks keyed from the cluster on. Consumers of unknown streams make one."""
+        for name, consumers in self.consumers.items():
+            mark = next(iter(consumers.values())).marks.get("")
+            self.stream(name, mark.place if mark else None)
+        marks, built = Draft(), []
+        for name, draft in self.drafts.items():
+            consumers = self.consumers.get(name, {})
+            for key, consumer in consumers.items():
+                draft.nest(f"consumers.{key}", consumer)
+            found = tuple(Consumer(**consumer.values) for consumer in consumers.values())
+            built.append(Stream(**{**draft.values, "consumers": found}))
+            marks.nest(f"streams.{name}", draft)
+        return tuple(built), marks
+
+
+def read_config_map(resource: Resource, streams: Streams) -> bool:
+    """Take every stream and consumer configuration in a ConfigMap. False when there is none."""
+    found = False
+    for key, at in resource.top["data"].entries.items():
+        node = at.node
+        if not isinstance(node, ScalarNode) or not node.text.lstrip().startswith(("{", "[")):
+            continue
+        if not any(word in node.text for word in ('"subjects"', '"durable_name"', '"num_replicas"', '"mirror"')):
+            continue
+        try:
+            documents = load_documents(node.text, node.place.file, first_line=node.first_line)
+        except InputError as error:
+            if not key.endswith(".json"):
+                continue
+            raise InputError(error.problems) from None
+        for document in documents:
+            found = _read_json(document, key, streams) or found
+    return found
+
+
+def _read_json(document: Node, key: str, streams: Streams) -> bool:
+    at = At(document)
+    for entry in at.items or (*at["streams"].items, *at["consumers"].items):
+        if entry.node is not None:
+            _read_json(entry.node, key, streams)
+    if at.items or at["streams"] or at["consumers"]:
+        return True
+    config = at["config"] if at["config"].entries else at
+    names = config.entries.keys()
+    if names & _STREAM_KEYS and not names & {"durable_name"} and config["name"].text:
+        _json_stream(config, streams.stream(config["name"].text, config["name"].place))
+        return True
+    if names & _CONSUMER_KEYS:
+        return _json_consumer(at, config, key, streams)
+    return False
+
+
+def _json_stream(config: At, draft: Draft) -> None:
+    draft.read("subjects", config["subjects"].texts or None, config["subjects"])
+    for key in CHOICES:
+        choose(draft, key, config[key])
+    for key, attribute in _COUNTS.items():
+        _limit(draft, attribute, config[key])
+    for key, attribute in (("max_age", "max_age_s"), ("duplicate_window", "duplicate_window_s")):
+        nanoseconds = config[key].whole
+        draft.read(attribute, Seconds(nanoseconds / 1e9) if nanoseconds else None, config[key])
+    draft.read("message_ttl", config["allow_msg_ttl"].flag, config["allow_msg_ttl"])
+    mode = config["persist_mode"]
+    draft.read("async_persist", mode.text == "async" if mode else None, mode)
+    placement = config["placement"]
+    draft.read("placement", placement["cluster"].text or ",".join(placement["tags"].texts) or None, placement)
+    _origins(draft, config["mirror"], config["sources"].items)
+
+
+def _origins(draft: Draft, mirror: At, sources: tuple[At, ...]) -> None:
+    if mirror:
+        draft.read("mirror", _origin(mirror), mirror)
+    found = []
+    for source in sources:
+        origin = _origin(source)
+        found.append(origin)
+        draft.mark(f"sources.{origin.stream}@{origin.domain}" if origin.domain else f"sources.{origin.stream}", source)
+    if found:
+        draft.values["sources"] = tuple(found)
+
+
+def _origin(at: At) -> Origin:
+    """``$JS.hub.API`` is the API prefix of the domain ``hub``."""
+    prefix = at["external"]["api"].text or at["externalApiPrefix"].text or at.dig("external", "apiPrefix").text
+    domain = at["domain"].text or (prefix.split(".")[1] if prefix.startswith("$JS.") and prefix.count(".") > 1 else "")
+    return Origin(at["name"].text, domain)
+
+
+def choose(draft: Draft, key: str, at: At) -> None:
+    """Take one of a stream's fixed choices. Raises `InputError` for a word that is none."""
+    word = at.text.lower()
+    word = _WORDS.get(word, word)
+    if not word:
+        return
+    try:
+        draft.read(key, _CHOICE_TYPES[key](word), at)
+    except ValueError:
+        known = ", ".join(_CHOICE_TYPES[key])
+        raise InputError.at(at.place or Place("?"), f"{at.text!r} is no {key} of a stream", f"write {known}") from None
+
+
+def _limit(draft: Draft, attribute: str, at: At) -> None:
+    """-1 and 0 are no limit, except for replicas, where 0 is the default."""
+    value = at.whole
+    if value is not None and value > 0:
+        draft.read(attribute, value, at)
+
+
+def _json_consumer(top: At, config: At, key: str, streams: Streams) -> bool:
+    """The stream is named beside the configuration, or by the file: ``stream.consumer.json``."""
+    name_at = config["durable_name"] if config["durable_name"] else config["name"]
+    parts = key.removesuffix(".json").split(".")
+    stream = top["stream_name"].text or top["stream"].text or (".".join(parts[:-1]) if len(parts) > 1 else "")
+    name = name_at.text or parts[-1]
+    if not stream or not name:
+        return False
+    draft = streams.consumer(stream, name, name_at.place or config.place)
+    if not config["durable_name"]:
+        draft.read("durable", not config["inactive_threshold"], name_at)
+    for attribute, word in (("filter_subject", "filter_subject"), ("ack_policy", "ack_policy")):
+        draft.read(attribute, config[word].text or None, config[word])
+    draft.read("max_deliver", config["max_deliver"].whole, config["max_deliver"])
+    draft.read("replicas", config["num_replicas"].whole, config["num_replicas"])
+    return True
+
+
+def read_nack(resource: Resource, streams: Streams) -> None:
+    """A `Stream`, `Consumer`, `KeyValue` or `ObjectStore` of jetstream.nats.io."""
+    spec = resource.spec
+    if resource.kind == "Consumer":
+        name_at = spec["durableName"] if spec["durableName"] else spec["name"]
+        draft = streams.consumer(spec["streamName"].text, name_at.text or resource.name, resource.place)
+        draft.read("durable", bool(spec["durableName"]), spec["durableName"])
+        for attribute, key in (("filter_subject", "filterSubject"), ("ack_policy", "ackPolicy")):
+            draft.read(attribute, spec[key].text or None, spec[key])
+        draft.read("max_deliver", spec["maxDeliver"].whole, spec["maxDeliver"])
+        draft.read("replicas", spec["replicas"].whole, spec["replicas"])
+        return
+    if resource.kind in ("KeyValue", "ObjectStore"):
+        start, subjects = ("KV_", "$KV.{}.>") if resource.kind == "KeyValue" else ("OBJ_", "$O.{}.>")
+        bucket = spec["bucket"].text or resource.name
+        draft = streams.stream(start + bucket, resource.place)
+        draft.read("subjects", (subjects.format(bucket),), spec["bucket"])
+        draft.read("max_age_s", spec["ttl"].seconds, spec["ttl"])
+    else:
+        draft = streams.stream(spec["name"].text or resource.name, resource.place)
+        draft.read("subjects", spec["subjects"].texts or None, spec["subjects"])
+    for key in CHOICES:
+        choose(draft, key, spec[key])
+    for key, attribute in (
+        ("replicas", "replicas"),
+        ("maxMsgs", "max_messages"),
+        ("maxMsgsPerSubject", "max_messages_per_subject"),
+        ("maxBytes", "max_bytes"),
+    ):
+        _limit(draft, attribute, spec[key])
+    for key, attribute in (("maxAge", "max_age_s"), ("duplicateWindow", "duplicate_window_s")):
+        if spec[key].text not in ("", "0"):
+            draft.read(attribute, spec[key].seconds or None, spec[key])
+    draft.read("message_ttl", spec["allowMsgTtl"].flag, spec["allowMsgTtl"])
+    placement = spec["placement"]
+    draft.read("placement", placement["cluster"].text or ",".join(placement["tags"].texts) or None, placement)
+    _origins(draft, spec["mirror"], spec["sources"].items)
