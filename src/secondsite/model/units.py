@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import NewType
 
 Seconds = NewType("Seconds", float)
 Bytes = NewType("Bytes", int)
 Cores = NewType("Cores", float)
 
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+# Decimal, so that 1400ms is the float 1.4 and not the one beside it.
+_SECONDS = {
+    **{"ns": Decimal("1e-9"), "us": Decimal("1e-6"), "ms": Decimal("0.001"), "s": Decimal(1)},
+    **{"m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400), "w": Decimal(604800)},
+}
 _BYTES = {
     "": 1,
     **{unit + tail: 1000**power for power, unit in enumerate("KMGTP", 1) for tail in ("", "B")},
@@ -32,7 +37,7 @@ def parse_seconds(text: str | float) -> Seconds:
     parts = _DURATION.findall(source)
     if not parts or "".join(number + unit for number, unit in parts) != source:
         raise ValueError(f"{text!r} is not a duration; write a number and a unit, such as 90s, 5m or 1h30m")
-    return Seconds(_finite(math.fsum(float(number) * _SECONDS[unit] for number, unit in parts), text))
+    return Seconds(_finite(float(sum(Decimal(number) * _SECONDS[unit] for number, unit in parts)), text))
 
 
 def parse_bytes(text: str | int) -> Bytes:
@@ -48,7 +53,7 @@ def parse_cores(text: str | float) -> Cores:
     match = _NUMBER_UNIT.fullmatch(str(text).strip())
     if not match or match[2] not in ("", "m"):
         raise ValueError(f"{text!r} is not a number of cores; write cores or millicores, such as 2 or 250m")
-    return Cores(_finite(float(match[1]) * (0.001 if match[2] else 1.0), text))
+    return Cores(_finite(float(match[1]) / (1000 if match[2] else 1), text))
 
 
 def _finite(value: float, text: object) -> float:
