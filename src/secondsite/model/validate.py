@@ -153,7 +153,7 @@ def _dangling(path: Path, names: Iterable[str], known: set[str]) -> Iterator[Fla
 
 
 def _unknown_service(path: Path, name: str, known: set[str]) -> Flaw:
-    from difflib import get_close_matches  # noqa: PLC0415 # only a wrong file needs it
+    from difflib import get_close_matches  # only a wrong file needs it
 
     close = get_close_matches(name, sorted(known), 1)
     guess = f"did you mean {close[0]!r}? " if close else ""
