@@ -32,6 +32,11 @@ class CostItem:
     by_request: Estimate | None = None
 
     @property
+    def for_people(self) -> bool:
+        """Hours of one's own people, not the provider's invoice."""
+        return self.name.startswith("people, ")
+
+    @property
     def provenance(self) -> Provenance:
         return weakest(self.monthly_usd)
 

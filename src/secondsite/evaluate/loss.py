@@ -17,18 +17,12 @@ from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.store import Loss
 
-DESTROYING = frozenset(
-    {
-        Fault.REGION,
-        Fault.GEOGRAPHY,
-        Fault.CONTROL_PLANE,
-        Fault.GRAY,
-        Fault.OBSERVABILITY,
-        Fault.CAPACITY,
-        Fault.DELETION,
-        Fault.BAD_WRITE,
-    }
+REGIONAL = frozenset(
+    {Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.GRAY, Fault.OBSERVABILITY, Fault.CAPACITY}
 )
+"""Faults that take the serving region away, for a time or for good."""
+
+DESTROYING = REGIONAL | {Fault.DELETION, Fault.BAD_WRITE}
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
 
 
@@ -52,6 +46,24 @@ def loss_s(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws,
     for item in _items(deployment, subject):
         worst = np.maximum(worst, _freshest(_surviving(deployment, subject, fault, item), draws))
     return worst
+
+
+def lost_for_good_s(
+    deployment: Deployment,
+    subject: Subject,
+    fault: Fault,
+    draws: Draws,
+    buffer: Buffer,
+    kept_s: float,
+    destroyed: Estimate,
+) -> Samples:
+    """Seconds of writes that never come back, for the expected loss.
+
+    Where no copy survives a region, waiting for it brings the data back, unless it was destroyed.
+    """
+    seconds = loss_s(deployment, subject, fault, draws, buffer)
+    share = destroyed.mean * draws.factor(destroyed.name) if fault in REGIONAL else 1.0
+    return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
 
 
 def rpo(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Estimate:

@@ -134,7 +134,7 @@ class _Outages:
         return union_per_year_s(line.start_s, length, share, line.years)
 
     def _length_s(self, fault: Fault, site: int, procedures: Mapping[Fault, Procedure]) -> Samples:
-        key = (fault, site, _needed(procedures, fault))
+        key = (fault, site, deciding_steps(procedures, fault))
         if key not in self._known:
             self._known[key] = outage_s(procedures, fault, self.model, self._draws_of(fault, site))
         return self._known[key]
@@ -146,11 +146,11 @@ class _Outages:
         return self._draws[fault, site]
 
 
-def _needed(procedures: Mapping[Fault, Procedure], fault: Fault) -> tuple[Step, ...]:
+def deciding_steps(procedures: Mapping[Fault, Procedure], fault: Fault) -> tuple[Step, ...]:
     """All steps that decide when the API is back, those of an escalation included."""
     procedure = procedures[fault]
     steps = procedure.leading_to(procedure.milestones[Subject.API])
-    return steps if procedure.escalates_to is None else (*steps, *_needed(procedures, procedure.escalates_to))
+    return steps if procedure.escalates_to is None else (*steps, *deciding_steps(procedures, procedure.escalates_to))
 
 
 def outage_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:

@@ -60,7 +60,7 @@ class WanLink:
     rtt_s: float | None = None
 
 
-@frozen
+@frozen(cache_hash=True)
 class Copy:
     """One copy of a subject's data, as a level in a chain of copies (Keeton and Merchant, DSN 2004).
 

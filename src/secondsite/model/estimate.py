@@ -109,7 +109,7 @@ class Maybe:
 Distribution: TypeAlias = Fixed | Uniform | Lognormal | Maybe | Quantiles
 
 
-@frozen
+@frozen(cache_hash=True)
 class Estimate:
     """A figure.
 

@@ -63,7 +63,7 @@ class QuorumMethod(StrEnum):
     LONE_STORE = "lone-store"
 
 
-@frozen
+@frozen(cache_hash=True)
 class Step:
     """``limit_s`` is when to stop waiting and act on the failure. ``targets`` are streams, services, records.
 

@@ -13,8 +13,21 @@ class Region:
 
     @property
     def geography(self) -> str:
-        """The first word of the name (``us``, ``eu``, ``me``): regions of one geography share some shocks.
+        """What the region shares wide shocks with: ``us``, ``eu``, ``ap`` …, read off the name.
 
-        Two regions of the Middle East were lost within 17 hours in 2026-03 (catalogue: region outages).
+        Two regions of the Middle East were lost within 17 hours in 2026-03 (catalogue: outages). A name that says
+        nothing is a geography of its own.
         """
-        return self.name.replace("_", "-").split("-")[0].rstrip("0123456789").lower()
+        name = self.name.lower()
+        return next((place for place, words in _GEOGRAPHIES.items() if any(word in name for word in words)), name)
+
+
+_GEOGRAPHIES = {
+    "au": ("australia", "newzealand"),
+    "ap": ("ap-", "asia", "japan", "korea", "india", "indonesia", "malaysia"),
+    "eu": ("eu-", "europe", "uk", "france", "germany", "sweden", "norway", "switzerland", "spain", "italy", "poland"),
+    "sa": ("sa-", "brazil", "southamerica", "chile"),
+    "me": ("me-", "il-", "uae", "qatar", "israel"),
+    "af": ("af-", "africa"),
+    "us": ("us-", "northamerica", "ca-", "canada", "mx-", "mexico", "us"),
+}

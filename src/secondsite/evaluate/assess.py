@@ -1,0 +1,274 @@
+"""One strategy, assessed: contracts, money, latency, complexity. Downtime comes from the simulated years."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from attrs import define, field, frozen
+
+from secondsite.catalogue.figures import Figures
+from secondsite.catalogue.prices import Prices
+from secondsite.catalogue.round_trips import RoundTrips
+from secondsite.evaluate.bill import CostItem
+from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.complexity import complexity
+from secondsite.evaluate.cost import monthly_cost, total_cost
+from secondsite.evaluate.derive import count, product, total
+from secondsite.evaluate.draws import Draws, mean
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome
+from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.latency import latency
+from secondsite.evaluate.loss import loss_s, lost_for_good_s, rpo
+from secondsite.evaluate.recovery import recovery_s, rto
+from secondsite.evaluate.years import YEAR_S, YearlyDowntime
+from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.deployment import Deployment
+from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Hazard, Severity
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.strategies.compose import failback, lay_out, procedures
+from secondsite.strategies.design import Kit
+from secondsite.strategies.sizing import retention_s
+
+PROVIDERS = ("aws", "gcp", "azure")
+SAMPLES = 20_000
+WRITE_OFF_YEARS = 3.0
+
+Auditor = Callable[[System, Deployment, tuple[Procedure, ...]], tuple[Hazard, ...]]
+
+
+@frozen
+class Catalogue:
+    """Everything that is looked up."""
+
+    figures: Figures
+    prices: Prices
+    round_trips: RoundTrips
+
+
+@frozen
+class Planned:
+    """A strategy laid out, with its procedures: what the simulation and the study need."""
+
+    deployment: Deployment
+    procedures: Mapping[Fault, Procedure]
+
+
+def plan(strategy: Strategy, system: System, catalogue: Catalogue) -> Planned:
+    kit = Kit(system, catalogue.figures, catalogue.round_trips)
+    deployment = lay_out(strategy, kit)
+    return Planned(deployment, procedures(deployment, kit))
+
+
+@define
+class Assessor:
+    """Assesses strategies of one system; samples are shared between them, as are faults in the simulation."""
+
+    system: System
+    catalogue: Catalogue
+    seed: int
+    auditor: Auditor
+    _draws: dict[Fault, Draws] = field(factory=dict, init=False)
+
+    @property
+    def model(self) -> FaultModel:
+        return FaultModel(self.catalogue.figures, self.system.region.provider)
+
+    @property
+    def buffer(self) -> Buffer:
+        return Buffer(self.catalogue.figures.by_name)
+
+    def draws(self, fault: Fault) -> Draws:
+        if fault not in self._draws:
+            self._draws[fault] = Draws(self.seed, f"contract/{fault}", SAMPLES)
+        return self._draws[fault]
+
+    def assess(self, planned: Planned, downtime: YearlyDowntime) -> Assessment:
+        deployment = planned.deployment
+        own = tuple(planned.procedures.values())
+        hazards = self.auditor(deployment.system, deployment, own)
+        outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts(planned))
+        effort = complexity(deployment, own, hazards)
+        bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
+        monthly = {provider: total_cost(items) for provider, items in bills.items()}
+        loss = self._expected_loss(planned, downtime)
+        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        return Assessment(
+            deployment=deployment,
+            procedures=planned.procedures,
+            failback=failback(deployment, kit) if deployment.standby else None,
+            outcomes=outcomes,
+            availability=_availability(downtime),
+            downtime_minutes=_downtime(downtime),
+            bills=bills,
+            monthly_usd=monthly,
+            expected_loss_usd=loss,
+            owning_usd=self._owning(deployment, monthly, loss),
+            latency=latency(deployment, self.catalogue.round_trips),
+            complexity=effort,
+            hazards=hazards,
+            excluded=_excluded(outcomes, hazards),
+            unprepared=self._unprepared(planned),
+        )
+
+    def _contracts(self, planned: Planned) -> Sequence[Contract]:
+        """What is promised; the loss of the region is looked at even where nothing is."""
+        promised = [c for c in self.system.contracts if c.fault in planned.procedures or c.fault is Fault.WAN_PARTITION]
+        names = {contract.name for contract in promised}
+        unpromised = [Contract(s, Fault.REGION) for s in (Subject.API, Subject.NATS, Subject.STATE)]
+        return [*promised, *(contract for contract in unpromised if contract.name not in names)]
+
+    def _outcome(self, planned: Planned, contract: Contract) -> ContractOutcome:
+        procedures_ = planned.procedures
+        if contract.fault not in procedures_:
+            procedures_ = {contract.fault: Procedure("nothing to cut", contract.fault, ())}
+        draws = self.draws(contract.fault)
+        deployment, subject, fault = planned.deployment, contract.subject, contract.fault
+        lost = rpo(deployment, subject, fault, draws, self.buffer)
+        met = None
+        if contract.rto_s is not None or contract.rpo_s is not None:
+            back = recovery_s(procedures_, fault, subject, draws) <= (contract.rto_s or np.inf)
+            kept = loss_s(deployment, subject, fault, draws, self.buffer) <= (contract.rpo_s or np.inf)
+            met = float(np.mean(back & kept if contract.rpo_s is not None else back))
+        return ContractOutcome(
+            contract=contract,
+            rto=rto(procedures_, fault, subject, draws),
+            rpo=lost,
+            messages_at_risk=self._messages(lost),
+            probability_met=met,
+            verdict=None if met is None else (Verdict.UNPROVEN if met >= contract.confidence else Verdict.BREACHED),
+        )
+
+    def _messages(self, lost: Estimate) -> Estimate:
+        """Acknowledged messages lost: the RPO times the rate, at most what is kept at all."""
+        rate = self._rate()
+        kept = retention_s(self.system)
+        name = lost.name.replace("RPO", "messages at risk")
+        if lost.unbounded:
+            everything = rate.mean * kept
+            return fixed(name, everything, "messages", f"everything kept: {kept / 86400:.0f} d at {rate.mean:g}/s")
+        p05, p50, p95 = (min(lost.quantile(p), kept) * rate.mean for p in (0.05, 0.5, 0.95))
+        spread = Quantiles(p05, p50, p95, min(lost.mean, kept) * rate.mean)
+        source = "RPO × mean rate"
+        return Estimate(name, "messages", spread, Provenance.DERIVED, source, formula=source, inputs=(lost, rate))
+
+    def _rate(self) -> Estimate:
+        return fixed("mean rate", self.system.load.mean_per_s, "messages/s", "load.mean_per_s")
+
+    def _bill(self, deployment: Deployment, provider: str, upkeep: Estimate) -> tuple[CostItem, ...]:
+        return monthly_cost(
+            deployment,
+            provider,
+            self.catalogue.prices,
+            economics=self.system.economics,
+            people={"operations": upkeep},
+        )
+
+    def _expected_loss(self, planned: Planned, downtime: YearlyDowntime) -> Estimate:
+        """USD a year: hours of outage, and acknowledged writes lost, each at its price."""
+        economics = self.system.economics
+        hours = count("hours of outage a year", downtime.mean_s / 3600, f"{downtime.years:,} simulated years", unit="h")
+        price = fixed("an hour of outage", economics.outage_usd_per_hour, "USD/h", "economics.outage_usd_per_hour")
+        writes = count(
+            "acknowledged writes lost a year", self.lost_writes(planned), "rate of faults × loss", unit="writes"
+        )
+        each = fixed("a lost write", economics.lost_message_usd, "USD/write", "economics.lost_message_usd")
+        parts = [product("outages", "USD/year", hours, price), product("lost writes", "USD/year", writes, each)]
+        return total("expected yearly loss", "USD/year", parts)
+
+    def lost_writes(self, planned: Planned) -> float:
+        """A year, over all faults, streams and stores."""
+        kept = retention_s(self.system)
+        lost = 0.0
+        for fault in planned.procedures:
+            sites = 1 if self.model.per_system(fault) else len(planned.deployment.serving)
+            share = 1 / len(planned.deployment.serving)
+            for subject in (Subject.API, Subject.STATE):
+                gone = self.catalogue.figures["share.destroyed"]
+                seconds = lost_for_good_s(
+                    planned.deployment, subject, fault, self.draws(fault), self.buffer, kept, gone
+                )
+                lost += self.model.rate(fault).mean * sites * share * mean(seconds)
+        return lost * self.system.load.mean_per_s
+
+    def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:
+        rate = fixed("an hour of work", self.system.economics.engineer_usd_per_hour, "USD/h", "economics")
+        provider = self.system.region.provider
+        year = product(
+            "a year of it",
+            "USD/year",
+            monthly[provider if provider in monthly else "aws"],
+            fixed("months", 12, "", "a year"),
+        )
+        hours = total("hours to get there", "h", [mean_of(need.hours) for need in deployment.requirements])
+        share = fixed("share written off a year", 1 / WRITE_OFF_YEARS, "", "over three years")
+        return total(
+            "cost of owning", "USD/year", [year, product("getting there", "USD/year", hours, rate, share), loss]
+        )
+
+    def _unprepared(self, planned: Planned) -> str:
+        """What the loss of the region would meet where nothing was prepared; empty where it would still work."""
+        deployment = planned.deployment
+        if not deployment.requirements:
+            return ""
+        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        bare = lay_out(deployment.strategy, kit, prepared=False)
+        steps = procedures(bare, kit)[Fault.REGION].steps
+        return "; ".join(step.blocked for step in steps if step.blocked)
+
+
+def mean_of(estimate: Estimate) -> Estimate:
+    """The expectation of an estimate, as a plain number with its range."""
+    return count(
+        estimate.name, estimate.mean, estimate.source, estimate, unit=estimate.unit, plausible=estimate.plausible
+    )
+
+
+def _availability(downtime: YearlyDowntime) -> Estimate:
+    """Share of requests answered, over simulated years."""
+
+    def share(down_s: float) -> float:
+        return 1 - down_s / YEAR_S
+
+    spread = Quantiles(
+        share(downtime.quantile_s(0.95)),
+        share(downtime.quantile_s(0.5)),
+        share(downtime.quantile_s(0.05)),
+        share(downtime.mean_s),
+    )
+    source = f"{downtime.years:,} simulated years"
+    return Estimate("availability", "share", spread, Provenance.DERIVED, source, formula="1 − downtime / year")
+
+
+def _downtime(downtime: YearlyDowntime) -> Estimate:
+    p05, p50, p95 = (downtime.quantile_s(p) / 60 for p in (0.05, 0.5, 0.95))
+    source = f"{downtime.years:,} simulated years, overlapping outages counted once, by share of requests"
+    return Estimate(
+        "downtime a year",
+        "min",
+        Quantiles(p05, p50, p95, downtime.mean_s / 60),
+        Provenance.DERIVED,
+        source,
+        formula="union of outages",
+    )
+
+
+def _excluded(outcomes: tuple[ContractOutcome, ...], hazards: tuple[Hazard, ...]) -> str:
+    """The first contract that cannot hold at all: no end to its recovery, no copy, or a fatal hazard."""
+    for outcome in outcomes:
+        if not outcome.promised:
+            continue
+        for kind, estimate, limit in (
+            ("RTO", outcome.rto, outcome.contract.rto_s),
+            ("RPO", outcome.rpo, outcome.contract.rpo_s),
+        ):
+            if limit is not None and estimate.unbounded:
+                return f"{outcome.contract.name}: {kind} unbounded, {estimate.source}"
+    for hazard in hazards:
+        if hazard.severity is Severity.FATAL and hazard.contract and not hazard.waived:
+            return f"{hazard.contract}: {hazard.message} ({hazard.rule})"
+    return ""

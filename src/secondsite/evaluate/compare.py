@@ -1,0 +1,100 @@
+"""Strategies side by side: the one entry point of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from secondsite.evaluate import recommend
+from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Catalogue, Planned, plan
+from secondsite.evaluate.axes import axes_of
+from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
+from secondsite.evaluate.migration import migration
+from secondsite.evaluate.pareto import pareto
+from secondsite.evaluate.sensitivity import sensitivity
+from secondsite.evaluate.study import Candidate, Setting, Spread, here
+from secondsite.evaluate.years import Exposure, downtime
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.sizing import retention_s
+
+YEARS = 200_000
+
+
+def compare(
+    system: System,
+    catalogue: Catalogue,
+    auditor: Auditor,
+    *,
+    seed: int = 1,
+    years: int = YEARS,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    spread: Spread = here,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Same inputs and seed, same figures. ``progress`` is told how many years more are done."""
+    plans = [plan(strategy, system, catalogue) for strategy in strategies]
+    assessor = Assessor(system, catalogue, seed, auditor)
+    exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
+    outages = downtime(exposures, assessor.model, years, seed, progress)
+    assessments = tuple(assessor.assess(p, d) for p, d in zip(plans, outages, strict=True))
+    provider = system.region.provider if system.region.provider in PROVIDERS else PROVIDERS[0]
+    return Evaluation(
+        system=system,
+        seed=seed,
+        years=years,
+        assessments=assessments,
+        pareto=pareto(assessments, provider),
+        recommendation=_recommendation(assessor, plans, assessments, provider, spread),
+    )
+
+
+def _recommendation(
+    assessor: Assessor, plans: Sequence[Planned], assessments: Sequence[Assessment], provider: str, spread: Spread
+) -> Recommendation:
+    chosen = recommend.choose(assessments, provider)
+    setting = study_setting(assessor, assessments, provider)
+    axes = axes_of(plans, assessor.catalogue, assessor.system, chosen.bills[provider])
+    doubt = sensitivity(setting, axes, assessments.index(chosen), spread)
+    return Recommendation(
+        strategy=chosen.strategy,
+        reasons=recommend.reasons(chosen, assessments, provider),
+        stability=doubt.stability,
+        by_provider=recommend.by_provider(assessments),
+        influences=doubt.influences,
+        flips=doubt.flips,
+        follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
+        blockers=recommend.blockers(chosen, assessor.system),
+        migration=migration(assessments, chosen, provider),
+    )
+
+
+def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provider: str) -> Setting:
+    """The study's view of what was assessed."""
+    ranks = recommend.preference(assessments)
+    return Setting(
+        candidates=tuple(_candidate(a, provider, ranks[a.strategy]) for a in assessments),
+        model=assessor.model,
+        buffer=assessor.buffer,
+        contracts=tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None),
+        economics=assessor.system.economics,
+        rate_per_s=assessor.system.load.mean_per_s,
+        kept_s=retention_s(assessor.system),
+        write_off_years=WRITE_OFF_YEARS,
+        seed=assessor.seed,
+    )
+
+
+def _candidate(assessment: Assessment, provider: str, preference: int) -> Candidate:
+    bill = assessment.bills[provider]
+    economics = assessment.deployment.system.economics
+    people = sum(item.monthly_usd.mean for item in bill if item.for_people)
+    return Candidate(
+        deployment=assessment.deployment,
+        procedures=assessment.procedures,
+        infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),
+        upkeep_hours=people / economics.engineer_usd_per_hour,
+        work_hours=sum(need.hours.mean for need in assessment.deployment.requirements),
+        excluded=bool(assessment.excluded),
+        preference=preference,
+    )

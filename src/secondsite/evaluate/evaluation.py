@@ -1,0 +1,170 @@
+"""What an evaluation found: every strategy with its figures, the Pareto front, and one recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from attrs import frozen
+
+from secondsite.evaluate.bill import CostItem
+from secondsite.evaluate.complexity import Complexity
+from secondsite.evaluate.latency import LatencyFigures
+from secondsite.model.contract import Contract, Verdict
+from secondsite.model.deployment import Deployment
+from secondsite.model.estimate import Estimate
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Hazard
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+
+
+@frozen
+class ContractOutcome:
+    """``probability_met`` is that both limits hold when the fault comes; None where nothing is promised."""
+
+    contract: Contract
+    rto: Estimate
+    rpo: Estimate
+    messages_at_risk: Estimate
+    probability_met: float | None
+    verdict: Verdict | None
+
+    @property
+    def promised(self) -> bool:
+        return self.probability_met is not None
+
+
+@frozen
+class Assessment:
+    """One strategy, assessed. ``excluded`` says which contract cannot hold, and why; empty where all can.
+
+    ``owning_usd`` a year: infrastructure and people, requirements spread over three years, expected loss.
+    ``unprepared`` says what fails where the strategy's requirements are skipped.
+    """
+
+    deployment: Deployment
+    procedures: Mapping[Fault, Procedure]
+    failback: Procedure | None
+    outcomes: tuple[ContractOutcome, ...]
+    availability: Estimate
+    downtime_minutes: Estimate
+    bills: Mapping[str, tuple[CostItem, ...]]
+    monthly_usd: Mapping[str, Estimate]
+    expected_loss_usd: Estimate
+    owning_usd: Estimate
+    latency: LatencyFigures
+    complexity: Complexity
+    hazards: tuple[Hazard, ...]
+    excluded: str
+    unprepared: str
+
+    @property
+    def strategy(self) -> Strategy:
+        return self.deployment.strategy
+
+    @property
+    def breached(self) -> tuple[ContractOutcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.verdict is Verdict.BREACHED)
+
+    def outcome(self, subject: str, fault: Fault = Fault.REGION) -> ContractOutcome | None:
+        return next((o for o in self.outcomes if o.contract.subject == subject and o.contract.fault is fault), None)
+
+    def figures(self) -> Iterator[tuple[str, Estimate]]:
+        """Every figure by its name in ``--explain``, without the strategy."""
+        for outcome in self.outcomes:
+            yield f"{outcome.contract.name}/rto", outcome.rto
+            yield f"{outcome.contract.name}/rpo", outcome.rpo
+            yield f"{outcome.contract.name}/messages", outcome.messages_at_risk
+        yield "availability", self.availability
+        yield "downtime", self.downtime_minutes
+        yield "loss", self.expected_loss_usd
+        yield "owning", self.owning_usd
+        yield "hours", self.complexity.hours_per_month
+        for name in ("user_p50_ms", "user_p99_ms", "publish_p50_ms", "publish_p99_ms"):
+            yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", getattr(self.latency, name)
+        for provider, items in self.bills.items():
+            yield f"cost/{provider}", self.monthly_usd[provider]
+            for item in items:
+                yield f"cost/{provider}/{item.name}", item.monthly_usd
+
+
+@frozen
+class Influence:
+    """How much of the doubt about the decision comes from one assumption (Sobol total-effect index, 0 to 1)."""
+
+    name: str
+    index: float
+    source: str
+    settle: str
+
+
+@frozen
+class Flip:
+    """Where an assumption, moved alone, changes the recommendation."""
+
+    name: str
+    unit: str
+    today: float
+    threshold: float
+    to: Strategy
+
+    def __str__(self) -> str:
+        side = "above" if self.threshold > self.today else "below"
+        return f"if {self.name} is {side} {self.threshold:,.3g} {self.unit} (taken: {self.today:,.3g}): {self.to}"
+
+
+@frozen
+class FollowUp:
+    """A track that opens where its condition holds."""
+
+    track: str
+    condition: str
+    holds: bool
+    what: str
+
+
+@frozen
+class MigrationStep:
+    """One step of the way from today's system to the recommendation (or beyond it)."""
+
+    name: str
+    strategy: Strategy
+    monthly_usd: Estimate
+    added_usd: Estimate
+    hours: Estimate
+    requirements: tuple[str, ...]
+    gains: tuple[str, ...]
+    beyond: bool
+
+
+@frozen
+class Recommendation:
+    """``stability``: the share of draws of all assumptions from their ranges that lead to the same strategy."""
+
+    strategy: Strategy
+    reasons: tuple[str, ...]
+    stability: float
+    by_provider: Mapping[str, Strategy]
+    influences: tuple[Influence, ...]
+    flips: tuple[Flip, ...]
+    follow_ups: tuple[FollowUp, ...]
+    blockers: tuple[str, ...]
+    migration: tuple[MigrationStep, ...]
+
+
+@frozen
+class Evaluation:
+    system: System
+    seed: int
+    years: int
+    assessments: tuple[Assessment, ...]
+    pareto: tuple[Strategy, ...]
+    recommendation: Recommendation
+
+    def of(self, strategy: Strategy) -> Assessment:
+        return next(a for a in self.assessments if a.strategy == strategy)
+
+    @property
+    def recommended(self) -> Assessment:
+        return self.of(self.recommendation.strategy)

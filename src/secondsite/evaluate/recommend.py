@@ -1,0 +1,158 @@
+"""One strategy: contracts first, then the least yearly cost of owning it. With reasons, tracks and blockers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS
+from secondsite.evaluate.evaluation import Assessment, FollowUp
+from secondsite.evaluate.study import TIE
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate
+from secondsite.model.hazard import Severity
+from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.system import System
+
+
+def choose(assessments: Sequence[Assessment], provider: str) -> Assessment:
+    """What excludes comes first, then breached contracts, then money at that provider's prices; ties by preference."""
+    fewest = min((bool(a.excluded), len(a.breached)) for a in assessments)
+    fitting = [a for a in assessments if (bool(a.excluded), len(a.breached)) == fewest]
+    least = min(_owning(a, provider) for a in fitting)
+    ranks = preference(assessments)
+    return min((a for a in fitting if _owning(a, provider) <= least * (1 + TIE)), key=lambda a: ranks[a.strategy])
+
+
+def preference(assessments: Sequence[Assessment]) -> dict[Strategy, int]:
+    """Among equals: what can be rehearsed, in fewer regions, with fewer steps that cannot be undone, fewer hazards."""
+    ordered = sorted(
+        assessments,
+        key=lambda a: (
+            a.strategy.link is Link.MANAGED,
+            len(a.deployment.sites),
+            a.complexity.irreversible_steps,
+            a.complexity.open_hazards,
+            a.complexity.component_regions,
+            a.owning_usd.mean,
+        ),
+    )
+    return {assessment.strategy: rank for rank, assessment in enumerate(ordered)}
+
+
+def by_provider(assessments: Sequence[Assessment]) -> dict[str, Strategy]:
+    """Whether the choice holds whichever provider is chosen later."""
+    return {provider: choose(assessments, provider).strategy for provider in PROVIDERS}
+
+
+def _owning(assessment: Assessment, provider: str) -> float:
+    """The cost of owning at another provider's prices."""
+    home = assessment.deployment.system.region.provider
+    known = assessment.monthly_usd[home if home in PROVIDERS else "aws"].mean
+    return assessment.owning_usd.mean + 12 * (assessment.monthly_usd[provider].mean - known)
+
+
+def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str) -> tuple[str, ...]:
+    """Why this one, in figures."""
+    promised = [o for o in chosen.outcomes if o.promised]
+    holding = [a for a in assessments if not a.excluded and not a.breached]
+    lines = []
+    if promised and chosen in holding:
+        worst = min(promised, key=lambda o: o.probability_met or 0.0)
+        others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"
+        lines.append(
+            f"all {len(promised)} contracts are expected to hold (the tightest, {worst.contract.name}, with "
+            f"{worst.probability_met:.1%}); {others}"
+        )
+    elif promised:
+        names = ", ".join(outcome.contract.name for outcome in chosen.breached) or chosen.excluded
+        lines.append(f"no strategy is expected to hold every contract; this one breaches {names}")
+    else:
+        lines.append("no contract is written: chosen by the cost of owning alone")
+    run = 12 * chosen.monthly_usd[provider].mean
+    lines.append(
+        f"least to own among those (a tie within {TIE:.0%} goes to the simpler): "
+        f"${chosen.owning_usd.mean:,.0f} a year (${run:,.0f} to run, "
+        f"${chosen.expected_loss_usd.mean:,.0f} expected loss, the rest to get there over {WRITE_OFF_YEARS:g} years)"
+    )
+    rival = min((a for a in holding if a is not chosen), key=lambda a: _owning(a, provider), default=None)
+    if rival:
+        lines.append(
+            f"the next is {rival.strategy} at ${rival.owning_usd.mean:,.0f}; "
+            f"downtime {rival.downtime_minutes.mean:.0f} against {chosen.downtime_minutes.mean:.0f} minutes a year"
+        )
+    return tuple(lines)
+
+
+def follow_ups(
+    chosen: Assessment, assessments: Sequence[Assessment], system: System, provider: str
+) -> tuple[FollowUp, ...]:
+    """Tracks of work, each with the condition that opens it."""
+    budget = system.economics.budget_usd_per_month
+    monthly = chosen.monthly_usd[provider].mean
+    over = budget is not None and monthly > budget
+    managed = min(
+        (a for a in assessments if a.strategy.link is Link.MANAGED), key=lambda a: (len(a.breached), a.owning_usd.mean)
+    )
+    cheaper = (
+        not managed.excluded
+        and len(managed.breached) <= len(chosen.breached)
+        and (managed.owning_usd.mean < 1.1 * chosen.owning_usd.mean)
+    )
+    supercluster = chosen.strategy.link in (Link.SUPERCLUSTER_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS)
+    return (
+        FollowUp(
+            "active-active",
+            "active-active is chosen",
+            chosen.strategy.pattern is Pattern.ACTIVE_ACTIVE,
+            "idempotent consumers, subjects by region, conflict rules for KV",
+        ),
+        FollowUp(
+            "super-cluster too complex",
+            "a super-cluster breaches a contract or costs more to own than independent clusters",
+            not supercluster,
+            "independent clusters with a leaf link; no shared meta group to lose",
+        ),
+        FollowUp(
+            "cost prohibitive",
+            f"${monthly:,.0f} a month is above the budget"
+            + (f" of ${budget:,.0f}" if budget is not None else " (none is written)"),
+            over,
+            "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",
+        ),
+        FollowUp(
+            "managed service",
+            f"{managed.strategy} costs at most a tenth more to own (${managed.owning_usd.mean:,.0f} a year)",
+            cheaper,
+            "a trial account, one stream mirrored there, the promotion drilled through the provider's API",
+        ),
+    )
+
+
+def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
+    """What has to be done or known before the strategy is worth anything."""
+    found = [f"{need.what}: without it, {need.without}" for need in chosen.deployment.requirements if need.without]
+    found += [
+        f"{o.contract.name} is breached: {_why(o.rto, o.contract.rto_s) or _why(o.rpo, o.contract.rpo_s)}"
+        for o in chosen.breached
+    ]
+    if chosen.excluded:
+        found.append(f"excluded: {chosen.excluded}")
+    found += [
+        f"{hazard.rule}: {hazard.message}"
+        for hazard in chosen.hazards
+        if hazard.severity is Severity.FATAL and not hazard.waived
+    ]
+    if not system.contracts:
+        found.append("no contract is written in secondsite.yaml: nothing can be met or breached")
+    elif not any(c.subject is Subject.NATS for c in system.contracts):
+        found.append("no contract for the streams: their loss is not judged")
+    return tuple(dict.fromkeys(found))
+
+
+def _why(estimate: Estimate, limit_s: float | None) -> str:
+    if limit_s is None:
+        return ""
+    if estimate.unbounded:
+        return f"{estimate.name} unbounded, {estimate.source}"
+    p95 = estimate.quantile(0.95)
+    return f"{estimate.name} reaches {p95:.0f} s at 95 %, {limit_s:.0f} s are promised" if p95 > limit_s else ""

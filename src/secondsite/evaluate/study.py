@@ -1,0 +1,225 @@
+"""What the decision hangs on: all assumptions drawn from their ranges, all strategies scored again for each draw.
+
+A draw is one factor for each axis (a figure that may be wrong). Scores use the same procedures, copies and
+samplers as the assessment, with expected yearly downtime as the sum over faults instead of simulated years
+(overlaps of outages are a matter of seconds a year). Blocks of draws are independent, so they can be spread
+over workers, and give the same numbers wherever they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from attrs import define, field, frozen
+from numpy.typing import NDArray
+
+from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.draws import Draws, Samples
+from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.loss import loss_s, lost_for_good_s
+from secondsite.evaluate.recovery import recovery_s
+from secondsite.evaluate.years import deciding_steps, outage_s
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.deployment import Copy, Deployment
+from secondsite.model.economics import Economics
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step
+
+SAMPLES = 128
+BLOCK = 256
+TIE = 0.05
+"""Costs of owning this close to the least are a tie: the doubt in every one of them is larger."""
+
+OUTAGE, LOST_WRITE, ENGINEER = (
+    "economics.outage_usd_per_hour",
+    "economics.lost_message_usd",
+    "economics.engineer_usd_per_hour",
+)
+INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours to get there"
+
+Spread: TypeAlias = Callable[[Callable[["Block"], "Scores"], Sequence["Block"]], Sequence["Scores"]]
+
+
+@frozen
+class Axis:
+    """An assumption: ``low`` and ``high`` are factors of ``value``."""
+
+    name: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    source: str
+    settle: str
+
+
+@frozen
+class Candidate:
+    """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties."""
+
+    deployment: Deployment
+    procedures: Mapping[Fault, Procedure]
+    infrastructure_usd: float
+    upkeep_hours: float
+    work_hours: float
+    excluded: bool
+    preference: int
+
+
+@frozen
+class Setting:
+    """What all draws share."""
+
+    candidates: tuple[Candidate, ...]
+    model: FaultModel
+    buffer: Buffer
+    contracts: tuple[Contract, ...]
+    economics: Economics
+    rate_per_s: float
+    kept_s: float
+    write_off_years: float
+    seed: int
+
+
+@frozen(eq=False)
+class Block:
+    """Some draws: ``factors`` has a row per draw and a column per axis in ``names``."""
+
+    setting: Setting
+    names: tuple[str, ...]
+    factors: Samples
+
+
+@frozen(eq=False)
+class Scores:
+    """A row per candidate, a column per draw: USD a year, and contracts breached (excluded: all of them)."""
+
+    owning_usd: Samples
+    breached: NDArray[np.int64]
+    preference: NDArray[np.int64]
+
+    @property
+    def winners(self) -> NDArray[np.intp]:
+        """The best candidate of each draw: fewest breaches, then least cost; a tie goes to the preferred."""
+        fewest = self.breached == self.breached.min(axis=0)
+        cost = np.where(fewest, self.owning_usd, np.inf)
+        tied = cost <= cost.min(axis=0) * (1 + TIE)
+        return np.asarray(np.argmin(np.where(tied, self.preference[:, None], np.iinfo(np.int64).max), axis=0))
+
+
+def here(task: Callable[[Block], Scores], blocks: Sequence[Block]) -> Sequence[Scores]:
+    """Spreads nothing: one block after the other, in this process."""
+    return [task(block) for block in blocks]
+
+
+def score(setting: Setting, names: tuple[str, ...], factors: Samples, spread: Spread = here) -> Scores:
+    """Scores of all candidates for all draws."""
+    blocks = [Block(setting, names, factors[i : i + BLOCK]) for i in range(0, len(factors), BLOCK)]
+    parts = spread(score_block, blocks)
+    return Scores(
+        np.concatenate([part.owning_usd for part in parts], axis=1),
+        np.concatenate([part.breached for part in parts], axis=1),
+        parts[0].preference,
+    )
+
+
+def score_block(block: Block) -> Scores:
+    """Scores of one block; pure, so it may run anywhere."""
+    study = _Study(block)
+    rows = [study.row(candidate) for candidate in block.setting.candidates]
+    preference = np.array([candidate.preference for candidate in block.setting.candidates], dtype=np.int64)
+    return Scores(np.stack([owning for owning, _ in rows]), np.stack([breached for _, breached in rows]), preference)
+
+
+@define
+class _Study:
+    block: Block
+    _draws: dict[Fault, Draws] = field(factory=dict, init=False)
+    _outages: dict[tuple[Fault, tuple[Step, ...]], Samples] = field(factory=dict, init=False)
+    _losses: dict[tuple[Fault, Subject, tuple[Copy, ...], bool], Samples] = field(factory=dict, init=False)
+
+    @property
+    def factors(self) -> Mapping[str, Samples]:
+        return {name: self.block.factors[:, [i]] for i, name in enumerate(self.block.names)}
+
+    def draws(self, fault: Fault) -> Draws:
+        if fault not in self._draws:
+            self._draws[fault] = Draws(self.block.setting.seed, f"study/{fault}", SAMPLES, self.factors)
+        return self._draws[fault]
+
+    def factor(self, name: str) -> Samples:
+        column = self.factors.get(name)
+        return np.ones(len(self.block.factors)) if column is None else column[:, 0]
+
+    def row(self, candidate: Candidate) -> tuple[Samples, NDArray[np.int64]]:
+        setting, economics = self.block.setting, self.block.setting.economics
+        engineer = economics.engineer_usd_per_hour * self.factor(ENGINEER)
+        monthly = candidate.infrastructure_usd * self.factor(INFRASTRUCTURE)
+        monthly = monthly + candidate.upkeep_hours * self.factor(UPKEEP) * engineer
+        once = candidate.work_hours * self.factor(WORK) * engineer
+        outage, writes = self._expected(candidate)
+        loss = outage * economics.outage_usd_per_hour * self.factor(OUTAGE)
+        loss = loss + writes * economics.lost_message_usd * self.factor(LOST_WRITE)
+        owning = 12 * monthly + once / setting.write_off_years + loss
+        return owning, self._breached(candidate)
+
+    def _expected(self, candidate: Candidate) -> tuple[Samples, Samples]:
+        """Hours of outage and acknowledged writes lost, a year."""
+        setting = self.block.setting
+        hours = writes = np.zeros(len(self.block.factors))
+        serving = len(candidate.deployment.serving)
+        for fault, procedure in candidate.procedures.items():
+            draws = self.draws(fault)
+            rate = np.broadcast_to(setting.model.rate_per_year(fault, draws), (len(hours), 1))[:, 0]
+            sites = 1 if setting.model.per_system(fault) else serving
+            if Subject.API in procedure.milestones:
+                hours = hours + rate * sites * procedure.affected * self._outage_s(candidate, fault) / 3600
+            for subject in (Subject.API, Subject.STATE):
+                lost = self._lost_s(candidate.deployment, subject, fault)
+                writes = writes + rate * sites / serving * lost * setting.rate_per_s
+        return hours, writes
+
+    def _outage_s(self, candidate: Candidate, fault: Fault) -> Samples:
+        """Mean length; strategies that answer a fault alike share it."""
+        key = (fault, deciding_steps(candidate.procedures, fault))
+        if key not in self._outages:
+            outage = outage_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault))
+            self._outages[key] = self._mean(outage)
+        return self._outages[key]
+
+    def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
+        """Mean age of what is lost for good; strategies with the same copies share it."""
+        setting = self.block.setting
+        key = (fault, subject, deployment.copies, setting.buffer.applies(deployment))
+        if key not in self._losses:
+            gone = setting.model.figures["share.destroyed"]
+            lost = lost_for_good_s(deployment, subject, fault, self.draws(fault), setting.buffer, setting.kept_s, gone)
+            self._losses[key] = self._mean(lost)
+        return self._losses[key]
+
+    def _breached(self, candidate: Candidate) -> NDArray[np.int64]:
+        contracts = self.block.setting.contracts
+        count = np.zeros(len(self.block.factors), dtype=np.int64)
+        if candidate.excluded:
+            return count + len(contracts) + 1
+        for contract in contracts:
+            if contract.fault in candidate.procedures:
+                count = count + (self._probability(candidate, contract) < contract.confidence)
+        return count
+
+    def _probability(self, candidate: Candidate, contract: Contract) -> Samples:
+        draws, fault, subject = self.draws(contract.fault), contract.fault, contract.subject
+        held = np.ones(1, dtype=bool)
+        if contract.rto_s is not None:
+            held = held & (recovery_s(candidate.procedures, fault, subject, draws) <= contract.rto_s)
+        if contract.rpo_s is not None:
+            lost = loss_s(candidate.deployment, subject, fault, draws, self.block.setting.buffer)
+            held = held & (lost <= contract.rpo_s)
+        return self._mean(held.astype(np.float64))
+
+    def _mean(self, samples: Samples) -> Samples:
+        """Over the samples of each draw."""
+        wide = np.atleast_2d(samples)
+        return np.broadcast_to(wide.mean(axis=1), (len(self.block.factors),))
