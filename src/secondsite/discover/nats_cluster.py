@@ -253,7 +253,7 @@ def _leaves(leafnodes: _Block, marks: dict[str, Mark]) -> Iterator[LeafLink]:
         credentials = remote.file("credentials", "creds")
         imports, exports = (remote.subjects(f"deny_{way}s", f"deny_{way}") for way in ("import", "export"))
         link = LeafLink(
-            cluster=_host_label(urls[0]) if urls else "unknown",
+            cluster=host_label(urls[0]) if urls else "unknown",
             account=account.value,
             tls=tls.value or (bool(urls) and all(url.lower().startswith(_ENCRYPTED) for url in urls)),
             credentials=credentials.value,
@@ -288,7 +288,7 @@ def _urls(remote: _Block) -> Iterator[str]:
     yield from (value for value in values if isinstance(value, str))
 
 
-def _host_label(url: str) -> str:
+def host_label(url: str) -> str:
     """``nats.hub.svc`` is called ``nats``; an address keeps its digits. Whatever is before an ``@`` is dropped."""
     match = _HOST.match(url)
     host = match[1] if match else ""

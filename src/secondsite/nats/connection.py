@@ -1,0 +1,195 @@
+"""One connection to NATS, asked through the JetStream API, with every failure told as what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from nats.aio.client import Client
+
+from nats import errors
+from secondsite.model.errors import MachineError, Problem, SecondsiteError
+from secondsite.model.place import Place
+from secondsite.nats.address import Address
+from secondsite.nats.credentials import Signer, from_credentials, from_nkey
+from secondsite.nats.options import ConnectOptions
+
+MAX_ITEMS = 20_000
+
+_NO_JETSTREAM = (10039, 10076)
+_NO_META_LEADER = 10008
+
+
+class Connection:
+    """``shown`` is the address as people may see it."""
+
+    def __init__(self, shown: str, options: ConnectOptions) -> None:
+        self.shown = shown
+        self.client = Client()
+        self._timeout_s = options.timeout_s
+        self._errors: list[Exception] = []
+        self._denied = asyncio.Event()
+
+    @property
+    def server(self) -> Mapping[str, Any]:
+        """The server's INFO."""
+        info: Mapping[str, Any] = self.client._server_info
+        return info
+
+    async def note(self, error: Exception) -> None:
+        """What the client reports beside its calls."""
+        self._errors.append(error)
+        if "permissions violation" in str(error).lower():
+            self._denied.set()
+
+    async def api(self, subject: str, request: Mapping[str, object] | None = None) -> Mapping[str, Any]:
+        """The answer of the JetStream API on ``$JS.API.`` and ``subject``; raises MachineError."""
+        payload = json.dumps(request).encode() if request else b""
+        asked = asyncio.ensure_future(self.client.request(f"$JS.API.{subject}", payload, timeout=self._timeout_s))
+        denied = asyncio.ensure_future(self._denied.wait())
+        try:
+            await asyncio.wait({asked, denied}, return_when=asyncio.FIRST_COMPLETED)
+            if self._denied.is_set():
+                raise self._no_permission(subject)
+            answer = json.loads((await asked).data)
+        except errors.NoRespondersError:
+            raise self._no_jetstream() from None
+        except (TimeoutError, errors.TimeoutError):
+            what = f"no answer to $JS.API.{subject} within {self._timeout_s:g} s"
+            remedy = "check that the cluster has a meta leader and that this account may use JetStream, then run again"
+            raise self._error(what, remedy) from None
+        except (errors.Error, OSError) as error:
+            raise self._error(f"the connection failed ({_kind(error)})", "look at the server's log") from None
+        except ValueError:
+            what = f"$JS.API.{subject} was not answered in JSON"
+            raise self._error(what, "check that this is a NATS server") from None
+        finally:
+            for task in (asked, denied):
+                task.cancel()
+            await asyncio.gather(asked, denied, return_exceptions=True)
+        return self._checked(subject, answer)
+
+    async def pages(self, subject: str, key: str) -> list[Mapping[str, Any]]:
+        """All items of a list that the API gives in pages."""
+        items: list[Mapping[str, Any]] = []
+        while True:
+            page = await self.api(subject, {"offset": len(items)})
+            found = page.get(key) or []
+            items.extend(item for item in found if isinstance(item, dict))
+            if not found or len(items) >= int(page.get("total") or 0):
+                return items
+            if len(items) > MAX_ITEMS:
+                raise self._error(f"more than {MAX_ITEMS} entries in {subject}", "connect with a narrower account")
+
+    def _checked(self, subject: str, answer: object) -> Mapping[str, Any]:
+        if not isinstance(answer, dict):
+            raise self._error(f"$JS.API.{subject} was not answered with an object", "check that this is a NATS server")
+        error = answer.get("error")
+        if not isinstance(error, dict):
+            return answer
+        if error.get("err_code") in _NO_JETSTREAM:
+            raise self._no_jetstream()
+        if error.get("err_code") == _NO_META_LEADER:
+            remedy = "bring back a majority of the JetStream servers, or run without --nats"
+            raise self._error("JetStream has no meta leader (10008)", remedy)
+        what = f"$JS.API.{subject} was refused: {error.get('description')} ({error.get('err_code')})"
+        raise self._error(what, "look the code up in the server's errors.json")
+
+    def _no_jetstream(self) -> MachineError:
+        remedy = "connect as a user of an account that has it, or enable it for this one"
+        return self._error("JetStream is not enabled for this account", remedy)
+
+    def _no_permission(self, subject: str) -> MachineError:
+        remedy = "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>, or connect as another"
+        return self._error(f"no permission for $JS.API.{subject}", remedy)
+
+    def _error(self, what: str, remedy: str) -> MachineError:
+        return MachineError([Problem(Place(self.shown), what, remedy)])
+
+    def refusal(self, error: Exception) -> MachineError:
+        """Why connecting failed: the client's last words are often less telling than those before."""
+        for cause in [*reversed(self._errors), error]:
+            if told := _refusal(cause):
+                return self._error(*told)
+        return self._error(f"no connection ({_kind(error)})", "check the address, and that the server runs")
+
+
+@asynccontextmanager
+async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
+    """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
+    tls, signer = options.tls(), _signer(options)
+    connection = Connection(",".join(address.shown for address in addresses), options)
+    if signer:
+        connection.client._public_nkey = signer.public_key  # it has no option for a signature without a JWT
+    try:
+        async with asyncio.timeout(options.timeout_s * 2):
+            await connection.client.connect(
+                [address.url for address in addresses],
+                name="secondsite",
+                error_cb=connection.note,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=options.timeout_s,  # type: ignore[arg-type] # it takes seconds of any kind
+                user=options.user,
+                password=options.password,
+                token=options.token,
+                tls=tls,
+                signature_cb=signer.sign if signer else None,
+                user_jwt_cb=(lambda: bytearray(signer.jwt.encode())) if signer and signer.jwt else None,
+            )
+    except SecondsiteError:
+        raise
+    except (errors.Error, OSError, TimeoutError, ValueError) as error:
+        await _close(connection)
+        raise connection.refusal(error) from None
+    try:
+        yield connection
+    finally:
+        await _close(connection)
+
+
+async def _close(connection: Connection) -> None:
+    with suppress(errors.Error, OSError, TimeoutError):
+        async with asyncio.timeout(5):
+            await connection.client.close()
+
+
+def _signer(options: ConnectOptions) -> Signer | None:
+    if options.credentials:
+        return from_credentials(options.credentials)
+    return from_nkey(options.nkey) if options.nkey else None
+
+
+_BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (ConnectionRefusedError, "the connection was refused", "check the port, and that the server runs"),
+    (socket.gaierror, "there is no host of that name", "check the address; into a cluster, use kubectl port-forward"),
+    (ssl.SSLError, "TLS failed", "give the authority with --tls-ca, and --tls-cert with --tls-key if the server asks"),
+    (errors.AuthorizationError, "the server does not know these credentials", "check --creds, or user and password"),
+    (TimeoutError, "no answer in time", "check that this is the client port (4222), and what is in between"),
+)
+_BY_WORD = (
+    (
+        ("authorization", "authentication"),
+        "the server does not know these credentials",
+        "check --creds, or user and password",
+    ),
+    (("secure connection", "tls"), "only one side wants TLS", "write tls:// in the URL, and give --tls-ca"),
+)
+
+
+def _refusal(error: Exception) -> tuple[str, str] | None:
+    """What and remedy of an error that says something."""
+    by_type = ((what, remedy) for kind, what, remedy in _BY_TYPE if isinstance(error, kind))
+    text = str(error).lower()
+    by_word = ((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words))
+    return next(by_type, None) or next(by_word, None)
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__
