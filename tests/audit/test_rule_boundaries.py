@@ -39,7 +39,7 @@ from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, Retention
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
-from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
+from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading
 from secondsite.model.units import Bytes, Seconds
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
@@ -56,6 +56,20 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-promotion-without-leader", "super", both(two_regions, in_versions("2.15.0")), False),
     ("nats-meta-unequal-split", "super", two_regions, False),
     ("nats-meta-unequal-split", "super", in_cluster("nats-west", servers=5), False),
+    ("nats-witness-without-jetstream", "system", in_cluster("nats", jetstream=False), False),
+    (
+        "nats-witness-without-jetstream",
+        "super",
+        both(in_cluster("nats-west", region="us-east-2"), in_cluster("witness", jetstream=False)),
+        False,
+    ),
+    ("nats-version-without-promotion", "leaf", in_versions("2.11.11"), False),
+    ("client-ping-interval", "system", both(in_client(ping_interval_s=None), in_service("api", kind="CronJob")), False),
+    ("client-no-message-ids", "system", both(in_client(message_ids=None), in_service("api", kind="CronJob")), True),
+    ("client-no-message-ids", "system", both(in_client(message_ids=None), in_service("api", role=Role.BACKUP)), False),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(301), expression="age of dump"), False),
+    ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3601), expression="age of dump"), True),
+    ("backup-interval", "system", in_backup("snapshots", interval_s=Seconds(301), content=Content.RESOURCES), False),
     ("nats-gateway-self-route", "super", in_cluster("witness", self_route=False, servers=3), False),
     ("nats-promotion-refused", "leaf", in_cluster("nats-west", version="2.12.0"), False),
     ("nats-promotion-refused", "leaf", in_cluster("nats-west", version="v2.11"), True),
@@ -114,9 +128,14 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     (
         "api-dependency-single-replica",
         "system",
-        both(in_service("redis", depends_on=("postgres",)), in_service("postgres", replicas=1)),
+        both(
+            in_service("api", depends_on=("postgres",)),
+            in_service("postgres", depends_on=("redis",)),
+            in_service("redis", replicas=1),
+        ),
         True,
     ),
+    ("api-dependency-single-replica", "system", in_service("postgres", replicas=1), False),
     ("observability-single-replica", "system", in_service("prometheus", replicas=1, kind="DaemonSet"), False),
     ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.ZONE, Seconds(10))), False),
     ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.REGION, Seconds(1))), False),
@@ -150,7 +169,7 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(300), hold_s=Seconds(1)), True),
     ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=None), False),
     ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(9999), guards="other"), False),
-    ("alert-after-rto", "system", in_alert("Down", hold_s=Seconds(10)), False),
+    ("alert-after-rto", "system", in_alert("Down", hold_s=Seconds(280)), False),
     ("alert-on-mirror-lag", "system", in_alert("Down", expression="nats_mirror_lag > 9"), True),
     ("dns-arithmetic", "system", in_system(traffic=evolve(SYSTEM.traffic, ttl_s=Seconds(269))), False),
     ("dns-arithmetic", "system", in_system(traffic=evolve(BY_HAND, ttl_s=Seconds(299))), False),

@@ -157,7 +157,7 @@ TABLE: dict[str, tuple[str, Change]] = {
         both(in_cluster("nats", version="2.14.6"), in_stream("EVENTS", consumers=(Consumer("metering", replicas=1),))),
     ),
     "alert-after-rpo": ("system", in_alert("BackupOld", threshold_s=Seconds(301))),
-    "alert-after-rto": ("system", in_alert("Down", hold_s=Seconds(11))),
+    "alert-after-rto": ("system", in_alert("Down", hold_s=Seconds(281))),
     "alert-on-mirror-lag": ("system", in_alert("MirrorBehind", expression="mirror_lag > 100")),
     "dns-arithmetic": ("system", in_system(traffic=evolve(SYSTEM.traffic, ttl_s=Seconds(270)))),
     "dns-stale-resolvers": (

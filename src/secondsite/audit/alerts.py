@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, rpo_below, rto_below
+from secondsite.audit.audited import DATA_SPOILT, REGION_LOST, Audited, rpo_below, rto_below
+from secondsite.audit.backups import subjects_of
 from secondsite.audit.rule import Finding, Rule
+from secondsite.model.alert import Alert
 from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.units import format_seconds
 
@@ -19,13 +22,22 @@ GUARDED = {
 }
 
 
+def _guarded(audited: Audited, alert: Alert) -> tuple[tuple[Subject, ...], frozenset[Fault]]:
+    """What the alert is about: the backups that its expression names, or all that such an alert could guard."""
+    subjects, faults = GUARDED[alert.guards]
+    named = [backup for backup in audited.system.backups if backup.name in alert.expression]
+    if alert.guards != "backup-age" or not named:
+        return subjects, faults
+    return tuple(dict.fromkeys(subject for backup in named for subject in subjects_of(audited, backup))), faults
+
+
 def _after_rpo(audited: Audited) -> Iterator[Finding]:
     for alert in audited.system.alerts:
         earliest_s = alert.earliest_s
         if earliest_s is None or alert.guards not in GUARDED:
             continue
 
-        subjects, faults = GUARDED[alert.guards]
+        subjects, faults = _guarded(audited, alert)
         contracts = audited.contracts(subjects, faults, rpo_below(earliest_s))
         if contracts:
             tightest = min(contract.rpo_s or 0.0 for contract in contracts)
@@ -43,7 +55,7 @@ def _after_rto(audited: Audited) -> Iterator[Finding]:
         if earliest_s is None or alert.guards != "availability":
             continue
 
-        contracts = audited.endangered((Subject.API,), EVERY_FAULT, rto_below(earliest_s))
+        contracts = audited.endangered((Subject.API,), REGION_LOST | {Fault.GRAY}, rto_below(earliest_s))
         if contracts:
             yield Finding(
                 f"alerts.{alert.name}.threshold",

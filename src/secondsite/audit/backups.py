@@ -25,10 +25,13 @@ def _nats_services(audited: Audited) -> frozenset[str]:
     return frozenset(cluster.service or cluster.name for cluster in audited.clusters)
 
 
-def _subjects(audited: Audited, backup: Backup) -> tuple[Subject, ...]:
+def subjects_of(audited: Audited, backup: Backup) -> tuple[Subject, ...]:
+    """What the backup is there for. Kubernetes objects are state, also where they describe a NATS cluster."""
+    if backup.content is Content.RESOURCES:
+        return (Subject.STATE,)
     nats = _nats_services(audited)
     streams = any(name in nats for name in backup.covers)
-    state = not streams or any(name not in nats for name in backup.covers) or backup.content is Content.RESOURCES
+    state = not streams or any(name not in nats for name in backup.covers)
     return (*((Subject.NATS,) if streams else ()), *((Subject.STATE,) if state else ()))
 
 
@@ -45,8 +48,10 @@ def _needed_for(audited: Audited, subjects: tuple[Subject, ...]) -> tuple[str, .
 def _no_messages(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters if not audited.deployment else audited.system.nats:
         service = cluster.service or cluster.name
-        for backup in audited.system.backups:
-            if cluster.streams and service in backup.covers and not _saved(audited, service, Subject.NATS):
+        covering = [backup for backup in audited.system.backups if service in backup.covers]
+        meant = [backup for backup in covering if backup.content is not Content.RESOURCES]
+        for backup in meant or covering:
+            if cluster.streams and not _saved(audited, service, Subject.NATS):
                 names = ", ".join(stream.name for stream in cluster.streams)
                 yield Finding(
                     f"backups.{backup.name}.content",
@@ -82,7 +87,7 @@ def _missing(audited: Audited) -> Iterator[Finding]:
 
 def _same_domain(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
-        subjects = _subjects(audited, backup)
+        subjects = subjects_of(audited, backup)
         if backup.where in (Where.CLUSTER, Where.REGION) and not audited.copy_survives(subjects, Fault.REGION):
             faults = REGION_LOST | ({Fault.ZONE} if backup.where is Where.CLUSTER else set())
             lies = "Kubernetes cluster" if backup.where is Where.CLUSTER else "region"
@@ -105,7 +110,7 @@ def _interval(audited: Audited) -> Iterator[Finding]:
                 and not _more_often(audited, backup, contract)
             )
 
-        subjects = _subjects(audited, backup)
+        subjects = subjects_of(audited, backup)
         contracts = audited.contracts(subjects, REGION_LOST | DATA_SPOILT, too_rare)
         if contracts:
             tightest = min(contract.rpo_s or 0.0 for contract in contracts)
@@ -134,7 +139,7 @@ def _never_restored(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"backups.{backup.name}.restore_tested",
                 f"nobody has restored {backup.name}, so nobody knows what is in it or how long that takes",
-                _needed_for(audited, _subjects(audited, backup)),
+                _needed_for(audited, subjects_of(audited, backup)),
             )
 
 
@@ -144,7 +149,7 @@ def _optional_upload(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"backups.{backup.name}.optional_upload",
                 f"{backup.name} skips its upload, and succeeds, when a credential is missing",
-                _needed_for(audited, _subjects(audited, backup)),
+                _needed_for(audited, subjects_of(audited, backup)),
             )
 
 
@@ -154,7 +159,7 @@ def _swallowed(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"backups.{backup.name}.errors_swallowed",
                 f"{backup.name} goes on after a failed command and ends with success",
-                _needed_for(audited, _subjects(audited, backup)),
+                _needed_for(audited, subjects_of(audited, backup)),
             )
 
 

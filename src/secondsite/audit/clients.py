@@ -12,7 +12,7 @@ from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.service import NatsClient, Service
+from secondsite.model.service import NatsClient, Role, Service
 
 MEASURED = "nats-py 2.16 on nats-server 2.15.1, measured 2026-11"
 DEFAULT_PING_S = 120.0
@@ -27,8 +27,13 @@ def _clients(audited: Audited) -> Iterator[tuple[Service, NatsClient]]:
     return ((service, service.nats_client) for service in audited.system.services if service.nats_client)
 
 
+def _lasting(audited: Audited) -> Iterator[tuple[Service, NatsClient]]:
+    """A job ends before its connection matters, and is started anew."""
+    return (pair for pair in _clients(audited) if pair[0].kind not in ("CronJob", "Job"))
+
+
 def _pings(audited: Audited) -> Iterator[Finding]:
-    for service, client in _clients(audited):
+    for service, client in _lasting(audited):
         interval_s = DEFAULT_PING_S if client.ping_interval_s is None else client.ping_interval_s
         pings = DEFAULT_PINGS if client.max_outstanding_pings is None else client.max_outstanding_pings
         notices_s = interval_s * (pings + 1)
@@ -41,7 +46,7 @@ def _pings(audited: Audited) -> Iterator[Finding]:
 
 
 def _gives_up(audited: Audited) -> Iterator[Finding]:
-    for service, client in _clients(audited):
+    for service, client in _lasting(audited):
         attempts = DEFAULT_RECONNECTS if client.max_reconnects is None else client.max_reconnects
         if attempts >= 0:
             yield Finding(
@@ -52,7 +57,7 @@ def _gives_up(audited: Audited) -> Iterator[Finding]:
 
 
 def _randomised(audited: Audited) -> Iterator[Finding]:
-    for service, client in _clients(audited):
+    for service, client in _lasting(audited):
         regions = _regions_reached(audited, client)
         if client.randomize is not False and len(regions) > 1:
             yield Finding(
@@ -75,7 +80,7 @@ def _regions_reached(audited: Audited, client: NatsClient) -> list[str]:
 
 def _no_ids(audited: Audited) -> Iterator[Finding]:
     for service, client in _clients(audited):
-        if not client.message_ids:
+        if not client.message_ids and service.role is not Role.BACKUP:
             yield Finding(
                 f"services.{service.name}.nats_client.message_ids",
                 f"{service.name} publishes without message ids: a retry of an unanswered publish may be stored twice",

@@ -47,7 +47,9 @@ def _no_rescue(audited: Audited) -> Iterator[Finding]:
 def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
     for mirror in audited.remote_mirrors if audited.means_to_promote else ():
         group = audited.group_of(mirror.cluster)
-        lost = audited.region_of(mirror.home) if mirror.home in group.clusters and mirror.home is not None else ""
+        if mirror.home is None or mirror.home not in group.clusters:
+            continue
+        lost = audited.region_of(mirror.home)
         if lost in group.indispensable and group.oldest and older_than(group.oldest, RESCUE_SINCE):
             yield Finding(
                 mirror.path,

@@ -11,6 +11,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.procedure import Verb
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading
+from secondsite.model.store import Loss
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS_REPLICAS = "NATS documentation, JetStream clustering"
@@ -99,7 +100,7 @@ def _holds_state(audited: Audited, service: Service) -> bool:
     """Whether losing its pods for good loses data; NATS, monitoring and backup jobs are judged elsewhere."""
     if service.role in (Role.OBSERVABILITY, Role.BACKUP) or service.kind in ("CronJob", "Job"):
         return False
-    stored = any(store.service == service.name and store.persistent for store in audited.system.stores)
+    stored = any(store.service == service.name and store.loss is Loss.DATA for store in audited.system.stores)
     return not _is_nats(audited, service) and (service.stateful or stored)
 
 
@@ -167,6 +168,7 @@ def _single_dependency(audited: Audited) -> Iterator[Finding]:
             and _replicas(service) == 1
             and service.role is not Role.OBSERVABILITY
             and not _serves(audited, service)
+            and not _holds_state(audited, service)
         ):
             yield Finding(
                 f"services.{service.name}.replicas",
