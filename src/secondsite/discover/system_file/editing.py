@@ -14,7 +14,7 @@ from attrs import define, field
 from secondsite.discover.system_file.comments import comment_of, mark_of
 from secondsite.discover.system_file.document import Document, parse
 from secondsite.discover.system_file.reading import read_system, system_of
-from secondsite.discover.system_file.schema import Field, Kind, Noun, fields_of, identity, join
+from secondsite.discover.system_file.schema import Field, Kind, Noun, canonical, fields_of, identity, join
 from secondsite.discover.system_file.teaching import SECTIONS, commented
 from secondsite.discover.system_file.writing import Writer
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
@@ -28,7 +28,7 @@ def revise(text: str, file: str, system: System) -> str:
     """``text`` with the values and marks of ``system``. Raises `InputError`."""
     document = parse(text, file)
     now = system_of(document)
-    editor = _Editor(document, now.marks, Writer(system.marks))
+    editor = _Editor(document, now.marks, Writer(canonical(system).marks))
     editor.noun(document.root, now, system, "")
     revised = editor.applied()
     if _reads_as(revised, file) != system:

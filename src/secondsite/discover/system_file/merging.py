@@ -11,7 +11,16 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen, has
 
-from secondsite.discover.system_file.schema import Field, Kind, Noun, fields_of, identity, join, paths
+from secondsite.discover.system_file.schema import (
+    Field,
+    Kind,
+    Noun,
+    canonical,
+    fields_of,
+    identity,
+    join,
+    paths,
+)
 from secondsite.discover.system_file.writing import Writer, default_of
 from secondsite.model.mark import Mark, Origin
 from secondsite.model.system import System
@@ -32,34 +41,11 @@ def merge(base: System | None, yours: System, theirs: System) -> Merged:
     return Merged(evolve(system, marks=merger.marks), tuple(merger.notes))
 
 
-def canonical(system: System) -> System:
-    """The mark of an item's first value is that of the item: they share a line."""
-    marks = dict(system.marks)
-    for first, item in _firsts(system, ""):
-        if first in marks:
-            mark = marks.pop(first)
-            marks.setdefault(item, mark)
-    return evolve(system, marks=marks)
-
-
 def carry_over(base: System, theirs: System) -> System:
     """``theirs`` with what ``base`` had from live servers, for a run that asked none."""
     carrier = _Carrier(base.marks, dict(theirs.marks))
     system: System = carrier.noun(base, theirs, "")
     return evolve(system, marks=carrier.marks)
-
-
-def _firsts(noun: Noun, path: str) -> list[tuple[str, str]]:
-    found = []
-    for entry in fields_of(type(noun)):
-        value, below = getattr(noun, entry.attribute), join(path, entry.key)
-        if entry.kind is Kind.NOUN and value is not None:
-            found += _firsts(value, below)
-        elif entry.kind is Kind.NOUNS:
-            for item in value:
-                where = join(below, identity(item))
-                found += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
-    return found
 
 
 @define

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from secondsite.discover.system_file.schema import Scalar
 
-_PLAIN = re.compile(r"[A-Za-z0-9./_][A-Za-z0-9./_+@%=*>$()~:-]*(?: [A-Za-z0-9./_+@%=*>$()~:<-]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9./_][A-Za-z0-9./_+@%=*>$()~:?-]*(?: [A-Za-z0-9./_+@%=*>$()~:?<-]+)*")
 _SHORT_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
 
 
@@ -32,11 +32,13 @@ def _plain_enough(text: str) -> bool:
     return text.lower() not in _WORDS and not _NUMBER.fullmatch(text)
 
 
-_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", ".inf", ".nan"))
+_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan"))
 _NUMBER = re.compile(r"[0-9._]+(?:[eE][-+]?[0-9]+)?|0[xo][0-9a-fA-F_]+|[0-9_]+(?::[0-9_.]+)+|[0-9]{4}-[0-9].*")
 
 
 def _quoted(text: str) -> str:
+    if '"' in text and all(_escaped(char) == char for char in text):
+        return "'" + text.replace("'", "''") + "'"
     return '"' + "".join(_SHORT_ESCAPES.get(char) or _escaped(char) for char in text) + '"'
 
 

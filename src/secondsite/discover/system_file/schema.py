@@ -118,6 +118,29 @@ def paths(noun: Noun, path: str) -> Iterator[str]:
             yield below
 
 
+def canonical(system: System) -> System:
+    """The mark of an item's first value is that of the item: they share a line."""
+    marks = dict(system.marks)
+    for first, item in _firsts(system, ""):
+        if first in marks:
+            mark = marks.pop(first)
+            marks.setdefault(item, mark)
+    return attrs.evolve(system, marks=marks)
+
+
+def _firsts(noun: Noun, path: str) -> list[tuple[str, str]]:
+    found = []
+    for entry in fields_of(type(noun)):
+        value, below = getattr(noun, entry.attribute), join(path, entry.key)
+        if entry.kind is Kind.NOUN and value is not None:
+            found += _firsts(value, below)
+        elif entry.kind is Kind.NOUNS:
+            for item in value:
+                where = join(below, identity(item))
+                found += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
+    return found
+
+
 def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:
     inner, optional = _without_none(hint)
     default = attribute.default
@@ -141,7 +164,8 @@ def _plain(value: object, hint: Any) -> Scalar:
         return None
     formatter = _FORMATTERS.get(hint)
     if formatter:
-        return formatter(value)
+        spelt = formatter(value)
+        return int(spelt) if spelt.isdigit() else spelt
     if isinstance(value, StrEnum):
         return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

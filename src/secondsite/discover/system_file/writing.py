@@ -14,6 +14,7 @@ from secondsite.discover.system_file.schema import (
     Field,
     Kind,
     Noun,
+    canonical,
     fields_of,
     identity,
     join,
@@ -33,7 +34,7 @@ _SECTION_LISTS = frozenset(field.noun for field in fields_of(System) if field.ki
 
 def write_system(system: System) -> str:
     """The file of a system that has none yet."""
-    writer = Writer(system.marks)
+    writer = Writer(canonical(system).marks)
     lines = [HEADER, f"schema: {SCHEMA}"]
     for field in fields_of(System):
         section = writer.entry(field, system, "", 0)
@@ -91,8 +92,7 @@ class Writer:
             return [self.with_comment(" " * indent + f"- {row}", path)]
         first, *rest = fields_of(type(noun))
         head = " " * indent + f"- {first.key}: {self.leaf(first, getattr(noun, first.attribute))}"
-        own = path if path in self.marks else join(path, first.key)
-        lines = [self.with_comment(head, own)]
+        lines = [self.with_comment(head, path)]
         for field in rest:
             lines += self.entry(field, noun, path, indent + 2)
         return lines

@@ -1,0 +1,121 @@
+"""``secondsite init``: discover the system, and write it down or bring what is written up to date."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from attrs import evolve
+from cyclopts import Parameter
+
+from secondsite.cli import init_report
+from secondsite.cli.options import SYSTEM_FILE, confirmed, on_terminal, print_diff
+from secondsite.discover.live import cluster_from_live, merge_live
+from secondsite.discover.manifests import Discovery, discover
+from secondsite.discover.system_file.updating import Update, apply, plan
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.nats.options import ConnectOptions
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def init(
+    *paths: Path,
+    nats: str | None = None,
+    creds: Path | None = None,
+    user: str | None = None,
+    tlsca: Path | None = None,
+    tlscert: Path | None = None,
+    tlskey: Path | None = None,
+    monitor: str | None = None,
+    name: str | None = None,
+    file: Path = SYSTEM_FILE,
+    kubectl: Flag = False,
+    yes: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Discover the system from manifests and live servers, and write secondsite.yaml.
+
+    Run again, it keeps what you wrote, shows what changed, and asks before it writes.
+
+    Parameters
+    ----------
+    paths
+        Folders and files: manifests, kustomizations, Helm values, rendered charts.
+    nats
+        Read streams, consumers and settings from the server at this URL too.
+    creds
+        Its credentials file; otherwise NATS_CREDS, NATS_USER and NATS_PASSWORD are taken.
+    user
+        The user to connect as; the password is taken from NATS_PASSWORD.
+    tlsca
+        The certificate authority of the server.
+    tlscert
+        The client's certificate.
+    tlskey
+        The client's key.
+    monitor
+        The server's monitoring URL; port 8222 of the server is tried without it.
+    name
+        What to call the system.
+    file
+        The file to write.
+    kubectl
+        Let `kubectl kustomize` build the kustomizations.
+    yes
+        Write without asking.
+    json
+        Print the result for machines; write a changed file only with --yes.
+    """
+    if not paths and not nats:
+        raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
+    base = file.resolve().parent
+    found = discover([_under(base, path) for path in paths], name=name, base=base, kubectl=kubectl)
+    if nats:
+        options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
+        found = _with_live(found, nats, options, monitor)
+    update = plan(file, found.system, live=nats is not None)
+    if update.changed and not update.first and not json:
+        print_diff(update.diff())
+    written = _may_write(update, yes=yes, json=json)
+    if written:
+        apply(update)
+    if json:
+        print(init_report.as_json(update, found.unknown, found.notes, written=written and update.changed))
+    else:
+        print(init_report.as_text(update, found.unknown, found.notes))
+        print(_outcome(update, written=written), file=sys.stdout if written else sys.stderr)
+    return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
+
+
+def _under(base: Path, path: Path) -> Path:
+    """Absolute where it lies below the base, so that places are told relative to the file; else as it was typed."""
+    absolute = path.resolve()
+    return absolute if absolute.is_relative_to(base) else path
+
+
+def _with_live(found: Discovery, url: str, options: ConnectOptions, monitor: str | None) -> Discovery:
+    import asyncio  # only a live server needs these
+    import os
+
+    from secondsite.nats.inspect import inspect
+
+    live = asyncio.run(inspect(url, options=options.with_environment(os.environ), monitor=monitor))
+    cluster, marks = cluster_from_live(live)
+    system = merge_live(found.system, cluster, marks)
+    return evolve(found, system=system, notes=(*found.notes, *live.notes))
+
+
+def _may_write(update: Update, *, yes: bool, json: bool) -> bool:
+    if update.first or not update.changed or yes:
+        return True
+    return not json and on_terminal() and confirmed(f"Write these changes to {update.path}?")
+
+
+def _outcome(update: Update, *, written: bool) -> str:
+    if not written:
+        return f"{update.path}: not written; say --yes to take the changes above"
+    if update.first:
+        return f"{update.path}: written"
+    return f"{update.path}: updated" if update.changed else f"{update.path}: nothing to change"

@@ -1,0 +1,106 @@
+"""What `secondsite init` tells: what was found, what to check first, what comes next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten, wrap
+
+from secondsite.cli.options import WIDTH
+from secondsite.discover.system_file.updating import Update
+from secondsite.model.mark import Origin
+from secondsite.model.system import System
+
+SHOWN = 8
+# Wrong guesses about these change the recommendation most.
+_FIRST = ("load", "economics", "users", "region", "traffic", "second", "third", "nats", "backups")
+
+
+def counts(system: System) -> dict[str, int]:
+    streams = [stream for cluster in system.nats for stream in cluster.streams]
+    return {
+        "services": len(system.services),
+        "nats_clusters": len(system.nats),
+        "streams": len(streams),
+        "consumers": sum(len(stream.consumers) for stream in streams),
+        "stores": len(system.stores),
+        "gateways": len(system.gateways),
+        "backups": len(system.backups),
+        "alerts": len(system.alerts),
+        "secrets": len(system.secrets),
+        "contracts": len(system.contracts),
+    }
+
+
+def assumed(system: System) -> list[tuple[str, str]]:
+    """Path and reason of every assumption, those that matter most first."""
+    found = [(path, mark.why) for path, mark in system.marks.items() if mark.origin is Origin.ASSUMED]
+    return sorted(found, key=lambda item: _rank(item[0]))
+
+
+def as_json(update: Update, unknown: Mapping[str, int], notes: Sequence[str], *, written: bool) -> str:
+    return json.dumps(
+        {
+            "schema": "secondsite/init/1",
+            "file": str(update.path),
+            "system": update.system.name,
+            "written": written,
+            "changed": update.changed,
+            "found": counts(update.system),
+            "assumed": [{"path": path, "why": why} for path, why in assumed(update.system)],
+            "unknown_kinds": dict(unknown),
+            "notes": [*update.notes, *notes],
+            "diff": [] if update.first else update.diff(),
+        },
+        indent=2,
+    )
+
+
+def as_text(update: Update, unknown: Mapping[str, int], notes: Sequence[str]) -> str:
+    """At most `WIDTH` columns; what to check and to do next only where something is new."""
+    system = update.system
+    found = ", ".join(_counted(number, noun) for noun, number in counts(system).items() if number)
+    lines = [*_wrapped("found", found or "nothing")]
+    if unknown:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(unknown.items()))
+        lines += _wrapped("left aside, kinds not understood", kinds)
+    for note in (*update.notes, *notes):
+        lines += _wrapped("note", note)
+    if update.changed:
+        lines += [*_assumptions(system), "", *_next(system, update), ""]
+    return "\n".join(lines)
+
+
+def _assumptions(system: System) -> Iterator[str]:
+    found = assumed(system)
+    if not found:
+        return
+    yield ""
+    yield f"{len(found)} values are assumed; check these first:"
+    for path, why in found[:SHOWN]:
+        yield "  " + shorten(f"{path}: {why}", WIDTH - 2, placeholder=" ...")
+    if len(found) > SHOWN:
+        yield f"  ... and {len(found) - SHOWN} more, each marked `# assumed` in the file"
+
+
+def _next(system: System, update: Update) -> Iterator[str]:
+    option = "" if update.path.name == "secondsite.yaml" and len(update.path.parts) == 1 else f" --file {update.path}"
+    if not system.contracts:
+        yield f"next: write what you promise under `contracts:` in {update.path}, then"
+        yield f"      secondsite audit{option}"
+    else:
+        yield f"next: secondsite audit{option}, then secondsite evaluate{option}"
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return wrap(f"{head}: {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _counted(number: int, noun: str) -> str:
+    words = noun.replace("nats_", "NATS ")
+    return f"{number} {words.removesuffix('s') if number == 1 else words}"
+
+
+def _rank(path: str) -> int:
+    head = path.split(".", 1)[0]
+    return _FIRST.index(head) if head in _FIRST else len(_FIRST)

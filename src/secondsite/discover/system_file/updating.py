@@ -1,0 +1,127 @@
+"""A discovered system and the file that may be there already -> what would be written, to be shown before it is.
+
+What was discovered last lies beside the file in ``.secondsite/discovered.yaml``: it tells a person's edit from a
+change of the manifests.
+"""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from secondsite.discover.system_file.editing import revise
+from secondsite.discover.system_file.merging import carry_over, merge
+from secondsite.discover.system_file.reading import load_system, load_text, read_system
+from secondsite.discover.system_file.saving import save
+from secondsite.discover.system_file.schema import identity, join
+from secondsite.discover.system_file.writing import write_system
+from secondsite.model.errors import InputError, Problem
+from secondsite.model.mark import key_of
+from secondsite.model.system import System
+from secondsite.model.validate import Flaw, find_cycle, flaws
+
+
+@frozen
+class Update:
+    """``before`` is None where there is no file yet; ``notes`` are for a person to read."""
+
+    path: Path
+    before: str | None
+    after: str
+    system: System
+    discovered: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> bool:
+        return self.before is None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+    def diff(self) -> list[str]:
+        """Unified, without line ends."""
+        before = (self.before or "").splitlines()
+        name = str(self.path)
+        return list(unified_diff(before, self.after.splitlines(), name, f"{name} (as discovered)", lineterm=""))
+
+
+def beside(path: Path) -> Path:
+    return path.parent / ".secondsite" / "discovered.yaml"
+
+
+def plan(path: Path, found: System, *, live: bool) -> Update:
+    """What `found` makes of the file at ``path``. ``live``: a server was asked. Raises `InputError`."""
+    found, notes = _without_cycles(found)
+    if not path.exists():
+        _refuse_flaws(found)
+        text = write_system(found)
+        return Update(path, None, text, read_system(text, str(path)), text, notes)
+    before = load_text(path)
+    yours = read_system(before, str(path))
+    base, base_notes = _last_discovered(path)
+    if base and not live:
+        found = carry_over(base, found)
+    _refuse_flaws(found)
+    merged = merge(base, yours, found)
+    _refuse_flaws(merged.system)
+    after = revise(before, str(path), merged.system)
+    return Update(path, before, after, merged.system, write_system(found), (*notes, *base_notes, *merged.notes))
+
+
+def apply(update: Update) -> None:
+    """The file first: when this is interrupted between the two, the next run finds the same answer."""
+    if update.changed:
+        save(update.path, update.after)
+    kept = beside(update.path)
+    if not kept.exists() or kept.read_text(encoding="utf-8", errors="replace") != update.discovered:
+        save(kept, update.discovered)
+
+
+def _last_discovered(path: Path) -> tuple[System | None, tuple[str, ...]]:
+    kept = beside(path)
+    if not kept.exists():
+        what = f"{kept} is missing"
+    else:
+        try:
+            return load_system(kept), ()
+        except InputError:
+            what = f"{kept} cannot be read"
+    return None, (f"{what}: where the file and the manifests differ, the file is kept as yours",)
+
+
+def _without_cycles(system: System) -> tuple[System, tuple[str, ...]]:
+    """Services that call each other are no error of the manifests; for the order of starting, one has to give."""
+    notes = []
+    services = {service.name: service for service in system.services}
+    for name, service in services.items():
+        if name in service.depends_on:
+            services[name] = evolve(service, depends_on=tuple(other for other in service.depends_on if other != name))
+    while cycle := find_cycle({name: service.depends_on for name, service in services.items()}):
+        last, first = cycle[-2], cycle[-1]
+        service = services[last]
+        services[last] = evolve(service, depends_on=tuple(other for other in service.depends_on if other != first))
+        notes.append(
+            f"services.{last}.depends_on: {first} left out, as the dependencies run in a circle: {' -> '.join(cycle)}"
+        )
+    return evolve(system, services=tuple(services.values())), tuple(notes)
+
+
+def _refuse_flaws(system: System) -> None:
+    found = flaws(system)
+    if found:
+        raise InputError([_problem(system, flaw) for flaw in found])
+
+
+def _problem(system: System, flaw: Flaw) -> Problem:
+    path, noun = "", system
+    for part in flaw.path:
+        if isinstance(part, str):
+            path, noun = join(path, key_of(part)), getattr(noun, part)
+        elif hasattr(noun[part], "__attrs_attrs__"):  # type: ignore[index] # a list: a position leads into it
+            noun = noun[part]  # type: ignore[index]
+            path = join(path, identity(noun))
+    return Problem(system.place(path), f"{path}: {flaw.what}", flaw.remedy)
