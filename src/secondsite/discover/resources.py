@@ -21,13 +21,17 @@ T = TypeVar("T")
 
 @frozen(eq=False)
 class At:
-    """A node, or the absence of one, with typed access. Never fails on what is not there."""
+    """A node, or the absence of one, with typed access. Never fails on what is not there.
+
+    ``key`` is where the key stands that leads to it: the place that a person would look at for a collection.
+    """
 
     node: Node | None
+    key: Place | None = None
 
     def __getitem__(self, key: str | int) -> At:
         if isinstance(key, str):
-            return At(self.node.entries.get(key) if isinstance(self.node, MapNode) else None)
+            return At(self.node.get(key), self.node.keys.get(key)) if isinstance(self.node, MapNode) else At(None)
         items = self.node.items if isinstance(self.node, ListNode) else ()
         return At(items[key] if key < len(items) else None)
 
@@ -43,7 +47,9 @@ class At:
 
     @property
     def place(self) -> Place | None:
-        return self.node.place if self.node is not None else None
+        if self.node is None:
+            return None
+        return self.node.place if isinstance(self.node, ScalarNode) or self.key is None else self.key
 
     @property
     def items(self) -> tuple[At, ...]:
@@ -51,7 +57,9 @@ class At:
 
     @property
     def entries(self) -> Mapping[str, At]:
-        return {key: At(value) for key, value in self.node.entries.items()} if isinstance(self.node, MapNode) else {}
+        if not isinstance(self.node, MapNode):
+            return {}
+        return {key: At(value, self.node.keys.get(key)) for key, value in self.node.entries.items()}
 
     @property
     def text(self) -> str:

@@ -32,14 +32,15 @@ from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
 
 MAX_FILE_BYTES = 20_000_000
-MAX_NODES = 2_000_000
+MAX_NODES = 500_000
 MAX_ALIAS_EXPANSION = 200_000
 MAX_DEPTH = 100
 MAX_PROBLEMS = 50
 
 Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -166,8 +167,8 @@ def _syntax_problem(error: MarkedYAMLError, text: str, file: str, first_line: in
     mark = error.problem_mark or error.context_mark
     place = Place(file, mark.line + first_line, mark.column + 1) if mark else Place(file)
     what = " ".join(str(part) for part in (error.context, error.problem) if part) or "cannot be parsed"
-    line = text.splitlines()[mark.line] if mark and mark.line < text.count("\n") + 1 and text else ""
-    if "{{" in line or ("{{" in text and "{%" not in text and "flow" in what):
+    first = error.context_mark.line if error.context_mark else place.line - first_line
+    if any("{{" in line for line in text.splitlines()[first : place.line - first_line + 1]):
         return Problem(place, f"is a template, not YAML: {what}", "render it first, as with `helm template`")
     return Problem(place, f"is not YAML: {what}", "correct the indentation or quoting there")
 
@@ -280,7 +281,8 @@ class _Composer:
 
     def _take_key(self, parent: _Open, node: Node) -> None:
         if not isinstance(node, ScalarNode):
-            raise InputError.at(node.place, "a mapping's key is itself a collection", "write a plain key")
+            remedy = "write a plain key; if this is a template ({{ … }}), render it first, as with `helm template`"
+            raise InputError.at(node.place, "a mapping's key is itself a collection", remedy)
         if node.text in parent.keys:
             self._report(
                 Problem(
@@ -328,5 +330,7 @@ def _resolve(text: str) -> str | int | float | bool | None:
     if len(text) > _MAX_DIGITS or text[0] not in "+-.0123456789":
         return text
     if _INT.fullmatch(text):
+        return int(text)
+    if _OTHER_INT.fullmatch(text):
         return int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
