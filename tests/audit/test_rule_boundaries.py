@@ -56,6 +56,9 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-promotion-without-leader", "super", both(two_regions, in_versions("2.15.0")), False),
     ("nats-meta-unequal-split", "super", two_regions, False),
     ("nats-meta-unequal-split", "super", in_cluster("nats-west", servers=5), False),
+    ("nats-quorum-wipe-meta", "super", with_quorum_by(QuorumMethod.RESCUE), False),
+    ("nats-quorum-add-servers", "super", with_quorum_by(QuorumMethod.LONE_STORE), False),
+    ("nats-quorum-lone-store", "super", with_quorum_by(QuorumMethod.WIPE_META), False),
     ("nats-witness-without-jetstream", "system", in_cluster("nats", jetstream=False), False),
     (
         "nats-witness-without-jetstream",

@@ -38,11 +38,16 @@ def _pings(audited: Audited) -> Iterator[Finding]:
         pings = DEFAULT_PINGS if client.max_outstanding_pings is None else client.max_outstanding_pings
         notices_s = interval_s * (pings + 1)
         if interval_s > PING_AT_MOST_S:
+            default = _default(client.ping_interval_s)
             yield Finding(
                 f"services.{service.name}.nats_client.ping_interval",
-                f"{service.name} pings every {interval_s:g} s: it leaves a frozen server after up to {notices_s:g} s",
+                f"{service.name} pings every {interval_s:g} s{default}, leaves a frozen server after {notices_s:g} s",
                 audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.GRAY}, rto_below(notices_s)),
             )
+
+
+def _default(setting: float | None) -> str:
+    return " (the default)" if setting is None else ""
 
 
 def _gives_up(audited: Audited) -> Iterator[Finding]:
@@ -51,7 +56,7 @@ def _gives_up(audited: Audited) -> Iterator[Finding]:
         if attempts >= 0:
             yield Finding(
                 f"services.{service.name}.nats_client.max_reconnects",
-                f"{service.name} gives up for good after {attempts} reconnects to a server",
+                f"{service.name} gives up for good after {attempts} reconnects{_default(client.max_reconnects)}",
                 audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.ZONE}),
             )
 
