@@ -15,7 +15,7 @@ from attrs import define, field
 
 from secondsite.discover.patches import json_patch, matcher, strategic_merge
 from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
-from secondsite.discover.transforms import labelled, namespaced, renamed, with_images, with_replicas
+from secondsite.discover.transforms import annotated, labelled, namespaced, renamed, with_images, with_replicas
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
@@ -94,6 +94,7 @@ class Build:
         for entry in _listed(at, "components"):
             resources = self._component(entry, folder, resources)
         resources = self._patched(at, folder, resources)
+        resources = [with_replicas(resource, at["replicas"].items) for resource in resources]
         resources = [namespaced(resource, at["namespace"]) for resource in resources]
         resources = renamed(resources, at["namePrefix"], at["nameSuffix"])
         resources = [labelled(resource, at) for resource in resources]
@@ -103,7 +104,7 @@ class Build:
             for key in _NOT_APPLIED
             if (entry := at[key])
         ]
-        return [with_replicas(resource, at["replicas"].items) for resource in resources]
+        return [annotated(resource, at["commonAnnotations"]) for resource in resources]
 
     def _members(self, at: At, folder: Path) -> list[Resource]:
         found: list[Resource] = []

@@ -69,9 +69,8 @@ def renamed(resources: list[Resource], prefix: At, suffix: At) -> list[Resource]
 def labelled(resource: Resource, at: At) -> Resource:
     for pairs, selectors, templates in _label_sets(at):
         paths: list[tuple[str, ...]] = [("metadata", "labels")]
-        has_template = bool(resource.spec["template"])
-        if has_template and (selectors or templates):
-            paths.append(("spec", "template", "metadata", "labels"))
+        if selectors or templates:
+            paths += [(*path, "metadata", "labels") for path in _templates(resource)]
         if selectors and resource.kind == "Service":
             paths.append(("spec", "selector"))
         elif selectors and resource.spec.dig("selector", "matchLabels"):
@@ -83,6 +82,20 @@ def labelled(resource: Resource, at: At) -> Resource:
                 if value.node is not None:
                     resource = _set(resource, (*path, key), value.node)
     return resource
+
+
+def annotated(resource: Resource, pairs: At) -> Resource:
+    for path in ((), *_templates(resource)):
+        for key, value in pairs.entries.items():
+            if value.node is not None:
+                resource = _set(resource, (*path, "metadata", "annotations", key), value.node)
+    return resource
+
+
+def _templates(resource: Resource) -> list[tuple[str, ...]]:
+    """Where the object holds templates of pods (and of jobs)."""
+    paths = (("spec", "template"), ("spec", "jobTemplate"), ("spec", "jobTemplate", "spec", "template"))
+    return [path for path in paths if isinstance(resource.top.dig(*path).node, MapNode)]
 
 
 def _label_sets(at: At) -> list[tuple[At, bool, bool]]:
