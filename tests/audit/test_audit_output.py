@@ -64,8 +64,14 @@ def test_text_names_everything_a_reader_needs(hazards: tuple[Hazard, ...]) -> No
 
 def test_text_fits_a_hundred_columns_and_is_plain_off_a_terminal(hazards: tuple[Hazard, ...]) -> None:
     assert max(len(line) for line in shown(hazards).splitlines()) <= 100
+    assert not [line for line in shown(hazards).splitlines() if line != line.rstrip()]
     assert "\x1b" not in shown(hazards)
     assert "\x1b" in shown(hazards, colour=True)
+
+
+@pytest.mark.parametrize("width", [60, 72])
+def test_a_narrower_terminal_gets_narrower_text(hazards: tuple[Hazard, ...], width: int) -> None:
+    assert max(len(line) for line in audit_text.render(hazards, RULES, width).plain.splitlines()) <= width
 
 
 def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch, hazards: tuple[Hazard, ...]) -> None:

@@ -43,6 +43,7 @@ from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Rol
 from secondsite.model.units import Bytes, Seconds
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
+TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
 BY_HAND = evolve(SYSTEM.traffic, automatic=False)
 AUTOSCALED = Autoscale(1, 10)
@@ -257,6 +258,37 @@ def test_a_storage_alert_answers_the_origin_that_fills() -> None:
 )
 def test_the_contracts_endangered_are_those_of_subject_and_fault(rule: str, change: Change, contract: str) -> None:
     assert {h.contract for h in change(WORLDS["system"]).hazards() if h.rule == rule} == {contract}
+
+
+SLOW = with_copies(copy_of(Subject.NATS, 0.03))
+
+
+@pytest.mark.parametrize(
+    ("rule", "base", "change", "figures"),
+    [
+        ("nats-meta-quorum", "super", two_regions, "leaves 3 of 6, and 4 are needed"),
+        ("nats-meta-unequal-split", "super", both(two_regions, in_cluster("nats", servers=5)), "us-east-1 has 5 of 8"),
+        ("client-ping-interval", "system", in_client(ping_interval_s=None), "120 s (the default), leaves"),
+        ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=None), "after 30 s"),
+        ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=4), "after 50 s"),
+        ("client-finite-reconnects", "system", in_client(max_reconnects=None), "60 reconnects (the default)"),
+        ("client-finite-reconnects", "system", in_client(max_reconnects=5), "after 5 reconnects"),
+        ("nats-mirror-smaller", "leaf", in_mirror(max_age_s=Seconds(60)), "age 1m against 1h"),
+        ("nats-mirror-smaller", "leaf", in_mirror(max_messages=9), "messages 9 against none"),
+        ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.NATS, 301)), "301 s behind"),
+        ("nats-rpo-below-delay", "leaf", both(SLOW, in_contracts(TIGHT)), "30 ms behind"),
+        ("nats-streams-above-store", "system", in_stream("EVENTS", max_bytes=Bytes(9 * GIB)), "27Gi with replicas"),
+        ("nats-even-servers", "system", in_cluster("nats", servers=4), "the loss of 1, as would 3"),
+        ("nats-budget-majority", "system", in_service("nats", disruption_budget=None), "leave 0 of 3"),
+        ("nats-stretch-latency", "stretch", in_system(load=Load(publish_budget_s=Seconds(0.05))), "100 ms, and 50 ms"),
+        ("api-buffered-acknowledgement", "system", in_service("api", ack_buffer=AckBuffer(956)), "2.0 s of peak load"),
+        ("dns-arithmetic", "system", in_system(traffic=evolve(SYSTEM.traffic, ttl_s=Seconds(300))), "= 330s before"),
+        ("backup-interval", "system", in_backup("dump", interval_s=Seconds(86400)), "every 1d, the RPO is 1h"),
+        ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3600)), "after 1h at the earliest"),
+    ],
+)
+def test_messages_carry_the_actual_figures(rule: str, base: str, change: Change, figures: str) -> None:
+    assert figures in " ".join(h.message for h in change(WORLDS[base]).hazards() if h.rule == rule)
 
 
 @pytest.mark.parametrize(

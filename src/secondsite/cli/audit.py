@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from secondsite.audit.registry import RULES, at_or_above
 from secondsite.audit.registry import audit as find
+from secondsite.cli.options import SYSTEM_FILE
 from secondsite.discover.system_file.reading import load_system
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
 from secondsite.model.hazard import Hazard, Severity
@@ -19,7 +20,7 @@ Form = Literal["text", "json", "sarif"]
 
 def audit(
     *,
-    file: Path = Path("secondsite.yaml"),
+    file: Path = SYSTEM_FILE,
     form: Annotated[Form, Parameter(name="--format")] = "text",
     json: Annotated[bool, Parameter(negative="")] = False,
     fail_on: Literal["fatal", "high", "medium", "low", "never"] = "high",
@@ -41,7 +42,8 @@ def audit(
         List every rule, and audit nothing.
     """
     if rules:
-        audit_text.console().print(audit_text.render_rules(RULES))
+        console = audit_text.console()
+        console.print(audit_text.render_rules(RULES, console.width))
         return EXIT_HOLDS
     hazards = find(load_system(file))
     _print(hazards, "json" if json else form)
@@ -55,4 +57,5 @@ def _print(hazards: tuple[Hazard, ...], form: Form) -> None:
     elif form == "sarif":
         print(sarif.render(hazards, RULES, Path.cwd()))
     else:
-        audit_text.console().print(audit_text.render(hazards, RULES))
+        console = audit_text.console()
+        console.print(audit_text.render(hazards, RULES, console.width))

@@ -1,12 +1,15 @@
-"""Hazards for people: the worst first, each with where, why and what to do, within 100 columns."""
+"""Hazards for people: the worst first, each with where, why and what to do, within 100 columns.
+
+Lines are broken here and not by the terminal, so that the same text goes to a screen, a pipe and a file.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from secondsite.audit.rule import Rule
@@ -18,40 +21,45 @@ COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "y
 
 def console() -> Console:
     """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    plain = Console(highlight=False, soft_wrap=False)
-    return Console(highlight=False, width=min(WIDTH, plain.width) if plain.is_terminal else WIDTH)
+    found = Console(highlight=False)
+    return Console(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
 
 
-def render(hazards: Sequence[Hazard], rules: Iterable[Rule]) -> RenderableType:
+def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
     """The hazards by severity, and a line that counts them."""
-    known = {rule.id: rule for rule in rules}
-    return Group(*(_of_severity(severity, hazards, known) for severity in Severity), summary(hazards))
+    whys = {rule.id: rule.why for rule in rules}
+    return Text("\n").join([*_lines(hazards, whys, width), summary(hazards)])
 
 
-def _of_severity(severity: Severity, hazards: Sequence[Hazard], known: Mapping[str, Rule]) -> RenderableType:
-    mine = [hazard for hazard in hazards if hazard.severity is severity]
-    if not mine:
-        return Group()
-    title = Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity])
-    return Group(title, *(_hazard(hazard, known.get(hazard.rule)) for hazard in mine))
+def _lines(hazards: Sequence[Hazard], whys: dict[str, str], width: int) -> Iterator[Text]:
+    for severity in Severity:
+        mine = [hazard for hazard in hazards if hazard.severity is severity]
+        if mine:
+            yield Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity])
+        for hazard in mine:
+            yield _told("", f"{hazard.rule}  {hazard.place}", width, indent=2, lead=len(hazard.rule))
+            for label, text in (
+                ("", hazard.message),
+                ("why", whys.get(hazard.rule, "")),
+                ("endangers", hazard.contract),
+                ("remedy", hazard.remedy),
+                ("source", hazard.source),
+                ("waived", hazard.waived),
+            ):
+                if text:
+                    yield _told(label, text, width)
+            yield Text()
 
 
-def _hazard(hazard: Hazard, rule: Rule | None) -> RenderableType:
-    head = Text.assemble((hazard.rule, "bold"), "  ", (str(hazard.place), "dim"))
-    told = [
-        ("", hazard.message),
-        ("why", rule.why if rule else ""),
-        ("endangers", hazard.contract),
-        ("remedy", hazard.remedy),
-        ("source", hazard.source),
-        ("waived", hazard.waived),
-    ]
-    lines = [Padding(_line(label, text), (0, 0, 0, 2)) for label, text in told if text]
-    return Padding(Group(head, *lines), (0, 0, 1, 2))
-
-
-def _line(label: str, text: str) -> Text:
-    return Text.assemble((f"{label}: ", "dim"), text) if label else Text(text)
+def _told(label: str, text: str, width: int, *, indent: int = 4, lead: int = 0) -> Text:
+    """Broken to the width, indented; the label is dim, the first ``lead`` characters are bold."""
+    margin = " " * indent
+    line = f"{label}: {text}" if label else text
+    broken = textwrap.fill(line, width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+    shown = Text(broken)
+    shown.stylize("dim", indent, indent + len(label) + bool(label))
+    shown.stylize("bold", indent, indent + lead)
+    return shown
 
 
 def summary(hazards: Sequence[Hazard]) -> Text:
@@ -64,12 +72,17 @@ def summary(hazards: Sequence[Hazard]) -> Text:
     return Text(f"{number}: {by_severity}" + (f"; {waived} waived" if waived else ""), style="bold")
 
 
-def render_rules(rules: Iterable[Rule]) -> RenderableType:
+def render_rules(rules: Iterable[Rule], width: int = WIDTH) -> Text:
     """Every rule: what it means, where it comes from and what to do."""
-    return Group(*(_rule(rule) for rule in rules))
-
-
-def _rule(rule: Rule) -> RenderableType:
-    head = Text.assemble((rule.id, "bold"), "  ", (str(rule.severity), COLOURS[rule.severity]), f"  {rule.title}")
-    lines = [_line("", rule.why), _line("remedy", rule.remedy), _line("source", rule.source)]
-    return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in lines)), (0, 0, 1, 0))
+    blocks = [
+        Text("\n").join(
+            [
+                Text.assemble((rule.id, "bold"), "  ", (str(rule.severity), COLOURS[rule.severity])),
+                _told("", f"{rule.title}. {rule.why}", width),
+                _told("remedy", rule.remedy, width),
+                _told("source", rule.source, width),
+            ]
+        )
+        for rule in rules
+    ]
+    return Text("\n\n").join(blocks)
