@@ -31,6 +31,7 @@ class Connection:
     def __init__(self, shown: str, options: ConnectOptions) -> None:
         self.shown = shown
         self.client = Client()
+        self.missing: set[str] = set()
         self._timeout_s = options.timeout_s
         self._errors: list[Exception] = []
         self._denied = asyncio.Event()
@@ -75,15 +76,18 @@ class Connection:
         return self._checked(subject, answer)
 
     async def pages(self, subject: str, key: str) -> list[Mapping[str, Any]]:
-        """All items of a list that the API gives in pages."""
+        """All items of a list that the API gives in pages; the names of those that are lost go to ``missing``."""
         items: list[Mapping[str, Any]] = []
+        offset = 0
         while True:
-            page = await self.api(subject, {"offset": len(items)})
-            found = page.get(key) or []
+            page = await self.api(subject, {"offset": offset})
+            found, missing = (page.get(part) or [] for part in (key, "missing"))
             items.extend(item for item in found if isinstance(item, dict))
-            if not found or len(items) >= int(page.get("total") or 0):
+            self.missing.update(str(name) for name in missing)
+            offset += len(found) + len(missing)
+            if not (found or missing) or offset >= int(page.get("total") or 0):
                 return items
-            if len(items) > MAX_ITEMS:
+            if offset > MAX_ITEMS:
                 raise self._error(f"more than {MAX_ITEMS} entries in {subject}", "connect with a narrower account")
 
     def _checked(self, subject: str, answer: object) -> Mapping[str, Any]:

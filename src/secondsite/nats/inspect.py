@@ -49,8 +49,15 @@ async def inspect(url: str, *, options: ConnectOptions, monitor: str | None) -> 
             routez=monitored.routez if monitored else None,
             jsz=monitored.jsz if monitored else None,
             healthz=monitored.healthz if monitored else None,
-            notes=notes,
+            notes=(*notes, *_missing(connection)),
         )
+
+
+def _missing(connection: Connection) -> tuple[str, ...]:
+    if not connection.missing:
+        return ()
+    names = ", ".join(sorted(connection.missing)[:10])
+    return (f"{len(connection.missing)} streams or consumers did not answer and were not read: {names}",)
 
 
 def _name(info: Json) -> str:
