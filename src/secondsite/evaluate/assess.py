@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from attrs import define, field, frozen
 
-from secondsite.catalogue.figures import Figures
-from secondsite.catalogue.prices import Prices
-from secondsite.catalogue.round_trips import RoundTrips
+from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.complexity import complexity
@@ -39,15 +37,6 @@ SAMPLES = 20_000
 WRITE_OFF_YEARS = 3.0
 
 Auditor = Callable[[System, Deployment, tuple[Procedure, ...]], tuple[Hazard, ...]]
-
-
-@frozen
-class Catalogue:
-    """Everything that is looked up."""
-
-    figures: Figures
-    prices: Prices
-    round_trips: RoundTrips
 
 
 @frozen

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from secondsite.evaluate.assess import Catalogue, Planned
+from secondsite.catalogue.bundle import Catalogue
+from secondsite.evaluate.assess import Planned
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, LOST_WRITE, OUTAGE, UPKEEP, WORK, Axis

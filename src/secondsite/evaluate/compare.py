@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate import recommend
-from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Catalogue, Planned, plan
+from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
 from secondsite.evaluate.migration import migration
@@ -60,6 +61,7 @@ def _recommendation(
         strategy=chosen.strategy,
         reasons=recommend.reasons(chosen, assessments, provider),
         stability=doubt.stability,
+        pattern_stability=doubt.pattern_stability,
         by_provider=recommend.by_provider(assessments),
         influences=doubt.influences,
         flips=doubt.flips,

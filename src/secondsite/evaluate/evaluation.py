@@ -140,11 +140,14 @@ class MigrationStep:
 
 @frozen
 class Recommendation:
-    """``stability``: the share of draws of all assumptions from their ranges that lead to the same strategy."""
+    """``stability``: the share of draws of all assumptions from their ranges that lead to the same strategy;
+    ``pattern_stability`` that lead to the same pattern, over whichever link.
+    """
 
     strategy: Strategy
     reasons: tuple[str, ...]
     stability: float
+    pattern_stability: float
     by_provider: Mapping[str, Strategy]
     influences: tuple[Influence, ...]
     flips: tuple[Flip, ...]

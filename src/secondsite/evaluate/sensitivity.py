@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Samples, generator
 from secondsite.evaluate.evaluation import Flip, Influence
@@ -23,6 +24,7 @@ _SHOWN = 8
 @frozen
 class Sensitivity:
     stability: float
+    pattern_stability: float
     influences: tuple[Influence, ...]
     flips: tuple[Flip, ...]
 
@@ -30,8 +32,10 @@ class Sensitivity:
 def sensitivity(setting: Setting, axes: Sequence[Axis], chosen: int, spread: Spread = here) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
+    winners = _drawn_winners(setting, names, axes, spread)
     return Sensitivity(
-        stability=_stability(setting, names, axes, chosen, spread),
+        stability=float(np.mean(winners == chosen)),
+        pattern_stability=float(np.mean(np.isin(winners, _same_pattern(setting, chosen)))),
         influences=_influences(setting, names, axes, chosen, spread),
         flips=_flips(setting, names, axes, chosen, spread),
     )
@@ -44,9 +48,14 @@ def _factors(axes: Sequence[Axis], unit: Samples) -> Samples:
     return np.asarray(np.exp(low + unit * (high - low)))
 
 
-def _stability(setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], chosen: int, spread: Spread) -> float:
+def _drawn_winners(setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], spread: Spread) -> NDArray[np.intp]:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
-    return float(np.mean(score(setting, names, _factors(axes, unit), spread).winners == chosen))
+    return score(setting, names, _factors(axes, unit), spread).winners
+
+
+def _same_pattern(setting: Setting, chosen: int) -> list[int]:
+    pattern = setting.candidates[chosen].deployment.strategy.pattern
+    return [i for i, candidate in enumerate(setting.candidates) if candidate.deployment.strategy.pattern is pattern]
 
 
 def _influences(
