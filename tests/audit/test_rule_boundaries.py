@@ -35,6 +35,7 @@ from secondsite.audit.subjects import covers, overlap
 from secondsite.model.backup import Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
+from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, Retention
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
@@ -57,6 +58,13 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-promotion-without-leader", "super", both(two_regions, in_versions("2.15.0")), False),
     ("nats-meta-unequal-split", "super", two_regions, False),
     ("nats-meta-unequal-split", "super", in_cluster("nats-west", servers=5), False),
+    (
+        "nats-consumer-single-replica",
+        "system",
+        in_stream("EVENTS", replicas=1, consumers=(Consumer("m", replicas=1),)),
+        False,
+    ),
+    ("nats-sync-interval", "system", in_cluster("nats", sync_interval_s=Seconds(1), servers=2), False),
     ("nats-quorum-wipe-meta", "super", with_quorum_by(QuorumMethod.RESCUE), False),
     ("nats-quorum-add-servers", "super", with_quorum_by(QuorumMethod.LONE_STORE), False),
     ("nats-quorum-lone-store", "super", with_quorum_by(QuorumMethod.WIPE_META), False),
@@ -260,6 +268,10 @@ def test_the_contracts_endangered_are_those_of_subject_and_fault(rule: str, chan
     assert {h.contract for h in change(WORLDS["system"]).hazards() if h.rule == rule} == {contract}
 
 
+FORGETFUL = in_system(
+    stores=(evolve(SYSTEM.stores[1], persistent=False),),
+    gateways=(Gateway("edge", rate_limit_store="redis"), Gateway("other", rate_limit_store="memcached")),
+)
 SLOW = with_copies(copy_of(Subject.NATS, 0.03))
 
 
@@ -285,6 +297,7 @@ SLOW = with_copies(copy_of(Subject.NATS, 0.03))
         ("dns-arithmetic", "system", in_system(traffic=evolve(SYSTEM.traffic, ttl_s=Seconds(300))), "= 330s before"),
         ("backup-interval", "system", in_backup("dump", interval_s=Seconds(86400)), "every 1d, the RPO is 1h"),
         ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3600)), "after 1h at the earliest"),
+        ("cache-not-persistent", "system", FORGETFUL, "rate limits of edge start anew"),
     ],
 )
 def test_messages_carry_the_actual_figures(rule: str, base: str, change: Change, figures: str) -> None:

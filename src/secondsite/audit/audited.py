@@ -7,7 +7,7 @@ are one cluster that stretches over their regions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 
 from attrs import frozen
@@ -239,6 +239,13 @@ def rto_below(limit_s: float) -> Callable[[Contract], bool]:
 
 def stream_path(cluster: NatsCluster, stream: Stream) -> str:
     return f"nats.{cluster.name}.streams.{stream.name}"
+
+
+def listed(names: Iterable[str], at_most: int = 6) -> str:
+    """``a, b, c``, and how many more there are where that would be too long to read."""
+    known = list(names)
+    more = f" and {len(known) - at_most} more" if len(known) > at_most else ""
+    return ", ".join(known[:at_most]) + more
 
 
 def step_path(procedure: Procedure, step: Step) -> str:

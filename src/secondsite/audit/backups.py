@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, older_than, promises_rpo
+from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, listed, older_than, promises_rpo
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
@@ -52,7 +52,7 @@ def _no_messages(audited: Audited) -> Iterator[Finding]:
         meant = [backup for backup in covering if backup.content is not Content.RESOURCES]
         for backup in meant or covering:
             if cluster.streams and not _saved(audited, service, Subject.NATS):
-                names = ", ".join(stream.name for stream in cluster.streams)
+                names = listed(stream.name for stream in cluster.streams)
                 yield Finding(
                     f"backups.{backup.name}.content",
                     f"{backup.name} saves {_what(backup)} of {service} and no message of {names}",

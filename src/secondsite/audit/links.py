@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import EVERY_FAULT, REGION_LOST, Audited
+from secondsite.audit.audited import EVERY_FAULT, REGION_LOST, Audited, listed
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import covers, overlap
 from secondsite.model.contract import Subject
@@ -66,7 +66,7 @@ def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
         if found:
             yield Finding(
                 f"nats.{here.name}.leaves.{leaf.cluster}",
-                f"{', '.join(dict.fromkeys(subject for _, subject in found))} cross the leaf link {here.name} to "
+                f"{listed(dict.fromkeys(subject for _, subject in found))} cross the leaf link {here.name} to "
                 f"{leaf.cluster} and are captured on both sides",
                 audited.endangered(NATS, TWO_WRITERS),
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup, older_than
+from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup, listed, older_than
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.hazard import Severity
@@ -45,18 +45,28 @@ def _no_rescue(audited: Audited) -> Iterator[Finding]:
 
 
 def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
-    for mirror in audited.remote_mirrors if audited.means_to_promote else ():
-        group = audited.group_of(mirror.cluster)
-        if mirror.home is None or mirror.home not in group.clusters:
+    for group in _breakable(audited) if audited.means_to_promote else ():
+        if not older_than(group.oldest, RESCUE_SINCE):
             continue
-        lost = audited.region_of(mirror.home)
-        if lost in group.indispensable and group.oldest and older_than(group.oldest, RESCUE_SINCE):
-            yield Finding(
-                mirror.path,
-                f"when {lost} is lost, {mirror.stream.name} cannot be promoted: its cluster shares "
-                f"the meta group {group.split}, and NATS {group.oldest.version} has no rescue",
-                audited.endangered(NATS, REGION_LOST),
-            )
+        for cluster in group.clusters:
+            stuck = [
+                m for m in audited.remote_mirrors if m.cluster is cluster and _lost_with_the_majority(audited, group, m)
+            ]
+            if stuck:
+                yield Finding(
+                    f"nats.{cluster.name}.streams",
+                    f"{listed(mirror.stream.name for mirror in stuck)} cannot be promoted when their origins' region "
+                    f"is lost: the meta group is {group.split}, and there is no rescue",
+                    audited.endangered(NATS, REGION_LOST),
+                )
+
+
+def _lost_with_the_majority(audited: Audited, group: MetaGroup, mirror: Replica) -> bool:
+    return (
+        mirror.home is not None
+        and mirror.home in group.clusters
+        and audited.region_of(mirror.home) in group.indispensable
+    )
 
 
 def _unequal_split(audited: Audited) -> Iterator[Finding]:

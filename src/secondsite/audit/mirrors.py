@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, Replica, rpo_below
+from secondsite.audit.audited import REGION_LOST, Audited, Replica, listed, rpo_below
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
@@ -110,12 +110,14 @@ def _recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
 
 def _stall(audited: Audited) -> Iterator[Finding]:
     contracts = audited.endangered(NATS, REGION_LOST | {Fault.NODE}, rpo_below(STALL_S))
-    for mirror in audited.remote_mirrors if contracts else ():
-        yield Finding(
-            mirror.path,
-            f"{mirror.stream.name} is up to {STALL_S:.0f} s behind after its origin's leader dies",
-            contracts,
-        )
+    for cluster in audited.clusters if contracts else ():
+        behind = [mirror.stream.name for mirror in audited.remote_mirrors if mirror.cluster is cluster]
+        if behind:
+            yield Finding(
+                f"nats.{cluster.name}.streams",
+                f"{listed(behind)} are up to {STALL_S:.0f} s behind after the leader of their origin dies",
+                contracts,
+            )
 
 
 def _delay(audited: Audited) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, Replica, older_than, step_path
+from secondsite.audit.audited import REGION_LOST, Audited, Replica, listed, older_than, step_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
@@ -32,7 +32,7 @@ def _refused(audited: Audited) -> Iterator[Finding]:
 
 
 def _names(mirrors: Iterable[Replica]) -> str:
-    return ", ".join(mirror.stream.name for mirror in mirrors)
+    return listed(mirror.stream.name for mirror in mirrors)
 
 
 def _not_yet(audited: Audited) -> Iterator[Finding]:
@@ -49,30 +49,32 @@ def _not_yet(audited: Audited) -> Iterator[Finding]:
 
 def _overlapping(audited: Audited) -> Iterator[Finding]:
     for procedure, step, mirrors in audited.promotions():
-        if any(before.verb is Verb.DELETE_ORIGIN for before in procedure.leading_to(step.id)):
-            continue
-        for mirror in mirrors:
-            taken = mirror.origin.subjects if mirror.origin else ()
-            wanted = step.subjects or taken
-            shared = mirror.home in audited.group_of(mirror.cluster).clusters
-            if shared and any(overlap(one, other) for one in wanted for other in taken):
-                yield Finding(
-                    step_path(procedure, step),
-                    f"{mirror.stream.name} is to take {', '.join(wanted)} while its lost origin still holds them in "
-                    "the same meta group (400/10065)",
-                    audited.endangered(NATS, REGION_LOST),
-                )
+        deleted = any(before.verb is Verb.DELETE_ORIGIN for before in procedure.leading_to(step.id))
+        taken = [] if deleted else [mirror for mirror in mirrors if _still_taken(audited, step, mirror)]
+        if taken:
+            yield Finding(
+                step_path(procedure, step),
+                f"{_names(taken)} would take subjects that the lost origins still hold in the same meta group "
+                "(400/10065)",
+                audited.endangered(NATS, REGION_LOST),
+            )
+
+
+def _still_taken(audited: Audited, step: Step, mirror: Replica) -> bool:
+    held = mirror.origin.subjects if mirror.origin else ()
+    shared = mirror.home in audited.group_of(mirror.cluster).clusters
+    return shared and any(overlap(one, other) for one in step.subjects or held for other in held)
 
 
 def _without_subjects(audited: Audited) -> Iterator[Finding]:
     for procedure, step, mirrors in audited.promotions():
-        for mirror in mirrors:
-            if not step.subjects and not (mirror.origin and mirror.origin.subjects):
-                yield Finding(
-                    step_path(procedure, step),
-                    f"{mirror.stream.name} is promoted without subjects: it will listen on {mirror.stream.name!r} only",
-                    audited.endangered(NATS, REGION_LOST),
-                )
+        bare = [mirror for mirror in mirrors if not (mirror.origin and mirror.origin.subjects)]
+        if bare and not step.subjects:
+            yield Finding(
+                step_path(procedure, step),
+                f"no subjects are known for {_names(bare)}: promoted so, each listens on its own name only",
+                audited.endangered(NATS, REGION_LOST),
+            )
 
 
 def _quorum_by(method: QuorumMethod, happens: str) -> Callable[[Audited], Iterable[Finding]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, rto_below, stream_path
+from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, listed, rto_below, stream_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
@@ -54,7 +54,7 @@ def _unplaced(audited: Audited) -> Iterator[Finding]:
             if loose and not audited.stretched(cluster):
                 yield Finding(
                     f"nats.{cluster.name}.streams",
-                    f"{', '.join(loose)} may be placed in any of {', '.join(group.voters)}",
+                    f"{listed(loose)} may be placed in any of {', '.join(group.voters)}",
                     audited.endangered(NATS, REGION_LOST),
                 )
 
