@@ -280,7 +280,9 @@ def _text(value: Json, *path: str) -> str:
 
 def _number(value: Json, *path: str) -> float | None:
     found = _at(value, *path)
-    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return found if -1e300 < found < 1e300 else None
 
 
 def _map(value: Json, *path: str) -> Json:
