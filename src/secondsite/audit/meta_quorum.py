@@ -61,12 +61,8 @@ def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _lost_with_the_majority(audited: Audited, group: MetaGroup, mirror: Replica) -> bool:
-    return (
-        mirror.home is not None
-        and mirror.home in group.clusters
-        and audited.region_of(mirror.home) in group.indispensable
-    )
+def _lost_with_the_majority(audited: Audited, group: MetaGroup, home: NatsCluster | None) -> bool:
+    return home is not None and home in group.clusters and audited.region_of(home) in group.indispensable
 
 
 def _unequal_split(audited: Audited) -> Iterator[Finding]:
