@@ -49,9 +49,8 @@ def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
         if not older_than(group.oldest, RESCUE_SINCE):
             continue
         for cluster in group.clusters:
-            stuck = [
-                m for m in audited.remote_mirrors if m.cluster is cluster and _lost_with_the_majority(audited, group, m)
-            ]
+            mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
+            stuck = [mirror for mirror in mirrors if _lost_with_the_majority(audited, group, mirror.home)]
             if stuck:
                 yield Finding(
                     f"nats.{cluster.name}.streams",
