@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -33,13 +33,17 @@ class Draws:
     count: int
     factors: Mapping[str, Samples] = field(factory=dict)
     _noise: dict[str, Samples] = field(factory=dict, init=False)
-    _samples: dict[tuple[str, Estimate], Samples] = field(factory=dict, init=False)
+    _results: dict[Hashable, Samples] = field(factory=dict, init=False)
 
     def of(self, key: str, estimate: Estimate) -> Samples:
         """Samples of ``estimate`` for the use ``key``, in its own unit; inf where it is unbounded."""
-        known = self._samples.get((key, estimate))
+        return self.once((key, estimate), lambda: self._draw(f"{key}/{estimate.name}", estimate))
+
+    def once(self, key: Hashable, make: Callable[[], Samples]) -> Samples:
+        """What ``make`` gives, worked out once for a key: strategies that do the same thing share its samples."""
+        known = self._results.get(key)
         if known is None:
-            known = self._samples[key, estimate] = self._draw(f"{key}/{estimate.name}", estimate)
+            known = self._results[key] = make()
         return known
 
     def factor(self, name: str) -> Samples | float:
@@ -54,9 +58,10 @@ class Draws:
             case None:
                 return np.full(1, np.inf)
             case Maybe(probability, then):
-                share, what = (self.factor(cause.name) for cause in estimate.inputs[:2]) if estimate.inputs else (1, 1)
-                hit = self.uniform(f"{key}?") < probability * np.asarray(share)
-                return np.where(hit, self._spread(key, then) * what, 0.0)
+                share, what = estimate.inputs[:2]
+                # Keyed by the share: two waits that come with the same misfortune come together.
+                hit = self.uniform(f"{share.name}?") < probability * np.asarray(self.factor(share.name))
+                return np.where(hit, self._spread(key, then) * self.factor(what.name), 0.0)
             case distribution:
                 return np.asarray(self._spread(key, distribution) * self.factor(estimate.name))
 
@@ -82,12 +87,6 @@ def generator(seed: int, key: str) -> np.random.Generator:
     """A generator of its own for every key: independent of order and of what else is drawn."""
     digest = hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.SFC64(int.from_bytes(digest, "big")))
-
-
-def quantiles(samples: Samples) -> tuple[float, float, float]:
-    """p05, p50, p95; inf where the samples are."""
-    low, middle, high = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95), method="higher"))
-    return low, middle, high
 
 
 def mean(samples: Samples) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from attrs import frozen
 
 from secondsite.catalogue.figures import Figures
@@ -16,7 +17,6 @@ _SHARES = {
 }
 _PER_SYSTEM = frozenset({Fault.DELETION, Fault.BAD_WRITE, Fault.WAN_PARTITION})
 _NATURAL = {
-    Fault.ZONE: "duration.zone",
     Fault.WAN_PARTITION: "duration.wan-partition",
     Fault.GRAY: "duration.region.other",
 }
@@ -54,12 +54,12 @@ class FaultModel:
         if fault in shares:
             return region * shares[fault]
         if fault is Fault.REGION:
-            return region * (1 - sum(shares.values()))
+            return region * np.maximum(0.0, 1 - sum(shares.values()))
         row = self.figures[f"fault.{fault}.rate"]
         return row.mean * draws.factor(row.name)
 
     def natural(self, fault: Fault) -> Estimate | None:
-        """How long the fault itself lasts; None where only a repair ends it."""
+        """How long the fault itself lasts; None where a repair ends it, or its steps wait for its end anyway."""
         if fault in _REGIONAL:
             known = self.provider if self.provider in ("aws", "gcp", "azure") else "other"
             return self.figures[f"duration.region.{known}"]

@@ -7,6 +7,8 @@ interval. Of several copies that survive, the freshest is used; where stores dif
 
 from __future__ import annotations
 
+from functools import partial, reduce
+
 import numpy as np
 
 from secondsite.evaluate.buffer import Buffer
@@ -16,13 +18,9 @@ from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.store import Loss
+from secondsite.strategies.design import LOST_REGION
 
-REGIONAL = frozenset(
-    {Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.GRAY, Fault.OBSERVABILITY, Fault.CAPACITY}
-)
-"""Faults that take the serving region away, for a time or for good."""
-
-DESTROYING = REGIONAL | {Fault.DELETION, Fault.BAD_WRITE}
+DESTROYING = LOST_REGION | {Fault.DELETION, Fault.BAD_WRITE}
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
 
 
@@ -62,7 +60,7 @@ def lost_for_good_s(
     Where no copy survives a region, waiting for it brings the data back, unless it was destroyed.
     """
     seconds = loss_s(deployment, subject, fault, draws, buffer)
-    share = destroyed.mean * draws.factor(destroyed.name) if fault in REGIONAL else 1.0
+    share = destroyed.mean * draws.factor(destroyed.name) if fault in LOST_REGION else 1.0
     return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
 
 
@@ -111,10 +109,11 @@ def _surviving(deployment: Deployment, subject: Subject, fault: Fault, item: str
 
 
 def _freshest(copies: list[Copy], draws: Draws) -> Samples:
-    best: Samples = np.full(1, np.inf)
-    for copy in copies:
-        key = f"copy/{copy.method}"
-        age = draws.of(key, copy.hold) + draws.of(key, copy.propagate)
-        age = age + draws.of(key, copy.interval) * draws.uniform(f"{key}/phase")
-        best = np.minimum(best, age)
-    return best
+    ages = [draws.once(copy, partial(_age_s, copy, draws)) for copy in copies]
+    return reduce(np.minimum, ages, np.full(1, np.inf))
+
+
+def _age_s(copy: Copy, draws: Draws) -> Samples:
+    key = f"copy/{copy.method}/{copy.what}"
+    age = draws.of(key, copy.hold) + draws.of(key, copy.propagate)
+    return age + draws.of(key, copy.interval) * draws.uniform(f"{key}/phase")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial, reduce
 
 import numpy as np
 
@@ -20,11 +21,17 @@ def finish_s(steps: tuple[Step, ...], draws: Draws) -> Mapping[str, Samples]:
     """
     done: dict[str, Samples] = {}
     for step in steps:
-        start: Samples = np.zeros(1)
-        for name in step.after:
-            start = np.maximum(start, done[name])
-        done[step.id] = np.full(1, np.inf) if step.blocked else start + draws.of(step.id, step.duration)
+        before = [done[name] for name in step.after]
+        # Equal steps after the very same samples end at the same time, whichever strategy they belong to.
+        done[step.id] = draws.once((step, *map(id, before)), partial(_end_s, step, before, draws))
     return done
+
+
+def _end_s(step: Step, before: Sequence[Samples], draws: Draws) -> Samples:
+    if step.blocked:
+        return np.full(1, np.inf)
+    duration = draws.of(step.id, step.duration)
+    return reduce(np.maximum, before) + duration if before else duration
 
 
 def recovery_s(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Samples:

@@ -20,12 +20,12 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.loss import loss_s, lost_for_good_s
 from secondsite.evaluate.recovery import recovery_s
-from secondsite.evaluate.years import deciding_steps, outage_s
+from secondsite.evaluate.years import outage_s
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure, Step
+from secondsite.model.procedure import Procedure
 
 SAMPLES = 128
 BLOCK = 256
@@ -94,7 +94,7 @@ class Block:
 
 @frozen(eq=False)
 class Scores:
-    """A row per candidate, a column per draw: USD a year, and contracts breached (excluded: all of them)."""
+    """A row per candidate, a column per draw: USD a year, and contracts breached (excluded: more than there are)."""
 
     owning_usd: Samples
     breached: NDArray[np.int64]
@@ -136,12 +136,12 @@ def score_block(block: Block) -> Scores:
 @define
 class _Study:
     block: Block
+    factors: Mapping[str, Samples] = field(init=False)
     _draws: dict[Fault, Draws] = field(factory=dict, init=False)
-    _outages: dict[tuple[Fault, tuple[Step, ...]], Samples] = field(factory=dict, init=False)
     _losses: dict[tuple[Fault, Subject, tuple[Copy, ...], bool], Samples] = field(factory=dict, init=False)
 
-    @property
-    def factors(self) -> Mapping[str, Samples]:
+    @factors.default
+    def _columns(self) -> Mapping[str, Samples]:
         return {name: self.block.factors[:, [i]] for i, name in enumerate(self.block.names)}
 
     def draws(self, fault: Fault) -> Draws:
@@ -182,12 +182,8 @@ class _Study:
         return hours, writes
 
     def _outage_s(self, candidate: Candidate, fault: Fault) -> Samples:
-        """Mean length; strategies that answer a fault alike share it."""
-        key = (fault, deciding_steps(candidate.procedures, fault))
-        if key not in self._outages:
-            outage = outage_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault))
-            self._outages[key] = self._mean(outage)
-        return self._outages[key]
+        """Mean length."""
+        return self._mean(outage_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault)))
 
     def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
         """Mean age of what is lost for good; strategies with the same copies share it."""
@@ -201,9 +197,7 @@ class _Study:
 
     def _breached(self, candidate: Candidate) -> NDArray[np.int64]:
         contracts = self.block.setting.contracts
-        count = np.zeros(len(self.block.factors), dtype=np.int64)
-        if candidate.excluded:
-            return count + len(contracts) + 1
+        count = np.full(len(self.block.factors), (len(contracts) + 1) * candidate.excluded, dtype=np.int64)
         for contract in contracts:
             if contract.fault in candidate.procedures:
                 count = count + (self._probability(candidate, contract) < contract.confidence)

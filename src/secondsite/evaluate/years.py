@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Draws, Samples, generator
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.recovery import recovery_s
+from secondsite.evaluate.recovery import finish_s
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure, Step
+from secondsite.model.procedure import Procedure, Verb
 
 YEAR_S = 365.25 * 86400
 CHUNK_YEARS = 20_000
-MAX_SITES = 2
 
 _BINS = np.concatenate(([0.0], np.geomspace(1e-3, YEAR_S, 4000)))
 
@@ -60,11 +59,16 @@ class YearlyDowntime:
 
 @frozen(eq=False)
 class Timeline:
-    """The faults of a chunk of years: ``start_s`` ascending; ``slots`` says where each fault's events went."""
+    """Faults over years: ``start_s`` ascending, the ``year`` of each; ``slots`` says where each fault's events are."""
 
     years: int
     start_s: Samples
-    slots: Mapping[tuple[Fault, int], NDArray[np.intp]]
+    slots: Mapping[tuple[Fault, int], NDArray[np.intp]] = field(factory=dict)
+    year: NDArray[np.intp] = field(init=False)
+
+    @year.default
+    def _of_start(self) -> NDArray[np.intp]:
+        return np.minimum((self.start_s / YEAR_S).astype(np.intp), self.years - 1)
 
 
 def downtime(
@@ -77,10 +81,9 @@ def downtime(
     """Yearly downtime of each strategy over the same ``years`` of faults. Time is linear in both."""
     results = tuple(YearlyDowntime() for _ in exposures)
     for index, size in enumerate(_chunks(years)):
-        timeline = faults_of(model, size, seed, index)
-        outages = _Outages(model, seed, index, timeline)
+        chunk = Chunk(model, seed, index, size)
         for exposure, result in zip(exposures, results, strict=True):
-            result.add(outages.yearly_s(exposure))
+            result.add(chunk.yearly_s(exposure))
         if progress:
             progress(size)
     return results
@@ -91,84 +94,84 @@ def _chunks(years: int) -> Iterator[int]:
         yield min(CHUNK_YEARS, years - done)
 
 
-def faults_of(model: FaultModel, years: int, seed: int, chunk: int) -> Timeline:
-    """When faults come: for each fault and site a Poisson process over the chunk."""
-    pieces: list[Samples] = []
-    keys: list[tuple[Fault, int]] = []
-    for fault in Fault:
-        rate = model.rate(fault).mean
-        for site in range(1 if model.per_system(fault) else MAX_SITES):
-            rng = generator(seed, f"{chunk}/{fault}/{site}/arrivals")
-            pieces.append(rng.random(rng.poisson(rate * years)) * (years * YEAR_S))
-            keys.append((fault, site))
-    starts = np.concatenate(pieces)
-    order = np.argsort(starts)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    edges = np.cumsum([0, *map(len, pieces)])
-    slots = {key: rank[a:b] for key, a, b in zip(keys, edges[:-1], edges[1:], strict=True)}
-    return Timeline(years, starts[order], slots)
-
-
 @define
-class _Outages:
-    """Outages of a chunk; strategies that answer a fault alike share the samples."""
+class Chunk:
+    """Some years of faults. Each fault of each site is drawn once, whoever meets it."""
 
     model: FaultModel
     seed: int
-    chunk: int
-    timeline: Timeline
-    _known: dict[tuple[Fault, int, tuple[Step, ...]], Samples] = field(factory=dict)
-    _draws: dict[tuple[Fault, int], Draws] = field(factory=dict)
+    index: int
+    years: int
+    _timelines: dict[int, Timeline] = field(factory=dict, init=False)
+    _draws: dict[tuple[Fault, int], Draws] = field(factory=dict, init=False)
 
     def yearly_s(self, exposure: Exposure) -> Samples:
-        line = self.timeline
+        line = self.timeline(exposure.sites)
         length = np.zeros(len(line.start_s))
         share = np.zeros(len(line.start_s))
         for (fault, site), slot in line.slots.items():
             procedure = exposure.procedures.get(fault)
-            if procedure is None or site >= exposure.sites or Subject.API not in procedure.milestones:
-                continue
-            length[slot] = self._length_s(fault, site, exposure.procedures)
-            share[slot] = procedure.affected
-        return union_per_year_s(line.start_s, length, share, line.years)
+            if procedure is not None and Subject.API in procedure.milestones:
+                length[slot] = outage_s(exposure.procedures, fault, self.model, self._draws_of(fault, site, len(slot)))
+                share[slot] = procedure.affected
+        return union_per_year_s(line, length, share)
 
-    def _length_s(self, fault: Fault, site: int, procedures: Mapping[Fault, Procedure]) -> Samples:
-        key = (fault, site, deciding_steps(procedures, fault))
-        if key not in self._known:
-            self._known[key] = outage_s(procedures, fault, self.model, self._draws_of(fault, site))
-        return self._known[key]
+    def timeline(self, sites: int) -> Timeline:
+        """When faults come to so many serving sites: a Poisson process for each fault and site."""
+        if sites not in self._timelines:
+            keys = [(fault, site) for fault in Fault for site in range(1 if self.model.per_system(fault) else sites)]
+            self._timelines[sites] = _merged(self.years, {key: self._arrivals_s(*key) for key in keys})
+        return self._timelines[sites]
 
-    def _draws_of(self, fault: Fault, site: int) -> Draws:
+    def _arrivals_s(self, fault: Fault, site: int) -> Samples:
+        rng = generator(self.seed, f"{self.index}/{fault}/{site}/arrivals")
+        count = rng.poisson(self.model.rate(fault).mean * self.years)
+        return np.sort(rng.random(count)) * (self.years * YEAR_S)
+
+    def _draws_of(self, fault: Fault, site: int, count: int) -> Draws:
         if (fault, site) not in self._draws:
-            count = len(self.timeline.slots[fault, site])
-            self._draws[fault, site] = Draws(self.seed, f"{self.chunk}/{fault}/{site}", count)
+            self._draws[fault, site] = Draws(self.seed, f"{self.index}/{fault}/{site}", count)
         return self._draws[fault, site]
 
 
-def deciding_steps(procedures: Mapping[Fault, Procedure], fault: Fault) -> tuple[Step, ...]:
-    """All steps that decide when the API is back, those of an escalation included."""
-    procedure = procedures[fault]
-    steps = procedure.leading_to(procedure.milestones[Subject.API])
-    return steps if procedure.escalates_to is None else (*steps, *deciding_steps(procedures, procedure.escalates_to))
+def _merged(years: int, arrivals: Mapping[tuple[Fault, int], Samples]) -> Timeline:
+    pieces = list(arrivals.values())
+    starts = np.concatenate(pieces)
+    order = np.argsort(starts, kind="stable")  # merges what is sorted already
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    slots = dict(zip(arrivals, np.split(rank, np.cumsum([len(piece) for piece in pieces])[:-1]), strict=True))
+    return Timeline(years, starts[order], slots)
 
 
 def outage_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:
-    """Until the procedure has brought the API back or the fault is over, whichever comes first."""
-    lasting = recovery_s(procedures, fault, Subject.API, draws)
+    """Seconds until clients are served again or the fault is over, whichever comes first."""
+    lasting = _stopped_s(procedures, fault, model, draws)
     natural = model.natural(fault)
     return lasting if natural is None else np.minimum(lasting, draws.of("natural", natural))
 
 
-def union_per_year_s(start_s: Samples, length_s: Samples, share: Samples, years: int) -> Samples:
+def _stopped_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:
+    """Until the API is back, and for those whose resolvers ignore the TTL beyond that."""
+    procedure = procedures[fault]
+    steps = procedure.leading_to(procedure.milestones[Subject.API])
+    length = finish_s(steps, draws)[steps[-1].id]
+    if any(step.verb is Verb.CONVERGE for step in steps):
+        length = length + draws.of("stragglers", model.figures["converge.stragglers"])
+    if procedure.escalates_to is None:
+        return length
+    return np.minimum(length, _stopped_s(procedures, procedure.escalates_to, model, draws))
+
+
+def union_per_year_s(line: Timeline, length_s: Samples, share: Samples) -> Samples:
     """Length of the union of the intervals in each year, each weighted by its share of requests.
 
-    ``start_s`` ascends. What an earlier outage covers already is not counted again, at the earlier one's share;
-    an outage that crosses the end of a year counts for the year in which it began.
+    What an earlier outage covers already is not counted again, at the earlier one's share; an outage that crosses
+    the end of a year counts for the year in which it began.
     """
-    end = start_s + length_s
+    end = line.start_s + length_s
     covered = np.maximum.accumulate(end)
-    before = np.concatenate(([0.0], covered[:-1]))
-    new = np.clip(end - np.maximum(start_s, before), 0.0, None) * share
-    year = np.minimum((start_s / YEAR_S).astype(np.int64), years - 1)
-    return np.asarray(np.bincount(year, weights=new, minlength=years), dtype=np.float64)
+    begin = line.start_s.copy()
+    np.maximum(begin[1:], covered[:-1], out=begin[1:])
+    new = np.maximum(end - begin, 0.0) * share
+    return np.asarray(np.bincount(line.year, weights=new, minlength=line.years), dtype=np.float64)

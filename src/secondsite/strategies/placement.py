@@ -23,8 +23,9 @@ def total_loss_probability(replicas: int, domains: int, spreading: Spreading, ig
 
 def _beyond(count: int, domains: int, tolerated: int, spreading: Spreading, ignored: float) -> float:
     """P(more than ``tolerated`` of ``count`` lie in a domain | at least one does)."""
-    evenly = -(-count // domains)
-    apart = 1.0 if evenly > tolerated else 0.0
+    if count < 1:
+        return 1.0  # what does not run is not there
+    apart = _beyond_evenly(count, domains, tolerated)
     if spreading is Spreading.REQUIRED:
         return apart
     p = 1 / domains
@@ -32,3 +33,10 @@ def _beyond(count: int, domains: int, tolerated: int, spreading: Spreading, igno
     beyond = sum(comb(count, k) * p**k * (1 - p) ** (count - k) for k in range(tolerated + 1, count + 1))
     random = beyond / at_least_one
     return random if spreading is Spreading.NONE else ignored * random + (1 - ignored) * apart
+
+
+def _beyond_evenly(count: int, domains: int, tolerated: int) -> float:
+    """The same where every domain has its share, and some one more."""
+    share, fuller = divmod(count, domains)
+    beyond = fuller * (share + 1 > tolerated) + (domains - fuller) * (share > tolerated)
+    return beyond / min(count, domains)
