@@ -24,7 +24,7 @@ from secondsite.model.place import Place
 from secondsite.model.service import Role
 from secondsite.model.units import Seconds, parse_seconds
 
-_NATS = r"\bnats\b(?:\s+-\S+)*\s+(?:str|stream|streams|s)\b"
+_NATS = r"\bnats\b(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+(?:str|stream|streams|s)\b"
 _SAVES: tuple[tuple[re.Pattern[str], Content, tuple[Role, ...]], ...] = (
     (re.compile(_NATS + r"\s+backup\b|\bnats\s+account\s+backup\b|STREAM\.SNAPSHOT"), Content.MESSAGES, (Role.NATS,)),
     (

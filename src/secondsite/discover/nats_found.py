@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from attrs import define, evolve, field, frozen
 
@@ -114,7 +115,7 @@ def _projected(volume: At) -> Sequence[At]:
 
 def _config_argument(workload: Workload) -> str:
     words = [item.text for key in ("command", "args") for item in workload.main[key].items]
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in pairwise([*words, ""]):
         if word in ("-c", "--config", "-config"):
             return after
         if word.startswith(("--config=", "-config=", "-c=")):

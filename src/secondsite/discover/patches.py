@@ -1,6 +1,6 @@
 """Kustomize patches on nodes: strategic merge (as far as Kubernetes' own kinds need it) and JSON 6902.
 
-A patched value stands where the patch wrote it, so a mark leads to the line that decides.
+A changed value stands where the patch wrote it, so a mark leads to the line that decides.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def _merge_maps(target: MapNode, patch: MapNode, *, lists: bool) -> MapNode:
             result = without_entry(result, key)
             continue
         present = result.get(key)
+        if isinstance(present, ScalarNode) and isinstance(value, ScalarNode) and present.value == value.value:
+            continue
         if isinstance(present, MapNode) and isinstance(value, MapNode):
             value = _merge_maps(present, value, lists=lists)  # noqa: PLW2901 (the merged value takes its place)
         elif lists and key in _MERGE_KEYS and isinstance(present, ListNode) and isinstance(value, ListNode):

@@ -17,7 +17,7 @@ from secondsite.model.units import parse_bytes, parse_seconds
 
 T = TypeVar("T")
 
-_CALL = re.compile(r"\bnats\s+(?:--?\S+\s+)*(stream|str|consumer|con)\s+(?:add|create|new|edit)\s+(.*)")
+_CALL = re.compile(r"\bnats(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+(stream|str|consumer|con)\s+(?:add|create|new|edit)\s+(.*)")
 
 
 def read_script(text: str, first: Place, streams: Streams) -> bool:
