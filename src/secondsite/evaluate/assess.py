@@ -16,9 +16,10 @@ from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome
 from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.holding import held
 from secondsite.evaluate.latency import latency
-from secondsite.evaluate.loss import loss_s, lost_for_good_s, rpo
-from secondsite.evaluate.recovery import recovery_s, rto
+from secondsite.evaluate.loss import lost_for_good_s, rpo
+from secondsite.evaluate.recovery import rto
 from secondsite.evaluate.years import YEAR_S, YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.deployment import Deployment
@@ -80,7 +81,7 @@ class Assessor:
         deployment = planned.deployment
         own = tuple(planned.procedures.values())
         hazards = self.auditor(deployment.system, deployment, own)
-        outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts(planned))
+        outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
         effort = complexity(deployment, own, hazards)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
@@ -104,28 +105,22 @@ class Assessor:
             unprepared=self._unprepared(planned),
         )
 
-    def _contracts(self, planned: Planned) -> Sequence[Contract]:
+    def _contracts(self) -> Sequence[Contract]:
         """What is promised; the loss of the region is looked at even where nothing is."""
-        promised = [c for c in self.system.contracts if c.fault in planned.procedures or c.fault is Fault.WAN_PARTITION]
-        names = {contract.name for contract in promised}
+        names = {contract.name for contract in self.system.contracts}
         unpromised = [Contract(s, Fault.REGION) for s in (Subject.API, Subject.NATS, Subject.STATE)]
-        return [*promised, *(contract for contract in unpromised if contract.name not in names)]
+        return [*self.system.contracts, *(contract for contract in unpromised if contract.name not in names)]
 
     def _outcome(self, planned: Planned, contract: Contract) -> ContractOutcome:
-        procedures_ = planned.procedures
-        if contract.fault not in procedures_:
-            procedures_ = {contract.fault: Procedure("nothing to cut", contract.fault, ())}
         draws = self.draws(contract.fault)
         deployment, subject, fault = planned.deployment, contract.subject, contract.fault
         lost = rpo(deployment, subject, fault, draws, self.buffer)
         met = None
         if contract.rto_s is not None or contract.rpo_s is not None:
-            back = recovery_s(procedures_, fault, subject, draws) <= (contract.rto_s or np.inf)
-            kept = loss_s(deployment, subject, fault, draws, self.buffer) <= (contract.rpo_s or np.inf)
-            met = float(np.mean(back & kept if contract.rpo_s is not None else back))
+            met = float(np.mean(held(contract, deployment, planned.procedures, draws, self.buffer)))
         return ContractOutcome(
             contract=contract,
-            rto=rto(procedures_, fault, subject, draws),
+            rto=rto(planned.procedures, fault, subject, draws),
             rpo=lost,
             messages_at_risk=self._messages(lost),
             probability_met=met,

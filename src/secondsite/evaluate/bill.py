@@ -37,6 +37,11 @@ class CostItem:
         return self.name.startswith("people, ")
 
     @property
+    def hours(self) -> Estimate:
+        """Of a line for people: hours a month, what the wage is multiplied with."""
+        return self.monthly_usd.inputs[0]
+
+    @property
     def provenance(self) -> Provenance:
         return weakest(self.monthly_usd)
 

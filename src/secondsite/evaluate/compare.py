@@ -89,13 +89,11 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
 
 def _candidate(assessment: Assessment, provider: str, preference: int) -> Candidate:
     bill = assessment.bills[provider]
-    economics = assessment.deployment.system.economics
-    people = sum(item.monthly_usd.mean for item in bill if item.for_people)
     return Candidate(
         deployment=assessment.deployment,
         procedures=assessment.procedures,
         infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),
-        upkeep_hours=people / economics.engineer_usd_per_hour,
+        upkeep_hours=sum(item.hours.mean for item in bill if item.for_people),
         work_hours=sum(need.hours.mean for need in assessment.deployment.requirements),
         excluded=bool(assessment.excluded),
         preference=preference,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS
-from secondsite.evaluate.evaluation import Assessment, FollowUp
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, FollowUp
 from secondsite.evaluate.study import TIE
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate
@@ -90,14 +90,6 @@ def follow_ups(
     budget = system.economics.budget_usd_per_month
     monthly = chosen.monthly_usd[provider].mean
     over = budget is not None and monthly > budget
-    managed = min(
-        (a for a in assessments if a.strategy.link is Link.MANAGED), key=lambda a: (len(a.breached), a.owning_usd.mean)
-    )
-    cheaper = (
-        not managed.excluded
-        and len(managed.breached) <= len(chosen.breached)
-        and (managed.owning_usd.mean < 1.1 * chosen.owning_usd.mean)
-    )
     supercluster = chosen.strategy.link in (Link.SUPERCLUSTER_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS)
     return (
         FollowUp(
@@ -119,10 +111,22 @@ def follow_ups(
             over,
             "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",
         ),
+        *_managed(chosen, assessments),
+    )
+
+
+def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[FollowUp, ...]:
+    """Nothing where no managed strategy was looked at."""
+    offered = [a for a in assessments if a.strategy.link is Link.MANAGED]
+    if not offered:
+        return ()
+    best = min(offered, key=lambda a: (bool(a.excluded), len(a.breached), a.owning_usd.mean))
+    as_good = not best.excluded and len(best.breached) <= len(chosen.breached)
+    return (
         FollowUp(
             "managed service",
-            f"{managed.strategy} costs at most a tenth more to own (${managed.owning_usd.mean:,.0f} a year)",
-            cheaper,
+            f"{best.strategy} costs at most a tenth more to own (${best.owning_usd.mean:,.0f} a year)",
+            as_good and best.owning_usd.mean <= 1.1 * chosen.owning_usd.mean,
             "a trial account, one stream mirrored there, the promotion drilled through the provider's API",
         ),
     )
@@ -132,7 +136,8 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
     """What has to be done or known before the strategy is worth anything."""
     found = [f"{need.what}: without it, {need.without}" for need in chosen.deployment.requirements if need.without]
     found += [
-        f"{o.contract.name} is breached: {_why(o.rto, o.contract.rto_s) or _why(o.rpo, o.contract.rpo_s)}"
+        f"{o.contract.name} is breached: "
+        + (_why(o.rto, o.contract.rto_s) or _why(o.rpo, o.contract.rpo_s) or _often(o))
         for o in chosen.breached
     ]
     if chosen.excluded:
@@ -147,6 +152,10 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
     elif not any(c.subject is Subject.NATS for c in system.contracts):
         found.append("no contract for the streams: their loss is not judged")
     return tuple(dict.fromkeys(found))
+
+
+def _often(outcome: ContractOutcome) -> str:
+    return f"it holds with {outcome.probability_met:.1%}, and {outcome.contract.confidence:.1%} is asked"
 
 
 def _why(estimate: Estimate, limit_s: float | None) -> str:

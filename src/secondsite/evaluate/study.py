@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.loss import loss_s, lost_for_good_s
-from secondsite.evaluate.recovery import recovery_s
+from secondsite.evaluate.holding import held
+from secondsite.evaluate.loss import lost_for_good_s
 from secondsite.evaluate.years import outage_s
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
@@ -199,21 +199,14 @@ class _Study:
         contracts = self.block.setting.contracts
         count = np.full(len(self.block.factors), (len(contracts) + 1) * candidate.excluded, dtype=np.int64)
         for contract in contracts:
-            if contract.fault in candidate.procedures:
-                count = count + (self._probability(candidate, contract) < contract.confidence)
+            count = count + (self._probability(candidate, contract) < contract.confidence)
         return count
 
     def _probability(self, candidate: Candidate, contract: Contract) -> Samples:
-        draws, fault, subject = self.draws(contract.fault), contract.fault, contract.subject
-        held = np.ones(1, dtype=bool)
-        if contract.rto_s is not None:
-            held = held & (recovery_s(candidate.procedures, fault, subject, draws) <= contract.rto_s)
-        if contract.rpo_s is not None:
-            lost = loss_s(candidate.deployment, subject, fault, draws, self.block.setting.buffer)
-            held = held & (lost <= contract.rpo_s)
-        return self._mean(held.astype(np.float64))
+        draws, buffer = self.draws(contract.fault), self.block.setting.buffer
+        return self._mean(held(contract, candidate.deployment, candidate.procedures, draws, buffer))
 
-    def _mean(self, samples: Samples) -> Samples:
+    def _mean(self, samples: Samples | NDArray[np.bool_]) -> Samples:
         """Over the samples of each draw."""
         wide = np.atleast_2d(samples)
         return np.broadcast_to(wide.mean(axis=1), (len(self.block.factors),))

@@ -103,6 +103,7 @@ class Chunk:
     index: int
     years: int
     _timelines: dict[int, Timeline] = field(factory=dict, init=False)
+    _arrivals: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
     _draws: dict[tuple[Fault, int], Draws] = field(factory=dict, init=False)
 
     def yearly_s(self, exposure: Exposure) -> Samples:
@@ -124,9 +125,11 @@ class Chunk:
         return self._timelines[sites]
 
     def _arrivals_s(self, fault: Fault, site: int) -> Samples:
-        rng = generator(self.seed, f"{self.index}/{fault}/{site}/arrivals")
-        count = rng.poisson(self.model.rate(fault).mean * self.years)
-        return np.sort(rng.random(count)) * (self.years * YEAR_S)
+        if (fault, site) not in self._arrivals:
+            rng = generator(self.seed, f"{self.index}/{fault}/{site}/arrivals")
+            count = rng.poisson(self.model.rate(fault).mean * self.years)
+            self._arrivals[fault, site] = np.sort(rng.random(count)) * (self.years * YEAR_S)
+        return self._arrivals[fault, site]
 
     def _draws_of(self, fault: Fault, site: int, count: int) -> Draws:
         if (fault, site) not in self._draws:

@@ -74,9 +74,8 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
         Fault.ZONE: repairs.zone(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
         Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
+        Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
     }
-    if len(deployment.sites) > 1:
-        found[Fault.WAN_PARTITION] = repairs.wan_partition(deployment, ready)
     for fault in Fault:
         if fault in LOST_REGION:
             found[fault] = failover(deployment, ready, fault)
