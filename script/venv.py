@@ -1,0 +1,74 @@
+"""Makes .venv with the pinned packages; needs Python 3.11 and nothing else.
+
+Debian's python3 comes without ensurepip (package python3-venv). There pip is taken from PyPI itself, as the
+wheel that is pinned below, and run from the wheel to install itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+import venv
+from pathlib import Path
+
+PIP = "pip-26.3-py3-none-any.whl"
+PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
+INDEX = "https://pypi.org/pypi/pip/26.3/json"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    target = ROOT / ".venv"
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python {sys.version.split()[0]} is too old: 3.11 or newer is needed; try `make PYTHON=python3.12 …`")
+    python = target / "bin" / "python"
+    if not has_pip(python):
+        make(target, python)
+    stamp = target / ".installed"
+    wanted = hashlib.sha256((ROOT / "requirements" / "dev.txt").read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    if stamp.exists() and stamp.read_text() == wanted.hexdigest():
+        return
+    print("installing the pinned packages into .venv (once, about a minute)", flush=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--requirement", str(ROOT / "requirements" / "dev.txt")], check=True)
+    subprocess.run([*pip, "--no-deps", "--editable", str(ROOT)], check=True)
+    stamp.write_text(wanted.hexdigest())
+
+
+def has_pip(python: Path) -> bool:
+    return python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+
+
+def make(target: Path, python: Path) -> None:
+    try:
+        venv.create(target, with_pip=True, clear=True)
+    except (subprocess.CalledProcessError, ModuleNotFoundError):
+        venv.create(target, with_pip=False, clear=True)
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = Path(folder) / PIP
+            wheel.write_bytes(fetch_pip())
+            subprocess.run([str(python), f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)], check=True)
+
+
+def fetch_pip() -> bytes:
+    """The pinned wheel; ends the program with a remedy where it cannot be had."""
+    try:
+        with urllib.request.urlopen(INDEX, timeout=60) as reply:
+            urls = json.load(reply)["urls"]
+        address = next(item["url"] for item in urls if item["filename"] == PIP)
+        with urllib.request.urlopen(urllib.parse.urljoin(INDEX, address), timeout=60) as reply:
+            content: bytes = reply.read()
+    except OSError as error:
+        sys.exit(f"cannot fetch pip from PyPI ({error}); install it: apt-get install python3-venv")
+    if hashlib.sha256(content).hexdigest() != PIP_SHA256:
+        sys.exit(f"{PIP} is not the pinned file; install pip: apt-get install python3-venv")
+    return content
+
+
+if __name__ == "__main__":
+    main()
