@@ -261,6 +261,12 @@ def test_a_storage_alert_answers_the_origin_that_fills() -> None:
         ("backup-interval", in_backup("dump", interval_s=Seconds(3601)), "state/region"),
         ("nats-may-share-node", in_service("nats", spread_nodes=Spreading.NONE), "nats/node"),
         ("nats-may-share-zone", NO_ZONES, ""),
+        ("backup-same-domain", in_backup("snapshots", where=Where.REGION), "nats/region"),
+        (
+            "backup-same-domain",
+            in_backup("dump", where=Where.REGION, covers=("nats", "postgres")),
+            "nats/region, state/region",
+        ),
         ("observability-single-replica", in_service("prometheus", replicas=1), ""),
     ],
 )

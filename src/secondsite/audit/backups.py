@@ -46,7 +46,7 @@ def _needed_for(audited: Audited, subjects: tuple[Subject, ...]) -> tuple[str, .
 
 
 def _no_messages(audited: Audited) -> Iterator[Finding]:
-    for cluster in audited.clusters if not audited.deployment else audited.system.nats:
+    for cluster in audited.system.nats:
         service = cluster.service or cluster.name
         covering = [backup for backup in audited.system.backups if service in backup.covers]
         meant = [backup for backup in covering if backup.content is not Content.RESOURCES]
