@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from secondsite.discover.backups import BackupSource, cron_backups, velero_backups
 from secondsite.discover.clients import ack_buffer, build_buffer, build_client, nats_client
-from secondsite.discover.dependencies import Network, Setting, dependencies, secrets_of
+from secondsite.discover.dependencies import Network, Setting, dependencies, secrets_of, settings_of
 from secondsite.discover.draft import Draft, under
-from secondsite.discover.edge import Route, gateway_drafts
+from secondsite.discover.edge import Route, gateway_drafts, routes_of
 from secondsite.discover.helm_nats import release
 from secondsite.discover.resources import Inventory
 from secondsite.discover.secrets_found import secret_drafts
 from secondsite.discover.stores import store_draft
-from secondsite.discover.workloads import Workload, service_draft
+from secondsite.discover.workloads import Workload, service_draft, workloads_of
 from secondsite.discover.yaml_source import MapNode
 from secondsite.model.backup import Backup
 from secondsite.model.errors import InputError, Problem
@@ -27,7 +28,27 @@ from secondsite.model.secret import Secret
 from secondsite.model.service import Role, Service
 from secondsite.model.store import Store
 
+T = TypeVar("T")
+
 _LOOKS_LIKE_API = re.compile(r"api|gateway|web|frontend|backend|server", re.IGNORECASE)
+
+
+@frozen
+class World:
+    """All that was read, looked through once. ``settings`` are keyed by the workload's name."""
+
+    inventory: Inventory
+    workloads: Sequence[Workload]
+    network: Network
+    routes: Sequence[Route]
+    settings: Mapping[str, Sequence[Setting]]
+
+    @classmethod
+    def of(cls, inventory: Inventory) -> World:
+        workloads = list(workloads_of(inventory))
+        network = Network.of(inventory, workloads)
+        settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}
+        return cls(inventory, workloads, network, routes_of(inventory, network), settings)
 
 
 @define
@@ -43,18 +64,20 @@ class Assembly:
     def take(self, path: str, draft: Draft) -> None:
         self.marks |= under(path, draft.marks)
 
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """What ``make`` gives; its problems are collected, so that those of the other parts are found too."""
+        try:
+            return make()
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return None
 
-def add_services(
-    assembly: Assembly,
-    inventory: Inventory,
-    workloads: Sequence[Workload],
-    settings: Mapping[str, Sequence[Setting]],
-    network: Network,
-) -> None:
-    for workload in workloads:
-        draft = service_draft(workload, inventory, assembly.problems)
-        own = settings[workload.name]
-        inside, outside = dependencies(workload, own, network)
+
+def add_services(assembly: Assembly, world: World) -> None:
+    for workload in world.workloads:
+        draft = service_draft(workload, world.inventory, assembly.problems)
+        own = world.settings[workload.name]
+        inside, outside = dependencies(workload, own, world.network)
         if inside:
             draft.read("depends_on", tuple(inside), next(iter(inside.values())))
         if outside:
@@ -70,12 +93,11 @@ def add_services(
         assembly.take(f"services.{workload.name}", draft)
 
 
-def add_roles(assembly: Assembly, workloads: Sequence[Workload], routes: Sequence[Route], inventory: Inventory) -> None:
+def add_roles(assembly: Assembly, world: World) -> None:
     """What each workload is: by its product, by what leads to it, by what it does."""
-    routed = {name for route in routes for name, _ in route.targets}
-    network = Network.of(inventory, workloads)
-    served = set(network.by_name.values())
-    for workload in workloads:
+    routed = {name for route in world.routes for name, _ in route.targets}
+    served = set(world.network.by_name.values())
+    for workload in world.workloads:
         role, why = _role(workload, routed, served)
         service = assembly.services[workload.name]
         assembly.services[workload.name] = evolve(service, role=role)
@@ -107,9 +129,7 @@ def add_releases(assembly: Assembly, values: Sequence[MapNode]) -> None:
             continue
         assembly.notes += made.notes
         if made.service.name in assembly.services:
-            assembly.notes.append(
-                f"{node.place.file}: values of {made.service.name}, which is there rendered; not used"
-            )
+            assembly.notes.append(f"{node.place.file}: not used, as {made.service.name} is there rendered")
             continue
         assembly.services[made.service.name] = made.service
         existing = next((cluster for cluster in assembly.clusters if not cluster.service), None)
@@ -126,16 +146,10 @@ def add_releases(assembly: Assembly, values: Sequence[MapNode]) -> None:
         assembly.marks |= made.marks
 
 
-def add_gateways(
-    assembly: Assembly,
-    inventory: Inventory,
-    workloads: Sequence[Workload],
-    routes: Sequence[Route],
-    network: Network,
-) -> tuple[Gateway, ...]:
+def add_gateways(assembly: Assembly, world: World) -> tuple[Gateway, ...]:
     """What a gateway routes to, and where it counts, it depends on."""
     found = []
-    for draft in gateway_drafts(inventory, workloads, routes, network):
+    for draft in gateway_drafts(world.inventory, world.workloads, world.routes, world.network):
         gateway = Gateway(**draft.values)
         found.append(gateway)
         assembly.take(f"gateways.{gateway.name}", draft)
@@ -150,11 +164,11 @@ def add_gateways(
     return tuple(found)
 
 
-def add_secrets(assembly: Assembly, inventory: Inventory, workloads: Sequence[Workload]) -> tuple[Secret, ...]:
-    drafts = secret_drafts(inventory, workloads)
+def add_secrets(assembly: Assembly, world: World) -> tuple[Secret, ...]:
+    drafts = secret_drafts(world.inventory, world.workloads)
     for draft in drafts.values():
         assembly.take(f"secrets.{draft.values['name']}", draft)
-    for workload in workloads:
+    for workload in world.workloads:
         used = {drafts[(workload.namespace, name)].values["name"]: at for name, _, at in secrets_of(workload)}
         if used:
             service = assembly.services[workload.name]
@@ -164,36 +178,30 @@ def add_secrets(assembly: Assembly, inventory: Inventory, workloads: Sequence[Wo
     return tuple(Secret(**draft.values) for draft in drafts.values())
 
 
-def add_stores(
-    assembly: Assembly, workloads: Sequence[Workload], settings: Mapping[str, Sequence[Setting]]
-) -> tuple[Store, ...]:
+def add_stores(assembly: Assembly, world: World) -> tuple[Store, ...]:
     found = []
-    for workload in workloads:
-        draft = store_draft(workload, assembly.services[workload.name], settings[workload.name], assembly.marks)
+    for workload in world.workloads:
+        draft = store_draft(workload, assembly.services[workload.name], world.settings[workload.name], assembly.marks)
         if draft:
             found.append(Store(**draft.values))
             assembly.take(f"stores.{workload.name}", draft)
     return tuple(found)
 
 
-def add_backups(
-    assembly: Assembly,
-    inventory: Inventory,
-    workloads: Sequence[Workload],
-    settings: Mapping[str, Sequence[Setting]],
-    region: str,
-) -> tuple[Backup, ...]:
+def add_backups(assembly: Assembly, world: World, region: str) -> tuple[Backup, ...]:
     by_role: dict[Role, list[str]] = {}
     for service in assembly.services.values():
         by_role.setdefault(service.role, []).append(service.name)
     drafts: list[Draft] = []
-    for workload in workloads:
+    for workload in world.workloads:
         if workload.resource.kind == "CronJob":
             try:
-                drafts += cron_backups(BackupSource(workload, settings[workload.name]), by_role, inventory, region)
+                drafts += cron_backups(
+                    BackupSource(workload, world.settings[workload.name]), by_role, world.inventory, region
+                )
             except InputError as error:
                 assembly.problems.extend(error.problems)
-    drafts += velero_backups(inventory, workloads, region)
+    drafts += velero_backups(world.inventory, world.workloads, region)
     found: dict[str, Backup] = {}
     for draft in drafts:
         while draft.values["name"] in found:

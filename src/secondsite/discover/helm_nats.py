@@ -6,20 +6,26 @@ has the chart's defaults, which are stated here and marked as assumed.
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import Any
+
+from attrs import define, field, frozen
 
 from secondsite.discover.draft import Draft, under
+from secondsite.discover.nats_cluster import cluster_from_conf
+from secondsite.discover.nats_conf import Conf, Path, parse_conf
 from secondsite.discover.resources import At
 from secondsite.discover.spreading import spread_of_constraint
-from secondsite.discover.yaml_source import MapNode, Node
-from secondsite.model.mark import Mark
+from secondsite.discover.yaml_source import MapNode, Node, ScalarNode
+from secondsite.model.mark import Mark, Origin
 from secondsite.model.nats import NatsCluster
+from secondsite.model.place import Place
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading, Volume
-from secondsite.model.units import Bytes, Seconds, parse_bytes, parse_seconds
+from secondsite.model.units import parse_bytes
 
 _SECTIONS = ("jetstream", "cluster", "leafnodes", "gateway", "websocket", "mqtt", "monitor", "merge", "patch")
 _CHART = "the NATS chart's default"
-_POWERS = {"k": 10, "m": 20, "g": 30, "t": 40}
+_DEFAULT_FILE_STORE = "10Gi"
+_DEFAULT_MEMORY_STORE = "256Mi"
 
 
 @frozen
@@ -47,52 +53,121 @@ def release(values: MapNode, *, name: str) -> NatsRelease:
     """The service and the cluster that the chart makes of the values. Raises `InputError`."""
     top, place = At(values), values.place
     config = top["config"]
-    service, cluster = Draft(), Draft()
-    for draft in (service, cluster):
-        draft.values["name"] = top["fullnameOverride"].text or top["nameOverride"].text or name
-        draft.mark("", place)
-    label = str(service.values["name"])
-    cluster.values["service"] = label
-    _servers(config, service, cluster)
-    _image(top["container"], service, cluster)
-    _container(top["container"]["merge"], service)
-    _jetstream(config["jetstream"], service, cluster)
-    _links(config, cluster)
-    _pods(top, service)
-    service.values |= {"kind": "StatefulSet", "role": Role.NATS, "ports": (4222, 6222, 8222)}
+    label = top["fullnameOverride"].text or top["nameOverride"].text or name
+    service = Draft({"name": label, "kind": "StatefulSet", "role": Role.NATS, "ports": (4222, 6222, 8222)})
     service.values["namespace"] = top["namespaceOverride"].text or "default"
-    marks = {**under(f"services.{label}", service.marks), **under(f"nats.{label}", cluster.marks)}
+    service.mark("", place)
+    version = _image(top["container"], service)
+    _replicas(config["cluster"], service)
+    _container(top["container"]["merge"], service)
+    _volume(config["jetstream"], service)
+    _pods(top, service)
+    built = Service(**service.values)
+    conf = _configuration(config, place.file)
+    cluster, marks = cluster_from_conf(conf, name=label, service=label, servers=built.replicas, version=version)
+    marks[""] = Mark(Origin.READ, place)
+    marks["servers"] = service.marks["replicas"]
+    marks["version"] = service.marks["image"]
     notes = tuple(
         f"{found.place}: `{key}` of the NATS chart is applied by Helm only; what it changes was not read"
         for key, found in (("config.patch", config["patch"]), ("statefulSet.patch", top["statefulSet"]["patch"]))
         if found
     )
-    return NatsRelease(Service(**service.values), NatsCluster(**cluster.values), marks, notes)
+    all_marks = {**under(f"services.{label}", service.marks), **under(f"nats.{label}", marks)}
+    return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)))
 
 
-def _servers(config: At, service: Draft, cluster: Draft) -> None:
-    enabled, replicas = config["cluster"]["enabled"], config["cluster"]["replicas"]
+def _configuration(config: At, file: str) -> Conf:
+    """The nats.conf that the chart writes, as far as the model asks for it."""
+    written = _Writer()
+    cluster, jetstream = config["cluster"], config["jetstream"]
+    if cluster["enabled"].flag:
+        written.put(("cluster", "name"), cluster["name"].text or "nats", cluster)
+        written.put(("cluster", "routes"), ["nats://headless:6222"], cluster["enabled"])
+        if cluster["tls"]["enabled"].flag:
+            written.put(("cluster", "tls"), {"cert_file": "tls.crt"}, cluster["tls"]["enabled"])
+        written.merge(("cluster",), cluster["merge"])
+    if jetstream["enabled"].flag:
+        written.put(("jetstream", "store_dir"), "/data", jetstream["enabled"])
+        files, memory = jetstream["fileStore"], jetstream["memoryStore"]
+        if files["enabled"].flag is not False:
+            limit = files["maxSize"] if files["maxSize"] else files["pvc"]["size"]
+            size = limit.text or _DEFAULT_FILE_STORE
+            written.put(("jetstream", "max_file_store"), _literal(size), limit if limit else jetstream["enabled"])
+        if memory["enabled"].flag:
+            limit = memory["maxSize"]
+            size = limit.text or _DEFAULT_MEMORY_STORE
+            written.put(("jetstream", "max_memory_store"), _literal(size), limit if limit else memory["enabled"])
+        written.merge(("jetstream",), jetstream["merge"])
+    for key in ("gateway", "leafnodes"):
+        if config[key]["enabled"].flag:
+            written.merge((key,), config[key]["merge"])
+            if config[key]["tls"]["enabled"].flag:
+                written.put((key, "tls"), {"cert_file": "tls.crt"}, config[key]["tls"]["enabled"])
+    written.merge((), config["merge"])
+    return Conf(file, written.values, written.places)
+
+
+@define
+class _Writer:
+    """A configuration as it is merged, with the place of each value."""
+
+    values: dict[str, object] = field(factory=dict)
+    places: dict[Path, Place] = field(factory=dict)
+
+    def put(self, path: Path, value: object, at: At) -> None:
+        inside: Any = self.values
+        for number, part in enumerate(path[:-1], 1):
+            inside = inside.setdefault(part, {})
+            if at.place:
+                self.places.setdefault(path[:number], at.place)
+        inside[path[-1]] = value
+        if at.place:
+            self.places[path] = at.place
+
+    def merge(self, path: Path, at: At) -> None:
+        for key, value in at.entries.items():
+            if isinstance(value.node, MapNode):
+                self.merge((*path, key), value)
+            else:
+                self.put((*path, key), _value(value, self.places, (*path, key)), value)
+
+
+def _value(at: At, places: dict[Path, Place], path: Path) -> object:
+    """A value as the configuration holds it; ``<< … >>`` is the chart's way to write it unquoted."""
+    if at.place:
+        places[path] = at.place
+    if isinstance(at.node, ScalarNode):
+        return _literal(at.node.text) if at.text.startswith("<<") else at.node.value
+    if isinstance(at.node, MapNode):
+        return {key: _value(value, places, (*path, key)) for key, value in at.entries.items()}
+    return [_value(item, places, (*path, number)) for number, item in enumerate(at.items)]
+
+
+def _literal(text: str) -> object:
+    """The text as nats-server reads it: sizes in powers of 1024, variables unresolved."""
+    inner = text.removeprefix("<<").removesuffix(">>").strip()
+    return parse_conf(f"value: {inner}", "values").values["value"]
+
+
+def _replicas(cluster: At, service: Draft) -> None:
+    enabled, replicas = cluster["enabled"], cluster["replicas"]
     if not enabled.flag:
-        for draft, key in ((service, "replicas"), (cluster, "servers")):
-            draft.read(key, 1, enabled if enabled else config)
+        service.assume("replicas", 1, f"{_CHART} is one server without config.cluster.enabled")
     elif replicas:
         service.read("replicas", replicas.whole, replicas)
-        cluster.read("servers", replicas.whole, replicas)
     else:
-        for draft, key in ((service, "replicas"), (cluster, "servers")):
-            draft.assume(key, 3, f"{_CHART} of config.cluster.replicas")
-    tls = config["cluster"]["tls"]["enabled"]
-    cluster.read("route_tls", tls.flag, tls)
+        service.assume("replicas", 3, f"{_CHART} of config.cluster.replicas")
 
 
-def _image(container: At, service: Draft, cluster: Draft) -> None:
-    image = container["image"]
-    tag, repository = image["tag"], image["repository"].text or "nats"
-    if tag:
+def _image(container: At, service: Draft) -> str:
+    """The tag; empty where the chart's own version decides."""
+    tag, repository = container["image"]["tag"], container["image"]["repository"].text or "nats"
+    if tag.text:
         service.read("image", f"{repository}:{tag.text}", tag)
-        cluster.read("version", tag.text, tag)
     else:
         service.assume("image", repository, "the chart's own version of NATS; name container.image.tag")
+    return tag.text
 
 
 def _container(merge: At, service: Draft) -> None:
@@ -106,52 +181,18 @@ def _container(merge: At, service: Draft) -> None:
         service.read(attribute, at.cores if resource == "cpu" else at.size, at)
 
 
-def _jetstream(jetstream: At, service: Draft, cluster: Draft) -> None:
-    enabled = jetstream["enabled"]
-    cluster.read("jetstream", bool(enabled.flag), enabled)
-    if not enabled.flag:
-        cluster.values["jetstream"] = False
-        return
-    _file_store(jetstream["fileStore"], service, cluster)
-    memory = jetstream["memoryStore"]
-    if memory["enabled"].flag:
-        if memory["maxSize"]:
-            cluster.read("max_memory_bytes", _store_size(memory["maxSize"]), memory["maxSize"])
-        else:
-            cluster.assume("max_memory_bytes", parse_bytes("256Mi"), f"{_CHART} of memoryStore.maxSize")
-    merge = jetstream["merge"]
-    cluster.read("domain", merge["domain"].text or None, merge["domain"])
-    sync = merge["sync_interval"]
-    if sync:
-        cluster.read("sync_interval_s", Seconds(0) if sync.text == "always" else parse_seconds(sync.text), sync)
-
-
-def _file_store(store: At, service: Draft, cluster: Draft) -> None:
+def _volume(jetstream: At, service: Draft) -> None:
+    store = jetstream["fileStore"]
     pvc = store["pvc"]
-    if store["enabled"].flag is False:
+    if not jetstream["enabled"].flag or store["enabled"].flag is False or pvc["enabled"].flag is False:
         return
-    size = pvc["size"].size or parse_bytes("10Gi")
-    if pvc["enabled"].flag is not False:
-        service.values["volumes"] = (Volume("js", size, pvc["storageClassName"].text),)
-        if pvc["size"]:
-            service.mark("volumes", pvc["size"])
-            service.mark("volumes.js.size", pvc["size"])
-        else:
-            service.assume("volumes", None, f"{_CHART} of fileStore.pvc.size")
-    limit = store["maxSize"] if store["maxSize"] else pvc["size"]
-    if limit:
-        cluster.read("max_file_bytes", _store_size(limit), limit)
+    size = pvc["size"]
+    chosen = size.size or parse_bytes(_DEFAULT_FILE_STORE)
+    service.values["volumes"] = (Volume("js", chosen, pvc["storageClassName"].text),)
+    if size:
+        service.mark("volumes.js.size", size)
     else:
-        cluster.assume("max_file_bytes", size, f"{_CHART} of fileStore.pvc.size")
-
-
-def _links(config: At, cluster: Draft) -> None:
-    merge = config["merge"]
-    account = merge["system_account"]
-    cluster.read("system_account", account.text or None, account)
-    for key in ("gateway", "leafnodes"):
-        if config[key]["enabled"].flag:
-            cluster.mark(key, config[key])
+        service.marks["volumes.js.size"] = Mark(Origin.ASSUMED, why=f"{_CHART} of fileStore.pvc.size")
 
 
 def _pods(top: At, service: Draft) -> None:
@@ -172,12 +213,3 @@ def _pods(top: At, service: Draft) -> None:
             service.read("disruption_budget", DisruptionBudget(max_unavailable=most.whole), most)
         else:
             service.assume("disruption_budget", DisruptionBudget(max_unavailable=1), f"{_CHART} of podDisruptionBudget")
-
-
-def _store_size(at: At) -> Bytes | None:
-    """NATS's units: K, M, G and T are powers of 1024 there."""
-    text = at.text.strip().lower().removesuffix("b").removesuffix("i")
-    power = _POWERS.get(text[-1:])
-    if power and text[:-1].replace(".", "", 1).isdecimal():
-        return Bytes(round(float(text[:-1]) * 2**power))
-    return at.size

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from secondsite.discover.alerts import alerts_of
 from secondsite.discover.assembly import (
     Assembly,
+    World,
     add_backups,
     add_gateways,
     add_releases,
@@ -23,8 +24,8 @@ from secondsite.discover.assembly import (
     add_services,
     add_stores,
 )
-from secondsite.discover.dependencies import Network, Setting, settings_of
-from secondsite.discover.edge import Route, routes_of, traffic_draft
+from secondsite.discover.draft import Draft
+from secondsite.discover.edge import traffic_draft
 from secondsite.discover.files import find
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_found import nats_of
@@ -37,7 +38,6 @@ from secondsite.discover.surroundings import (
     region_draft,
     users_of,
 )
-from secondsite.discover.workloads import Workload, workloads_of
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.load import Load
@@ -59,53 +59,41 @@ class Discovery:
 def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kubectl: bool = False) -> Discovery:
     """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
     found = find(paths, base, kubectl=kubectl)
-    inventory = Inventory.of(tuple(found.resources))
+    world = World.of(Inventory.of(tuple(found.resources)))
     assembly = Assembly(notes=list(found.notes))
-    workloads = list(workloads_of(inventory))
-    network = Network.of(inventory, workloads)
-    routes = routes_of(inventory, network)
-    settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}
-    add_services(assembly, inventory, workloads, settings, network)
-    add_roles(assembly, workloads, routes, inventory)
-    nats = nats_of(inventory, workloads, assembly.services, network)
+    add_services(assembly, world)
+    add_roles(assembly, world)
+    nats = nats_of(world.inventory, world.workloads, assembly.services, world.network)
     assembly.clusters += nats.clusters
     assembly.marks |= nats.marks
     assembly.notes += nats.notes
     assembly.problems += nats.problems
     add_releases(assembly, found.values)
-    try:
-        system = _system(assembly, inventory, workloads, settings, network, routes)
-    except InputError as error:
-        assembly.problems.extend(error.problems)
+    system = _system(assembly, world)
     if assembly.problems:
         raise InputError(list(dict.fromkeys(assembly.problems)))
-    system = _named(system, inventory, name, paths)
-    assembly.notes += _delivery_notes(inventory)
-    return Discovery(system, unknown_kinds(inventory), tuple(dict.fromkeys(assembly.notes)))
+    system = _named(system, world.inventory, name, paths)
+    notes = [*assembly.notes, *_delivery_notes(world.inventory)]
+    return Discovery(system, unknown_kinds(world.inventory), tuple(dict.fromkeys(notes)))
 
 
-def _system(
-    assembly: Assembly,
-    inventory: Inventory,
-    workloads: Sequence[Workload],
-    settings: Mapping[str, Sequence[Setting]],
-    network: Network,
-    routes: Sequence[Route],
-) -> System:
-    region_found = region_draft(inventory, list(workloads))
+def _system(assembly: Assembly, world: World) -> System:
+    """All parts, also where some of them have problems: the caller looks at those."""
+    region_found = region_draft(world.inventory, world.workloads)
     region = Region(**region_found.values)
     assembly.take("region", region_found)
     second, third = neighbours(region)
     for key, beside, use in (("second", second, "the standby"), ("third", third, "the witness")):
         if beside:
             assembly.take(key, neighbour_draft(region, beside, use))
-    alerts, alert_marks = alerts_of(inventory)
+    alerts, alert_marks = assembly.attempt(lambda: alerts_of(world.inventory)) or ([], {})
     assembly.marks |= alert_marks
-    gateways = add_gateways(assembly, inventory, workloads, routes, network)
-    secrets = add_secrets(assembly, inventory, workloads)
-    stores = add_stores(assembly, workloads, settings)
-    backups = add_backups(assembly, inventory, workloads, settings, region.name)
-    traffic, load, economics = traffic_draft(inventory, routes, assembly.services), load_draft(), economics_draft()
+    gateways = assembly.attempt(lambda: add_gateways(assembly, world)) or ()
+    secrets = assembly.attempt(lambda: add_secrets(assembly, world)) or ()
+    stores = add_stores(assembly, world)
+    backups = assembly.attempt(lambda: add_backups(assembly, world, region.name)) or ()
+    traffic = assembly.attempt(lambda: traffic_draft(world.inventory, world.routes, assembly.services)) or Draft()
+    load, economics = load_draft(), economics_draft()
     users, user_draft = users_of(region)
     assembly.take("traffic", traffic)
     assembly.take("load", load)

@@ -6,7 +6,7 @@ Read where a manifest happens to name it, else assumed with the reason, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from secondsite.catalogue.regions import load_regions
 from secondsite.discover.draft import Draft
@@ -46,7 +46,7 @@ _USUAL = {
 }
 
 
-def region_draft(inventory: Inventory, workloads: list[Workload]) -> Draft:
+def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
     """A draft of the `Region` that the system runs in."""
     draft, at = Draft(), next(_named(inventory, workloads), At(None))
     if at:
@@ -62,7 +62,7 @@ def region_draft(inventory: Inventory, workloads: list[Workload]) -> Draft:
     return draft
 
 
-def _named(inventory: Inventory, workloads: list[Workload]) -> Iterator[At]:
+def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[At]:
     """Every place that names a region, the most telling first. Labels of nodes beat services of the cloud."""
     for workload in workloads:
         selector = workload.pod["nodeSelector"]

@@ -77,7 +77,9 @@ def _main_container(pod: At) -> tuple[At, Kind | None]:
 
 
 def ports_of(container: At) -> tuple[int, ...]:
-    return tuple(port for item in container["ports"].items if (port := item["containerPort"].whole) is not None)
+    """Those that are numbers; the others are told when the service is read."""
+    ports = [item["containerPort"].text for item in container["ports"].items]
+    return tuple(int(port) for port in ports if port.isdecimal() and len(port) < 6)
 
 
 def service_draft(workload: Workload, inventory: Inventory, problems: list[Problem]) -> Draft:
@@ -112,10 +114,10 @@ def _not_negative(at: At) -> None:
 
 def _image(workload: Workload, inventory: Inventory, draft: Draft) -> None:
     del inventory
-    image = workload.main["image"]
+    image, ports = workload.main["image"], workload.main["ports"]
     draft.read("image", image.text or None, image)
-    if workload.ports:
-        draft.read("ports", workload.ports, workload.main["ports"])
+    found = tuple(port for item in ports.items if (port := item["containerPort"].whole) is not None)
+    draft.read("ports", found or None, ports)
 
 
 def _resources(workload: Workload, inventory: Inventory, draft: Draft) -> None:
