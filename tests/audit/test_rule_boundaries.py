@@ -40,11 +40,12 @@ from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, Retention
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
-from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading
+from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
 from secondsite.model.units import Bytes, Seconds
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
 TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
+DISK = (Volume("data", Bytes(GIB)),)
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
 BY_HAND = evolve(SYSTEM.traffic, automatic=False)
 AUTOSCALED = Autoscale(1, 10)
@@ -65,6 +66,24 @@ EDGES: list[tuple[str, str, Change, bool]] = [
         False,
     ),
     ("nats-sync-interval", "system", in_cluster("nats", sync_interval_s=Seconds(1), servers=2), False),
+    ("nats-may-share-zone", "system", both(NO_ZONES, in_system(region=evolve(SYSTEM.region, zones=2))), True),
+    (
+        "nats-budget-majority",
+        "system",
+        both(in_cluster("nats", servers=2), in_service("nats", disruption_budget=None)),
+        False,
+    ),
+    ("nats-even-servers", "system", in_cluster("nats", servers=0), False),
+    ("nats-even-servers", "system", in_cluster("nats", servers=4, jetstream=False), False),
+    ("nats-may-share-node", "system", in_service("nats", spread_nodes=Spreading.NONE, role=Role.OTHER), True),
+    ("nats-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, role=Role.NATS), True),
+    ("nats-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE), False),
+    ("state-may-share-node", "system", in_service("nats", spread_nodes=Spreading.NONE), False),
+    ("state-may-share-node", "system", in_service("prometheus", spread_nodes=Spreading.NONE, volumes=DISK), False),
+    ("state-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, volumes=DISK, kind="Job"), False),
+    ("state-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, volumes=DISK), True),
+    ("state-may-share-node", "system", in_service("postgres", spread_nodes=Spreading.NONE, volumes=()), True),
+    ("state-single-replica", "system", in_service("nats", replicas=1, volumes=()), False),
     ("nats-quorum-wipe-meta", "super", with_quorum_by(QuorumMethod.RESCUE), False),
     ("nats-quorum-add-servers", "super", with_quorum_by(QuorumMethod.LONE_STORE), False),
     ("nats-quorum-lone-store", "super", with_quorum_by(QuorumMethod.WIPE_META), False),
@@ -150,6 +169,12 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("api-dependency-single-replica", "system", in_service("postgres", replicas=1), False),
     ("observability-single-replica", "system", in_service("prometheus", replicas=1, kind="DaemonSet"), False),
     ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.ZONE, Seconds(10))), False),
+    (
+        "nats-rto-below-election",
+        "system",
+        both(in_stream("EVENTS", replicas=1), in_contracts(Contract(Subject.NATS, Fault.ZONE, Seconds(1)))),
+        False,
+    ),
     ("nats-rto-below-election", "system", in_contracts(Contract(Subject.NATS, Fault.REGION, Seconds(1))), False),
     ("nats-rto-below-election", "stretch", in_contracts(Contract(Subject.NATS, Fault.REGION, Seconds(1))), True),
     ("nats-sync-interval", "system", in_cluster("nats", sync_interval_s=Seconds(120)), False),
