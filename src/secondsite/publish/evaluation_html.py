@@ -1,0 +1,109 @@
+"""An evaluation as one HTML file for people who would rather look: no request leaves it, the same bytes each time.
+
+Names come from files that others wrote. Everything is text unless it was made here: autoescaping is on, charts
+are written by an XML writer, and the page's own policy lets no script run but the one it ships with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import partial
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.contract import Verdict
+from secondsite.model.fault import Fault
+from secondsite.model.hazard import Severity
+from secondsite.publish import charts
+from secondsite.publish.evaluation_drawings import influences, stacks, tradeoff, waterfall
+from secondsite.publish.evaluation_page import (
+    CATEGORIES,
+    OTHER,
+    Sources,
+    answer,
+    bill_lines,
+    described,
+    firmness,
+    other_blockers,
+    provider_of,
+    regional,
+    rows,
+)
+from secondsite.publish.figure import duration, figure, number, percent, quantity
+from secondsite.publish.timeline import Phase
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def render_html(evaluation: Evaluation) -> str:
+    """A complete document. Characters that no document may hold become U+FFFD."""
+    environment = _environment()
+    provider = provider_of(evaluation)
+    compared = rows(evaluation)
+    sources = Sources()
+    page = environment.get_template("evaluation.html.j2").render(
+        evaluation=evaluation,
+        recommendation=evaluation.recommendation,
+        chosen=evaluation.recommended,
+        system=evaluation.system,
+        provider=provider,
+        providers=tuple(evaluation.recommended.bills),
+        rows=compared,
+        anchors={row.assessment.strategy: f"strategy-{row.number}" for row in compared},
+        answer=answer(evaluation, provider),
+        regional=regional(evaluation.recommended),
+        blockers=other_blockers(evaluation),
+        tradeoff=tradeoff(compared, provider),
+        waterfall=waterfall(evaluation.recommended),
+        influence_bars=influences(evaluation),
+        stacks=stacks(compared, provider),
+        sources=sources,
+        bill_lines=partial(bill_lines, sources=sources),
+        style=_shipped("evaluation.css"),
+        script=_shipped("evaluation.js"),
+        policy=_policy(_shipped("evaluation.css"), _shipped("evaluation.js")),
+    )
+    return _UNPRINTABLE.sub("\ufffd", page)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("secondsite.publish"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=figure, duration=duration, percent=percent, number=number, described=described)
+    environment.globals.update(
+        marker=charts.marker,
+        quantity=quantity,
+        firmness=firmness,
+        Fault=Fault,
+        Phase=Phase,
+        Severity=Severity,
+        Verdict=Verdict,
+        categories=(*CATEGORIES, OTHER),
+    )
+    return environment
+
+
+def _shipped(name: str) -> str:
+    return (files("secondsite.publish") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing may be loaded; only the shipped style and script apply, by their digests."""
+    return f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'"
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,143 @@
+"""A figure as people read it: the value, its spread, and whether somebody measured, published or assumed it.
+
+Holds no markup. A figure without a bound says ``unbounded`` and why; nothing is ever shown as infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from textwrap import shorten
+
+from attrs import frozen
+
+from secondsite.evaluate.derive import leaves, weakest
+from secondsite.model.estimate import Estimate, Provenance
+
+UNBOUNDED = "unbounded"
+_NOTE_CHARACTERS = 300
+
+
+@frozen
+class Figure:
+    """``order`` is what tables sort by; ``basis`` is the weakest provenance behind the value."""
+
+    text: str
+    span: str
+    basis: Provenance
+    note: str
+    order: float
+
+    @property
+    def unbounded(self) -> bool:
+        return math.isinf(self.order)
+
+
+def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
+    """The median with its 5 and 95 % quantiles; the mean in its place where that is what decisions use."""
+    if estimate.unbounded:
+        return Figure(UNBOUNDED, "", Provenance.DERIVED, f"{UNBOUNDED}: {estimate.source}", math.inf)
+    low, middle, high = (estimate.quantile(p) for p in (0.05, 0.5, 0.95))
+    centre = estimate.mean if mean else middle
+    return Figure(
+        text=quantity(centre, estimate.unit),
+        span=_span(low, high, estimate.unit),
+        basis=weakest(estimate),
+        note=note(estimate),
+        order=centre,
+    )
+
+
+def note(estimate: Estimate) -> str:
+    """Where it comes from, in one sentence or two."""
+    parts = [_origin(estimate)]
+    if estimate.plausible != (1.0, 1.0):
+        low, high = estimate.plausible
+        parts.append(f"could be × {low:.2g} to × {high:.2g}")
+    if estimate.settle:
+        parts.append(f"to settle it: {estimate.settle}")
+    return "; ".join(parts)
+
+
+def _origin(estimate: Estimate) -> str:
+    source = _short(estimate.source)
+    if not estimate.inputs:
+        return f"{estimate.provenance}: {source}" if source else str(estimate.provenance)
+    kinds = Counter(leaf.provenance for leaf in dict.fromkeys(leaves(estimate)))
+    made_of = ", ".join(f"{kinds[kind]} {kind}" for kind in Provenance if kinds[kind])
+    how = _short(estimate.formula) or source
+    return f"derived: {how}; made of {made_of}"
+
+
+def _short(text: str) -> str:
+    return shorten(text, _NOTE_CHARACTERS, placeholder=" …")
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    first, last = quantity(low, unit), quantity(high, unit)
+    return "" if first == last else f"{first} – {last}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """``177 s`` reads ``2 min 57 s``, 1696 USD/month reads ``$1,696``; other units stay beside their number."""
+    if not math.isfinite(value):
+        return UNBOUNDED
+    spell = _SPELLINGS.get(unit)
+    return spell(value) if spell else f"{number(value)} {unit}".rstrip()
+
+
+def duration(value_s: float) -> str:
+    """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most."""
+    if not math.isfinite(value_s):
+        return UNBOUNDED
+    if 0 < value_s < 1:
+        return f"{number(value_s * 1000)} ms"
+    if value_s < 120:
+        return f"{number(value_s)} s"
+    size, unit, below, part = next(row for row in _LONG if value_s < row[-1])[:4]
+    whole, rest = divmod(round(value_s / below), size // below)
+    return f"{whole:,} {unit} {rest} {part}" if rest else f"{whole:,} {unit}"
+
+
+def number(value: float) -> str:
+    """Three digits that count, no exponent."""
+    size = abs(value)
+    if size == 0 or size >= 99.95:
+        return f"{value:,.0f}"
+    if size < 0.001:
+        return "<0.001" if value > 0 else ">−0.001"
+    decimals = max(0, 2 - math.floor(math.log10(size)))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def dollars(value: float) -> str:
+    """Cents below ten dollars."""
+    sign = "−" if value < 0 else ""
+    return f"{sign}${abs(value):,.2f}" if 0 < abs(value) < 10 else f"{sign}${abs(value):,.0f}"
+
+
+def percent(share: float) -> str:
+    """Never rounded up to certainty: 0.99996 is ``>99.9 %``."""
+    if 0.9995 <= share < 1:
+        return ">99.9 %"
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+_SPELLINGS: dict[str, Callable[[float], str]] = {
+    "s": duration,
+    "USD": dollars,
+    "USD/month": dollars,
+    "USD/year": dollars,
+    "share": percent,
+}
+
+# Size in seconds, unit, size of the smaller unit, its name, and up to where.
+_LONG = (
+    (60, "min", 1, "s", 7200.0),
+    (3600, "h", 60, "min", 172800.0),
+    (86400, "d", 3600, "h", math.inf),
+)
