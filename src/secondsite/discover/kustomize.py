@@ -54,11 +54,14 @@ class Build:
 
     def folder(self, folder: Path) -> list[Resource]:
         """The resources of the kustomization in the folder."""
-        path = kustomization_of(folder)
-        real = folder.resolve()
-        if path is None or real in self._stack or len(self._stack) >= MAX_FOLDERS_DEEP:
-            what = "has no kustomization.yaml" if path is None else "is part of itself (a cycle of kustomizations)"
-            raise InputError.at(self.shown(folder), what, "name a folder with a kustomization, without a cycle")
+        path, real = kustomization_of(folder), folder.resolve()
+        if path is None:
+            raise InputError.at(self.shown(folder), "has no kustomization.yaml", "name a file or a kustomization")
+        if real in self._stack:
+            raise InputError.at(self.shown(folder), "is part of itself (a cycle)", "take one of the references out")
+        if len(self._stack) >= MAX_FOLDERS_DEEP:
+            what = f"stands more than {MAX_FOLDERS_DEEP} kustomizations deep"
+            raise InputError.at(self.shown(folder), what, "refer to fewer folders in a row")
         self._stack.append(real)
         try:
             result: list[Resource] = []
