@@ -94,22 +94,27 @@ class _Merger:
 
     def _is_theirs(self, entry: Field, was: Noun, mine: Noun, path: str, *, known: bool) -> bool:
         """Whether what the file says came from discovery, so that it follows discovery."""
-        mark = self.your_marks.get(path)
-        if mark is None and mine == default_of(entry):
+        if path not in self.your_marks and mine == default_of(entry):
             return not known or bool(was == mine)
-        if _settled(mark, self.their_marks.get(path)) or _settled(mark, self.base_marks.get(path)):
-            return False
-        return known and bool(was == mine)
+        return known and bool(was == mine) and not self._settled(path)
+
+    def _settled(self, path: str) -> bool:
+        """Whether a person wrote, or confirmed by removing its comment, what discovery only assumes.
+
+        A value that discovery itself left without a comment (``before`` is read as written) is nobody's.
+        """
+        mine, before, now = (_origin(marks, path) for marks in (self.your_marks, self.base_marks, self.their_marks))
+        return mine is Origin.WRITTEN and before is not Origin.WRITTEN and Origin.ASSUMED in (before, now)
 
     def _mark_agreed(self, path: str) -> None:
         """Where both say the same, the mark is discovery's, unless a person settled an assumption."""
         mark, theirs = self.your_marks.get(path), self.their_marks.get(path)
-        if mark and mark.origin is Origin.WRITTEN and (theirs is None or theirs.origin is Origin.ASSUMED):
-            self.marks[path] = evolve(mark, why="")
-        elif theirs:
+        mine, before, now = (_origin(marks, path) for marks in (self.your_marks, self.base_marks, self.their_marks))
+        confirmed = mine is Origin.WRITTEN and now is Origin.ASSUMED and before is not Origin.WRITTEN
+        if theirs and not confirmed:
             self.marks[path] = theirs
-        elif mark and path not in self.base_marks:
-            self.marks[path] = mark
+        elif mark and (mine is Origin.WRITTEN or before in (None, Origin.WRITTEN)):
+            self.marks[path] = evolve(mark, why="") if mine is Origin.WRITTEN else mark
 
     def _items(self, was: tuple[Noun, ...] | None, mine: tuple[Noun, ...], new: tuple[Noun, ...], path: str) -> Any:
         before = {identity(item): item for item in was or ()}
@@ -140,8 +145,11 @@ class _Merger:
 
     def _touched(self, before: Noun, mine: Noun, path: str) -> bool:
         """Whether a person changed the item, or settled an assumption in it."""
-        settled = (_settled(self.your_marks.get(below), self.base_marks.get(below)) for below in paths(mine, path))
-        return bool(before != mine) or any(settled)
+        confirmed = (
+            _origin(self.your_marks, below) is Origin.WRITTEN and _origin(self.base_marks, below) is Origin.ASSUMED
+            for below in paths(mine, path)
+        )
+        return bool(before != mine) or any(confirmed)
 
     def _copy(self, marks: Mapping[str, Mark], noun: Noun, path: str) -> None:
         self.marks.update(_marks_at(marks, noun, path))
@@ -150,10 +158,9 @@ class _Merger:
         return Writer({}).leaf(entry, value) if entry.kind is Kind.LEAF or value is None else "yours"
 
 
-def _settled(mark: Mark | None, discovered: Mark | None) -> bool:
-    """Whether a person wrote, or confirmed by removing its comment, what discovery only assumes."""
-    written = mark is not None and mark.origin is Origin.WRITTEN
-    return written and discovered is not None and discovered.origin is Origin.ASSUMED
+def _origin(marks: Mapping[str, Mark], path: str) -> Origin | None:
+    mark = marks.get(path)
+    return mark.origin if mark else None
 
 
 def _marks_at(marks: Mapping[str, Mark], noun: Noun, path: str) -> dict[str, Mark]:
