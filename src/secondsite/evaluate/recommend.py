@@ -88,8 +88,8 @@ def follow_ups(
 ) -> tuple[FollowUp, ...]:
     """Tracks of work, each with the condition that opens it."""
     budget = system.economics.budget_usd_per_month
-    monthly = chosen.monthly_usd[provider].mean
-    over = budget is not None and monthly > budget
+    machines = sum(item.monthly_usd.mean for item in chosen.bills[provider] if not item.for_people)
+    over = budget is not None and machines > budget
     supercluster = chosen.strategy.link in (Link.SUPERCLUSTER_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS)
     return (
         FollowUp(
@@ -106,7 +106,7 @@ def follow_ups(
         ),
         FollowUp(
             "cost prohibitive",
-            f"${monthly:,.0f} a month is above the budget"
+            f"${machines:,.0f} a month without people's hours is above the budget"
             + (f" of ${budget:,.0f}" if budget is not None else " (none is written)"),
             over,
             "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",

@@ -1,4 +1,4 @@
-"""What failing costs, what people cost, what may be spent. In US dollars."""
+"""What failing costs, what people cost, what may be spent on machines and services. In US dollars."""
 
 from __future__ import annotations
 
