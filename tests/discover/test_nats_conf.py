@@ -44,6 +44,7 @@ def values(text: str, **environment: str) -> dict[str, object]:
         (r"'a\n'", r"a\n"),
         (r'"a\n\"\x41\xe2\x82\xac"', 'a\n"A€'),
         (r"a\tb", "a\tb"),
+        (r"tr\x75e", "true"),
         ("(\n a\n b\n)", "\n a\n b\n"),
         ("$2a$11$abc/de.f", "$2a$11$abc/de.f"),
         ("[a, 'b' \n c\n]", ["a", "b", "c"]),
@@ -131,7 +132,7 @@ def test_what_only_the_pod_knows_is_a_note(text: str) -> None:
 
 
 def test_helm_brackets_hold_any_value() -> None:
-    assert values('a = "<< 10Gi >>"') == {"a": 10 * 2**30}
+    assert values('a = "<< 10Gi >>"\nb = << $a >>') == {"a": 10 * 2**30, "b": 10 * 2**30}
 
 
 def test_a_hash_without_its_quotes_is_not_told() -> None:

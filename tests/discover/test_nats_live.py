@@ -13,7 +13,7 @@ from secondsite.model.nats import GatewayLink, LeafLink, NatsCluster, Stream
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.system import System
-from secondsite.model.units import Seconds
+from secondsite.model.units import Bytes, Seconds
 
 URL = "nats://nats.agents.svc:4222"
 SERVER = {"version": "2.10.25", "server_name": "nats-0", "cluster": "eu", "domain": "hub"}
@@ -57,7 +57,7 @@ def test_without_monitoring_nothing_is_said_of_what_only_it_tells() -> None:
 @pytest.mark.parametrize(
     ("changes", "servers"),
     [
-        ({"routez": {"routes": [{"remote_id": "B"}, {"remote_id": "B"}, {"remote_id": "C"}]}}, 3),
+        ({"routez": {"routes": [{"remote_id": "B"}, {"remote_id": "B"}, {}, {"remote_id": "C"}]}}, 3),
         ({"routez": {"routes": []}}, 1),
         ({"jsz": {"meta_cluster": {"cluster_size": 5}}}, 5),
         ({"server": {**SERVER, "connect_urls": ["a", "b", "c"]}}, 3),
@@ -72,6 +72,12 @@ def test_servers_are_counted_from_what_there_is(changes: dict[str, object], serv
 def stream(**state: object) -> LiveStream:
     told = {"messages": 50, "first_seq": 51, "last_seq": 100, "first_ts": "2026-01-01T00:00:00.123456789Z", **state}
     return LiveStream({"config": {"name": "S"}, "state": told, "ts": "2026-01-01T00:01:40.123456789Z"}, rate_per_s=9.0)
+
+
+def test_a_duty_to_erase_and_assumed_loads_outlive_what_the_server_says() -> None:
+    known = Stream("NEW", erasure_duty=True, rate_per_s=7.0, message_bytes=Bytes(3), replicas=3)
+    (merged,) = merge_live(system(NatsCluster("eu", streams=(known,))), LIVE, MARKS).nats
+    assert merged.streams == (evolve(known, replicas=1),)
 
 
 @pytest.mark.parametrize(

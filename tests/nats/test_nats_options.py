@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from pathlib import Path
 
 import pytest
@@ -83,7 +85,16 @@ def test_a_seed_gives_its_public_key(tmp_path: Path) -> None:
     assert SEED not in repr(signer)
 
 
-@pytest.mark.parametrize("text", ["", "SUA", SEED[:-1] + "A", "SA" + SEED[2:], SEED.lower(), "\0\xff", SEED[:20]])
+def of_account(seed: str) -> str:
+    """The seed with the prefix of an account, and a checksum to match."""
+    raw = base64.b32decode(seed + "=" * (-len(seed) % 8))[2:34]
+    raw = bytes([18 << 3, 0]) + raw
+    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "text", [of_account(SEED), "", "SUA", SEED[:-1] + "A", "SA" + SEED[2:], SEED.lower(), "\0\xff", SEED[:20]]
+)
 def test_what_is_no_seed_is_refused_unseen(text: str, tmp_path: Path) -> None:
     (tmp_path / "nk").write_text(text)
     with pytest.raises(InputError) as caught:
