@@ -24,13 +24,6 @@ DESTROYING = LOST_REGION | {Fault.DELETION, Fault.BAD_WRITE}
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
 
 
-def worst_loss_s(levels: tuple[tuple[float, float, float], ...]) -> float:
-    """Worst loss in seconds when only the last of a chain of (hold, propagate, interval) is left."""
-    if not levels:
-        return 0.0
-    return sum(hold + propagate for hold, propagate, _ in levels) + levels[-1][2]
-
-
 def loss_s(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Samples:
     """Samples of the RPO in seconds; inf where no copy survives."""
     if subject is Subject.OBSERVABILITY:
