@@ -37,7 +37,7 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load
-from secondsite.model.nats import Consumer, Discard, Retention
+from secondsite.model.nats import Consumer, Discard, Retention, Stream
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
@@ -114,6 +114,15 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-leaf-double-capture", "leaf", in_leaf(deny_imports=(">",), deny_exports=("*.>",)), False),
     ("nats-stretch-latency", "stretch", in_system(load=Load(publish_budget_s=Seconds(0.1))), False),
     ("nats-stretch-latency", "stretch", in_system(load=Load()), False),
+    ("nats-leaf-double-capture", "leaf", in_cluster("nats-west", streams=(Stream("ALL", (">",)),)), False),
+    (
+        "nats-leaf-double-capture",
+        "leaf",
+        both(in_cluster("nats-west", streams=(Stream("ALL", (">",)),)), in_leaf(deny_imports=("events.a",))),
+        True,
+    ),
+    ("nats-route-tls", "system", in_cluster("nats", route_tls=False, servers=1), False),
+    ("nats-route-tls", "stretch", in_cluster("nats", route_tls=False), True),
     ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None), False),
     ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None, max_messages=9), True),
     ("nats-mirror-smaller", "leaf", in_mirror(max_bytes=Bytes(GIB)), False),
