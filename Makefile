@@ -45,8 +45,7 @@ mutants: setup ## would the tests notice a lie? (slow)
 	sh benchmarks/mutants.sh
 
 lock: setup ## resolve and pin the development packages anew
-	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --strip-extras --all-extras --group dev --output-file requirements/dev.txt pyproject.toml
+	$(BIN)/python script/lock.py
 
 clean: ## remove what was made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist $(EXAMPLE)/report.html

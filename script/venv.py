@@ -41,7 +41,10 @@ def main() -> None:
 
 
 def has_pip(python: Path) -> bool:
-    return python.exists() and subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    if not python.exists():
+        return False
+    return subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def make(target: Path, python: Path) -> None:
