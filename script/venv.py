@@ -44,7 +44,6 @@ def has_pip(python: Path) -> bool:
     if not python.exists():
         return False
     return subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    )
 
 
 def make(target: Path, python: Path) -> None:
