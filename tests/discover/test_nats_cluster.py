@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.discover.nats_cluster import cluster_from_conf
@@ -168,12 +168,13 @@ def test_all_that_the_server_would_refuse_is_told_at_once() -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=5,
+    max_leaves=3,
 )
 KEYS = ["jetstream", "cluster", "gateway", "leafnodes", "system_account", "accounts", "remotes", "gateways", "url"]
 KEYS += ["routes", "name", "tls", "sync_interval", "max_file", "enabled", "deny_imports", "creds", "account", "urls"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(KEYS),

@@ -224,7 +224,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=400, deadline=None)
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=30).map("".join)))
 @example("a = {b:}")
 def test_any_text_is_a_configuration_or_an_input_error(text: str) -> None:
@@ -323,7 +323,7 @@ def written(draw: st.DrawFn) -> tuple[dict[str, object], str]:
     return tree, draw(st.sampled_from([text, f"{{\n{text}\n}}\n"]))
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=100, deadline=None)
 @given(written())
 def test_what_was_written_is_read_back(pair: tuple[dict[str, object], str]) -> None:
     tree, text = pair

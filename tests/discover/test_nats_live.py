@@ -136,12 +136,12 @@ KEYS = st.sampled_from(WORDS.split())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=12,
+    max_leaves=6,
 )
 OBJECT = st.dictionaries(KEYS, JSON, max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=80, deadline=None)
 @given(OBJECT, OBJECT, OBJECT, st.lists(st.tuples(OBJECT, st.lists(OBJECT, max_size=2)), max_size=3))
 @example({}, {"jetstream": {"config": {"max_storage": float("inf")}}}, {}, [])
 def test_whatever_a_server_says_there_is_a_cluster(

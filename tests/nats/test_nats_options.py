@@ -7,7 +7,7 @@ import binascii
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.model.errors import InputError
@@ -43,6 +43,7 @@ def test_what_is_no_address_is_refused_unseen(text: str) -> None:
     assert str(caught.value).count("\n") == 0
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     try:
@@ -52,6 +53,7 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     assert all("@" not in address.shown for address in addresses)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: "," not in text))
 def test_a_secret_in_an_address_is_never_shown(secret: str) -> None:
     try:
