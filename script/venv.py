@@ -7,7 +7,7 @@ wheel that is pinned below, and run from the wheel to install itself.
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +18,7 @@ from pathlib import Path
 
 PIP = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
-INDEX = "https://pypi.org/pypi/pip/26.3/json"
+INDEX = "https://pypi.org/simple/pip/"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -61,8 +61,8 @@ def fetch_pip() -> bytes:
     """The pinned wheel; ends the program with a remedy where it cannot be had."""
     try:
         with urllib.request.urlopen(INDEX, timeout=60) as reply:
-            urls = json.load(reply)["urls"]
-        address = next(item["url"] for item in urls if item["filename"] == PIP)
+            found = re.search(rf'href="([^"]*{re.escape(PIP)})[#"]', reply.read().decode())
+        address = found[1] if found else PIP
         with urllib.request.urlopen(urllib.parse.urljoin(INDEX, address), timeout=60) as reply:
             content: bytes = reply.read()
     except OSError as error:
