@@ -1,10 +1,14 @@
-"""What is written is read back: every value, every mark."""
+"""What is written is read back: every value, every mark. Systems are drawn from the types of the nouns."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+from random import Random
+from typing import Any, get_args, get_origin
+
 import pytest
 from attrs import evolve
-from generated_systems import systems
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +16,112 @@ from secondsite.discover.system_file.editing import revise
 from secondsite.discover.system_file.merging import merge
 from secondsite.discover.system_file.reading import read_system
 from secondsite.discover.system_file.scalars import flow_list, scalar
-from secondsite.discover.system_file.schema import canonical
+from secondsite.discover.system_file.schema import Field, Kind, canonical, fields_of, paths
 from secondsite.discover.system_file.writing import write_system
 from secondsite.discover.yaml_source import load_documents, to_plain
+from secondsite.model.contract import Contract
+from secondsite.model.load import Load, Population
 from secondsite.model.mark import Mark, Origin
+from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.nats import Origin as Copy
+from secondsite.model.place import Place
+from secondsite.model.region import Region
+from secondsite.model.service import Autoscale
 from secondsite.model.system import System
+from secondsite.model.units import Bytes, Cores, Seconds
+
+NAMES = st.sampled_from(["api", "nats-1", "B"]) | st.from_regex(r"[a-zA-Z][a-zA-Z0-9-]{0,8}", fullmatch=True)
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+ASIDES = st.from_regex(r"[a-z][a-z0-9,#%-]{0,12}( [a-z0-9.']{1,9})?", fullmatch=True)
+PLACES = st.builds(
+    Place, st.sampled_from(["a.yaml", "m/b-c.yaml", "nats://h:4222", "ends-in-"]), st.just(0)
+) | st.builds(Place, st.sampled_from(["a.yaml", "dir/with blank.yaml"]), st.integers(1, 99), st.integers(0, 9))
+MARKS = (
+    st.builds(Mark, st.just(Origin.READ), PLACES)
+    | st.builds(Mark, st.just(Origin.READ), PLACES, ASIDES)
+    | st.builds(Mark, st.just(Origin.ASSUMED), st.none(), ASIDES)
+    | st.builds(Mark, st.just(Origin.ASSUMED), PLACES, ASIDES)
+)
+_LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
+    str: WORDS,
+    bool: st.booleans(),
+    int: st.integers(1, 5),
+    float: st.floats(0.001, 1, allow_nan=False) | st.integers(0, 1).map(float),
+    Seconds: st.integers(0, 10_000_000).map(lambda ms: Seconds(ms / 1000)) | st.just(Seconds(86400.0)),
+    Bytes: st.integers(0, 2**44).map(Bytes) | st.integers(1, 99).map(lambda n: Bytes(n * 2**20)),
+    Cores: st.integers(0, 64_000).map(lambda m: Cores(m / 1000)),
+}
+
+
+def leaves(field: Field) -> st.SearchStrategy[Any]:
+    hint = field.hint
+    if get_origin(hint) is tuple:
+        inner = _LEAVES[get_args(hint)[0]]
+        return st.lists(inner, max_size=2).map(tuple)
+    return st.sampled_from(list(hint)) if isinstance(hint, type) and issubclass(hint, StrEnum) else _LEAVES[hint]
+
+
+def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
+    """Any of that class, names apart from each other; what refers to another noun is left empty."""
+    parts: dict[str, st.SearchStrategy[Any]] = {}
+    for field in fields_of(noun):
+        if field.kind is Kind.LEAF:
+            drawn = leaves(field)
+        elif field.kind is Kind.NOUN:
+            drawn = nouns(field.noun or object)
+        else:
+            drawn = _lists(field.noun or object)
+        if field.attribute in ("service", "depends_on", "routes_to", "covers", "mirror", "sources"):
+            drawn = st.just({"service": "", "mirror": None}.get(field.attribute, ()))
+        if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
+            drawn = NAMES
+        if field.attribute == "at":
+            drawn = st.just("")
+        parts[field.attribute] = st.none() | drawn if field.optional else drawn
+    return st.builds(noun, **_NARROWED.get(noun, parts))
+
+
+def _lists(noun: type[Any]) -> st.SearchStrategy[Any]:
+    key = fields_of(noun)[0].attribute
+    return st.lists(nouns(noun), max_size=2, unique_by=lambda item: getattr(item, key)).map(tuple)
+
+
+_NARROWED: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
+    Autoscale: {"min_replicas": st.integers(1, 3), "max_replicas": st.integers(3, 9)},
+    Load: {"mean_per_s": st.integers(1, 9).map(float), "peak_per_s": st.floats(9, 99)},
+    Contract: {
+        "subject": leaves(fields_of(Contract)[0]),
+        "fault": leaves(fields_of(Contract)[1]),
+        "rto_s": _LEAVES[Seconds],
+        "confidence": st.sampled_from([0.5, 0.9, 0.999]),
+    },
+    Region: {"provider": st.sampled_from(["aws", "gcp"]), "name": NAMES, "zones": st.integers(1, 3)},
+}
+
+
+@st.composite
+def systems(draw: st.DrawFn) -> System:
+    system: System = draw(nouns(System))
+    system = evolve(system, name=draw(NAMES), users=(Population("us", 0.25), Population("eu", 0.75)), marks={})
+    second = evolve(system.second, name="second-1") if system.second else None
+    third = evolve(system.third, name="third-1") if system.third and second else None
+    system = evolve(system, region=evolve(system.region, name="first-1"), second=second, third=third)
+    chain = [service.name for service in system.services]
+    services = tuple(evolve(s, depends_on=tuple(chain[i + 1 :])) for i, s in enumerate(system.services))
+    streams = (Stream("A", mirror=Copy("B")), Stream("B"), Stream("C", sources=(Copy("A"), Copy("X", domain="d"))))
+    clusters = system.nats
+    if not {"n"} & {cluster.name for cluster in clusters}:
+        clusters = (*clusters, NatsCluster("n", streams=streams))
+    system = evolve(system, services=services, nats=clusters)
+    return evolve(system, marks=draw(marks_of(system)))
+
+
+@st.composite
+def marks_of(draw: st.DrawFn, system: System) -> dict[str, Mark]:
+    """A quarter of all paths, marked from a small stock: drawing each anew would be most of the work."""
+    stock, chance = draw(st.lists(MARKS, min_size=3, max_size=6)), Random(draw(st.integers(0, 2**32)))
+    return {path: chance.choice(stock) for path in paths(system, "") if path and chance.random() < 0.25}
+
 
 few = settings(
     max_examples=25,
@@ -76,9 +181,9 @@ def test_what_only_the_tool_wrote_follows_the_manifests(base: System, theirs: Sy
 
 
 def independent(system: System) -> System:
-    """Without dependencies: those of two systems together may run in a circle."""
+    """Without what two systems together may contradict: circles of dependencies, a third region but no second."""
     services = tuple(evolve(service, depends_on=()) for service in system.services)
-    return evolve(system, services=services, marks=canonical(system).marks)
+    return evolve(system, services=services, third=None, marks=canonical(system).marks)
 
 
 def run(text: str, base: System | None, theirs: System) -> str:

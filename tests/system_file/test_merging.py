@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from secondsite.discover.system_file import saving
 from secondsite.discover.system_file.reading import load_system
 from secondsite.discover.system_file.updating import Update, apply, beside, plan
 from secondsite.model.contract import Contract, Subject
@@ -199,7 +199,7 @@ def test_dying_while_writing_leaves_the_old_file(file: Path, system: System, mon
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saving.os, "replace", die)
+    monkeypatch.setattr(os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         apply(update)
     assert file.read_bytes() == before
