@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from secondsite.catalogue.bundle import Catalogue, load_catalogue
 from secondsite.catalogue.prices import Prices, load_prices
 from secondsite.catalogue.round_trips import RoundTrips, load_round_trips
+from secondsite.evaluate.assess import Auditor
+from secondsite.evaluate.compare import compare
+from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.deployment import Deployment, Placed, Site, SiteRole, WanLink
+from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.region import Region
@@ -128,3 +133,24 @@ def kgents() -> System:
 def busier() -> Callable[[float], System]:
     """The same system under ``factor`` times its load."""
     return lambda factor: evolve(KGENTS, load=Load(mean_per_s=40.0 * factor))
+
+
+def no_hazards(*_: object) -> tuple[Hazard, ...]:
+    """An auditor that finds nothing, so that figures speak alone."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(scope="session")
+def auditor() -> Auditor:
+    return no_hazards
+
+
+@pytest.fixture(scope="session")
+def evaluation(system: System, catalogue: Catalogue, auditor: Auditor) -> Evaluation:
+    """The small system, all strategies, few years."""
+    return compare(system, catalogue, auditor, years=4000)

@@ -62,6 +62,8 @@ def _influences(
     setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], chosen: int, spread: Spread
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
+    if len(setting.candidates) < 2:
+        return ()
     from SALib.analyze import sobol as analysis
     from SALib.sample import sobol as sampling
 
