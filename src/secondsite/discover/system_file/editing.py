@@ -27,13 +27,18 @@ from secondsite.model.system import System
 def revise(text: str, file: str, system: System) -> str:
     """``text`` with the values and marks of ``system``. Raises `InputError`."""
     document = parse(text, file)
-    now = system_of(document)
+    return revise_document(document, system_of(document), system)
+
+
+def revise_document(document: Document, now: System, system: System) -> str:
+    """As `revise`, for a text that was read already: ``now`` is what it says."""
     editor = _Editor(document, now.marks, Writer(canonical(system).marks))
     editor.noun(document.root, now, system, "")
     revised = editor.applied()
-    if _reads_as(revised, file) != system:
+    says = now if revised == document.text else _reads_as(revised, document.file)
+    if says != system:
         raise InputError.at(
-            file,
+            document.file,
             "is written in a way that cannot be edited in place (aliases, or several entries on one line)",
             "write each entry on its own line, or name another file with --file and merge by hand",
         )

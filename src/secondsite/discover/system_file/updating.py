@@ -11,9 +11,10 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.discover.system_file.editing import revise
+from secondsite.discover.system_file.document import parse
+from secondsite.discover.system_file.editing import revise_document
 from secondsite.discover.system_file.merging import carry_over, merge
-from secondsite.discover.system_file.reading import load_system, load_text, read_system
+from secondsite.discover.system_file.reading import load_system, load_text, read_system, system_of
 from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.schema import identity, join
 from secondsite.discover.system_file.writing import write_system
@@ -61,14 +62,15 @@ def plan(path: Path, found: System, *, live: bool) -> Update:
         text = write_system(found)
         return Update(path, None, text, read_system(text, str(path)), text, notes)
     before = load_text(path)
-    yours = read_system(before, str(path))
+    document = parse(before, str(path))
+    yours = system_of(document)
     base, base_notes = _last_discovered(path)
     if base and not live:
         found = carry_over(base, found)
     _refuse_flaws(found)
     merged = merge(base, yours, found)
     _refuse_flaws(merged.system)
-    after = revise(before, str(path), merged.system)
+    after = revise_document(document, yours, merged.system)
     return Update(path, before, after, merged.system, write_system(found), (*notes, *base_notes, *merged.notes))
 
 
