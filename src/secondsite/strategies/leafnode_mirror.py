@@ -16,8 +16,11 @@ from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.requirements import PROMOTES, older
-from secondsite.strategies.sizing import all_streams
-from secondsite.strategies.steps import blocked_step, make_step, restore_consumers
+from secondsite.strategies.steps import (
+    blocked_step,
+    promote_mirrors,
+    restore_consumers,
+)
 
 
 @frozen
@@ -69,14 +72,5 @@ class LeafnodeMirror:
                     after,
                 ),
             )
-        promote = make_step(
-            kit,
-            Verb.PROMOTE_STREAMS,
-            "remove the mirror of every stream and give it its subjects",
-            "promote.leafnode",
-            check="each stream has no mirror, lists its subjects and acknowledges a probe",
-            after=(after,),
-            region=kit.second.name,
-            targets=tuple(stream.name for stream in all_streams(kit.system)),
-        )
+        promote = promote_mirrors(kit, "remove the mirror of every stream and give it its subjects", after)
         return promote, restore_consumers(kit, promote.id)

@@ -6,14 +6,17 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.nats import NatsCluster
-from secondsite.model.procedure import Step, Verb
+from secondsite.model.procedure import Step
 from secondsite.strategies import requirements, services
 from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.requirements import CURRENT
-from secondsite.strategies.sizing import all_streams
-from secondsite.strategies.steps import make_step, restore_consumers
+from secondsite.strategies.steps import (
+    free_subjects,
+    promote_mirrors,
+    restore_consumers,
+)
 from secondsite.strategies.supercluster_mirror import joined, mirrored_pair
 
 PLAN = "synadia"
@@ -56,14 +59,6 @@ class Managed:
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
         del deployment
-        promote = make_step(
-            kit,
-            Verb.PROMOTE_STREAMS,
-            "promote the mirrors through the provider's JetStream API",
-            "promote.witness",
-            check="each stream has no mirror, lists its subjects and acknowledges a probe",
-            after=(after,),
-            region=kit.second.name,
-            targets=tuple(stream.name for stream in all_streams(kit.system)),
-        )
-        return promote, restore_consumers(kit, promote.id)
+        free = free_subjects(kit, after)
+        promote = promote_mirrors(kit, "promote the mirrors through the provider's JetStream API", free.id)
+        return free, promote, restore_consumers(kit, promote.id)

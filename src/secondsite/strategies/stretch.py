@@ -41,7 +41,9 @@ class Stretch:
         )
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return (*stream_link(kit, kit.second, "route"), *stream_link(kit, kit.third, "route"))
+        far = (*stream_link(kit, kit.second, "route"), *stream_link(kit, kit.third, "route"))
+        trips = {region.name: kit.rtt_ms(kit.home, region).quantile(0.5) / 1000 for region in (kit.second, kit.third)}
+        return tuple(evolve(link, rtt_s=trips[link.target]) for link in far)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         """Acknowledged means stored in two regions: the loss of one loses nothing."""

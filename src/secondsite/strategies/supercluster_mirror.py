@@ -10,14 +10,20 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.nats import GatewayLink, NatsCluster
-from secondsite.model.procedure import Step, Verb
+from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.requirements import PROMOTES, RESCUES, older
-from secondsite.strategies.sizing import all_streams
-from secondsite.strategies.steps import blocked_step, make_step, restore_consumers
+from secondsite.strategies.steps import (
+    blocked_step,
+    free_subjects,
+    included_in,
+    make_step,
+    promote_mirrors,
+    restore_consumers,
+)
 
 
 def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
@@ -93,6 +99,7 @@ class SuperclusterMirror:
             reversible=False,
             approval=True,
         )
+        rescue = evolve(rescue, method=QuorumMethod.RESCUE)
         approve = make_step(
             kit,
             Verb.DECIDE,
@@ -103,17 +110,9 @@ class SuperclusterMirror:
             step_id="approve",
             by_person=True,
         )
-        promote = make_step(
-            kit,
-            Verb.PROMOTE_STREAMS,
-            "remove the mirror of every stream and give it the origin's subjects",
-            "promote.leafnode",
-            check="each stream has no mirror, lists its subjects and acknowledges a probe",
-            after=(rescue.id,),
-            region=kit.second.name,
-            targets=tuple(stream.name for stream in all_streams(kit.system)),
-        )
-        return approve, rescue, promote, restore_consumers(kit, promote.id)
+        free = evolve(free_subjects(kit, rescue.id), duration=included_in("quorum.rescue", kit))
+        promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
+        return approve, rescue, free, promote, restore_consumers(kit, promote.id)
 
 
 def _voters(deployment: Deployment) -> tuple[int, int]:

@@ -12,8 +12,12 @@ from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.requirements import PROMOTES, older
-from secondsite.strategies.sizing import all_streams
-from secondsite.strategies.steps import blocked_step, make_step, restore_consumers
+from secondsite.strategies.steps import (
+    blocked_step,
+    free_subjects,
+    promote_mirrors,
+    restore_consumers,
+)
 from secondsite.strategies.supercluster_mirror import gateway_requirement, joined, mirrored_pair
 
 
@@ -57,14 +61,6 @@ class SuperclusterMirrorWitness:
         if any(older(cluster, PROMOTES) for cluster in deployment.clusters):
             why = "nats-server below 2.12 refuses to promote a mirror (400/10055)"
             return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
-        promote = make_step(
-            kit,
-            Verb.PROMOTE_STREAMS,
-            "rename the lost origins' subjects (a timeout is unknown: look), then promote every mirror",
-            "promote.witness",
-            check="each stream has no mirror, lists its subjects and acknowledges a probe",
-            after=(after,),
-            region=kit.second.name,
-            targets=tuple(stream.name for stream in all_streams(kit.system)),
-        )
-        return promote, restore_consumers(kit, promote.id)
+        free = free_subjects(kit, after)
+        promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
+        return free, promote, restore_consumers(kit, promote.id)
