@@ -107,6 +107,11 @@ def test_what_is_left_out_has_the_charts_defaults(tmp_path: Path) -> None:
     assert found.system.marks["services.nats.replicas"].origin is Origin.ASSUMED
 
 
+def test_without_a_cluster_it_is_one_server(tmp_path: Path) -> None:
+    found = discovered(tmp_path, {"values.yaml": "config: {cluster: {replicas: 3}, jetstream: {enabled: true}}\n"})
+    assert [cluster.servers for cluster in found.system.nats] == [1]
+
+
 def test_values_and_streams_are_one_cluster(tmp_path: Path) -> None:
     stream = (
         "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nmetadata: {name: s}\nspec: {name: S, subjects: [s]}\n"

@@ -262,7 +262,8 @@ def test_a_cycle_of_kustomizations_is_an_error(tmp_path: Path) -> None:
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
     root = write(tmp_path, {"a/web.yaml": DEPLOYMENT})
-    (root / "a" / "again").symlink_to(root, target_is_directory=True)
+    for name in ("again", "and-again"):
+        (root / "a" / name).symlink_to(root, target_is_directory=True)
     (root / "a" / "self.yaml").symlink_to("self.yaml")
     assert [one.kind for one in find([root], root).resources] == ["Deployment", "ConfigMap"]
 

@@ -148,6 +148,13 @@ def test_requests_are_those_of_the_pod_and_limits_those_of_the_main_container(tm
     assert found.memory_limit_bytes == 1024**3
 
 
+def test_a_sum_over_containers_says_so(tmp_path: Path) -> None:
+    side = "resources: {requests: {cpu: 1}}}, {name: side, image: x, resources: {requests: {cpu: 1}}"
+    found = discovered(tmp_path, {"a.yaml": deployment(container=side)})
+    assert found.system.services[0].cpu_request_cores == 2
+    assert found.system.marks["services.app.cpu_request"].why == "2 containers of the pod together"
+
+
 def test_a_daemon_set_runs_on_nodes_that_nobody_counted(tmp_path: Path) -> None:
     text = deployment().replace("Deployment", "DaemonSet")
     found = discovered(tmp_path, {"a.yaml": text})
@@ -167,17 +174,18 @@ def test_a_deployments_claim_is_its_volume(tmp_path: Path) -> None:
     ]
 
 
-def test_redis_that_keeps_its_data_is_no_cache(tmp_path: Path) -> None:
-    text = """
+@pytest.mark.parametrize(("more", "loss"), [("", Loss.DATA), (", --maxmemory-policy, allkeys-lfu", Loss.CACHE)])
+def test_redis_that_keeps_its_data_and_evicts_none_is_no_cache(tmp_path: Path, more: str, loss: Loss) -> None:
+    text = f"""
     apiVersion: apps/v1
     kind: StatefulSet
-    metadata: {name: r}
+    metadata: {{name: r}}
     spec:
-      template: {spec: {containers: [{name: r, image: "redis:7", args: [--appendonly, "yes"]}]}}
-      volumeClaimTemplates: [{metadata: {name: d}, spec: {resources: {requests: {storage: 1Gi}}}}]
+      template: {{spec: {{containers: [{{name: r, image: "redis:7", args: [--appendonly, "yes"{more}]}}]}}}}
+      volumeClaimTemplates: [{{metadata: {{name: d}}, spec: {{resources: {{requests: {{storage: 1Gi}}}}}}}}]
     """
     (store,) = discovered(tmp_path, {"a.yaml": text}).system.stores
-    assert (store.loss, store.persistent) == (Loss.DATA, True)
+    assert (store.loss, store.persistent) == (loss, True)
 
 
 BACKENDS = """
@@ -222,10 +230,14 @@ def test_dependencies_are_found_in_mounted_configuration_with_their_line(tmp_pat
     data:
       app.ini: |
         [database]
+        # url = redis://cache.other:6379
         url = postgres://db:5432/x
+        me = http://app:80
     """
     app = deployment(pod="volumes: [{name: c, configMap: {name: c}}],")
-    texts = [app, deployment("db", "x/db:1"), BACKENDS, config]
+    cache = deployment("cache", "x/cache:1", metadata="namespace: other,")
+    itself = "apiVersion: v1\nkind: Service\nmetadata: {name: app}\nspec: {selector: {app: app}}\n"
+    texts = [app, deployment("db", "x/db:1"), cache, BACKENDS, config, itself]
     found = discovered(tmp_path, {"a.yaml": "---\n".join(dedent(text).lstrip() for text in texts)})
     assert found.system.services[0].depends_on == ("db",)
     assert line_at(tmp_path, str(found.system.marks["services.app.depends_on"].place)) == "url = postgres://db:5432/x"
@@ -372,6 +384,8 @@ spec:
         ("A", "(time() - backup_time) / 3600 > 24", "backup-age", 24),
         ("BackupFailed", "kube_job_status_failed > 0", "backup-age", None),
         ("A", "jetstream_mirror_lag_seconds > 60", "mirror-lag", 60),
+        ("A", "time() - backup_time > (26 * 3600)", "backup-age", 93600),
+        ("A", "time() - backup_time > 3600 / 2 and on() up == 1", "backup-age", 1800),
         ("A", "jetstream_mirror_lag > 1000", "mirror-lag", None),
         ("A", "up == 0", "availability", 0),
         ("ApiDown", "x > 1", "availability", 0),
@@ -460,6 +474,22 @@ def test_an_old_ingress_and_a_gateway_that_is_not_here(tmp_path: Path) -> None:
     ]
     assert (found.traffic.host, found.traffic.ttl_s) == ("shop.example.com", 300)
     assert found.marks["traffic.ttl"].origin is Origin.ASSUMED
+
+
+def test_the_host_whose_record_is_described_comes_first(tmp_path: Path) -> None:
+    text = """
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: docs}
+    spec: {rules: [{host: docs.example.com}]}
+    ---
+    apiVersion: networking.k8s.io/v1
+    kind: Ingress
+    metadata: {name: api, annotations: {external-dns.alpha.kubernetes.io/ttl: "30"}}
+    spec: {rules: [{host: api.example.com}]}
+    """
+    traffic = discovered(tmp_path, {"a.yaml": text}).system.traffic
+    assert (traffic.host, traffic.ttl_s) == ("api.example.com", 30)
 
 
 def test_a_health_check_on_the_record_switches_by_itself(tmp_path: Path) -> None:
