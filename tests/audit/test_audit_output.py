@@ -173,3 +173,12 @@ def test_fingerprints_outlive_moved_lines(hazards: tuple[Hazard, ...]) -> None:
     ]
     assert prints[0] == prints[1]
     assert len({json.dumps(one) for one in prints[0]}) == len(hazards)
+
+
+def test_brief_says_where_and_what_of_open_hazards_only(hazards: tuple[Hazard, ...]) -> None:
+    text = audit_text.render_brief(hazards).plain
+    assert "manifests/api deploy.yaml:31:15  api runs" in text
+    assert "postgres runs postgres, whatever that is" in text
+    assert "route" not in text
+    assert "remedy" not in text
+    assert text.endswith("3 hazards: 0 fatal, 1 high, 2 medium, 0 low; 1 waived")

@@ -25,6 +25,7 @@ def audit(
     json: Annotated[bool, Parameter(negative="")] = False,
     fail_on: Literal["fatal", "high", "medium", "low", "never"] = "high",
     rules: Annotated[bool, Parameter(negative="")] = False,
+    brief: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Find what endangers the contracts: each hazard with its place, why, and what to do.
 
@@ -40,22 +41,26 @@ def audit(
         Exit with 1 when a hazard is at least this severe and not waived.
     rules
         List every rule, and audit nothing.
+    brief
+        Text with a line for each hazard: where and what.
     """
     if rules:
         console = audit_text.console()
         console.print(audit_text.render_rules(RULES, console.width))
         return EXIT_HOLDS
     hazards = find(load_system(file))
-    _print(hazards, "json" if json else form)
+    _print(hazards, "json" if json else form, brief=brief)
     failing = fail_on != "never" and at_or_above(hazards, Severity(fail_on))
     return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
 
 
-def _print(hazards: tuple[Hazard, ...], form: Form) -> None:
+def _print(hazards: tuple[Hazard, ...], form: Form, *, brief: bool) -> None:
     if form == "json":
         print(audit_json.render(hazards))
     elif form == "sarif":
         print(sarif.render(hazards, RULES, Path.cwd()))
     else:
         console = audit_text.console()
-        console.print(audit_text.render(hazards, RULES, console.width))
+        width = console.width
+        whole = audit_text.render_brief(hazards, width) if brief else audit_text.render(hazards, RULES, width)
+        console.print(whole)

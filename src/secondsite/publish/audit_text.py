@@ -31,6 +31,17 @@ def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH)
     return Text("\n").join([*_lines(hazards, whys, width), summary(hazards)])
 
 
+def render_brief(hazards: Sequence[Hazard], width: int = WIDTH) -> Text:
+    """Where and what, a line or two for each that is not waived, and a line that counts them."""
+    blocks: list[Text] = []
+    for severity in Severity:
+        mine = [hazard for hazard in hazards if hazard.severity is severity and not hazard.waived]
+        if mine:
+            blocks.append(Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity]))
+        blocks += [_told("", f"{hazard.place}  {hazard.message}", width, indent=2) for hazard in mine]
+    return Text("\n").join([*blocks, summary(hazards)])
+
+
 def _lines(hazards: Sequence[Hazard], whys: dict[str, str], width: int) -> Iterator[Text]:
     for severity in Severity:
         mine = [hazard for hazard in hazards if hazard.severity is severity]
