@@ -12,6 +12,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.mark import Origin
 from secondsite.model.nats import GatewayLink
 from secondsite.model.service import Spreading
+from secondsite.model.units import Bytes, Cores, Seconds
 
 MI, GI = 1024**2, 1024**3
 VALUES = """
@@ -64,14 +65,18 @@ def test_values_are_read_as_the_chart_reads_them(tmp_path: Path) -> None:
     found = discovered(tmp_path, {"values.yaml": VALUES})
     (service,), (cluster,) = found.system.services, found.system.nats
     assert (service.name, service.replicas, service.tag) == ("nats", 5, "2.12.1-alpine")
-    assert (service.cpu_request_cores, service.memory_request_bytes, service.memory_limit_bytes) == (2, 4 * GI, 8 * GI)
+    assert (service.cpu_request_cores, service.memory_request_bytes, service.memory_limit_bytes) == (
+        Cores(2),
+        Bytes(4 * GI),
+        Bytes(8 * GI),
+    )
     assert (service.spread_nodes, service.spread_zones) == (Spreading.REQUIRED, Spreading.PREFERRED)
     assert [(volume.size_bytes, volume.storage_class) for volume in service.volumes] == [(20 * GI, "fast")]
     assert service.disruption_budget is not None
     assert service.disruption_budget.max_unavailable == 1
     assert (cluster.servers, cluster.version, cluster.jetstream) == (5, "2.12.1-alpine", True)
     assert (cluster.max_file_bytes, cluster.max_memory_bytes) == (20 * GI, 512 * MI)
-    assert (cluster.domain, cluster.sync_interval_s, cluster.system_account) == ("east", 0, "SYS")
+    assert (cluster.domain, cluster.sync_interval_s, cluster.system_account) == ("east", Seconds(0), "SYS")
     assert cluster.route_tls
     assert cluster.reject_unknown_gateways
     assert cluster.gateways == (GatewayLink("west"),)

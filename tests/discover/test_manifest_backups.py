@@ -13,6 +13,7 @@ from manifest_tree import discovered, line_at
 from secondsite.discover.cron import longest_gap_s
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.errors import InputError
+from secondsite.model.units import Seconds
 
 CRON_JOB = """
 apiVersion: batch/v1
@@ -178,7 +179,7 @@ def test_a_finding_in_a_script_leads_to_its_line(tmp_path: Path) -> None:
     marks = found.system.marks
     assert line_at(tmp_path, str(marks["backups.n.errors_swallowed"].place)) == "pg_dump > /out/x || true"
     assert line_at(tmp_path, str(marks["backups.n.retention"].place)) == "find /out -mtime +3 -delete"
-    assert found.system.backups[0].retention_s == 3 * 86400
+    assert found.system.backups[0].retention_s == Seconds(3 * 86400)
 
 
 def test_velero_saves_volumes_unless_told_not_to(tmp_path: Path) -> None:

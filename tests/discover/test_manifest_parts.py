@@ -19,6 +19,7 @@ from secondsite.model.mark import Origin
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service, Spreading
 from secondsite.model.store import Loss
+from secondsite.model.units import Cores, Seconds
 
 
 def deployment(
@@ -151,7 +152,7 @@ def test_requests_are_those_of_the_pod_and_limits_those_of_the_main_container(tm
 def test_a_sum_over_containers_says_so(tmp_path: Path) -> None:
     side = "resources: {requests: {cpu: 1}}}, {name: side, image: x, resources: {requests: {cpu: 1}}"
     found = discovered(tmp_path, {"a.yaml": deployment(container=side)})
-    assert found.system.services[0].cpu_request_cores == 2
+    assert found.system.services[0].cpu_request_cores == Cores(2)
     assert found.system.marks["services.app.cpu_request"].why == "2 containers of the pod together"
 
 
@@ -251,8 +252,8 @@ def env(**values: str) -> str:
     ("values", "client"),
     [
         ({"NATS_URL": "nats://u:secret@a:4222, tls://b:4222"}, NatsClient(servers=("nats://a:4222", "tls://b:4222"))),
-        ({"NATS_PING_INTERVAL": "5s"}, NatsClient(ping_interval_s=5.0)),  # type: ignore[arg-type] # a NewType of float
-        ({"NATS_PING_INTERVAL_MS": "2500"}, NatsClient(ping_interval_s=2.5)),  # type: ignore[arg-type] # as above
+        ({"NATS_PING_INTERVAL": "5s"}, NatsClient(ping_interval_s=Seconds(5.0))),
+        ({"NATS_PING_INTERVAL_MS": "2500"}, NatsClient(ping_interval_s=Seconds(2.5))),
         ({"NATS_MAX_OUTSTANDING_PINGS": "2"}, NatsClient(max_outstanding_pings=2)),
         ({"NATS_MAX_RECONNECT_ATTEMPTS": "-1"}, NatsClient(max_reconnects=-1)),
         ({"NATS_DONT_RANDOMIZE": "true"}, NatsClient(randomize=False)),
@@ -271,7 +272,7 @@ def test_the_nats_client_by_its_settings(tmp_path: Path, values: dict[str, str],
         ({"EVENT_BUFFER_SIZE": "50", "EVENT_BUFFER_DIR": "/var/spool"}, AckBuffer(50, durable=True)),
         (
             {"PUBLISH_QUEUE_CAPACITY": "9", "CIRCUIT_FAILURE_THRESHOLD": "7", "CIRCUIT_RESET_TIMEOUT_MS": "1500"},
-            AckBuffer(9, after_failures=7, half_open_after_s=1.5),  # type: ignore[arg-type] # a NewType of float
+            AckBuffer(9, after_failures=7, half_open_after_s=Seconds(1.5)),
         ),
         ({"READ_BUFFER_SIZE": "4096"}, None),
         ({"WORK_QUEUE_SIZE": "10"}, None),
@@ -392,9 +393,11 @@ spec:
         ("A", "cpu > 0.9", "other", None),
     ],
 )
-def test_what_an_alert_guards(tmp_path: Path, name: str, expression: str, guards: str, threshold: float | None) -> None:
+def test_what_an_alert_guards(
+    tmp_path: Path, name: str, expression: str, guards: str, threshold: Seconds | None
+) -> None:
     (alert,) = discovered(tmp_path, {"a.yaml": RULE.format(name=name, expression=expression)}).system.alerts
-    assert (alert.guards, alert.threshold_s, alert.hold_s) == (guards, threshold, 300)
+    assert (alert.guards, alert.threshold_s, alert.hold_s) == (guards, threshold, Seconds(300))
 
 
 def test_alerts_of_one_name_are_numbered(tmp_path: Path) -> None:
@@ -442,7 +445,7 @@ def test_the_configuration_that_the_server_is_started_with_is_read(tmp_path: Pat
         "2.12.3-alpine",
         3,
         True,
-        0,
+        Seconds(0),
     )
     assert cluster.max_file_bytes == 2 * 1024**3
     marks = found.system.marks
@@ -472,7 +475,7 @@ def test_an_old_ingress_and_a_gateway_that_is_not_here(tmp_path: Path) -> None:
     assert [(gateway.name, gateway.service, gateway.routes_to) for gateway in found.gateways] == [
         ("nginx", "", ("app",))
     ]
-    assert (found.traffic.host, found.traffic.ttl_s) == ("shop.example.com", 300)
+    assert (found.traffic.host, found.traffic.ttl_s) == ("shop.example.com", Seconds(300))
     assert found.marks["traffic.ttl"].origin is Origin.ASSUMED
 
 
@@ -489,7 +492,7 @@ def test_the_host_whose_record_is_described_comes_first(tmp_path: Path) -> None:
     spec: {rules: [{host: api.example.com}]}
     """
     traffic = discovered(tmp_path, {"a.yaml": text}).system.traffic
-    assert (traffic.host, traffic.ttl_s) == ("api.example.com", 30)
+    assert (traffic.host, traffic.ttl_s) == ("api.example.com", Seconds(30))
 
 
 def test_a_health_check_on_the_record_switches_by_itself(tmp_path: Path) -> None:
@@ -504,7 +507,7 @@ def test_a_health_check_on_the_record_switches_by_itself(tmp_path: Path) -> None
         external-dns.alpha.kubernetes.io/aws-health-check-id: abc
     """
     traffic = discovered(tmp_path, {"a.yaml": text}).system.traffic
-    assert (traffic.host, traffic.ttl_s, traffic.automatic) == ("shop.example.com", 120, True)
+    assert (traffic.host, traffic.ttl_s, traffic.automatic) == ("shop.example.com", Seconds(120), True)
 
 
 def test_the_region_is_read_from_the_nodes_that_are_asked_for(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from manifest_tree import discovered, line_at
 from secondsite.model.errors import InputError
 from secondsite.model.mark import Origin as MarkOrigin
 from secondsite.model.nats import Consumer, Discard, NatsCluster, Origin, Retention, Storage, Stream
+from secondsite.model.units import Seconds
 
 WANTED = Stream(
     name="JOBS",
@@ -18,10 +19,10 @@ WANTED = Stream(
     storage=Storage.MEMORY,
     discard=Discard.NEW,
     replicas=3,
-    max_age_s=3600.0,  # type: ignore[arg-type] # a NewType of float
+    max_age_s=Seconds(3600),
     max_messages=1000,
     max_messages_per_subject=10,
-    duplicate_window_s=60.0,  # type: ignore[arg-type] # as above
+    duplicate_window_s=Seconds(60),
     consumers=(Consumer("worker", filter_subject="jobs.a", max_deliver=5),),
 )
 JSON = """
@@ -135,7 +136,12 @@ def test_mirrors_sources_and_buckets(tmp_path: Path) -> None:
     mirror, sourced, bucket = clusters(tmp_path, text)[0].streams
     assert mirror.mirror == Origin("JOBS", "hub")
     assert (sourced.sources, sourced.placement) == ((Origin("A"), Origin("B")), "eu,ssd")
-    assert (bucket.name, bucket.kind, bucket.subjects, bucket.max_age_s) == ("KV_flags", "kv", ("$KV.flags.>",), 3600)
+    assert (bucket.name, bucket.kind, bucket.subjects, bucket.max_age_s) == (
+        "KV_flags",
+        "kv",
+        ("$KV.flags.>",),
+        Seconds(3600),
+    )
 
 
 TWO = """

@@ -53,9 +53,7 @@ def find(paths: Sequence[Path], base: Path, *, kubectl: bool = False) -> Found:
 
 def _shown(path: Path, base: Path) -> str:
     """Relative to the base where it lies below it; as given otherwise."""
-    absolute = Path(os.path.normpath(base / path))
-    root = Path(os.path.normpath(base.absolute()))
-    absolute = absolute if absolute.is_absolute() else absolute.absolute()
+    absolute, root = (Path(os.path.normpath(one.absolute())) for one in (path, base))
     return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else os.path.normpath(path)
 
 
