@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Axis, Block, Candidate, Scores, Setting, score
+from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Axis, Candidate, Scores, Setting, score
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -29,6 +30,9 @@ from secondsite.model.mark import Mark, Origin
 from secondsite.model.procedure import Procedure
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +66,8 @@ def test_draws_give_the_same_scores_however_they_are_split(setting: Setting, axe
     names = tuple(axis.name for axis in axes)
     factors = np.random.default_rng(1).uniform(0.5, 2, (7, len(names)))
 
-    def backwards(task: Callable[[Block], Scores], blocks: Sequence[Block]) -> Sequence[Scores]:
-        return [task(block) for block in reversed(blocks)][::-1]
+    def backwards(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+        return [task(item) for item in reversed(items)][::-1]
 
     whole = score(setting, names, factors)
     rows = [score(setting, names, factors[[i]], backwards) for i in range(len(factors))]

@@ -1,14 +1,102 @@
-"""Spreading a study over a Dask cluster."""
+"""Spreading a study over a Dask cluster: the same numbers as here, sooner.
+
+A cluster is used only when it answers in bounded time and every worker has this version of secondsite and of
+numpy, since figures that depend on which worker drew them would be worth nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, TypeVar
 
-from secondsite.evaluate.study import Spread, here
+from secondsite.evaluate.study import Spread
+from secondsite.model.errors import InputError, MachineError, SecondsiteError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+TIMEOUT_S = 10.0
+_SCHEME = "dask://"
+_SAME = ("secondsite", "numpy")
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @contextmanager
-def spread_over(address: str) -> Iterator[Spread]:
-    del address
-    yield here
+def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Spread]:
+    """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
+    if not address.startswith(_SCHEME):
+        raise InputError.at(
+            "--workers", f"{address!r} is no cluster", "write dask://HOST:PORT, the scheduler's address"
+        )
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError as error:
+        raise MachineError.at(
+            "--workers", "dask is not installed here", "pip install 'secondsite[dask]', or leave --workers out"
+        ) from error
+    try:
+        contact = f"tcp://{address.removeprefix(_SCHEME)}"
+        client = Client(contact, timeout=timeout_s, set_as_default=False)  # type: ignore[no-untyped-call] # theirs
+    except (OSError, ValueError) as error:
+        raise _unusable(address, f"no scheduler answers within {timeout_s:g} s ({error})") from error
+    with client:
+        _check(client, address, timeout_s)
+
+        def spread(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+            try:
+                futures = client.map(task, items, pure=False)
+                found: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
+            except (KilledWorker, CancelledError, OSError) as error:
+                raise _unusable(address, f"the cluster was lost on the way ({error})") from error
+            return found
+
+        yield spread
+
+
+def _check(client: Client, address: str, timeout_s: float) -> None:
+    try:
+        client.wait_for_workers(1, timeout=timeout_s)
+    except TimeoutError as error:
+        raise _unusable(address, f"the scheduler has no worker within {timeout_s:g} s") from error
+    here = tuple(version(package) for package in _SAME)
+    for worker in client.scheduler_info(n_workers=-1)["workers"]:
+        there = _versions(client, worker, address, timeout_s)
+        if there != here:
+            shown = (
+                " ".join(f"{n} {v or 'missing'}" for n, v in zip(_SAME, kind, strict=True)) for kind in (there, here)
+            )
+            raise _unusable(address, "worker {} has {}, here is {}".format(worker, *shown))
+
+
+def _versions(client: Client, worker: str, address: str, timeout_s: float) -> tuple[str, ...]:
+    future = client.submit(installed, _SAME, workers=[worker], pure=False)
+    try:
+        found: tuple[str, ...] = future.result(timeout=timeout_s)
+    except ModuleNotFoundError:
+        return ("",) * len(_SAME)
+    except TimeoutError as error:
+        raise _unusable(address, f"worker {worker} does not answer within {timeout_s:g} s") from error
+    return found
+
+
+def installed(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Versions, empty where there is none; runs on a worker."""
+    return tuple(_version(package) for package in packages)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _unusable(address: str, what: str) -> SecondsiteError:
+    return MachineError.at(
+        f"--workers {address}", what, "start it with the same environment as here, or leave --workers out"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate import recommend
@@ -48,6 +49,21 @@ def compare(
         pareto=pareto(assessments, provider),
         recommendation=_recommendation(assessor, plans, assessments, provider, spread),
     )
+
+
+def evaluate_many(
+    systems: Sequence[System],
+    catalogue: Catalogue,
+    auditor: Auditor,
+    *,
+    seed: int = 1,
+    years: int = YEARS,
+    strategies: Sequence[Strategy] = STRATEGIES,
+    spread: Spread = here,
+) -> tuple[Evaluation, ...]:
+    """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""
+    alone = partial(compare, catalogue=catalogue, auditor=auditor, seed=seed, years=years, strategies=tuple(strategies))
+    return tuple(spread(alone, systems))
 
 
 def _recommendation(

@@ -9,7 +9,7 @@ over workers, and give the same numbers wherever they run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeVar
 
 import numpy as np
 from attrs import define, field, frozen
@@ -39,7 +39,14 @@ OUTAGE, LOST_WRITE, ENGINEER = (
 )
 INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours to get there"
 
-Spread: TypeAlias = Callable[[Callable[["Block"], "Scores"], Sequence["Block"]], Sequence["Scores"]]
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Spread(Protocol):
+    """Does a task for every item, wherever; results come in the order of the items."""
+
+    def __call__(self, task: Callable[[A], B], items: Sequence[A], /) -> Sequence[B]: ...
 
 
 @frozen
@@ -109,9 +116,9 @@ class Scores:
         return np.asarray(np.argmin(np.where(tied, self.preference[:, None], np.iinfo(np.int64).max), axis=0))
 
 
-def here(task: Callable[[Block], Scores], blocks: Sequence[Block]) -> Sequence[Scores]:
-    """Spreads nothing: one block after the other, in this process."""
-    return [task(block) for block in blocks]
+def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+    """Spreads nothing: one item after the other, in this process."""
+    return [task(item) for item in items]
 
 
 def score(setting: Setting, names: tuple[str, ...], factors: Samples, spread: Spread = here) -> Scores:

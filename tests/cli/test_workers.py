@@ -1,0 +1,178 @@
+"""A study on a real Dask cluster of two workers gives the very numbers it gives here."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli import workers
+from secondsite.cli.workers import installed, spread_over
+from secondsite.evaluate.assess import Assessor
+from secondsite.evaluate.compare import compare, evaluate_many, study_setting
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.hazard import Hazard
+from secondsite.model.load import Load
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+
+STRATEGIES = tuple(map(Strategy.parse, ("single-region/none/manual", "backup-restore/backup", "warm-standby/backup")))
+
+
+def no_hazards(system: System, deployment: Deployment, procedures: tuple[Procedure, ...]) -> tuple[Hazard, ...]:
+    del system, deployment, procedures
+    return ()
+
+
+def _dask(*arguments: str) -> subprocess.Popen[bytes]:
+    folder = Path(__file__).parent
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": str(folder), "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false"},
+    )
+
+
+def _scheduler(contact: Path) -> subprocess.Popen[bytes]:
+    return _dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact))
+
+
+def _address(contact: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + 60
+    while not contact.exists() or not contact.read_text():
+        assert process.poll() is None, "the scheduler ended"
+        assert time.monotonic() < deadline, "the scheduler did not start"
+        time.sleep(0.1)
+    return str(json.loads(contact.read_text())["address"])
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Workers first: they would wait for a scheduler that is gone."""
+    for process in reversed(processes):
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("dask")
+    processes = [_scheduler(folder / "contact.json")]
+    try:
+        address = _address(folder / "contact.json", processes[0])
+        for number in (1, 2):
+            local = str(folder / f"worker{number}")
+            processes.append(
+                _dask(
+                    *("worker", address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard"),
+                    *("--nthreads", "1", "--local-directory", local),
+                )
+            )
+        yield address.replace("tcp://", "dask://")
+    finally:
+        _end(processes)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_numbers(cluster: str, system: System) -> None:
+    catalogue = load_catalogue()
+    here = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES)
+    with spread_over(cluster, 60) as spread:
+        there = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES, spread=spread)
+        busier = evolve(system, name="busier", load=Load(mean_per_s=400.0))
+        many = evaluate_many((system, busier), catalogue, no_hazards, years=500, strategies=STRATEGIES, spread=spread)
+    assert there.recommendation.stability == here.recommendation.stability
+    assert there.recommendation.influences == here.recommendation.influences
+    assert there.recommendation.flips == here.recommendation.flips
+    assert [evaluation.system.name for evaluation in many] == ["small", "busier"]
+    assert _figures(many[0]) == _figures(here)
+    assert _figures(many[1]) != _figures(here)
+
+
+def _figures(evaluation: Evaluation) -> list[tuple[str, float]]:
+    return [(name, figure.mean) for a in evaluation.assessments for name, figure in a.figures()]
+
+
+@pytest.mark.slow
+def test_scores_are_bit_identical(cluster: str, system: System) -> None:
+    import numpy as np
+
+    from secondsite.evaluate.study import score
+
+    catalogue = load_catalogue()
+    here = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES)
+    setting = study_setting(Assessor(system, catalogue, 1, no_hazards), here.assessments, "aws")
+    names = ("lag.share", "fault.region.rate", "decide.automatic")
+    factors = np.random.default_rng(1).uniform(0.5, 2, (600, 3))
+    local = score(setting, names, factors)
+    with spread_over(cluster, 60) as spread:
+        remote = score(setting, names, factors, spread)
+    assert (local.owning_usd == remote.owning_usd).all()
+    assert (local.breached == remote.breached).all()
+
+
+@pytest.mark.slow
+def test_another_version_on_a_worker_is_refused(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "version", lambda package: f"{package}-of-tomorrow")
+    with pytest.raises(MachineError, match=r"worker tcp.* has secondsite .* here is secondsite secondsite-of-tomorrow"):
+        spread_over(cluster, 60).__enter__()
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_refused(tmp_path: Path) -> None:
+    contact = tmp_path / "contact.json"
+    process = _scheduler(contact)
+    try:
+        address = _address(contact, process).replace("tcp://", "dask://")
+        with pytest.raises(MachineError, match="no worker within 1 s"):
+            spread_over(address, 1).__enter__()
+    finally:
+        _end([process])
+
+
+def test_a_cluster_that_is_not_there_is_told_soon() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.monotonic()
+    with pytest.raises(MachineError, match=r"no scheduler answers within 1 s.*leave --workers out"):
+        spread_over(f"dask://127.0.0.1:{port}", 1).__enter__()
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("address", ["dask://nonsense", "dask://", "dask://host:port"])
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(MachineError, match="no scheduler answers"):
+        spread_over(address, 1).__enter__()
+
+
+@pytest.mark.parametrize("address", ["localhost:8786", "", "ssh://host"])
+def test_only_dask_is_spoken(address: str) -> None:
+    with pytest.raises(InputError, match="write dask://HOST:PORT"):
+        spread_over(address).__enter__()
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MachineError, match=r"pip install 'secondsite\[dask\]'"):
+        spread_over("dask://127.0.0.1:1").__enter__()
+
+
+def test_a_missing_package_has_no_version() -> None:
+    assert installed(("numpy", "no-such-package"))[1] == ""
