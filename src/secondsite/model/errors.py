@@ -7,6 +7,7 @@ The exit codes are part of the interface (see docs/adr/0001): 0 holds, 1 does no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from attrs import frozen
 
@@ -42,7 +43,7 @@ class SecondsiteError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     @classmethod
-    def at(cls, place: Place | str, what: str, remedy: str) -> SecondsiteError:
+    def at(cls, place: Place | str, what: str, remedy: str) -> Self:
         """One problem at one place; a string place is a file, a URL or an option name."""
         return cls([Problem(place if isinstance(place, Place) else Place(place), what, remedy)])
 

@@ -1,0 +1,120 @@
+"""Where everything in a lab stands: each region is a loopback network of its own, with the standard ports.
+
+Block ``b`` holds the networks 127.(20b+1).0.0/24 to 127.(20b+19).0.0/24, one for each region, and what belongs to
+no region in 127.(20b).0.0/16. Two labs never share a block. Servers of region ``i`` reach server ``j`` of region
+``k`` only at 127.i.(100+k).(10+j), where the WAN process listens.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.errors import MachineError
+from secondsite.strategies.server_config import GATEWAY_PORT, LEAF_PORT, ROUTE_PORT, Login, NatsServer
+
+BLOCKS = 12
+BLOCK_SIZE = 20
+WAN_PORTS = (ROUTE_PORT, GATEWAY_PORT, LEAF_PORT)
+API_PORT = 8000
+GATEWAY_HTTP_PORT = 8080
+DNS_PORT = 5300
+S3_PORT = 9000
+
+
+@frozen
+class Endpoint:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@frozen
+class WanListener:
+    """What a server of ``source`` dials to reach a server of ``target``; the WAN forwards it to ``to``."""
+
+    source: str
+    target: str
+    at: Endpoint
+    to: Endpoint
+
+
+@frozen
+class LabAddresses:
+    """The address book of a lab. ``stores`` is the folder under which servers keep their data."""
+
+    block: int
+    regions: tuple[str, ...]
+    stores: str
+    application: Login = Login("app", "app")
+    system: Login = Login("sys", "sys")
+    leaf: Login = Login("leaf", "leaf")
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.regions) >= BLOCK_SIZE:
+            what = f"{len(self.regions)} regions do not fit a lab"
+            raise MachineError.at("lab", what, f"lay out at most {BLOCK_SIZE - 1}")
+
+    def network(self, region: str) -> str:
+        """The first two numbers of the region's addresses."""
+        return f"127.{self.block * BLOCK_SIZE + 1 + self.regions.index(region)}"
+
+    @property
+    def nowhere(self) -> str:
+        return f"127.{self.block * BLOCK_SIZE}"
+
+    def listen(self, server: NatsServer) -> str:
+        return f"{self.network(server.region)}.0.{10 + server.number}"
+
+    def seen_from(self, region: str, server: NatsServer) -> str:
+        return f"{self.network(region)}.{101 + self.regions.index(server.region)}.{10 + server.number}"
+
+    def gossip(self, server: NatsServer) -> str:
+        """An address where nothing listens: it is refused at once, and the ways that are configured are taken."""
+        return f"{self.network(server.region)}.0.9"
+
+    def store(self, server: NatsServer) -> str:
+        return f"{self.stores}/{server.name}/jetstream"
+
+    def api(self, region: str) -> Endpoint:
+        return Endpoint(f"{self.network(region)}.0.80", API_PORT)
+
+    def gateway(self, region: str) -> Endpoint:
+        return Endpoint(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT)
+
+    @property
+    def dns(self) -> Endpoint:
+        return Endpoint(f"{self.nowhere}.53.1", DNS_PORT)
+
+    @property
+    def resolver(self) -> Endpoint:
+        return Endpoint(f"{self.nowhere}.53.2", DNS_PORT)
+
+    @property
+    def s3(self) -> Endpoint:
+        return Endpoint(f"{self.nowhere}.54.1", S3_PORT)
+
+    @property
+    def claim(self) -> Endpoint:
+        """Whoever holds this address holds the block."""
+        return claim_of(self.block)
+
+    def wan_listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
+        """One for every pair of a region and a server of another, on the ports that servers dial each other at."""
+        return tuple(
+            WanListener(
+                region,
+                server.region,
+                Endpoint(self.seen_from(region, server), port),
+                Endpoint(self.listen(server), port),
+            )
+            for region in self.regions
+            for server in servers
+            if server.region != region
+            for port in WAN_PORTS
+        )
+
+
+def claim_of(block: int) -> Endpoint:
+    return Endpoint(f"127.{block * BLOCK_SIZE}.0.1", 5399)

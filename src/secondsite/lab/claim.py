@@ -1,0 +1,70 @@
+"""A block of loopback networks for one lab, held as long as any process of it lives.
+
+The lock is a bound socket that the warden inherits: the system lets go of it when both the lab and its warden are
+gone, so nothing stale is left, and labs of different users do not collide either.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+
+from secondsite.lab.addresses import BLOCKS, Endpoint, claim_of
+from secondsite.model.errors import MachineError
+
+
+def claim_block(blocks: Iterable[int] = range(BLOCKS)) -> tuple[int, socket.socket]:
+    """The first free block and its lock; raises MachineError where all are taken or loopback is too small."""
+    for block in blocks:
+        lock = _bind(claim_of(block))
+        if lock:
+            return block, lock
+    raise MachineError.at(
+        "lab", "every block of loopback addresses is taken by another lab", "end one with `secondsite lab down`"
+    )
+
+
+def _bind(at: Endpoint) -> socket.socket | None:
+    lock = socket.socket()
+    try:
+        lock.bind((at.host, at.port))
+    except OSError as error:
+        lock.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise no_such_addresses([at.host]) from None
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+    lock.set_inheritable(True)
+    return lock
+
+
+def check_free(endpoints: Iterable[Endpoint]) -> None:
+    """Raises MachineError, naming what is missing or taken, before anything is started."""
+    missing: dict[str, None] = {}
+    for endpoint in endpoints:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((endpoint.host, endpoint.port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    missing[endpoint.host] = None
+                elif error.errno == errno.EADDRINUSE:
+                    remedy = f"end the process that listens on port {endpoint.port} of this or of every address"
+                    raise MachineError.at(str(endpoint), "this address is taken", remedy) from None
+                else:
+                    raise
+    if missing:
+        raise no_such_addresses(list(missing))
+
+
+def no_such_addresses(hosts: list[str]) -> MachineError:
+    """Linux answers on all of 127.0.0.0/8; macOS on 127.0.0.1 only, until told."""
+    commands = "; ".join(f"sudo ifconfig lo0 alias {host} up" for host in hosts)
+    return MachineError.at(
+        hosts[0],
+        f"this machine does not answer on {len(hosts)} loopback address{'es' if len(hosts) > 1 else ''} a lab needs",
+        f"add them, on macOS with: {commands}",
+    )

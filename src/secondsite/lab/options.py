@@ -1,0 +1,32 @@
+"""How a lab is set up; every default is the deployment's own value or what the example system does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+
+@frozen
+class LabOptions:
+    """``folder``: where logs, stores and configuration go; a fresh temporary one, removed at the end, when None.
+
+    ``nats_version`` replaces that of every cluster, ``nats_server`` is a binary to use for all of them.
+    ``rtt_ms``: round trips by pair of regions, over those of the table. ``jitter`` is a share of the one-way delay.
+    ``rate_bytes_per_s`` of each link (0: unlimited). ``ttl_s`` replaces the record's. ``services``: start API,
+    gateway and consumers. ``keys``: what the gateway lets in; ``requests_per_s`` limits each of them (0: no limit).
+    """
+
+    folder: Path | None = None
+    nats_version: str = ""
+    nats_server: Path | None = None
+    seed: int = 1
+    rtt_ms: Mapping[tuple[str, str], float] = {}
+    jitter: float = 0.05
+    rate_bytes_per_s: float = 0.0
+    ttl_s: float | None = None
+    services: bool = True
+    keys: tuple[str, ...] = ("lab-key",)
+    requests_per_s: float = 0.0
+    ready_within_s: float = 60.0

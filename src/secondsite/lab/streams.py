@@ -1,0 +1,79 @@
+"""Creates the streams, mirrors and consumers of a deployment on its servers, and waits until copies flow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from secondsite.lab.together import together
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.model.nats import NatsCluster, Stream
+from secondsite.nats.address import parse_addresses
+from secondsite.nats.connection import connect
+from secondsite.nats.jetstream import JetStream, RefusedError
+from secondsite.nats.options import ConnectOptions
+from secondsite.strategies.stream_config import consumer_config, stream_config
+
+_NOT_YET = (10005, 10008, 10023, 10035)
+"""No suitable peers, no meta leader, no resources, no leader (yet): what a cluster says while it forms."""
+_RETRY_S = 0.1
+_ANSWER_S = 2.0
+
+
+async def create_streams(deployment: Deployment, urls: Mapping[str, str], within_s: float) -> None:
+    """``urls``: comma-separated client URLs by region. Origins before the copies that read from them."""
+    deadline = time.monotonic() + within_s
+    plain = [(c, s) for c in deployment.clusters for s in c.streams if not (s.mirror or s.sources)]
+    copies = [(c, s) for c in deployment.clusters for s in c.streams if s.mirror or s.sources]
+    for batch in (plain, copies):
+        regions = {cluster.region or deployment.primary.region.name for cluster, _ in batch}
+        mine = {r: [(c, s) for c, s in batch if (c.region or deployment.primary.region.name) == r] for r in regions}
+        await together(_create_in(urls[region], mine[region], deadline) for region in sorted(regions))
+
+
+async def _create_in(urls: str, streams: list[tuple[NatsCluster, Stream]], deadline: float) -> None:
+    async with connect(parse_addresses(urls), ConnectOptions(timeout_s=5.0)) as connection:
+        jetstream = JetStream(connection)
+        await together(_create(jetstream, cluster, stream, deadline) for cluster, stream in streams)
+
+
+async def _create(jetstream: JetStream, cluster: NatsCluster, stream: Stream, deadline: float) -> None:
+    await _retry(jetstream, f"STREAM.CREATE.{stream.name}", stream_config(stream, cluster), deadline)
+    for consumer in stream.consumers:
+        request = {"stream_name": stream.name, "config": consumer_config(consumer)}
+        subject = f"CONSUMER.CREATE.{stream.name}.{consumer.name}"
+        await _retry(jetstream, subject, request, deadline)
+    if stream.mirror:
+        await _until(lambda: _follows(jetstream, stream.name), deadline, f"{stream.name} to follow its origin")
+
+
+async def _retry(jetstream: JetStream, subject: str, request: Mapping[str, Any], deadline: float) -> None:
+    """Creating what is there already as asked for is no error in the API: it may be asked again."""
+    while True:
+        try:
+            await jetstream.ask(subject, request, timeout_s=_ANSWER_S)
+        except RefusedError as refused:
+            if refused.code not in _NOT_YET or time.monotonic() > deadline:
+                raise
+        except MachineError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _follows(jetstream: JetStream, name: str) -> bool:
+    """``active`` is -1 until the mirror heard from its origin."""
+    info = await jetstream.ask(f"STREAM.INFO.{name}", timeout_s=_ANSWER_S)
+    return int((info.get("mirror") or {}).get("active", -1)) >= 0
+
+
+async def _until(done: Callable[[], Awaitable[bool]], deadline: float, what: str) -> None:
+    while not await done():
+        if time.monotonic() > deadline:
+            raise MachineError.at("lab", f"waited in vain for {what}", "see the servers' logs in the lab's folder")
+        await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,246 @@
+"""``Lab``: a deployment as real processes on this machine, and what a drill may do to it.
+
+A lab is up when its servers answer, its streams, mirrors and consumers exist, and, where services were asked for,
+the name of the service leads to an API that acknowledges. When the context ends, or its process dies in any way,
+every process of it is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.catalogue.round_trips import load_round_trips
+from secondsite.lab.addresses import Endpoint, LabAddresses
+from secondsite.lab.claim import check_free, claim_block
+from secondsite.lab.nats_fleet import NatsFleet
+from secondsite.lab.options import LabOptions
+from secondsite.lab.streams import create_streams
+from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
+from secondsite.lab.wan import Wan
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.strategy import Link
+from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
+
+
+@frozen
+class Moment:
+    """An instant on both clocks; only the monotonic one is compared."""
+
+    monotonic_ns: int
+    wall_ns: int
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.monotonic_ns(), time.time_ns())
+
+
+class Lab:
+    """Use ``async with Lab.up(deployment) as lab``."""
+
+    def __init__(
+        self, deployment: Deployment, options: LabOptions, addresses: LabAddresses, folder: Path, lock: socket.socket
+    ) -> None:
+        self.deployment = deployment
+        self.options = options
+        self.addresses = addresses
+        self.folder = folder
+        self.fleet = NatsFleet(deployment, addresses, options, folder)
+        self.supervisor = Supervisor(folder / "logs", lock)
+        self.wan = Wan(Endpoint(f"{addresses.nowhere}.52.1", 5200))
+        self.boot_s = 0.0
+
+    @classmethod
+    @asynccontextmanager
+    async def up(cls, deployment: Deployment, options: LabOptions = LabOptions()) -> AsyncIterator[Lab]:  # noqa: B008 - frozen
+        """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
+        _check_runnable(deployment)
+        block, lock = claim_block()
+        folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
+        try:
+            addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
+            lab = cls(deployment, options, addresses, folder, lock)
+            try:
+                await lab._boot()
+                yield lab
+            finally:
+                lab.supervisor.close()
+        finally:
+            lock.close()
+            if options.folder is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    async def _boot(self) -> None:
+        begin = time.monotonic()
+        servers = self.fleet.specs(frozenset(self.regions))
+        wan = self._wan_spec()
+        check_free(self._endpoints())
+        await self.supervisor.start(wan)
+        await self.supervisor.start(*servers)
+        await self._create_streams()
+        self.boot_s = time.monotonic() - begin
+
+    async def _create_streams(self) -> None:
+        urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
+        await create_streams(self.deployment, urls, self.options.ready_within_s)
+
+    # --- what is where
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return self.addresses.regions
+
+    def servers(self, region: str = "") -> tuple[NatsServer, ...]:
+        """All nats-servers, or those of one region."""
+        return tuple(server for server in self.fleet.servers if region in ("", server.region))
+
+    def nats_urls(self, region: str, *, system: bool = False) -> tuple[str, ...]:
+        """Client URLs of every server of the region, login included; of the system account where asked."""
+        login = self.addresses.system if system else self.addresses.application
+        return tuple(
+            f"nats://{login.user}:{login.password}@{self.addresses.listen(server)}:{CLIENT_PORT}"
+            for server in self.servers(self._region(region))
+        )
+
+    def nats_url(self, region: str, *, system: bool = False) -> str:
+        """The same in one string, with commas between."""
+        return ",".join(self.nats_urls(region, system=system))
+
+    def monitor_url(self, server: str) -> str:
+        found = next((each for each in self.servers() if each.name == server), None)
+        if found is None:
+            raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
+        return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+
+    # --- faults
+
+    def kill(self, *names: str) -> Moment:
+        """SIGKILL to processes by name; returns the instant before the first signal."""
+        moment = Moment.now()
+        self.supervisor.kill(*(self._process(name) for name in names))
+        return moment
+
+    async def restart(self, *names: str) -> None:
+        """Start again what was killed, with its data where it left it."""
+        await self.supervisor.start(*(self._spec_of(name) for name in names))
+
+    def freeze(self, *names: str) -> Moment:
+        """SIGSTOP: connections stay open and nobody answers."""
+        moment = Moment.now()
+        self.supervisor.freeze(*(self._process(name) for name in names))
+        return moment
+
+    def thaw(self, *names: str) -> None:
+        self.supervisor.thaw(*(self._process(name) for name in names))
+
+    async def kill_region(self, region: str) -> Moment:
+        """Everything in the region dies at once, and with it all bytes that had not arrived elsewhere."""
+        await self.wan.isolate(self._region(region))
+        moment = Moment.now()
+        self.supervisor.kill(*self.processes(region))
+        await self.wan.lose(region)
+        return moment
+
+    def freeze_region(self, region: str) -> Moment:
+        return self.freeze(*self.processes(self._region(region)))
+
+    def thaw_region(self, region: str) -> None:
+        self.thaw(*self.processes(self._region(region)))
+
+    async def restart_region(self, region: str, *, isolated: bool = False) -> None:
+        """The region's servers with the data they had; ``isolated``: no leaf, no gateway, no route, no services."""
+        chosen = frozenset({self._region(region)})
+        await self.supervisor.start(*self.fleet.specs(chosen, isolated=chosen if isolated else frozenset()))
+
+    def processes(self, region: str = "") -> tuple[str, ...]:
+        """Names of what runs, in all or in one region."""
+        return tuple(name for name, running in self.supervisor.running.items() if region in ("", running.spec.region))
+
+    # --- how it is made
+
+    def _endpoints(self) -> list[Endpoint]:
+        servers = self.fleet.servers
+        own = [
+            Endpoint(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
+        ]
+        wan = [end for each in self.addresses.wan_listeners(servers) for end in (each.at, each.to)]
+        return [*dict.fromkeys([*own, *wan, self.wan.control])]
+
+    def _wan_spec(self) -> Spec:
+        config = {
+            "seed": self.options.seed,
+            "control": [self.wan.control.host, self.wan.control.port],
+            "links": [link for a in self.regions for b in self.regions if a != b for link in [self._link(a, b)]],
+            "listeners": [
+                {
+                    "source": each.source,
+                    "target": each.target,
+                    "at": [each.at.host, each.at.port],
+                    "to": [each.to.host, each.to.port],
+                }
+                for each in self.addresses.wan_listeners(self.fleet.servers)
+            ],
+        }
+        path = self.folder / "wan.json"
+        path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+        control = self.wan.control
+        return Spec(
+            "wan",
+            tuple(python("secondsite.lab.wan_process", str(path))),
+            ready=lambda: port_open(control.host, control.port),
+        )
+
+    def _link(self, a: str, b: str) -> Mapping[str, str | float]:
+        delay_ms = self._rtt_ms(a, b) / 2
+        jitter_ms, rate = delay_ms * self.options.jitter, self.options.rate_bytes_per_s
+        return {"source": a, "target": b, "delay_ms": delay_ms, "jitter_ms": jitter_ms, "rate_bytes_per_s": rate}
+
+    def _rtt_ms(self, a: str, b: str) -> float:
+        given = self.options.rtt_ms.get((a, b), self.options.rtt_ms.get((b, a)))
+        if given is not None:
+            return given
+        return load_round_trips().between(self.deployment.primary.region.provider, a, b).mean
+
+    def _spec_of(self, name: str) -> Spec:
+        specs = {spec.name: spec for spec in self.fleet.specs(frozenset(self.regions))}
+        if name not in specs:
+            raise InputError.at("lab", f"there is no process {name}", _one_of(specs))
+        return specs[name]
+
+    def _process(self, name: str) -> str:
+        if name not in self.supervisor.running:
+            raise InputError.at("lab", f"no process {name} runs", _one_of(self.supervisor.running))
+        return name
+
+    def _region(self, region: str) -> str:
+        if region not in self.regions:
+            raise InputError.at("lab", f"there is no region {region}", _one_of(self.regions))
+        return region
+
+
+def _check_runnable(deployment: Deployment) -> None:
+    if deployment.strategy.link is Link.MANAGED:
+        raise MachineError.at(
+            deployment.strategy.id,
+            "a managed service cannot be laid out on this machine",
+            "drill warm-standby/supercluster-mirror-witness instead: that is how the service lays streams out",
+        )
+
+
+def _regions(deployment: Deployment) -> tuple[str, ...]:
+    """In the order of the sites, then those of clusters without one."""
+    sites = [site.region.name for site in deployment.sites]
+    return tuple(dict.fromkeys([*sites, *(cluster.region for cluster in deployment.clusters if cluster.region)]))
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return f"there are {', '.join(names)}"

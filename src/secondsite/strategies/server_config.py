@@ -1,0 +1,229 @@
+"""The nats.conf of every server of a Deployment: what the lab starts is, word for word, what is rendered to deploy.
+
+Addresses, folders and logins come from an ``AddressBook``, so that the text differs between the lab and a real
+deployment in nothing else. A server reaches another region only at the address its own region knows it by, and
+tells nobody another one: gossip cannot open a way that the configuration does not name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.nats import NatsCluster
+
+CLIENT_PORT = 4222
+ROUTE_PORT = 6222
+GATEWAY_PORT = 7222
+LEAF_PORT = 7422
+MONITOR_PORT = 8222
+
+ACCOUNT = "APP"
+SYSTEM_ACCOUNT = "SYS"
+
+Conf = Mapping[str, Any]
+
+
+@frozen
+class Login:
+    user: str
+    password: str
+
+
+@frozen
+class NatsServer:
+    """One nats-server process. ``number`` counts from 0 within the region, over all of its clusters."""
+
+    name: str
+    region: str
+    number: int
+    cluster: NatsCluster
+
+
+class AddressBook(Protocol):
+    """Where servers are, where their files lie and who may log in."""
+
+    @property
+    def application(self) -> Login: ...
+
+    @property
+    def system(self) -> Login: ...
+
+    @property
+    def leaf(self) -> Login: ...
+
+    def listen(self, server: NatsServer) -> str:
+        """The host that the server listens on."""
+        ...
+
+    def seen_from(self, region: str, server: NatsServer) -> str:
+        """The host at which servers of ``region`` reach this server."""
+        ...
+
+    def gossip(self, server: NatsServer) -> str:
+        """The host that servers of other regions are told by gossip."""
+        ...
+
+    def store(self, server: NatsServer) -> str:
+        """The JetStream folder."""
+        ...
+
+
+def servers_of(deployment: Deployment) -> tuple[NatsServer, ...]:
+    """All servers, in the order of the clusters; one that shares its cluster's name over regions carries its region."""
+    names = [cluster.name for cluster in deployment.clusters]
+    numbers: dict[str, count[int]] = {}
+    servers = []
+    for cluster in deployment.clusters:
+        region = cluster.region or deployment.primary.region.name
+        label = f"{cluster.name}-{region}" if names.count(cluster.name) > 1 else cluster.name
+        counter = numbers.setdefault(region, count())
+        servers += [NatsServer(f"{label}-{each}", region, next(counter), cluster) for each in range(cluster.servers)]
+    return tuple(servers)
+
+
+def server_configs(
+    deployment: Deployment, book: AddressBook, *, isolated: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """nats.conf by server name. ``isolated`` regions get no leaf, no gateway and no route to another region."""
+    servers = servers_of(deployment)
+    return {
+        server.name: nats_conf(_Config(servers, book, cut_off=server.region in isolated).of(server))
+        for server in servers
+    }
+
+
+@frozen
+class _Config:
+    servers: tuple[NatsServer, ...]
+    book: AddressBook
+    cut_off: bool
+
+    def of(self, server: NatsServer) -> Conf:
+        cluster, host = server.cluster, self.book.listen(server)
+        parts: dict[str, Any] = {
+            "server_name": server.name,
+            "listen": f"{host}:{CLIENT_PORT}",
+            "http": f"{host}:{MONITOR_PORT}",
+            "server_tags": [f"region:{server.region}"],
+            "accounts": self._accounts(),
+            "system_account": SYSTEM_ACCOUNT,
+        }
+        if cluster.jetstream:
+            parts["jetstream"] = self._jetstream(server)
+        if self._routed(server):
+            parts["cluster"] = self._routes(server, host)
+        if cluster.gateways and not self.cut_off:
+            parts["gateway"] = self._gateway(server, host)
+        leafnodes = {} if self.cut_off else self._leafnodes(server, host)
+        return parts | ({"leafnodes": leafnodes} if leafnodes else {})
+
+    def _accounts(self) -> Conf:
+        application, system = self.book.application, self.book.system
+        return {
+            ACCOUNT: {"jetstream": "enabled", "users": [_user(application), _user(self.book.leaf)]},
+            SYSTEM_ACCOUNT: {"users": [_user(system)]},
+        }
+
+    def _jetstream(self, server: NatsServer) -> Conf:
+        cluster = server.cluster
+        sync = cluster.sync_interval_s
+        parts: dict[str, Any] = {"store_dir": self.book.store(server)}
+        if cluster.domain:
+            parts["domain"] = cluster.domain
+        if cluster.max_file_bytes is not None:
+            parts["max_file_store"] = cluster.max_file_bytes
+        if cluster.max_memory_bytes is not None:
+            parts["max_memory_store"] = cluster.max_memory_bytes
+        return parts | {"sync_interval": f"{sync:g}s" if sync else "always"}
+
+    def _peers(self, server: NatsServer) -> list[NatsServer]:
+        """The servers of the same cluster, itself too; in its own region only where it is cut off."""
+        alike = [other for other in self.servers if other.cluster.name == server.cluster.name]
+        return [other for other in alike if not self.cut_off or other.region == server.region]
+
+    def _routed(self, server: NatsServer) -> bool:
+        """A gateway region of one server needs a route to itself, or the server exits (nats-server 2.15.1)."""
+        whole = [other for other in self.servers if other.cluster.name == server.cluster.name]
+        return len(whole) > 1 or bool(server.cluster.gateways)
+
+    def _routes(self, server: NatsServer, host: str) -> Conf:
+        peers = self._peers(server)
+        others = [peer for peer in peers if peer.name != server.name] or [server]
+        parts: dict[str, Any] = {"name": server.cluster.name, "listen": f"{host}:{ROUTE_PORT}"}
+        if any(peer.region != server.region for peer in peers):
+            parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
+        return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in others]}
+
+    def _gateway(self, server: NatsServer, host: str) -> Conf:
+        wanted = [link.cluster for link in server.cluster.gateways]
+        remotes = [
+            {"name": name, "urls": [f"nats://{each}:{GATEWAY_PORT}" for each in self._hosts(server, name)]}
+            for name in wanted
+        ]
+        return {
+            "name": server.cluster.name,
+            "listen": f"{host}:{GATEWAY_PORT}",
+            "advertise": f"{self.book.gossip(server)}:{GATEWAY_PORT}",
+            "reject_unknown_cluster": server.cluster.reject_unknown_gateways,
+            "gateways": remotes,
+        }
+
+    def _leafnodes(self, server: NatsServer, host: str) -> Conf:
+        """A listener where another cluster dials this one, remotes where this one dials."""
+        cluster = server.cluster
+        dialled = any(link.cluster == cluster.name for other in self.servers for link in other.cluster.leaves)
+        parts: dict[str, Any] = {"listen": f"{host}:{LEAF_PORT}", "no_advertise": True} if dialled else {}
+        if not cluster.leaves:
+            return parts
+        login = self.book.leaf
+        remotes = []
+        for link in cluster.leaves:
+            urls = [
+                f"nats-leaf://{login.user}:{login.password}@{each}:{LEAF_PORT}"
+                for each in self._hosts(server, link.cluster)
+            ]
+            remote: dict[str, Any] = {"urls": urls, "account": ACCOUNT}
+            if link.deny_imports:
+                remote["deny_imports"] = link.deny_imports
+            if link.deny_exports:
+                remote["deny_exports"] = link.deny_exports
+            remotes.append(remote)
+        return parts | {"reconnect": "1s", "remotes": remotes}
+
+    def _hosts(self, server: NatsServer, cluster: str) -> list[str]:
+        return [self._host(server, other) for other in self.servers if other.cluster.name == cluster]
+
+    def _host(self, server: NatsServer, other: NatsServer) -> str:
+        return self.book.listen(other) if other.region == server.region else self.book.seen_from(server.region, other)
+
+
+def _user(login: Login) -> Conf:
+    return {"user": login.user, "password": login.password}
+
+
+def nats_conf(parts: Conf, depth: int = 0) -> str:
+    """The mapping in NATS's configuration grammar."""
+    indent = "  " * depth
+    return "".join(f"{indent}{_entry(key, value, depth)}\n" for key, value in parts.items())
+
+
+def _entry(key: str, value: Any, depth: int) -> str:
+    if isinstance(value, Mapping):
+        return f"{key} {{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
+    return f"{key}: {_value(value, depth)}"
+
+
+def _value(value: Any, depth: int) -> str:
+    if isinstance(value, Mapping):
+        return f"{{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        inner = "  " * (depth + 1)
+        items = "".join(f"{inner}{_value(item, depth + 1)}\n" for item in value)
+        return f"[\n{items}{'  ' * depth}]"
+    return json.dumps(value)

@@ -1,0 +1,74 @@
+"""Streams and consumers of the model as the JetStream API takes them, so that lab and deployment create the same.
+
+A field that a stream leaves at the server's default is left out: older servers refuse names they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from secondsite.model.nats import Consumer, NatsCluster, Origin, Stream
+
+Request = Mapping[str, Any]
+
+_NANOSECONDS = 1_000_000_000
+
+
+def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
+    """The body of ``STREAM.CREATE``, at most as many replicas as the cluster can hold."""
+    config: dict[str, Any] = {
+        "name": stream.name,
+        "retention": str(stream.retention),
+        "storage": str(stream.storage),
+        "discard": str(stream.discard),
+        "num_replicas": stream.replicas,
+        "max_age": _nanoseconds(stream.max_age_s),
+        "max_bytes": stream.max_bytes or -1,
+        "max_msgs": stream.max_messages or -1,
+        "max_msgs_per_subject": stream.max_messages_per_subject or -1,
+        "allow_direct": True,
+    }
+    if stream.message_ttl:
+        config["allow_msg_ttl"] = True
+    if stream.async_persist:
+        config["persist_mode"] = "async"
+    if stream.kind == "kv":
+        config |= {"allow_rollup_hdrs": True, "deny_delete": True}
+    if stream.kind == "object":
+        config["allow_rollup_hdrs"] = True
+    if cluster.gateways:
+        config["placement"] = {"cluster": stream.placement or cluster.name}
+    if stream.mirror:
+        return config | {"mirror": _origin(stream.mirror, cluster), "mirror_direct": True}
+    config |= {"subjects": stream.subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
+    if stream.sources:
+        config["sources"] = [_origin(source, cluster) for source in stream.sources]
+    return config
+
+
+def _origin(origin: Origin, cluster: NatsCluster) -> Request:
+    """Through the API of the other domain where it has one of its own."""
+    if origin.domain and origin.domain != cluster.domain:
+        return {"name": origin.stream, "external": {"api": f"$JS.{origin.domain}.API"}}
+    return {"name": origin.stream}
+
+
+def consumer_config(consumer: Consumer) -> Request:
+    """The config in the body of ``CONSUMER.CREATE``, a pull consumer."""
+    config: dict[str, Any] = {
+        "name": consumer.name,
+        "ack_policy": consumer.ack_policy,
+        "deliver_policy": "all",
+        "max_deliver": consumer.max_deliver,
+        "num_replicas": consumer.replicas,
+    }
+    if consumer.durable:
+        config["durable_name"] = consumer.name
+    if consumer.filter_subject:
+        config["filter_subject"] = consumer.filter_subject
+    return config
+
+
+def _nanoseconds(seconds: float | None) -> int:
+    return round(seconds * _NANOSECONDS) if seconds else 0
