@@ -1,0 +1,149 @@
+"""What a snapshot holds, read as it streams: the NATSARC1 archive of nats-server 2.15 and later.
+
+Entries come in this order: the stream's state, its consumers, its messages by ascending sequence, an end mark. An
+archive without its end mark is cut short. Older servers send a tar of store files, which is passed on unread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.backup.s2 import S2Decoder
+
+MAGIC = b"NATSARC1"
+NATSARC_FILE, TAR_FILE = "stream.arc.s2", "stream.tar.s2"
+MAX_ENTRY_BYTES = 128 * 1024**2
+
+# Name length, time, sequence, header size, payload size: five variable-length integers, found by one match.
+_HEAD = re.compile(rb"([\x80-\xff]*[\x00-\x7f])([\x80-\xff]*[\x00-\x7f])" + rb"([\x80-\xff]*[\x00-\x7f])" * 3)
+_MAX_HEAD_BYTES = 50
+
+
+class ArchiveError(ValueError):
+    """The archive breaks its own rules."""
+
+
+@frozen
+class Message:
+    """``raw`` is the whole entry: the same message has the same bytes in every archive."""
+
+    sequence: int
+    raw: bytes
+
+
+class ArchiveReader:
+    """Feed it the archive as stored by the server; it yields messages, and keeps ``state`` and ``consumers``."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.consumers: list[dict[str, Any]] = []
+        self.ended = False
+        self._blocks = S2Decoder()
+        self._rest = b""
+        self._begun = False
+        self._last = 0
+        self._numbers: dict[bytes, int] = {}
+
+    def feed(self, piece: bytes) -> Iterator[Message]:
+        for block in self._blocks.feed(piece):
+            yield from self._parse(self._rest + block)
+
+    def close(self) -> None:
+        """Raises S2Error or ArchiveError when the end mark has not come."""
+        self._blocks.close()
+        if not self.ended:
+            raise ArchiveError("the archive is cut short: its end mark is missing")
+
+    def _parse(self, data: bytes) -> Iterator[Message]:
+        at, end, number = 0, len(data), self._number
+        if not self._begun:
+            if end < len(MAGIC):
+                self._rest = data
+                return
+            if not data.startswith(MAGIC):
+                raise ArchiveError("not a NATSARC1 archive")
+            at, self._begun = len(MAGIC), True
+        while at < end:
+            head = _HEAD.match(data, at)
+            if not head:
+                if end - at > _MAX_HEAD_BYTES:
+                    raise ArchiveError("an entry without a readable head")
+                break
+            names, times, sequences, headers, payloads = head.groups()
+            name_at = head.end()
+            body_at = name_at + number(names)
+            after = body_at + number(headers) + number(payloads)
+            if after - at > MAX_ENTRY_BYTES:
+                raise ArchiveError(f"an entry of {after - at} bytes")
+            if after > end:
+                break
+            sequence = _decode(sequences)
+            if sequence:
+                if sequence <= self._last or not self.state:
+                    raise ArchiveError(f"message {sequence} stands after {self._last}")
+                self._last = sequence
+                yield Message(sequence, data[at:after])
+            else:
+                self._special(data[name_at:body_at].decode(), data[body_at:after], times)
+            at = after
+        self._rest = data[at:]
+
+    def _special(self, name: str, content: bytes, times: bytes) -> None:
+        if name == "state.json":
+            self.state = json.loads(content)
+        elif name.startswith("consumers/"):
+            self.consumers.append(json.loads(content))
+        elif not name and times == b"\0":
+            self.ended = True
+        else:
+            raise ArchiveError(f"an entry of unknown kind {name!r}")
+
+    def _number(self, encoded: bytes) -> int:
+        """Sizes repeat from message to message."""
+        known = self._numbers.get(encoded)
+        if known is None:
+            known = self._numbers[encoded] = _decode(encoded)
+            if len(self._numbers) > 65536:
+                self._numbers.clear()
+        return known
+
+
+def _decode(encoded: bytes) -> int:
+    value = 0
+    for byte in reversed(encoded):
+        value = value << 7 | byte & 0x7F
+    return value
+
+
+@frozen
+class Opened:
+    """A message taken apart. ``time_ns`` is since the epoch."""
+
+    subject: str
+    sequence: int
+    time_ns: int
+    headers: bytes
+    payload: bytes
+
+
+def open_message(raw: bytes) -> Opened:
+    """The parts of one entry."""
+    head = _HEAD.match(raw)
+    if not head:
+        raise ArchiveError("not an entry")
+    name, time, sequence, header, _ = (_decode(group) for group in head.groups())
+    name_at = head.end()
+    body_at = name_at + name
+    subject = raw[name_at:body_at].decode("utf-8", "replace")
+    split = body_at + header
+    return Opened(subject, sequence, time >> 1 ^ -(time & 1), raw[body_at:split], raw[split:])
+
+
+def archive_file(first: bytes) -> str:
+    """What the nats command calls an archive that begins so: its magic stands uncompressed in the first block."""
+    return NATSARC_FILE if MAGIC in first[:64] else TAR_FILE

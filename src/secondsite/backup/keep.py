@@ -1,0 +1,98 @@
+"""Which backups stay. Pure: the decision is a function of the list, the rules and nothing else.
+
+Always holds: the newest good backup stays, one under hold stays, and with no rule at all every backup stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from attrs import field, frozen
+
+
+def _count(_: object, attribute: object, value: int) -> None:
+    if value < 0:
+        raise ValueError("a number of backups to keep is 0 or more")
+
+
+@frozen
+class KeepRules:
+    """Backups to keep: the last so many, and the newest of each of so many hours, days, weeks (ISO) and months."""
+
+    last: int = field(default=0, validator=_count)
+    hourly: int = field(default=0, validator=_count)
+    daily: int = field(default=0, validator=_count)
+    weekly: int = field(default=0, validator=_count)
+    monthly: int = field(default=0, validator=_count)
+
+    @property
+    def any(self) -> bool:
+        return any((self.last, self.hourly, self.daily, self.weekly, self.monthly))
+
+
+@frozen
+class Candidate:
+    """``good``: its manifest is there and readable, and no proof says that it cannot be restored."""
+
+    id: str
+    finished: datetime
+    good: bool = True
+    held: bool = False
+
+
+@frozen
+class Decision:
+    """``reasons`` is empty for a backup that goes."""
+
+    backup: Candidate
+    reasons: tuple[str, ...]
+
+    @property
+    def keep(self) -> bool:
+        return bool(self.reasons)
+
+
+def decide(backups: Iterable[Candidate], rules: KeepRules) -> tuple[Decision, ...]:
+    """One decision per backup, newest first. Only good backups count towards a rule."""
+    newest_first = sorted(backups, key=lambda backup: (backup.finished, backup.id), reverse=True)
+    reasons: dict[str, list[str]] = {backup.id: [] for backup in newest_first}
+    for backup in newest_first:
+        if backup.held:
+            reasons[backup.id].append("hold")
+    good = [backup for backup in newest_first if backup.good]
+    if good:
+        reasons[good[0].id].append("newest")
+    for name, chosen in _chosen(good, rules):
+        reasons[chosen.id].append(name)
+    if not rules.any:
+        for backup in newest_first:
+            reasons[backup.id].append("no rules")
+    return tuple(Decision(backup, tuple(reasons[backup.id])) for backup in newest_first)
+
+
+def _chosen(good: list[Candidate], rules: KeepRules) -> Iterable[tuple[str, Candidate]]:
+    yield from (("last", backup) for backup in good[: rules.last])
+    for name, limit in (
+        ("hourly", rules.hourly),
+        ("daily", rules.daily),
+        ("weekly", rules.weekly),
+        ("monthly", rules.monthly),
+    ):
+        seen: set[str] = set()
+        for backup in good:
+            period = _period(name, backup.finished)
+            if period not in seen and len(seen) < limit:
+                seen.add(period)
+                yield name, backup
+
+
+def _period(name: str, finished: datetime) -> str:
+    if name == "hourly":
+        return finished.strftime("%Y%m%d%H")
+    if name == "daily":
+        return finished.strftime("%Y%m%d")
+    if name == "weekly":
+        year, week, _ = finished.isocalendar()
+        return f"{year}-{week}"
+    return finished.strftime("%Y%m")

@@ -1,0 +1,56 @@
+"""Where things lie in the store.
+
+::
+
+    20261123T172748Z-3f2a1c/                   one backup; it exists when its manifest does
+      streams/ORDERS/backup.json               configuration and state, as the nats command line writes them
+      streams/ORDERS/stream.arc.s2             the snapshot, byte for byte (stream.tar.s2 from servers before 2.15)
+      streams/ORDERS/consumers.json            consumers with their positions
+      manifest.json                            written last, on condition that it is not there
+      proofs/20261124T010000Z.json             what `backup verify` found
+      hold.json                                while there, no retention rule deletes this backup
+    slots/20261123T172500Z.json                who took this run of a schedule
+
+A download of ``streams/`` is a folder for ``nats account restore``, each one below it for ``nats stream restore``.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+MANIFEST = "manifest.json"
+HOLD = "hold.json"
+SLOTS = "slots"
+PROOFS = "proofs"
+
+_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}")
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def new_id(now: datetime, entropy: str) -> str:
+    """``entropy`` is six hexadecimal digits."""
+    return f"{stamp(now)}-{entropy}"
+
+
+def stamp(now: datetime) -> str:
+    return now.astimezone(UTC).strftime(_STAMP)
+
+
+def started(backup_id: str) -> datetime:
+    match = _ID.fullmatch(backup_id)
+    if not match:
+        raise ValueError(f"{backup_id!r} is not the id of a backup")
+    return datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+
+
+def is_id(text: str) -> bool:
+    return bool(_ID.fullmatch(text))
+
+
+def manifest_key(backup_id: str) -> str:
+    return f"{backup_id}/{MANIFEST}"
+
+
+def stream_key(backup_id: str, stream: str, file: str) -> str:
+    return f"{backup_id}/streams/{stream}/{file}"

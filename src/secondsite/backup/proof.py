@@ -1,0 +1,124 @@
+"""Whether a restored stream is what was backed up, decided from two digests, and what is missing if not.
+
+A message that is absent because its age limit or its own time to live has passed is *expired*: the server drops it
+again as soon as it is restored, and no restore can keep it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Literal
+
+from attrs import frozen
+
+from secondsite.backup.digest import Digest, differing
+from secondsite.backup.digesting import DigestProcess
+from secondsite.nats.jetstream import JetStream
+from secondsite.nats.snapshot import open_snapshot
+
+Verdict = Literal["equal", "differs", "unproven"]
+Source = Callable[[], AsyncIterator[bytes]]
+Listed = tuple[int, int, str, str]
+
+_TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+MAX_TOLD = 20
+
+
+@frozen
+class Proof:
+    """``missing``, ``changed`` and ``extra`` are sequences; ``expired`` is a count."""
+
+    verdict: Verdict
+    messages: int
+    first_seq: int
+    last_seq: int
+    sha256: str = ""
+    missing: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()
+    extra: tuple[int, ...] = ()
+    expired: int = 0
+    why: str = ""
+
+
+async def digest_stream(jetstream: JetStream, name: str, width: int, upto: int) -> Digest:
+    """The digest of what the server holds now, up to a sequence: read as a snapshot, so nothing is consumed."""
+    async with DigestProcess(width, upto=upto) as process:
+        await _feed(process, jetstream, name)
+        return (await process.finish()).digest
+
+
+async def _feed(process: DigestProcess, jetstream: JetStream, name: str) -> None:
+    async with open_snapshot(jetstream, name, consumers=False) as snapshot, aclosing(snapshot.chunks) as chunks:  # type: ignore[type-var] # an async generator
+        async for chunk in chunks:
+            await process.feed(chunk)
+
+
+def equal(expected: Digest, found: Digest) -> Proof:
+    """The proof where nothing differs."""
+    return Proof("equal", found.count, found.first, found.last, expected.sha256)
+
+
+async def explain(
+    jetstream: JetStream, config: Mapping[str, Any], expected: Digest, found: Digest, archive: Source
+) -> Proof:
+    """What differs, message by message. Reads the archive and the stream once more."""
+    if expected == found:
+        return equal(expected, found)
+    only = differing(expected, found)
+    async with DigestProcess(expected.width, only=only) as process:
+        async for piece in archive():
+            await process.feed(piece)
+        before = await process.listed()
+    async with DigestProcess(expected.width, only=only, upto=expected.last) as process:
+        await _feed(process, jetstream, config["name"])
+        after = await process.listed()
+    return judge(expected, found, before, after, float(config.get("max_age") or 0) / 1e9, time.time())
+
+
+def judge(
+    expected: Digest, found: Digest, before: list[Listed], after: list[Listed], max_age_s: float, now_s: float
+) -> Proof:
+    """Pure: what the lists of both sides say. ``max_age_s`` 0 is no limit."""
+    old, new = {item[0]: item for item in before}, {item[0]: item for item in after}
+    absent = [item for sequence, item in old.items() if sequence not in new]
+    missing = tuple(item[0] for item in absent if not _expired(item, max_age_s, now_s))
+    changed = tuple(sequence for sequence, item in old.items() if sequence in new and new[sequence][2] != item[2])
+    extra = tuple(sequence for sequence in new if sequence not in old)
+    fine = not (missing or changed or extra) and bool(absent)
+    return Proof(
+        verdict="equal" if fine else "differs",
+        messages=found.count,
+        first_seq=found.first,
+        last_seq=found.last,
+        sha256=expected.sha256 if fine else "",
+        missing=missing,
+        changed=changed,
+        extra=extra,
+        expired=len(absent) - len(missing),
+    )
+
+
+def _expired(item: Listed, max_age_s: float, now_s: float) -> bool:
+    written_s, ttl_s = item[1] / 1e9, _seconds(item[3])
+    return bool((max_age_s and written_s + max_age_s <= now_s) or (ttl_s and written_s + ttl_s <= now_s))
+
+
+def _seconds(ttl: str) -> float:
+    """``30``, ``30s``, ``1h30m``; 0 for none, or "never"."""
+    return sum(float(number) * _SECONDS[unit or "s"] for number, unit in _TTL.findall(ttl))
+
+
+def spans(sequences: tuple[int, ...]) -> str:
+    """``3, 7-9``: sequences as people read them, the first few."""
+    told: list[list[int]] = []
+    for sequence in sorted(sequences):
+        if told and sequence == told[-1][1] + 1:
+            told[-1][1] = sequence
+        else:
+            told.append([sequence, sequence])
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in told[:MAX_TOLD]]
+    return ", ".join(shown) + (f" and {len(told) - MAX_TOLD} more ranges" if len(told) > MAX_TOLD else "")

@@ -1,0 +1,270 @@
+"""A restore run: look first, refuse as a whole, then bring the streams back, several at once, and prove each.
+
+Killed at any instant, the same command goes on: a stream with the mark is begun again, one that already is what the
+backup holds is left as it is. What would be overwritten is deleted only after its replacement was read to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+
+from secondsite.backup.codec import Keys
+from secondsite.backup.digesting import Digested, DigestError
+from secondsite.backup.manifest import Manifest, StreamBackup
+from secondsite.backup.objects import BrokenObjectError, Reader
+from secondsite.backup.progress import Progress
+from secondsite.backup.proof import Proof
+from secondsite.backup.stream_restore import (
+    Outcome,
+    Work,
+    is_there_already,
+    missing_consumers,
+    prove,
+    recreate,
+    transfer,
+)
+from secondsite.backup.target import Changes, check_rename, final_config, mark_of
+from secondsite.model.errors import InputError, MachineError, Problem
+from secondsite.model.place import Place
+from secondsite.nats.jetstream import JetStream, RefusedError
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.restore import RestoreCutError
+from secondsite.objects.store import Store
+
+ATTEMPTS = 3
+_NO_PEERS = (10005, 10074, 10023, 10047)
+
+
+@frozen
+class RestorePlan:
+    """``streams`` maps names to new names and is empty for all. ``overwrite`` names targets that may hold messages."""
+
+    streams: Mapping[str, str] = {}
+    overwrite: frozenset[str] = frozenset()
+    changes: Changes = Changes()
+    keys: Keys = Keys()
+    parallel: int = 2
+    prove: bool = True
+    attempts: int = ATTEMPTS
+
+
+@frozen
+class _Task:
+    """``replace``: a stream of the target's name is there and goes. ``read_first``: it holds messages of somebody."""
+
+    work: Work
+    replace: bool = False
+    read_first: bool = False
+    there: Digested | None = None
+
+
+async def run_restore(
+    nats: NatsPlace, store: Store, manifest: Manifest, plan: RestorePlan, progress: Progress
+) -> tuple[Outcome, ...]:
+    """One outcome per stream. Raises InputError before anything is changed, for what must not be overwritten."""
+    reader = Reader(store, manifest, plan.keys)
+    reader.check_keys()
+    chosen = _choose(manifest, plan)
+    async with nats.open() as jetstream:
+        tasks, broken = await _look(jetstream, reader, chosen, plan)
+    slots = asyncio.Semaphore(plan.parallel)
+
+    async def one(task: _Task) -> Outcome:
+        async with slots:
+            return await _one(nats, reader, task, plan, progress)
+
+    done = await asyncio.gather(*(one(task) for task in tasks))
+    return tuple(sorted((*done, *broken), key=lambda outcome: outcome.target))
+
+
+def _choose(manifest: Manifest, plan: RestorePlan) -> dict[StreamBackup, str]:
+    names = plan.streams or {stream.name: stream.name for stream in manifest.streams}
+    unknown = [name for name in names if manifest.stream(name) is None]
+    if unknown:
+        held = ", ".join(stream.name for stream in manifest.streams)
+        what = f"the backup {manifest.id} holds no stream {', '.join(unknown)}"
+        raise InputError.at("--stream", what, f"it holds {held or 'none'}")
+    for name, target in names.items():
+        check_rename(name, target)
+    if len(set(names.values())) < len(names):
+        raise InputError.at("--stream", "two streams are to get the same name", "give each its own")
+    return {stream: names[stream.name] for stream in manifest.streams if stream.name in names}
+
+
+async def _look(
+    jetstream: JetStream, reader: Reader, chosen: Mapping[StreamBackup, str], plan: RestorePlan
+) -> tuple[list[_Task], list[Outcome]]:
+    """What is to be done for each stream; those whose small objects are broken have their outcome already."""
+    renamed = any(stream.name != target for stream, target in chosen.items())
+    taken = await _subjects(jetstream) if renamed else {}
+    tasks: list[_Task] = []
+    broken: list[Outcome] = []
+    refusals: list[Problem] = []
+    for stream, target in chosen.items():
+        try:
+            work = await _work(reader, stream, target, plan, taken)
+            tasks.append(await _task(jetstream, reader, work, plan))
+        except BrokenObjectError as error:
+            broken.append(_failed(stream, target, error))
+        except _WouldOverwriteError as refusal:
+            refusals.extend(refusal.problems)
+    if refusals:
+        raise InputError(refusals)
+    return tasks, broken
+
+
+async def _work(
+    reader: Reader, stream: StreamBackup, target: str, plan: RestorePlan, taken: Mapping[str, list[str]]
+) -> Work:
+    backup = await reader.document(stream, "backup.json")
+    consumers = await reader.document(stream, "consumers.json")
+    others = [subject for name, subjects in taken.items() if name != target for subject in subjects]
+    final = final_config(backup["config"], target, plan.changes, others)
+    return Work(stream, final, backup, tuple(consumers or ()), plan.prove)
+
+
+async def _subjects(jetstream: JetStream) -> dict[str, list[str]]:
+    listed = await jetstream.pages("STREAM.LIST", "streams")
+    return {str(info["config"]["name"]): list(info["config"].get("subjects") or ()) for info in listed}
+
+
+class _WouldOverwriteError(InputError):
+    """A stream with messages is in the way."""
+
+
+async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestorePlan) -> _Task:
+    info = await jetstream.stream(work.target)
+    if info is None:
+        return _Task(work)
+    state, mark = info["state"], mark_of(info["config"])
+    ours = mark == reader.manifest.id and int(state["last_seq"]) <= work.stream.last_seq
+    if not int(state["messages"]) and not int(state["last_seq"]):
+        return _Task(work, replace=True)
+    may_be_same = int(state["last_seq"]) == work.stream.last_seq
+    if may_be_same and (there := await is_there_already(jetstream, reader, work)):
+        return _Task(work, there=there)
+    if ours or not int(state["messages"]):
+        return _Task(work, replace=True)
+    if work.target in plan.overwrite:
+        return _Task(work, replace=True, read_first=True)
+    held = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
+    what = f"the stream {work.target} is there with {held}"
+    remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or lose it: --overwrite {work.target}"
+    raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
+
+
+async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> Outcome:
+    """One stream, from its beginning again after a failure of the network or of a server."""
+    for attempt in range(1, plan.attempts + 1):
+        try:
+            async with nats.open() as jetstream:
+                return await _restore(jetstream, reader, task, progress)
+        except BrokenObjectError as error:
+            await _remove_partial(nats, reader, task)
+            return _failed(task.work.stream, task.work.target, error)
+        except RefusedError as refused:
+            await _remove_partial(nats, reader, task)
+            return _failed(task.work.stream, task.work.target, _with_remedy(refused))
+        except MachineError as error:
+            if attempt == plan.attempts:
+                return _failed(task.work.stream, task.work.target, error)
+            progress.note(f"{task.work.target}: {error.problems[0].what}; try {attempt + 1} of {plan.attempts}")
+            task = evolve(task, replace=True, read_first=False, there=None)
+            await asyncio.sleep(
+                6 if isinstance(error, RestoreCutError) else 2
+            )  # the server gives a cut one up after 5 s
+    raise AssertionError("a plan has one attempt or more")
+
+
+async def _restore(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> Outcome:
+    work, begin, notes = task.work, time.monotonic(), []
+    sent = task.there
+    if not sent:
+        if task.read_first:
+            await reader.diagnose(work.stream.archive)
+        if task.replace:
+            await _delete(jetstream, work.target)
+        try:
+            sent = await transfer(jetstream, reader, work, progress)
+        except DigestError as error:
+            notes.append(f"the archive could not be read for a digest: {error}")
+    transferred = time.monotonic()
+    count, missing = await missing_consumers(jetstream, work, sent)
+    if missing and (made := await recreate(jetstream, work, missing)):
+        notes.append(f"recreated from their positions, as the archive lacked them: {', '.join(made)}")
+        count, missing = await missing_consumers(jetstream, work, sent)
+    proof = await prove(jetstream, reader, work, sent)
+    notes += await _unmark(jetstream, work)
+    progress.end(work.target)
+    if work.final.get("subjects") != work.backup["config"].get("subjects"):
+        notes.append(f"listens on {work.target}: another stream there has its subjects")
+    return Outcome(
+        stream=work.stream.name,
+        target=work.target,
+        messages=proof.messages,
+        first_seq=proof.first_seq,
+        last_seq=proof.last_seq,
+        consumers=count,
+        missing_consumers=missing,
+        proof=proof,
+        bytes=work.stream.bytes,
+        transfer_s=round(transferred - begin, 3),
+        proof_s=round(time.monotonic() - transferred, 3),
+        already_there=task.there is not None,
+        notes=tuple(notes),
+    )
+
+
+async def _unmark(jetstream: JetStream, work: Work) -> list[str]:
+    """Give the stream its own configuration; a refusal leaves the mark and is told."""
+    info = await jetstream.ask(f"STREAM.INFO.{work.target}")
+    if mark_of(info["config"]) is None:
+        return []
+    try:
+        await jetstream.ask(f"STREAM.UPDATE.{work.target}", work.final)
+    except RefusedError as refused:
+        return [f"its metadata keeps the mark of this restore: {refused.problems[0].what}"]
+    return []
+
+
+async def _delete(jetstream: JetStream, name: str) -> None:
+    """A timeout says nothing, so look."""
+    if await jetstream.stream(name) is None:
+        return
+    await jetstream.ask(f"STREAM.DELETE.{name}")
+    for _ in range(100):
+        if await jetstream.stream(name) is None:
+            return
+        await asyncio.sleep(0.1)
+    raise MachineError.at(jetstream.shown, f"the stream {name} was deleted and is still there", "run again")
+
+
+async def _remove_partial(nats: NatsPlace, reader: Reader, task: _Task) -> None:
+    """After a restore that must not stay: the server gives up after 5 s without a chunk, and may keep a part."""
+    async with nats.open() as jetstream:
+        for _ in range(16):
+            info = await jetstream.stream(task.work.target)
+            if info and mark_of(info["config"]) == reader.manifest.id:
+                await _delete(jetstream, task.work.target)
+                return
+            await asyncio.sleep(0.5)
+
+
+def _with_remedy(refused: RefusedError) -> MachineError:
+    problem = refused.problems[0]
+    if refused.code in _NO_PEERS:
+        remedy = "this cluster cannot place it so: --replicas 1 (or as many as it has servers), --placement none"
+        return MachineError([evolve(problem, remedy=remedy)])
+    return refused
+
+
+def _failed(stream: StreamBackup, target: str, error: MachineError) -> Outcome:
+    problem = error.problems[0]
+    proof = Proof("differs", 0, 0, 0, why="not restored")
+    told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
+    return Outcome(stream.name, target, 0, 0, 0, 0, (), proof, stream.bytes, 0, 0, **told)

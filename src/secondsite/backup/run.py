@@ -1,0 +1,174 @@
+"""A backup run: every stream to the store, several at once, and then the manifest.
+
+All or nothing: while a stream fails for good, no manifest is written and what was written is deleted again. Killed at
+any instant, the run leaves objects without a manifest, which are no backup and which the next prune removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from secondsite import __version__
+from secondsite.backup.codec import AGE, Keys
+from secondsite.backup.layout import manifest_key, new_id
+from secondsite.backup.manifest import Manifest, StreamBackup, to_json
+from secondsite.backup.progress import Progress
+from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
+from secondsite.model.errors import InputError, MachineError
+from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
+from secondsite.nats.place import NatsPlace
+from secondsite.objects.store import Store
+
+ATTEMPTS = 4
+FIRST_WAIT_S = 2.0
+
+
+@frozen
+class BackupPlan:
+    """``streams`` and ``exclude`` are shell patterns; a name without a wildcard must exist."""
+
+    streams: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    keys: Keys = Keys()
+    compression: Compression = "auto"
+    parallel: int = 2
+    attempts: int = ATTEMPTS
+    single_writer: bool = False
+
+
+async def run_backup(
+    nats: NatsPlace,
+    store: Store,
+    plan: BackupPlan,
+    progress: Progress,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Manifest:
+    """The manifest of the new backup. Raises InputError or MachineError, and then there is no backup."""
+    await check_store(store, single_writer=plan.single_writer)
+    begin = now()
+    backup_id = new_id(begin, secrets.token_hex(3))
+    async with nats.open() as jetstream:
+        streams = await _choose(jetstream, plan)
+        server = dict(jetstream.connection.server)
+    try:
+        records, gone = await _all(nats, store, plan, backup_id, streams, progress)
+        await _compare_sizes(store, backup_id, records)
+        manifest = Manifest(
+            id=backup_id,
+            started_at=begin.isoformat(),
+            finished_at=now().isoformat(),
+            tool=__version__,
+            server=str(server.get("version", "")),
+            cluster=str(server.get("cluster", "")),
+            domain=nats.domain,
+            recipients=plan.keys.recipients,
+            streams=tuple(sorted(records, key=lambda record: record.name)),
+            gone=tuple(sorted(gone)),
+            single_writer=plan.single_writer,
+        )
+        await store.create(manifest_key(backup_id), to_json(manifest))
+    except BaseException:
+        await _discard(store, backup_id)
+        raise
+    return manifest
+
+
+async def check_store(store: Store, *, single_writer: bool) -> None:
+    """Raises InputError for a store that ignores conditional writes, unless there is one writer only."""
+    if single_writer or await store.honours_conditions():
+        return
+    what = "the store ignores conditional writes: two writers could overwrite each other unnoticed"
+    raise InputError.at(
+        store.shown, what, "use a store that honours If-None-Match, or say --single-writer if that is so"
+    )
+
+
+async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
+    """Names and sizes of the streams. Without a wildcard nothing is listed, so a lost meta quorum is no obstacle."""
+    found: list[Json] = []
+    named = [pattern for pattern in plan.streams if not set(pattern) & set("*?[")]
+    if len(named) < len(plan.streams):
+        found = await jetstream.pages("STREAM.LIST", "streams")
+    sizes = {str(info["config"]["name"]): int(info["state"]["bytes"]) for info in found}
+    chosen = {name: size for name, size in sizes.items() if _matches(name, plan.streams)}
+    for name in named:
+        info = await jetstream.stream(name)
+        if info is None:
+            raise InputError.at(
+                "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
+            )
+        chosen[name] = int(info["state"]["bytes"])
+    return {name: size for name, size in chosen.items() if not _matches(name, plan.exclude)}
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+async def _all(
+    nats: NatsPlace, store: Store, plan: BackupPlan, backup_id: str, streams: dict[str, int], progress: Progress
+) -> tuple[list[StreamBackup], list[str]]:
+    """Largest first, so that the last one to finish is a small one."""
+    slots = asyncio.Semaphore(plan.parallel)
+    codecs = (AGE,) if plan.keys.recipients else ()
+
+    async def one(name: str) -> StreamBackup | None:
+        async with slots:
+            job = StreamJob(backup_id, name, plan.keys, plan.compression, codecs)
+            return await _persistently(nats, store, job, plan.attempts, progress)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = {name: group.create_task(one(name)) for name in sorted(streams, key=lambda name: -streams[name])}
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    results = {name: task.result() for name, task in tasks.items()}
+    return [record for record in results.values() if record], [name for name, record in results.items() if not record]
+
+
+async def _persistently(
+    nats: NatsPlace, store: Store, job: StreamJob, attempts: int, progress: Progress
+) -> StreamBackup | None:
+    """One stream, from its beginning again after a failure; None when the stream was deleted meanwhile."""
+    for attempt in range(1, attempts + 1):
+        begin = time.monotonic()
+        try:
+            async with nats.open() as jetstream:
+                return await back_up_stream(jetstream, store, job, attempt, progress)
+        except RefusedError as refused:
+            if refused.code == STREAM_NOT_FOUND:
+                return None
+            error: MachineError = refused
+        except MachineError as failed:
+            error = failed
+        if attempt == attempts:
+            raise error
+        progress.note(f"{job.stream}: {error.problems[0].what}; try {attempt + 1} of {attempts}")
+        await asyncio.sleep(max(0.0, FIRST_WAIT_S * 2 ** (attempt - 1) - (time.monotonic() - begin) / 2))
+    raise AssertionError("a plan has one attempt or more")
+
+
+async def _compare_sizes(store: Store, backup_id: str, records: list[StreamBackup]) -> None:
+    """What the store shows must be what was sent: the manifest promises it."""
+    seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
+    for record in records:
+        for sent in record.objects:
+            if seen.get(sent.key) != sent.size_bytes:
+                what = f"holds {seen.get(sent.key)} bytes where {sent.size_bytes} were written"
+                raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
+
+
+async def _discard(store: Store, backup_id: str) -> None:
+    """Best effort: what stays is removed by prune."""
+    with suppress(MachineError, TimeoutError):
+        async with asyncio.timeout(20):
+            await store.delete([stored.key for stored in await store.listing(backup_id)])

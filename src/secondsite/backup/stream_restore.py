@@ -1,0 +1,197 @@
+"""One stream from the store into a server, and the proof that it is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.backup.archive import NATSARC_FILE
+from secondsite.backup.digest import Digest, width_for
+from secondsite.backup.digesting import Digested, DigestError, DigestProcess
+from secondsite.backup.manifest import StreamBackup
+from secondsite.backup.objects import Reader
+from secondsite.backup.progress import Progress
+from secondsite.backup.proof import Proof, digest_stream, equal, explain
+from secondsite.backup.s2 import S2Meter
+from secondsite.backup.target import marked
+from secondsite.nats.jetstream import JetStream, Json
+from secondsite.nats.restore import restore_stream
+
+SETTLE_S = 20.0
+
+
+@frozen
+class Work:
+    """``final`` is the configuration the stream is to have; ``prove`` asks for the digest over messages."""
+
+    stream: StreamBackup
+    final: dict[str, Any]
+    backup: Json
+    consumers: tuple[Json, ...]
+    prove: bool
+
+    @property
+    def target(self) -> str:
+        return str(self.final["name"])
+
+    @property
+    def readable(self) -> bool:
+        """Whether the archive is of the kind whose messages can be read."""
+        return self.stream.archive_file == NATSARC_FILE
+
+    @property
+    def width(self) -> int:
+        return width_for(self.stream.first_seq, self.stream.last_seq)
+
+
+@frozen
+class Outcome:
+    """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back."""
+
+    stream: str
+    target: str
+    messages: int
+    first_seq: int
+    last_seq: int
+    consumers: int
+    missing_consumers: tuple[str, ...]
+    proof: Proof
+    bytes: int
+    transfer_s: float
+    proof_s: float
+    already_there: bool = False
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.error and not self.missing_consumers and self.proof.verdict != "differs"
+
+
+async def digest_backup(reader: Reader, work: Work) -> Digested:
+    """Read the archive for its digest only. Raises BrokenObjectError or DigestError."""
+    async with DigestProcess(work.width) as process:
+        async for piece in reader.plain(work.stream.archive, work.stream.codecs):
+            await process.feed(piece)
+        return await process.finish()
+
+
+async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> Digested | None:
+    """Send the archive; the stream bears its mark. The digest of what was sent, where it was asked for."""
+    stream = work.stream
+    progress.begin(work.target, stream.bytes)
+    pieces = reader.plain(stream.archive, stream.codecs)
+    config = marked(work.final, reader.manifest.id)
+    if not (work.prove and work.readable):
+        await restore_stream(jetstream, config, work.backup["state"], _metered(pieces, work.target, progress))
+        return None
+    async with DigestProcess(work.width) as process:
+        told = _metered(process.tee(pieces), work.target, progress)
+        await restore_stream(jetstream, config, work.backup["state"], told)
+        return await process.finish()
+
+
+async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) -> AsyncIterator[bytes]:
+    meter = S2Meter()
+    async with aclosing(pieces) as closing:  # type: ignore[type-var] # an async generator
+        async for piece in closing:
+            meter.feed(piece)
+            progress.at(name, meter.decoded_bytes)
+            yield piece
+
+
+async def prove(jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None) -> Proof:
+    """Compare what the server holds with what was backed up."""
+    state = (await jetstream.ask(f"STREAM.INFO.{work.target}"))["state"]
+    counted = Proof("unproven", int(state["messages"]), int(state["first_seq"]), int(state["last_seq"]))
+    if sent is None:
+        return _by_count(work, counted)
+    found = await digest_stream(jetstream, work.target, work.width, _upto(work, sent.digest))
+    if found == sent.digest:
+        return equal(sent.digest, found)
+    return await explain(
+        jetstream,
+        work.final,
+        sent.digest,
+        found,
+        lambda: reader.plain(work.stream.archive, work.stream.codecs),
+    )
+
+
+def _upto(work: Work, digest: Digest) -> int:
+    return max(work.stream.last_seq, digest.last)
+
+
+def _by_count(work: Work, counted: Proof) -> Proof:
+    """Without a digest, only a difference is certain."""
+    stream = work.stream
+    expected = (stream.messages, stream.first_seq, stream.last_seq)
+    if expected == (counted.messages, counted.first_seq, counted.last_seq):
+        why = "counts and sequences are the same; the messages were not compared"
+    else:
+        why = f"{stream.messages} messages {stream.first_seq}-{stream.last_seq} were counted when the backup began"
+    return Proof("unproven", counted.messages, counted.first_seq, counted.last_seq, why=why)
+
+
+async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | None) -> tuple[int, tuple[str, ...]]:
+    """How many consumers are there, and which durable ones are not, or stand further back than in the backup."""
+    expected = _positions(work, sent)
+    begin = time.monotonic()
+    while True:
+        found = {str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
+        behind = tuple(
+            sorted(name for name, floor in expected.items() if name not in found or _floor(found[name]) < floor)
+        )
+        if not behind or time.monotonic() - begin > SETTLE_S:
+            return len(found), behind
+        await asyncio.sleep(0.2)
+
+
+def _positions(work: Work, sent: Digested | None) -> dict[str, int]:
+    """The acknowledged floor of each durable consumer."""
+    if sent is None:
+        return {str(info["name"]): _floor(info) for info in work.consumers if info["config"].get("durable_name")}
+    durable = (item for item in sent.consumers if item["config"].get("durable_name"))
+    return {str(item["config"]["durable_name"]): int(item["state"]["ack_floor"]["stream_seq"]) for item in durable}
+
+
+def _floor(info: Json) -> int:
+    return int(info["ack_floor"]["stream_seq"])
+
+
+async def recreate(jetstream: JetStream, work: Work, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Consumers that the archive lacked (servers before 2.15), from where they had acknowledged; the names made."""
+    made = []
+    there = {str(info["name"]) for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
+    for info in work.consumers:
+        name = str(info["name"])
+        if name not in names or name in there:
+            continue
+        config = {
+            **info["config"],
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": _floor(info) + 1,
+        }
+        config.pop("opt_start_time", None)
+        request = {"stream_name": work.target, "config": config, "action": "create"}
+        await jetstream.ask(f"CONSUMER.DURABLE.CREATE.{work.target}.{name}", request)
+        made.append(name)
+    return tuple(made)
+
+
+async def is_there_already(jetstream: JetStream, reader: Reader, work: Work) -> Digested | None:
+    """The digest when the target holds exactly what the backup does; None when it does not, or cannot be told."""
+    if not work.readable:
+        return None
+    try:
+        sent = await digest_backup(reader, work)
+    except DigestError:
+        return None
+    found = await digest_stream(jetstream, work.target, work.width, 2**64)
+    return sent if found == sent.digest else None

@@ -1,0 +1,96 @@
+"""The JetStream API of one account and one domain, with its refusals told apart by the server's own error codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from nats import errors
+from secondsite.model.errors import MachineError
+from secondsite.nats.connection import Connection
+
+Json = Mapping[str, Any]
+
+STREAM_NOT_FOUND = 10059
+NAME_IN_USE = (10058, 10130)
+SUBJECTS_OVERLAP = 10065
+
+
+class RefusedError(MachineError):
+    """The server said no. ``code`` is its err_code."""
+
+    code: int = 0
+
+
+@frozen
+class JetStream:
+    """``prefix`` is ``$JS.API`` or, for a domain, ``$JS.<domain>.API``."""
+
+    connection: Connection
+    prefix: str = "$JS.API"
+
+    @property
+    def shown(self) -> str:
+        return self.connection.shown
+
+    async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
+        """The answer on ``prefix.subject``; raises RefusedError, or MachineError where nobody answers."""
+        payload = json.dumps(request).encode() if request else b""
+        full = f"{self.prefix}.{subject}"
+        try:
+            answer = json.loads((await self.connection.client.request(full, payload, timeout=timeout_s)).data)
+        except errors.NoRespondersError:
+            remedy = "check the domain, and that this account has JetStream"
+            raise MachineError.at(self.shown, f"nobody answers on {self.prefix}", remedy) from None
+        except (TimeoutError, errors.TimeoutError):
+            remedy = "check that the stream and the cluster have a leader, and that this user may use the JetStream API"
+            raise MachineError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
+        except (errors.Error, OSError) as error:
+            what = f"the connection failed during {full} ({type(error).__name__})"
+            raise MachineError.at(self.shown, what, "look at the server's log") from None
+        except ValueError:
+            raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
+        return self.checked(full, answer)
+
+    def checked(self, subject: str, answer: object) -> Json:
+        """The answer, unless it is an error; raises RefusedError."""
+        if not isinstance(answer, dict):
+            raise MachineError.at(self.shown, f"{subject} was not answered with an object", "check the address")
+        error = answer.get("error")
+        if isinstance(error, dict):
+            what = f"{subject} was refused: {error.get('description')} ({error.get('err_code')})"
+            refused = RefusedError.at(self.shown, what, "see what the server asks for")
+            raise _coded(refused, int(error.get("err_code") or 0))
+        return answer
+
+    async def pages(self, subject: str, key: str) -> list[Json]:
+        """All items of a list that the API gives in pages."""
+        items: list[Json] = []
+        while True:
+            page = await self.ask(subject, {"offset": len(items)})
+            found = page.get(key) or []
+            items.extend(found)
+            if not found or len(items) >= int(page.get("total") or 0):
+                return items
+
+    async def stream(self, name: str) -> Json | None:
+        """STREAM.INFO, or None where there is no such stream."""
+        try:
+            return await self.ask(f"STREAM.INFO.{name}", {"deleted_details": False})
+        except RefusedError as refused:
+            if refused.code == STREAM_NOT_FOUND:
+                return None
+            raise
+
+
+def _coded(refused: Exception, code: int) -> RefusedError:
+    assert isinstance(refused, RefusedError)  # noqa: S101 # `at` is typed by its base
+    refused.code = code
+    return refused
+
+
+def api_prefix(domain: str | None) -> str:
+    return f"$JS.{domain}.API" if domain else "$JS.API"

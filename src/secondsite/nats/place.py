@@ -1,0 +1,95 @@
+"""Where JetStream is: servers, who we are to them, and the domain; from options or from a context of the nats command.
+
+A context is a file ``~/.config/nats/context/NAME.json``; an option given beside it wins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from secondsite.model.errors import InputError
+from secondsite.nats.address import Address, parse_addresses
+from secondsite.nats.connection import connect
+from secondsite.nats.jetstream import JetStream
+from secondsite.nats.options import ConnectOptions
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@frozen
+class NatsPlace:
+    """``prefix`` is that of the JetStream API: ``$JS.API``, or of a domain, or one that a context names."""
+
+    addresses: tuple[Address, ...]
+    options: ConnectOptions
+    domain: str = ""
+    prefix: str = "$JS.API"
+
+    @property
+    def shown(self) -> str:
+        return ",".join(address.shown for address in self.addresses)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[JetStream]:
+        """One connection; raises MachineError."""
+        async with connect(self.addresses, self.options) as connection:
+            yield JetStream(connection, self.prefix)
+
+
+def nats_place(
+    url: str | None, options: ConnectOptions, *, context: str | None = None, domain: str | None = None
+) -> NatsPlace:
+    """Raises InputError where neither a URL nor a context says where the servers are."""
+    found = read_context(context) if context else {}
+    url = url or found.get("url")
+    if not url:
+        raise InputError.at("--nats", "no server is named", "give --nats nats://host:4222 or --context NAME")
+    if not options.credentials and not options.nkey and not options.user:
+        options = _from_context(options, found)
+    domain = domain or found.get("jetstream_domain") or ""
+    if domain and not _NAME.fullmatch(domain):
+        raise InputError.at(
+            "--domain", f"{domain!r} is not the name of a domain", "give it as in the server's jetstream block"
+        )
+    prefix = f"$JS.{domain}.API" if domain else found.get("jetstream_api_prefix") or "$JS.API"
+    return NatsPlace(parse_addresses(url), options, domain, prefix)
+
+
+def read_context(name: str) -> Mapping[str, Any]:
+    """The context of the nats command with this name; raises InputError."""
+    if not _NAME.fullmatch(name):
+        raise InputError.at("--context", f"{name!r} is not the name of a context", "see nats context ls")
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    path = home / "nats" / "context" / f"{name}.json"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        raise InputError.at(str(path), "there is no such context, or it is not JSON", "see nats context ls") from None
+    if not isinstance(content, dict):
+        raise InputError.at(str(path), "is not a context", "see nats context ls")
+    return content
+
+
+def _from_context(options: ConnectOptions, found: Mapping[str, Any]) -> ConnectOptions:
+    def path(key: str) -> Path | None:
+        return Path(str(found[key])).expanduser() if found.get(key) else None
+
+    return evolve(
+        options,
+        credentials=path("creds"),
+        nkey=path("nkey"),
+        user=options.user or found.get("user") or None,
+        password=options.password or found.get("password") or None,
+        token=options.token or found.get("token") or None,
+        tls_ca=options.tls_ca or path("ca"),
+        tls_cert=options.tls_cert or path("cert"),
+        tls_key=options.tls_key or path("key"),
+    )

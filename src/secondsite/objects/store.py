@@ -1,0 +1,201 @@
+"""One object store, whatever its kind: write once, read as a stream, list, delete.
+
+Nothing here holds an object as a whole, except the small ones that `read` and `create` are for. A failure names the
+object by its URL; an object that is absent is `ObjectMissingError`, one that is there already is `ObjectExistsError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from attrs import frozen
+from obstore import exceptions
+
+from secondsite.model.errors import MachineError
+from secondsite.objects.address import StoreAddress
+
+if TYPE_CHECKING:
+    from obstore.store import AzureConfig, ClientConfig, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
+
+PART_BYTES = 8 * 1024**2
+MAX_PART_BYTES = 16 * 1024**2
+MAX_PARTS = 10_000
+UPLOADS_AT_ONCE = 2
+READ_BYTES = 1024**2
+STALL_S = 60.0
+
+
+class ObjectMissingError(MachineError):
+    """There is no such object."""
+
+
+class ObjectExistsError(MachineError):
+    """A conditional write found the object there already."""
+
+
+@frozen
+class Stored:
+    """An object as a listing shows it."""
+
+    key: str
+    size_bytes: int
+
+
+class Store:
+    """Keys are relative to the address. ``shown`` is the address as people may see it."""
+
+    def __init__(self, address: StoreAddress, *, make: bool = False) -> None:
+        self.shown = str(address)
+        self._ranges = address.scheme == "file"
+        if address.scheme == "file" and not make and not Path(address.container).is_dir():
+            raise MachineError.at(self.shown, "there is no such folder", "check the path")
+        with self._told(""):
+            self._store = _open(address)
+
+    async def create(self, key: str, content: bytes) -> None:
+        """Write an object that must not exist yet; raises ObjectExistsError."""
+        with self._told(key):
+            await obstore.put_async(self._store, key, content, mode="create", use_multipart=False)
+
+    async def write(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int = 0) -> None:
+        """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out."""
+        part_bytes = min(MAX_PART_BYTES, max(PART_BYTES, expected_bytes // (MAX_PARTS - 100)))
+        with self._told(key):
+            await obstore.put_async(
+                self._store, key, chunks, chunk_size=part_bytes, max_concurrency=UPLOADS_AT_ONCE, use_multipart=True
+            )
+
+    async def read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
+        """A small object, whole."""
+        content = bytearray()
+        async for chunk in self.stream(key):
+            content += chunk
+            if len(content) > limit_bytes:
+                what = f"is larger than {limit_bytes} bytes"
+                raise MachineError.at(self.url(key), what, "it was not written by secondsite; look who writes there")
+        return bytes(content)
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes in order, in pieces of about ``READ_BYTES``."""
+        with self._told(key):
+            async with asyncio.timeout(STALL_S):
+                found = await obstore.get_async(self._store, key)
+            if self._ranges:  # the stream of a local file comes in pieces of 8 KiB
+                size = found.meta["size"]
+                for start in range(0, size, READ_BYTES):
+                    end = min(size, start + READ_BYTES)
+                    yield bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+                return
+            pieces = aiter(found.stream(min_chunk_size=READ_BYTES))
+            while True:
+                try:
+                    async with asyncio.timeout(STALL_S):
+                        piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                yield bytes(piece)
+
+    async def folders(self, prefix: str = "") -> list[str]:
+        """The names one level below ``prefix``, sorted."""
+        with self._told(prefix):
+            found = await obstore.list_with_delimiter_async(self._store, prefix or None)
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
+
+    async def listing(self, prefix: str) -> list[Stored]:
+        """Every object below ``prefix``, sorted by key."""
+        found: list[Stored] = []
+        with self._told(prefix):
+            async for page in obstore.list(self._store, prefix or None):
+                found.extend(Stored(str(item["path"]), item["size"]) for item in page)
+        return sorted(found, key=lambda stored: stored.key)
+
+    async def delete(self, keys: list[str]) -> None:
+        """Absent objects are not an error."""
+        for start in range(0, len(keys), 500):
+            with self._told(keys[start]), suppress(exceptions.NotFoundError, FileNotFoundError):
+                await obstore.delete_async(self._store, keys[start : start + 500])
+
+    async def honours_conditions(self) -> bool:
+        """False for a store that answers a conditional write with success and overwrites: tried, on a probe object."""
+        key = f"probe-{secrets.token_hex(8)}"
+        await self.create(key, b"first")
+        try:
+            await self.create(key, b"second")
+        except ObjectExistsError:
+            return True
+        else:
+            return False
+        finally:
+            await self.delete([key])
+
+    def url(self, key: str) -> str:
+        """How people may see the object's place."""
+        return f"{self.shown}/{key}" if key else self.shown
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        place = self.url(key)
+        try:
+            yield
+        except (exceptions.NotFoundError, FileNotFoundError):
+            raise ObjectMissingError.at(place, "is not there", "check the URL, and who may have deleted it") from None
+        except (exceptions.AlreadyExistsError, FileExistsError, exceptions.PreconditionError):
+            raise ObjectExistsError.at(place, "is there already", "nothing was overwritten; run again") from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError):
+            remedy = "give credentials that may read, write, list and delete there"
+            raise MachineError.at(place, "the store refused access", remedy) from None
+        except TimeoutError:
+            raise MachineError.at(place, f"no byte for {STALL_S:g} s", "check the network to the store") from None
+        except (exceptions.BaseError, OSError) as error:
+            remedy = "check the bucket's name, region and endpoint, and the credentials"
+            raise MachineError.at(place, f"the store failed: {_first_line(error)}", remedy) from None
+
+
+def _open(address: StoreAddress) -> ObjectStore:
+    from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
+
+    if address.scheme == "file":
+        return LocalStore(address.container, mkdir=True)
+    client: ClientConfig = {"timeout": timedelta(hours=12), "read_timeout": timedelta(seconds=STALL_S)}
+    client["connect_timeout"] = timedelta(seconds=10)
+    client["allow_http"] = bool(address.endpoint and address.endpoint.startswith("http://"))
+    retry: RetryConfig = {"max_retries": 6, "retry_timeout": timedelta(seconds=120)}
+    bucket, prefix = address.container, address.prefix or None
+    if address.scheme == "gs":
+        return GCSStore(bucket, prefix=prefix, client_options=client, retry_config=retry)
+    if address.scheme == "az":
+        azure: AzureConfig = {"endpoint": address.endpoint} if address.endpoint else {}
+        return AzureStore(bucket, prefix=prefix, config=azure, client_options=client, retry_config=retry)
+    s3: S3Config = {"endpoint": address.endpoint} if address.endpoint else {}
+    if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
+        s3["region"] = "us-east-1"
+    credentials = _profile()
+    return S3Store(
+        bucket, prefix=prefix, config=s3, client_options=client, retry_config=retry, credential_provider=credentials
+    )
+
+
+def _profile() -> S3CredentialProvider | None:
+    """AWS profiles and single sign-on, which only the provider's own package can read; None for everything else."""
+    named = os.environ.get("AWS_PROFILE")
+    shared = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
+    if os.environ.get("AWS_ACCESS_KEY_ID") or not (named or shared.is_file()):
+        return None
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        remedy = "pip install 'secondsite[aws]', or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise MachineError.at(str(shared), "the package that reads AWS profiles is not installed", remedy) from None
+    return Boto3CredentialProvider()
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
