@@ -72,7 +72,9 @@ def system() -> System:
         ),
         secrets=(Secret("api-secrets", keys=("STRIPE_API_KEY",), store="cloud"),),
         backups=(
-            Backup("nats-backup", ("nats",), Content.CONFIGURATION, Where.CLUSTER, Seconds(86400), errors_swallowed=True),
+            Backup(
+                "nats-backup", ("nats",), Content.CONFIGURATION, Where.CLUSTER, Seconds(86400), errors_swallowed=True
+            ),
             Backup("velero", ("postgres", "qdrant"), Content.VOLUMES, Where.REGION, Seconds(86400)),
         ),
         traffic=Traffic(host="api.example.io", ttl_s=Seconds(60)),
