@@ -1,0 +1,54 @@
+"""What a drill measured of one contract: the figure that turns *unproven* into *met* or *breached*.
+
+Made from evidence (a folder that a drill left), used by verification, evaluation and publication alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.fault import Fault
+
+RTO_PARTS = ("detect", "decide", "execute", "converge", "first_ack", "sustained")
+"""One clock from the fault on, always decomposed; the parts sum to the total."""
+
+
+@frozen
+class DataLoss:
+    """RPO three ways: ``seconds`` is the age of the oldest lost acknowledged write when the fault came."""
+
+    messages: int
+    bytes: int
+    seconds: float
+
+
+@frozen
+class Measurement:
+    """Of ``runs`` drills of one strategy, fault and profile, judged against one contract.
+
+    ``rto_s`` holds the parts of `RTO_PARTS` and ``total``, of the run with the longest total; None where the
+    procedure did not complete (``why`` says what stopped it). ``fingerprint`` binds system, strategy, server version
+    and procedure: where it differs from today's, the evidence is stale.
+    """
+
+    subject: Subject
+    fault: Fault
+    drill: str
+    strategy: str
+    profile: str
+    verdict: Verdict
+    rto_s: Mapping[str, float] | None
+    loss: DataLoss | None
+    runs: int
+    seed: int
+    at: str
+    versions: Mapping[str, str]
+    evidence: str
+    fingerprint: str
+    ledger: Mapping[str, int] = field(factory=dict)
+    upper_rto_s: float | None = None
+    projected: bool = False
+    why: str = ""
