@@ -16,7 +16,7 @@ from secondsite.publish.evaluation_page import Row, by_category
 from secondsite.publish.figure import Figure, dollars, duration, figure, number
 from secondsite.publish.timeline import Phase, phases, timeline
 
-_WIDE, _NARROW = 1080, 350
+_WIDE, _NARROW = 1230, 350
 
 
 @frozen
@@ -74,7 +74,7 @@ def tradeoff(rows: Sequence[Row], provider: str) -> Tradeoff | None:
             x_name,
             y_name,
             width=_WIDE,
-            gutter=390,
+            gutter=385,
             title=title,
         ),
         narrow=charts.scatter(

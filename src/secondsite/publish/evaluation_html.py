@@ -37,6 +37,7 @@ from secondsite.publish.timeline import Phase
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -82,7 +83,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, duration=duration, percent=percent, number=number, described=described)
+    environment.filters.update(figure=figure, duration=duration, percent=percent, number=number)
+    environment.filters.update(described=described, breakable=_breakable)
     environment.globals.update(
         marker=charts.marker,
         quantity=quantity,
@@ -94,6 +96,14 @@ def _environment() -> Environment:
         categories=(*CATEGORIES, OTHER),
     )
     return environment
+
+
+def _breakable(strategy_id: str) -> Markup:
+    """A line may end after a slash, not in the middle of a part."""
+    from markupsafe import Markup
+
+    parts = (Markup('<span class="part">{}</span>').format(part) for part in strategy_id.split("/"))
+    return Markup("/<wbr>").join(parts)
 
 
 def _shipped(name: str) -> str:

@@ -16,7 +16,7 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
-from secondsite.publish.figure import Figure, dollars, duration, figure, percent
+from secondsite.publish.figure import Figure, dollars, duration, figure, percent, why_unbounded
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",
@@ -90,6 +90,19 @@ class Row:
     @property
     def id(self) -> str:
         return self.assessment.strategy.id
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is excluded, and why it has no price."""
+        excluded = self.assessment.excluded
+        figures = {"cost": tuple(self.assessment.monthly_usd.values()), "downtime": (self.assessment.downtime_minutes,)}
+        without = [
+            f"{name} unbounded: {why_unbounded(estimate)}"
+            for name, estimates in figures.items()
+            for estimate in estimates
+            if estimate.unbounded
+        ]
+        return tuple(dict.fromkeys([f"excluded: {excluded}", *without] if excluded else without))
 
     @property
     def hazard_order(self) -> int:

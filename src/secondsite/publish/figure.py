@@ -17,6 +17,8 @@ from secondsite.model.estimate import Estimate, Provenance
 
 UNBOUNDED = "unbounded"
 _NOTE_CHARACTERS = 300
+_SPACE = "\u00a0"
+_TO = f"{_SPACE}–{_SPACE}"
 
 
 @frozen
@@ -37,7 +39,7 @@ class Figure:
 def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
     """The median with its 5 and 95 % quantiles; the mean in its place where that is what decisions use."""
     if estimate.unbounded:
-        return Figure(UNBOUNDED, "", Provenance.DERIVED, f"{UNBOUNDED}: {estimate.source}", math.inf)
+        return Figure(UNBOUNDED, "", Provenance.DERIVED, f"{UNBOUNDED}: {why_unbounded(estimate)}", math.inf)
     low, middle, high = (estimate.quantile(p) for p in (0.05, 0.5, 0.95))
     centre = estimate.mean if mean else middle
     return Figure(
@@ -60,6 +62,12 @@ def note(estimate: Estimate) -> str:
     return "; ".join(parts)
 
 
+def why_unbounded(estimate: Estimate) -> str:
+    """The reason that its first input without a bound gives, all the way down; its own where no input is to blame."""
+    culprit = next((part for part in estimate.inputs if part.unbounded), None)
+    return why_unbounded(culprit) if culprit else estimate.source
+
+
 def _origin(estimate: Estimate) -> str:
     source = _short(estimate.source)
     if not estimate.inputs:
@@ -75,8 +83,15 @@ def _short(text: str) -> str:
 
 
 def _span(low: float, high: float, unit: str) -> str:
-    first, last = quantity(low, unit), quantity(high, unit)
-    return "" if first == last else f"{first} – {last}"
+    """Both ends in one unit, the unit once; empty where there is no spread."""
+    if low == high:
+        return ""
+    if unit.startswith("USD"):
+        return f"{dollars(low)}{_TO}{dollars(high)}"
+    if unit == "share":
+        return f"{_share(low)}{_TO}{_share(high)}"
+    size, name = next(row for row in _SCALES if high < row[0] * row[2])[:2] if unit == "s" else (1.0, unit)
+    return f"{number(low / size)}{_TO}{number(high / size)}{_SPACE}{name}".rstrip()
 
 
 def quantity(value: float, unit: str) -> str:
@@ -84,20 +99,20 @@ def quantity(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return UNBOUNDED
     spell = _SPELLINGS.get(unit)
-    return spell(value) if spell else f"{number(value)} {unit}".rstrip()
+    return spell(value) if spell else f"{number(value)}{_SPACE}{unit}".rstrip()
 
 
 def duration(value_s: float) -> str:
-    """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most."""
+    """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most, never split over lines."""
     if not math.isfinite(value_s):
         return UNBOUNDED
     if 0 < value_s < 1:
-        return f"{number(value_s * 1000)} ms"
+        return f"{number(value_s * 1000)}{_SPACE}ms"
     if value_s < 120:
-        return f"{number(value_s)} s"
+        return f"{number(value_s)}{_SPACE}s"
     size, unit, below, part = next(row for row in _LONG if value_s < row[-1])[:4]
     whole, rest = divmod(round(value_s / below), size // below)
-    return f"{whole:,} {unit} {rest} {part}" if rest else f"{whole:,} {unit}"
+    return _SPACE.join((f"{whole:,}", unit, str(rest), part) if rest else (f"{whole:,}", unit))
 
 
 def number(value: float) -> str:
@@ -121,10 +136,15 @@ def dollars(value: float) -> str:
 def percent(share: float) -> str:
     """Never rounded up to certainty: 0.99996 is ``>99.9 %``."""
     if 0.9995 <= share < 1:
-        return ">99.9 %"
+        return f">99.9{_SPACE}%"
     if 0 < share < 0.0005:
-        return "<0.1 %"
-    return f"{100 * share:.1f} %".replace(".0 %", " %")
+        return f"<0.1{_SPACE}%"
+    return f"{100 * share:.1f}".removesuffix(".0") + f"{_SPACE}%"
+
+
+def _share(value: float) -> str:
+    """Of time: the third decimal of a percentage is five minutes a year. Rounded down."""
+    return f"{math.floor(value * 100_000) / 1000:.3f}{_SPACE}%"
 
 
 _SPELLINGS: dict[str, Callable[[float], str]] = {
@@ -132,12 +152,15 @@ _SPELLINGS: dict[str, Callable[[float], str]] = {
     "USD": dollars,
     "USD/month": dollars,
     "USD/year": dollars,
-    "share": percent,
+    "share": _share,
 }
 
 # Size in seconds, unit, size of the smaller unit, its name, and up to where.
 _LONG = (
-    (60, "min", 1, "s", 7200.0),
+    (60, "min", 1, "s", 5400.0),
     (3600, "h", 60, "min", 172800.0),
     (86400, "d", 3600, "h", math.inf),
 )
+
+# Size in seconds, unit, and up to how many of it a span uses it.
+_SCALES = ((0.001, "ms", 1000.0), (1.0, "s", 120.0), (60.0, "min", 90.0), (3600.0, "h", 48.0), (86400.0, "d", math.inf))

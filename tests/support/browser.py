@@ -57,9 +57,7 @@ class Browser:
         self.post("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def show(self, *, width: int, dark: bool = False) -> None:
-        self.cdp(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
-        )
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.cdp("Emulation.setEmulatedMedia", features=[scheme])
 

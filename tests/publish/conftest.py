@@ -1,0 +1,63 @@
+"""One evaluation of the small system, shared by every test of what is published; and names that bite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from browser import Browser, chromium
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.evaluate.compare import compare
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.system import System
+
+Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
+
+
+@pytest.fixture(scope="session")
+def evaluation(system: System) -> Evaluation:
+    return compare(system, load_catalogue(), auditor=lambda _system, _deployment, _procedures: (), years=2000)
+
+
+@pytest.fixture(scope="session")
+def short(evaluation: Evaluation) -> Evaluation:
+    """The baseline and the recommendation alone."""
+    return attrs.evolve(evaluation, assessments=(evaluation.assessments[0], evaluation.recommended))
+
+
+@pytest.fixture(scope="session")
+def rename() -> Rename:
+    """Every text of an evaluation put through a function, at any depth; the words of enumerations stay."""
+    return lambda evaluation, change: _renamed(evaluation, change, {})
+
+
+def _renamed(value: Any, change: Callable[[str], str], done: dict[int, Any]) -> Any:
+    if isinstance(value, Enum) or value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return change(value) if value else value
+    if id(value) not in done:
+        done[id(value)] = _renamed_container(value, change, done)
+    return done[id(value)]
+
+
+def _renamed_container(value: Any, change: Callable[[str], str], done: dict[int, Any]) -> Any:
+    if attrs.has(type(value)):
+        fields = [field for field in attrs.fields(type(value)) if field.init]
+        parts = {field.alias: _renamed(getattr(value, field.name), change, done) for field in fields}
+        return type(value)(**parts)
+    if isinstance(value, Mapping):
+        return {_renamed(k, change, done): _renamed(v, change, done) for k, v in value.items()}
+    return type(value)(_renamed(item, change, done) for item in value)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    profile: Path = tmp_path_factory.mktemp("chromium")
+    with chromium(profile) as running:
+        yield running
