@@ -96,6 +96,10 @@ class LabAddresses:
         return Endpoint(f"{self.nowhere}.54.1", S3_PORT)
 
     @property
+    def wan_control(self) -> Endpoint:
+        return Endpoint(f"{self.nowhere}.52.1", 5200)
+
+    @property
     def claim(self) -> Endpoint:
         """Whoever holds this address holds the block."""
         return claim_of(self.block)

@@ -6,7 +6,6 @@ misses its server says how to get it.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+from secondsite.lab.binaries import binary
 from secondsite.lab.folders import cache
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.nats import parse_version
@@ -53,7 +53,7 @@ def find(version: str) -> Path:
     kept = _kept(version)
     if kept.exists():
         return kept
-    installed = _installed(version)
+    installed = binary(PACKAGE, "nats-server", version)
     if installed:
         return installed
     raise MachineError.at(
@@ -79,18 +79,6 @@ def fetch(version: str) -> Path:
 
 def _kept(version: str) -> Path:
     return cache() / "nats-server" / version / "nats-server"
-
-
-def _installed(version: str) -> Path | None:
-    try:
-        distribution = importlib.metadata.distribution(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    if distribution.version != version:
-        return None
-    scripts = [file for file in distribution.files or () if file.name in ("nats-server", "nats-server.exe")]
-    paths = [Path(str(distribution.locate_file(file))).resolve() for file in scripts]
-    return next((path for path in paths if path.exists()), None)
 
 
 def _download(version: str, folder: Path) -> Path:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.lab.addresses import Endpoint
-from secondsite.model.errors import MachineError
+from secondsite.lab.control import Order, ask
 
 
 @frozen
@@ -82,17 +80,5 @@ class Wan:
         if not one_way:
             await self._ask({"source": b, "target": a, **order})
 
-    async def _ask(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            reader, writer = await asyncio.open_connection(self.control.host, self.control.port)
-            writer.write(json.dumps(order).encode() + b"\n")
-            line = await reader.readline()
-            writer.close()
-        except OSError:
-            line = b""
-        if not line:
-            raise MachineError.at(
-                str(self.control), "the WAN process does not answer", "see wan.log in the lab's folder"
-            )
-        answer: Mapping[str, Any] = json.loads(line)
-        return answer
+    async def _ask(self, order: Order) -> Order:
+        return await ask(self.control, order, process="wan")

@@ -19,6 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from secondsite.lab.addresses import Endpoint
+from secondsite.lab.control import serve_orders
+
 _WINDOW_BYTES = 16 * 1024 * 1024
 
 
@@ -218,15 +221,8 @@ class Wan:
     async def serve(self) -> None:
         for listener in self._config["listeners"]:
             await self.loop.create_server(partial(Accepted, self, listener), *listener["at"], backlog=256)
-        server = await asyncio.start_server(self._orders, *self._config["control"])
+        server = await serve_orders(Endpoint(*self._config["control"]), self.obey)
         await server.serve_forever()
-
-    async def _orders(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while line := await reader.readline():
-                writer.write(json.dumps(self.obey(json.loads(line))).encode() + b"\n")
-                await writer.drain()
-        writer.close()
 
     def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         """Carry out one order on one direction, or on all where none is named; the answer is what is counted."""

@@ -7,7 +7,9 @@ every process of it is gone.
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 import shutil
 import socket
 import tempfile
@@ -20,9 +22,12 @@ from attrs import frozen
 
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import Endpoint, LabAddresses
+from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
+from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
+from secondsite.lab.services import S3, Services
 from secondsite.lab.streams import create_streams
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
@@ -56,7 +61,11 @@ class Lab:
         self.folder = folder
         self.fleet = NatsFleet(deployment, addresses, options, folder)
         self.supervisor = Supervisor(folder / "logs", lock)
-        self.wan = Wan(Endpoint(f"{addresses.nowhere}.52.1", 5200))
+        self.wan = Wan(addresses.wan_control)
+        urls = {region: self.nats_urls(region) for region in addresses.regions}
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self.services = Services(deployment, addresses, options, folder, urls, key)
+        self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
     @classmethod
@@ -64,6 +73,7 @@ class Lab:
     async def up(cls, deployment: Deployment, options: LabOptions = LabOptions()) -> AsyncIterator[Lab]:  # noqa: B008 - frozen
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         _check_runnable(deployment)
+        require_lab_packages()
         block, lock = claim_block()
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
@@ -82,11 +92,14 @@ class Lab:
     async def _boot(self) -> None:
         begin = time.monotonic()
         servers = self.fleet.specs(frozenset(self.regions))
-        wan = self._wan_spec()
         check_free(self._endpoints())
-        await self.supervisor.start(wan)
-        await self.supervisor.start(*servers)
+        await self.supervisor.start(self._wan_spec())
+        around = self.services.common() if self.options.services else ()
+        await self.supervisor.start(*servers, *around)
         await self._create_streams()
+        if self.options.services:
+            running = [region for region in self.regions if self.services.runs_in(region)]
+            await self.start_services(*running)
         self.boot_s = time.monotonic() - begin
 
     async def _create_streams(self) -> None:
@@ -120,6 +133,38 @@ class Lab:
         if found is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
         return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+
+    @property
+    def host(self) -> str:
+        """The service's name, as clients look it up."""
+        return self.services.host
+
+    @property
+    def resolver(self) -> Endpoint:
+        """Where clients ask for names (UDP); it keeps answers as long as their TTL."""
+        return self.addresses.resolver
+
+    @property
+    def s3(self) -> S3:
+        return self.services.s3
+
+    def gateway(self, region: str) -> Endpoint:
+        """Where the region's clients arrive (HTTP); the service's name leads to its address."""
+        return self.addresses.gateway(self._region(region))
+
+    def consumed(self, region: str) -> Path:
+        """What the region's consumers processed, as JSON lines; it outlives the region."""
+        return self.services.record(self._region(region))
+
+    # --- services
+
+    async def start_services(self, *regions: str) -> None:
+        """API, gateway and consumers of regions whose servers run; what runs already is left alone."""
+        specs = [spec for region in regions for spec in self.services.regional(self._region(region))]
+        await self.supervisor.start(*(spec for spec in specs if not self.supervisor.alive(spec.name)))
+
+    def stop_services(self, region: str) -> None:
+        self.supervisor.kill(*(spec.name for spec in self.services.regional(self._region(region))))
 
     # --- faults
 
@@ -173,7 +218,8 @@ class Lab:
             Endpoint(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
         ]
         wan = [end for each in self.addresses.wan_listeners(servers) for end in (each.at, each.to)]
-        return [*dict.fromkeys([*own, *wan, self.wan.control])]
+        around = self.services.endpoints(self.regions) if self.options.services else ()
+        return [*dict.fromkeys([*own, *wan, self.wan.control, *around])]
 
     def _wan_spec(self) -> Spec:
         config = {
@@ -211,7 +257,9 @@ class Lab:
         return load_round_trips().between(self.deployment.primary.region.provider, a, b).mean
 
     def _spec_of(self, name: str) -> Spec:
-        specs = {spec.name: spec for spec in self.fleet.specs(frozenset(self.regions))}
+        every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]
+        every += [spec for region in self.regions for spec in self.services.regional(region)]
+        specs = {spec.name: spec for spec in every}
         if name not in specs:
             raise InputError.at("lab", f"there is no process {name}", _one_of(specs))
         return specs[name]

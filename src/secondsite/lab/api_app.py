@@ -1,0 +1,110 @@
+"""The example's API and its gateway as ASGI applications: what clients of a lab talk to.
+
+``POST /v1/events`` takes ``{"id", "subject", "data"}`` and optionally ``"key"``, and answers 200 with stream and
+sequence once JetStream has acknowledged, 202 where the event waits in the fallback queue, 503 where it was not
+taken, 504 where nobody knows. ``/health`` says that the process lives, ``/health/saas`` that it can publish.
+The gateway stands before it: 401 without a known ``apikey`` header, 429 beyond the tenant's rate.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from secondsite.lab.breaker import State
+from secondsite.lab.fallback_queue import Event
+from secondsite.lab.publisher import Outcome, Publisher
+from secondsite.lab.rate_limit import RateLimit
+
+_STATUS = {Outcome.STORED: 200, Outcome.QUEUED: 202, Outcome.REFUSED: 503, Outcome.UNKNOWN: 504}
+_OPEN_PATHS = ("/health", "/health/saas")
+
+
+def api_app(publisher: Publisher, region: str) -> Starlette:
+    async def events(request: Request) -> Response:
+        try:
+            event = _event(await request.body())
+        except (ValueError, KeyError, TypeError) as error:
+            return JSONResponse({"error": f"not an event: {error}"}, 400)
+        result = await publisher.publish(event)
+        body = {
+            "outcome": result.outcome,
+            "stream": result.stream,
+            "sequence": result.sequence,
+            "duplicate": result.duplicate,
+            "region": region,
+            "why": result.why,
+        }
+        return JSONResponse(body, _STATUS[result.outcome])
+
+    async def health(request: Request) -> Response:
+        del request
+        return JSONResponse({"status": "ok", "region": region})
+
+    async def health_saas(request: Request) -> Response:
+        del request
+        well = publisher.client.is_connected and publisher.state is State.CLOSED
+        body = {
+            "status": "ok" if well else "degraded",
+            "region": region,
+            "nats": publisher.client.is_connected,
+            "breaker": publisher.state,
+            "queued": len(publisher.queue),
+        }
+        return JSONResponse(body, 200 if well else 503)
+
+    async def metrics(request: Request) -> Response:
+        del request
+        return PlainTextResponse(_metrics(publisher))
+
+    return Starlette(
+        routes=[
+            Route("/v1/events", events, methods=["POST"]),
+            Route("/health", health),
+            Route("/health/saas", health_saas),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+def _event(body: bytes) -> Event:
+    given = json.loads(body)
+    event = Event(given["id"], given["subject"], given.get("key", ""), given.get("data", ""))
+    if not all(isinstance(value, str) for value in (event.id, event.subject, event.key, event.data)):
+        raise TypeError("id, subject, key and data are strings")
+    if not event.id or not event.subject:
+        raise ValueError("id and subject are not empty")
+    return event
+
+
+def _metrics(publisher: Publisher) -> str:
+    lines = ["# TYPE api_events_total counter"]
+    lines += [f'api_events_total{{outcome="{each}"}} {publisher.counted[each]}' for each in Outcome]
+    lines += ["# TYPE api_breaker_open gauge", f"api_breaker_open {int(publisher.state is not State.CLOSED)}"]
+    lines += ["# TYPE api_fallback_queue gauge", f"api_fallback_queue {len(publisher.queue)}"]
+    return "\n".join(lines) + "\n"
+
+
+class ApiGateway:
+    """Keys and rates; health checks pass without a key, as they do through a load balancer."""
+
+    def __init__(self, app: ASGIApp, keys: frozenset[str], limit: RateLimit) -> None:
+        self._app, self._keys, self._limit = app, keys, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        key = dict(scope["headers"]).get(b"apikey", b"").decode("latin-1")
+        if key not in self._keys:
+            return JSONResponse({"error": "no such API key"}, 401)
+        if not self._limit.take(key, time.monotonic()):
+            return JSONResponse({"error": "rate limit"}, 429)
+        return None

@@ -1,0 +1,82 @@
+"""The names of a lab: look one up as a client does, change one as its owner does, or make it impossible to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from secondsite.lab.addresses import Endpoint
+from secondsite.lab.control import ask
+from secondsite.model.errors import MachineError
+
+KEY_NAME = "lab."
+_TIMEOUT_S = 2.0
+
+
+@frozen
+class Found:
+    """``ttl_s`` is what is left of it where a cache answered."""
+
+    addresses: tuple[str, ...]
+    ttl_s: float
+
+
+async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) -> Found | None:
+    """None where there is no such name; raises MachineError where the server does not answer or cannot."""
+    import dns.asyncquery
+    import dns.exception
+    import dns.message
+    import dns.rcode
+
+    try:
+        answer = await dns.asyncquery.udp(
+            dns.message.make_query(name, "A"), server.host, port=server.port, timeout=timeout_s
+        )
+    except (dns.exception.DNSException, OSError) as error:
+        raise MachineError.at(str(server), f"no answer for {name} ({type(error).__name__})", "see dns.log") from None
+    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        raise MachineError.at(
+            str(server), f"{name}: {dns.rcode.to_text(answer.rcode())}", "see resolver.log and dns.log"
+        )
+    if not answer.answer:
+        return None
+    rrset = answer.answer[0]
+    return Found(tuple(str(value) for value in rrset), float(rrset.ttl))
+
+
+class Names:
+    """``key`` signs updates (TSIG, hmac-sha256, named ``lab.``); it is the lab's own and worth nothing elsewhere."""
+
+    def __init__(self, server: Endpoint, control: Endpoint, zone: str, key: str) -> None:
+        self.server, self.control, self.zone, self.key = server, control, zone, key
+
+    async def set(self, name: str, addresses: Sequence[str], ttl_s: float) -> None:
+        """Replace the record, by a dynamic update; raises MachineError where the server refuses."""
+        import dns.asyncquery
+        import dns.exception
+        import dns.rcode
+        import dns.tsigkeyring
+        import dns.update
+
+        update = dns.update.UpdateMessage(self.zone, keyring=dns.tsigkeyring.from_text({KEY_NAME: self.key}))
+        host = f"{name.rstrip('.')}."
+        update.delete(host, "A")
+        for address in addresses:
+            update.add(host, round(ttl_s), "A", address)
+        try:
+            answer = await dns.asyncquery.udp(update, self.server.host, port=self.server.port, timeout=_TIMEOUT_S)
+        except (dns.exception.DNSException, OSError) as error:
+            what = f"the update of {name} was not answered ({type(error).__name__})"
+            raise MachineError.at(str(self.server), what, "see dns.log") from None
+        if answer.rcode() != dns.rcode.NOERROR:
+            what = f"the update of {name} was refused: {dns.rcode.to_text(answer.rcode())}"
+            raise MachineError.at(str(self.server), what, "ask again, or change the record another way")
+
+    async def get(self, name: str) -> Found | None:
+        """As the authoritative server has it."""
+        return await look_up(self.server, name)
+
+    async def stick(self, stuck: bool = True) -> None:
+        """From now on the server answers queries and fails every update (SERVFAIL)."""
+        await ask(self.control, {"stuck": stuck}, process="dns")

