@@ -65,16 +65,17 @@ def _line(message: Msg, stream: str, consumer: str) -> str:
     )
 
 
-async def _run(config: Mapping[str, Any]) -> None:
+async def _run(config: Mapping[str, Any], record: IO[str], ready: Path) -> None:
     client = await connected(config["nats"], f"consumers-{config['region']}", config["client"])
-    with Path(config["record"]).open("a", encoding="utf-8") as record:
-        Path(config["ready"]).touch()
-        await asyncio.gather(*(_consume(client, stream, consumer, record) for stream, consumer in config["consumers"]))
-        await asyncio.Event().wait()
+    ready.touch()  # noqa: ASYNC240 - nothing else runs yet
+    await asyncio.gather(*(_consume(client, stream, consumer, record) for stream, consumer in config["consumers"]))
+    await asyncio.Event().wait()
 
 
 def main() -> None:
-    asyncio.run(_run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    with Path(config["record"]).open("a", encoding="utf-8") as record:
+        asyncio.run(_run(config, record, Path(config["ready"])))
 
 
 if __name__ == "__main__":

@@ -84,32 +84,38 @@ class Zone:
 
     def _update(self, request: dns.update.UpdateMessage) -> dns.rcode.Rcode:
         self.updates += 1
+        refusal = self._refusal(request)
+        if refusal is None:
+            self._apply(request)
+        return refusal or dns.rcode.NOERROR
+
+    def _refusal(self, request: dns.update.UpdateMessage) -> dns.rcode.Rcode | None:
         if not request.had_tsig:
             return dns.rcode.REFUSED
         if self.stuck:
             return dns.rcode.SERVFAIL
         if request.prerequisite:
             return dns.rcode.NOTIMP
-        changed = dict(self._records)
+        if not all(rrset.name.is_subdomain(self.origin) for rrset in request.update):
+            return dns.rcode.NOTZONE
+        return None if all(_known(rrset) for rrset in request.update) else dns.rcode.NOTIMP
+
+    def _apply(self, request: dns.update.UpdateMessage) -> None:
         for rrset in request.update:
-            if not rrset.name.is_subdomain(self.origin):
-                return dns.rcode.NOTZONE
-            if rrset.rdtype not in (dns.rdatatype.A, dns.rdatatype.ANY):
-                return dns.rcode.NOTIMP
             if rrset.deleting == dns.rdataclass.ANY:
-                changed.pop(rrset.name, None)
-            elif rrset.deleting is None:
-                before = changed.get(rrset.name)
-                merged = dns.rrset.from_rdata_list(rrset.name, rrset.ttl, [*(before or ()), *rrset])
-                changed[rrset.name] = merged
+                self._records.pop(rrset.name, None)
             else:
-                return dns.rcode.NOTIMP
-        self._records = changed
-        return dns.rcode.NOERROR
+                values = [*self._records.get(rrset.name, ()), *rrset]
+                self._records[rrset.name] = dns.rrset.from_rdata_list(rrset.name, rrset.ttl, values)
 
     def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         self.stuck = bool(order.get("stuck", self.stuck))
         return {"stuck": self.stuck, "queries": self.queries, "updates": self.updates}
+
+
+def _known(rrset: dns.rrset.RRset) -> bool:
+    """Add an address, or delete all that a name has."""
+    return rrset.rdtype == dns.rdatatype.A and rrset.deleting in (None, dns.rdataclass.ANY)
 
 
 def _rotated(record: dns.rrset.RRset) -> dns.rrset.RRset:

@@ -61,9 +61,9 @@ class Publisher:
 
     async def _send(self, event: Event) -> Published:
         headers = {"Nats-Msg-Id": event.id, "Lab-Key": event.key}
+        if not self.client.is_connected:
+            return self._failed(Outcome.REFUSED, ConnectionError("not connected to NATS"))
         try:
-            if not self.client.is_connected:
-                raise NoStreamResponseError
             ack = await self._jetstream.publish(event.subject, event.data.encode(), headers=headers)
         except (NoStreamResponseError, APIError) as error:
             return self._failed(Outcome.REFUSED, error)
