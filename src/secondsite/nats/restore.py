@@ -117,6 +117,6 @@ async def _paced(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes
         if held:
             yield bytes(held)
     finally:
-        if waiting and not waiting.done():
+        if waiting is not None and not waiting.done():
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)

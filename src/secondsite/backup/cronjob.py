@@ -1,0 +1,99 @@
+"""A Kubernetes CronJob that makes the same backup, for those who let the cluster keep the time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.model.errors import InputError
+
+_STEPS = (("minute", 60, 60), ("hour", 3600, 24))
+
+
+@frozen
+class CronJobSpec:
+    """``arguments`` are those of ``secondsite backup``. Secrets are named, and their values are in the cluster."""
+
+    name: str
+    namespace: str
+    image: str
+    every_s: float
+    arguments: Sequence[str]
+    service_account: str = ""
+    environment_secret: str = ""
+    credentials_secret: str = ""
+    deadline_s: int = 3600
+
+
+def cron(every_s: float) -> str:
+    """``*/5 * * * *`` for five minutes. Raises InputError for what cron cannot say evenly."""
+    if every_s == 604800:
+        return "0 0 * * 0"
+    if every_s == 86400:
+        return "0 0 * * *"
+    for unit, size, count in _STEPS:
+        steps = every_s / size
+        if steps.is_integer() and 1 <= steps < count and count % int(steps) == 0:
+            step = "*" if steps == 1 else f"*/{int(steps)}"
+            return f"{step} * * * *" if unit == "minute" else f"0 {step} * * *"
+    what = f"cron has no schedule of every {every_s:g} s"
+    raise InputError.at("--every", what, "give minutes that divide an hour, hours that divide a day, 1d or 7d")
+
+
+def cron_job(spec: CronJobSpec) -> dict[str, Any]:
+    """The manifest. One run at a time, no retries beside the tool's own, no root, nothing written to disk."""
+    labels = {"app.kubernetes.io/name": spec.name, "app.kubernetes.io/managed-by": "secondsite"}
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(spec)],
+    }
+    if spec.service_account:
+        pod["serviceAccountName"] = spec.service_account
+    if spec.credentials_secret:
+        pod["volumes"] = [{"name": "nats", "secret": {"secretName": spec.credentials_secret, "defaultMode": 0o440}}]
+        pod["securityContext"]["fsGroup"] = 65532
+    job = {
+        "activeDeadlineSeconds": spec.deadline_s,
+        "backoffLimit": 0,
+        "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": spec.name, "namespace": spec.namespace, "labels": labels},
+        "spec": {
+            "schedule": cron(spec.every_s),
+            "timeZone": "Etc/UTC",
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": int(min(spec.every_s, 3600)),
+            "successfulJobsHistoryLimit": 1,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"spec": job},
+        },
+    }
+
+
+def _container(spec: CronJobSpec) -> Mapping[str, Any]:
+    container: dict[str, Any] = {
+        "name": "backup",
+        "image": spec.image,
+        "args": ["backup", *spec.arguments],
+        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    if spec.environment_secret:
+        container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
+    if spec.credentials_secret:
+        container["volumeMounts"] = [{"name": "nats", "mountPath": "/etc/nats", "readOnly": True}]
+    return container

@@ -1,0 +1,56 @@
+"""What a monitoring system should know about backups, in Prometheus's form.
+
+The age is computed when it is asked for, so it grows while nothing happens: that is what an alert needs.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from secondsite.backup.manifest import Manifest
+from secondsite.model.errors import MachineError
+
+
+class BackupMetrics:
+    """A registry of its own. ``age`` is NaN until there is a good backup."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.registry = CollectorRegistry()
+        self._newest_s = float("nan")
+        age = self._gauge("secondsite_backup_age_seconds", "Age of the newest good backup")
+        age.set_function(lambda: time.time() - self._newest_s)
+        self._gauge("secondsite_backup_interval_seconds", "Interval of the schedule").set(interval_s)
+        self._bytes = self._gauge("secondsite_backup_size_bytes", "Size of the last good backup in the store")
+        self._seconds = self._gauge("secondsite_backup_duration_seconds", "Duration of the last good backup")
+        self._messages = self._gauge("secondsite_backup_messages", "Messages in the last good backup")
+        self._good = Counter("secondsite_backups", "Good backups", registry=self.registry)
+        self._failed = Counter("secondsite_backup_failures", "Backups that failed", registry=self.registry)
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, registry=self.registry)
+
+    def newest(self, finished: datetime | None) -> None:
+        if finished:
+            self._newest_s = finished.timestamp()
+
+    def good(self, manifest: Manifest) -> None:
+        self.newest(manifest.finished)
+        self._good.inc()
+        self._bytes.set(manifest.size_bytes)
+        self._messages.set(manifest.messages)
+        self._seconds.set((manifest.finished - datetime.fromisoformat(manifest.started_at)).total_seconds())
+
+    def failed(self) -> None:
+        self._failed.inc()
+
+    def serve(self, host: str, port: int) -> int:
+        """Answer on http://host:port/metrics from a thread of its own; the port, which 0 lets the system choose."""
+        try:
+            server, _ = start_http_server(port, addr=host, registry=self.registry)
+        except OSError as error:
+            what = f"cannot listen for metrics ({error.strerror})"
+            raise MachineError.at(f"{host}:{port}", what, "give a free port: --metrics-port") from None
+        return int(server.server_port)

@@ -1,0 +1,61 @@
+"""Retention: what the keep rules let go, and what never became a backup, is deleted; shown first when asked.
+
+A backup dies with its manifest, which goes first: killed in between, what remains is no backup, and the next run
+removes it. A hold that was put meanwhile is seen, as it is looked for again right before the deletion.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from attrs import frozen
+
+from secondsite.backup.inventory import Inventory
+from secondsite.backup.keep import Decision, KeepRules, decide
+from secondsite.backup.layout import HOLD, SLOTS, manifest_key, started
+from secondsite.objects.store import Store
+
+INCOMPLETE_AFTER = timedelta(hours=24)
+SLOTS_AFTER = timedelta(days=2)
+
+
+@frozen
+class Pruning:
+    """``incomplete`` are older than a day, so no run still writes them. ``unreadable`` are left alone."""
+
+    decisions: tuple[Decision, ...]
+    incomplete: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+    @property
+    def doomed(self) -> tuple[str, ...]:
+        """The backups that go."""
+        return tuple(decision.backup.id for decision in self.decisions if not decision.keep)
+
+
+def plan_pruning(inventory: Inventory, rules: KeepRules, now: datetime) -> Pruning:
+    """Pure."""
+    return Pruning(
+        decide(inventory.candidates, rules),
+        tuple(found for found in inventory.incomplete if now - started(found) > INCOMPLETE_AFTER),
+        tuple(entry.id for entry in inventory.entries if entry.manifest is None),
+    )
+
+
+async def apply_pruning(store: Store, pruning: Pruning, now: datetime) -> tuple[str, ...]:
+    """The ids that were deleted."""
+    gone = []
+    for backup_id in (*pruning.doomed, *pruning.incomplete):
+        keys = [stored.key for stored in await store.listing(backup_id)]
+        if f"{backup_id}/{HOLD}" in keys:
+            continue
+        await store.delete([manifest_key(backup_id)])
+        await store.delete([key for key in keys if key != manifest_key(backup_id)])
+        gone.append(backup_id)
+    await _old_slots(store, now)
+    return tuple(gone)
+
+
+async def _old_slots(store: Store, now: datetime) -> None:
+    limit = (now - SLOTS_AFTER).strftime(f"{SLOTS}/%Y%m%dT%H%M%SZ")
+    await store.delete([stored.key for stored in await store.listing(SLOTS) if stored.key < limit])

@@ -1,0 +1,143 @@
+"""``secondsite backup``: save streams with their messages, elsewhere: once, or every so often."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import frozen
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeInt
+
+from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, Keep, What, every
+from secondsite.cli.backup_summary import size, summary
+from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, telling
+from secondsite.model.errors import EXIT_HOLDS
+
+if TYPE_CHECKING:
+    from secondsite.backup.keep import KeepRules
+    from secondsite.backup.manifest import Manifest
+    from secondsite.backup.run import BackupPlan
+    from secondsite.nats.place import NatsPlace
+    from secondsite.objects.store import Store
+
+app = App(name="backup", help="Save streams with their messages, consumers and positions, elsewhere.")
+for _name, _help in (
+    ("list", "List the backups, newest first."),
+    ("verify", "Restore a backup into a server started for it, and compare every message."),
+    ("prune", "Delete the backups that no --keep rule holds."),
+    ("hold", "Keep a backup from being pruned."),
+    ("release", "End a hold."),
+    ("cronjob", "Print a Kubernetes CronJob that makes the same backup."),
+):
+    app.command(f"secondsite.cli.backups:{_name}_", name=_name, help=_help)
+
+
+@frozen
+class Daemon:
+    """A schedule, and where its metrics are asked for."""
+
+    every: Annotated[str | None, option("Go on, with a backup every so often, such as 5m or 1h.")] = None
+    metrics_host: Annotated[str, option("Where metrics are served while it goes on.")] = "0.0.0.0"  # noqa: S104 # a pod's metrics are asked for from outside
+    metrics_port: Annotated[NonNegativeInt | None, option("The port of the metrics; none are served without.")] = None
+
+
+ONCE = Daemon()
+
+
+@app.default
+def backup(
+    *,
+    server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
+    to: str,
+    endpoint: Endpoint = None,
+    what: Annotated[What, Parameter(name="*")] = EVERYTHING,
+    keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
+    daemon: Annotated[Daemon, Parameter(name="*")] = ONCE,
+    json: Flag = False,
+) -> int:
+    """Save streams with their messages, consumers and positions to an object store.
+
+    A backup exists when its manifest does, which is written last. With --every it goes on until it is stopped, and
+    deletes what the --keep rules let go after each good backup.
+
+    Parameters
+    ----------
+    to
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    json
+        Print the result for machines.
+    """
+    every_s = every(daemon.every)
+    place, store, plan = server.place(), open_store(to, endpoint, "--to", make=True), what.plan()
+    if every_s is not None:
+        return asyncio.run(_go_on(place, store, plan, keep.rules(), every_s, daemon, json=json))
+    manifest = asyncio.run(_once(place, store, plan, keep.rules(), json=json))
+    if json:
+        print_json(summary(manifest))
+    else:
+        print(_told(manifest, store))
+    return EXIT_HOLDS
+
+
+async def _once(place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, *, json: bool) -> Manifest:
+    from secondsite.backup.run import run_backup
+
+    with telling("saved", machine=json) as progress:
+        manifest = await run_backup(place, store, plan, progress)
+    await _retain(store, rules)
+    return manifest
+
+
+async def _retain(store: Store, rules: KeepRules) -> None:
+    from secondsite.backup.inventory import take_inventory
+    from secondsite.backup.prune import apply_pruning, plan_pruning
+
+    if rules.any:
+        now = datetime.now(UTC)
+        await apply_pruning(store, plan_pruning(await take_inventory(store), rules, now), now)
+
+
+async def _go_on(
+    place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, every_s: float, daemon: Daemon, *, json: bool
+) -> int:
+    from secondsite.backup.metrics import BackupMetrics
+    from secondsite.backup.run import check_store, run_backup
+    from secondsite.backup.schedule import Schedule
+
+    await check_store(store, single_writer=plan.single_writer)
+    metrics = BackupMetrics(every_s)
+    if daemon.metrics_port is not None:
+        port = metrics.serve(daemon.metrics_host, daemon.metrics_port)
+        print(f"metrics on http://{daemon.metrics_host}:{port}/metrics", file=sys.stderr, flush=True)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    async def one() -> Manifest:
+        with telling("saved", machine=json) as progress:
+            manifest = await run_backup(place, store, plan, progress)
+        print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(_told(manifest, store), flush=True)
+        return manifest
+
+    schedule = Schedule(
+        store=store,
+        interval=timedelta(seconds=every_s),
+        back_up=one,
+        retain=lambda: _retain(store, rules),
+        tell=lambda text: print(text, file=sys.stderr, flush=True),
+        metrics=metrics,
+        claim=not plan.single_writer,
+    )
+    await schedule.run(stop)
+    return EXIT_HOLDS
+
+
+def _told(manifest: Manifest, store: Store) -> str:
+    held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
+    lines = [f"{manifest.id} in {store.shown}: {held}"]
+    lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
+    return "\n".join(lines)

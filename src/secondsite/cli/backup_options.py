@@ -1,0 +1,92 @@
+"""What is backed up and what is kept, as options: shared by the run, the schedule, prune and the rendered CronJob."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from attrs import frozen
+from cyclopts.types import NonNegativeInt, PositiveInt
+
+from secondsite.cli.stores import option, read_keys
+from secondsite.model.errors import InputError
+from secondsite.model.units import parse_seconds
+
+if TYPE_CHECKING:
+    from secondsite.backup.keep import KeepRules
+    from secondsite.backup.run import BackupPlan
+
+MIN_EVERY_S = 1.0
+KEEP_FLAGS = ("last", "hourly", "daily", "weekly", "monthly")
+
+
+@frozen
+class What:
+    """Which streams, and how they are written."""
+
+    stream: Annotated[tuple[str, ...], option("A stream, or a pattern such as KV_*; all without.", negative="")] = ()
+    exclude: Annotated[tuple[str, ...], option("A stream or a pattern to leave out.", negative="")] = ()
+    recipient: Annotated[tuple[str, ...], option("Encrypt for this age public key.", negative="")] = ()
+    compress: Annotated[
+        Literal["auto", "zstd", "none"],
+        option("zstd over the server's own compression; auto: only where encrypted and worth it."),
+    ] = "auto"
+    parallel: Annotated[PositiveInt, option("How many streams at once, 64 MiB each.")] = 2
+    single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
+
+    def plan(self) -> BackupPlan:
+        from secondsite.backup.run import BackupPlan
+
+        return BackupPlan(
+            streams=self.stream or ("*",),
+            exclude=self.exclude,
+            keys=read_keys(self.recipient, ()),
+            compression=self.compress,
+            parallel=self.parallel,
+            single_writer=self.single_writer,
+        )
+
+    def flags(self) -> list[str]:
+        """The same options, spelled out."""
+        flags = []
+        for name, values in (("--stream", self.stream), ("--exclude", self.exclude), ("--recipient", self.recipient)):
+            flags += [part for value in values for part in (name, value)]
+        flags += ["--compress", self.compress] if self.compress != "auto" else []
+        flags += ["--parallel", str(self.parallel)] if self.parallel != What().parallel else []
+        return [*flags, "--single-writer"] if self.single_writer else flags
+
+
+@frozen
+class Keep:
+    """Which backups stay. Without any of these, all do."""
+
+    keep_last: Annotated[NonNegativeInt, option("Keep the last so many.")] = 0
+    keep_hourly: Annotated[NonNegativeInt, option("Keep the newest of each of so many hours.")] = 0
+    keep_daily: Annotated[NonNegativeInt, option("Keep the newest of each of so many days.")] = 0
+    keep_weekly: Annotated[NonNegativeInt, option("Keep the newest of each of so many weeks.")] = 0
+    keep_monthly: Annotated[NonNegativeInt, option("Keep the newest of each of so many months.")] = 0
+
+    def rules(self) -> KeepRules:
+        from secondsite.backup.keep import KeepRules
+
+        return KeepRules(self.keep_last, self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly)
+
+    def flags(self) -> list[str]:
+        """The same options, spelled out."""
+        counts = {flag: getattr(self, f"keep_{flag}") for flag in KEEP_FLAGS}
+        return [part for flag, count in counts.items() if count for part in (f"--keep-{flag}", str(count))]
+
+
+def every(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        every_s = parse_seconds(text)
+    except ValueError as error:
+        raise InputError.at("--every", str(error), "such as 5m") from None
+    if every_s < MIN_EVERY_S:
+        raise InputError.at("--every", "is less than a second", "write 5m or 1h")
+    return every_s
+
+
+EVERYTHING = What()
+KEEP_ALL = Keep()

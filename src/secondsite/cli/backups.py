@@ -1,0 +1,254 @@
+"""``secondsite backup list|verify|prune|hold|release|cronjob``: what is done with backups that are there."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from attrs import asdict
+from cyclopts import Parameter
+
+from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, KEEP_FLAGS, Keep, What, every
+from secondsite.cli.backup_summary import size, summary
+from secondsite.cli.stores import Endpoint, Flag, open_store, option, print_json, read_keys, telling
+from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+
+
+def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint = None, json: Flag = False) -> int:
+    """List the backups, newest first, and what is no backup.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    json
+        Print the list for machines.
+    """
+    from secondsite.backup.inventory import take_inventory
+
+    inventory = asyncio.run(take_inventory(open_store(from_, endpoint, "--from")))
+    if json:
+        backups = [
+            {
+                "id": entry.id,
+                "good": entry.good,
+                "held": entry.held,
+                "problem": entry.problem,
+                "proof": entry.proof and {key: entry.proof.get(key) for key in ("ok", "at", "restore_s", "server")},
+                **({"manifest": summary(entry.manifest)} if entry.manifest else {}),
+            }
+            for entry in inventory.entries
+        ]
+        print_json({"schema": "secondsite/backups/1", "backups": backups, "incomplete": list(inventory.incomplete)})
+        return EXIT_HOLDS
+    for entry in inventory.entries:
+        told = entry.problem
+        if entry.manifest:
+            told = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
+        proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") else ", PROVEN BAD"
+        print(f"{entry.id}  {told}{proof}{', held' if entry.held else ''}")
+    for backup_id in inventory.incomplete:
+        print(f"{backup_id}  no manifest: under way, or killed; no backup")
+    return EXIT_HOLDS
+
+
+def verify_(
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    backup: str | None = None,
+    identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    nats_server: Path | None = None,
+    record: Annotated[bool, option("Keep the result beside the backup.")] = True,
+    json: Flag = False,
+) -> int:
+    """Restore a backup into a server started for it, compare every message, and record the time it took.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    backup
+        The backup with this id; the newest without.
+    identity
+        A file with the age key that opens the backup.
+    nats_server
+        The server's binary; the one on PATH without.
+    json
+        Print the result for machines.
+    """
+    from secondsite.backup.inventory import choose_backup
+    from secondsite.backup.verify import Verification, run_verify
+    from secondsite.cli.restore import as_text
+
+    store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
+
+    async def work() -> Verification:
+        manifest = await choose_backup(store, backup_id=backup)
+        with telling("verified", machine=json) as progress:
+            return await run_verify(store, manifest, keys, nats_server, progress, record=record)
+
+    found = asyncio.run(work())
+    if json:
+        print_json(asdict(found))
+    else:
+        print(as_text(found.outcomes))
+        word = "good" if found.ok and not found.unproven else "NOT GOOD" if not found.ok else "restored, not compared"
+        print(f"backup {found.backup}: {word}; restored in {found.restore_s:.1f} s on nats-server {found.server}")
+    return EXIT_DOES_NOT_HOLD if not found.ok else EXIT_UNPROVEN if found.unproven else EXIT_HOLDS
+
+
+def prune_(
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
+    dry_run: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Delete the backups that no --keep rule holds; never the newest good one, nor one under hold.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    dry_run
+        Only say what would go.
+    json
+        Print the result for machines.
+    """
+    from secondsite.backup.inventory import take_inventory
+    from secondsite.backup.prune import Pruning, apply_pruning, plan_pruning
+
+    store, rules = open_store(from_, endpoint, "--from"), keep.rules()
+    if not rules.any:
+        remedy = f"say what stays: {', '.join(f'--keep-{flag} N' for flag in KEEP_FLAGS)}"
+        raise InputError.at("prune", "there is no rule, so everything would stay", remedy)
+
+    async def work() -> tuple[Pruning, tuple[str, ...]]:
+        now = datetime.now(UTC)
+        pruning = plan_pruning(await take_inventory(store), rules, now)
+        return pruning, () if dry_run else await apply_pruning(store, pruning, now)
+
+    pruning, gone = asyncio.run(work())
+    if json:
+        kept = {decision.backup.id: list(decision.reasons) for decision in pruning.decisions if decision.keep}
+        doomed = [*pruning.doomed, *pruning.incomplete]
+        print_json(
+            {"schema": "secondsite/prune/1", "dry_run": dry_run, "keep": kept, "delete": doomed, "deleted": gone}
+        )
+        return EXIT_HOLDS
+    for decision in pruning.decisions:
+        print(
+            f"{'keep  ' if decision.keep else 'delete'}  {decision.backup.id}  {', '.join(decision.reasons)}".rstrip()
+        )
+    for backup_id in pruning.incomplete:
+        print(f"delete  {backup_id}  incomplete, older than a day")
+    for backup_id in pruning.unreadable:
+        print(f"leave   {backup_id}  its manifest cannot be read")
+    print("nothing was deleted: a dry run" if dry_run else f"{len(gone)} deleted")
+    return EXIT_HOLDS
+
+
+def hold_(
+    backup: str, *, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint = None, why: str = ""
+) -> int:
+    """Keep a backup from being pruned, until it is released.
+
+    Parameters
+    ----------
+    backup
+        Its id.
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    why
+        A reason, for those who come later.
+    """
+    from secondsite.backup.hold import put_hold
+
+    asyncio.run(put_hold(open_store(from_, endpoint, "--from"), backup, why))
+    print(f"{backup}: held")
+    return EXIT_HOLDS
+
+
+def release_(backup: str, *, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint = None) -> int:
+    """End a hold.
+
+    Parameters
+    ----------
+    backup
+        Its id.
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    """
+    from secondsite.backup.hold import end_hold
+
+    held = asyncio.run(end_hold(open_store(from_, endpoint, "--from"), backup))
+    print(f"{backup}: {'released' if held else 'was not held'}")
+    return EXIT_HOLDS if held else EXIT_BAD_INPUT
+
+
+def cronjob_(
+    *,
+    nats: str,
+    to: str,
+    every_: Annotated[str, Parameter(name="--every")],
+    image: str,
+    endpoint: Endpoint = None,
+    what: Annotated[What, Parameter(name="*")] = EVERYTHING,
+    keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
+    name: str = "nats-backup",
+    namespace: str = "default",
+    service_account: str = "",
+    environment_secret: str = "",
+    credentials_secret: str = "",
+    context_domain: Annotated[str | None, Parameter(name="--domain")] = None,
+) -> int:
+    """Print a Kubernetes CronJob that makes the same backup.
+
+    Parameters
+    ----------
+    nats
+        The server's URL as the cluster sees it.
+    to
+        The store.
+    every_
+        The interval: minutes that divide an hour, hours that divide a day, 1d or 7d.
+    image
+        An image that runs secondsite.
+    name
+        What to call it.
+    namespace
+        Where it runs.
+    service_account
+        One that may write to the store (IRSA, workload identity).
+    environment_secret
+        A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
+    credentials_secret
+        A secret with the file user.creds for NATS.
+    context_domain
+        The JetStream domain.
+    """
+    from ruamel.yaml import YAML
+
+    from secondsite.backup.cronjob import CronJobSpec, cron_job
+    from secondsite.objects.address import parse_store
+
+    every_s = every(every_)
+    parse_store(to, endpoint)
+    what.plan()
+    arguments = ["--nats", nats, "--to", to, "--json", *what.flags(), *keep.flags()]
+    arguments += ["--endpoint", endpoint] if endpoint else []
+    arguments += ["--domain", context_domain] if context_domain else []
+    arguments += ["--creds", "/etc/nats/user.creds"] if credentials_secret else []
+    spec = CronJobSpec(
+        name, namespace, image, every_s or 0, arguments, service_account, environment_secret, credentials_secret
+    )
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 120
+    writer.dump(cron_job(spec), sys.stdout)
+    return EXIT_HOLDS

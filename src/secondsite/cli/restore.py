@@ -1,0 +1,148 @@
+"""``secondsite restore``: bring streams back from a backup, and prove that they are what was saved."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from attrs import asdict
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+
+from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, read_keys, telling
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+
+if TYPE_CHECKING:
+    from secondsite.backup.manifest import Manifest
+    from secondsite.backup.stream_restore import Outcome
+
+SCHEMA = "secondsite/restore/1"
+
+
+def restore(
+    *,
+    server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    at: str | None = None,
+    backup: str | None = None,
+    stream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    overwrite: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    replicas: PositiveInt | None = None,
+    placement: str = "keep",
+    parallel: PositiveInt = 2,
+    prove: Annotated[bool, option("Compare every message with the backup; --no-prove only counts.")] = True,
+    json: Flag = False,
+) -> int:
+    """Bring streams back with their messages and consumers, and say what is missing.
+
+    Killed and run again, it goes on where it was.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    at
+        The newest backup finished at or before this time, such as 2026-11-23T12:00:00Z.
+    backup
+        The backup with this id; see `secondsite backup list`.
+    stream
+        Only this stream; NAME=NEWNAME gives it another name. May be repeated.
+    overwrite
+        Lose the messages of the stream with this name that is there now. May be repeated.
+    identity
+        A file with the age key that opens the backup.
+    replicas
+        Another number of replicas for every stream.
+    placement
+        "keep", "none", or the name of a cluster.
+    parallel
+        How many streams at once, 64 MiB each.
+    json
+        Print the result for machines.
+    """
+    from secondsite.backup.inventory import choose_backup
+    from secondsite.backup.restore import RestorePlan, run_restore
+    from secondsite.backup.target import Changes
+
+    place, store = server.place(), open_store(from_, endpoint, "--from")
+    plan = RestorePlan(
+        streams=_names(stream),
+        overwrite=frozenset(overwrite),
+        changes=Changes(replicas, placement),
+        keys=read_keys((), identity),
+        parallel=parallel,
+        prove=prove,
+    )
+    when = _time(at)
+
+    async def work() -> tuple[Manifest, tuple[Outcome, ...]]:
+        manifest = await choose_backup(store, backup_id=backup, at=when)
+        with telling("restored", machine=json) as progress:
+            return manifest, await run_restore(place, store, manifest, plan, progress)
+
+    manifest, outcomes = asyncio.run(work())
+    if json:
+        print_json(as_json(manifest, outcomes))
+    else:
+        print(f"backup {manifest.id}, finished {manifest.finished_at}")
+        print(as_text(outcomes))
+    return exit_code(outcomes, asked=prove)
+
+
+def _names(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in given]
+    if len({old for old, _, _ in pairs}) < len(pairs):
+        raise InputError.at("--stream", "a stream is named twice", "name each once")
+    return {old: new if equals else old for old, equals, new in pairs}
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError.at("--at", f"{text!r} is not a time", "write 2026-11-23T12:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def exit_code(outcomes: tuple[Outcome, ...], *, asked: bool) -> int:
+    """1 where something is missing, 3 where the proof that was asked for could not be had."""
+    if not all(outcome.ok for outcome in outcomes):
+        return EXIT_DOES_NOT_HOLD
+    unproven = asked and any(outcome.proof.verdict == "unproven" for outcome in outcomes)
+    return EXIT_UNPROVEN if unproven else EXIT_HOLDS
+
+
+def as_json(manifest: Manifest, outcomes: tuple[Outcome, ...]) -> dict[str, Any]:
+    told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
+    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
+
+
+def as_text(outcomes: tuple[Outcome, ...]) -> str:
+    return "\n".join(line for outcome in outcomes for line in _lines(outcome))
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    from secondsite.backup.proof import spans
+
+    name = outcome.target if outcome.target == outcome.stream else f"{outcome.stream} as {outcome.target}"
+    if outcome.error:
+        return [f"{name}: NOT RESTORED: {outcome.error}; {outcome.remedy}"]
+    proof = outcome.proof
+    verdict = {"equal": "every message the same", "differs": "DIFFERS", "unproven": "counted, not compared"}
+    begin = "was there already" if outcome.already_there else f"restored in {outcome.transfer_s:.1f} s"
+    counts = f"{outcome.messages} messages {outcome.first_seq}-{outcome.last_seq}, {outcome.consumers} consumers"
+    lines = [f"{name}: {begin}: {counts}: {verdict[proof.verdict]} ({proof.why or proof.sha256[:12]})"]
+    for what, sequences in (("missing", proof.missing), ("changed", proof.changed), ("not in the backup", proof.extra)):
+        if sequences:
+            lines.append(f"  {len(sequences)} {what}: {spans(sequences)}")
+    if proof.expired:
+        lines.append(f"  {proof.expired} expired: older than the stream's age limit or their own time to live")
+    if outcome.missing_consumers:
+        lines.append(f"  consumers missing or further back: {', '.join(outcome.missing_consumers)}")
+    return lines + [f"  {note}" for note in outcome.notes]

@@ -1,0 +1,149 @@
+"""What `backup` and `restore` share on the command line: the server, the store, the keys, the progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from attrs import frozen
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from secondsite.backup.codec import Keys
+    from secondsite.backup.progress import Progress
+    from secondsite.nats.place import NatsPlace
+    from secondsite.objects.store import Store
+
+Flag = Annotated[bool, Parameter(negative="")]
+Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
+
+
+def option(text: str, **more: Any) -> Parameter:
+    """An option with its help."""
+    return Parameter(help=text, **more)
+
+
+@frozen
+class Server:
+    """Which NATS servers, and who we are to them."""
+
+    nats: Annotated[str | None, option("The server's URL, such as nats://host:4222; several with commas.")] = None
+    context: Annotated[str | None, option("A context of the nats command instead of or beside the URL.")] = None
+    creds: Annotated[Path | None, option("A credentials file; otherwise NATS_CREDS, NATS_USER, … are taken.")] = None
+    user: Annotated[str | None, option("The user to connect as; the password is taken from NATS_PASSWORD.")] = None
+    tlsca: Annotated[Path | None, option("The certificate authority of the server.")] = None
+    tlscert: Annotated[Path | None, option("The client's certificate.")] = None
+    tlskey: Annotated[Path | None, option("The client's key.")] = None
+    domain: Annotated[str | None, option("The JetStream domain, when it is not that of the server.")] = None
+
+    def place(self) -> NatsPlace:
+        import os
+
+        from secondsite.nats.options import ConnectOptions
+        from secondsite.nats.place import nats_place
+
+        options = ConnectOptions(
+            credentials=self.creds, user=self.user, tls_ca=self.tlsca, tls_cert=self.tlscert, tls_key=self.tlskey
+        )
+        return nats_place(self.nats, options.with_environment(os.environ), context=self.context, domain=self.domain)
+
+
+NO_SERVER = Server()
+
+
+def open_store(url: str, endpoint: str | None, flag: str, *, make: bool = False) -> Store:
+    """The store at a URL; ``flag`` is the option it came from."""
+    from secondsite.objects.address import parse_store
+    from secondsite.objects.store import Store
+
+    return Store(parse_store(url, endpoint, flag), make=make)
+
+
+def read_keys(recipients: tuple[str, ...], identities: tuple[Path, ...]) -> Keys:
+    from secondsite.backup.codec import read_keys as read
+
+    return read(recipients, identities)
+
+
+def print_json(content: object) -> None:
+    """One line, at once: somebody may be waiting at the other end of a pipe."""
+    print(json.dumps(content), flush=True)
+
+
+@contextmanager
+def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
+    """On standard error: bars with rate and time left on a terminal, else one JSON line per stream."""
+    if machine or not sys.stderr.isatty():
+        yield Lines(verb)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield Barred(bars)
+
+
+class Barred:
+    """A bar per stream."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def begin(self, stream: str, total_bytes: int) -> None:
+        if stream in self._tasks:
+            self._bars.reset(self._tasks[stream], total=total_bytes)
+        else:
+            self._tasks[stream] = self._bars.add_task(stream, total=total_bytes)
+
+    def at(self, stream: str, done_bytes: int) -> None:
+        self._bars.update(self._tasks[stream], completed=done_bytes)
+
+    def end(self, stream: str) -> None:
+        if stream in self._tasks:  # its size before the transfer was an estimate
+            done = self._bars.tasks[self._tasks[stream]].completed
+            self._bars.update(self._tasks[stream], total=done)
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)
+
+
+class Lines:
+    """A JSON line when a stream ends."""
+
+    def __init__(self, verb: str) -> None:
+        self._verb = verb
+        self._begun: dict[str, float] = {}
+        self._bytes: dict[str, int] = {}
+
+    def begin(self, stream: str, total_bytes: int) -> None:
+        self._begun[stream] = time.monotonic()
+        self._bytes[stream] = 0
+
+    def at(self, stream: str, done_bytes: int) -> None:
+        self._bytes[stream] = done_bytes
+
+    def end(self, stream: str) -> None:
+        seconds = time.monotonic() - self._begun.get(stream, time.monotonic())
+        size = self._bytes.get(stream, 0)
+        rate = round(size / seconds / 1e6, 1) if seconds else None
+        told = {"event": self._verb, "stream": stream, "bytes": size, "seconds": round(seconds, 3), "mb_per_s": rate}
+        print(json.dumps(told), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(json.dumps({"event": "note", "text": text}), file=sys.stderr, flush=True)
