@@ -7,23 +7,23 @@ from collections.abc import Mapping
 from secondsite.model.strategy import Link as LinkName
 from secondsite.model.strategy import Pattern as PatternName
 from secondsite.model.strategy import Switch as SwitchName
-from secondsite.strategies.active_active import ActiveActive
-from secondsite.strategies.backup import BackupLink
-from secondsite.strategies.backup_restore import BackupRestore
 from secondsite.strategies.design import Link, Pattern, Switch
-from secondsite.strategies.dns import DnsFailover
-from secondsite.strategies.leafnode_mirror import LeafnodeMirror
-from secondsite.strategies.managed import Managed
-from secondsite.strategies.manual import Manual
-from secondsite.strategies.no_link import NoLink
-from secondsite.strategies.pilot_light import PilotLight
-from secondsite.strategies.single_region import SingleRegion
-from secondsite.strategies.sourced import Sourced
-from secondsite.strategies.stretch import Stretch
-from secondsite.strategies.supercluster_mirror import SuperclusterMirror
-from secondsite.strategies.supercluster_mirror_witness import SuperclusterMirrorWitness
-from secondsite.strategies.warm_standby import WarmStandby
-from secondsite.strategies.weighted import Weighted
+from secondsite.strategies.links.backup import BackupLink
+from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
+from secondsite.strategies.links.managed import Managed
+from secondsite.strategies.links.none import NoLink
+from secondsite.strategies.links.sourced import Sourced
+from secondsite.strategies.links.stretch import Stretch
+from secondsite.strategies.links.supercluster_mirror import SuperclusterMirror
+from secondsite.strategies.links.supercluster_mirror_witness import SuperclusterMirrorWitness
+from secondsite.strategies.patterns.active_active import ActiveActive
+from secondsite.strategies.patterns.backup_restore import BackupRestore
+from secondsite.strategies.patterns.pilot_light import PilotLight
+from secondsite.strategies.patterns.single_region import SingleRegion
+from secondsite.strategies.patterns.warm_standby import WarmStandby
+from secondsite.strategies.switches.dns import DnsFailover
+from secondsite.strategies.switches.manual import Manual
+from secondsite.strategies.switches.weighted import Weighted
 
 PATTERNS: Mapping[PatternName, Pattern] = {
     PatternName.SINGLE_REGION: SingleRegion(),

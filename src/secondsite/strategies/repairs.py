@@ -13,12 +13,12 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.strategy import Link
-from secondsite.strategies.backup import restore_streams
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
 from secondsite.strategies.sizing import all_streams, maybe
 from secondsite.strategies.steps import blocked_step, instant, make_step
-from secondsite.strategies.switching import people_detect
+from secondsite.strategies.switches.switching import people_detect
 
 _NODES = 6
 """Nodes per site, as in the rate `fault.node.rate`."""

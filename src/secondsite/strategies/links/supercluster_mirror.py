@@ -12,9 +12,9 @@ from secondsite.model.deployment import Copy, Deployment, Requirement, Site, Wan
 from secondsite.model.nats import GatewayLink, NatsCluster
 from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
-from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.requirements import PROMOTES, RESCUES, older
 from secondsite.strategies.steps import (
     blocked_step,

@@ -8,7 +8,7 @@ from secondsite.model.deployment import Requirement, Site, SiteRole
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies import services
 from secondsite.strategies.design import Kit
-from secondsite.strategies.standby import LivingSecondRegion, check_ready, second_cluster
+from secondsite.strategies.patterns.standby import LivingSecondRegion, check_ready, second_cluster
 from secondsite.strategies.steps import make_step
 
 

@@ -9,9 +9,9 @@ from secondsite.model.nats import LeafLink, NatsCluster, Origin, Stream
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
 from secondsite.strategies import requirements
-from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.steps import make_step
 
 

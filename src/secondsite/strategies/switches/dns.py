@@ -12,7 +12,7 @@ from secondsite.model.units import Seconds
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import make_step
-from secondsite.strategies.switching import converged, health_checks, people_decide, people_detect
+from secondsite.strategies.switches.switching import converged, health_checks, people_decide, people_detect
 
 FAST_CHECK_S = Seconds(10)
 SHORT_TTL_S = Seconds(60)

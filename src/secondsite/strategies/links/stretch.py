@@ -9,9 +9,9 @@ from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, S
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, services
-from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.steps import make_step
 from secondsite.strategies.stores import nothing, survivable
 

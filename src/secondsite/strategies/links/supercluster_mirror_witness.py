@@ -8,9 +8,10 @@ from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, S
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
-from secondsite.strategies.backup import backup_requirement, stream_backup
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.backup import backup_requirement, stream_backup
+from secondsite.strategies.links.supercluster_mirror import gateway_requirement, joined, mirrored_pair
 from secondsite.strategies.requirements import PROMOTES, older
 from secondsite.strategies.steps import (
     blocked_step,
@@ -18,7 +19,6 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
-from secondsite.strategies.supercluster_mirror import gateway_requirement, joined, mirrored_pair
 
 
 @frozen

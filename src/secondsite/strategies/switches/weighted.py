@@ -10,9 +10,9 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.model.traffic import Traffic
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
-from secondsite.strategies.dns import DnsFailover
 from secondsite.strategies.steps import instant
-from secondsite.strategies.switching import converged, health_checks, people_decide, people_detect
+from secondsite.strategies.switches.dns import DnsFailover
+from secondsite.strategies.switches.switching import converged, health_checks, people_decide, people_detect
 
 
 @frozen

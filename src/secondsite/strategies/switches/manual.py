@@ -10,7 +10,7 @@ from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.traffic import Traffic
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import make_step
-from secondsite.strategies.switching import converged, people_decide, people_detect
+from secondsite.strategies.switches.switching import converged, people_decide, people_detect
 
 
 @frozen

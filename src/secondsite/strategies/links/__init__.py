@@ -1,0 +1,1 @@
+"""How streams get to another region, and how they become writable there."""

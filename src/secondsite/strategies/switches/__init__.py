@@ -1,0 +1,1 @@
+"""Who notices, who decides, and how clients are moved."""
