@@ -1,0 +1,120 @@
+"""What the checker found: every intent in exactly one fate, and what is there that should not be, or not so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+
+class Fate(IntEnum):
+    """``erased``: acknowledged, removed by an operator since, absent as it should be. ``unread``: not found, and
+    a surviving copy was not read in full, so nobody knows. A superseded value of a KV key counts as present.
+    """
+
+    ACKNOWLEDGED_PRESENT = 1
+    ACKNOWLEDGED_LOST = 2
+    INDETERMINATE_PRESENT = 3
+    INDETERMINATE_ABSENT = 4
+    ERASED = 5
+    UNREAD = 6
+    WRONG_PRESENT = 7
+    WRONG_ABSENT = 8
+
+    @property
+    def label(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+@frozen
+class Phantom:
+    """A message in ``place`` that no client intended for that stream."""
+
+    place: str
+    stream_sequence: int
+    text: str
+
+
+@frozen(eq=False)
+class Marks:
+    """One row per intent of the History. ``phantoms`` are at most some per copy; ``phantom_counts`` are all."""
+
+    fate: NDArray[np.uint8]
+    duplicated: NDArray[np.bool_]
+    reordered: NDArray[np.bool_]
+    resurrected: NDArray[np.bool_]
+    phantoms: Mapping[str, tuple[Phantom, ...]]
+    phantom_counts: Mapping[str, int]
+
+
+@frozen
+class StreamFindings:
+    """Counts of intents. ``phantom`` counts messages, in the copy that has most of them.
+
+    ``unread`` names the copies that were not read in full, with the reason; a stream without a copy names itself.
+    """
+
+    stream: str
+    fates: Mapping[Fate, int]
+    duplicate: int
+    reordered: int
+    resurrected: int
+    phantom: int
+    unread: tuple[str, ...] = ()
+
+    @property
+    def proven(self) -> bool:
+        """Whether every intent's fate is known."""
+        return not self.fates[Fate.UNREAD]
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, nothing that should not be there."""
+        odd = self.duplicate + self.reordered + self.resurrected + self.phantom
+        return self.proven and not odd + self.fates[Fate.ACKNOWLEDGED_LOST] + self.fates[Fate.WRONG_PRESENT]
+
+
+@frozen
+class ConsumerFindings:
+    """``processed_twice`` and ``skipped`` count messages; ``skipped`` is None where the consumer was not drained.
+
+    ``processed_lost``: done, and the message is in no surviving copy (None where not every copy was read).
+    """
+
+    consumer: str
+    stream: str
+    processed: int
+    processed_twice: int
+    skipped: int | None
+    processed_lost: int | None
+    unknown: int = 0
+
+
+@frozen(eq=False)
+class Findings:
+    """``examples``: some message ids of each kind of finding, for people."""
+
+    streams: Mapping[str, StreamFindings]
+    consumers: tuple[ConsumerFindings, ...]
+    marks: Marks
+    examples: Mapping[str, tuple[str, ...]]
+
+    @property
+    def proven_streams(self) -> bool:
+        return all(stream.proven for stream in self.streams.values())
+
+    @property
+    def proven(self) -> bool:
+        return self.proven_streams and all(consumer.skipped is not None for consumer in self.consumers)
+
+    def counts(self) -> dict[str, int]:
+        """Over all streams, under the names of ``--json``."""
+        total = {fate.label: sum(stream.fates[fate] for stream in self.streams.values()) for fate in Fate}
+        for name in ("duplicate", "reordered", "resurrected", "phantom"):
+            total[name] = sum(getattr(stream, name) for stream in self.streams.values())
+        total["processed-twice"] = sum(consumer.processed_twice for consumer in self.consumers)
+        total["skipped"] = sum(consumer.skipped or 0 for consumer in self.consumers)
+        return total
