@@ -271,7 +271,8 @@ BITING = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BITING)
 def test_names_stay_text_whatever_they_hold(short: Evaluation, rename: Rename, name: str) -> None:
     def skeleton(text: str) -> list[tuple[str, list[str]]]:
@@ -284,6 +285,11 @@ def test_names_stay_text_whatever_they_hold(short: Evaluation, rename: Rename, n
 def test_a_name_is_shown_as_it_is_written(short: Evaluation) -> None:
     page = parse(render_html(evolve(short, system=evolve(short.system, name="<b>Q&A</b> {{ 7*7 }}"))))
     assert "<b>Q&A</b> {{ 7*7 }}: which multi-region strategy?" in page.text
+
+
+def test_what_no_document_may_hold_is_replaced(short: Evaluation) -> None:
+    html = render_html(evolve(short, system=evolve(short.system, name="a\x00b\ud800c")))
+    assert "a\ufffdb\ufffdc" in html.encode().decode()
 
 
 def test_bills_of_all_providers_stand_side_by_side(evaluation: Evaluation) -> None:

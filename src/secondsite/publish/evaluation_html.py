@@ -20,8 +20,6 @@ from secondsite.model.hazard import Severity
 from secondsite.publish import charts
 from secondsite.publish.evaluation_drawings import influences, stacks, tradeoff, waterfall
 from secondsite.publish.evaluation_page import (
-    CATEGORIES,
-    OTHER,
     Sources,
     answer,
     bill_lines,
@@ -31,6 +29,7 @@ from secondsite.publish.evaluation_page import (
     provider_of,
     regional,
     rows,
+    spent_on,
 )
 from secondsite.publish.figure import duration, figure, number, percent, quantity
 from secondsite.publish.timeline import Phase
@@ -64,6 +63,7 @@ def render_html(evaluation: Evaluation) -> str:
         waterfall=waterfall(evaluation.recommended),
         influence_bars=influences(evaluation),
         stacks=stacks(compared, provider),
+        categories=spent_on(compared, provider),
         sources=sources,
         bill_lines=partial(bill_lines, sources=sources),
         style=_shipped("evaluation.css"),
@@ -93,7 +93,6 @@ def _environment() -> Environment:
         Phase=Phase,
         Severity=Severity,
         Verdict=Verdict,
-        categories=(*CATEGORIES, OTHER),
     )
     return environment
 

@@ -297,3 +297,9 @@ def by_category(items: Sequence[CostItem]) -> Mapping[str, float]:
     for item in items:
         spent[category(item.name)] += item.monthly_usd.mean
     return spent
+
+
+def spent_on(compared: Sequence[Row], provider: str) -> tuple[str, ...]:
+    """The categories that any strategy spends on."""
+    spent = [by_category(row.assessment.bills[provider]) for row in compared]
+    return tuple(name for name in (*CATEGORIES, OTHER) if any(parts[name] for parts in spent))
