@@ -291,7 +291,7 @@ def _assessment(
         outcomes=tuple(outcomes),
         availability=fixed("a", 0.999, "share", "test"),
         downtime_minutes=fixed("d", downtime, "min", "test"),
-        bills={provider: (MACHINES, PEOPLE) for provider in usd},
+        bills=dict.fromkeys(usd, (MACHINES, PEOPLE)),
         monthly_usd={key: fixed("m", value, "USD/month", "test") for key, value in usd.items()},
         expected_loss_usd=fixed("l", 500.0, "USD/year", "test"),
         owning_usd=fixed("o", owning, "USD/year", "test"),
