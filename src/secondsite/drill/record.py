@@ -122,4 +122,5 @@ def sound(records: Records) -> NDArray[np.bool_]:
     folded = np.bitwise_xor.reduce(words, axis=1)
     folded ^= folded >> np.uint64(32)
     folded ^= folded >> np.uint64(16)
-    return np.equal(folded & np.uint64(0xFFFF), np.uint64(_SEED))
+    good: NDArray[np.bool_] = (folded & np.uint64(0xFFFF)) == _SEED
+    return good

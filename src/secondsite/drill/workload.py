@@ -1,0 +1,180 @@
+"""A client process of a drill, outside every region: ``python -m secondsite.drill.workload --config FILE``.
+
+An open loop: arrivals come at their rate whether or not earlier ones were answered, as users do. Every intent is
+in the ledger before its first byte leaves, every outcome as it comes; a timeout is unknown, never a failure; a
+retry carries the same message id. SIGTERM ends the arrivals, lets what is under way end, and leaves a summary. A
+ledger that cannot be written ends the process at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from secondsite.drill.client_config import ClientConfig, HttpTarget, load_config
+from secondsite.drill.ledger import Ledger, LedgerHeader
+from secondsite.drill.record import endpoint
+from secondsite.drill.sending import Answer, Message, Sender
+from secondsite.drill.tally import Summary, Tally
+from secondsite.model.errors import MachineError, SecondsiteError
+
+_LONGEST_SLEEP_S = 0.1
+
+
+class Client:
+    """``sender`` is what tests replace."""
+
+    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender) -> None:
+        self._config, self._ledger, self._sender = config, ledger, sender
+        self._random = random.Random(f"{config.seed}/{config.client}")
+        self._stop = asyncio.Event()
+        self._stopped = ""
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._fatal: MachineError | None = None
+        self.tally = Tally()
+
+    def stop(self, why: str) -> None:
+        self._stopped = self._stopped or why
+        self._stop.set()
+
+    async def run(self) -> Summary:
+        """Raises MachineError when the ledger could not be written."""
+        opening = asyncio.ensure_future(self._sender.open())
+        await asyncio.wait({opening, asyncio.ensure_future(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        begin = time.monotonic()
+        if opening.done():
+            opening.result()
+            await self._arrivals()
+        seconds = time.monotonic() - begin
+        unfinished = await self._drain()
+        opening.cancel()
+        await self._sender.close()
+        if self._fatal:
+            raise self._fatal
+        return self.tally.summary(self._config.client, seconds, unfinished, self._stopped)
+
+    async def _arrivals(self) -> None:
+        """Due times come from the start and the rate alone: a late one delays none after it."""
+        begin, rate = time.monotonic(), self._config.rate_per_s
+        while not self._stop.is_set():
+            due = begin + self.tally.arrivals / rate
+            if self._config.duration_s and due - begin >= self._config.duration_s:
+                self.stop("duration")
+                return
+            wait_s = due - time.monotonic()
+            await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
+            if wait_s <= 0:
+                self.tally.late_s = max(self.tally.late_s, -wait_s)
+                self._arrive()
+
+    def _arrive(self) -> None:
+        self.tally.arrivals += 1
+        if len(self._under_way) >= self._config.max_in_flight:
+            self.tally.withheld += 1
+            return
+        task = asyncio.ensure_future(self._write())
+        self._under_way.add(task)
+        self.tally.most_in_flight = max(self.tally.most_in_flight, len(self._under_way))
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, MachineError):
+            self._fatal = self._fatal or error
+            self.stop("ledger")
+        elif error is not None:
+            raise error
+
+    async def _write(self) -> None:
+        config = self._config
+        stream, key = self._random.randrange(len(config.streams)), self._random.randrange(config.keys)
+        user = self._random.randrange(1 << 16)
+        sequence = self._ledger.intend(stream, key, config.payload_bytes)
+        message = self._message(stream, key, sequence)
+        for attempt in range(config.retries + 1):
+            if attempt:
+                await asyncio.sleep(config.retry_pause_s)
+                if self._stop.is_set():
+                    return
+                self._ledger.retry(sequence, stream, key, config.payload_bytes, attempt)
+            begin = time.monotonic()
+            answer = await self._sender.send(message, user)
+            self._note(sequence, stream, key, attempt, answer)
+            self.tally.took(answer.status, time.monotonic() - begin)
+            if answer.status.acknowledged:
+                return
+
+    def _message(self, stream: int, key: int, sequence: int) -> Message:
+        """The data begin with the id: a KV value and a processed message say whose they are without headers."""
+        header = self._ledger.header
+        text = header.message_id(sequence)
+        data = f"{text} ".ljust(self._config.payload_bytes, "x")
+        return Message(text, header.subject(stream, key), str(key), data)
+
+    def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Answer) -> None:
+        self._ledger.outcome(
+            sequence,
+            stream,
+            key,
+            answer.status,
+            stream_sequence=answer.stream_sequence,
+            attempt=attempt,
+            endpoint=endpoint(answer.address),
+        )
+
+    async def _drain(self) -> int:
+        """How many were still under way at the end; their fate is unknown, as their ledger says."""
+        if self._under_way and not self._fatal:
+            await asyncio.wait(self._under_way, timeout=self._config.drain_s)
+        left = list(self._under_way)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+
+def sender_of(config: ClientConfig) -> Sender:
+    if isinstance(config.target, HttpTarget):
+        from secondsite.drill.http_sender import HttpSender
+
+        return HttpSender(config.target, config.client * config.target.users, config.timeout_s)
+    from secondsite.drill.nats_sender import NatsSender
+
+    return NatsSender(config.target, config.timeout_s)
+
+
+async def run_client(config: ClientConfig) -> Summary:
+    with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
+        client = Client(config, ledger, sender_of(config))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, client.stop, number.name)
+        summary = await client.run()
+    summary.save(config.summary)
+    return summary
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="secondsite.drill.workload")
+    parser.add_argument("--config", type=Path, required=True)
+    with suppress(ImportError):
+        import uvloop
+
+        uvloop.install()
+    try:
+        asyncio.run(run_client(load_config(parser.parse_args().config)))
+    except SecondsiteError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
