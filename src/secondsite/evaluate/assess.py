@@ -19,8 +19,9 @@ from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import held
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
+from secondsite.evaluate.outages import availability, downtime_minutes, outages
 from secondsite.evaluate.recovery import rto
-from secondsite.evaluate.years import YEAR_S, YearlyDowntime
+from secondsite.evaluate.years import YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
@@ -80,20 +81,23 @@ class Assessor:
     def assess(self, planned: Planned, downtime: YearlyDowntime) -> Assessment:
         deployment = planned.deployment
         own = tuple(planned.procedures.values())
-        hazards = self.auditor(deployment.system, deployment, own)
+        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        back = failback(deployment, kit) if deployment.standby else None
+        hazards = self.auditor(deployment.system, deployment, (*own, back) if back else own)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
         effort = complexity(deployment, own, hazards)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
         loss = self._expected_loss(planned, downtime)
-        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)
+        minutes = downtime_minutes(downtime, parts)
         return Assessment(
             deployment=deployment,
             procedures=planned.procedures,
-            failback=failback(deployment, kit) if deployment.standby else None,
+            failback=back,
             outcomes=outcomes,
-            availability=_availability(downtime),
-            downtime_minutes=_downtime(downtime),
+            availability=availability(downtime, minutes),
+            downtime_minutes=minutes,
             bills=bills,
             monthly_usd=monthly,
             expected_loss_usd=loss,
@@ -209,35 +213,6 @@ def mean_of(estimate: Estimate) -> Estimate:
     """The expectation of an estimate, as a plain number with its range."""
     return count(
         estimate.name, estimate.mean, estimate.source, estimate, unit=estimate.unit, plausible=estimate.plausible
-    )
-
-
-def _availability(downtime: YearlyDowntime) -> Estimate:
-    """Share of requests answered, over simulated years."""
-
-    def share(down_s: float) -> float:
-        return 1 - down_s / YEAR_S
-
-    spread = Quantiles(
-        share(downtime.quantile_s(0.95)),
-        share(downtime.quantile_s(0.5)),
-        share(downtime.quantile_s(0.05)),
-        share(downtime.mean_s),
-    )
-    source = f"{downtime.years:,} simulated years"
-    return Estimate("availability", "share", spread, Provenance.DERIVED, source, formula="1 − downtime / year")
-
-
-def _downtime(downtime: YearlyDowntime) -> Estimate:
-    p05, p50, p95 = (downtime.quantile_s(p) / 60 for p in (0.05, 0.5, 0.95))
-    source = f"{downtime.years:,} simulated years, overlapping outages counted once, by share of requests"
-    return Estimate(
-        "downtime a year",
-        "min",
-        Quantiles(p05, p50, p95, downtime.mean_s / 60),
-        Provenance.DERIVED,
-        source,
-        formula="union of outages",
     )
 
 

@@ -220,7 +220,8 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"{costs} a month, people's hours included; {same}",
         f"{money(chosen.owning_usd.mean)} a year to own, of it {money(chosen.expected_loss_usd.mean)} expected loss",
         f"availability {percent(chosen.availability.mean)}, {chosen.downtime_minutes.mean:.0f} minutes down a year "
-        f"({evaluation.assessments[0].downtime_minutes.mean:.0f} with {evaluation.assessments[0].strategy.id})",
+        f"({evaluation.assessments[0].downtime_minutes.mean:.0f} with {evaluation.assessments[0].strategy.id}): "
+        + ", ".join(f"{part.mean:.1f} {part.name}" for part in chosen.downtime_minutes.inputs[:4]),
         f"users to region {speed.user_p50_ms.quantile(0.5):.0f} ms (p99 {speed.user_p99_ms.quantile(0.5):.0f}); "
         f"publish acknowledged in {speed.publish_p50_ms.quantile(0.5):.1f} ms "
         f"(p99 {speed.publish_p99_ms.quantile(0.5):.1f})",
