@@ -133,6 +133,31 @@ def test_a_copy_counts_only_against_what_it_survives(bare: Deployment) -> None:
     assert np.isinf(_samples(only_region, fault=Fault.BAD_WRITE)).all()
 
 
+def test_copies_of_something_else_do_not_count(bare: Deployment) -> None:
+    """Neither a store's replica for the streams, nor the streams' mirror for a store."""
+    laid_out = evolve(bare, system=evolve(bare.system, stores=(Store("db", "db", "postgres"),)))
+    for subject, other in ((Subject.NATS, Subject.STATE), (Subject.STATE, Subject.NATS)):
+        theirs, ours = _copy(0, 1, 0, "theirs", other), _copy(0, 50, 0, "ours", subject)
+        assert np.isinf(_samples(evolve(laid_out, copies=(theirs,)), subject)).all()
+        both = evolve(laid_out, copies=(theirs, ours))
+        assert (_samples(both, subject) == 50).all()
+        found = rpo(both, subject, Fault.REGION, Draws(1, "x", 10), BUFFER)
+        assert found.source == "freshest of: ours in elsewhere"
+        assert [cause.name for cause in found.inputs] == ["ours 0", "ours 1", "ours 2"]
+
+
+def test_a_copy_that_the_fault_takes_is_not_named(bare: Deployment) -> None:
+    gone = _copy(0, 1, 0, "gone", survives=frozenset({Fault.DELETION}))
+    found = rpo(evolve(bare, copies=(gone, _copy(0, 50, 0))), Subject.NATS, Fault.REGION, Draws(1, "x", 10), BUFFER)
+    assert found.source == "freshest of: copy in elsewhere"
+
+
+def test_only_the_api_has_a_buffer(bare: Deployment) -> None:
+    buffering = _buffering(evolve(bare, copies=(_copy(0, 5, 0),)), False)
+    found = rpo(buffering, Subject.NATS, Fault.REGION, Draws(1, "x", 100), BUFFER)
+    assert (found.mean, len(found.inputs)) == (5, 3)
+
+
 def test_the_worst_store_counts(bare: Deployment) -> None:
     stores = (Store("db", "db", "postgres"), Store("vectors", "v", "qdrant"), Store("c", "c", "redis", Loss.CACHE))
     laid_out = evolve(bare, system=evolve(bare.system, stores=stores))

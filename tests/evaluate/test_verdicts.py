@@ -383,6 +383,7 @@ def test_follow_ups_open_where_their_condition_holds() -> None:
         (_assessment(MANAGED, 1100), True),
         (_assessment(MANAGED, 1101), False),
         (_assessment(MANAGED, 500, excluded="x"), False),
+        (_assessment(MANAGED, 1000, outcomes=[_outcome(0.95)]), True),
         (_assessment(MANAGED, 500, outcomes=[_outcome(0.1)]), False),
     ],
 )
@@ -396,7 +397,12 @@ def test_a_budget_is_for_machines(budget: float | None, holds: bool) -> None:
 
 
 def test_no_managed_track_without_a_managed_strategy() -> None:
-    assert "managed service" not in _tracks(_assessment(LEAF, 1000))
+    assert "managed service" not in _tracks(_assessment(LEAF, 1000), [_assessment(STRETCH, 1000)])
+
+
+def test_a_managed_strategy_that_breaches_less_than_the_choice() -> None:
+    breaching = _assessment(LEAF, 1000, outcomes=[_outcome(0.1)])
+    assert _tracks(breaching, [_assessment(MANAGED, 900)])["managed service"] is True
 
 
 def test_the_better_of_two_managed_strategies_is_shown() -> None:
@@ -426,14 +432,18 @@ def test_blockers() -> None:
     )
     assert _blockers(_assessment(LEAF, 1.0), NATS) == ()
     assert "no contract is written" in _blockers(_assessment(LEAF, 1.0))[0]
-    assert "no contract for the streams" in _blockers(_assessment(LEAF, 1.0), API)[0]
+    for subject in (Subject.API, Subject.STATE):
+        assert "no contract for the streams" in _blockers(_assessment(LEAF, 1.0), evolve(API, subject=subject))[0]
 
 
 @pytest.mark.parametrize(
     ("outcome", "why"),
     [
         (_outcome(0.1, rto=unbounded("RTO", "s", "nobody can")), "RTO unbounded, nobody can"),
-        (_outcome(0.1, rto=fixed("RTO", 400.0, "s", "t")), "RTO reaches 400 s at 95 %, 300 s are promised"),
+        (
+            _outcome(0.1, rto=Estimate("RTO", "s", Quantiles(1, 2, 400, 3), Provenance.DERIVED, "t")),
+            "RTO reaches 400 s at 95 %, 300 s are promised",
+        ),
         (_outcome(0.1, rpo=fixed("RPO", 90.0, "s", "t")), "RPO reaches 90 s at 95 %, 60 s are promised"),
         (_outcome(0.1, evolve(API, rto_s=None), rto=fixed("RTO", 4e9, "s", "t")), "it holds with 10.0%"),
         (_outcome(0.1), "it holds with 10.0%, and 90.0% is asked"),
