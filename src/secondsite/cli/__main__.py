@@ -20,6 +20,7 @@ app = App(
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
 app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and extend prices and round-trip times.")
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")

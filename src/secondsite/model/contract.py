@@ -27,13 +27,14 @@ class Verdict(StrEnum):
 
 @frozen
 class Contract:
-    """A limit of None is not promised."""
+    """A limit of None is not promised. ``owner`` answers for it: a team or a person, as they write themselves."""
 
     subject: Subject
     fault: Fault
     rto_s: Seconds | None = None
     rpo_s: Seconds | None = None
     confidence: float = 0.9
+    owner: str = ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,84 @@
+"""``secondsite publish``: the documents that a team reviews, signs and follows."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
+
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+
+if TYPE_CHECKING:
+    from secondsite.publish.inputs import Inputs
+
+DOCUMENTS = Path("docs/saas")
+
+
+def publish(
+    folder: Annotated[Path, Parameter(help="Where the documents go.")] = DOCUMENTS,
+    *,
+    file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
+    check: Annotated[bool, Parameter(negative="", help="Write nothing; exit 1 with a diff when one is stale.")] = False,
+    evidence: Annotated[Path | None, Parameter(help="Folder with the evidence of drills.")] = None,
+    date_: Annotated[str, Parameter(name="--date", help="Count ages to this day, not to the newest in the data.")] = "",
+    years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
+    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
+) -> int:
+    """Write the documents: architecture, evaluation, contracts, runbook, roadmap, costs, drills, alerts, report.
+
+    Same inputs, same bytes. Words between the "team" markers, and all of a runbook outside its section, are kept.
+    Exit code 0, or with --check 1 when a document is stale.
+    """
+    from secondsite.publish.folder import changes, write
+    from secondsite.publish.whole import files
+
+    inputs = gather(file, folder, evidence, date_, years, seed)
+    needed = [change for change in changes(folder, files(inputs)) if change.needed]
+    if check:
+        for change in needed:
+            sys.stdout.writelines(change.diff())
+        if needed:
+            print(f"stale: {len(needed)}; bring them up to date with `secondsite publish {folder}`", file=sys.stderr)
+        return EXIT_DOES_NOT_HOLD if needed else EXIT_HOLDS
+    for change in needed:
+        write(change)
+        print(f"{'new' if change.before is None else 'changed'}: {change.path}")
+    print(f"up to date: {folder}" if not needed else f"{len(needed)} written in {folder}")
+    return EXIT_HOLDS
+
+
+def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int, seed: int) -> Inputs:
+    """Everything that the documents are made from. Raises InputError."""
+    import os
+
+    from attrs import evolve
+
+    from secondsite.audit.registry import audit
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.cli.progress import years_progress
+    from secondsite.discover.system_file.reading import load_system, load_text, read_system
+    from secondsite.evaluate.compare import compare
+    from secondsite.publish.inputs import Inputs, newest_date
+
+    load_system(file)
+    system = read_system(load_text(file), file.name)
+    with years_progress(years) as progress:
+        evaluation = compare(
+            system, load_catalogue(file.parent / USER_FOLDER), audit, seed=seed, years=years, progress=progress
+        )
+    base = Path(os.path.relpath(file.parent.resolve(), folder.resolve())).as_posix()
+    inputs = Inputs(evaluation, audit(system), (), newest_date(evaluation, ()), base)
+    return evolve(inputs, as_of=_day(day)) if day else inputs
+
+
+def _day(told: str) -> date:
+    try:
+        return date.fromisoformat(told)
+    except ValueError as error:
+        raise InputError.at("--date", f"{told!r} is not a day", "write one such as 2026-11-23") from error

@@ -1,0 +1,1 @@
+"""One module per document: what it shows, decided from typed values; its template only prints it."""

@@ -1,0 +1,254 @@
+"""``dr-contracts.md``: what is promised, what was shown, who starts a failover and when, how state is kept alike."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.evaluate.derive import total
+from secondsite.model.contract import Verdict
+from secondsite.model.estimate import Estimate
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import Measurement
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.publish.board import Standing, board
+from secondsite.publish.figure import duration, number, percent
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, joined, strong, table, text
+from secondsite.publish.page import render
+from secondsite.publish.sources import Sources, legend
+from secondsite.publish.state import Replicated, replicated
+
+NAME = "dr-contracts.md"
+NOBODY = Md("**nobody named**")
+
+
+@frozen
+class Trigger:
+    """What has to happen before the failover for these faults starts."""
+
+    faults: tuple[Fault, ...]
+    detect: Step | None
+    decide: Step
+
+
+def document(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
+    standings = board(inputs)
+    return render(
+        "dr-contracts.md.j2",
+        system=inputs.system,
+        strategy=code(inputs.chosen.strategy.id),
+        as_of=inputs.as_of.isoformat(),
+        summary=_summary(standings),
+        board=_board(standings, sources),
+        proofs=_proofs(inputs, standings),
+        unpromised=_unpromised(inputs, sources),
+        triggers=_triggers(inputs, sources),
+        by_person=any(trigger.decide.by_person for trigger in triggers(inputs)),
+        state=_state(inputs, sources),
+        legend=legend(),
+        sources=sources.table(),
+        targets=sources.targets(),
+    )
+
+
+def _summary(standings: tuple[Standing, ...]) -> Md:
+    if not standings:
+        return Md("No contract is written in `secondsite.yaml`: nothing can be met or breached.")
+    count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
+    held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
+    counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
+    rest = (
+        f" Of the unproven, {held} are expected to hold; that is an estimate, not a proof."
+        if count[Verdict.UNPROVEN]
+        else ""
+    )
+    return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{rest}")
+
+
+def _board(standings: tuple[Standing, ...], sources: Sources) -> Md:
+    rows = []
+    for standing in standings:
+        outcome, contract = standing.outcome, standing.contract
+        rto = contract.rto_s is not None
+        rpo = contract.rpo_s is not None
+        rows.append(
+            (
+                code(contract.name),
+                duration(contract.rto_s) if contract.rto_s is not None else "–",
+                sources.figure(outcome.rto, span=True) if rto else "–",
+                duration(contract.rpo_s) if contract.rpo_s is not None else "–",
+                sources.figure(outcome.rpo, span=True) if rpo else "–",
+                Md(f"{percent(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
+                _measured(standing, sources),
+                verdict(standing),
+            )
+        )
+    head = (
+        "Contract",
+        "RTO limit",
+        "RTO expected",
+        "RPO limit",
+        "RPO expected",
+        "Holds, of asked",
+        "Last measured",
+        "Verdict",
+    )
+    return table(head, rows) if rows else Md("")
+
+
+def verdict(standing: Standing) -> Md:
+    if standing.verdict is Verdict.UNPROVEN and not standing.expected_to_hold:
+        return Md("**unproven**, expected to breach")
+    return strong(standing.verdict)
+
+
+def _measured(standing: Standing, sources: Sources) -> Md:
+    one = standing.measured
+    if one is None:
+        return Md("never")
+    told = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
+    return Md(f"{told}, stale: {text(standing.stale)}") if standing.stale else told
+
+
+def measured_text(one: Measurement) -> Md:
+    """``RTO 2 min 58 s, RPO 0 messages``, worst of the runs."""
+    parts = [f"RTO {duration(one.rto_s['total'])}" if one.rto_s else f"RTO unbounded: {text(one.why)}"]
+    if one.loss is not None:
+        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages")
+    return Md(", ".join(parts) + (", projected" if one.projected else ""))
+
+
+def evidence_mark(one: Measurement, sources: Sources) -> Md:
+    """Names the drill, its date and the versions."""
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(one.versions.items()))
+    runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
+    when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
+    told = f"drill {one.drill} of {one.strategy}, {when}; {versions}; evidence {one.evidence}"
+    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), told, "m")
+
+
+def _proofs(inputs: Inputs, standings: tuple[Standing, ...]) -> Md:
+    rows = [
+        (
+            code(standing.contract.name),
+            text(standing.contract.owner) if standing.contract.owner else NOBODY,
+            code(standing.command),
+            f"every {standing.proof.every}",
+            standing.until.isoformat() if standing.until and not standing.stale else "–",
+            inputs.at(f"contracts.{standing.contract.name}"),
+        )
+        for standing in standings
+    ]
+    head = ("Contract", "Owner", "The command that proves it", "Run it", "Proven until", "Written in")
+    return table(head, rows) if rows else Md("")
+
+
+def _unpromised(inputs: Inputs, sources: Sources) -> Md:
+    rows = [
+        (
+            code(outcome.contract.name),
+            sources.figure(outcome.rto, span=True),
+            sources.figure(outcome.rpo, span=True),
+        )
+        for outcome in inputs.chosen.outcomes
+        if not outcome.promised
+    ]
+    return table(("Not promised", "RTO expected", "RPO expected"), rows) if rows else Md("")
+
+
+def triggers(inputs: Inputs) -> tuple[Trigger, ...]:
+    """One for each way of noticing and deciding; the faults that share it together."""
+    found: dict[tuple[Step | None, Step], list[Fault]] = {}
+    for fault, procedure in inputs.chosen.procedures.items():
+        decide = next((step for step in procedure.steps if step.verb is Verb.DECIDE and not step.approval), None)
+        if decide is not None:
+            found.setdefault((_detection(procedure), decide), []).append(fault)
+    return tuple(Trigger(tuple(faults), *steps) for steps, faults in found.items())
+
+
+def _detection(procedure: Procedure) -> Step | None:
+    return next((step for step in procedure.steps if step.verb is Verb.DETECT), None)
+
+
+def _triggers(inputs: Inputs, sources: Sources) -> Md:
+    traffic = inputs.chosen.deployment.traffic
+    rows = []
+    for trigger in triggers(inputs):
+        detect, decide = trigger.detect, trigger.decide
+        faults = joined(code(fault) for fault in trigger.faults)
+        if decide.blocked or detect is None:
+            rows.append((faults, f"no failover: {decide.blocked or decide.title}", "–", "–", "–", "–", "–"))
+            continue
+        checks = not detect.by_person
+        rows.append(
+            (
+                faults,
+                Md(f"{text(detect.title)}; then {text(decide.title)}"),
+                f"{traffic.check_threshold} failures in a row" if checks else "a person's judgement",
+                f"{number(traffic.detection_s)} s, then {duration(decide.duration.quantile(0.5))}" if checks else "–",
+                strong("a person") if decide.by_person else "automatic",
+                "incident commander" if decide.by_person else "nobody has to",
+                sources.figure(_decided(detect, decide), span=True),
+            )
+        )
+    head = ("Fault", "Signal", "Threshold", "Window", "Declared by", "Who may", "Declared after")
+    return table(head, rows) if rows else Md("")
+
+
+def _decided(detect: Step, decide: Step) -> Estimate:
+    return total("from the fault to the declaration, mean", "s", [detect.duration, decide.duration])
+
+
+def _state(inputs: Inputs, sources: Sources) -> Md:
+    rows = [
+        (
+            text(_what(one)),
+            Md(f"{text(one.copy.method)} to {code(one.copy.region)}"),
+            sources.figure(one.behind, mean=True),
+            Md(f"{duration(one.limit_s)} ({code(one.contract)})") if one.limit_s is not None else Md("none promised"),
+            strong(f"older than {duration(one.alert_s)}: cannot hold")
+            if one.too_slow
+            else f"older than {duration(one.alert_s)}",
+        )
+        for one in replicated(inputs.chosen)
+    ]
+    rows += list(_rest(inputs))
+    return table(("State", "How it gets there", "Behind, mean", "May be behind", "Alert when"), rows)
+
+
+def _what(one: Replicated) -> str:
+    return f"{one.copy.what} ({', '.join(one.copy.covers)})" if one.copy.covers else one.copy.what
+
+
+def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
+    """State that no copy carries."""
+    system = inputs.system
+    rows: list[tuple[object, ...]] = []
+    consumers = sum(len(stream.consumers) for cluster in system.nats for stream in cluster.streams)
+    if consumers:
+        rows.append(
+            (
+                f"positions of {consumers} durable consumers",
+                "created at the copied floor + 1; a mirror carries none",
+                "–",
+                "the streams' limit",
+                "floors older than the streams' alert",
+            )
+        )
+    if system.secrets:
+        refresh = max((secret.refresh_s or 0.0 for secret in system.secrets), default=0.0)
+        rows.append(
+            (
+                f"{len(system.secrets)} secrets",
+                "secret store replicated, synchronised in both regions",
+                duration(refresh) if refresh else "–",
+                "no difference",
+                "a key is missing, or its fingerprint differs",
+            )
+        )
+    caches = [store.name for store in system.stores if store.loss.value == "cache"]
+    if caches:
+        rows.append((joined(map(code, caches)), "not copied: refills itself", "–", "–", "–"))
+    rows.append(("manifests", "Git, applied in both regions", "–", "no difference", "the delivery tool reports drift"))
+    return rows

@@ -1,0 +1,169 @@
+"""Where every figure of a document comes from: a mark beside the figure, and a table that the mark leads to.
+
+A mark is a letter and a number: ``m`` measured, ``p`` published, ``a`` assumed, ``s`` stated (read from the team's
+files or written by the team), ``c`` counted or computed from those. A figure made of several has the letter of the
+weakest, and one that rests on an assumption looks like it: ``~``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from textwrap import shorten
+
+from attrs import Factory, define, fields, frozen, has
+
+from secondsite.evaluate.derive import leaves
+from secondsite.model.estimate import Estimate, Provenance
+from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.system import System
+from secondsite.publish.figure import figure, quantity
+from secondsite.publish.markdown import Md, code, joined, plain, table, text
+
+LETTERS = {"m": "measured", "p": "published", "a": "assumed", "s": "stated", "c": "computed"}
+_FORMULA = 160
+_WEAKEST_FIRST = "apmsc"
+_OF = {Provenance.MEASURED: "m", Provenance.PUBLISHED: "p", Provenance.ASSUMED: "a", Provenance.DERIVED: "c"}
+
+
+@frozen
+class Source:
+    """One row of the table. ``made_of`` are the marks of what a computed figure rests on."""
+
+    mark: str
+    what: str
+    value: str
+    told: str
+    made_of: tuple[str, ...] = ()
+
+
+@define
+class Sources:
+    """The sources of one document, numbered by letter in the order of their first use."""
+
+    system: System
+    _rows: dict[object, Source] = Factory(dict)
+    _used: dict[str, int] = Factory(dict)
+
+    def figure(self, estimate: Estimate, *, mean: bool = False, span: bool = False) -> Md:
+        """The value with its mark; ``span``: also the 5 and 95 % quantiles, where they differ."""
+        shown = figure(estimate, mean=mean)
+        spread = f" ({shown.span})" if span and shown.span else ""
+        return Md(f"{self.value(estimate, shown.text)}{spread} {self.mark(estimate)}")
+
+    def value(self, estimate: Estimate, shown: str) -> Md:
+        """A value without its mark; assumed ones look assumed."""
+        return Md(f"{'~' if not estimate.unbounded and self.letter(estimate) == 'a' else ''}{shown}")
+
+    def mark(self, estimate: Estimate) -> Md:
+        return Md(f"[{self._row(estimate).mark}]")
+
+    def of_all(self, what: str, estimates: Iterable[Estimate]) -> Md:
+        """One mark for the figures of a row of a table: what they rest on together."""
+        ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
+        return Md(f"[{self._composite(('row', what), what, '', 'computed for this row', ends)}]")
+
+    def stated(self, what: str, value: str, told: str, letter: str = "s") -> Md:
+        """A mark for something that is no estimate: a measurement, a file, a server's own answer."""
+        key = (letter, what, told)
+        if key not in self._rows:
+            self._rows[key] = Source(self._next(letter), what, value, told)
+        return Md(f"[{self._rows[key].mark}]")
+
+    def letter(self, estimate: Estimate) -> str:
+        return weakest(self._letter(leaf) for leaf in leaves(estimate))
+
+    def rows(self) -> Sequence[Source]:
+        return sorted(self._rows.values(), key=lambda row: ("mpasc".index(row.mark[0]), int(row.mark[1:])))
+
+    def table(self) -> Md:
+        """Empty where the document has no figure."""
+        if not self._rows:
+            return Md("")
+        return table(
+            ("Mark", "What", "Value", "Where it comes from"),
+            [(Md(f'<a id="{row.mark}"></a>{row.mark}'), row.what, row.value, _told(row)) for row in self.rows()],
+        )
+
+    def targets(self) -> Md:
+        """What the marks link to; on no page, but needed by it."""
+        return Md("\n".join(f"[{row.mark}]: #{row.mark}" for row in self.rows()))
+
+    def _row(self, estimate: Estimate) -> Source:
+        key = _key(estimate)
+        if key in self._rows:
+            return self._rows[key]
+        if not estimate.inputs:
+            letter = self._letter(estimate)
+            self._rows[key] = Source(self._next(letter), estimate.name, _shown(estimate), self._origin(estimate))
+        else:
+            ends = tuple(dict.fromkeys(leaves(estimate)))
+            told = shorten(plain(estimate.formula or estimate.source), _FORMULA, placeholder=" …")
+            self._composite(key, estimate.name, _shown(estimate), told, ends)
+        return self._rows[key]
+
+    def _composite(self, key: object, what: str, value: str, told: str, ends: tuple[Estimate, ...]) -> str:
+        if key not in self._rows:
+            letter = weakest(self._letter(end) for end in ends)
+            row = Source(self._next(letter), what, value, told)
+            self._rows[key] = row
+            marks = dict.fromkeys(self._row(end).mark for end in ends if self._letter(end) != "c")
+            self._rows[key] = Source(row.mark, what, value, told, tuple(marks))
+        return self._rows[key].mark
+
+    def _next(self, letter: str) -> str:
+        self._used[letter] = self._used.get(letter, 0) + 1
+        return f"{letter}{self._used[letter]}"
+
+    def _letter(self, leaf: Estimate) -> str:
+        mark = self._mark(leaf)
+        if mark is None:
+            return _OF[leaf.provenance]
+        return "a" if mark.origin is Origin.ASSUMED else "s"
+
+    def _mark(self, leaf: Estimate) -> Mark | None:
+        """Of a leaf that is a value of today's system: how the system came by it. What a strategy sets is no such."""
+        stated = leaf.provenance is Provenance.DERIVED and _value_at(self.system, leaf.source) == leaf.mean
+        return self.system.marks.get(leaf.source) if stated else None
+
+    def _origin(self, leaf: Estimate) -> str:
+        mark = self._mark(leaf)
+        told = plain(f"{leaf.source}, {mark}" if mark else leaf.source)
+        if leaf.plausible != (1.0, 1.0):
+            low, high = leaf.plausible
+            told += f"; could be × {low:.2g} to × {high:.2g}"
+        return f"{told}; to settle it: {plain(leaf.settle)}" if leaf.settle else told
+
+
+def weakest(letters: Iterable[str]) -> str:
+    found = set(letters)
+    return next((letter for letter in _WEAKEST_FIRST if letter in found), "c")
+
+
+def _value_at(system: System, path: str) -> object:
+    """Of a path of two parts, such as ``traffic.ttl``; None for any other."""
+    noun, _, key = path.partition(".")
+    owner = getattr(system, noun, None)
+    if not has(type(owner)):
+        return None
+    return next((getattr(owner, field.name) for field in fields(type(owner)) if key_of(field.name) == key), None)
+
+
+def _key(estimate: Estimate) -> object:
+    """Equal figures share a row, however they were reached."""
+    return (estimate.name, estimate.unit, estimate.distribution, estimate.source, estimate.formula)
+
+
+def _shown(estimate: Estimate) -> str:
+    shown = figure(estimate)
+    return f"{shown.text} ({shown.span})" if shown.span else quantity(estimate.quantile(0.5), estimate.unit)
+
+
+def _told(row: Source) -> Md:
+    if not row.made_of:
+        return text(row.told)
+    return Md(f"{text(row.told)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
+
+
+def legend() -> Md:
+    """How to read the marks."""
+    return joined((Md(f"{code(letter)} {word}") for letter, word in LETTERS.items()))
