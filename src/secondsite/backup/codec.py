@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from attrs import field, frozen
 from backports import zstd
 
 from secondsite.model.errors import InputError
+from secondsite.objects.bridge import Bridge, Pieces
 
 ZSTD, AGE = "zstd", "age"
 SUFFIXES = {ZSTD: ".zst", AGE: ".age"}
@@ -126,8 +126,8 @@ def _decrypted(chunks: AsyncIterator[bytes], keys: Keys) -> AsyncIterator[bytes]
 
 async def _through(chunks: AsyncIterator[bytes], work: Callable[[_Source, _Sink], object]) -> AsyncIterator[bytes]:
     """``work`` reads and writes as if on files, in a thread of its own, one piece ahead."""
-    bridge = _Bridge(asyncio.get_running_loop())
-    source, sink = _Source(bridge, chunks), _Sink(bridge)
+    bridge = Bridge()
+    source, sink = _Source(Pieces(bridge, chunks)), _Sink(bridge)
     running = asyncio.ensure_future(asyncio.to_thread(_run, work, source, sink))
     try:
         while (piece := await sink.pieces.get()) is not None:
@@ -157,62 +157,31 @@ def _run(work: Callable[[_Source, _Sink], object], source: _Source, sink: _Sink)
         sink.end()
 
 
-class _Bridge:
-    """Calls from the thread into the loop, all let go when the loop's side leaves."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._closed = False
-        self._current: Future[Any] | None = None
-
-    def call(self, awaitable: Any) -> Any:
-        if self._closed:
-            awaitable.close()
-            raise BrokenPipeError
-        self._current = asyncio.run_coroutine_threadsafe(awaitable, self._loop)
-        try:
-            return self._current.result()
-        except CancelledError:
-            raise BrokenPipeError from None
-
-    def close(self) -> None:
-        self._closed = True
-        if self._current:
-            self._current.cancel()
-
-
 class _Source:
     """The readable side that the codec sees."""
 
-    def __init__(self, bridge: _Bridge, chunks: AsyncIterator[bytes]) -> None:
-        self._bridge, self._chunks = bridge, chunks
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
         self._held = b""
         self._at = 0
-        self.error: Exception | None = None
+
+    @property
+    def error(self) -> Exception | None:
+        return self._pieces.error
 
     def read(self, size: int = -1) -> bytes:
         if self._at >= len(self._held):
-            try:
-                self._held, self._at = self._bridge.call(self._next()), 0
-            except Exception as error:
-                self.error = error
-                raise
+            self._held, self._at = next(self._pieces, b""), 0
         end = len(self._held) if size < 0 else self._at + size
         piece = self._held[self._at : end]
         self._at += len(piece)
         return piece
 
-    async def _next(self) -> bytes:
-        async for chunk in self._chunks:
-            if chunk:
-                return chunk
-        return b""
-
 
 class _Sink:
     """The writable side that the codec sees."""
 
-    def __init__(self, bridge: _Bridge) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._held = bytearray()
         self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=2)

@@ -257,7 +257,7 @@ async def _remove_partial(nats: NatsPlace, reader: Reader, task: _Task) -> None:
 
 def _with_remedy(refused: RefusedError) -> MachineError:
     problem = refused.problems[0]
-    if refused.code in _NO_PEERS:
+    if any(f"({code})" in problem.what for code in _NO_PEERS):  # the server may wrap one refusal in another
         remedy = "this cluster cannot place it so: --replicas 1 (or as many as it has servers), --placement none"
         return MachineError([evolve(problem, remedy=remedy)])
     return refused

@@ -25,7 +25,7 @@ from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stre
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import Store
+from secondsite.objects.store import AccessError, Store
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 2.0
@@ -148,6 +148,8 @@ async def _persistently(
             if refused.code == STREAM_NOT_FOUND:
                 return None
             error: MachineError = refused
+        except AccessError:
+            raise
         except MachineError as failed:
             error = failed
         if attempt == attempts:

@@ -2,6 +2,9 @@
 
 Nothing here holds an object as a whole, except the small ones that `read` and `create` are for. A failure names the
 object by its URL; an object that is absent is `ObjectMissingError`, one that is there already is `ObjectExistsError`.
+
+The library's blocking calls are made in threads: its asynchronous ones let a thread of its own touch the interpreter
+while that shuts down, which ends one process in ten with an abort.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ from obstore import exceptions
 
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import StoreAddress
+from secondsite.objects.bridge import Bridge, Pieces
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig, ClientConfig, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
+    from typing_extensions import Buffer
 
 PART_BYTES = 8 * 1024**2
 MAX_PART_BYTES = 16 * 1024**2
@@ -35,6 +40,10 @@ STALL_S = 60.0
 
 class ObjectMissingError(MachineError):
     """There is no such object."""
+
+
+class AccessError(MachineError):
+    """The store knows us and refuses, or does not know us."""
 
 
 class ObjectExistsError(MachineError):
@@ -63,15 +72,30 @@ class Store:
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not exist yet; raises ObjectExistsError."""
         with self._told(key):
-            await obstore.put_async(self._store, key, content, mode="create", use_multipart=False)
+            await asyncio.to_thread(obstore.put, self._store, key, content, mode="create", use_multipart=False)
 
     async def write(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int = 0) -> None:
         """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out."""
         part_bytes = min(MAX_PART_BYTES, max(PART_BYTES, expected_bytes // (MAX_PARTS - 100)))
-        with self._told(key):
-            await obstore.put_async(
-                self._store, key, chunks, chunk_size=part_bytes, max_concurrency=UPLOADS_AT_ONCE, use_multipart=True
-            )
+        bridge = Bridge()
+        pieces = Pieces(bridge, chunks)
+        try:
+            with self._told(key):
+                await asyncio.to_thread(
+                    obstore.put,
+                    self._store,
+                    key,
+                    pieces,
+                    chunk_size=part_bytes,
+                    max_concurrency=UPLOADS_AT_ONCE,
+                    use_multipart=True,
+                )
+        except MachineError:
+            if pieces.error:
+                raise pieces.error from None
+            raise
+        finally:
+            bridge.close()
 
     async def read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         """A small object, whole."""
@@ -86,42 +110,35 @@ class Store:
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes in order, in pieces of about ``READ_BYTES``."""
         with self._told(key):
-            async with asyncio.timeout(STALL_S):
-                found = await obstore.get_async(self._store, key)
+            found = await asyncio.to_thread(obstore.get, self._store, key)
             if self._ranges:  # the stream of a local file comes in pieces of 8 KiB
                 size = found.meta["size"]
                 for start in range(0, size, READ_BYTES):
                     end = min(size, start + READ_BYTES)
-                    yield bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+                    yield bytes(await asyncio.to_thread(obstore.get_range, self._store, key, start=start, end=end))
                 return
-            pieces = aiter(found.stream(min_chunk_size=READ_BYTES))
-            while True:
-                try:
-                    async with asyncio.timeout(STALL_S):
-                        piece = await anext(pieces)
-                except StopAsyncIteration:
-                    return
+            pieces = iter(found.stream(min_chunk_size=READ_BYTES))
+            while piece := await asyncio.to_thread(_next, pieces):
                 yield bytes(piece)
 
     async def folders(self, prefix: str = "") -> list[str]:
         """The names one level below ``prefix``, sorted."""
         with self._told(prefix):
-            found = await obstore.list_with_delimiter_async(self._store, prefix or None)
+            found = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     async def listing(self, prefix: str) -> list[Stored]:
         """Every object below ``prefix``, sorted by key."""
-        found: list[Stored] = []
         with self._told(prefix):
-            async for page in obstore.list(self._store, prefix or None):
-                found.extend(Stored(str(item["path"]), item["size"]) for item in page)
+            pages = await asyncio.to_thread(lambda: list(obstore.list(self._store, prefix or None)))
+        found = [Stored(str(item["path"]), item["size"]) for page in pages for item in page]
         return sorted(found, key=lambda stored: stored.key)
 
     async def delete(self, keys: list[str]) -> None:
         """Absent objects are not an error."""
         for start in range(0, len(keys), 500):
             with self._told(keys[start]), suppress(exceptions.NotFoundError, FileNotFoundError):
-                await obstore.delete_async(self._store, keys[start : start + 500])
+                await asyncio.to_thread(obstore.delete, self._store, keys[start : start + 500])
 
     async def honours_conditions(self) -> bool:
         """False for a store that answers a conditional write with success and overwrites: tried, on a probe object."""
@@ -151,12 +168,18 @@ class Store:
             raise ObjectExistsError.at(place, "is there already", "nothing was overwritten; run again") from None
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError):
             remedy = "give credentials that may read, write, list and delete there"
-            raise MachineError.at(place, "the store refused access", remedy) from None
-        except TimeoutError:
-            raise MachineError.at(place, f"no byte for {STALL_S:g} s", "check the network to the store") from None
+            raise AccessError.at(place, "the store refused access", remedy) from None
         except (exceptions.BaseError, OSError) as error:
+            if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):
+                remedy = "give credentials that may read, write, list and delete there"
+                raise AccessError.at(place, "the store refused access", remedy) from None
             remedy = "check the bucket's name, region and endpoint, and the credentials"
             raise MachineError.at(place, f"the store failed: {_first_line(error)}", remedy) from None
+
+
+def _next(pieces: Iterator[Buffer]) -> Buffer | None:
+    """None at the end: a StopIteration cannot leave a thread."""
+    return next(pieces, None)
 
 
 def _open(address: StoreAddress) -> ObjectStore:

@@ -1,0 +1,66 @@
+"""Fixtures of real servers, all gone after the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats_world import Server, free_port, meta_leader, run
+from s3_servers import moto_s3, rclone_s3
+
+from secondsite.objects.address import parse_store
+from secondsite.objects.store import Store
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers, each with its own folder; all are gone after the test."""
+    with ExitStack() as stack:
+
+        def begin(name: str = "one", **settings: Any) -> Server:
+            server = Server(tmp_path / "servers" / name, name, settings)
+            stack.callback(server.kill)
+            server.start()
+            return server
+
+        yield begin
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[list[Server]]:
+    """Three servers with a meta leader."""
+    routes = [free_port() for _ in range(3)]
+    names = ("n1", "n2", "n3")
+    servers = [
+        Server(
+            tmp_path / "servers" / name,
+            name,
+            {
+                "cluster": {
+                    "name": "C",
+                    "listen": f"127.0.0.1:{route}",
+                    "routes": [f"nats://127.0.0.1:{other}" for other in routes],
+                }
+            },
+        )
+        for name, route in zip(names, routes, strict=True)
+    ]
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.kill)
+            server.start()
+        run(meta_leader(servers[0].url))
+        yield servers
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(parse_store(f"file://{tmp_path / 'backups'}"), make=True)
+
+
+__all__ = ["moto_s3", "rclone_s3"]

@@ -1,0 +1,135 @@
+"""One suite for every store: what the backup relies on holds in a folder and in two S3 servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from secondsite.model.errors import MachineError
+from secondsite.objects.address import parse_store
+from secondsite.objects.store import AccessError, ObjectExistsError, ObjectMissingError, Store
+
+pytestmark = pytest.mark.slow
+T = TypeVar("T")
+LARGE = 20 * 1024**2 + 17
+
+
+@pytest.fixture(params=["folder", "rclone_s3", "moto_s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return Store(parse_store(f"file://{tmp_path / 'store'}"), make=True)
+    return Store(parse_store("s3://bucket/some/prefix", request.getfixturevalue(request.param)))
+
+
+def run(work: Awaitable[T]) -> T:
+    async def main() -> T:
+        return await work
+
+    return asyncio.run(main())
+
+
+async def pieces(content: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def read(store: Store, key: str) -> bytes:
+    return b"".join([piece async for piece in store.stream(key)])
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE])
+def test_what_is_written_is_read(store: Store, size: int) -> None:
+    content = os.urandom(size)
+    run(store.write("a/b", pieces(content)))
+    assert run(read(store, "a/b")) == content
+    assert [(stored.key, stored.size_bytes) for stored in run(store.listing("a"))] == [("a/b", size)]
+
+
+@pytest.mark.parametrize("good_pieces", [0, 1, 60])
+def test_a_source_that_fails_leaves_no_object_and_its_own_error(store: Store, good_pieces: int) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        for _ in range(good_pieces):
+            yield bytes(300_000)
+        raise LookupError("the source failed")
+
+    with pytest.raises(LookupError, match="the source failed"):
+        run(store.write("a/b", failing()))
+    assert run(store.listing("a")) == []
+
+
+def test_a_cancelled_write_leaves_no_object(store: Store) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(300_000)
+            await asyncio.sleep(0.001)
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(store.write("a/b", endless()))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(cancelled())
+    assert run(store.listing("a")) == []
+
+
+def test_absent_objects(store: Store) -> None:
+    with pytest.raises(ObjectMissingError) as missing:
+        run(store.read("not/there"))
+    assert missing.value.problems[0].place.file.endswith("/not/there")
+    run(store.delete(["not/there"]))
+    assert run(store.listing("nothing")) == []
+    assert run(store.folders()) == []
+
+
+def test_folders_and_deletion(store: Store) -> None:
+    for key in ("x/1", "x/2", "y/1"):
+        run(store.create(key, b"content"))
+    assert run(store.folders()) == ["x", "y"]
+    run(store.delete(["x/1", "x/2"]))
+    assert run(store.folders()) in (["y"], ["x", "y"])  # an empty folder of a file system may stay
+    assert run(store.listing("x")) == []
+
+
+def test_conditional_creation_is_kept_or_found_out(store: Store, request: pytest.FixtureRequest) -> None:
+    ignores = "rclone_s3" in request.node.callspec.params.values()
+    assert run(store.honours_conditions()) is not ignores
+    assert run(store.listing("")) == []
+    run(store.create("k", b"first"))
+    if ignores:
+        return
+    with pytest.raises(ObjectExistsError):
+        run(store.create("k", b"second"))
+    assert run(store.read("k")) == b"first"
+
+
+def test_of_many_writers_one_creates(moto_s3: str) -> None:
+    store = Store(parse_store("s3://bucket", moto_s3))
+
+    async def race() -> list[bool]:
+        async def one(number: int) -> bool:
+            try:
+                await store.create("slot", str(number).encode())
+            except ObjectExistsError:
+                return False
+            return True
+
+        return await asyncio.gather(*(one(number) for number in range(12)))
+
+    assert sum(run(race())) == 1
+
+
+def test_errors_name_the_place_and_no_secret(rclone_s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MachineError, match="no such folder"):
+        Store(parse_store(f"file://{tmp_path / 'absent'}"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anotherwrongsecret")
+    with pytest.raises(AccessError) as refused:
+        run(Store(parse_store("s3://bucket/p", rclone_s3)).read("k"))
+    assert "s3://bucket/p/k" in str(refused.value)
+    assert "anotherwrongsecret" not in str(refused.value)

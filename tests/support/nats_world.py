@@ -1,0 +1,172 @@
+"""Real servers for tests: nats-server alone or in a cluster, S3 servers, streams with known messages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field
+from nats.aio.client import Client
+
+import nats
+from secondsite.nats.address import parse_addresses
+from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import NatsPlace
+
+T = TypeVar("T")
+BIN = Path(sys.executable).parent
+ACCESS, SECRET = "AKIAEXAMPLE", "secretsecretsecret"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(check: Callable[[], bool], seconds: float = 15.0) -> None:
+    limit = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < limit, "it did not come up in time"
+        time.sleep(0.05)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@define
+class Server:
+    """One nats-server process; ``settings`` are added to its configuration."""
+
+    folder: Path
+    name: str = "one"
+    settings: dict[str, Any] = field(factory=dict)
+    port: int = field(factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def place(self) -> NatsPlace:
+        return NatsPlace(parse_addresses(self.url), ConnectOptions())
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "server_name": self.name,
+            "listen": f"127.0.0.1:{self.port}",
+            "jetstream": {"store_dir": str(self.folder / "store"), "max_file_store": 2**40, "max_memory_store": 2**33},
+            **self.settings,
+        }
+        path = self.folder / "server.conf"
+        path.write_text(json.dumps(config))
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([BIN / "nats-server", "-c", path], stdout=log, stderr=log)
+        wait_until(lambda: listening(self.port))
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+
+async def meta_leader(url: str) -> None:
+    client = await connect(url)
+    try:
+        for _ in range(200):
+            try:
+                await client.jetstream().account_info()
+                await client.jetstream().streams_info()
+            except Exception:  # not yet
+                await asyncio.sleep(0.1)
+            else:
+                return
+        raise AssertionError("no meta leader")
+    finally:
+        await client.close()
+
+
+def cluster_place(servers: list[Server]) -> NatsPlace:
+    return NatsPlace(parse_addresses(",".join(server.url for server in servers)), ConnectOptions())
+
+
+_opened: list[Client] = []
+
+
+async def connect(url: str, **options: Any) -> Client:
+    """A client that ``run`` closes."""
+    client = await nats.connect(url, **options)
+    _opened.append(client)
+    return client
+
+
+def run(work: Awaitable[T]) -> T:
+    async def main() -> T:
+        try:
+            return await work
+        finally:
+            while _opened:
+                await _opened.pop().close()
+
+    return asyncio.run(main())
+
+
+async def fill(
+    client: Client, stream: str, count: int, size: int = 100, *, headers: bool = False, **config: Any
+) -> None:
+    """A stream with ``count`` messages on ``<stream>.<n>``."""
+    jetstream = client.jetstream(timeout=10, publish_async_max_pending=2000)
+    await jetstream.add_stream(name=stream, subjects=[f"{stream.lower()}.>"], **config)
+    for number in range(count):
+        payload = number.to_bytes(8, "big") + os.urandom(max(0, size - 8))
+        told = {"Number": str(number)} if headers and number % 2 else None
+        await jetstream.publish_async(f"{stream.lower()}.{number % 7}", payload, headers=told)
+    await jetstream.publish_async_completed()
+
+
+async def everything(client: Client, stream: str) -> list[tuple[int, str, bytes, dict[str, str]]]:
+    """Sequence, subject, payload and headers of all messages, read one by one by sequence."""
+    jetstream = client.jetstream()
+    state = (await jetstream.stream_info(stream)).state
+    found = []
+    for sequence in range(state.first_seq, state.last_seq + 1):
+        try:
+            message = await jetstream.get_msg(stream, sequence)
+        except nats.js.errors.NotFoundError:
+            continue
+        found.append((sequence, str(message.subject), message.data or b"", dict(message.headers or {})))
+    return found
+
+
+@contextmanager
+def process(*arguments: str | Path, port: int) -> Iterator[None]:
+    server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: listening(port))
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
+def make_bucket(endpoint: str) -> None:
+    import urllib.request
+
+    request = urllib.request.Request(f"{endpoint}/bucket", method="PUT")  # noqa: S310 # our own loopback server
+    request.add_header("Authorization", f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request")
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 # our own loopback server
