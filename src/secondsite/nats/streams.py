@@ -1,0 +1,275 @@
+"""What an operator does to streams: look, create, change, delete, ask whether one takes writes, read and republish.
+
+Every call is one request. A refusal is a RefusedError with the server's code; anything else that fails is a
+MachineError and means *unknown*: the request may have been carried out, so look before asking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from attrs import frozen
+
+from nats import errors
+from secondsite.model.errors import MachineError
+from secondsite.nats.jetstream import JetStream, Json, RefusedError
+
+NO_MESSAGE = 10037
+NO_CONSUMER = 10014
+WRONG_LAST_SEQUENCE = (10070, 10071)
+
+_WINDOW = 64
+_NEVER = str(2**63)
+_NANOSECONDS = 1_000_000_000
+
+
+@frozen
+class StreamLook:
+    """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never."""
+
+    name: str
+    config: Json
+    messages: int
+    first_seq: int
+    last_seq: int
+    last_at: str
+    leader: str
+    mirror_lag: int | None = None
+    mirror_silent_s: float | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(self.config.get("subjects") or ())
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.config.get("metadata") or {}
+        return found
+
+    @property
+    def is_mirror(self) -> bool:
+        return bool(self.config.get("mirror"))
+
+
+@frozen
+class ConsumerLook:
+    """``floor`` is the stream sequence up to which everything is acknowledged."""
+
+    name: str
+    config: Json
+    floor: int
+    delivered: int
+    pending: int
+
+
+@frozen
+class Answer:
+    """What came back on a publish; ``code`` is 0 where it was stored."""
+
+    stream: str
+    domain: str
+    sequence: int
+    duplicate: bool = False
+    code: int = 0
+    why: str = ""
+
+
+@frozen
+class Stored:
+    """A message as a stream holds it."""
+
+    sequence: int
+    subject: str
+    headers: Mapping[str, str]
+    data: bytes
+    at: str
+
+
+@frozen
+class Streams:
+    """The streams of one account, as the servers behind this connection see them."""
+
+    jetstream: JetStream
+
+    @property
+    def shown(self) -> str:
+        return self.jetstream.shown
+
+    @property
+    def version(self) -> str:
+        return str(self.jetstream.connection.server.get("version", ""))
+
+    async def stream(self, name: str) -> StreamLook | None:
+        info = await self.jetstream.stream(name)
+        return None if info is None else _look(info)
+
+    async def create(self, config: Json) -> None:
+        await self.jetstream.ask(f"STREAM.CREATE.{config['name']}", config)
+
+    async def update(self, config: Json) -> None:
+        await self.jetstream.ask(f"STREAM.UPDATE.{config['name']}", config)
+
+    async def delete(self, name: str) -> None:
+        await self.jetstream.ask(f"STREAM.DELETE.{name}")
+
+    async def purge(self, name: str, *, below: int, subject: str = "") -> None:
+        """Remove what lies below the sequence, of one subject or of all."""
+        request: dict[str, Any] = {"seq": below}
+        await self.jetstream.ask(f"STREAM.PURGE.{name}", request | ({"filter": subject} if subject else {}))
+
+    async def holders(self, subject: str) -> tuple[str, ...]:
+        """Names of the streams that are assigned this subject; asks the meta leader."""
+        page = await self.jetstream.ask("STREAM.NAMES", {"subject": subject})
+        return tuple(page.get("streams") or ())
+
+    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+        return tuple(_consumer(info) for info in await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers"))
+
+    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+        try:
+            return _consumer(await self.jetstream.ask(f"CONSUMER.INFO.{stream}.{name}"))
+        except RefusedError as refused:
+            if refused.code == NO_CONSUMER:
+                return None
+            raise
+
+    async def create_consumer(self, stream: str, config: Json) -> None:
+        request = {"stream_name": stream, "config": config}
+        await self.jetstream.ask(f"CONSUMER.CREATE.{stream}.{config['name']}", request)
+
+    async def delete_consumer(self, stream: str, name: str) -> None:
+        with suppress_refusal(NO_CONSUMER):
+            await self.jetstream.ask(f"CONSUMER.DELETE.{stream}.{name}")
+
+    async def probe(self, subject: str, *, within_s: float = 2.0) -> Answer | None:
+        """Whether a stream takes writes on the subject, without a write: the condition it bears can never hold.
+
+        The stream's leader refuses it with "wrong last sequence", and by that shows itself. None: nobody listens.
+        """
+        try:
+            answer = await self.publish(subject, b"", {"Nats-Expected-Last-Sequence": _NEVER}, within_s=within_s)
+        except NobodyListensError:
+            return None
+        return answer
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0) -> Answer:
+        """Raises NobodyListensError where no stream takes it; a MachineError means that it may have been stored."""
+        client = self.jetstream.connection.client
+        try:
+            reply = await client.request(subject, data, timeout=within_s, headers=dict(headers) or None)
+            answer = json.loads(reply.data)
+        except errors.NoRespondersError:
+            remedy = "give the stream this subject, or connect where it is"
+            raise NobodyListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
+        except (TimeoutError, errors.TimeoutError):
+            remedy = "check that the stream has a leader"
+            raise MachineError.at(self.shown, f"no acknowledgement on {subject} in {within_s:g} s", remedy) from None
+        except (errors.Error, OSError, ValueError) as error:
+            what = f"a publish on {subject} failed ({type(error).__name__})"
+            raise MachineError.at(self.shown, what, "look at the server's log") from None
+        return _answer(answer)
+
+    async def message(self, stream: str, sequence: int) -> Stored | None:
+        try:
+            return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))
+        except RefusedError as refused:
+            if refused.code == NO_MESSAGE:
+                return None
+            raise
+
+    async def newest(self, stream: str, subject: str) -> Stored | None:
+        """The last message on a subject."""
+        try:
+            return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))
+        except RefusedError as refused:
+            if refused.code == NO_MESSAGE:
+                return None
+            raise
+
+    async def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+        """All that is there between two sequences, both included, in their order."""
+        for begin in range(first, last + 1, _WINDOW):
+            end = min(begin + _WINDOW, last + 1)
+            found = await asyncio.gather(*(self.message(stream, sequence) for sequence in range(begin, end)))
+            for message in found:
+                if message is not None:
+                    yield message
+
+
+class NobodyListensError(MachineError):
+    """No stream has the subject: nothing was stored, for certain."""
+
+
+class suppress_refusal(suppress):  # noqa: N801 # used as a verb, like the one it extends
+    """Takes a refusal with this code for success."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(RefusedError)
+        self.code = code
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        return isinstance(error, RefusedError) and error.code == self.code
+
+
+def _look(info: Json) -> StreamLook:
+    state, mirror = info["state"], info.get("mirror")
+    return StreamLook(
+        name=str(info["config"]["name"]),
+        config=info["config"],
+        messages=int(state["messages"]),
+        first_seq=int(state["first_seq"]),
+        last_seq=int(state["last_seq"]),
+        last_at=str(state.get("last_ts", "")),
+        leader=str((info.get("cluster") or {}).get("leader", "")),
+        mirror_lag=int(mirror.get("lag", 0)) if mirror else None,
+        mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
+    )
+
+
+def _seconds(nanoseconds: int) -> float:
+    return -1.0 if nanoseconds < 0 else nanoseconds / _NANOSECONDS
+
+
+def _consumer(info: Json) -> ConsumerLook:
+    return ConsumerLook(
+        name=str(info["name"]),
+        config=info["config"],
+        floor=int(info["ack_floor"]["stream_seq"]),
+        delivered=int(info["delivered"]["stream_seq"]),
+        pending=int(info.get("num_pending", 0)),
+    )
+
+
+def _answer(answer: Json) -> Answer:
+    error = answer.get("error") or {}
+    return Answer(
+        stream=str(answer.get("stream", "")),
+        domain=str(answer.get("domain", "")),
+        sequence=int(answer.get("seq", 0)),
+        duplicate=bool(answer.get("duplicate")),
+        code=int(error.get("err_code", 0)),
+        why=str(error.get("description", "")),
+    )
+
+
+def _stored(answer: Json) -> Stored:
+    message = answer["message"]
+    return Stored(
+        sequence=int(message["seq"]),
+        subject=str(message["subject"]),
+        headers=_headers(base64.b64decode(message.get("hdrs") or "")),
+        data=base64.b64decode(message.get("data") or ""),
+        at=str(message.get("time", "")),
+    )
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    """After the line with the protocol's version, as in HTTP."""
+    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}

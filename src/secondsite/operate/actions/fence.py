@@ -1,0 +1,120 @@
+"""Fencing: the old writer's streams lose their subjects, so that a publish there is refused and not stored.
+
+Its messages stay, can be read and are still mirrored. A region that cannot be reached is *unfenced* until it was
+reached and its streams were seen not to take writes; nothing else counts as a fence.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.procedure import Step
+from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
+from secondsite.operate.layout import Family, Held, Reach, fenced_subject, is_writable, probe_subject, writer_config
+from secondsite.operate.world import StreamsDoor
+
+FENCED, UNFENCED, NOT_NEEDED = "fenced", "unfenced", "not-needed"
+_WHY_NOT = {
+    Reach.SOURCED: "each region writes streams of its own",
+    Reach.STRETCHED: "a stream over several regions has one leader, by its quorum",
+}
+
+
+def to_fence(context: Context, region: str) -> tuple[tuple[Family, Held], ...]:
+    """The streams of the region of which there may be only one writable copy."""
+    pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
+    return tuple((family, held) for family, held in pairs if held is not None)
+
+
+async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
+    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
+    look = await door.stream(held.name)
+    if look is None or not is_writable(look.config, family):
+        return False
+    await door.update(writer_config(look.config, (fenced_subject(held),)))
+    if await takes_writes(door, family, held):
+        remedy = "stop its writers, then resume: do not promote while it stores what they send"
+        raise failed(f"{held.name} in {held.region} still takes writes after it was fenced", remedy)
+    return True
+
+
+async def takes_writes(door: StreamsDoor, family: Family, held: Held) -> bool:
+    """Asked on every subject, as a writer would; an answer of another stream of that name elsewhere does not count."""
+    for subject in family.subjects:
+        answer = await door.probe(probe_subject(subject))
+        if answer is not None and answer.stream == held.name and answer.domain == held.cluster.domain:
+            return True
+    return False
+
+
+@frozen
+class Fence:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        region = step.region or context.home
+        pairs = to_fence(context, region)
+        if not pairs:
+            return Prospect(now=(_not_needed(context),))
+        async with context.reached(region) as door:
+            if door is None:
+                return Prospect(changes=(f"mark {region} unfenced: it cannot be reached",))
+            looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
+        live = [(family, held) for family, held, look in looks if look and is_writable(look.config, family)]
+        changes = [
+            f"{held.name} in {region}: subjects {_join(family)} -> {fenced_subject(held)}" for family, held in live
+        ]
+        return Prospect(changes=tuple(changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        region = step.region or context.home
+        pairs = to_fence(context, region)
+        if not pairs:
+            return {"region": region, "state": NOT_NEEDED, "why": _not_needed(context)}
+        isolated = await self._isolate(context, step, region)
+        async with context.reached(region) as door:
+            if door is None:
+                why = f"it did not answer within {context.world.reach_s:g} s"
+                return {"region": region, "state": UNFENCED, "why": why}
+            for family, held in pairs:
+                await fence_stream(door, family, held)
+        return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
+
+    async def _isolate(self, context: Context, step: Step, region: str) -> bool:
+        """In a failback the old primary is started apart, and must answer."""
+        if not starts_isolated(context, step):
+            return False
+        if context.world.sites is None:
+            return False
+        await context.world.sites.isolate(region)
+        return True
+
+
+def starts_isolated(context: Context, step: Step) -> bool:
+    """A fence that nothing was detected for: the first step of a failback."""
+    return not step.after and step is context.procedure.steps[0]
+
+
+async def fence_returned(context: Context, region: str) -> bool:
+    """Fence a region that was unfenced, where it is there again. Whether it is fenced now."""
+    async with context.reached(region) as door:
+        if door is None:
+            return False
+        for family, held in to_fence(context, region):
+            await fence_stream(door, family, held)
+    return True
+
+
+def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
+    """Promotion needs a fence, or the record of why there is none, before it."""
+    before = context.procedure.leading_to(step.id)
+    if any(one.verb.value == "fence" for one in before):
+        return ()
+    return (Guard("no-fence", "no step before it fences the old primary", "put a fence step before it", absolute=True),)
+
+
+def _not_needed(context: Context) -> str:
+    reach = context.families[0].reach if context.families else Reach.ALONE
+    return _WHY_NOT.get(reach, "there is no stream to fence")
+
+
+def _join(family: Family) -> str:
+    return ", ".join(family.subjects)

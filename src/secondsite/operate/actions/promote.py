@@ -1,0 +1,191 @@
+"""Promotion of mirrors, in two updates, so that the sequence at which two histories part is known exactly.
+
+First the mirror is removed while the stream listens on a subject that nobody uses: from then on its last sequence
+stands still. That sequence goes into the stream's metadata together with the subjects of the writers, in one update.
+Each state is told by the stream's own configuration, so whoever comes next knows where to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.model.nats import Retention, parse_version
+from secondsite.model.procedure import Step, Verb
+from secondsite.nats.streams import StreamLook
+from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.actions.consumers import carry_consumers
+from secondsite.operate.actions.fence import fence_guard, fence_stream
+from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
+from secondsite.operate.world import StreamsDoor
+
+PROMOTES = (2, 12, 0)
+_NANOSECONDS = 1_000_000_000
+
+
+def wanted_subjects(step: Step, family: Family) -> tuple[str, ...]:
+    """What the step says, where it says so for this one stream; else the origin's."""
+    return step.subjects if step.subjects and len(step.targets) == 1 else family.subjects
+
+
+@frozen
+class Promote:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        region = step.region or context.away
+        guards = list(fence_guard(context, step))
+        async with context.reached(region) as door:
+            if door is None:
+                what = f"{region} cannot be reached"
+                return Prospect(
+                    guards=(Guard("no-standby", what, "check its servers and the way there", absolute=True),)
+                )
+            guards += _version_guard(door, region)
+            pairs = _held(context, step, region)
+            looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
+        changes = [
+            f"{held.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
+            for family, held, look in looks
+            if look and not promoted(look, wanted_subjects(step, family))
+        ]
+        guards += [guard for family, held, look in looks if look for guard in _retention_guard(family, held, look)]
+        return Prospect(
+            changes=tuple(changes), now=(f"{len(changes)} of {len(looks)} to promote",), guards=tuple(guards)
+        )
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        region = step.region or context.away
+        pairs = _held(context, step, region)
+        drained = await self._quiesce(context, pairs, region)
+        async with context.world.streams(region) as door:
+            _refuse_old(door, region)
+            ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
+        found = {family.name: end for (family, _), end in zip(pairs, ends, strict=True)}
+        return {
+            "region": region,
+            "streams": {name: {"diverged": end} for name, end in found.items()},
+            "drained": drained,
+        }
+
+    async def _quiesce(self, context: Context, pairs: list[tuple[Family, Held]], region: str) -> list[str]:
+        """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
+        drained = []
+        for other in sorted({held.region for family, _ in pairs for held in family.others(region)}):
+            async with context.reached(other) as door:
+                if door is None:
+                    _expect_unreachable(context, other)
+                    continue
+                for family, _ in pairs:
+                    if (held := family.at(other)) is not None:
+                        await fence_stream(door, family, held)
+                await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
+                drained.append(other)
+        return drained
+
+    async def _carry_consumers(
+        self, context: Context, pairs: list[tuple[Family, Held]], drained: list[str], region: str
+    ) -> dict[str, int]:
+        """Where the procedure has no step for them: from the side that is still there, with the floors they have now."""
+        if any(step.verb is Verb.RESTORE_CONSUMERS for step in context.procedure.steps):
+            return {}
+        made: dict[str, int] = {}
+        for other in drained:
+            async with context.world.streams(other) as source, context.world.streams(region) as door:
+                for family, held in pairs:
+                    if (there := family.at(other)) is not None:
+                        made |= await carry_consumers(source, door, family, there, held)
+        return made
+
+    async def _drain(
+        self, context: Context, other: StreamsDoor, pairs: list[tuple[Family, Held]], there: str, region: str
+    ) -> None:
+        if "lagging-mirror" in context.allowed:
+            return
+        async with context.world.streams(region) as door:
+            for family, held in pairs:
+                source = family.at(there)
+                if source is not None:
+                    await until(context, lambda f=held, s=source: _caught_up(door, other, f, s))  # type: ignore[misc]
+
+    async def _promote(self, context: Context, step: Step, door: StreamsDoor, family: Family, held: Held) -> int:
+        subjects = wanted_subjects(step, family)
+        while True:
+            look = await door.stream(held.name)
+            if look is None:
+                raise failed(
+                    f"{held.region} has no stream {held.name}", "create the mirror, or restore it from a backup"
+                )
+            if promoted(look, subjects):
+                await _acknowledges(context, door, held, subjects)
+                return int(look.metadata.get(DIVERGED, look.last_seq))
+            if look.subjects != (promoting_subject(held),):
+                await door.update(writer_config(look.config, (promoting_subject(held),)))
+            else:
+                await door.update(_open(look, subjects, family))
+            await context.world.clock.sleep(0)
+
+
+def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:
+    return not look.is_mirror and set(look.subjects) == set(subjects)
+
+
+def _open(look: StreamLook, subjects: tuple[str, ...], family: Family) -> dict[str, Any]:
+    metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
+    window = round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
+    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=window)
+
+
+async def _acknowledges(context: Context, door: StreamsDoor, held: Held, subjects: tuple[str, ...]) -> None:
+    """The stream answers a probe on each of its subjects."""
+
+    async def answers(subject: str) -> bool:
+        answer = await door.probe(probe_subject(subject))
+        if answer is not None and answer.stream != held.name:
+            what = f"{subject} is answered by {answer.stream}, not by {held.name}"
+            raise failed(what, "take the subject from that stream, then resume")
+        return answer is not None
+
+    for subject in subjects:
+        await until(context, lambda subject=subject: answers(subject))  # type: ignore[misc]
+
+
+async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: Held, source: Held) -> bool:
+    """Both sides end at the same sequence; a stream that is no mirror any more has nothing to wait for."""
+    here, there = await door.stream(held.name), await other.stream(source.name)
+    if here is None or there is None or not here.is_mirror:
+        return True
+    return here.last_seq >= there.last_seq
+
+
+def _held(context: Context, step: Step, region: str) -> list[tuple[Family, Held]]:
+    pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
+    return [(family, held) for family, held in pairs if held is not None]
+
+
+def _expect_unreachable(context: Context, region: str) -> None:
+    """A region that was fenced and is gone now stays fenced; one that nobody tried to fence may take writes."""
+    if not any(facts.get("region") == region and "state" in facts for facts in context.facts.values()):
+        what = f"{region} cannot be reached and no step fenced it or marked it unfenced"
+        raise failed(what, "resume once a fence step is done")
+
+
+def _refuse_old(door: StreamsDoor, region: str) -> None:
+    for guard in _version_guard(door, region):
+        raise failed(guard.what, guard.remedy)
+
+
+def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
+    version = parse_version(door.version)
+    if version is None or version >= PROMOTES:
+        return []
+    what = f"nats-server {door.version} in {region} refuses to promote a mirror (400/10055); 2.12 does it"
+    return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
+
+
+def _retention_guard(family: Family, held: Held, look: StreamLook) -> list[Guard]:
+    """A stream kept by interest that has no consumers drops every message once it is no mirror."""
+    if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
+        return []
+    what = f"{held.name} is kept by interest: promoted without consumers, all of its messages are deleted"
+    return [Guard("interest-without-consumers", what, "mirror it with limits retention, or --allow it")]

@@ -1,0 +1,163 @@
+"""The meta group and its elections: give it back its majority, free the subjects of lost origins, wait for leaders.
+
+A request to a group that is losing its leader may time out and be carried out all the same: every timeout here is
+unknown, and the answer to unknown is to look.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.errors import MachineError
+from secondsite.model.nats import parse_version
+from secondsite.model.procedure import QuorumMethod, Step
+from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
+from secondsite.nats.meta import MetaServer
+from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
+from secondsite.operate.world import MetaDoor, StreamsDoor
+from secondsite.strategies.server_config import servers_of
+from secondsite.strategies.stream_config import stream_config
+
+RESCUES = (2, 15, 0)
+
+
+@frozen
+class RestoreQuorum:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        region = step.region or context.away
+        guards: list[Guard] = []
+        if step.method not in (QuorumMethod.RESCUE, QuorumMethod.REMOVE_PEERS):
+            what = f"{step.method or 'no method'} does not give a meta group its majority back, or destroys it"
+            guards.append(
+                Guard("no-quorum-method", what, "rescue it (2.15), or remove the lost servers", absolute=True)
+            )
+        async with context.reached(region) as door:
+            version = parse_version(door.version) if door else None
+        if step.method is QuorumMethod.RESCUE and version is not None and version < RESCUES:
+            what = f"nats-server in {region} has no rescue; 2.15 has"
+            guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
+        lost = ", ".join(sorted(lost_servers(context)))
+        return Prospect(
+            changes=(f"remove {lost} from the meta group: what only they hold is erased",), guards=tuple(guards)
+        )
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        """Remove the lost servers where a leader survived; rescue the group where none did."""
+        region, lost = step.region or context.away, lost_servers(context)
+        rescued: list[str] = []
+        removed: set[str] = set()
+        async with context.world.meta(region) as door:
+
+            async def restored() -> bool:
+                servers = _survivors(await door.servers(), lost)
+                if not servers:
+                    return False
+                if not any(server.leader and server.leader not in lost for server in servers):
+                    rescued.extend(await self._rescue(step, door, servers))
+                    return False
+                await self._remove(door, servers, lost, removed)
+                return not _still_members(_survivors(await door.servers(), lost), lost)
+
+            await until(context, restored)
+        return {"region": region, "removed": sorted(removed), "rescued_by": sorted(set(rescued))}
+
+    async def _rescue(self, step: Step, door: MetaDoor, servers: tuple[MetaServer, ...]) -> list[str]:
+        """Refused while a leader is thought to be known, which passes: it is asked again."""
+        if step.method is not QuorumMethod.RESCUE:
+            return []
+        return [one.server for one in await door.rescue(len(servers)) if not one.why]
+
+    async def _remove(
+        self, door: MetaDoor, servers: tuple[MetaServer, ...], lost: frozenset[str], removed: set[str]
+    ) -> None:
+        members = _still_members(servers, lost)
+        for name in sorted(members if members else lost - removed):
+            await door.remove(name)
+            removed.add(name)
+
+
+def lost_servers(context: Context) -> frozenset[str]:
+    return frozenset(server.name for server in servers_of(context.deployment) if server.region == context.home)
+
+
+def _survivors(servers: tuple[MetaServer, ...], lost: frozenset[str]) -> tuple[MetaServer, ...]:
+    return tuple(server for server in servers if server.name not in lost)
+
+
+def _still_members(servers: tuple[MetaServer, ...], lost: frozenset[str]) -> set[str]:
+    """The lost servers that the leader still counts; only it knows the members."""
+    return {member for server in servers for member in server.members if member in lost}
+
+
+@frozen
+class FreeSubjects:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        changes = [
+            f"{family.name}: the lost origin's subjects {', '.join(family.subjects)} -> {fenced_subject(family.origin)}"
+            for family in context.chosen(step)
+        ]
+        return Prospect(changes=tuple(changes))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        region = step.region or context.away
+        freed = []
+        async with context.world.streams(region) as door:
+            for family in context.chosen(step):
+                copy = family.at(region)
+                if copy is None:
+                    raise failed(
+                        f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup"
+                    )
+                await until(context, lambda family=family, copy=copy: _freed(door, family, copy))  # type: ignore[misc]
+                freed.append(family.name)
+        return {"region": region, "freed": freed}
+
+
+async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
+    """Whether no stream but the copy is assigned the subjects; asks for it where one is."""
+    others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
+    if not others:
+        return True
+    if others - {family.origin.name}:
+        what = f"the subjects of {family.name} belong to {', '.join(sorted(others))}"
+        raise failed(what, "that is no lost origin: find out who made it, then resume")
+    config = {**stream_config(family.origin.stream, family.origin.cluster), "subjects": [fenced_subject(family.origin)]}
+    try:
+        await door.update(config)
+    except RefusedError as refused:
+        if refused.code == STREAM_NOT_FOUND:
+            return True
+        raise
+    except MachineError:
+        return False
+    return False
+
+
+@frozen
+class Elect:
+    """Every stream that should go on by itself has a leader and takes writes."""
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return Prospect(changes=("wait until every stream has a leader and answers a probe",))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        region = step.region or context.away
+        leaders: dict[str, str] = {}
+        for family in context.chosen(step):
+            held = family.at(region) or family.origin
+
+            async def elected(family: Family = family, held: Held = held) -> bool:
+                async with context.world.streams(region) as door:
+                    look = await door.stream(held.name)
+                    if look is None:
+                        return False
+                    for subject in family.subjects:
+                        answer = await door.probe(probe_subject(subject))
+                        if answer is None or answer.stream != held.name:
+                            return False
+                leaders[family.name] = look.leader
+                return True
+
+            await until(context, elected)
+        return {"region": region, "leaders": leaders}

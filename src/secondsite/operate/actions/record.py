@@ -1,0 +1,195 @@
+"""Sequences on both sides and the consumers' positions, written down before anything is changed.
+
+The lag that a mirror reports is not used: over a cut link, or with a dead origin, it is zero. What counts is the
+origin's last sequence less the mirror's, and where the origin is gone, how long the mirror has heard nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.procedure import Step
+from secondsite.nats.streams import StreamLook
+from secondsite.operate.action import Context, Facts, Guard, Prospect
+from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.positions import Position, read_positions
+from secondsite.operate.world import StreamsDoor
+
+
+@frozen
+class Measured:
+    """A stream on both sides; None for a side that does not answer or does not have it."""
+
+    family: Family
+    there: StreamLook | None
+    here: StreamLook | None
+
+    @property
+    def missing_messages(self) -> int | None:
+        """How many the copy lacks; negative where it has more than its origin."""
+        if self.there is None or self.here is None:
+            return None
+        return self.there.last_seq - self.here.last_seq
+
+    @property
+    def behind_s(self) -> float | None:
+        """How old the copy's newest message is, seen from the origin's newest."""
+        if self.there is None or self.here is None:
+            return None
+        if not self.there.last_seq > self.here.last_seq:
+            return 0.0
+        return _seconds_between(self.here.last_at, self.there.last_at)
+
+
+async def measure(context: Context, region: str) -> tuple[Measured, ...]:
+    """Each family as its copy in ``region`` and its other side show it."""
+    mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
+    others = {held.region for family in mirrored for held in family.others(region)}
+    sides: dict[str, dict[str, StreamLook]] = {}
+    for one in sorted({region, *others}):
+        async with context.reached(one) as door:
+            sides[one] = {} if door is None else await _looks(door, mirrored, one)
+    return tuple(_measured(family, region, sides) for family in mirrored)
+
+
+def _measured(family: Family, region: str, sides: dict[str, dict[str, StreamLook]]) -> Measured:
+    other = next(iter(family.others(region)), None)
+    there = sides[other.region].get(family.name) if other else None
+    return Measured(family, there, sides[region].get(family.name))
+
+
+async def _looks(door: StreamsDoor, chosen: list[Family], region: str) -> dict[str, StreamLook]:
+    held = [(family.name, family.at(region)) for family in chosen]
+    looks = {name: await door.stream(one.name) for name, one in held if one is not None}
+    return {name: look for name, look in looks.items() if look is not None}
+
+
+@frozen
+class RecordState:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        measured = await measure(context, context.away)
+        guards = tuple(guard for one in measured for guard in _guards(context, one))
+        return Prospect(now=tuple(_told(one) for one in measured), guards=guards)
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        measured = await measure(context, context.away)
+        return {
+            "streams": {one.family.name: _facts(one) for one in measured},
+            "positions": {position.key: position.facts() for position in await _positions(context)},
+        }
+
+
+async def _positions(context: Context) -> tuple[Position, ...]:
+    """The primary's own where it answers, else what was replicated of them."""
+    async with context.reached(context.home) as door:
+        if door is not None:
+            held = [(family, family.at(context.home)) for family in context.families]
+            return tuple(
+                [position for family, one in held if one for position in await live_positions(door, family, one)]
+            )
+    async with context.reached(context.away) as door:
+        return () if door is None else await read_positions(door)
+
+
+async def live_positions(door: StreamsDoor, family: Family, held: Held) -> tuple[Position, ...]:
+    """Of the consumers that are there now."""
+    if await door.stream(held.name) is None:
+        return ()
+    return tuple(
+        Position(family.name, found.name, found.floor, dict(found.config), "primary")
+        for found in await door.consumers(held.name)
+        if found.config.get("durable_name")
+    )
+
+
+def _guards(context: Context, measured: Measured) -> tuple[Guard, ...]:
+    """A copy that must not be promoted unless somebody says so."""
+    name, here = measured.family.name, measured.here
+    if measured.family.reach is not Reach.MIRRORED:
+        return ()
+    if here is None:
+        what = f"{context.away} has no copy of {name} that answers"
+        return (Guard("no-copy", what, "create the mirror, or restore it from a backup", absolute=True),)
+    if not here.is_mirror:
+        return ()
+    missing, limit = measured.missing_messages, _rpo_limit_s(context)
+    if missing is not None and missing < 0:
+        what = f"the mirror of {name} has {-missing} messages more than its origin, which was recreated"
+        return (Guard("origin-recreated", what, "find out which of the two is right, then --allow origin-recreated"),)
+    behind = measured.behind_s if missing is not None else _cut_off_s(context, here)
+    if behind is None or limit is None or behind <= limit:
+        return ()
+    what = f"the mirror of {name} is {behind:.0f} s behind, and {limit:g} s are promised"
+    return (Guard("lagging-mirror", what, "wait until it caught up, or accept the loss: --allow lagging-mirror"),)
+
+
+def _cut_off_s(context: Context, here: StreamLook) -> float | None:
+    """How long before the fault the mirror heard its origin last; None where nobody said when the fault was."""
+    silent, decision = here.mirror_silent_s, context.world.decision
+    if silent is None or not decision.fault_at:
+        return None
+    if silent < 0:
+        return float("inf")
+    return max(0.0, silent - (context.world.clock.wall() - decision.fault_at))
+
+
+def _rpo_limit_s(context: Context) -> float | None:
+    """Of the contract for the streams and this fault."""
+    contracts = context.deployment.system.contracts
+    found = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
+    return next((float(limit) for limit in found if limit is not None), None)
+
+
+def _told(measured: Measured) -> str:
+    missing = measured.missing_messages
+    sides = ", ".join(
+        f"{side} {look.last_seq if look else 'unknown'}"
+        for side, look in (("origin", measured.there), ("copy", measured.here))
+    )
+    tail = "" if missing is None else f": the copy lacks {missing}"
+    return f"{measured.family.name}: last sequences {sides}{tail}"
+
+
+def _facts(measured: Measured) -> dict[str, Any]:
+    return {
+        "origin": _side(measured.there),
+        "copy": _side(measured.here),
+        "missing_messages": measured.missing_messages,
+        "behind_s": measured.behind_s,
+    }
+
+
+def _side(look: StreamLook | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    return {
+        "first_seq": look.first_seq,
+        "last_seq": look.last_seq,
+        "messages": look.messages,
+        "last_at": look.last_at,
+        "mirror_silent_s": look.mirror_silent_s,
+        "mirror_lag_reported": look.mirror_lag,
+    }
+
+
+def _seconds_between(earlier: str, later: str) -> float | None:
+    try:
+        return (_instant(later) - _instant(earlier)).total_seconds()
+    except ValueError:
+        return None
+
+
+def _instant(text: str) -> datetime:
+    """RFC 3339 with nanoseconds, of which `datetime` takes six digits."""
+    found = _RFC_3339.fullmatch(text)
+    if not found:
+        raise ValueError(text)
+    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '')[:6]:0<6}{found[3].replace('Z', '+00:00')}")
+
+
+_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")

@@ -1,0 +1,96 @@
+"""The old primary becomes the mirror of the region that serves.
+
+Its streams lose their subjects while it stands apart; only then may it join. Each is deleted and made anew as a
+mirror, as the server turns no stream into one, and the copy is whole when both sides end at the same sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from secondsite.model.errors import MachineError
+from secondsite.model.procedure import Step, Verb
+from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.actions.people import ByHand
+from secondsite.operate.actions.salvage import salvage_guard
+from secondsite.operate.layout import Family, Held, Reach, mirror_config
+from secondsite.operate.world import StreamsDoor
+
+
+@frozen
+class Resynchronise:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        region = step.region or context.home
+        changes = [
+            f"{old.name} in {region}: deleted with all it holds, made anew as a mirror of {new.name} in {new.region}"
+            for _, old, new in _pairs(context, region)
+        ]
+        return Prospect(changes=tuple(changes))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        region = step.region or context.home
+        pairs = _pairs(context, region)
+        self._refuse_unsalvaged(context, pairs)
+        async with context.world.streams(region) as door:
+            for _, held, _ in pairs:
+                await _delete_writer(context, door, held)
+        joined = await self._join(context, step, region)
+        ends: dict[str, int] = {}
+        for family, held, of in pairs:
+            ends[family.name] = await self._mirror(context, held, of)
+        return {"region": region, "joined": joined, "streams": ends}
+
+    def _refuse_unsalvaged(self, context: Context, pairs: list[tuple[Family, Held, Held]]) -> None:
+        facts = context.done(Verb.SALVAGE)
+        guards: list[Guard] = [guard for family, _, _ in pairs for guard in salvage_guard(facts, family)]
+        if guards and "not-salvaged" not in context.allowed and "streams" not in facts:
+            raise failed(guards[0].what, guards[0].remedy)
+
+    async def _join(self, context: Context, step: Step, region: str) -> str:
+        if context.world.sites is None:
+            done: Mapping[str, object] = await ByHand().run(context, step)
+            return str(done["by"])
+        await context.world.sites.join(region)
+        return "secondsite"
+
+    async def _mirror(self, context: Context, held: Held, of: Held) -> int:
+        """The last sequence, which both sides share."""
+        ends: list[int] = []
+
+        async def same() -> bool:
+            async with context.world.streams(held.region) as door, context.world.streams(of.region) as serving:
+                here, there = await door.stream(held.name), await serving.stream(of.name)
+                if there is None:
+                    raise failed(f"{of.region} has no stream {of.name}", "nothing to mirror: find out who deleted it")
+                if here is None:
+                    await door.create(mirror_config(held, of))
+                    return False
+                ends[:] = [here.last_seq]
+                return here.is_mirror and here.last_seq >= there.last_seq
+
+        await until(context, same)
+        return ends[0]
+
+
+def _pairs(context: Context, region: str) -> list[tuple[Family, Held, Held]]:
+    mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
+    found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
+    return [(family, held, of) for family, held, of in found if held and of]
+
+
+async def _delete_writer(context: Context, door: StreamsDoor, held: Held) -> None:
+    """A timeout is unknown: the next look tells. A mirror is what it is to become already."""
+
+    async def gone() -> bool:
+        look = await door.stream(held.name)
+        if look is None or look.is_mirror:
+            return True
+        try:
+            await door.delete(held.name)
+        except MachineError:
+            return False
+        return False
+
+    await until(context, gone)

@@ -1,0 +1,127 @@
+"""Moving the clients: the record, the resolvers that remember it, and one acknowledged write along their own path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from secondsite.model.errors import MachineError
+from secondsite.model.procedure import Step
+from secondsite.model.strategy import Switch
+from secondsite.operate.action import Context, Facts, Guard, Prospect, until
+from secondsite.operate.actions.people import ByHand
+from secondsite.operate.world import Dns, PathWrite
+
+
+def target_region(context: Context) -> str:
+    """Where clients are to go: where this procedure promotes, which in a failback is home."""
+    regions = (step.region for step in context.procedure.steps if step.verb.value == "promote-streams")
+    return next((region for region in regions if region), context.away)
+
+
+@frozen
+class ChangeTraffic:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        dns = context.world.dns
+        if dns is None:
+            return await ByHand().look(context, step)
+        wanted = await dns.addresses(target_region(context))
+        now = await dns.authoritative()
+        host = context.deployment.traffic.host or "the record"
+        changes = () if _all_answer(now, wanted) else (f"{host}: point at {', '.join(wanted)}",)
+        return Prospect(changes=changes, now=tuple(f"{server}: {', '.join(found)}" for server, found in now.items()))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        dns = context.world.dns
+        if dns is None:
+            return await ByHand().run(context, step)
+        wanted = await dns.addresses(target_region(context))
+        before = await dns.authoritative()
+        weighted = context.deployment.strategy.switch is Switch.WEIGHTED
+        gone = () if not weighted else await dns.addresses(context.home)
+
+        async def changed() -> bool:
+            now = await dns.authoritative()
+            if weighted:
+                return bool(now) and not any(set(found) & set(gone) for found in now.values())
+            if _all_answer(now, wanted):
+                return True
+            await self._change(dns, wanted)
+            return False
+
+        await until(context, changed)
+        return {"before": {server: list(found) for server, found in before.items()}, "after": list(wanted)}
+
+    async def _change(self, dns: Dns, wanted: tuple[str, ...]) -> None:
+        """A failure says nothing about whether it was applied: the next look tells."""
+        try:
+            await dns.change(wanted)
+        except TimeoutError:
+            return
+
+
+def _all_answer(now: Mapping[str, tuple[str, ...]], wanted: tuple[str, ...]) -> bool:
+    return bool(now) and all(set(found) == set(wanted) for found in now.values())
+
+
+@frozen
+class Converge:
+    """The resolvers that can be asked give the new address; clients that ignore the TTL are the drill's to count."""
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return Prospect(changes=(f"wait for resolvers, TTL {context.deployment.traffic.ttl_s:g} s",))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        dns = context.world.dns
+        if dns is None:
+            await context.world.clock.sleep(min(step.limit_s, float(context.deployment.traffic.ttl_s)))
+            return {"waited_s": float(context.deployment.traffic.ttl_s)}
+        wanted = set(await dns.addresses(target_region(context)))
+        begin = context.world.clock.monotonic()
+
+        async def followed() -> bool:
+            seen = await dns.resolved()
+            return all(set(found) and set(found) <= wanted for found in seen.values())
+
+        await until(context, followed)
+        return {"waited_s": context.world.clock.monotonic() - begin}
+
+
+@frozen
+class VerifyPath:
+    async def look(self, context: Context, step: Step) -> Prospect:
+        if context.world.path is None:
+            what = "nobody told what the clients' own path is"
+            guard = Guard("no-client-path", what, "give --path-url, or --allow no-client-path to look by hand")
+            return Prospect(changes=(f"by hand: {step.title}",), guards=(guard,))
+        return Prospect(changes=("one write through the clients' own path",))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        path = context.world.path
+        if path is None:
+            return await ByHand().run(context, step)
+        last: list[PathWrite] = []
+
+        async def acknowledged() -> bool:
+            written = await path.write()
+            last[:] = [written]
+            return written.status == 200 and await _is_there(context, written)
+
+        try:
+            await until(context, acknowledged)
+        except TimeoutError:
+            told = f"the last answer was {last[0].status} {last[0].why}".strip() if last else "nothing answered"
+            remedy = "follow the path from the client: name, gateway, API, stream; then resume"
+            raise MachineError.at("", f"no write is acknowledged on the clients' path: {told}", remedy) from None
+        return {"message_id": last[0].message_id, "stream": last[0].stream, "sequence": last[0].sequence}
+
+
+async def _is_there(context: Context, written: PathWrite) -> bool:
+    """Where the acknowledgement names its message, the stream has it; the answer alone has to do where it does not."""
+    if not written.stream or not written.sequence:
+        return True
+    async with context.world.streams(target_region(context)) as door:
+        async for message in door.messages(written.stream, written.sequence, written.sequence):
+            return message.headers.get("Nats-Msg-Id") == written.message_id
+    return False

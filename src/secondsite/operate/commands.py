@@ -1,0 +1,67 @@
+"""What no door can do, done by a command that somebody wrote for it: exit code 0 means done.
+
+The command gets the step in its environment: SECONDSITE_STEP, _VERB, _REGION, _TARGETS (with commas between).
+It may be run again after an interruption, so it has to be one that ends the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+
+from attrs import frozen
+
+from secondsite.model.procedure import Step
+from secondsite.operate.action import failed
+from secondsite.operate.live import Said
+from secondsite.operate.world import Hand
+
+_TAIL = 400
+
+
+@frozen
+class Commands:
+    """``by_step`` and then ``by_verb`` are asked for a shell command; ``otherwise`` does what has none."""
+
+    by_name: Mapping[str, str]
+    otherwise: Hand = Said({})
+
+    async def carry_out(self, step: Step) -> str | None:
+        command = self.by_name.get(step.id) or self.by_name.get(str(step.verb))
+        if command is None:
+            return await self.otherwise.carry_out(step)
+        await _run(command, step)
+        return f"command for {step.id}"
+
+
+async def _run(command: str, step: Step) -> None:
+    process = await asyncio.create_subprocess_shell(
+        command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **_environment(step)},
+        start_new_session=True,
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
+    if process.returncode:
+        said = output.decode("utf-8", "replace").strip()[-_TAIL:]
+        what = f"the command for {step.id} ended with {process.returncode}: {said or 'it said nothing'}"
+        raise failed(what, "mend it, then resume: it is run again")
+
+
+def _environment(step: Step) -> dict[str, str]:
+    return {
+        "SECONDSITE_STEP": step.id,
+        "SECONDSITE_VERB": str(step.verb),
+        "SECONDSITE_REGION": step.region,
+        "SECONDSITE_TARGETS": ",".join(step.targets),
+    }

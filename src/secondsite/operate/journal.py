@@ -1,0 +1,228 @@
+"""The write-ahead journal: what is about to be done is on disk before it is done, and what came of it after.
+
+JSON lines, each with the hash of the one before, each on disk (fsync) before the call returns. Whatever instant the
+controller dies at, the file is a whole history with at most one torn line at its end, which the next opening cuts
+off. One controller at a time holds a journal, by a lock that dies with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import frozen
+
+from secondsite.model.errors import InputError, MachineError
+from secondsite.operate.world import Clock
+
+Data = Mapping[str, Any]
+_FIRST = "0" * 64
+
+
+class Kind(StrEnum):
+    """``outcome`` ends an attempt, well or badly; an ``intent`` without one was interrupted."""
+
+    PLAN = "plan"
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    NOTE = "note"
+
+
+class State(StrEnum):
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
+
+
+@frozen
+class Entry:
+    """``wall`` is for people; ``monotonic`` orders what one controller did."""
+
+    number: int
+    kind: Kind
+    step: str
+    wall: float
+    monotonic: float
+    data: Data
+    previous: str
+    hash: str
+
+
+@frozen
+class StepRecord:
+    """What is known of a step: its last attempt."""
+
+    state: State
+    attempts: int
+    began: float
+    ended: float | None
+    facts: Data
+    why: str = ""
+    remedy: str = ""
+
+
+class Journal:
+    """Append and read; ``with Journal(path, clock) as journal``."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.entries: list[Entry] = []
+        self._clock = clock
+        self._descriptor = _open(path)
+        try:
+            self._read()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def append(self, kind: Kind, step: str, data: Data) -> Entry:
+        """On disk when this returns."""
+        previous = self.entries[-1].hash if self.entries else _FIRST
+        body = {
+            "number": len(self.entries),
+            "kind": str(kind),
+            "step": step,
+            "wall": self._clock.wall(),
+            "monotonic": self._clock.monotonic(),
+            "data": data,
+            "previous": previous,
+        }
+        line = _line(body)
+        self._write(line)
+        self.entries.append(_entry(json.loads(line)))
+        return self.entries[-1]
+
+    def _write(self, line: bytes) -> None:
+        try:
+            _write_all(self._descriptor, line)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            what = f"the journal cannot be written ({error.strerror})"
+            raise MachineError.at(str(self.path), what, "free the disk, then resume") from None
+
+    def _read(self) -> None:
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        self.entries = _parse(whole, self.path)
+        if len(whole) < len(content):
+            os.ftruncate(self._descriptor, len(whole))
+            os.fsync(self._descriptor)
+
+
+def read_journal(path: Path) -> list[Entry]:
+    """Without the lock: to look while somebody writes. A torn last line is left out."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        what = f"there is no journal ({error.strerror})"
+        raise InputError.at(str(path), what, "name it with --journal, or start with `run`") from None
+    return _parse(content[: content.rfind(b"\n") + 1], path)
+
+
+def records(entries: list[Entry]) -> dict[str, StepRecord]:
+    """By step, what the journal knows of it."""
+    found: dict[str, StepRecord] = {}
+    for entry in entries:
+        known = found.get(entry.step)
+        if entry.kind is Kind.INTENT:
+            attempts = known.attempts + 1 if known else 1
+            facts = entry.data.get("facts") or {}
+            found[entry.step] = StepRecord(State.INTERRUPTED, attempts, entry.wall, None, facts)
+        elif entry.kind is Kind.OUTCOME and known:
+            data = entry.data
+            found[entry.step] = StepRecord(
+                State(data["state"]),
+                known.attempts,
+                known.began,
+                entry.wall,
+                data.get("facts") or {},
+                str(data.get("why", "")),
+                str(data.get("remedy", "")),
+            )
+    return found
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        what = f"the journal cannot be opened ({error.strerror})"
+        raise MachineError.at(str(path), what, "name a place that you may write to: --journal PATH") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        what = "another controller holds this journal"
+        raise MachineError.at(str(path), what, "let it finish or stop it; `status` shows how far it is") from None
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return descriptor
+
+
+def _write_all(descriptor: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _line(body: Mapping[str, Any]) -> bytes:
+    return json.dumps({**body, "hash": _hash(body)}, sort_keys=True).encode() + b"\n"
+
+
+def _hash(body: Mapping[str, Any]) -> str:
+    """Over the entry as it will be read back."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _parse(content: bytes, path: Path) -> list[Entry]:
+    entries: list[Entry] = []
+    previous = _FIRST
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            raw = json.loads(line)
+            entry = _entry(raw)
+            body = {key: value for key, value in raw.items() if key != "hash"}
+        except (ValueError, KeyError, TypeError):
+            raise _broken(path, number) from None
+        if entry.hash != _hash(body) or entry.previous != previous:
+            raise _broken(path, number)
+        entries.append(entry)
+        previous = entry.hash
+    return entries
+
+
+def _entry(raw: Mapping[str, Any]) -> Entry:
+    return Entry(
+        number=int(raw["number"]),
+        kind=Kind(raw["kind"]),
+        step=str(raw["step"]),
+        wall=float(raw["wall"]),
+        monotonic=float(raw["monotonic"]),
+        data=raw["data"],
+        previous=str(raw["previous"]),
+        hash=str(raw["hash"]),
+    )
+
+
+def _broken(path: Path, number: int) -> InputError:
+    what = "this entry does not follow from the one before it: the journal was changed"
+    return InputError.at(f"{path}:{number}", what, "go on by hand from `plan`, with a new journal")

@@ -1,0 +1,142 @@
+"""Which stream is whose copy, by region: read off a Deployment, so that every executor means the same. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.strategy import Link
+from secondsite.strategies.stream_config import stream_config
+
+FENCED = "secondsite.fenced"
+PROMOTING = "secondsite.promoting"
+DIVERGED = "secondsite-diverged"
+FLOOR = "secondsite-floor"
+
+
+class Reach(StrEnum):
+    """How a stream gets to another region."""
+
+    MIRRORED = "mirrored"
+    SOURCED = "sourced"
+    STRETCHED = "stretched"
+    ALONE = "alone"
+
+
+@frozen
+class Held:
+    """A stream as it lies in one region."""
+
+    region: str
+    cluster: NatsCluster
+    stream: Stream
+
+    @property
+    def name(self) -> str:
+        return self.stream.name
+
+
+@frozen
+class Family:
+    """A stream with its copies, under the name that the origin has. ``subjects`` are what its writers use."""
+
+    origin: Held
+    copies: tuple[Held, ...]
+    reach: Reach
+
+    @property
+    def name(self) -> str:
+        return self.origin.name
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return subjects_of(self.origin.stream)
+
+    def at(self, region: str) -> Held | None:
+        return next((held for held in (self.origin, *self.copies) if held.region == region), None)
+
+    def others(self, region: str) -> tuple[Held, ...]:
+        return tuple(held for held in (self.origin, *self.copies) if held.region != region)
+
+
+def families(deployment: Deployment) -> tuple[Family, ...]:
+    """In the order of the primary's streams."""
+    home = deployment.primary.region.name
+    held = [Held(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
+    reach = _reach(deployment)
+    found: dict[str, Family] = {}
+    for one in (each for each in held if each.stream.mirror is None):
+        known = found.get(one.name)
+        if known is None:
+            copies = tuple(each for each in held if each.stream.mirror and each.stream.mirror.stream == one.name)
+            found[one.name] = Family(one, copies, reach)
+        else:
+            found[one.name] = Family(known.origin, (*known.copies, one), reach)
+    return tuple(found.values())
+
+
+def _reach(deployment: Deployment) -> Reach:
+    match deployment.strategy.link:
+        case Link.STRETCH:
+            return Reach.STRETCHED
+        case Link.SOURCED:
+            return Reach.SOURCED
+        case Link.NONE | Link.BACKUP:
+            return Reach.ALONE
+        case _:
+            return Reach.MIRRORED
+
+
+def subjects_of(stream: Stream) -> tuple[str, ...]:
+    """As declared; else by the rule of its kind, else its own name, as the server does."""
+    if stream.subjects:
+        return stream.subjects
+    bucket = stream.name.split("_", 1)[-1]
+    if stream.kind == "kv":
+        return (f"$KV.{bucket}.>",)
+    if stream.kind == "object":
+        return (f"$O.{bucket}.C.>", f"$O.{bucket}.M.>")
+    return (stream.name,)
+
+
+def fenced_subject(held: Held) -> str:
+    """What a fenced stream listens on: nobody publishes there."""
+    return f"{FENCED}.{held.region}.{held.name}"
+
+
+def promoting_subject(held: Held) -> str:
+    return f"{PROMOTING}.{held.region}.{held.name}"
+
+
+def probe_subject(pattern: str) -> str:
+    """A subject that the pattern matches."""
+    words = {"*": "secondsite-probe", ">": "secondsite-probe"}
+    return ".".join(words.get(token, token) for token in pattern.split("."))
+
+
+def mirror_config(held: Held, of: Held) -> Mapping[str, Any]:
+    """The region's stream as a mirror of another region's, through that one's domain where it has its own."""
+    config = dict(stream_config(held.stream, held.cluster))
+    for key in ("subjects", "sources", "duplicate_window", "mirror"):
+        config.pop(key, None)
+    mirror: dict[str, Any] = {"name": of.name}
+    if of.cluster.domain and of.cluster.domain != held.cluster.domain:
+        mirror["external"] = {"api": f"$JS.{of.cluster.domain}.API"}
+    return config | {"mirror": mirror, "mirror_direct": True}
+
+
+def writer_config(config: Mapping[str, Any], subjects: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    """A stream's configuration as it is, made a writable one with these subjects."""
+    kept = {key: value for key, value in config.items() if key not in ("mirror", "mirror_direct")}
+    return kept | {"subjects": list(subjects)} | more
+
+
+def is_writable(config: Mapping[str, Any], family: Family) -> bool:
+    """Whether a publish of the family's writers would be stored here."""
+    subjects = tuple(config.get("subjects") or ())
+    return not config.get("mirror") and any(subject in family.subjects for subject in subjects)

@@ -1,0 +1,99 @@
+"""The world as it is: regions by the URLs of their servers. The lab and production differ in what they fill in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from attrs import evolve, field, frozen
+
+from secondsite.model.errors import InputError
+from secondsite.model.procedure import Step
+from secondsite.nats.meta import Meta
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.streams import Streams
+from secondsite.operate.world import (
+    ClientPath,
+    Clock,
+    Decision,
+    Dns,
+    Hand,
+    MetaDoor,
+    Restorer,
+    Secrets,
+    Services,
+    Sites,
+    StreamsDoor,
+)
+
+
+@frozen
+class RealClock:
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@frozen
+class Nobody:
+    """No hands: what no door can do waits for somebody."""
+
+    async def carry_out(self, step: Step) -> str | None:
+        del step
+        return None
+
+
+@frozen
+class Said:
+    """Somebody said, step by step, that it is done: by step, who."""
+
+    done: Mapping[str, str]
+
+    async def carry_out(self, step: Step) -> str | None:
+        return self.done.get(step.id)
+
+
+@frozen
+class LiveWorld:
+    """``regions`` are servers and logins of the application's account, ``system`` those of the system account."""
+
+    regions: Mapping[str, NatsPlace]
+    decision: Decision
+    system: Mapping[str, NatsPlace] = {}
+    reach_s: float = 2.0
+    clock: Clock = field(factory=RealClock)
+    hand: Hand = field(factory=Nobody)
+    dns: Dns | None = None
+    services: Services | None = None
+    secrets: Secrets | None = None
+    path: ClientPath | None = None
+    sites: Sites | None = None
+    restorer: Restorer | None = None
+
+    @asynccontextmanager
+    async def streams(self, region: str) -> AsyncIterator[StreamsDoor]:
+        async with _within_reach(_place(self.regions, region, "--nats"), self.reach_s).open() as jetstream:
+            yield Streams(jetstream)
+
+    @asynccontextmanager
+    async def meta(self, region: str) -> AsyncIterator[MetaDoor]:
+        async with _within_reach(_place(self.system, region, "--system"), self.reach_s).open() as jetstream:
+            yield Meta(evolve(jetstream, prefix="$JS.API"))
+
+
+def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPlace:
+    if region not in places:
+        what = f"nobody told where {region} is"
+        raise InputError.at(option, what, f"give {option} {region}=nats://HOST:4222")
+    return places[region]
+
+
+def _within_reach(place: NatsPlace, reach_s: float) -> NatsPlace:
+    return evolve(place, options=evolve(place.options, timeout_s=reach_s))

@@ -1,0 +1,202 @@
+"""What an executor may touch, as small protocols: the lab and production are two worlds with the same doors.
+
+A door that a world does not have is None; what it would have done is then done by hand, or refused by the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from secondsite.model.procedure import Step
+from secondsite.nats.meta import MetaServer, Rescued
+from secondsite.nats.streams import Answer, ConsumerLook, Stored, StreamLook
+
+Json = Mapping[str, Any]
+
+
+@frozen
+class Decision:
+    """Who declared the failover, when (seconds since the epoch), and why. ``fault_at`` is 0 where it is unknown."""
+
+    who: str
+    at: float
+    why: str
+    fault_at: float = 0.0
+
+
+class Clock(Protocol):
+    """``wall`` is seconds since the epoch; only ``monotonic`` is ever compared within a run."""
+
+    def monotonic(self) -> float: ...
+
+    def wall(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class StreamsDoor(Protocol):
+    """The streams of one region; `secondsite.nats.streams.Streams` says what each call means."""
+
+    @property
+    def version(self) -> str: ...
+
+    async def stream(self, name: str) -> StreamLook | None: ...
+
+    async def create(self, config: Json) -> None: ...
+
+    async def update(self, config: Json) -> None: ...
+
+    async def delete(self, name: str) -> None: ...
+
+    async def purge(self, name: str, *, below: int, subject: str = "") -> None: ...
+
+    async def holders(self, subject: str) -> tuple[str, ...]: ...
+
+    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]: ...
+
+    async def consumer(self, stream: str, name: str) -> ConsumerLook | None: ...
+
+    async def create_consumer(self, stream: str, config: Json) -> None: ...
+
+    async def delete_consumer(self, stream: str, name: str) -> None: ...
+
+    async def probe(self, subject: str) -> Answer | None: ...
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Answer: ...
+
+    async def newest(self, stream: str, subject: str) -> Stored | None: ...
+
+    def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]: ...
+
+
+class MetaDoor(Protocol):
+    """The meta group as the system account of one region sees it."""
+
+    async def servers(self) -> tuple[MetaServer, ...]: ...
+
+    async def remove(self, server: str) -> None: ...
+
+    async def rescue(self, quorum: int) -> tuple[Rescued, ...]: ...
+
+
+class Dns(Protocol):
+    """The record of the service."""
+
+    async def authoritative(self) -> Mapping[str, tuple[str, ...]]:
+        """By authoritative server, the addresses it answers with now."""
+        ...
+
+    async def resolved(self) -> Mapping[str, tuple[str, ...]]:
+        """By resolver, the addresses that clients behind it get now."""
+        ...
+
+    async def addresses(self, region: str) -> tuple[str, ...]:
+        """Where the service is in a region."""
+        ...
+
+    async def change(self, addresses: tuple[str, ...]) -> None: ...
+
+
+@frozen
+class Replicas:
+    wanted: int
+    ready: int
+
+
+class Services(Protocol):
+    async def replicas(self, region: str) -> Mapping[str, Replicas]:
+        """By service, for those that this world runs."""
+        ...
+
+    async def scale(self, region: str, service: str, replicas: int) -> None: ...
+
+
+class Secrets(Protocol):
+    """Hands out fingerprints, never values."""
+
+    async def reference(self, key: bytes) -> Mapping[str, str]:
+        """By secret, HMAC-SHA256 under the key of what it should be: the primary's, or the store's."""
+        ...
+
+    async def fingerprints(self, region: str, key: bytes) -> Mapping[str, str]: ...
+
+
+@frozen
+class PathWrite:
+    """One write through the clients' own path. Only status 200 is an acknowledgement of a stored write."""
+
+    status: int
+    message_id: str
+    stream: str = ""
+    sequence: int = 0
+    why: str = ""
+
+
+class ClientPath(Protocol):
+    async def write(self) -> PathWrite: ...
+
+
+class Sites(Protocol):
+    """Starts a region's servers, apart from the others or joined with them. Doing it again changes nothing."""
+
+    async def isolate(self, region: str) -> None: ...
+
+    async def join(self, region: str) -> None: ...
+
+
+class Hand(Protocol):
+    """Whoever does what no door can: a person, or a command that a person wrote."""
+
+    async def carry_out(self, step: Step) -> str | None:
+        """Who did it; None where it is not done, and the run has to wait for it."""
+        ...
+
+
+class Restorer(Protocol):
+    async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        """Bring streams back from the newest backup; by stream, "" or why it failed. What is there already is done."""
+        ...
+
+
+class World(Protocol):
+    """``reach_s`` is how long an answer is waited for before a region counts as unreachable."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def decision(self) -> Decision: ...
+
+    @property
+    def reach_s(self) -> float: ...
+
+    @property
+    def hand(self) -> Hand: ...
+
+    @property
+    def dns(self) -> Dns | None: ...
+
+    @property
+    def services(self) -> Services | None: ...
+
+    @property
+    def secrets(self) -> Secrets | None: ...
+
+    @property
+    def path(self) -> ClientPath | None: ...
+
+    @property
+    def sites(self) -> Sites | None: ...
+
+    @property
+    def restorer(self) -> Restorer | None: ...
+
+    def streams(self, region: str) -> AbstractAsyncContextManager[StreamsDoor]:
+        """Raises MachineError where the region cannot be reached within ``reach_s``."""
+        ...
+
+    def meta(self, region: str) -> AbstractAsyncContextManager[MetaDoor]: ...
