@@ -40,11 +40,16 @@ class Consumer:
 
 @frozen
 class Origin:
-    """What a stream is mirrored or sourced from; ``region`` is set in a Deployment."""
+    """What a stream is mirrored or sourced from; ``region`` is set in a Deployment.
+
+    With a ``prefix`` only the stream's own subjects are sourced, and stored with the prefix before them: two streams
+    that source each other then do not send back what they were sent.
+    """
 
     stream: str
     domain: str = ""
     region: str = ""
+    prefix: str = ""
 
 
 @frozen

@@ -43,11 +43,19 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
         return config | {"mirror": _origin(stream.mirror, cluster), "mirror_direct": True}
     config |= {"subjects": stream.subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
     if stream.sources:
-        config["sources"] = [_origin(source, cluster) for source in stream.sources]
+        own = stream.subjects or (stream.name,)
+        config["sources"] = [_origin(source, cluster) | _transforms(source, own) for source in stream.sources]
     return config
 
 
-def _origin(origin: Origin, cluster: NatsCluster) -> Request:
+def _transforms(source: Origin, subjects: tuple[str, ...]) -> Request:
+    """A transform is a filter too: what has a prefix already is not taken again."""
+    if not source.prefix:
+        return {}
+    return {"subject_transforms": [{"src": each, "dest": f"{source.prefix}.{each}"} for each in subjects]}
+
+
+def _origin(origin: Origin, cluster: NatsCluster) -> dict[str, Any]:
     """Through the API of the other domain where it has one of its own."""
     if origin.domain and origin.domain != cluster.domain:
         return {"name": origin.stream, "external": {"api": f"$JS.{origin.domain}.API"}}

@@ -73,7 +73,11 @@ class Sourced:
 
 
 def _sourcing(cluster: NatsCluster, other: Region) -> tuple[Stream, ...]:
+    """The other region's messages come under its name: without, each region sources its own back, without end.
+
+    Ten messages were 850 after six seconds where they carried no message id (nats-server 2.15.1).
+    """
+    origin = Origin("", domain=other.name, region=other.name, prefix=other.name)
     return tuple(
-        evolve(stream, sources=(*stream.sources, Origin(stream.name, domain=other.name, region=other.name)))
-        for stream in cluster.streams
+        evolve(stream, sources=(*stream.sources, evolve(origin, stream=stream.name))) for stream in cluster.streams
     )
