@@ -8,6 +8,7 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate
 from secondsite.model.strategy import Strategy
+from secondsite.strategies.registry import STRATEGIES
 
 
 def find(evaluation: Evaluation, name: str) -> Estimate:
@@ -23,12 +24,12 @@ def find(evaluation: Evaluation, name: str) -> Estimate:
 
 
 def parse_strategy(text: str) -> Strategy:
-    """Raises InputError for what is not a strategy's id."""
-    try:
-        return Strategy.parse(text)
-    except ValueError as error:
-        remedy = "write pattern/link, such as warm-standby/leafnode-mirror"
-        raise InputError.at("--strategy", str(error), remedy) from error
+    """Raises InputError for what is not one of the strategies; the near ones are named."""
+    known = {strategy.id: strategy for strategy in STRATEGIES}
+    if text not in known:
+        what = f"there is no strategy {text!r} (docs/strategies.md says what is left out and why)"
+        raise InputError.at("--strategy", what, _near(text, tuple(known)))
+    return known[text]
 
 
 def lines(estimate: Estimate, indent: int = 0) -> list[str]:
