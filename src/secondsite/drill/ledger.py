@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from attrs import asdict, frozen
 
-from secondsite.drill.envelope import disk_error, read_header, write_new
+from secondsite.drill.envelope import disk_error, packed, read_header, write_new
 from secondsite.drill.record import (
     ANY_KEY,
     LAYOUT,
@@ -199,7 +199,9 @@ def write_bulk(path: Path, header: LedgerHeader, records: Records) -> None:
     folded ^= folded >> np.uint64(32)
     folded ^= folded >> np.uint64(16)
     records["check"] = (folded & np.uint64(0xFFFF)).astype("<u2") ^ np.uint16(0x5EC0)
-    write_new(path, {"schema": SCHEMA, **asdict(header)}, records.tobytes())
+    with path.open("wb") as file:
+        file.write(packed({"schema": SCHEMA, **asdict(header)}))
+        records.tofile(file)
 
 
 def ledgers_in(folder: Path) -> Sequence[Path]:

@@ -62,7 +62,7 @@ class Load:
 
 
 def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:
-    """The rate, and what may be under way, divided among processes; each has its own number from that of ``whole`` on."""
+    """Rate and what may be under way, divided among processes; their numbers begin with that of ``whole``."""
     return tuple(
         evolve(
             whole,
