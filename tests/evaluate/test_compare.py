@@ -294,7 +294,7 @@ def test_a_figure_that_is_none_gets_near_names(name: str, message: str, evaluati
 
 def test_strategies_are_parsed_or_refused() -> None:
     assert parse_strategy("warm-standby/stretch") == Strategy(Pattern.WARM_STANDBY, Link.STRETCH)
-    with pytest.raises(InputError, match="write one like .*warm-standby/stretch"):
+    with pytest.raises(InputError, match=r"write one like .*warm-standby/stretch"):
         parse_strategy("hot-standby/stretch")
 
 

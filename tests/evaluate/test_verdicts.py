@@ -346,9 +346,10 @@ def test_reasons_name_the_tightest_contract_and_the_next_best() -> None:
     loose = evolve(API, subject=Subject.NATS)
     best = _assessment(LEAF, 1000, outcomes=[_outcome(0.999, loose), _outcome(0.93)])
     rest = [_assessment(STRETCH, 1500, outcomes=[_outcome(0.99)]), _assessment(BACKUP, 900, outcomes=[_outcome(0.1)])]
+    rest.append(_assessment(MANAGED, 800, excluded="x"))
     contracts, money, rival = recommend.reasons(best, [best, *rest], "aws")
     assert "all 2 contracts are expected to hold (the tightest, api/region, with 93.0%)" in contracts
-    assert "1 of 3 strategies breach one" in contracts
+    assert "2 of 4 strategies breach one" in contracts
     assert "$1,000 a year ($1,200 to run, $500 expected loss" in money
     assert rival.startswith(f"the next is {STRETCH} at $1,500; downtime 10 against 10")
 

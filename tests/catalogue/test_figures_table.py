@@ -1,0 +1,53 @@
+"""Rows of the figures file: units, distributions, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from secondsite.catalogue.figures import load_figures, parse_figures
+from secondsite.model.errors import InputError
+from secondsite.model.estimate import Fixed, Lognormal, Provenance, Uniform
+
+ROW = 'unit = "min"\nprovenance = "published"\nsource = "a paper"\n'
+
+
+def test_minutes_become_seconds() -> None:
+    rows = parse_figures(
+        f"[a]\nfixed = 2\n{ROW}[b]\nuniform = [1, 3]\n{ROW}[c]\nlognormal = [1.0, 0.5]\n{ROW}"
+        f"[d.e]\nbetween = [1, 10]\n{ROW}",
+        "f.toml",
+    )
+    assert list(rows) == ["a", "b", "c", "d.e"]
+    assert rows["a"].distribution == Fixed(120)
+    assert rows["b"].distribution == Uniform(60, 180)
+    assert rows["c"].distribution == Lognormal(1.0 + math.log(60), 0.5)
+    assert rows["d.e"].quantile(0.05) == pytest.approx(60)
+    assert rows["d.e"].quantile(0.95) == pytest.approx(600)
+    assert {row.unit for row in rows.by_name.values()} == {"s"}
+    assert rows["a"].provenance is Provenance.PUBLISHED
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"[a]\nfixed = 1\nfixd = 2\n{ROW}", r"f\.toml: a has unknown keys \['fixd'\]"),
+        (f"[a]\n{ROW}", r"f\.toml: a has no distribution; write one of fixed"),
+    ],
+)
+def test_what_is_no_figure(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_figures(text, "f.toml")
+
+
+def test_every_shipped_figure_has_a_source_and_doubt_only_where_it_is_assumed_or_from_others() -> None:
+    figures = load_figures()
+    for name in figures:
+        row = figures[name]
+        assert row.source, name
+        assert row.mean >= 0, name
+        low, high = row.plausible
+        assert low <= 1 <= high, name
+        if row.provenance is Provenance.MEASURED:
+            assert (low, high) == (1, 1), f"{name} is measured: what is in doubt?"
