@@ -6,14 +6,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, make_world, stream_named, synchronised
 
+from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.operate.executor import Options, Outcome, execute
 from secondsite.operate.journal import Journal, State
 from secondsite.operate.layout import DIVERGED, families
+from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
 from secondsite.operate.positions import replicate_positions
 from secondsite.strategies.compose import failback, failover
@@ -27,85 +29,95 @@ def _show(outcome: Outcome) -> str:
     return "\n".join(str(problem) for problem in outcome.problems)
 
 
+@frozen
+class Case:
+    """One deployment with the stream A, and the runs of its procedures."""
+
+    pair: Pair
+    deployment: Deployment
+    kit: Kit
+    world: LiveWorld
+    folder: Path
+
+    async def over(self) -> Outcome:
+        procedure = failover(self.deployment, self.kit, Fault.REGION)
+        with Journal(self.folder / "over.jsonl", self.world.clock) as journal:
+            return await execute(procedure, self.deployment, self.world, journal)
+
+    async def back(self, *, approve: bool) -> Outcome:
+        procedure = failback(self.deployment, self.kit)
+        plan = await make_plan(procedure, self.deployment, self.world)
+        with Journal(self.folder / "back.jsonl", self.world.clock) as journal:
+            planned = str(journal.entries[0].data["hash"]) if journal.entries else plan.hash
+            options = Options(approved=planned if approve else "")
+            return await execute(procedure, self.deployment, self.world, journal, options=options)
+
+    async def prepare(self) -> None:
+        """Twenty messages on both sides, ten of them processed."""
+        await create(self.pair, self.deployment)
+        await fill(self.pair, HOME, "e.A.x", 20)
+        await synchronised(self.pair, self.deployment)
+        async with door(self.pair, HOME) as home:
+            subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", "A")
+            for message in await subscription.fetch(10, timeout=5):
+                await message.ack_sync()
+        assert await replicate_positions(self.world, families(self.deployment), HOME, AWAY) == 1
+
+    def lose_home(self) -> None:
+        """With five messages that were acknowledged and never crossed."""
+        self.pair.kill(AWAY)
+        asyncio.run(fill(self.pair, HOME, "e.A.x", 5, start=20))
+        self.pair.kill(HOME)
+        self.pair.start(AWAY)
+
+
+async def _check_promoted(pair: Pair) -> None:
+    async with door(pair, AWAY) as away:
+        look, worker = await away.stream("A"), await away.consumer("A", "worker")
+    assert look
+    assert worker
+    assert (look.subjects, look.is_mirror, look.metadata[DIVERGED]) == (("e.A.>",), False, "20")
+    assert worker.config["opt_start_seq"] == 11
+    assert worker.pending == 11  # ten that were not processed, and the path's own write
+
+
+async def _check_home_again(pair: Pair) -> None:
+    async with door(pair, HOME) as home, door(pair, AWAY) as away:
+        look, other = await home.stream("A"), await away.stream("A")
+        worker = await home.consumer("A", "worker")
+        assert look
+        assert other
+        messages = [m async for m in home.messages("A", 1, look.last_seq)]
+    assert look.subjects == ("e.A.>",) != other.subjects
+    ids = {m.headers["Nats-Msg-Id"] for m in messages}
+    assert {f"e.A.x-{n}" for n in range(25)} <= ids
+    assert len(ids) == len(messages) == look.messages
+    assert worker
+    assert worker.config["opt_start_seq"] == 11
+
+
 def test_region_lost_and_back(pair: Pair, kit: Kit, tmp_path: Path) -> None:
     """Twenty messages, ten processed; five more never crossed; all of them are there in the end."""
     deployment = deployment_of(kit, LEAF, stream_named("A"))
     world = make_world(pair, tmp_path, "e.A.path")
-
-    async def before() -> None:
-        await create(pair, deployment)
-        await fill(pair, HOME, "e.A.x", 20)
-        await synchronised(pair, deployment)
-        async with door(pair, HOME) as home:
-            subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", "A")
-            for message in await subscription.fetch(10, timeout=5):
-                await message.ack_sync()
-        assert await replicate_positions(world, families(deployment), HOME, AWAY) == 1
-
-    asyncio.run(before())
-    pair.kill(AWAY)
-    asyncio.run(fill(pair, HOME, "e.A.x", 5, start=20))
-    pair.kill(HOME)
-    pair.start(AWAY)
-
-    async def over() -> Outcome:
-        with Journal(tmp_path / "over.jsonl", world.clock) as journal:
-            return await execute(
-                failover(deployment, evolve(kit, system=deployment.system), Fault.REGION), deployment, world, journal
-            )
-
-    outcome = asyncio.run(over())
+    case = Case(pair, deployment, evolve(kit, system=deployment.system), world, tmp_path)
+    asyncio.run(case.prepare())
+    case.lose_home()
+    outcome = asyncio.run(case.over())
     assert outcome.finished, _show(outcome)
     assert outcome.steps["fence"].facts["state"] == "unfenced"
-
-    async def promoted() -> None:
-        async with door(pair, AWAY) as away:
-            look = await away.stream("A")
-            assert look
-            assert look.subjects == ("e.A.>",)
-            assert not look.is_mirror
-            assert look.metadata[DIVERGED] == "20"
-            worker = await away.consumer("A", "worker")
-            assert worker
-            assert worker.config["opt_start_seq"] == 11
-            assert worker.pending == 11  # ten that were not processed, and the path's own write
-
-    asyncio.run(promoted())
+    asyncio.run(_check_promoted(pair))
 
     pair.start(HOME)
-    back = failback(deployment, evolve(kit, system=deployment.system))
-
-    async def return_home(approve: bool) -> Outcome:
-        plan = await make_plan(back, deployment, world)
-        with Journal(tmp_path / "back.jsonl", world.clock) as journal:
-            approved = str(journal.entries[0].data["hash"]) if journal.entries else plan.hash
-            return await execute(
-                back, deployment, world, journal, options=Options(approved=approved if approve else "")
-            )
-
-    outcome = asyncio.run(return_home(False))
+    outcome = asyncio.run(case.back(approve=False))
     assert outcome.steps["resynchronise"].state is State.WAITING
     assert "--approve" in _show(outcome)
     assert "promote-streams" not in outcome.steps
-    outcome = asyncio.run(return_home(True))
+    outcome = asyncio.run(case.back(approve=True))
     assert outcome.finished, _show(outcome)
     salvaged = outcome.steps["salvage"].facts["streams"]["A"]
     assert (salvaged["diverged"], salvaged["found"], salvaged["republished"]) == (20, 5, 5)
-
-    async def home_again() -> None:
-        async with door(pair, HOME) as home, door(pair, AWAY) as away:
-            look, other = await home.stream("A"), await away.stream("A")
-            assert look
-            assert other
-            assert look.subjects == ("e.A.>",)
-            assert other.subjects != look.subjects
-            messages = [m async for m in home.messages("A", 1, look.last_seq)]
-            ids = {m.headers["Nats-Msg-Id"] for m in messages}
-            assert {f"e.A.x-{n}" for n in range(25)} <= ids
-            assert len(ids) == len(messages) == look.messages
-            assert (await home.consumers("A"))[0].name == "worker"
-
-    asyncio.run(home_again())
+    asyncio.run(_check_home_again(pair))
 
 
 def test_plan_is_refused_when_it_changed(pair: Pair, kit: Kit, tmp_path: Path) -> None:

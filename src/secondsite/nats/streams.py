@@ -122,6 +122,15 @@ class Streams:
         request: dict[str, Any] = {"seq": below}
         await self.jetstream.ask(f"STREAM.PURGE.{name}", request | ({"filter": subject} if subject else {}))
 
+    async def reaches(self, domain: str) -> bool:
+        """Whether the JetStream API of another domain answers here, through the links as they are now."""
+        client = self.jetstream.connection.client
+        try:
+            await client.request(f"$JS.{domain}.API.INFO", b"", timeout=1)
+        except (errors.Error, OSError, TimeoutError):
+            return False
+        return True
+
     async def holders(self, subject: str) -> tuple[str, ...]:
         """Names of the streams that are assigned this subject; asks the meta leader."""
         page = await self.jetstream.ask("STREAM.NAMES", {"subject": subject})

@@ -61,12 +61,9 @@ class Promote:
         async with context.world.streams(region) as door:
             _refuse_old(door, region)
             ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
-        found = {family.name: end for (family, _), end in zip(pairs, ends, strict=True)}
-        return {
-            "region": region,
-            "streams": {name: {"diverged": end} for name, end in found.items()},
-            "drained": drained,
-        }
+        found = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
+        carried = await self._carry_consumers(context, pairs, drained, region)
+        return {"region": region, "streams": found, "drained": drained, "consumers": carried}
 
     async def _quiesce(self, context: Context, pairs: list[tuple[Family, Held]], region: str) -> list[str]:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
@@ -86,7 +83,7 @@ class Promote:
     async def _carry_consumers(
         self, context: Context, pairs: list[tuple[Family, Held]], drained: list[str], region: str
     ) -> dict[str, int]:
-        """Where the procedure has no step for them: from the side that is still there, with the floors they have now."""
+        """Where the procedure has no step for them: from the side that is still there, at their floors."""
         if any(step.verb is Verb.RESTORE_CONSUMERS for step in context.procedure.steps):
             return {}
         made: dict[str, int] = {}
