@@ -1,0 +1,104 @@
+"""What evidence is bound to: the system, the strategy, the server version and the procedure that were drilled.
+
+Evidence is worth something only as long as these are today's. Contracts, prices and people are no part of it: a
+limit may change without a new drill. Nor is how long a step was estimated to take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+from attrs import asdict, evolve, frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.economics import Economics
+from secondsite.model.procedure import Procedure
+from secondsite.model.system import System
+
+
+@frozen
+class Fingerprint:
+    """``server`` is readable: the nats-server versions, joined; ``strategy`` its id. The others are digests."""
+
+    system: str
+    strategy: str
+    server: str
+    procedure: str
+
+    @property
+    def whole(self) -> str:
+        return _digest(asdict(self))
+
+    def drift(self, today: Fingerprint) -> tuple[str, ...]:
+        """What differs between the drilled and today's; none where nothing does."""
+        found = []
+        if self.system != today.system:
+            found.append("the system changed")
+        if self.strategy != today.strategy:
+            found.append(f"the strategy changed from {self.strategy} to {today.strategy}")
+        if not _same_server(self.server, today.server):
+            found.append(f"nats-server was {self.server} and is {today.server}")
+        if self.procedure != today.procedure:
+            found.append("the procedure changed")
+        return tuple(found)
+
+
+def fingerprint(
+    system: System, deployment: Deployment, procedure: Procedure | None, servers: Iterable[str] = ()
+) -> Fingerprint:
+    """``servers``: the full versions that ran, where they are known; else those that the deployment asks for."""
+    versions = set(servers) or {cluster.version for cluster in deployment.clusters}
+    return Fingerprint(
+        system=_digest(_plain(_lasting(system))),
+        strategy=deployment.strategy.id,
+        server=", ".join(sorted(versions)),
+        procedure=_procedure(procedure) if procedure else "",
+    )
+
+
+def _lasting(system: System) -> System:
+    """Without what says nothing about how a failover goes."""
+    return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={})
+
+
+def _procedure(procedure: Procedure) -> str:
+    steps = [
+        [
+            *(step.id, str(step.verb), list(step.after), list(step.targets), step.region, step.reversible),
+            *(step.approval, step.by_person, step.blocked, str(step.method or ""), list(step.subjects)),
+            sorted(step.needs),
+        ]
+        for step in procedure.steps
+    ]
+    milestones = {str(subject): step for subject, step in procedure.milestones.items()}
+    return _digest([str(procedure.fault), steps, milestones])
+
+
+def _same_server(drilled: str, today: str) -> bool:
+    """``2.12.3`` is what ``2.12`` asks for."""
+    wanted, ran = today.split(", "), drilled.split(", ")
+    met = all(any(_fits(version, each) for each in wanted) for version in ran)
+    return met and all(any(_fits(version, each) for version in ran) for each in wanted)
+
+
+def _fits(version: str, wanted: str) -> bool:
+    return version == wanted or version.startswith(f"{wanted}.") or not wanted
+
+
+def _plain(noun: Any) -> Any:
+    return asdict(noun, value_serializer=lambda _instance, _attribute, value: _told(value))
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return sorted(map(str, value)) if isinstance(value, (set, frozenset)) else value
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

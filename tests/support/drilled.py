@@ -1,0 +1,161 @@
+"""Evidence of drills that never ran: a load with a region loss, made through the very writers that a drill uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import evolve, field, frozen
+
+from secondsite.drill.events import Mark
+from secondsite.drill.evidence import EvidenceWriter
+from secondsite.drill.finals import COPY_ROW, Copy
+from secondsite.drill.fingerprint import Fingerprint
+from secondsite.drill.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.manifest import Manifest, StepFacts, Timing
+from secondsite.drill.record import RECORD, Kind, Records, Status, endpoint, identity
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Verb
+from secondsite.model.units import Seconds
+
+SECOND_NS = 1_000_000_000
+FAULT_NS = 100 * SECOND_NS
+WALL_NS = 1_800_000_000 * SECOND_NS
+OLD, NEW = "127.1.0.81", "127.2.0.81"
+QUICK = Timing(check_interval_s=1, check_threshold=3, decide_s=1, ttl_s=2)
+PRODUCTION = Timing(check_interval_s=10, check_threshold=3, decide_s=30, ttl_s=60)
+API = Contract(Subject.API, Fault.REGION, Seconds(300), Seconds(60))
+NATS = Contract(Subject.NATS, Fault.REGION, Seconds(900), Seconds(300))
+STATE = Contract(Subject.STATE, Fault.REGION, Seconds(1800), Seconds(3600))
+STEPS = (
+    StepFacts("detect", Verb.DETECT, "health-check detection"),
+    StepFacts("decide", Verb.DECIDE, "decide.automatic"),
+    StepFacts("fence", Verb.FENCE, "fence"),
+    StepFacts("promote-streams", Verb.PROMOTE_STREAMS, "promote.leafnode"),
+    StepFacts("change-traffic", Verb.CHANGE_TRAFFIC, "change.dns"),
+    StepFacts("converge", Verb.CONVERGE, "DNS convergence"),
+)
+
+
+@frozen
+class Scenario:
+    """Seconds are from the fault on. ``lost`` are numbers of writes that no copy holds, ``back_s`` None for never.
+
+    Writes come ten a second from 20 s before the fault to ``until_s`` after it; those between the fault and
+    ``back_s`` are not acknowledged.
+    """
+
+    lost: frozenset[int] = frozenset()
+    back_s: float | None = 12.0
+    until_s: float = 40.0
+    ends_s: tuple[float, ...] = (3.0, 4.0, 5.0, 6.0, 7.0, 11.0)
+    failed: tuple[str, str] | None = None
+    complete: bool = True
+    buffered: frozenset[int] = frozenset()
+    payload_bytes: int = 100
+    phantom: bool = False
+    manifest: Manifest = field()
+
+    @manifest.default
+    def _manifest(self) -> Manifest:
+        return MANIFEST
+
+
+MANIFEST = Manifest(
+    drill="region-loss",
+    strategy="warm-standby/leafnode-mirror",
+    fault=Fault.REGION,
+    profile="production",
+    seed=7,
+    run=1,
+    started_at="2026-11-20T10:00:00+00:00",
+    fingerprint=Fingerprint("s", "warm-standby/leafnode-mirror", "2.12.3", "p"),
+    timing=PRODUCTION,
+    production=PRODUCTION,
+    subjects=(Subject.API, Subject.NATS),
+    contracts=(API, NATS, STATE),
+    new_side=("127.2.0.0/24",),
+    steps=STEPS,
+    milestones={Subject.API: "converge", Subject.NATS: "promote-streams"},
+    versions={"nats-server": "2.12.3", "secondsite": "0.1.0"},
+    host={"cores": "2"},
+)
+
+
+def quick(manifest: Manifest = MANIFEST) -> Manifest:
+    return evolve(manifest, profile="quick", timing=QUICK)
+
+
+def times(scenario: Scenario) -> Sequence[float]:
+    """When each write was intended; the one at number 200 comes at the fault."""
+    return [number / 10 - 20 + 0.05 for number in range(round((20 + scenario.until_s) * 10))]
+
+
+def leave(root: Path, scenario: Scenario = Scenario(), secrets: Sequence[str] = ()) -> Path:
+    """A closed folder of evidence below ``root``."""
+    with EvidenceWriter.create(root, scenario.manifest, secrets) as writer:
+        fill(writer, scenario)
+        writer.close()
+        return writer.folder
+
+
+def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
+    """All raw data, and no chain."""
+    streams = (LedgerStream("EVENTS", "events"),)
+    write_bulk(writer.ledgers / "0.ledger", LedgerHeader("r", 0, streams), _records(scenario))
+    kept = [
+        number for number in range(len(times(scenario))) if number not in scenario.lost and _acked(scenario, number)
+    ]
+    rows = np.zeros(len(kept) + scenario.phantom, COPY_ROW)
+    rows["identity"][: len(kept)] = [identity(0, number) for number in kept]
+    rows["identity"][len(kept) :] = identity(9, 9)
+    rows["stream_sequence"] = np.arange(1, len(rows) + 1)
+    why = "" if scenario.complete else "the read broke off"
+    Copy("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
+    writer.event("fault", FAULT_NS, WALL_NS)
+    begin_s = 0.0
+    for step, end_s in zip(STEPS, scenario.ends_s, strict=False):
+        _step(writer, step.id, begin_s, end_s)
+        begin_s = end_s
+    if scenario.failed:
+        step_id, why = scenario.failed
+        writer.event(Mark.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
+        writer.event(Mark.STEP_END, _ns(begin_s + 1), WALL_NS, step=step_id, state="failed", why=why)
+    writer.add_config("nats-1.conf", "server_name: nats-1\n")
+
+
+def _step(writer: EvidenceWriter, step_id: str, begin_s: float, end_s: float) -> None:
+    writer.event(Mark.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
+    writer.event(Mark.STEP_END, _ns(end_s), WALL_NS, step=step_id, state="done")
+
+
+def _ns(after_s: float) -> int:
+    return FAULT_NS + round(after_s * SECOND_NS)
+
+
+def _acked(scenario: Scenario, number: int) -> bool:
+    at_s = times(scenario)[number]
+    return at_s < 0 or (scenario.back_s is not None and at_s >= scenario.back_s)
+
+
+def _records(scenario: Scenario) -> Records:
+    rows = []
+    for number, at_s in enumerate(times(scenario)):
+        rows.append((Kind.INTENT, number, _ns(at_s), 0, 0))
+        status = Status.BUFFERED if number in scenario.buffered else Status.STORED
+        if _acked(scenario, number):
+            rows.append((Kind.OUTCOME, number, _ns(at_s + 0.01), status, endpoint(OLD if at_s < 0 else NEW)))
+        else:
+            rows.append((Kind.OUTCOME, number, _ns(at_s + 0.01), Status.UNKNOWN, 0))
+    records = np.zeros(len(rows), RECORD)
+    for name, column in zip(
+        ("kind", "sequence", "monotonic_ns", "status", "endpoint"), zip(*rows, strict=True), strict=True
+    ):
+        records[name] = column
+    records["wall_ns"] = records["monotonic_ns"] - FAULT_NS + WALL_NS
+    records["payload_bytes"] = np.where(records["kind"] == Kind.INTENT, scenario.payload_bytes, 0)
+    stored = (records["kind"] == Kind.OUTCOME) & (records["status"] == Status.STORED)
+    records["stream_sequence"] = np.where(stored, records["sequence"] + 1, 0)
+    return records
