@@ -21,6 +21,7 @@ app.command("secondsite.cli.init:init", name="init", help="Discover the system a
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
 app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
+app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
 app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and extend prices and round-trip times.")
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")

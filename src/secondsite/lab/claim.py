@@ -68,3 +68,11 @@ def no_such_addresses(hosts: list[str]) -> MachineError:
         f"this machine does not answer on {len(hosts)} loopback address{'es' if len(hosts) > 1 else ''} a lab needs",
         f"add them, on macOS with: {commands}",
     )
+
+
+def is_claimed(block: int) -> bool:
+    """Whether a lab, or its warden, holds the block now."""
+    lock = _bind(claim_of(block))
+    if lock:
+        lock.close()
+    return lock is None

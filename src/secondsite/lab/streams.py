@@ -20,7 +20,7 @@ from secondsite.strategies.stream_config import consumer_config, stream_config
 _NOT_YET = (10005, 10008, 10023, 10035)
 """No suitable peers, no meta leader, no resources, no leader (yet): what a cluster says while it forms."""
 _RETRY_S = 0.1
-_ANSWER_S = 2.0
+_ANSWER_S = 1.0
 
 
 async def create_streams(deployment: Deployment, urls: Mapping[str, str], within_s: float) -> None:

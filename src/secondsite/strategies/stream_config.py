@@ -48,7 +48,7 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
     return config
 
 
-def _transforms(source: Origin, subjects: tuple[str, ...]) -> Request:
+def _transforms(source: Origin, subjects: tuple[str, ...]) -> dict[str, Any]:
     """A transform is a filter too: what has a prefix already is not taken again."""
     if not source.prefix:
         return {}

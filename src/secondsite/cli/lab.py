@@ -1,0 +1,124 @@
+"""``secondsite lab``: a strategy as real servers on this machine, left running to look at."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeFloat, NonNegativeInt
+
+from secondsite.cli.options import SYSTEM_FILE
+
+if TYPE_CHECKING:
+    from secondsite.lab.resident import Resident
+
+app = App(name="lab", help="Run a strategy as real servers on this machine.")
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="For machines.")]
+Block = Annotated[int | None, Parameter(help="Which lab, where several run.")]
+
+
+@app.command
+def up(
+    strategy: str = "warm-standby/leafnode-mirror",
+    *,
+    file: Annotated[Path, Parameter(help="The system to lay out.")] = SYSTEM_FILE,
+    nats_version: Annotated[str, Parameter(help="Run this nats-server everywhere instead of the system's.")] = "",
+    nats_server: Annotated[Path | None, Parameter(help="Run this binary everywhere.")] = None,
+    unprepared: Annotated[bool, Parameter(negative="", help="As the system is, without what comes first.")] = False,
+    ttl_s: Annotated[NonNegativeFloat | None, Parameter(help="TTL of the service's record, in seconds.")] = None,
+    seed: Annotated[NonNegativeInt, Parameter(help="Of the jitter on the links.")] = 1,
+    folder: Annotated[Path | None, Parameter(help="Where logs and stores go; a temporary one otherwise.")] = None,
+    json_: Json = False,
+) -> int:
+    """Start a lab, wait until it serves, and say how to connect to it."""
+    from secondsite.evaluate.explain import parse_strategy
+    from secondsite.lab.binaries import require_lab_packages
+    from secondsite.lab.resident import start
+
+    require_lab_packages()
+    arguments = {
+        "file": str(file.resolve()),
+        "strategy": parse_strategy(strategy).id,
+        "nats_version": nats_version,
+        "nats_server": str(nats_server.resolve()) if nats_server else "",
+        "prepared": not unprepared,
+        "ttl_s": ttl_s,
+        "seed": seed,
+    }
+    place = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
+    _show((start(arguments, place),), json_)
+    return 0
+
+
+@app.command
+def down(*, block: Block = None) -> int:
+    """End a lab, or all of them; nothing of them is left running."""
+    from secondsite.lab.resident import stop
+
+    found = _running(block)
+    for resident in found:
+        stop(resident)
+        print(f"ended: {resident.strategy}; its logs and stores are in {resident.folder}")
+    if not found:
+        print("no lab runs")
+    return 0
+
+
+@app.command
+def status(*, block: Block = None, json_: Json = False) -> int:
+    """Say which labs run, what is in them and how to connect."""
+    found = _running(block)
+    if not found and not json_:
+        print("no lab runs; start one with `secondsite lab up`")
+    _show(found, json_)
+    return 0
+
+
+@app.command
+def fetch(version: str) -> int:
+    """Download the nats-server of a version (2.10 is the newest 2.10 known), once, with pinned hashes."""
+    from secondsite.lab.nats_binary import fetch as download
+    from secondsite.lab.nats_binary import resolve
+
+    print(download(resolve(version)))
+    return 0
+
+
+def _running(block: int | None) -> tuple[Resident, ...]:
+    from secondsite.lab.resident import residents
+
+    return tuple(each for each in residents() if block in (None, each.block))
+
+
+def _show(found: tuple[Resident, ...], as_json: bool) -> None:
+    if as_json:
+        from attrs import asdict
+
+        labs = [asdict(each) | {"alive": each.alive} for each in found]
+        print(json.dumps({"schema": "secondsite/lab/1", "labs": labs}, indent=2))
+        return
+    for each in found:
+        print("\n".join(_lines(each)))
+
+
+def _lines(lab: Resident) -> list[str]:
+    """What somebody types next."""
+    dead = [name for name, alive in lab.alive.items() if not alive]
+    url = next(iter(lab.gateways.values()))
+    host, port = lab.resolver.split(":")
+    event = json.dumps({"id": "1", "subject": "events.test", "data": "hello"})
+    return [
+        f"{lab.strategy}: block {lab.block}, up for {time.time() - lab.since:.0f} s, ready after {lab.boot_s:.1f} s",
+        *(f"  NATS {region}: {','.join(urls)}" for region, urls in lab.nats.items()),
+        *(f"  gateway {region}: {address}" for region, address in lab.gateways.items()),
+        f"  publish:  curl -H 'apikey: {lab.api_key}' -d '{event}' {url}/v1/events",
+        f"  resolve:  dig @{host} -p {port} {lab.host}",
+        f"  objects:  {lab.s3} (bucket backups, keys lab and lab-secret)",
+        f"  logs and stores: {lab.folder}",
+        f"  processes: {len(lab.processes)}" + (f", dead: {', '.join(dead)}" if dead else ", all alive"),
+    ]
