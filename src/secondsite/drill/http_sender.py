@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 
 from attrs import define, field
 
@@ -88,14 +89,17 @@ class HttpSender:
         return f"{self._head}{len(data)}\r\n\r\n".encode() + data
 
     def _user(self, number: int) -> _User:
-        share = self._target.ignoring_ttl
-        ignoring = int((number + 1) * share + 1e-9) > int(number * share + 1e-9)
-        return _User(ServiceName(self._look_up, ignoring_ttl=ignoring))
+        return _User(ServiceName(self._look_up, ignoring_ttl=ignores_ttl(self._target.ignoring_ttl, number)))
 
     async def _look_up(self) -> Found | None:
         if self._target.resolver is None:
             return Found(self._target.addresses, _FOR_EVER_S)
         return await look_up(Endpoint(*self._target.resolver), self._target.host)
+
+
+def ignores_ttl(share: float, user: int) -> bool:
+    """Of the first n users, whatever n is, the share of n."""
+    return math.floor((user + 1) * share + 1e-9) > math.floor(user * share + 1e-9)
 
 
 def _answer(response: Response, address: str) -> Answer:

@@ -63,11 +63,11 @@ class Client:
         """Due times come from the start and the rate alone: a late one delays none after it."""
         begin, rate = time.monotonic(), self._config.rate_per_s
         while not self._stop.is_set():
-            due = begin + self.tally.arrivals / rate
-            if self._config.duration_s and due - begin >= self._config.duration_s:
+            due_s = self.tally.arrivals / rate
+            if self._config.duration_s and due_s >= self._config.duration_s:
                 self.stop("duration")
                 return
-            wait_s = due - time.monotonic()
+            wait_s = begin + due_s - time.monotonic()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
             if wait_s <= 0:
                 self.tally.late_s = max(self.tally.late_s, -wait_s)
