@@ -109,6 +109,7 @@ def test_a_blocked_step_has_no_end_and_says_why() -> None:
 def test_what_a_fault_does_not_touch_is_back_at_once() -> None:
     found = rto(_procedures(_step(0, 9.0)), Fault.ZONE, Subject.STATE, Draws(1, "x", 10))
     assert (found.mean, found.formula, found.inputs) == (0.0, "not affected", ())
+    assert recovery_s(_procedures(_step(0, 9.0)), Fault.ZONE, Subject.STATE, Draws(1, "x", 10)).tolist() == [0]
 
 
 @pytest.mark.parametrize(("own", "other", "expected"), [(500.0, 60.0, 60.0), (5.0, 60.0, 5.0), (None, 60.0, 60.0)])
