@@ -64,12 +64,13 @@ class Client:
         begin, rate = time.monotonic(), self._config.rate_per_s
         while not self._stop.is_set():
             due_s = self.tally.arrivals / rate
-            if self._config.duration_s and due_s >= self._config.duration_s:
-                self.stop("duration")
-                return
             wait_s = begin + due_s - time.monotonic()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
-            if wait_s <= 0:
+            if wait_s > 0:
+                continue
+            if self._config.duration_s and due_s >= self._config.duration_s:
+                self.stop("duration")
+            else:
                 self.tally.late_s = max(self.tally.late_s, -wait_s)
                 self._arrive()
 
