@@ -50,7 +50,7 @@ async def apply_pruning(store: Store, pruning: Pruning, now: datetime) -> tuple[
         if f"{backup_id}/{HOLD}" in keys:
             continue
         await store.delete([manifest_key(backup_id)])
-        await store.delete([key for key in keys if key != manifest_key(backup_id)])
+        await store.delete_below(backup_id)
         gone.append(backup_id)
     await _old_slots(store, now)
     return tuple(gone)

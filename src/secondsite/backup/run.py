@@ -173,4 +173,4 @@ async def _discard(store: Store, backup_id: str) -> None:
     """Best effort: what stays is removed by prune."""
     with suppress(MachineError, TimeoutError):
         async with asyncio.timeout(20):
-            await store.delete([stored.key for stored in await store.listing(backup_id)])
+            await store.delete_below(backup_id)

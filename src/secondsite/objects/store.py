@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -63,7 +64,7 @@ class Store:
 
     def __init__(self, address: StoreAddress, *, make: bool = False) -> None:
         self.shown = str(address)
-        self._ranges = address.scheme == "file"
+        self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
             raise MachineError.at(self.shown, "there is no such folder", "check the path")
         with self._told(""):
@@ -111,7 +112,7 @@ class Store:
         """The object's bytes in order, in pieces of about ``READ_BYTES``."""
         with self._told(key):
             found = await asyncio.to_thread(obstore.get, self._store, key)
-            if self._ranges:  # the stream of a local file comes in pieces of 8 KiB
+            if self._folder:  # the stream of a local file comes in pieces of 8 KiB
                 size = found.meta["size"]
                 for start in range(0, size, READ_BYTES):
                     end = min(size, start + READ_BYTES)
@@ -139,6 +140,12 @@ class Store:
         for start in range(0, len(keys), 500):
             with self._told(keys[start]), suppress(exceptions.NotFoundError, FileNotFoundError):
                 await asyncio.to_thread(obstore.delete, self._store, keys[start : start + 500])
+
+    async def delete_below(self, prefix: str) -> None:
+        """Every object below ``prefix``, and in a folder also the parts of files that a killed process left."""
+        await self.delete([stored.key for stored in await self.listing(prefix)])
+        if self._folder:
+            await asyncio.to_thread(shutil.rmtree, self._folder / prefix, ignore_errors=True)
 
     async def honours_conditions(self) -> bool:
         """False for a store that answers a conditional write with success and overwrites: tried, on a probe object."""
