@@ -69,10 +69,10 @@ def test_a_killed_backup_is_no_backup(start: Any, store: Store, tmp_path: Path) 
         await fill(await connect(server.url), "BIG", 60_000, 2000)
 
     run(load())
-    killed = 0
+    killed, saved = 0, tmp_path / "backups"
     for _ in range(4):
         process = begin("backup", "--nats", server.url, "--to", url)
-        if caught(process, lambda: len(list((tmp_path / "backups").glob("*/streams/BIG"))) > killed):
+        if caught(process, lambda before=killed: len(list(saved.glob("*/streams/BIG"))) > before):
             killed += 1
     inventory = run(take_inventory(store))
     assert killed
