@@ -9,7 +9,7 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## make .venv with the pinned packages
-	@$(PYTHON) script/venv.py
+	@$(PYTHON) script/environment.py
 
 demo: setup ## the main job on the example: discover, audit, evaluate
 	@echo "# 1/3  secondsite init manifests"
