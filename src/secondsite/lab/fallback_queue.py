@@ -58,6 +58,10 @@ class FallbackQueue:
             if not self._waiting and self._file:
                 self._file.truncate(0)
 
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
     def _write(self, entry: list[str]) -> None:
         if self._file:
             self._file.write(json.dumps(entry) + "\n")

@@ -15,7 +15,8 @@ class LabOptions:
     ``nats_version`` replaces that of every cluster, ``nats_server`` is a binary to use for all of them.
     ``rtt_ms``: round trips by pair of regions, over those of the table. ``jitter`` is a share of the one-way delay.
     ``rate_bytes_per_s`` of each link (0: unlimited). ``ttl_s`` replaces the record's. ``services``: start API,
-    gateway and consumers. ``keys``: what the gateway lets in; ``requests_per_s`` limits each of them (0: no limit).
+    gateway and consumers. ``keys``: what the gateway lets in, other ones in the regions of ``region_keys``;
+    ``requests_per_s`` limits each of them (0: no limit).
     """
 
     folder: Path | None = None
@@ -28,5 +29,6 @@ class LabOptions:
     ttl_s: float | None = None
     services: bool = True
     keys: tuple[str, ...] = ("lab-key",)
+    region_keys: Mapping[str, tuple[str, ...]] = {}
     requests_per_s: float = 0.0
     ready_within_s: float = 60.0

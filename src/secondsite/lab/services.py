@@ -135,7 +135,7 @@ class Services:
             "half_open_after_s": buffer.half_open_after_s,
             "queue": buffer.messages,
             "spool": str(self.folder / f"{name}.spool") if buffer.durable else "",
-            "keys": self.options.keys,
+            "keys": self.keys(region),
             "requests_per_s": self.options.requests_per_s,
         }
         return Spec(
@@ -163,6 +163,9 @@ class Services:
 
         command = tuple(python("secondsite.lab.consumer_process", self._write(name, config)))
         return Spec(name, command, ready=is_ready, region=region)
+
+    def keys(self, region: str) -> tuple[str, ...]:
+        return self.options.region_keys.get(region, self.options.keys)
 
     def record(self, region: str) -> Path:
         """JSON lines: what the consumers of the region processed."""

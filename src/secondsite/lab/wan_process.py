@@ -227,13 +227,13 @@ class Wan:
     def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         """Carry out one order on one direction, or on all where none is named; the answer is what is counted."""
         for direction in self._chosen(order):
+            if order.get("reset"):  # before a cut is healed: what waited behind it is lost, not delivered
+                for flow in tuple(direction.flows):
+                    flow.drop()
             direction.apply(order)
             if stall_s := order.get("stall_s"):
                 direction.apply({"cut": True})
                 self.loop.call_later(stall_s, direction.apply, {"cut": False})
-            if order.get("reset"):
-                for flow in tuple(direction.flows):
-                    flow.drop()
         return {
             "directions": [
                 {

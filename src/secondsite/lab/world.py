@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import Endpoint, LabAddresses
@@ -33,7 +33,9 @@ from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
+from secondsite.model.region import Region
 from secondsite.model.strategy import Link
+from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
 
 
@@ -156,6 +158,23 @@ class Lab:
         """What the region's consumers processed, as JSON lines; it outlives the region."""
         return self.services.record(self._region(region))
 
+    # --- what is made on failover
+
+    async def create_cluster(self, region: str) -> None:
+        """Servers in a region that has none yet: as the primary's, empty and linked to nobody. Asked again, no more."""
+        if not self.servers(self._region(region)):
+            home = self.deployment.primary.region.name
+            today = [cluster for cluster in self.deployment.clusters if cluster.region == home]
+            new = [
+                evolve(named(cluster, self._site(region)), streams=(), gateways=(), leaves=(), domain="")
+                for cluster in today
+            ]
+            grown = evolve(self.fleet.deployment, clusters=(*self.fleet.deployment.clusters, *new))
+            self.fleet = evolve(self.fleet, deployment=grown)
+            self.services = evolve(self.services, urls={**self.services.urls, region: self.nats_urls(region)})
+        specs = self.fleet.specs(frozenset({region}))
+        await self.supervisor.start(*(spec for spec in specs if not self.supervisor.alive(spec.name)))
+
     # --- services
 
     async def start_services(self, *regions: str) -> None:
@@ -268,6 +287,9 @@ class Lab:
         if name not in self.supervisor.running:
             raise InputError.at("lab", f"no process {name} runs", _one_of(self.supervisor.running))
         return name
+
+    def _site(self, region: str) -> Region:
+        return next(site.region for site in self.deployment.sites if site.region.name == region)
 
     def _region(self, region: str) -> str:
         if region not in self.regions:
