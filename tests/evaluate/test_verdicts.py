@@ -184,7 +184,9 @@ def test_messages_at_risk_are_rpo_times_rate_and_at_most_all(assessed: Assessmen
     assert outcome.messages_at_risk.mean == pytest.approx(outcome.rpo.mean * rate)
     assert outcome.messages_at_risk.quantile(0.95) == pytest.approx(outcome.rpo.quantile(0.95) * rate)
     everything = 168 * 3600 * rate
-    assert assessor._messages(unbounded("RPO", "s", "none")).mean == everything
+    endlessly = assessor._messages(unbounded("RPO of nats", "s", "none"))
+    assert (endlessly.name, endlessly.mean) == ("messages at risk of nats", everything)
+    assert endlessly.source == "everything kept: 7 d at 40/s"
     endless = Estimate("RPO", "s", Quantiles(1, 2, 1e9, 1e9), Provenance.DERIVED, "test")
     assert assessor._messages(endless).quantile(0.95) == everything
     assert assessor._messages(endless).mean == everything
