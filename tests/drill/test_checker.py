@@ -188,6 +188,15 @@ def test_any_copy_is_judged_as_the_definitions_say(
     assert findings.proven == (Fate.UNREAD not in fates.values())
 
 
+def test_two_writes_at_one_instant_were_promised_no_order(make: Maker, copy_of: Copier) -> None:
+    """Acknowledged at the very nanosecond at which the next was intended: neither is before the other."""
+    made = make([W(1, 5, 3), W(5, 9, 7), W(6, 9, 8)])
+    findings = check(made.history, Finals([copy_of(made.identities[1::-1]), *_others(copy_of, "OTHER", "KV_c")]))
+    assert findings.streams["EVENTS"].reordered == 0
+    findings = check(made.history, Finals([copy_of(made.identities[::-1]), *_others(copy_of, "OTHER", "KV_c")]))
+    assert _ids(made, findings.marks.reordered) == _named(made, [0])
+
+
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), found=writes())
 def test_what_was_purged_and_is_there_came_back(
