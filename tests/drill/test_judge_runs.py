@@ -1,0 +1,240 @@
+"""Verdicts follow from raw files: what was planted is what is found, and nothing is met that was not shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, STATE, Scenario, fill, leave, quick
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secondsite.drill.chain import check_chain
+from secondsite.drill.evidence import EvidenceWriter, read_evidence
+from secondsite.drill.judge import judge, seal
+from secondsite.drill.judgement import RunVerdict, verdicts_json, worst
+from secondsite.drill.manifest import Timing
+from secondsite.drill.projection import projected
+from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.fault import Fault
+from secondsite.model.units import Seconds
+
+
+def _verdicts(tmp_path: Path, scenario: Scenario, *contracts: Contract) -> dict[Subject, RunVerdict]:
+    evidence = read_evidence(leave(tmp_path, scenario))
+    judgement = judge(evidence, contracts or None)
+    assert not judgement.crashed
+    return {verdict.contract.subject: verdict for verdict in judgement.verdicts}
+
+
+def test_a_clean_failover_is_met_in_its_parts(tmp_path: Path) -> None:
+    found = _verdicts(tmp_path, Scenario())
+    api, nats, state = found[Subject.API], found[Subject.NATS], found[Subject.STATE]
+    assert (api.verdict, api.why) == (Verdict.MET, "")
+    assert api.rto_s is not None
+    assert api.rto_s["detect"] == pytest.approx(3)
+    assert api.rto_s["decide"] == pytest.approx(1)
+    assert api.rto_s["execute"] == pytest.approx(3)
+    assert api.rto_s["converge"] == pytest.approx(4)
+    assert api.rto_s["first_ack"] == pytest.approx(1.06)
+    assert api.rto_s["total"] == pytest.approx(12.06, abs=0.2)
+    assert api.loss is not None
+    assert (api.loss.messages, api.loss.seconds, api.lost_window_s) == (0, 0.0, 0.0)
+    assert nats.verdict is Verdict.MET
+    assert nats.rto_s is not None
+    assert nats.rto_s["total"] == pytest.approx(6)
+    assert (state.verdict, state.why) == (Verdict.UNPROVEN, "the drill region-loss ran no state")
+
+
+@settings(max_examples=15, deadline=None)
+@given(lost=st.frozensets(st.integers(0, 199), max_size=30))
+def test_planted_losses_are_found_to_the_message(
+    lost: frozenset[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Write number n was acknowledged 20 - n / 10 - 0.06 s before the fault."""
+    limit_s = 10.0
+    contract = evolve(API, rpo_s=Seconds(limit_s))
+    found = _verdicts(tmp_path_factory.mktemp("lost"), Scenario(lost=lost), contract)[Subject.API]
+    age_s = max((20 - number / 10 - 0.06 for number in lost), default=0.0)
+    assert found.loss is not None
+    assert (found.loss.messages, found.loss.bytes) == (len(lost), 100 * len(lost))
+    assert found.loss.seconds == pytest.approx(age_s)
+    assert (found.verdict is Verdict.BREACHED) == (age_s > limit_s)
+
+
+def test_promising_no_loss_is_breached_by_one_message(tmp_path: Path) -> None:
+    contract = evolve(API, rpo_s=Seconds(0))
+    assert _verdicts(tmp_path, Scenario(), contract)[Subject.API].verdict is Verdict.MET
+    assert _verdicts(tmp_path, Scenario(lost=frozenset({199})), contract)[Subject.API].verdict is Verdict.BREACHED
+
+
+def test_a_write_acknowledged_after_the_fault_and_lost_counts_in_full(tmp_path: Path) -> None:
+    """Its age at the fault is none, and the promise is broken all the same: number 500 came 30 s after the fault."""
+    contract = evolve(API, rpo_s=Seconds(20))
+    found = _verdicts(tmp_path, Scenario(lost=frozenset({500})), contract)[Subject.API]
+    assert found.loss is not None
+    assert found.loss.seconds == 0
+    assert found.lost_window_s == pytest.approx(30.06)
+    assert found.verdict is Verdict.BREACHED
+
+
+def test_what_a_buffer_took_was_promised_by_the_api_and_not_by_nats(tmp_path: Path) -> None:
+    scenario = Scenario(lost=frozenset({100}), buffered=frozenset({100}))
+    found = _verdicts(tmp_path, scenario, evolve(API, rpo_s=Seconds(1)), evolve(NATS, rpo_s=Seconds(1)))
+    assert found[Subject.API].verdict is Verdict.BREACHED
+    assert found[Subject.NATS].verdict is Verdict.MET
+
+
+def test_a_copy_not_read_to_its_end_proves_a_breach_and_never_a_contract(tmp_path: Path) -> None:
+    partial = Scenario(complete=False, lost=frozenset({198}))
+    found = _verdicts(tmp_path, partial)[Subject.API]
+    assert found.verdict is Verdict.UNPROVEN
+    assert "nobody knows what is lost: us-west-2: the read broke off" in found.why
+    slow = _verdicts(tmp_path, partial, evolve(API, rto_s=Seconds(5)))[Subject.API]
+    assert slow.verdict is Verdict.BREACHED
+
+
+def test_too_late_is_breached(tmp_path: Path) -> None:
+    found = _verdicts(tmp_path, Scenario(), evolve(API, rto_s=Seconds(12)), evolve(NATS, rto_s=Seconds(6.5)))
+    assert found[Subject.API].verdict is Verdict.BREACHED
+    assert found[Subject.API].why == "back after 12.1 s"
+    assert found[Subject.NATS].verdict is Verdict.MET
+
+
+def test_a_procedure_that_was_refused_breaches_in_the_words_of_the_server(tmp_path: Path) -> None:
+    refusal = "JetStream system temporarily unavailable (503/10008)"
+    scenario = Scenario(back_s=None, ends_s=(3.0, 4.0, 5.0), failed=("promote-streams", refusal))
+    found = _verdicts(tmp_path, scenario)
+    for subject in (Subject.API, Subject.NATS):
+        assert found[subject].verdict is Verdict.BREACHED
+        assert found[subject].rto_s is None
+        assert found[subject].why == f"promote-streams: {refusal}"
+
+
+def test_not_back_yet_is_unproven_before_the_limit_and_breached_after_it(tmp_path: Path) -> None:
+    never = Scenario(back_s=None, until_s=40)
+    early = _verdicts(tmp_path, never, API, NATS)
+    assert early[Subject.API].verdict is Verdict.UNPROVEN
+    assert "clients tried for 40 s after the fault, the limit is 300 s" in early[Subject.API].why
+    assert early[Subject.NATS].verdict is Verdict.UNPROVEN
+    assert "no write to EVENTS was stored by the new side" in early[Subject.NATS].why
+    late = _verdicts(tmp_path, never, evolve(API, rto_s=Seconds(30)))[Subject.API]
+    assert late.verdict is Verdict.BREACHED
+
+
+def test_only_contracts_of_the_drilled_fault_are_judged(tmp_path: Path) -> None:
+    other = evolve(API, fault=Fault.PROCESS)
+    silent = Contract(Subject.NATS, Fault.REGION)
+    assert _verdicts(tmp_path, Scenario(), other, silent) == {}
+
+
+@pytest.mark.parametrize("damage", ["ledger", "finals", "fault"])
+def test_a_check_that_crashes_leaves_everything_unproven(damage: str, tmp_path: Path) -> None:
+    folder = leave(tmp_path, Scenario())
+    if damage == "ledger":
+        next((folder / "ledger").iterdir()).unlink()
+    elif damage == "finals":
+        path = next((folder / "finals").iterdir())
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path = folder / "timeline.jsonl"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    judgement = judge(read_evidence(folder))
+    assert judgement.crashed
+    assert {verdict.verdict for verdict in judgement.verdicts} == {Verdict.UNPROVEN}
+    assert judgement.worst is Verdict.UNPROVEN
+
+
+def test_without_any_read_of_a_stream_nothing_is_met(tmp_path: Path) -> None:
+    folder = leave(tmp_path, Scenario())
+    (folder / "finals" / "events.copy").unlink()
+    verdicts = judge(read_evidence(folder)).verdicts
+    assert Verdict.MET not in {verdict.verdict for verdict in verdicts}
+
+
+def test_deleting_is_losing_where_deletion_is_the_fault(tmp_path: Path) -> None:
+    from secondsite.drill.ledger import Ledger
+    from secondsite.drill.record import Kind
+
+    contract = Contract(Subject.NATS, Fault.DELETION, rpo_s=Seconds(1))
+    manifest = evolve(MANIFEST, fault=Fault.DELETION, new_side=(), contracts=(contract,))
+    with EvidenceWriter.create(tmp_path, manifest) as writer:
+        fill(writer, Scenario(lost=frozenset(range(100, 200)), manifest=manifest))
+        ledger = Ledger.reopen(writer.ledgers / "0.ledger")
+        ledger.erasure(Kind.PURGE, 0)
+        ledger.erasure(Kind.PURGED, 0)
+        ledger.close()
+        (verdict,) = seal(writer).verdicts
+    assert verdict.loss is not None
+    assert verdict.loss.messages == 100
+    assert verdict.verdict is Verdict.BREACHED
+
+
+def test_sealed_verdicts_are_those_of_the_raw_files_again(tmp_path: Path) -> None:
+    with EvidenceWriter.create(tmp_path, MANIFEST) as writer:
+        fill(writer, Scenario(lost=frozenset({150})))
+        judgement = seal(writer)
+    assert check_chain(writer.folder) == ()
+    kept = json.loads((writer.folder / "verdicts.json").read_text())
+    again = judge(read_evidence(writer.folder))
+    assert kept == json.loads(json.dumps(verdicts_json(again)))
+    assert again.verdicts == judgement.verdicts
+    assert kept["ledger"]["acknowledged-lost"] == 1
+
+
+def test_a_quick_run_is_judged_at_the_intervals_of_production(tmp_path: Path) -> None:
+    """Checks take 3 × 10 s where they took 3 × 1 s, the window 30 s for 1 s, clients 60 s for at most 2 s of TTL."""
+    found = _verdicts(tmp_path, Scenario(manifest=quick()), evolve(API, rto_s=Seconds(130)), NATS)
+    api = found[Subject.API]
+    assert api.measured_s == pytest.approx(12.06, abs=0.2)
+    assert api.rto_s is not None
+    assert api.rto_s["detect"] == pytest.approx(30)
+    assert api.rto_s["decide"] == pytest.approx(30)
+    assert api.rto_s["execute"] == pytest.approx(3)
+    assert api.rto_s["total"] == pytest.approx(30 + 30 + 3 + 5.06 + 58, abs=0.2)
+    assert api.verdict is Verdict.MET
+    nats = found[Subject.NATS].rto_s
+    assert nats is not None
+    assert nats["total"] == pytest.approx(62)
+    tight = _verdicts(tmp_path, Scenario(manifest=quick()), evolve(API, rto_s=Seconds(120)))[Subject.API]
+    assert tight.verdict is Verdict.BREACHED
+
+
+@settings(deadline=None)
+@given(
+    phase=st.floats(0, 1),
+    share=st.floats(0.01, 1),
+    execute=st.floats(0, 100),
+    decide=st.floats(0, 5),
+)
+def test_an_ideal_quick_run_is_projected_exactly(phase: float, share: float, execute: float, decide: float) -> None:
+    def ideal(timing: Timing) -> dict[str, float]:
+        parts = {
+            "detect": timing.check_interval_s * (timing.check_threshold - 1 + phase),
+            "decide": timing.decide_s + decide,
+            "execute": execute,
+            "converge": 0.75 * share * timing.ttl_s,
+            "first_ack": 0.0,
+            "sustained": 0.25 * share * timing.ttl_s,
+        }
+        return parts | {"total": sum(parts.values())}
+
+    assert projected(ideal(QUICK), QUICK, PRODUCTION) == pytest.approx(ideal(PRODUCTION))
+    assert projected(ideal(QUICK), QUICK, QUICK) == pytest.approx(ideal(QUICK))
+
+
+@given(st.lists(st.sampled_from(Verdict)))
+def test_a_breach_outweighs_the_unproven_and_that_outweighs_the_met(verdicts: list[Verdict]) -> None:
+    found = worst(verdicts)
+    if Verdict.BREACHED in verdicts:
+        assert found is Verdict.BREACHED
+    elif verdicts and set(verdicts) == {Verdict.MET}:
+        assert found is Verdict.MET
+    else:
+        assert found is Verdict.UNPROVEN
+
+
+def test_state_is_judged_by_nobody_here(tmp_path: Path) -> None:
+    assert _verdicts(tmp_path, Scenario(), STATE)[Subject.STATE].verdict is Verdict.UNPROVEN
