@@ -35,10 +35,10 @@ def publish(
     Exit code 0, or with --check 1 when a document is stale.
     """
     from secondsite.publish.folder import changes, write
-    from secondsite.publish.whole import files
+    from secondsite.publish.whole import RUNBOOK, files, runbook_section
 
     inputs = gather(file, folder, evidence, date_, years, seed)
-    needed = [change for change in changes(folder, files(inputs)) if change.needed]
+    needed = [change for change in changes(folder, files(inputs), (RUNBOOK, runbook_section(inputs))) if change.needed]
     if check:
         for change in needed:
             sys.stdout.writelines(change.diff())

@@ -31,7 +31,8 @@ class Measurement:
 
     ``rto_s`` holds the parts of `RTO_PARTS` and ``total``, of the run with the longest total; None where the
     procedure did not complete (``why`` says what stopped it). ``fingerprint`` binds system, strategy, server version
-    and procedure: where it differs from today's, the evidence is stale.
+    and procedure: where it differs from today's, the evidence is stale. ``steps_s`` are the seconds that each step of
+    the procedure took in that run, by its id.
     """
 
     subject: Subject
@@ -52,3 +53,4 @@ class Measurement:
     upper_rto_s: float | None = None
     projected: bool = False
     why: str = ""
+    steps_s: Mapping[str, float] = field(factory=dict)

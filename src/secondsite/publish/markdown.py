@@ -25,7 +25,9 @@ class Md(str):
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
-_MEANT = re.compile(r"[\\`*\[\]<>~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=[a-z]):(?=//)|(?<=www)\.|@")
+_MEANT = re.compile(
+    r"[\\`*\[\]<>~]|\$(?!\d)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=[a-z]):(?=//)|(?<=www)\.|@"
+)
 _BLOCK = re.compile(r"^(?:#{1,6}(?=\s|$)|[+-](?=\s|$)|-{2,}|=+$|\d{1,9}[.)](?=\s|$))")
 
 

@@ -16,7 +16,7 @@ from secondsite.evaluate.derive import leaves
 from secondsite.model.estimate import Estimate, Provenance
 from secondsite.model.mark import Mark, Origin, key_of
 from secondsite.model.system import System
-from secondsite.publish.figure import figure, quantity
+from secondsite.publish.figure import figure
 from secondsite.publish.markdown import Md, code, joined, plain, table, text
 
 LETTERS = {"m": "measured", "p": "published", "a": "assumed", "s": "stated", "c": "computed"}
@@ -31,7 +31,7 @@ class Source:
 
     mark: str
     what: str
-    value: str
+    value: Md
     told: str
     made_of: tuple[str, ...] = ()
 
@@ -58,15 +58,15 @@ class Sources:
         return Md(f"[{self._row(estimate).mark}]")
 
     def of_all(self, what: str, estimates: Iterable[Estimate]) -> Md:
-        """One mark for the figures of a row of a table: what they rest on together."""
+        """One mark for all figures of a table: what they rest on together."""
         ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
-        return Md(f"[{self._composite(('row', what), what, '', 'computed for this row', ends)}]")
+        return Md(f"[{self._composite(('table', what), what, Md(''), 'each computed from some of these', ends)}]")
 
     def stated(self, what: str, value: str, told: str, letter: str = "s") -> Md:
         """A mark for something that is no estimate: a measurement, a file, a server's own answer."""
         key = (letter, what, told)
         if key not in self._rows:
-            self._rows[key] = Source(self._next(letter), what, value, told)
+            self._rows[key] = Source(self._next(letter), what, text(value), told)
         return Md(f"[{self._rows[key].mark}]")
 
     def letter(self, estimate: Estimate) -> str:
@@ -101,7 +101,7 @@ class Sources:
             self._composite(key, estimate.name, _shown(estimate), told, ends)
         return self._rows[key]
 
-    def _composite(self, key: object, what: str, value: str, told: str, ends: tuple[Estimate, ...]) -> str:
+    def _composite(self, key: object, what: str, value: Md, told: str, ends: tuple[Estimate, ...]) -> str:
         if key not in self._rows:
             letter = weakest(self._letter(end) for end in ends)
             row = Source(self._next(letter), what, value, told)
@@ -143,9 +143,10 @@ def _value_at(system: System, path: str) -> object:
     """Of a path of two parts, such as ``traffic.ttl``; None for any other."""
     noun, _, key = path.partition(".")
     owner = getattr(system, noun, None)
-    if not has(type(owner)):
+    if owner is None or not has(type(owner)):
         return None
-    return next((getattr(owner, field.name) for field in fields(type(owner)) if key_of(field.name) == key), None)
+    names = (field.name for field in fields(type(owner)))
+    return next((getattr(owner, name) for name in names if key_of(name) == key), None)
 
 
 def _key(estimate: Estimate) -> object:
@@ -153,9 +154,9 @@ def _key(estimate: Estimate) -> object:
     return (estimate.name, estimate.unit, estimate.distribution, estimate.source, estimate.formula)
 
 
-def _shown(estimate: Estimate) -> str:
+def _shown(estimate: Estimate) -> Md:
     shown = figure(estimate)
-    return f"{shown.text} ({shown.span})" if shown.span else quantity(estimate.quantile(0.5), estimate.unit)
+    return Md(f"{text(shown.text)} ({text(shown.span)})" if shown.span else text(shown.text))
 
 
 def _told(row: Source) -> Md:

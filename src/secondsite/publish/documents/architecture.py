@@ -55,8 +55,8 @@ def _summary(inputs: Inputs, points: tuple[SinglePoint, ...]) -> Md:
     safe = [name for name, _, backup, _ in _holders(inputs) if backup is not None and _survives_region(backup)]
     counts = {severity: sum(h.severity is severity and not h.waived for h in inputs.hazards) for severity in Severity}
     return Md(
-        f"{text(system.name)} runs {len(system.services)} workloads, {len(streams)} streams and {len(data)} data stores "
-        f"in one region, {code(system.region.name)} ({text(system.region.provider)}). If it is lost, "
+        f"{text(system.name)} runs {len(system.services)} workloads, {len(streams)} streams and {len(data)} data "
+        f"stores in one region, {code(system.region.name)} ({text(system.region.provider)}). If it is lost, "
         + (f"copies of {joined(map(code, safe))} survive" if safe else "**no copy of any stream or store survives**")
         + f". {len(points) - 1} parts fail alone inside the region. The audit counts "
         + joined(f"{counts[severity]} {severity}" for severity in Severity)
@@ -157,12 +157,12 @@ def _streams(inputs: Inputs) -> Md:
 
 def _limits(stream: Stream) -> str:
     found = (
-        (stream.max_age_s, lambda age: format_seconds(float(age))),
-        (stream.max_bytes, lambda size: format_bytes(int(size))),
-        (stream.max_messages, lambda count: f"{count:,} messages"),
-        (stream.max_messages_per_subject, lambda count: f"{count:,} a subject"),
+        "" if stream.max_age_s is None else format_seconds(stream.max_age_s),
+        "" if stream.max_bytes is None else format_bytes(stream.max_bytes),
+        "" if stream.max_messages is None else f"{stream.max_messages:,} messages",
+        "" if stream.max_messages_per_subject is None else f"{stream.max_messages_per_subject:,} a subject",
     )
-    return ", ".join(spell(value) for value, spell in found if value is not None) or "none"
+    return ", ".join(filter(None, found)) or "none"
 
 
 def _consumers(inputs: Inputs) -> Md:

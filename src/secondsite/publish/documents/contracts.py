@@ -201,7 +201,7 @@ def _decided(detect: Step, decide: Step) -> Estimate:
 
 
 def _state(inputs: Inputs, sources: Sources) -> Md:
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (
             text(_what(one)),
             Md(f"{text(one.copy.method)} to {code(one.copy.region)}"),
@@ -213,7 +213,7 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
         )
         for one in replicated(inputs.chosen)
     ]
-    rows += list(_rest(inputs))
+    rows += _rest(inputs)
     return table(("State", "How it gets there", "Behind, mean", "May be behind", "Alert when"), rows)
 
 

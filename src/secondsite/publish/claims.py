@@ -1,0 +1,86 @@
+"""Claims about recovery that do not hold: refuted by a drill, or foreseen to fail, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from secondsite.model.backup import Content
+from secondsite.model.contract import Verdict
+from secondsite.publish.documents.contracts import evidence_mark, measured_text
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, joined, strong, text
+from secondsite.publish.sources import Sources
+
+_DATA = frozenset({Content.MESSAGES, Content.DATA, Content.VOLUMES})
+
+
+@frozen
+class Claim:
+    """``outcome``: refuted or held by a drill; predicted is neither, until a drill is run."""
+
+    claim: Md
+    outcome: Md
+    because: Md
+
+
+def claims(inputs: Inputs, sources: Sources) -> tuple[Claim, ...]:
+    return (*_drilled(inputs, sources), *_unprepared(inputs, sources), *_backups(inputs), *_traffic(inputs))
+
+
+def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
+    for one in inputs.measurements:
+        if one.verdict is Verdict.UNPROVEN:
+            continue
+        refuted = one.verdict is Verdict.BREACHED
+        why = Md(f"; {text(one.why)}") if one.why and one.rto_s else Md("")
+        yield Claim(
+            Md(f"{code(one.strategy)} holds {code(f'{one.subject}/{one.fault}')}"),
+            strong("refuted, measured") if refuted else Md("held, measured"),
+            Md(f"{measured_text(one)}{why} {evidence_mark(one, sources)}"),
+        )
+
+
+def _unprepared(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
+    """Strategies that cannot recover on what runs today, grouped by the reason."""
+    groups: dict[str, list[str]] = {}
+    for assessment in inputs.evaluation.assessments:
+        if assessment.unprepared:
+            groups.setdefault(assessment.unprepared, []).append(assessment.strategy.id)
+    tried = {
+        need.source
+        for assessment in inputs.evaluation.assessments
+        for need in assessment.deployment.requirements
+        if need.id == "nats-upgrade"
+    }
+    versions = joined(code(cluster.version or "of unknown version") for cluster in inputs.system.nats)
+    for why, ids in groups.items():
+        mark = joined((sources.stated("promotion by update", "by version", told, "m") for told in sorted(tried)), " ")
+        yield Claim(
+            Md(f"On today's NATS {versions}, {joined(map(code, ids))} recovers from the loss of the region"),
+            strong("refuted, predicted"),
+            Md(f"{text(why)} {mark}"),
+        )
+
+
+def _backups(inputs: Inputs) -> Iterator[Claim]:
+    data = {store.service for store in inputs.system.stores} | {cluster.service for cluster in inputs.system.nats}
+    for backup in inputs.system.backups:
+        holders = [name for name in backup.covers if name in data]
+        if holders and backup.content not in _DATA:
+            yield Claim(
+                Md(f"The job {code(backup.name)} saves {joined(map(code, holders))}"),
+                strong("refuted, read"),
+                Md(f"it saves {text(backup.content)} and no data ({inputs.at(f'backups.{backup.name}.content')})"),
+            )
+
+
+def _traffic(inputs: Inputs) -> Iterator[Claim]:
+    for hazard in inputs.hazards:
+        if hazard.subject.startswith("traffic") and hazard.contract and not hazard.waived:
+            yield Claim(
+                Md(f"Today's DNS record moves clients in time for {code(hazard.contract)}"),
+                strong("refuted, predicted"),
+                Md(f"{text(hazard.message)} ({inputs.place(hazard.place)}; {text(hazard.source)})"),
+            )

@@ -1,0 +1,294 @@
+"""``multi-region-evaluation.md``: the strategies against each other, one recommendation, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from secondsite.evaluate.evaluation import Assessment
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate
+from secondsite.model.hazard import Severity
+from secondsite.model.strategy import Link, Pattern
+from secondsite.publish import charts_svg
+from secondsite.publish.claims import claims
+from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
+from secondsite.publish.figure import figure, number, percent
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, strong, table, text
+from secondsite.publish.page import render
+from secondsite.publish.sources import Sources, legend
+
+NAME = "multi-region-evaluation.md"
+PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/effort.svg"
+_PATTERNS = {
+    Pattern.SINGLE_REGION: "today: one region",
+    Pattern.BACKUP_RESTORE: "backup and restore",
+    Pattern.PILOT_LIGHT: "active-passive, pilot light",
+    Pattern.WARM_STANDBY: "active-passive, warm standby",
+    Pattern.ACTIVE_ACTIVE: "active-active",
+}
+_LINKS = {
+    Link.BACKUP: "backups, no live link",
+    Link.SUPERCLUSTER_MIRROR: "super-cluster of two regions, mirrors",
+    Link.SUPERCLUSTER_MIRROR_WITNESS: "super-cluster with a vote in a third region, mirrors",
+    Link.LEAFNODE_MIRROR: "independent clusters, cross-region mirrors over a leaf link",
+    Link.STRETCH: "one cluster stretched over three regions",
+    Link.SOURCED: "independent clusters, streams that source each other",
+    Link.MANAGED: "managed NATS",
+}
+
+
+def document(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
+    provider = provider_of(inputs.evaluation)
+    compared = rows(inputs.evaluation)
+    chosen, recommendation = inputs.chosen, inputs.evaluation.recommendation
+    return render(
+        "multi-region-evaluation.md.j2",
+        system=inputs.system,
+        evaluation=inputs.evaluation,
+        made_of=sources.of_all("every figure of the strategies", _all(inputs, provider)),
+        years=f"{inputs.evaluation.years:,}",
+        provider=provider,
+        answer=answer(inputs.evaluation, provider),
+        strategy=code(chosen.strategy.id),
+        broken=[code(outcome.contract.name) for outcome in chosen.breached],
+        excluded=chosen.excluded,
+        reasons=recommendation.reasons,
+        firmness=_firmness(inputs),
+        providers=_providers(inputs),
+        patterns=_patterns(inputs, compared, provider, sources),
+        links=_links(inputs, compared, provider, sources),
+        strategies=_strategies(compared, provider, sources),
+        pareto=PARETO if charts_svg.pareto(compared, provider) else "",
+        recovery=RECOVERY if _recovery(inputs) else "",
+        effort=EFFORT if charts_svg.effort(compared) else "",
+        latency=_latency(compared, sources),
+        complexity=_complexity(compared, inputs.evaluation.assessments[0], sources),
+        claims=_claims(inputs, sources),
+        needs=_needs(chosen, sources),
+        blockers=other_blockers(inputs.evaluation),
+        flips=_flips(inputs),
+        doubts=_doubts(inputs),
+        tracks=_tracks(inputs),
+        legend=legend(),
+        sources=sources.table(),
+        targets=sources.targets(),
+    )
+
+
+def charts(inputs: Inputs) -> Mapping[str, str]:
+    """The pictures that the document shows, by name; those that cannot be drawn are left out."""
+    compared = rows(inputs.evaluation)
+    drawn = {
+        PARETO: charts_svg.pareto(compared, provider_of(inputs.evaluation)),
+        RECOVERY: _recovery(inputs),
+        EFFORT: charts_svg.effort(compared),
+    }
+    return {name: svg for name, svg in drawn.items() if svg}
+
+
+def _recovery(inputs: Inputs) -> str:
+    outcome = inputs.chosen.outcome(Subject.API)
+    return charts_svg.recovery(inputs.chosen, outcome.contract.rto_s if outcome else None)
+
+
+def _firmness(inputs: Inputs) -> Md:
+    found = inputs.evaluation.recommendation
+    return Md(
+        f"{percent(found.stability)} of draws of all assumptions lead to it, {percent(found.pattern_stability)} to the "
+        f"same pattern; {text(firmness(found.stability))}"
+    )
+
+
+def _all(inputs: Inputs, provider: str) -> Iterator[Estimate]:
+    for a in inputs.evaluation.assessments:
+        yield from (a.monthly_usd[provider], a.owning_usd, a.expected_loss_usd, a.complexity.hours_per_month)
+        for outcome in a.outcomes:
+            yield from (outcome.rto, outcome.rpo)
+
+
+def _providers(inputs: Inputs) -> Md:
+    found = inputs.evaluation.recommendation.by_provider
+    if len(set(found.values())) == 1:
+        return Md(f"The same strategy comes out at the list prices of {', '.join(found)}.")
+    return Md("; ".join(f"{provider}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
+
+
+def best(compared: tuple[Row, ...], provider: str) -> Row:
+    """As the recommendation is made: what excludes, then breached contracts, then the cost of owning."""
+    del provider
+    return min(compared, key=lambda row: (*_fit(row.assessment), not row.recommended, row.assessment.owning_usd.mean))
+
+
+def _fit(assessment: Assessment) -> tuple[bool, int]:
+    return bool(assessment.excluded), len(assessment.breached)
+
+
+def _patterns(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+    shown = []
+    for pattern in Pattern:
+        mine = tuple(row for row in compared if row.assessment.strategy.pattern is pattern)
+        if mine:
+            shown.append((pattern, best(mine, provider)))
+    body = [
+        (
+            strong(_PATTERNS[pattern]) if row.recommended else _PATTERNS[pattern],
+            code(row.id),
+            *_figures(row, provider, sources),
+        )
+        for pattern, row in shown
+    ]
+    return table(("Pattern", "Its best strategy", *_FIGURES), body)
+
+
+_FIGURES = ("API RTO", "NATS RPO", "Contracts", "Down, min/year\t", "USD/month\t", "USD/year to own\t")
+
+
+def _figures(row: Row, provider: str, sources: Sources) -> tuple[object, ...]:
+    a = row.assessment
+    api, nats = a.outcome(Subject.API), a.outcome(Subject.NATS)
+    return (
+        sources.value(api.rto, row.api_rto.text) if api and row.api_rto else "–",
+        sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
+        contracts_told(row),
+        Md(f"~{number(row.downtime.order)}"),
+        sources.value(a.monthly_usd[provider], row.monthly[provider].text),
+        sources.value(a.owning_usd, row.owning.text),
+    )
+
+
+def contracts_told(row: Row) -> str:
+    promised = sum(outcome.promised for outcome in row.assessment.outcomes)
+    if not promised:
+        return "none written"
+    broken = len(row.assessment.breached)
+    if row.assessment.excluded:
+        return f"excluded, {broken} of {promised} breached"
+    return f"{broken} of {promised} breached" if broken else f"unproven, {percent(row.chance or 0.0)}"
+
+
+def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+    body = []
+    for link, name in _LINKS.items():
+        mine = tuple(row for row in compared if row.assessment.strategy.link is link)
+        if not mine:
+            continue
+        row = best(mine, provider)
+        a, nats = row.assessment, row.assessment.outcome(Subject.NATS)
+        body.append(
+            (
+                strong(name) if row.recommended else name,
+                sources.figure(nats.rto) if nats else "–",
+                sources.figure(nats.rpo) if nats else "–",
+                sources.figure(a.latency.publish_p50_ms),
+                str(len(a.deployment.sites)),
+                f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}",
+                f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
+                "no" if a.unprepared else "yes",
+                contracts_told(row),
+                code(row.id),
+            )
+        )
+    head = ("NATS option", "Streams back", "Streams lose", "Publish p50", "Regions\t", "By hand / final\t")
+    return table((*head, "Fatal / high\t", "Promotes on today's version", "Contracts", "Shown for"), body)
+
+
+def _strategies(compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+    body = [
+        (
+            str(row.number),
+            strong(code(row.id)) if row.recommended else code(row.id),
+            "◆" if row.front else "",
+            *_figures(row, provider, sources),
+        )
+        for row in compared
+    ]
+    return table(("#\t", "Strategy", "Front", *_FIGURES), body)
+
+
+def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
+    seen: dict[tuple[str, ...], list[Row]] = {}
+    for row in compared:
+        figures = row.assessment.latency
+        key = tuple(
+            sources.figure(one)
+            for one in (figures.user_p50_ms, figures.user_p99_ms, figures.publish_p50_ms, figures.publish_p99_ms)
+        )
+        seen.setdefault(key, []).append(row)
+    body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in seen.items()]
+    return table(("Strategies", "Users p50", "Users p99", "Publish p50", "Publish p99"), body)
+
+
+def _complexity(compared: tuple[Row, ...], today: Assessment, sources: Sources) -> Md:
+    body = []
+    for row in compared:
+        a, effort = row.assessment, row.assessment.complexity
+        fewer = len(today.breached) - len(a.breached)
+        body.append(
+            (
+                str(row.number),
+                strong(code(row.id)) if row.recommended else code(row.id),
+                str(effort.component_regions),
+                str(effort.cross_region_links),
+                str(effort.manual_steps),
+                str(effort.irreversible_steps),
+                sources.value(effort.hours_per_month, row.hours.text),
+                str(effort.open_hazards),
+                str(fewer),
+                sources.value(a.expected_loss_usd, figure(a.expected_loss_usd).text),
+            )
+        )
+    head = (
+        "#\t",
+        "Strategy",
+        "Components in regions\t",
+        "Links\t",
+        "By hand\t",
+        "Final\t",
+        "Hours a month",
+        "Hazards\t",
+    )
+    return table((*head, "Contracts won\t", "Expected loss a year\t"), body)
+
+
+def _claims(inputs: Inputs, sources: Sources) -> Md:
+    found = claims(inputs, sources)
+    if not found:
+        return Md("")
+    return table(("Claim", "Outcome", "Because"), [(one.claim, one.outcome, one.because) for one in found])
+
+
+def _needs(chosen: Assessment, sources: Sources) -> Md:
+    body = [
+        (need.what, need.why, need.without, sources.figure(need.hours, span=True))
+        for need in chosen.deployment.requirements
+    ]
+    return table(("Do this first", "Because", "Without it", "Hours, once"), body) if body else Md("")
+
+
+def _flips(inputs: Inputs) -> Md:
+    body = [
+        (
+            flip.name,
+            f"{number(flip.today)} {flip.unit}",
+            f"{'above' if flip.threshold > flip.today else 'below'} {number(flip.threshold)} {flip.unit}",
+            code(flip.to.id),
+        )
+        for flip in inputs.evaluation.recommendation.flips
+    ]
+    return table(("Assumption", "Taken", "Changes the choice", "To"), body) if body else Md("")
+
+
+def _doubts(inputs: Inputs) -> Md:
+    body = [
+        (one.name, percent(min(one.index, 1.0)), one.settle or "not known how", one.source)
+        for one in inputs.evaluation.recommendation.influences
+    ]
+    return table(("Assumption", "Share of the doubt\t", "Measure this", "Taken from"), body) if body else Md("")
+
+
+def _tracks(inputs: Inputs) -> Md:
+    found = inputs.evaluation.recommendation.follow_ups
+    body = [(one.track, strong("open") if one.holds else "closed", one.condition, one.what) for one in found]
+    return table(("Track", "Now", "Opens when", "What it is"), body) if body else Md("")
