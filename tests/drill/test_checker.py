@@ -332,6 +332,13 @@ def test_a_bucket_rolled_back_lost_what_came_after(
     assert _ids(made, findings.marks.resurrected) == _named(made, back)
 
 
+def test_a_value_acknowledged_at_the_instant_of_the_next_intent_may_be_the_last(make: Maker, copy_of: Copier) -> None:
+    made = make([W(1, 5, 3, stream=2), W(5, 9, 7, stream=2), W(6, 10, 8, stream=2)])
+    bucket = copy_of(made.identities[:1], "KV_c")
+    findings = check(made.history, Finals([bucket, *_others(copy_of, "EVENTS", "OTHER")]))
+    assert _ids(made, findings.marks.fate == Fate.ACKNOWLEDGED_LOST) == _named(made, [2])
+
+
 def test_an_overwritten_key_lost_its_last_good_value(make: Maker, copy_of: Copier) -> None:
     found = [W(1, 3, 2, stream=2), W(4, 6, 5, stream=2), W(7, 9, 8, stream=2, purpose=Purpose.WRONG)]
     made = make(found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from secondsite.drill.finals import Copy
 from secondsite.drill.findings import Phantom
 from secondsite.drill.history import History
-from secondsite.drill.record import NEVER, STRAY
+from secondsite.drill.record import STRAY
 
 _MOST_PHANTOMS = 20
 
@@ -66,8 +66,8 @@ def reordered(history: History, order: NDArray[np.int64]) -> NDArray[np.int64]:
     latest = np.searchsorted(times, history.intent_ns[by_key], side="left")
     latest += group
     np.maximum.accumulate(latest, out=latest)
-    promised = history.ack_ns[by_key]
-    bound = np.searchsorted(times, promised, side="right")
+    # Beyond every rank for what was never acknowledged.
+    bound = np.searchsorted(times, history.ack_ns[by_key], side="right")
     bound += group
-    behind: NDArray[np.int64] = by_key[(latest >= bound) & (promised != NEVER)]
+    behind: NDArray[np.int64] = by_key[latest >= bound]
     return behind

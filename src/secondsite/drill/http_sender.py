@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -42,7 +43,10 @@ class HttpSender:
         )
 
     async def open(self) -> None:
-        """Nothing to do: a user connects when it first has something to say."""
+        """Every user resolves the name: what loading a DNS library takes is not the first requests' time."""
+        for user in self._users:
+            with suppress(MachineError):
+                await user.name.addresses()
 
     async def send(self, message: Message, user: int) -> Answer:
         mine = self._users[user % len(self._users)]
