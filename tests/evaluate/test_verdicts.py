@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.figures import Figures
 from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import Assessor, Auditor, Planned, plan
 from secondsite.evaluate.bill import CostItem
@@ -23,7 +24,7 @@ from secondsite.evaluate.years import YEAR_S, YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.deployment import Deployment, Requirement, Site, SiteRole
 from secondsite.model.economics import Economics
-from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed, unbounded
+from secondsite.model.estimate import Estimate, Fixed, Provenance, Quantiles, fixed, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
@@ -175,6 +176,44 @@ def test_lost_writes_are_rates_times_losses(assessor: Assessor, catalogue: Catal
     mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
     seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes)
     assert found == pytest.approx(seconds * naked.load.mean_per_s)
+
+
+def test_two_serving_sites_share_what_is_lost(assessor: Assessor, catalogue: Catalogue, system: System) -> None:
+    """Each loses half of the writes: twice the region losses at half, once the operators' mistakes at half."""
+    naked = evolve(system, services=tuple(evolve(s, ack_buffer=None) for s in system.services))
+    both = plan(Strategy.parse(ACTIVE), naked, catalogue)
+    uncopied = evolve(both, deployment=evolve(both.deployment, copies=()))
+    found = Assessor(naked, catalogue, 1, assessor.auditor).lost_writes(uncopied)
+    rows, kept = catalogue.figures, 168 * 3600.0
+    regional = rows["fault.region.rate"].mean + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean
+    mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
+    seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes / 2)
+    assert found == pytest.approx(seconds * naked.load.mean_per_s)
+
+
+def test_a_buffer_loses_writes_with_every_process(assessor: Assessor, catalogue: Catalogue, system: System) -> None:
+    def lost(rate: float) -> float:
+        rows = catalogue.figures
+        row = evolve(rows["fault.process.rate"], distribution=Fixed(rate))
+        table = evolve(catalogue, figures=Figures({**rows.by_name, row.name: row}))
+        return Assessor(system, table, 1, assessor.auditor).lost_writes(plan(BASELINE, system, table))
+
+    each = catalogue.figures["buffer.share"].mean * catalogue.figures["onset.duration"].mean
+    assert lost(12.0) - lost(0.0) == pytest.approx(12 * each * system.load.mean_per_s, rel=0.1)
+
+
+def test_hazards_are_looked_for_in_the_way_back_too(assessor: Assessor, catalogue: Catalogue) -> None:
+    seen: list[tuple[Procedure, ...]] = []
+
+    def listening(_: System, __: Deployment, procedures: tuple[Procedure, ...]) -> tuple[Hazard, ...]:
+        seen.append(procedures)
+        return ()
+
+    auditing = Assessor(assessor.system, catalogue, 1, listening)
+    for strategy in (WARM, BASELINE):
+        auditing.assess(plan(strategy, assessor.system, catalogue), _years(1.0))
+    assert [any(p.name.startswith("failback") for p in procedures) for procedures in seen] == [True, False]
+    assert [len(procedures) for procedures in seen] == [len(Fault) + 1, len(Fault)]
 
 
 def test_messages_at_risk_are_rpo_times_rate_and_at_most_all(assessed: Assessment, assessor: Assessor) -> None:
