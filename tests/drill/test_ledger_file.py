@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,15 @@ def test_a_killed_client_goes_on_behind_what_it_left(tmp_path: Path) -> None:
     history = read_history([path])
     assert len(history) == 4
     assert np.count_nonzero(history.acknowledged) == 2
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = iter(range(10**18, 0, -(10**15)))
+    monkeypatch.setattr(time, "time_ns", lambda: next(jumps))
+    _written(tmp_path / "c.ledger")
+    history = read_history([tmp_path / "c.ledger"])
+    assert (np.diff(history.intent_ns) > 0).all()
+    assert ((history.ack_ns - history.intent_ns) < 10**9).all()
 
 
 def test_a_ledger_is_never_overwritten(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class ClientConfig:
 
     Open loop: ``rate_per_s`` arrivals, come what may, each with one of ``keys`` keys of one of ``streams``; an
     arrival that finds ``max_in_flight`` under way is withheld, counted and never made up for. ``retries`` follow
-    every outcome that is not an acknowledgement, with the same message id, ``retry_pause_s`` apart. ``duration_s``
-    0: until SIGTERM. What is under way then has ``drain_s`` to end.
+    every outcome that is not an acknowledgement, with the same message id, after ``retry_pause_s`` and then twice
+    as long each time. ``duration_s`` 0: until SIGTERM. What is under way then has ``drain_s`` to end.
     """
 
     run: str

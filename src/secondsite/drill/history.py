@@ -1,5 +1,6 @@
 """The ledgers of a run as columns, one row per intent: what the checker and the clocks compute on.
 
+Times are monotonic: a wall clock that jumps changes nothing here.
 A row is found from an identity by arithmetic, never by search, so that ten million intents stay small and quick.
 Retries of a message are one intent; its acknowledgement is the first that came.
 """
@@ -20,7 +21,6 @@ from secondsite.model.errors import InputError
 _CLIENTS = 1 << 16
 _COLUMNS = {
     "intent_ns": "i8",
-    "wall_ns": "i8",
     "ack_ns": "i8",
     "stream_sequence": "u8",
     "key": "u4",
@@ -57,7 +57,6 @@ class History:
     base: NDArray[np.int64]
     counts: NDArray[np.int64]
     intent_ns: NDArray[np.int64]
-    wall_ns: NDArray[np.int64]
     ack_ns: NDArray[np.int64]
     stream_sequence: NDArray[np.uint64]
     key: NDArray[np.uint32]
@@ -150,7 +149,6 @@ def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: 
     for name in ("key", "payload_bytes", "stream"):
         mine[name][rows] = found[name]
     mine["intent_ns"][rows] = found["monotonic_ns"]
-    mine["wall_ns"][rows] = found["wall_ns"]
     mine["purpose"][rows] = found["status"]
 
 

@@ -48,7 +48,7 @@ def check_bucket(history: History, order: NDArray[np.int64], stream: int) -> Buc
     superseded = _latest(key_of, len(keys), intent_ns, good & (ack_ns != NEVER)) > ack_ns
     wrong_value = value_purpose == Purpose.WRONG
     survived = (last_of == mine) | np.where(wrong_value, superseded, rightly)
-    back = (purpose == Purpose.TOMBSTONE) & (ack_ns != NEVER) & ~survived & there & ~wrong_value
+    back = (purpose == Purpose.TOMBSTONE) & (ack_ns != NEVER) & ~survived & ~wrong_value
     acknowledged = ack_ns != NEVER
     return BucketMarks(last[last >= 0], mine[survived & (acknowledged | (last_of == mine))], mine[back])
 

@@ -101,7 +101,7 @@ class Client:
         message = self._message(stream, key, sequence)
         for attempt in range(config.retries + 1):
             if attempt:
-                await asyncio.sleep(config.retry_pause_s)
+                await asyncio.sleep(config.retry_pause_s * 2 ** (attempt - 1))
                 if self._stop.is_set():
                     return
                 self._ledger.retry(sequence, stream, key, config.payload_bytes, attempt)
