@@ -98,6 +98,16 @@ def test_the_baseline_is_acknowledged_with_the_ledger_on(tmp_path: Path) -> None
     asyncio.run(run())
 
 
+def test_a_client_that_is_ready_can_be_stopped_at_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with _api(tmp_path) as (supervisor, target):
+            load = Load(supervisor, share_out(_config(tmp_path, target, 100), 2))
+            await load.start()
+            assert [summary.stopped for summary in await load.stop()] == ["SIGTERM", "SIGTERM"]
+
+    asyncio.run(run())
+
+
 def test_a_killed_client_leaves_every_intent_that_it_sent(tmp_path: Path) -> None:
     async def run() -> None:
         async with _api(tmp_path) as (supervisor, target):

@@ -22,7 +22,7 @@ from secondsite.drill.record import Kind, Status
 from secondsite.drill.sending import Answer, Message
 from secondsite.drill.service_name import ServiceName
 from secondsite.drill.tally import Summary, read_summary
-from secondsite.drill.workload import Client
+from secondsite.drill.workload import Client, Stop
 from secondsite.lab.names import Found
 from secondsite.model.errors import InputError, MachineError
 
@@ -61,10 +61,10 @@ def _config(folder: Path, **more: Any) -> ClientConfig:
 def _run(config: ClientConfig, sender: Scripted, stop_after_s: float | None = None) -> Summary:
     async def run() -> Summary:
         with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
-            client = Client(config, ledger, sender)
+            stop = Stop()
             if stop_after_s is not None:
-                asyncio.get_running_loop().call_later(stop_after_s, client.stop, "test")
-            return await client.run()
+                asyncio.get_running_loop().call_later(stop_after_s, stop.ask, "test")
+            return await Client(config, ledger, sender, stop).run()
 
     return asyncio.run(run())
 

@@ -17,6 +17,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from attrs import define, field
+
 from secondsite.drill.client_config import ClientConfig, HttpTarget, load_config
 from secondsite.drill.ledger import Ledger, LedgerHeader
 from secondsite.drill.record import endpoint
@@ -27,26 +29,35 @@ from secondsite.model.errors import MachineError, SecondsiteError
 _LONGEST_SLEEP_S = 0.1
 
 
+@define
+class Stop:
+    """Asked for once; the first reason stays. It can be asked for before there is a client."""
+
+    event: asyncio.Event = field(factory=asyncio.Event)
+    why: str = ""
+
+    def ask(self, why: str) -> None:
+        self.why = self.why or why
+        self.event.set()
+
+
 class Client:
     """``sender`` is what tests replace."""
 
-    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender) -> None:
+    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: Stop) -> None:
         self._config, self._ledger, self._sender = config, ledger, sender
         self._random = random.Random(f"{config.seed}/{config.client}")
-        self._stop = asyncio.Event()
-        self._stopped = ""
+        self._stop = stop
         self._under_way: set[asyncio.Task[None]] = set()
         self._fatal: MachineError | None = None
         self.tally = Tally()
 
-    def stop(self, why: str) -> None:
-        self._stopped = self._stopped or why
-        self._stop.set()
-
     async def run(self) -> Summary:
         """Raises MachineError when the ledger could not be written."""
         opening = asyncio.ensure_future(self._sender.open())
-        await asyncio.wait({opening, asyncio.ensure_future(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {opening, asyncio.ensure_future(self._stop.event.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
         begin = time.monotonic()
         if opening.done():
             opening.result()
@@ -57,19 +68,19 @@ class Client:
         await self._sender.close()
         if self._fatal:
             raise self._fatal
-        return self.tally.summary(self._config.client, seconds, unfinished, self._stopped)
+        return self.tally.summary(self._config.client, seconds, unfinished, self._stop.why)
 
     async def _arrivals(self) -> None:
         """Due times come from the start and the rate alone: a late one delays none after it."""
         begin, rate = time.monotonic(), self._config.rate_per_s
-        while not self._stop.is_set():
+        while not self._stop.event.is_set():
             due_s = self.tally.arrivals / rate
             wait_s = begin + due_s - time.monotonic()
             await asyncio.sleep(min(max(wait_s, 0.0), _LONGEST_SLEEP_S))
             if wait_s > 0:
                 continue
             if self._config.duration_s and due_s >= self._config.duration_s:
-                self.stop("duration")
+                self._stop.ask("duration")
             else:
                 self.tally.late_s = max(self.tally.late_s, -wait_s)
                 self._arrive()
@@ -89,7 +100,7 @@ class Client:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, MachineError):
             self._fatal = self._fatal or error
-            self.stop("ledger")
+            self._stop.ask("ledger")
         elif error is not None:
             raise error
 
@@ -102,7 +113,7 @@ class Client:
         for attempt in range(config.retries + 1):
             if attempt:
                 await asyncio.sleep(config.retry_pause_s * 2 ** (attempt - 1))
-                if self._stop.is_set():
+                if self._stop.event.is_set():
                     return
                 self._ledger.retry(sequence, stream, key, config.payload_bytes, attempt)
             begin = time.monotonic()
@@ -152,12 +163,13 @@ def sender_of(config: ClientConfig) -> Sender:
 
 
 async def run_client(config: ClientConfig) -> Summary:
+    """The ledger's file says that the process is ready: from then on a SIGTERM ends it in good order."""
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask, number.name)
+    sender = sender_of(config)
     with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
-        client = Client(config, ledger, sender_of(config))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, client.stop, number.name)
-        summary = await client.run()
+        summary = await Client(config, ledger, sender, stop).run()
     summary.save(config.summary)
     return summary
 
