@@ -34,6 +34,13 @@ async def create_streams(deployment: Deployment, urls: Mapping[str, str], within
         await together(_create_in(urls[region], mine[region], deadline) for region in sorted(regions))
 
 
+async def wait_for_jetstream(urls: str, within_s: float) -> None:
+    """Until there is a meta leader and it answers."""
+    deadline = time.monotonic() + within_s
+    async with connect(parse_addresses(urls), ConnectOptions(timeout_s=5.0)) as connection:
+        await _retry(JetStream(connection), "STREAM.NAMES", {}, deadline)
+
+
 async def _create_in(urls: str, streams: list[tuple[NatsCluster, Stream]], deadline: float) -> None:
     async with connect(parse_addresses(urls), ConnectOptions(timeout_s=5.0)) as connection:
         jetstream = JetStream(connection)

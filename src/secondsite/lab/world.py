@@ -28,7 +28,7 @@ from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
 from secondsite.lab.services import S3, Services
-from secondsite.lab.streams import create_streams
+from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
 from secondsite.model.deployment import Deployment
@@ -174,6 +174,14 @@ class Lab:
             self.services = evolve(self.services, urls={**self.services.urls, region: self.nats_urls(region)})
         specs = self.fleet.specs(frozenset({region}))
         await self.supervisor.start(*(spec for spec in specs if not self.supervisor.alive(spec.name)))
+        await self.answers(region)
+
+    async def answers(self, region: str, within_s: float = 30.0) -> None:
+        """Returns when JetStream answers in the region; raises MachineError where it does not within that time.
+
+        A server that listens has no leader yet; a region that lost its quorum never gets one.
+        """
+        await wait_for_jetstream(self.nats_url(self._region(region)), within_s)
 
     # --- services
 
