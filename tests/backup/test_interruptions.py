@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,13 @@ def test_a_killed_backup_is_no_backup(start: Any, store: Store, tmp_path: Path) 
 
     run(load())
     killed, saved = 0, tmp_path / "backups"
+
+    def more(before: int) -> bool:
+        return len(list(saved.glob("*/streams/BIG"))) > before
+
     for _ in range(4):
         process = begin("backup", "--nats", server.url, "--to", url)
-        if caught(process, lambda before=killed: len(list(saved.glob("*/streams/BIG"))) > before):
+        if caught(process, partial(more, killed)):
             killed += 1
     inventory = run(take_inventory(store))
     assert killed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -60,11 +60,6 @@ class DigestProcess:
         with suppress(BrokenPipeError, ConnectionResetError):  # finish() says what happened
             stdin.write(piece)
             await stdin.drain()
-
-    async def tee(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            await self.feed(piece)
-            yield piece
 
     async def finish(self) -> Digested:
         """Raises DigestError."""

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from secondsite.backup.codec import Keys
-from secondsite.backup.digesting import Digested, DigestError
+from secondsite.backup.digesting import Digested
 from secondsite.backup.manifest import Manifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
 from secondsite.backup.progress import Progress
@@ -182,23 +182,20 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
 
 
 async def _restore(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> Outcome:
-    work, begin, notes = task.work, time.monotonic(), []
-    sent = task.there
-    if not sent:
+    work, begin = task.work, time.monotonic()
+    notes: list[str] = []
+    if not task.there:
         if task.read_first:
             await reader.diagnose(work.stream.archive)
         if task.replace:
             await _delete(jetstream, work.target)
-        try:
-            sent = await transfer(jetstream, reader, work, progress)
-        except DigestError as error:
-            notes.append(f"the archive could not be read for a digest: {error}")
+        await transfer(jetstream, reader, work, progress)
     transferred = time.monotonic()
+    proof, sent = await prove(jetstream, reader, work, task.there)
     count, missing = await missing_consumers(jetstream, work, sent)
     if missing and (made := await recreate(jetstream, work, missing)):
         notes.append(f"recreated from their positions, as the archive lacked them: {', '.join(made)}")
         count, missing = await missing_consumers(jetstream, work, sent)
-    proof = await prove(jetstream, reader, work, sent)
     notes += await _unmark(jetstream, work)
     progress.end(work.target)
     if work.final.get("subjects") != work.backup["config"].get("subjects"):

@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.backup.archive import NATSARC_FILE
-from secondsite.backup.digest import Digest, width_for
+from secondsite.backup.digest import width_for
 from secondsite.backup.digesting import Digested, DigestError, DigestProcess
 from secondsite.backup.manifest import StreamBackup
 from secondsite.backup.objects import Reader
@@ -82,19 +83,12 @@ async def digest_backup(reader: Reader, work: Work) -> Digested:
         return await process.finish()
 
 
-async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> Digested | None:
-    """Send the archive; the stream bears its mark. The digest of what was sent, where it was asked for."""
-    stream = work.stream
-    progress.begin(work.target, stream.bytes)
-    pieces = reader.plain(stream.archive, stream.codecs)
+async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
+    """Send the archive; the stream bears its mark. Raises BrokenObjectError, RefusedError or RestoreCutError."""
+    progress.begin(work.target, work.stream.bytes)
+    pieces = reader.plain(work.stream.archive, work.stream.codecs)
     config = marked(work.final, reader.manifest.id)
-    if not (work.prove and work.readable):
-        await restore_stream(jetstream, config, work.backup["state"], _metered(pieces, work.target, progress))
-        return None
-    async with DigestProcess(work.width) as process:
-        told = _metered(process.tee(pieces), work.target, progress)
-        await restore_stream(jetstream, config, work.backup["state"], told)
-        return await process.finish()
+    await restore_stream(jetstream, config, work.backup["state"], _metered(pieces, work.target, progress))
 
 
 async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) -> AsyncIterator[bytes]:
@@ -106,37 +100,40 @@ async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) 
             yield piece
 
 
-async def prove(jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None) -> Proof:
-    """Compare what the server holds with what was backed up."""
-    state = (await jetstream.ask(f"STREAM.INFO.{work.target}"))["state"]
+async def prove(
+    jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None
+) -> tuple[Proof, Digested | None]:
+    """Compare what the server holds with the archive, both read for it, at once; ``sent`` saves the archive's part.
+
+    After the transfer and not during it: a service that waits for its stream does not wait for the proof.
+    """
+    if not (work.prove and work.readable):
+        return await _by_count(jetstream, work), None
+    reading = digest_stream(jetstream, work.target, work.width, work.stream.last_seq)
+    try:
+        found, saved = await asyncio.gather(reading, _known(sent) if sent else digest_backup(reader, work))
+    except DigestError as error:
+        return evolve(await _by_count(jetstream, work), why=f"the messages could not be read: {error}"), None
+    if found == saved.digest:
+        return equal(saved.digest, found), saved
+    archive = partial(reader.plain, work.stream.archive, work.stream.codecs)
+    return await explain(jetstream, work.final, saved.digest, found, archive), saved
+
+
+async def _known(digested: Digested) -> Digested:
+    return digested
+
+
+async def _by_count(jetstream: JetStream, work: Work) -> Proof:
+    """Without a digest nothing is proven."""
+    state, stream = (await jetstream.ask(f"STREAM.INFO.{work.target}"))["state"], work.stream
     counted = Proof("unproven", int(state["messages"]), int(state["first_seq"]), int(state["last_seq"]))
-    if sent is None:
-        return _by_count(work, counted)
-    found = await digest_stream(jetstream, work.target, work.width, _upto(work, sent.digest))
-    if found == sent.digest:
-        return equal(sent.digest, found)
-    return await explain(
-        jetstream,
-        work.final,
-        sent.digest,
-        found,
-        lambda: reader.plain(work.stream.archive, work.stream.codecs),
-    )
-
-
-def _upto(work: Work, digest: Digest) -> int:
-    return max(work.stream.last_seq, digest.last)
-
-
-def _by_count(work: Work, counted: Proof) -> Proof:
-    """Without a digest, only a difference is certain."""
-    stream = work.stream
     expected = (stream.messages, stream.first_seq, stream.last_seq)
     if expected == (counted.messages, counted.first_seq, counted.last_seq):
         why = "counts and sequences are the same; the messages were not compared"
     else:
         why = f"{stream.messages} messages {stream.first_seq}-{stream.last_seq} were counted when the backup began"
-    return Proof("unproven", counted.messages, counted.first_seq, counted.last_seq, why=why)
+    return evolve(counted, why=why)
 
 
 async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | None) -> tuple[int, tuple[str, ...]]:
