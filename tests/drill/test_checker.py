@@ -256,6 +256,21 @@ def test_a_purge_up_to_a_sequence_and_a_delete_of_one_reach_only_those(make: Mak
     assert _ids(made, findings.marks.resurrected) == _named(made, [1, 4])
 
 
+def test_a_buffered_write_may_have_been_purged_or_not(make: Maker, copy_of: Copier) -> None:
+    """Its sequence was never told, so a purge up to a sequence may have reached it."""
+    found = [W(1, 3, 2, status=Status.BUFFERED), W(4, 6, 5, stream_sequence=9), W(7, 9, 8, status=Status.BUFFERED)]
+    made = make(found, [E(20, Kind.PURGE, stream_sequence=5), E(21, Kind.PURGED, stream_sequence=5)])
+    findings = check(made.history, Finals([copy_of(made.identities[2:]), *_others(copy_of, "OTHER", "KV_c")]))
+    assert list(_fates(made, findings).values()) == [Fate.ERASED, Fate.ACKNOWLEDGED_LOST, Fate.ACKNOWLEDGED_PRESENT]
+    assert not findings.marks.resurrected.any()
+
+
+def test_what_was_purged_is_not_known_to_be_gone_from_a_copy_that_was_not_read(make: Maker, copy_of: Copier) -> None:
+    made = make([W(1, 3, 2)], [E(20, Kind.PURGE), E(21, Kind.PURGED)])
+    copies = [copy_of([]), copy_of([], place="east", complete=False), *_others(copy_of, "OTHER", "KV_c")]
+    assert list(_fates(made, check(made.history, Finals(copies))).values()) == [Fate.UNREAD]
+
+
 def test_a_message_in_another_stream_is_a_phantom_there_and_lost_here(make: Maker, copy_of: Copier) -> None:
     made = make([W(1, 3, 2)])
     findings = check(made.history, Finals([copy_of([]), copy_of(made.identities, "OTHER"), *_others(copy_of, "KV_c")]))
@@ -337,6 +352,13 @@ def test_a_value_acknowledged_at_the_instant_of_the_next_intent_may_be_the_last(
     bucket = copy_of(made.identities[:1], "KV_c")
     findings = check(made.history, Finals([bucket, *_others(copy_of, "EVENTS", "OTHER")]))
     assert _ids(made, findings.marks.fate == Fate.ACKNOWLEDGED_LOST) == _named(made, [2])
+
+
+def test_an_unacknowledged_value_is_present_while_it_is_the_last(make: Maker, copy_of: Copier) -> None:
+    made = make([W(1, None, 2, stream=2), W(1, 4, 3, key=1, stream=2), W(5, None, None, key=1, stream=2)])
+    bucket = copy_of(made.identities[:2], "KV_c")
+    fates = _fates(made, check(made.history, Finals([bucket, *_others(copy_of, "EVENTS", "OTHER")])))
+    assert list(fates.values()) == [Fate.INDETERMINATE_PRESENT, Fate.ACKNOWLEDGED_PRESENT, Fate.INDETERMINATE_ABSENT]
 
 
 def test_an_overwritten_key_lost_its_last_good_value(make: Maker, copy_of: Copier) -> None:

@@ -127,7 +127,7 @@ def _fates(history: History, seen: _Seen, removed: Erased) -> NDArray[np.uint8]:
     fate[wrong & ~present] = Fate.WRONG_ABSENT
     for number, stream in enumerate(history.streams):
         if stream.name in seen.unread:
-            fate[(history.stream == number) & ~present & (fate != Fate.ERASED)] = Fate.UNREAD
+            fate[(history.stream == number) & ~present] = Fate.UNREAD
     return fate
 
 
