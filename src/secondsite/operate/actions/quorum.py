@@ -6,6 +6,8 @@ unknown, and the answer to unknown is to look.
 
 from __future__ import annotations
 
+import asyncio
+
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
@@ -13,7 +15,7 @@ from secondsite.model.nats import parse_version
 from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.action import POLL_S, Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
 from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
@@ -101,37 +103,52 @@ class FreeSubjects:
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
-        freed = []
+        chosen = context.chosen(step)
         async with context.world.streams(region) as door:
-            for family in context.chosen(step):
-                copy = family.at(region)
-                if copy is None:
-                    raise failed(
-                        f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup"
-                    )
-                await until(context, lambda family=family, copy=copy: _freed(door, family, copy))  # type: ignore[misc]
-                freed.append(family.name)
-        return {"region": region, "freed": freed}
+            await asyncio.gather(*(self._free(context, door, family, region) for family in chosen))
+        return {"region": region, "freed": [family.name for family in chosen]}
+
+    async def _free(self, context: Context, door: StreamsDoor, family: Family, region: str) -> None:
+        copy = family.at(region)
+        if copy is None:
+            raise failed(f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup")
+        await until(context, lambda: _freed(context, door, family, copy))
 
 
-async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
-    """Whether no stream but the copy is assigned the subjects; asks for it where one is."""
-    others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
-    if not others:
+async def _freed(context: Context, door: StreamsDoor, family: Family, copy: Held) -> bool:
+    """Whether no stream but the copy is assigned the subjects; asks for it where one is.
+
+    The answer comes from the lost stream's own leader, so it never comes: what was asked is looked for meanwhile.
+    """
+    if not await _taken(door, family, copy):
         return True
-    if others - {family.origin.name}:
-        what = f"the subjects of {family.name} belong to {', '.join(sorted(others))}"
-        raise failed(what, "that is no lost origin: find out who made it, then resume")
     config = {**stream_config(family.origin.stream, family.origin.cluster), "subjects": [fenced_subject(family.origin)]}
+    asked = asyncio.ensure_future(door.update(config))
     try:
-        await door.update(config)
+        while not asked.done():
+            await context.world.clock.sleep(POLL_S)
+            if not await _taken(door, family, copy):
+                return True
+        await asked
     except RefusedError as refused:
         if refused.code == STREAM_NOT_FOUND:
             return True
         raise
     except MachineError:
         return False
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
     return False
+
+
+async def _taken(door: StreamsDoor, family: Family, copy: Held) -> bool:
+    """Whether the lost origin still holds a subject of its family; nobody else may."""
+    others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
+    if others - {family.origin.name}:
+        what = f"the subjects of {family.name} belong to {', '.join(sorted(others))}"
+        raise failed(what, "that is no lost origin: find out who made it, then resume")
+    return bool(others)
 
 
 @frozen
