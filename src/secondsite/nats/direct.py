@@ -1,0 +1,59 @@
+"""Reads a stream from end to end by direct gets: the one way that also works where the meta group has no leader.
+
+A replica that lags may not have a message yet that its leader has: whoever needs all of them counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from nats.aio.msg import Msg
+
+from nats import errors
+from secondsite.model.errors import MachineError
+from secondsite.nats.jetstream import JetStream
+from secondsite.nats.streams import Stored
+
+_WINDOW = 128
+_NOT_FOUND = "404"
+_OWN = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence")
+
+
+async def direct_messages(jetstream: JetStream, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+    """All that is there between two sequences, both included, in their order; raises MachineError."""
+    for begin in range(first, last + 1, _WINDOW):
+        end = min(begin + _WINDOW, last + 1)
+        found = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
+        for message in found:
+            if message is not None:
+                yield message
+
+
+async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: float = 5.0) -> Stored | None:
+    subject = f"{jetstream.prefix}.DIRECT.GET.{stream}"
+    try:
+        answer = await jetstream.connection.client.request(
+            subject, json.dumps({"seq": sequence}).encode(), timeout=timeout_s
+        )
+    except errors.NoRespondersError:
+        what = f"nobody answers on {subject}"
+        raise MachineError.at(jetstream.shown, what, "allow direct gets on the stream, and see its replicas") from None
+    except (TimeoutError, errors.TimeoutError):
+        what = f"no answer to {subject} within {timeout_s:g} s"
+        raise MachineError.at(jetstream.shown, what, "check that the stream has a replica that runs") from None
+    except (errors.Error, OSError) as error:
+        what = f"the connection failed during {subject} ({type(error).__name__})"
+        raise MachineError.at(jetstream.shown, what, "look at the server's log") from None
+    return _stored(answer)
+
+
+def _stored(answer: Msg) -> Stored | None:
+    headers = answer.headers or {}
+    if headers.get("Status") == _NOT_FOUND:
+        return None
+    own = {key: value for key, value in headers.items() if key not in _OWN}
+    return Stored(
+        int(headers["Nats-Sequence"]), headers["Nats-Subject"], own, answer.data, headers.get("Nats-Time-Stamp", "")
+    )
