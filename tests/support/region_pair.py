@@ -209,6 +209,15 @@ async def create(pair: Pair, deployment: Deployment) -> None:
     await synchronised(pair, deployment)
 
 
+async def linked(pair: Pair) -> None:
+    """Until the leaf link is there."""
+    deadline = time.monotonic() + 20
+    async with door(pair, AWAY) as away:
+        while not await away.reaches(HOME):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
 async def synchronised(pair: Pair, deployment: Deployment) -> None:
     """Until every mirror heard from its origin and has all that it has."""
     deadline = time.monotonic() + 20

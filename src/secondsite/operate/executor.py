@@ -62,6 +62,11 @@ class Outcome:
     def finished(self) -> bool:
         return not self.problems and all(record.state is State.DONE for record in self.steps.values())
 
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong, rather than waits for somebody."""
+        return any(record.state is State.FAILED for record in self.steps.values())
+
 
 async def execute(
     procedure: Procedure,

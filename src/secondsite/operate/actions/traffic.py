@@ -43,9 +43,8 @@ class ChangeTraffic:
 
         async def changed() -> bool:
             now = await dns.authoritative()
-            if weighted:
-                return bool(now) and not any(set(found) & set(gone) for found in now.values())
-            if _all_answer(now, wanted):
+            left_out = weighted and bool(now) and not any(set(found) & set(gone) for found in now.values())
+            if left_out or _all_answer(now, wanted):
                 return True
             await self._change(dns, wanted)
             return False

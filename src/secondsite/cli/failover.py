@@ -1,0 +1,7 @@
+"""``secondsite failover``: plan, run, resume and status of the procedure that the drills rehearse."""
+
+from __future__ import annotations
+
+from secondsite.cli.operating import Direction, make_app
+
+app = make_app(Direction.OVER, "Move to the other region, by the procedure of the strategy.")

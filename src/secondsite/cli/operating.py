@@ -1,0 +1,229 @@
+"""What `failover` and `failback` share: where everything is, and the four verbs of a procedure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import evolve, frozen
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeFloat, PositiveFloat
+
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.stores import Flag, open_store, option, print_json
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+
+if TYPE_CHECKING:
+    from secondsite.model.deployment import Deployment
+    from secondsite.model.procedure import Procedure
+    from secondsite.nats.place import NatsPlace
+    from secondsite.operate.live import LiveWorld
+
+Several = Parameter(negative="")
+
+
+class Direction(StrEnum):
+    OVER = "failover"
+    BACK = "failback"
+
+
+@frozen
+class What:
+    """Which procedure of which system."""
+
+    file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
+    strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror"
+    fault: Annotated[str, option("What happened: region, gray, control-plane, … (failover only).")] = "region"
+    allow: Annotated[tuple[str, ...], option("Lift a guard of the plan, by its id. May be repeated.", negative="")] = ()
+
+
+@frozen
+class Where:
+    """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
+
+    nats: Annotated[tuple[str, ...], option("REGION=nats://host:4222, once for each region.", negative="")] = ()
+    system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
+    reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
+    path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
+    from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
+    done: Annotated[tuple[str, ...], option("STEP=NAME: who did by hand what waits for it.", negative="")] = ()
+    command: Annotated[tuple[str, ...], option("STEP-or-VERB=COMMAND instead of by hand.", negative="")] = ()
+
+
+@frozen
+class Who:
+    who: Annotated[str, option("Who declares this.")] = ""
+    why: Annotated[str, option("Why.")] = ""
+    fault_at: Annotated[NonNegativeFloat, option("When the fault was, in seconds since the epoch, if known.")] = 0.0
+
+
+WHAT, WHERE, WHO = What(), Where(), Who()
+Approve = Annotated[str, option("The hash of the plan that may do what cannot be undone.")]
+JournalPath = Annotated[Path | None, option("Where the journal is; beside the system file otherwise.")]
+Chosen = Annotated[What, Parameter(name="*")]
+Placed = Annotated[Where, Parameter(name="*")]
+Declared = Annotated[Who, Parameter(name="*")]
+
+
+def make_app(direction: Direction, text: str) -> App:
+    """The four verbs for one direction."""
+    app = App(name=str(direction), help=text)
+
+    @app.command
+    def plan(*, what: Chosen = WHAT, where: Placed = WHERE, who: Declared = WHO, json: Flag = False) -> int:
+        """Show each step, what it would change now, and what forbids it. Changes nothing."""
+        return _plan(direction, what, where, who, machine=json)
+
+    @app.command
+    def run(
+        *,
+        what: Chosen = WHAT,
+        where: Placed = WHERE,
+        who: Declared = WHO,
+        approve: Approve = "",
+        journal: JournalPath = None,
+        json: Flag = False,
+    ) -> int:
+        """Carry the procedure out. A plan that changed since it was approved is refused."""
+        path = _journal_path(direction, what, journal)
+        if path.exists() and path.stat().st_size:
+            remedy = f"go on with `secondsite {direction} resume`, or name another: --journal PATH"
+            raise InputError.at(str(path), "a run has begun with this journal", remedy)
+        return _run(direction, what, where, who, approve, path, machine=json)
+
+    @app.command
+    def resume(
+        *,
+        what: Chosen = WHAT,
+        where: Placed = WHERE,
+        who: Declared = WHO,
+        approve: Approve = "",
+        journal: JournalPath = None,
+        json: Flag = False,
+    ) -> int:
+        """Go on where a run stopped, failed or was killed."""
+        path = _journal_path(direction, what, journal)
+        if not path.exists():
+            raise InputError.at(str(path), "there is no run to resume", f"begin one: secondsite {direction} run")
+        return _run(direction, what, where, who, approve, path, machine=json)
+
+    @app.command
+    def status(*, file: Path = SYSTEM_FILE, journal: JournalPath = None, json: Flag = False) -> int:
+        """How far a run is, by its journal. May be asked while it runs."""
+        return _status(_journal_path(direction, What(file=file), journal), machine=json)
+
+    return app
+
+
+def _plan(direction: Direction, what: What, where: Where, who: Who, *, machine: bool) -> int:
+    from secondsite.operate.plan import make_plan, plan_json
+    from secondsite.publish.operation_text import plan_text
+
+    deployment, procedure = _procedure(direction, what)
+    world = _world(where, who)
+    found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
+    print_json(plan_json(found)) if machine else print(plan_text(found))
+    return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
+
+
+def _run(direction: Direction, what: What, where: Where, who: Who, approve: str, path: Path, *, machine: bool) -> int:
+    import sys
+
+    from secondsite.operate.executor import Options, Outcome, Told, execute
+    from secondsite.operate.journal import Journal
+    from secondsite.publish.operation_text import outcome_json, outcome_text, told_line
+
+    deployment, procedure = _procedure(direction, what)
+    world = _world(where, who)
+
+    def tell(told: Told) -> None:
+        if not machine:
+            print(told_line(told), file=sys.stderr, flush=True)
+
+    async def work() -> Outcome:
+        with Journal(path, world.clock) as journal:
+            options = Options(approved=approve, allowed=frozenset(what.allow))
+            return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+
+    outcome = asyncio.run(work())
+    print_json(outcome_json(procedure.name, outcome)) if machine else print(outcome_text(procedure.name, outcome, path))
+    if outcome.finished:
+        return EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if outcome.failed else EXIT_UNPROVEN
+
+
+def _status(path: Path, *, machine: bool) -> int:
+    from secondsite.operate.journal import read_journal
+    from secondsite.publish.operation_text import status_json, status_text
+
+    entries = read_journal(path)
+    if not entries:
+        raise InputError.at(str(path), "nothing was begun in this journal", "begin with `run`")
+    print_json(status_json(entries)) if machine else print(status_text(entries))
+    return EXIT_HOLDS
+
+
+def _journal_path(direction: Direction, what: What, given: Path | None) -> Path:
+    return given or what.file.parent / ".secondsite" / f"{direction}.jsonl"
+
+
+def _procedure(direction: Direction, what: What) -> tuple[Deployment, Procedure]:
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.evaluate.explain import parse_strategy
+    from secondsite.model.fault import Fault
+    from secondsite.strategies.compose import failback, failover, lay_out
+    from secondsite.strategies.design import LOST_REGION, Kit
+
+    catalogue = load_catalogue(what.file.parent / USER_FOLDER)
+    kit = Kit(load_system(what.file), catalogue.figures, catalogue.round_trips)
+    deployment = lay_out(parse_strategy(what.strategy), kit)
+    ready = evolve(kit, system=deployment.system)
+    if direction is Direction.BACK:
+        return deployment, failback(deployment, ready)
+    names = sorted(LOST_REGION)
+    if what.fault not in names:
+        raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
+    return deployment, failover(deployment, ready, Fault(what.fault))
+
+
+def _world(where: Where, who: Who) -> LiveWorld:
+    from secondsite.operate.commands import Commands
+    from secondsite.operate.http_path import HttpPath
+    from secondsite.operate.live import LiveWorld, Said
+    from secondsite.operate.restorer import BackupRestorer
+    from secondsite.operate.world import Decision
+
+    regions = _places(where.nats, "--nats")
+    hands = Commands(_pairs(where.command, "--command"), Said(_pairs(where.done, "--done")))
+    token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
+    return LiveWorld(
+        regions=regions,
+        system=_places(where.system, "--system"),
+        decision=Decision(who.who, time.time(), who.why, who.fault_at),
+        reach_s=where.reach_s,
+        hand=hands,
+        path=HttpPath(where.path_url, {"X-API-Key": token} if token else {}) if where.path_url else None,
+        restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+    )
+
+
+def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
+    from secondsite.nats.options import ConnectOptions
+    from secondsite.nats.place import nats_place
+
+    options = ConnectOptions().with_environment(os.environ)
+    return {region: nats_place(url, options) for region, url in _pairs(given, name).items()}
+
+
+def _pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    for key, equals, value in pairs:
+        if not (key and equals and value):
+            raise InputError.at(name, f"{key!r} has no value", f"write {name} NAME=VALUE")
+    return {key: value for key, _, value in pairs}

@@ -1,0 +1,38 @@
+"""Streams back from the newest backup, by the same restore that `secondsite restore` is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from secondsite.backup.codec import Keys
+from secondsite.backup.inventory import choose_backup
+from secondsite.backup.progress import Silent
+from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.stream_restore import Outcome
+from secondsite.nats.place import NatsPlace
+from secondsite.objects.store import Store
+
+
+@frozen
+class BackupRestorer:
+    """``prove`` compares every message, which takes as long again."""
+
+    store: Store
+    places: Mapping[str, NatsPlace]
+    keys: Keys = Keys()
+    prove: bool = True
+
+    async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        manifest = await choose_backup(self.store)
+        plan = RestorePlan(streams={name: name for name in streams}, keys=self.keys, prove=self.prove)
+        outcomes = await run_restore(self.places[region], self.store, manifest, plan, Silent())
+        return {outcome.target: _why_not(outcome) for outcome in outcomes}
+
+
+def _why_not(outcome: Outcome) -> str:
+    if outcome.ok:
+        return ""
+    missing = ", ".join(outcome.missing_consumers)
+    return outcome.error or (f"consumers missing: {missing}" if missing else outcome.proof.why)

@@ -1,0 +1,106 @@
+"""A plan, its run and its journal, for people and for machines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from secondsite.operate.executor import Outcome, Told, is_approved
+from secondsite.operate.journal import Entry, StepRecord, records
+from secondsite.operate.plan import Plan, PlannedStep
+
+
+def plan_text(plan: Plan) -> str:
+    """Each step with its check, what it would change now, and what forbids it."""
+    lines = [f"{plan.procedure.name}, of {plan.system}", ""]
+    for one in plan.steps:
+        lines += _step(one)
+    lines.append("")
+    if plan.refusals:
+        lines.append("this must not run:")
+        lines += [f"  {problem}" for problem in plan.refusals]
+    lines.append(f"plan {plan.hash}: approve exactly this with --approve {plan.hash}")
+    return "\n".join(lines)
+
+
+def _step(one: PlannedStep) -> list[str]:
+    marks = [
+        mark for mark, there in (("CANNOT BE UNDONE", one.irreversible), ("by a person", one.step.by_person)) if there
+    ]
+    tail = f" [{', '.join(marks)}]" if marks else ""
+    return [
+        f"{one.step.id}: {one.step.title}{tail}",
+        *(f"    would: {change}" for change in one.changes),
+        *(f"    now:   {seen}" for seen in one.now),
+        f"    check: {one.step.check}, within {one.step.limit_s:.0f} s",
+        *(f"    GUARD {guard.id}: {guard.what}" for guard in one.guards),
+    ]
+
+
+def told_line(told: Told) -> str:
+    """One line of progress."""
+    took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
+    why = f": {told.why}" if told.why else ""
+    return f"{told.state:<8} {told.step.id}{took}{why}"
+
+
+def outcome_text(name: str, outcome: Outcome, path: Path) -> str:
+    done = sum(record.state == "done" for record in outcome.steps.values())
+    if outcome.finished:
+        return f"{name}: done, {done} steps; journal {path}"
+    return "\n".join([f"{name}: not finished, {done} steps done; journal {path}", *map(str, outcome.problems)])
+
+
+def outcome_json(name: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "schema": "secondsite/operation/1",
+        "procedure": name,
+        "plan": outcome.plan_hash,
+        "finished": outcome.finished,
+        "steps": {step: _record(record) for step, record in outcome.steps.items()},
+        "problems": [{"place": str(p.place), "what": p.what, "remedy": p.remedy} for p in outcome.problems],
+    }
+
+
+def status_text(entries: list[Entry]) -> str:
+    plan, known = entries[0].data, records(entries)
+    lines = [f"{plan['procedure']}: plan {plan['hash']}, {'approved' if is_approved(entries) else 'not approved'}"]
+    for step in plan["steps"]:
+        record = known.get(step["id"])
+        lines.append(f"  {record.state if record else 'to come':<12} {step['id']}{_times(record)}")
+        if record and record.why:
+            lines.append(f"               {record.why}; {record.remedy}")
+    return "\n".join(lines)
+
+
+def status_json(entries: list[Entry]) -> dict[str, Any]:
+    plan, known = entries[0].data, records(entries)
+    return {
+        "schema": "secondsite/operation-status/1",
+        "procedure": plan["procedure"],
+        "plan": plan["hash"],
+        "approved": is_approved(entries),
+        "steps": {s["id"]: _record(known[s["id"]]) if s["id"] in known else None for s in plan["steps"]},
+    }
+
+
+def _record(record: StepRecord) -> dict[str, Any]:
+    return {
+        "state": str(record.state),
+        "attempts": record.attempts,
+        "began": record.began,
+        "ended": record.ended,
+        "facts": record.facts,
+        "why": record.why,
+        "remedy": record.remedy,
+    }
+
+
+def _times(record: StepRecord | None) -> str:
+    if record is None:
+        return ""
+    began = datetime.fromtimestamp(record.began, UTC).strftime("%H:%M:%S")
+    took = f", {record.ended - record.began:.2f} s" if record.ended is not None else ""
+    again = f", attempt {record.attempts}" if record.attempts > 1 else ""
+    return f" ({began}{took}{again})"

@@ -1,0 +1,189 @@
+"""What holds for every strategy's procedures, whatever else they wait for and wherever the controller dies."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from fake_world import FakeWorld
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from kill_points import Dying, KilledJournal, Points
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.journal import Journal, Kind, read_journal
+from secondsite.operate.plan import make_plan
+from secondsite.strategies.compose import failback, failover, lay_out
+from secondsite.strategies.design import Kit
+from secondsite.strategies.registry import STRATEGIES
+
+CASES = [
+    *((strategy, Fault.REGION) for strategy in STRATEGIES[1:]),
+    *((strategy, Fault.GRAY) for strategy in STRATEGIES[1:] if "stretch" not in strategy.id),
+    *((strategy, None) for strategy in STRATEGIES if "leafnode" in strategy.id),
+]
+WALKED = [
+    ("backup-restore/backup", Fault.REGION),
+    ("warm-standby/supercluster-mirror", Fault.REGION),
+    ("warm-standby/supercluster-mirror-witness", Fault.REGION),
+    ("warm-standby/leafnode-mirror", Fault.REGION),
+    ("warm-standby/leafnode-mirror", Fault.GRAY),
+    ("warm-standby/leafnode-mirror", None),
+    ("warm-standby/stretch", Fault.REGION),
+    ("active-active/sourced/weighted", Fault.REGION),
+]
+"""One for each kind of stream steps."""
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # thousands of journals, each line synchronised
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+class KilledError(BaseException):
+    """Not an Exception: nothing may catch it."""
+
+
+def _die() -> None:
+    raise KilledError
+
+
+def _procedure(strategy: Strategy, fault: Fault | None, kit: Kit) -> tuple[Deployment, Procedure]:
+    deployment = lay_out(strategy, kit)
+    ready = evolve(kit, system=deployment.system)
+    return deployment, failback(deployment, ready) if fault is None else failover(deployment, ready, fault)
+
+
+def _world(deployment: Deployment, fault: Fault | None, kit: Kit) -> FakeWorld:
+    """After the fault; for a failback, after the failover."""
+    home = deployment.primary.region.name
+    world = FakeWorld(deployment, {home} if fault is Fault.REGION else set())
+    if fault is None:
+        over = failover(deployment, evolve(kit, system=deployment.system), Fault.GRAY)
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder, Journal(Path(folder) / "over", world) as journal:
+            assert asyncio.run(_execute(over, deployment, world, journal)).finished
+        world.carried_out.clear()
+    return world
+
+
+async def _execute(procedure: Procedure, deployment: Deployment, world: Any, journal: Journal) -> Outcome:
+    if journal.entries:
+        approved = str(journal.entries[0].data["hash"])
+    else:
+        approved = (await make_plan(procedure, deployment, world)).hash
+    return await execute(procedure, deployment, world, journal, options=Options(approved=approved))
+
+
+class _DyingWorld:
+    """The fake world with every door wrapped, its regions too."""
+
+    def __init__(self, world: FakeWorld, points: Points) -> None:
+        self._world, self._points = world, points
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._world, name)
+        doors = ("dns", "services", "secrets", "path", "sites", "restorer", "hand")
+        if name in doors:
+            return Dying(found, self._points)
+        return found
+
+    def streams(self, region: str) -> Any:
+        return _Opened(self._world.streams(region), self._points)
+
+    def meta(self, region: str) -> Any:
+        return _Opened(self._world.meta(region), self._points)
+
+
+class _Opened:
+    def __init__(self, opened: Any, points: Points) -> None:
+        self._opened, self._points = opened, points
+
+    async def __aenter__(self) -> Any:
+        return Dying(await self._opened.__aenter__(), self._points)
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._opened.__aexit__(None, None, None)
+
+
+def _attempt(path: Path, procedure: Procedure, deployment: Deployment, world: FakeWorld, at: int) -> int | None:
+    """How many points there were; None where it died."""
+    points = Points(_die, at)
+
+    async def run() -> None:
+        with KilledJournal(path, world, points) as journal:
+            outcome = await _execute(procedure, deployment, _DyingWorld(world, points), journal)
+            assert outcome.finished, [str(problem) for problem in outcome.problems]
+
+    try:
+        asyncio.run(run())
+    except KilledError:
+        return None
+    return points.count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strategy", "fault"), WALKED, ids=lambda value: str(value or "failback"))
+def test_killed_at_every_point_it_ends_the_same(strategy: str, fault: Fault | None, kit: Kit, memory: Path) -> None:
+    deployment, procedure = _procedure(Strategy.parse(strategy), fault, kit)
+    assert not any(step.blocked for step in procedure.steps)
+    whole = _world(deployment, fault, kit)
+    total = _attempt(memory / "whole", procedure, deployment, whole, -1)
+    assert total
+    assert total > 3 * len(procedure.steps)
+    for at in range(total):
+        world = _world(deployment, fault, kit)
+        path = memory / str(at)
+        assert _attempt(path, procedure, deployment, world, at) is None, f"point {at} was not reached"
+        assert _attempt(path, procedure, deployment, world, -1) is not None
+        assert world.end() == whole.end(), f"killed at point {at}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=some.data())
+def test_more_edges_and_several_deaths_end_the_same(kit: Kit, data: some.DataObject) -> None:
+    """Any graph over the steps that keeps their order: the same end, and nothing before what it waits for."""
+    strategy, fault = data.draw(some.sampled_from(CASES))
+    deployment, procedure = _procedure(strategy, fault, kit)
+    if any(step.blocked for step in procedure.steps):
+        return
+    steps: list[Step] = []
+    for step in procedure.steps:
+        earlier = [one.id for one in steps]
+        more = data.draw(some.lists(some.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
+        steps.append(evolve(step, after=tuple(dict.fromkeys([*step.after, *more]))))
+    changed = evolve(procedure, steps=tuple(steps))
+    whole, world = _world(deployment, fault, kit), _world(deployment, fault, kit)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        total = _attempt(Path(folder) / "whole", changed, deployment, whole, -1)
+        assert total
+        path = Path(folder) / "killed"
+        for share in data.draw(some.lists(some.floats(0, 1), min_size=1, max_size=4)):
+            _attempt(path, changed, deployment, world, int(share * (total - 1)))
+        assert _attempt(path, changed, deployment, world, -1)
+        _check_order(changed, path)
+    assert world.end() == whole.end()
+
+
+def _check_order(procedure: Procedure, path: Path) -> None:
+    done: set[str] = set()
+    for entry in read_journal(path):
+        if entry.kind is Kind.INTENT:
+            assert set(procedure.step(entry.step).after) <= done, f"{entry.step} began too early"
+        elif entry.kind is Kind.OUTCOME and entry.data["state"] == "done":
+            done.add(entry.step)
+    assert done == {step.id for step in procedure.steps}
+
+
+def test_every_verb_has_an_executor() -> None:
+    assert set(Options().executors) == set(Verb)

@@ -1,0 +1,203 @@
+"""The controller is killed by SIGKILL at every point of a failover and of a failback, and resumes to the same end.
+
+Real servers, a stream of its own for each point, so that one loss of the region serves them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve, frozen
+from kill_points import KilledJournal, Points, dying
+from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, linked, make_world, stream_named
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure
+from secondsite.operate.actions.fence import takes_writes
+from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.journal import Journal
+from secondsite.operate.layout import DIVERGED, families
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.plan import make_plan
+from secondsite.strategies.compose import failback, failover
+from secondsite.strategies.design import Kit
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+LEAF = "warm-standby/leafnode-mirror"
+ROOM = 240
+
+
+@frozen
+class Walk:
+    """One stream, its deployment, and where its journals and its record are."""
+
+    pair: Pair
+    name: str
+    deployment: Deployment
+    kit: Kit
+    folder: Path
+
+    @property
+    def world(self) -> LiveWorld:
+        return make_world(self.pair, self.folder, f"e.{self.name}.path")
+
+    def procedure(self, fault: Fault | None) -> Procedure:
+        if fault is None:
+            return failback(self.deployment, self.kit)
+        return failover(self.deployment, self.kit, fault)
+
+    async def run(self, fault: Fault | None, points: Points | None = None) -> Outcome:
+        procedure, world, path = self.procedure(fault), self.world, self.folder / f"{fault}.jsonl"
+        chosen: Any = world if points is None else dying(world, points)
+        with Journal(path, world.clock) if points is None else KilledJournal(path, world.clock, points) as journal:
+            hash_ = journal.entries[0].data["hash"] if journal.entries else None
+            approved = str(hash_ or (await make_plan(procedure, self.deployment, world)).hash)
+            options = Options(approved=approved, patience=20.0)
+            return await execute(procedure, self.deployment, chosen, journal, options=options)
+
+    async def writable(self) -> list[str]:
+        """The regions whose copy takes writes, asked as a writer would."""
+        family = families(self.deployment)[0]
+        found = []
+        for region in (HOME, AWAY):
+            held = family.at(region)
+            assert held
+            async with self.world.streams(region) as streams:
+                if await takes_writes(streams, family, held):
+                    found.append(region)
+        return found
+
+
+def in_a_process_of_its_own(work: Coroutine[Any, Any, object]) -> int:
+    """How it ended: 0, or the signal that killed it."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            asyncio.run(work)
+            code = 0
+        finally:
+            os._exit(code)
+    work.close()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) <= 0, "the killed run failed before its point"
+    return -os.waitstatus_to_exitcode(status)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def make_walks(pair: Pair, kit: Kit, folder: Path, prefix: str, count: int) -> list[Walk]:
+    walks = []
+    for number in range(count):
+        name = f"{prefix}{number}"
+        deployment = deployment_of(kit, LEAF, stream_named(name))
+        (folder / name).mkdir()
+        walks.append(Walk(pair, name, deployment, evolve(kit, system=deployment.system), folder / name))
+    return walks
+
+
+async def prepare(walks: list[Walk]) -> None:
+    await linked(walks[0].pair)
+    for walk in walks:
+        await create(walk.pair, walk.deployment)
+        await fill(walk.pair, HOME, f"e.{walk.name}.x", 3)
+
+
+def test_killed_anywhere_while_the_region_is_lost(pair: Pair, kit: Kit, tmp_path: Path) -> None:
+    walks = make_walks(pair, kit, tmp_path, "L", ROOM)
+    asyncio.run(prepare(walks))
+    asyncio.run(asyncio.sleep(0.5))
+    pair.kill(HOME)
+    try:
+        total = _walk(walks, Fault.REGION, _check_lost)
+    finally:
+        pair.start(HOME)
+    assert total > 100
+
+
+def _walk(walks: list[Walk], fault: Fault | None, check: Any) -> int:
+    """The first walk is not killed and tells how many points there are."""
+    points = Points(die)
+    assert asyncio.run(walks[0].run(fault, points)).finished
+    assert points.count < len(walks), f"{points.count} points"
+    survivors = 0
+    for at in range(points.count):
+        walk = walks[at + 1]
+        killed = in_a_process_of_its_own(walk.run(fault, Points(die, at)))
+        survivors += killed == 0
+        check(walk, None)
+        outcome = asyncio.run(walk.run(fault))
+        assert outcome.finished, [str(problem) for problem in outcome.problems]
+        check(walk, outcome)
+    assert survivors <= points.count // 10, "steps that run side by side may end a few points early, not more"
+    return points.count
+
+
+def _check_lost(walk: Walk, outcome: Outcome | None) -> None:
+    if outcome is not None:
+        asyncio.run(_promoted(walk))
+        assert outcome.steps["fence"].facts["state"] == "unfenced"
+
+
+async def _promoted(walk: Walk) -> None:
+    async with door(walk.pair, AWAY) as away:
+        look, worker = await away.stream(walk.name), await away.consumer(walk.name, "worker")
+        assert look
+        assert worker
+        assert (look.subjects, look.is_mirror, look.metadata[DIVERGED]) == ((f"e.{walk.name}.>",), False, "3")
+        assert worker.config.get("opt_start_seq") == 1
+        found = [m async for m in away.messages(walk.name, 1, look.last_seq)]
+    assert [m.headers["Nats-Msg-Id"] for m in found[:3]] == [f"e.{walk.name}.x-{n}" for n in range(3)]
+    assert len(found) >= 4
+    assert (walk.folder / "record").read_text() == AWAY
+
+
+def test_killed_anywhere_while_both_regions_live(pair: Pair, kit: Kit, tmp_path: Path) -> None:
+    """A region that is alive and useless is fenced: at no instant do both copies take writes. Then back again."""
+    walks = make_walks(pair, kit, tmp_path, "G", ROOM)
+    asyncio.run(prepare(walks))
+    total = _walk(walks, Fault.GRAY, _check_alive)
+    assert total > 100
+    done = walks[: total + 1]
+    back = _walk(done, None, _check_back)
+    assert back > 50
+
+
+def _check_alive(walk: Walk, outcome: Outcome | None) -> None:
+    writable = asyncio.run(walk.writable())
+    assert len(writable) <= 1
+    if outcome is not None:
+        assert writable == [AWAY]
+        assert outcome.steps["fence"].facts["state"] == "fenced"
+        asyncio.run(_promoted(walk))
+
+
+def _check_back(walk: Walk, outcome: Outcome | None) -> None:
+    writable = asyncio.run(walk.writable())
+    assert len(writable) <= 1
+    if outcome is not None:
+        assert writable == [HOME]
+        assert (walk.folder / "record").read_text() == HOME
+        asyncio.run(_same_messages(walk))
+
+
+async def _same_messages(walk: Walk) -> None:
+    """Nothing that either side had is missing at home, and nothing is there twice."""
+    async with door(walk.pair, HOME) as home, door(walk.pair, AWAY) as away:
+        here, there = await home.stream(walk.name), await away.stream(walk.name)
+        assert here
+        assert there
+        ours = [m.headers["Nats-Msg-Id"] async for m in home.messages(walk.name, 1, here.last_seq)]
+        theirs = [m.headers["Nats-Msg-Id"] async for m in away.messages(walk.name, 1, there.last_seq)]
+        assert await home.consumer(walk.name, "worker")
+    assert ours == theirs
+    assert len(set(ours)) == len(ours)
