@@ -99,8 +99,7 @@ def _show(found: tuple[Resident, ...], as_json: bool) -> None:
     if as_json:
         from attrs import asdict
 
-        labs = [asdict(each) | {"alive": each.alive} for each in found]
-        print(json.dumps({"schema": "secondsite/lab/1", "labs": labs}, indent=2))
+        print(json.dumps({"schema": "secondsite/lab/1", "labs": [asdict(each) for each in found]}, indent=2))
         return
     for each in found:
         print("\n".join(_lines(each)))
@@ -108,7 +107,6 @@ def _show(found: tuple[Resident, ...], as_json: bool) -> None:
 
 def _lines(lab: Resident) -> list[str]:
     """What somebody types next."""
-    dead = [name for name, alive in lab.alive.items() if not alive]
     url = next(iter(lab.gateways.values()))
     host, port = lab.resolver.split(":")
     event = json.dumps({"id": "1", "subject": "events.test", "data": "hello"})
@@ -120,5 +118,5 @@ def _lines(lab: Resident) -> list[str]:
         f"  resolve:  dig @{host} -p {port} {lab.host}",
         f"  objects:  {lab.s3} (bucket backups, keys lab and lab-secret)",
         f"  logs and stores: {lab.folder}",
-        f"  processes: {len(lab.processes)}" + (f", dead: {', '.join(dead)}" if dead else ", all alive"),
+        f"  processes: {len(lab.processes)}" + (f", dead: {', '.join(lab.dead)}" if lab.dead else ", all alive"),
     ]

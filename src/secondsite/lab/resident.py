@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cattrs
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from secondsite.lab.claim import is_claimed
 from secondsite.lab.folders import state
@@ -31,7 +31,7 @@ _LOOK_S = 0.05
 
 @frozen
 class Resident:
-    """What a person needs to look at a running lab."""
+    """What a person needs to look at a running lab. ``dead`` are processes that ended by themselves."""
 
     block: int
     pid: int
@@ -46,10 +46,7 @@ class Resident:
     nats: dict[str, list[str]]
     gateways: dict[str, str]
     processes: dict[str, int]
-
-    @property
-    def alive(self) -> dict[str, bool]:
-        return {name: _exists(pid) for name, pid in self.processes.items()}
+    dead: tuple[str, ...] = ()
 
 
 def described(lab: Lab, folder: Path) -> Resident:
@@ -125,10 +122,16 @@ async def keep(lab: Lab, folder: Path) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    path = _path(lab.addresses.block)
-    _write(path, described(lab, folder))
+    path, resident = _path(lab.addresses.block), described(lab, folder)
+    _write(path, resident)
     try:
-        await ended.wait()
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _LOOK_S * 10)
+            dead = tuple(name for name in resident.processes if not lab.supervisor.alive(name))
+            if dead != resident.dead:
+                resident = evolve(resident, dead=dead)
+                _write(path, resident)
     finally:
         path.unlink(missing_ok=True)
 
@@ -146,13 +149,3 @@ def _folder() -> Path:
 
 def _path(block: int) -> Path:
     return _folder() / f"{block}.json"
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
