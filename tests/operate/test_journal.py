@@ -1,0 +1,78 @@
+"""The journal survives what kills its writer, and shows what was changed in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from secondsite.model.errors import InputError, MachineError
+from secondsite.operate.journal import Journal, Kind, State, read_journal, records
+from secondsite.operate.live import RealClock
+
+
+def _write(path: Path, steps: int) -> list[str]:
+    with Journal(path, RealClock()) as journal:
+        for number in range(steps):
+            journal.append(Kind.INTENT, f"s{number}", {})
+            journal.append(Kind.OUTCOME, f"s{number}", {"state": "done", "facts": {"n": number}})
+        return [entry.hash for entry in journal.entries]
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut=some.integers(1, 4000))
+def test_cut_anywhere_it_opens_with_its_whole_lines(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    path = tmp_path_factory.mktemp("cut") / "journal"
+    hashes = _write(path, 5)
+    content = path.read_bytes()
+    path.write_bytes(content[: max(0, len(content) - cut)])
+    whole = content[: max(0, len(content) - cut)].count(b"\n")
+    with Journal(path, RealClock()) as journal:
+        assert [entry.hash for entry in journal.entries] == hashes[:whole]
+        journal.append(Kind.NOTE, "", {"after": "the cut"})
+    assert len(read_journal(path)) == whole + 1
+
+
+@pytest.mark.parametrize("line", [0, 3, 9])
+def test_a_changed_entry_is_named(tmp_path: Path, line: int) -> None:
+    path = tmp_path / "journal"
+    _write(path, 5)
+    lines = path.read_text().splitlines()
+    changed = json.loads(lines[line])
+    changed["wall"] += 1
+    lines[line] = json.dumps(changed, sort_keys=True)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=f"journal:{line + 1}: .*changed"):
+        read_journal(path)
+
+
+def test_a_removed_entry_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    _write(path, 5)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:4] + lines[5:]))
+    with pytest.raises(InputError, match="does not follow"):
+        Journal(path, RealClock())
+
+
+def test_one_controller_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal(path, RealClock()):
+        with pytest.raises(MachineError, match="another controller"):
+            Journal(path, RealClock())
+        assert read_journal(path) == []
+    Journal(path, RealClock()).__exit__(None, None, None)
+
+
+def test_an_intent_without_an_outcome_was_interrupted(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal", RealClock()) as journal:
+        journal.append(Kind.INTENT, "fence", {})
+        assert records(journal.entries)["fence"].state is State.INTERRUPTED
+        journal.append(Kind.OUTCOME, "fence", {"state": "failed", "why": "no", "remedy": "yes"})
+        journal.append(Kind.INTENT, "fence", {})
+        journal.append(Kind.OUTCOME, "fence", {"state": "done", "facts": {"state": "fenced"}})
+        found = records(journal.entries)["fence"]
+    assert (found.state, found.attempts, found.facts) == (State.DONE, 2, {"state": "fenced"})
