@@ -94,7 +94,7 @@ def _fates(made: Any, findings: Findings) -> dict[str, Fate]:
     return dict(zip(made.history.message_ids(rows), map(Fate, findings.marks.fate.tolist()), strict=True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(data=st.data(), found=writes())
 def test_what_is_planted_is_found_and_nothing_else(
     data: st.DataObject, found: list[W], make: Maker, copy_of: Copier
@@ -156,7 +156,7 @@ def _naive_reordered(found: Sequence[W], order: Sequence[int]) -> set[int]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(data=st.data(), found=writes())
 def test_any_copy_is_judged_as_the_definitions_say(
     data: st.DataObject, found: list[W], make: Maker, copy_of: Copier
@@ -197,7 +197,7 @@ def test_two_writes_at_one_instant_were_promised_no_order(make: Maker, copy_of: 
     assert _ids(made, findings.marks.reordered) == _named(made, [0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), found=writes())
 def test_what_was_purged_and_is_there_came_back(
     data: st.DataObject, found: list[W], make: Maker, copy_of: Copier
@@ -299,7 +299,7 @@ def test_a_wrong_write_is_counted_where_it_is(make: Maker, copy_of: Copier) -> N
 # --- KV
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(found=writes(stream=2), data=st.data())
 def test_a_bucket_whose_last_values_are_the_last_is_clean(
     found: list[W], data: st.DataObject, make: Maker, copy_of: Copier
@@ -317,7 +317,7 @@ def test_a_bucket_whose_last_values_are_the_last_is_clean(
     assert stream.clean
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), count=st.integers(1, 12))
 def test_a_bucket_rolled_back_lost_what_came_after(
     data: st.DataObject, count: int, make: Maker, copy_of: Copier
@@ -383,7 +383,7 @@ def test_a_bucket_purged_and_written_anew_has_nothing_resurrected(make: Maker, c
 # --- consumers
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), found=writes())
 def test_consumers_are_judged_by_what_is_there(
     data: st.DataObject, found: list[W], make: Maker, copy_of: Copier

@@ -197,6 +197,13 @@ def test_an_id_is_rebuilt_from_its_numbers(client: int, sequence: int) -> None:
     assert parse_identity("r1", message_id("r1", client, sequence)) == identity(client, sequence)
 
 
+@pytest.mark.parametrize(
+    "text", ["", "r1", "r1.0", "r1.00.1", "r1.0.01", "r1.0.1.2", "r2.0.1", "r1.65536.0", "r1.0.4294967296", "r1.+1.0"]
+)
+def test_what_no_client_writes_is_a_stray(text: str) -> None:
+    assert parse_identity("r1", text) == STRAY
+
+
 @given(st.text(alphabet="r1.0²+- x", max_size=12))
 def test_any_other_spelling_is_a_stray(text: str) -> None:
     parsed = parse_identity("r1", text)
