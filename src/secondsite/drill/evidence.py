@@ -174,10 +174,14 @@ def read_evidence(folder: Path) -> Evidence:
 
 def evidence_folders(root: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """Those with a chain, in their order, and those of drills that did not end; ``root`` may be one itself."""
-    alone = (root / MANIFEST).is_file()
-    candidates = [root] if alone else sorted(path.parent for path in root.glob(f"*/{MANIFEST}"))
+    candidates = [root] if is_single(root) else sorted(path for path in root.glob("*") if is_single(path))
     closed = tuple(path for path in candidates if (path / CHAIN).is_file())
     return closed, tuple(path for path in candidates if path not in closed)
+
+
+def is_single(folder: Path) -> bool:
+    """Whether it is one drill's folder, rather than one of many."""
+    return any((folder / name).is_file() for name in (MANIFEST, CHAIN))
 
 
 def _new_folder(root: Path, manifest: Manifest) -> Path:

@@ -61,8 +61,9 @@ def fingerprint(
 
 
 def _lasting(system: System) -> System:
-    """Without what says nothing about how a failover goes."""
-    return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={})
+    """Without what says nothing about how a failover goes, and without server versions, which stand by themselves."""
+    nats = tuple(evolve(cluster, version="") for cluster in system.nats)
+    return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
 
 
 def _procedure(procedure: Procedure) -> str:
@@ -79,14 +80,15 @@ def _procedure(procedure: Procedure) -> str:
 
 
 def _same_server(drilled: str, today: str) -> bool:
-    """``2.12.3`` is what ``2.12`` asks for."""
+    """``2.12.3`` is what ``2.12`` and ``2.12-alpine`` ask for; nothing asks for anything."""
     wanted, ran = today.split(", "), drilled.split(", ")
     met = all(any(_fits(version, each) for each in wanted) for version in ran)
     return met and all(any(_fits(version, each) for version in ran) for each in wanted)
 
 
 def _fits(version: str, wanted: str) -> bool:
-    return version == wanted or version.startswith(f"{wanted}.") or not wanted
+    number = wanted.lstrip("v").split("-")[0]
+    return not number or version == number or version.startswith(f"{number}.")
 
 
 def _plain(noun: Any) -> Any:

@@ -46,8 +46,8 @@ class Found:
     unfinished: tuple[Path, ...]
 
 
-def find_runs(root: Path, contracts: Sequence[Contract] | None = None) -> Found:
-    """All evidence below ``root``, or ``root`` itself; controls and what bears on no contract are left out."""
+def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> Found:
+    """All evidence below ``root``; controls and what bears on no contract only if ``every`` run is asked for."""
     closed, unfinished = evidence_folders(root)
     runs: list[Run] = []
     problems: list[Problem] = []
@@ -61,7 +61,7 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None) -> Found:
         except SecondsiteError as error:
             problems += error.problems
             continue
-        if evidence.manifest.subjects and not evidence.manifest.control:
+        if every or (evidence.manifest.subjects and not evidence.manifest.control):
             runs.append(Run(evidence, judge(evidence, contracts)))
     return Found(tuple(runs), tuple(problems), unfinished)
 
@@ -110,6 +110,7 @@ def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> M
         upper_rto_s=None if bound is None or math.isinf(bound) else bound,
         projected=manifest.projected,
         why=why,
+        steps_s={step.id: step.seconds for step in runs[slowest][0].judgement.steps},
     )
 
 

@@ -27,7 +27,10 @@ class Verdict(StrEnum):
 
 @frozen
 class Contract:
-    """A limit of None is not promised. ``owner`` answers for it: a team or a person, as they write themselves."""
+    """A limit of None is not promised. ``owner`` answers for it: a team or a person, as they write themselves.
+
+    ``shelf_life_s``: how long evidence proves it; None for the usual time.
+    """
 
     subject: Subject
     fault: Fault
@@ -35,6 +38,7 @@ class Contract:
     rpo_s: Seconds | None = None
     confidence: float = 0.9
     owner: str = ""
+    shelf_life_s: Seconds | None = None
 
     @property
     def name(self) -> str:

@@ -1,0 +1,69 @@
+"""``secondsite verify``: do the contracts hold, by what was drilled?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from secondsite.cli.options import SYSTEM_FILE
+
+if TYPE_CHECKING:
+    from secondsite.drill.verification import Verification
+
+
+def verify(
+    *,
+    file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
+    evidence: Annotated[
+        tuple[Path, ...], Parameter(help="A folder of evidence, or one drill's alone: judged again from its raw files.")
+    ] = (),
+    strategy: Annotated[tuple[str, ...], Parameter(help="Count evidence of this one; of all when left out.")] = (),
+    junit: Annotated[Path | None, Parameter(help="Write JUnit XML too.")] = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+) -> int:
+    """Judge every contract: met, breached or unproven, at its confidence, with the age of the evidence.
+
+    Evidence that is too old, or of another system, strategy, server or procedure than today's, proves nothing.
+    Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
+    """
+    from rich.console import Console
+
+    from secondsite.publish.verification_text import WIDTH, render_text
+
+    found = _verification(file, evidence, strategy)
+    if junit:
+        from secondsite.publish.junit import junit as render_junit
+
+        junit.write_text(render_junit(found), encoding="utf-8")
+        print(f"written: {junit}", file=sys.stderr)
+    if json_:
+        from secondsite.publish.verification_json import verification_json
+
+        print(json.dumps(verification_json(found), indent=2, allow_nan=False))
+    else:
+        render_text(found, Console(width=WIDTH, highlight=False))
+    return found.exit_code
+
+
+def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...]) -> Verification:
+    """Single drills are judged by what lies in their folders, even where the system file is gone."""
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.drill.evidence import EVIDENCE_FOLDER, is_single
+    from secondsite.drill.verification import recompute, verify
+    from secondsite.model.errors import InputError
+
+    for path in evidence:
+        if not path.is_dir():
+            raise InputError.at(str(path), "there is no such folder", "name a folder that `secondsite drill` wrote")
+    now = datetime.now(UTC)
+    if evidence and all(is_single(path) for path in evidence):
+        return recompute(evidence, now)
+    roots = evidence or (file.parent / EVIDENCE_FOLDER,)
+    return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy)
