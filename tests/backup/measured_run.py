@@ -59,7 +59,11 @@ def main() -> None:
     before = asyncio.run(warm(place, store))
     told = asyncio.run(work(verb, place, store))
     grown = status_mib("VmHWM") - before
-    print(json.dumps({**told, "grown_mib": grown, "child_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}))
+    print(
+        json.dumps(
+            {**told, "grown_mib": grown, "child_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
+        )
+    )
 
 
 if __name__ == "__main__":

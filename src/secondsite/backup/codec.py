@@ -93,7 +93,8 @@ def worth_compressing(sample: bytes) -> bool:
 
 
 async def _compressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    compressor = zstd.ZstdCompressor(level=LEVEL)
+    level, checksum = zstd.CompressionParameter.compression_level, zstd.CompressionParameter.checksum_flag
+    compressor = zstd.ZstdCompressor(options={int(level): LEVEL, int(checksum): 1})
     async for chunk in chunks:
         if out := await asyncio.to_thread(compressor.compress, chunk):
             yield out
