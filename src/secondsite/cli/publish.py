@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,9 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 
 if TYPE_CHECKING:
+    from secondsite.catalogue.bundle import Catalogue
+    from secondsite.model.measurement import Measurement
+    from secondsite.model.system import System
     from secondsite.publish.inputs import Inputs
 
 DOCUMENTS = Path("docs/saas")
@@ -24,7 +28,9 @@ def publish(
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
     check: Annotated[bool, Parameter(negative="", help="Write nothing; exit 1 with a diff when one is stale.")] = False,
-    evidence: Annotated[Path | None, Parameter(help="Folder with the evidence of drills.")] = None,
+    evidence: Annotated[
+        Path | None, Parameter(help="Folder with evidence; else .secondsite/evidence beside the system, if any.")
+    ] = None,
     date_: Annotated[str, Parameter(name="--date", help="Count ages to this day, not to the newest in the data.")] = "",
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
     seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
@@ -56,8 +62,6 @@ def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int
     """Everything that the documents are made from. Raises InputError."""
     import os
 
-    from attrs import evolve
-
     from secondsite.audit.registry import audit
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
@@ -68,13 +72,56 @@ def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int
 
     load_system(file)
     system = read_system(load_text(file), file.name)
+    catalogue = load_catalogue(file.parent / USER_FOLDER)
     with years_progress(years) as progress:
-        evaluation = compare(
-            system, load_catalogue(file.parent / USER_FOLDER), audit, seed=seed, years=years, progress=progress
-        )
-    base = Path(os.path.relpath(file.parent.resolve(), folder.resolve())).as_posix()
-    inputs = Inputs(evaluation, audit(system), (), newest_date(evaluation, ()), base)
-    return evolve(inputs, as_of=_day(day)) if day else inputs
+        evaluation = compare(system, catalogue, audit, seed=seed, years=years, progress=progress)
+    measurements = _measurements(_evidence(file, evidence))
+    as_of = _day(day) if day else newest_date(evaluation, measurements)
+    return Inputs(
+        evaluation,
+        audit(system),
+        measurements,
+        as_of,
+        base=Path(os.path.relpath(file.parent.resolve(), folder.resolve())).as_posix(),
+        outdated=_outdated(system, catalogue, _evidence(file, evidence), as_of),
+    )
+
+
+def _evidence(file: Path, named: Path | None) -> Path | None:
+    """The folder named, or the one that drills of this system write to where it is there."""
+    from secondsite.drill.evidence import EVIDENCE_FOLDER
+
+    if named is None:
+        usual = file.parent / EVIDENCE_FOLDER
+        return usual if usual.is_dir() else None
+    if not named.is_dir():
+        raise InputError.at(str(named), "there is no such folder", "name a folder that `secondsite drill` wrote")
+    return named
+
+
+def _measurements(evidence: Path | None) -> tuple[Measurement, ...]:
+    from secondsite.drill.measurements import load_measurements
+
+    return () if evidence is None else load_measurements(evidence)
+
+
+def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of: date) -> Mapping[str, str]:
+    """Evidence of another system than today's or too old on that day, with the reason. Raises InputError."""
+    from secondsite.drill.verification import verify
+    from secondsite.model.contract import Verdict
+
+    if evidence is None:
+        return {}
+    found = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
+    if found.problems:
+        raise InputError(found.problems)
+    return {
+        row.measurement.evidence: row.why.removeprefix("stale: ")
+        for row in found.rows
+        if row.measurement is not None
+        and row.verdict is Verdict.UNPROVEN
+        and row.verdict is not row.measurement.verdict
+    }
 
 
 def _day(told: str) -> date:

@@ -14,7 +14,7 @@ from secondsite.evaluate.evaluation import ContractOutcome
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.proof import Proof, proof, proving
+from secondsite.publish.proof import Proof, proof, proving, shelf_life_days
 
 
 @frozen
@@ -50,7 +50,7 @@ def board(inputs: Inputs) -> tuple[Standing, ...]:
 def _standing(inputs: Inputs, outcome: ContractOutcome) -> Standing:
     wanted = proof(outcome.contract)
     measured = newest(inputs, outcome.contract)
-    until = None if measured is None else day_of(measured) + timedelta(days=wanted.every.shelf_life_days)
+    until = None if measured is None else _until(outcome.contract, measured)
     stale = "" if measured is None or until is None else _stale(inputs, measured, until)
     counts = measured is not None and not stale
     return Standing(
@@ -75,6 +75,10 @@ def newest(inputs: Inputs, contract: Contract) -> Measurement | None:
         and (any_strategy or one.strategy == inputs.chosen.strategy.id)
     ]
     return max(found, key=lambda one: (one.at, one.evidence), default=None)
+
+
+def _until(contract: Contract, measured: Measurement) -> date:
+    return day_of(measured) + timedelta(days=shelf_life_days(contract, measured.profile))
 
 
 def day_of(measured: Measurement) -> date:

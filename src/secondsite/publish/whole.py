@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from secondsite.publish.documents import architecture, contracts, evaluation, runbook
+from secondsite.publish import alerts, dashboard
+from secondsite.publish.calendar import calendar
+from secondsite.publish.documents import architecture, contracts, cost, evaluation, roadmap, runbook, schedule
 from secondsite.publish.inputs import Inputs
+from secondsite.publish.schedule import drills
 
 RUNBOOK = "runbook.md"
+ALERTS = "dr-alerts.yaml"
+DASHBOARD = "dr-dashboard.json"
 _DOCUMENTS: Mapping[str, Callable[[Inputs], str]] = {
     architecture.NAME: architecture.document,
     evaluation.NAME: evaluation.document,
     contracts.NAME: contracts.document,
+    roadmap.NAME: roadmap.document,
+    cost.NAME: cost.document,
+    schedule.NAME: schedule.document,
 }
 
 
@@ -22,4 +30,12 @@ def runbook_section(inputs: Inputs) -> str:
 
 def files(inputs: Inputs) -> Mapping[str, str]:
     """All but the runbook, which is put into one that may be there already."""
-    return {**{name: document(inputs) for name, document in _DOCUMENTS.items()}, **evaluation.charts(inputs)}
+    watched = alerts.alerts(inputs)
+    return {
+        **{name: document(inputs) for name, document in _DOCUMENTS.items()},
+        **evaluation.charts(inputs),
+        **roadmap.charts(inputs),
+        schedule.CALENDAR: calendar(inputs.system.name, drills(inputs), inputs.as_of),
+        ALERTS: alerts.rules(inputs.system.name, watched),
+        DASHBOARD: dashboard.dashboard(inputs.system.name, watched),
+    }

@@ -1,0 +1,44 @@
+"""``secondsite plan``: a step of the roadmap as task lists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
+
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.model.errors import EXIT_HOLDS, InputError
+
+
+def plan(
+    name: Annotated[str, Parameter(help="A step by name or number; without one, the steps are listed.")] = "",
+    *,
+    file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
+    years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
+    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+) -> int:
+    """Print a step of the roadmap as tasks that can be pasted into an issue tracker, as Markdown or JSON."""
+    from secondsite.cli.publish import gather
+    from secondsite.publish.evaluation_page import provider_of
+    from secondsite.publish.plan import as_json, as_markdown
+    from secondsite.publish.roadmap import roadmap
+
+    inputs = gather(file, file.parent, None, "", years, seed)
+    steps = roadmap(inputs, provider_of(inputs.evaluation))
+    if not name:
+        for step in steps:
+            print(f"{step.number}  {step.slug:28} {step.assessment.strategy.id}")
+        return EXIT_HOLDS
+    found = next((step for step in steps if name.lower() in (str(step.number), step.slug, step.name.lower())), None)
+    if found is None:
+        known = ", ".join(step.slug for step in steps) or "none: staying as today is recommended"
+        raise InputError.at(name, "is no step of the roadmap", f"name one of: {known}")
+    print(
+        json.dumps(as_json(found), indent=2, ensure_ascii=False) if json_ else as_markdown(found),
+        end="\n" if json_ else "",
+    )
+    return EXIT_HOLDS

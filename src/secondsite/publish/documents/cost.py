@@ -1,0 +1,124 @@
+"""``cost-estimate.md``: what each step costs at each provider, item by item, with the date of every price."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from secondsite.evaluate.bill import CostItem
+from secondsite.evaluate.evaluation import Assessment
+from secondsite.model.estimate import Estimate
+from secondsite.publish.evaluation_page import CATEGORIES, OTHER, by_category, category, provider_of
+from secondsite.publish.figure import dollars, figure
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, strong, table, text
+from secondsite.publish.page import render
+from secondsite.publish.roadmap import roadmap
+from secondsite.publish.sources import Sources, legend
+
+NAME = "cost-estimate.md"
+
+
+@frozen
+class Bill:
+    """``title`` names the step; ``items`` is its table."""
+
+    title: Md
+    strategy: Md
+    items: Md
+
+
+def document(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
+    provider = provider_of(inputs.evaluation)
+    named = _steps(inputs, provider)
+    return render(
+        "cost-estimate.md.j2",
+        system=inputs.system,
+        provider=provider,
+        summary=_summary(inputs, provider, sources),
+        totals=_totals(inputs, named, sources),
+        categories=_categories(named, provider),
+        bills=[_bill(title, assessment, sources) for title, assessment in named],
+        legend=legend(),
+        sources=sources.table(),
+        targets=sources.targets(),
+    )
+
+
+def _steps(inputs: Inputs, provider: str) -> tuple[tuple[str, Assessment], ...]:
+    """Today, every step of the way, and the recommendation if the way does not lead there."""
+    named = [("today", inputs.evaluation.assessments[0])]
+    named += [(f"{step.number}: {step.name}", step.assessment) for step in roadmap(inputs, provider)]
+    if all(assessment is not inputs.chosen for _, assessment in named):
+        named.append(("recommended", inputs.chosen))
+    return tuple(named)
+
+
+def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
+    bill = inputs.chosen.bills[provider]
+    machines = sum(item.monthly_usd.mean for item in bill if not item.for_people)
+    people = sum(item.monthly_usd.mean for item in bill if item.for_people)
+    budget = inputs.system.economics.budget_usd_per_month
+    told = (
+        f"The recommendation costs {sources.figure(inputs.chosen.monthly_usd[provider])} a month at {text(provider)}'s "
+        f"list prices: ~{dollars(machines)} to the provider, ~{dollars(people)} of people's hours."
+    )
+    if budget is None:
+        return Md(f"{told} No budget is written in `secondsite.yaml`.")
+    over = machines - budget
+    stands = f"{dollars(abs(over))} {'above' if over > 0 else 'below'} the budget of {dollars(budget)}"
+    return Md(f"{told} The provider's part is {strong(Md(stands))} ({inputs.at('economics.budget_usd_per_month')}).")
+
+
+def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: Sources) -> Md:
+    providers = tuple(inputs.chosen.bills)
+    rows = [
+        (
+            strong(title) if assessment is inputs.chosen else text(title),
+            code(assessment.strategy.id),
+            *(sources.figure(assessment.monthly_usd[provider]) for provider in providers),
+        )
+        for title, assessment in named
+    ]
+    return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers)), rows)
+
+
+def _categories(named: tuple[tuple[str, Assessment], ...], provider: str) -> Md:
+    spent = {title: by_category(assessment.bills[provider]) for title, assessment in named}
+    used = [name for name in (*CATEGORIES, OTHER) if any(amounts[name] for amounts in spent.values())]
+    rows = [(text(title), *(Md(f"~{dollars(amounts[name])}") for name in used)) for title, amounts in spent.items()]
+    return table(("Step", *(f"{name}\t" for name in used)), rows)
+
+
+def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
+    providers = tuple(assessment.bills)
+    rows = [
+        (
+            name,
+            category(name),
+            *(sources.figure(by[provider].monthly_usd) if provider in by else "–" for provider in providers),
+        )
+        for name, by in _items(assessment)
+    ]
+    sums = (_sum(assessment.monthly_usd[provider]) for provider in providers)
+    rows.append((Md("**together**"), "", *sums))
+    head = ("Item", "Kind", *(f"{provider}, USD/month" for provider in providers))
+    return Bill(text(title[:1].upper() + title[1:]), code(assessment.strategy.id), table(head, rows))
+
+
+def _sum(estimate: Estimate) -> Md:
+    return Md(f"**{'' if estimate.unbounded else '~'}{text(figure(estimate).text)}**")
+
+
+def _items(assessment: Assessment) -> list[tuple[str, Mapping[str, CostItem]]]:
+    """Items of all providers side by side, met by their position within a name."""
+    found: dict[tuple[str, int], dict[str, CostItem]] = {}
+    for provider, items in assessment.bills.items():
+        seen: Counter[str] = Counter()
+        for item in items:
+            found.setdefault((item.name, seen[item.name]), {})[provider] = item
+            seen[item.name] += 1
+    return [(name, by) for (name, _), by in found.items()]

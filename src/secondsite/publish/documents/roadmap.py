@@ -1,0 +1,185 @@
+"""``multi-region-roadmap.md``: step by step, with what each costs, buys and needs, and where to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from secondsite.publish import charts_svg
+from secondsite.publish.charts_svg import Span
+from secondsite.publish.evaluation_page import provider_of
+from secondsite.publish.figure import dollars, figure, number
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
+from secondsite.publish.mermaid import Edge, Node, flowchart
+from secondsite.publish.page import render
+from secondsite.publish.roadmap import NEEDS, RoadmapStep, roadmap, why_stop
+from secondsite.publish.sources import Sources, legend
+
+NAME = "multi-region-roadmap.md"
+COST = "charts/roadmap-cost.svg"
+
+
+@frozen
+class Shown:
+    number: int
+    title: Md
+    slug: str
+    strategy: Md
+    stop: bool
+    beyond: bool
+    deliverables: Md
+    facts: Md
+    prerequisites: tuple[str, ...]
+    exit_tests: Md
+    rollback: str
+    criteria: tuple[str, ...]
+
+
+def document(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
+    provider = provider_of(inputs.evaluation)
+    steps = roadmap(inputs, provider)
+    stop = next((step for step in steps if step.stop), None)
+    return render(
+        "multi-region-roadmap.md.j2",
+        system=inputs.system,
+        provider=provider,
+        stop=Md(f"{stop.number}, {text(stop.name)}") if stop else Md("today"),
+        why=why_stop(steps),
+        overview=_overview(steps, sources),
+        chart=COST if charts(inputs) else "",
+        graph=_graph(inputs, steps),
+        steps=[_shown(step, sources) for step in steps],
+        legend=legend(),
+        sources=sources.table(),
+        targets=sources.targets(),
+    )
+
+
+def charts(inputs: Inputs) -> Mapping[str, str]:
+    """What each step brings the bill to."""
+    provider = provider_of(inputs.evaluation)
+    today = inputs.evaluation.assessments[0].monthly_usd[provider]
+    spans = [Span("today", 0.0, today.mean, dollars(today.mean), "slack")]
+    spans += [
+        Span(
+            f"{step.number}: {step.name}",
+            0.0,
+            step.monthly_usd.mean,
+            dollars(step.monthly_usd.mean),
+            "alt" if step.beyond else "bar",
+        )
+        for step in roadmap(inputs, provider)
+        if not step.monthly_usd.unbounded
+    ]
+    if today.unbounded or len(spans) == 1:
+        return {}
+    return {COST: charts_svg.spans_chart(spans, f"USD a month, {provider}, people's hours included")}
+
+
+def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
+    rows = [
+        (
+            str(step.number),
+            strong(step.name) if step.stop else text(step.name),
+            f"{number(step.low_hours)} to {number(step.high_hours)}",
+            sources.figure(step.added_usd),
+            sources.value(step.cumulative_usd, figure(step.cumulative_usd).text),
+            str(len(step.won)),
+            str(len(step.breached)),
+            sources.figure(step.saves_usd),
+            "stop here" if step.stop else "beyond" if step.beyond else "",
+        )
+        for step in steps
+    ]
+    head = ("#\t", "Step", "Hours\t", "USD/month added", "Over today\t", "Contracts won\t", "Still breached\t")
+    return table((*head, "Loss saved, USD/year", ""), rows) if rows else Md("")
+
+
+def _graph(inputs: Inputs, steps: Sequence[RoadmapStep]) -> Md:
+    nodes = [Node("today", ("today", inputs.system.region.name), "round")]
+    edges = list(_edges(steps))
+    for step in steps:
+        group = f"{step.number}: {step.name}"
+        nodes += [Node(need.id, _lines(need.what), "box", group) for need in step.deliverables]
+        kind = "goal" if step.stop else ""
+        nodes.append(Node(f"test-{step.number}", ("exit test", "go on?"), "choice", group, kind))
+    return flowchart(nodes, edges)
+
+
+def _lines(what: str) -> tuple[str, ...]:
+    """Two lines of some thirty letters, broken between words."""
+    words, lines = what.split(), [""]
+    for one in words:
+        if len(lines[-1]) + len(one) > 30 and lines[-1]:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {one}".strip()
+    return tuple(lines[:3]) if len(lines) <= 3 else (*lines[:2], f"{lines[2]} …")
+
+
+def _edges(steps: Sequence[RoadmapStep]) -> Iterator[Edge]:
+    known: set[str] = set()
+    before = "today"
+    for step in steps:
+        here = {need.id for need in step.deliverables}
+        for need in step.deliverables:
+            inside = [name for name in NEEDS.get(need.id, ()) if name in here]
+            across = [name for name in NEEDS.get(need.id, ()) if name in known]
+            yield from (Edge(name, need.id) for name in inside)
+            yield from (Edge(name, need.id, dashed=True) for name in across)
+            if not inside:
+                yield Edge(before, need.id)
+            if not any(need.id in NEEDS.get(other, ()) for other in here):
+                yield Edge(need.id, f"test-{step.number}")
+        if not here:
+            yield Edge(before, f"test-{step.number}")
+        before = f"test-{step.number}"
+        known |= here
+
+
+def _shown(step: RoadmapStep, sources: Sources) -> Shown:
+    return Shown(
+        number=step.number,
+        title=text(step.name[:1].upper() + step.name[1:]),
+        slug=step.slug,
+        strategy=code(step.assessment.strategy.id),
+        stop=step.stop,
+        beyond=step.beyond,
+        deliverables=_deliverables(step, sources),
+        facts=_facts(step, sources),
+        prerequisites=step.prerequisites,
+        exit_tests=fence(step.exit_tests),
+        rollback=step.rollback,
+        criteria=step.criteria,
+    )
+
+
+def _deliverables(step: RoadmapStep, sources: Sources) -> Md:
+    rows = [
+        (
+            need.what,
+            need.why,
+            sources.figure(need.hours, span=True),
+            joined(code(name) for name in NEEDS.get(need.id, ())) or "–",
+            code(need.id),
+        )
+        for need in step.deliverables
+    ]
+    return table(("Deliverable", "Why", "Hours", "After", "Id"), rows) if rows else Md("Nothing new.")
+
+
+def _facts(step: RoadmapStep, sources: Sources) -> Md:
+    rows = [
+        (
+            "Effort",
+            f"{number(step.low_hours)} to {number(step.high_hours)} hours, {sources.figure(step.hours)} expected",
+        ),
+        ("Added a month", sources.figure(step.added_usd)),
+        ("Bill then, a month", sources.figure(step.monthly_usd)),
+        ("Turns from breached to expected to hold", joined(map(code, step.won)) or "nothing yet"),
+        ("Still breached", joined(map(code, step.breached)) or "nothing"),
+        ("Expected loss saved", Md(f"{sources.figure(step.saves_usd)} a year")),
+    ]
+    return table(("", ""), [(what, Md(value)) for what, value in rows])

@@ -1,0 +1,64 @@
+"""``dr-test-schedule.md``: which drill when, what it proves, and until when that counts."""
+
+from __future__ import annotations
+
+from secondsite.publish.board import board
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.markdown import Md, code, joined, table
+from secondsite.publish.page import render
+from secondsite.publish.proof import Every, shelf_life_days
+from secondsite.publish.schedule import Drill, drills
+
+NAME = "dr-test-schedule.md"
+CALENDAR = "dr-test-schedule.ics"
+_WHEN = {
+    Every.WEEK: "every Tuesday",
+    Every.MONTH: "first Tuesday of the month",
+    Every.QUARTER: "second Tuesday, every third month",
+    Every.YEAR: "third Tuesday, once a year",
+}
+
+
+def document(inputs: Inputs) -> str:
+    found = drills(inputs)
+    return render(
+        "dr-test-schedule.md.j2",
+        system=inputs.system,
+        start=inputs.as_of.isoformat(),
+        drills=_drills(found, inputs),
+        shelf=_shelf(inputs),
+        hours=f"{sum(one.minutes * 366 / one.every.days for one in found) / 60:.0f}",
+    )
+
+
+def _drills(found: tuple[Drill, ...], inputs: Inputs) -> Md:
+    rows = [
+        (
+            f"{_WHEN[one.every]}, 10:00 UTC",
+            one.title,
+            code(one.command),
+            joined(map(code, one.keeps)) or "–",
+            one.where,
+            f"{one.minutes} min",
+            one.first(inputs.as_of).isoformat(),
+        )
+        for one in found
+    ]
+    return table(("When", "What", "Run", "Keeps from going stale", "Where", "Keep free\t", "Next"), rows)
+
+
+def _shelf(inputs: Inputs) -> Md:
+    rows = [
+        (
+            code(one.contract.name),
+            f"{shelf_life_days(one.contract)} days",
+            "never" if one.measured is None else one.measured.at[:10],
+            one.until.isoformat() if one.until and not one.stale else "**unproven now**",
+        )
+        for one in board(inputs)
+    ]
+    return (
+        table(("Contract", "Evidence lasts\t", "Last drill", "Unproven after"), [(*r[:3], Md(r[3])) for r in rows])
+        if rows
+        else Md("")
+    )
