@@ -16,6 +16,7 @@ import pytest
 
 from secondsite.lab import claim
 from secondsite.lab.addresses import Endpoint
+from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
 
@@ -149,3 +150,11 @@ def test_addresses_that_do_not_answer_are_told_with_the_remedy(monkeypatch: pyte
         claim.check_free([Endpoint("127.1.0.10", 4222), Endpoint("127.1.0.10", 6222), Endpoint("127.1.0.11", 4222)])
     with pytest.raises(MachineError, match="ifconfig lo0 alias"):
         claim.claim_block()
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "secondsite.lab.binaries.importlib.util.find_spec", lambda name: None if name == "dns" else name
+    )
+    with pytest.raises(MachineError, match=r"missing: dns; run: pip install 'secondsite\[lab\]'"):
+        require_lab_packages()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -78,8 +79,7 @@ class Zone:
         if record is None:
             response.set_rcode(dns.rcode.NXDOMAIN)
         elif question.rdtype == dns.rdatatype.A:
-            response.answer.append(record)
-            self._records[question.name] = _rotated(record)
+            response.answer.append(record)  # dnspython shuffles the addresses of each answer
         return response
 
     def _update(self, request: dns.update.UpdateMessage) -> dns.rcode.Rcode:
@@ -118,12 +118,6 @@ def _known(rrset: dns.rrset.RRset) -> bool:
     return rrset.rdtype == dns.rdatatype.A and rrset.deleting in (None, dns.rdataclass.ANY)
 
 
-def _rotated(record: dns.rrset.RRset) -> dns.rrset.RRset:
-    """The next client is told another first address."""
-    values = list(record)
-    return dns.rrset.from_rdata_list(record.name, record.ttl, [*values[1:], *values[:1]])
-
-
 class Datagrams(asyncio.DatagramProtocol):
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
@@ -138,6 +132,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 async def _run(config: Mapping[str, Any]) -> None:
+    random.seed(config["seed"])
     zone = Zone(config["zone"], config["records"], config["key"])
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(lambda: Datagrams(zone), local_addr=tuple(config["at"]))

@@ -11,6 +11,7 @@ from attrs import frozen
 @frozen
 class LabOptions:
     """``folder``: where logs, stores and configuration go; a fresh temporary one, removed at the end, when None.
+    Stores that an earlier lab left in a folder are gone on with.
 
     ``nats_version`` replaces that of every cluster, ``nats_server`` is a binary to use for all of them.
     ``rtt_ms``: round trips by pair of regions, over those of the table. ``jitter`` is a share of the one-way delay.

@@ -1,11 +1,13 @@
 """A caching resolver that keeps an answer exactly as long as its TTL says, and tells clients what is left of it.
 
-``python -m secondsite.lab.resolver_process HOST PORT UPSTREAM_HOST UPSTREAM_PORT``.
+``python -m secondsite.lab.resolver_process HOST PORT UPSTREAM_HOST UPSTREAM_PORT SEED``. The order of several
+addresses in an answer is drawn anew each time, by the seed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import time
 from contextlib import suppress
@@ -46,13 +48,7 @@ class Cache:
             self._kept.pop(question, None)
             return None
         fresh = [dns.rrset.from_rdata_list(rrset.name, int(-(-left_s // 1)), list(rrset)) for rrset in answer]
-        self._kept[question] = (ends_s, [_rotated(rrset) for rrset in answer])
         return fresh
-
-
-def _rotated(rrset: dns.rrset.RRset) -> dns.rrset.RRset:
-    values = list(rrset)
-    return dns.rrset.from_rdata_list(rrset.name, rrset.ttl, [*values[1:], *values[:1]])
 
 
 class Resolver(asyncio.DatagramProtocol):
@@ -102,7 +98,8 @@ async def _run(at: Endpoint, upstream: Endpoint) -> None:
 
 
 def main() -> None:
-    host, port, upstream, upstream_port = sys.argv[1:]
+    host, port, upstream, upstream_port, seed = sys.argv[1:]
+    random.seed(seed)
     with suppress(KeyboardInterrupt):
         asyncio.run(_run(Endpoint(host, int(port)), Endpoint(upstream, int(upstream_port))))
 

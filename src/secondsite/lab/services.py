@@ -90,6 +90,7 @@ class Services:
             "zone": self.zone,
             "records": {f"{self.host}.": record},
             "key": self.dns_key,
+            "seed": self.options.seed,
         }
         return Spec(
             "dns",
@@ -99,7 +100,8 @@ class Services:
 
     def _resolver(self) -> Spec:
         at, upstream = self.addresses.resolver, self.addresses.dns
-        module, hosts = "secondsite.lab.resolver_process", (at.host, str(at.port), upstream.host, str(upstream.port))
+        module = "secondsite.lab.resolver_process"
+        arguments = (at.host, str(at.port), upstream.host, str(upstream.port), str(self.options.seed))
 
         async def ready() -> bool:
             try:
@@ -108,7 +110,7 @@ class Services:
                 return False
             return True
 
-        return Spec("resolver", tuple(python(module, *hosts)), ready=ready)
+        return Spec("resolver", tuple(python(module, *arguments)), ready=ready)
 
     def _s3(self) -> Spec:
         store, at = self.folder / "s3", self.addresses.s3

@@ -1,0 +1,56 @@
+"""Streams as the JetStream API takes them; each of these was refused or went wrong on a real server otherwise."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from secondsite.model.nats import Consumer, GatewayLink, NatsCluster, Origin, Stream
+from secondsite.model.units import Seconds
+from secondsite.strategies.stream_config import consumer_config, stream_config
+
+CLUSTER = NatsCluster("nats", domain="east")
+STREAM = Stream("EVENTS", subjects=("events.>", "audit"), replicas=3, max_age_s=Seconds(60))
+
+
+def test_a_mirror_has_no_subjects_and_reads_through_the_other_domain() -> None:
+    config = stream_config(evolve(STREAM, subjects=(), mirror=Origin("EVENTS", domain="west")), CLUSTER)
+    assert config["mirror"] == {"name": "EVENTS", "external": {"api": "$JS.west.API"}}
+    assert not {"subjects", "duplicate_window"} & set(config)
+
+
+def test_an_origin_in_the_same_domain_needs_no_other_api() -> None:
+    config = stream_config(evolve(STREAM, subjects=(), mirror=Origin("EVENTS", domain="east")), CLUSTER)
+    assert config["mirror"] == {"name": "EVENTS"}
+
+
+def test_sources_with_a_prefix_take_only_what_has_none() -> None:
+    source = Origin("EVENTS", domain="west", region="west", prefix="west")
+    config = stream_config(evolve(STREAM, sources=(source,)), CLUSTER)
+    assert config["sources"][0]["subject_transforms"] == [
+        {"src": "events.>", "dest": "west.events.>"},
+        {"src": "audit", "dest": "west.audit"},
+    ]
+
+
+def test_streams_of_a_super_cluster_are_placed_and_others_are_not() -> None:
+    joined = evolve(CLUSTER, gateways=(GatewayLink("other"),))
+    assert stream_config(STREAM, joined)["placement"] == {"cluster": "nats"}
+    assert stream_config(evolve(STREAM, placement="other"), joined)["placement"] == {"cluster": "other"}
+    assert "placement" not in stream_config(STREAM, CLUSTER)
+
+
+def test_what_older_servers_do_not_know_is_left_out_unless_it_is_used() -> None:
+    newer = {"allow_msg_ttl", "persist_mode"}
+    assert not newer & set(stream_config(STREAM, CLUSTER))
+    assert newer <= set(stream_config(evolve(STREAM, message_ttl=True, async_persist=True), CLUSTER))
+
+
+def test_limits_in_the_servers_units() -> None:
+    config = stream_config(STREAM, CLUSTER)
+    assert (config["max_age"], config["max_bytes"], config["max_msgs"]) == (60_000_000_000, -1, -1)
+
+
+def test_a_consumer() -> None:
+    config = consumer_config(Consumer("metering", filter_subject="events.a", max_deliver=3))
+    assert (config["durable_name"], config["filter_subject"], config["max_deliver"]) == ("metering", "events.a", 3)
+    assert "durable_name" not in consumer_config(Consumer("tail", durable=False))
