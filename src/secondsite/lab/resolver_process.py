@@ -47,8 +47,7 @@ class Cache:
         if left_s <= 0:
             self._kept.pop(question, None)
             return None
-        fresh = [dns.rrset.from_rdata_list(rrset.name, int(-(-left_s // 1)), list(rrset)) for rrset in answer]
-        return fresh
+        return [dns.rrset.from_rdata_list(rrset.name, int(-(-left_s // 1)), list(rrset)) for rrset in answer]
 
 
 class Resolver(asyncio.DatagramProtocol):
