@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from nats_world import Server, cluster_place, connect, everything, fill, run, wait_until
 
+from secondsite.backup import restore as restore_module
 from secondsite.backup import run as module
+from secondsite.backup import stream_restore
 from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import choose_backup, take_inventory
 from secondsite.backup.keep import KeepRules
@@ -273,5 +275,50 @@ def test_the_newest_before_a_time(start: Any, store: Store) -> None:
         assert (await choose_backup(store, at=two.finished - timedelta(microseconds=1))).id == one.id
         with pytest.raises(Exception, match="no backup finished at or before"):
             await choose_backup(store, at=one.finished - timedelta(seconds=1))
+
+    run(work())
+
+
+def test_a_stream_that_is_there_is_not_sent_again_when_its_proof_fails(
+    start: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the transfer and the second try of the proof a client writes: its message stays."""
+    source, target = start("source"), start("target")
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        await fill(client, "S", 20)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        prove, tries = stream_restore.prove, []
+
+        async def failing_once(*arguments: Any) -> Any:
+            tries.append(True)
+            if len(tries) == 1:
+                await other.jetstream().publish("s.1", b"a client's")
+                raise MachineError.at("nats://x", "the connection failed", "look")
+            return await prove(*arguments)
+
+        monkeypatch.setattr(restore_module, "prove", failing_once)
+        (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
+        assert (outcome.ok, outcome.proof.verdict, len(tries)) == (True, "equal", 2)
+        assert (await other.jetstream().stream_info("S")).state.messages == 21
+
+    run(work())
+
+
+def test_a_restore_into_a_server_that_comes_back(start: Any, store: Store) -> None:
+    source, target = start("source"), start("target")
+
+    async def work() -> None:
+        client = await connect(source.url)
+        await fill(client, "S", 40_000, 1000)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        progress = Slow()
+        restoring = asyncio.ensure_future(run_restore(target.place, store, manifest, RestorePlan(attempts=6), progress))
+        await progress.reached.wait()
+        target.kill()
+        await asyncio.to_thread(target.start)
+        (outcome,) = await restoring
+        assert (outcome.ok, outcome.proof.verdict, outcome.messages) == (True, "equal", 40_000)
 
     run(work())

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
@@ -34,8 +36,9 @@ from secondsite.model.place import Place
 from secondsite.nats.jetstream import JetStream, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.restore import RestoreCutError
-from secondsite.objects.store import Store
+from secondsite.objects.store import AccessError, Store
 
+T = TypeVar("T")
 ATTEMPTS = 3
 _NO_PEERS = (10005, 10074, 10023, 10047)
 
@@ -159,38 +162,54 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
 
 
 async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> Outcome:
-    """One stream, from its beginning again after a failure of the network or of a server."""
-    for attempt in range(1, plan.attempts + 1):
+    """One stream. Once it is there it is only looked at: clients may write to it already."""
+    work, begin = task.work, time.monotonic()
+    persist = partial(_persist, nats, work.target, plan.attempts, progress)
+    try:
+        if not task.there:
+            await persist(lambda jetstream: _bring(jetstream, reader, task, progress))
+    except MachineError as error:
+        await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
+        return _failed(work.stream, work.target, _with_remedy(error))
+    transfer_s = round(time.monotonic() - begin, 3)
+    try:
+        return await persist(lambda jetstream: _finish(jetstream, reader, task, transfer_s, progress))
+    except MachineError as error:
+        return _failed(work.stream, work.target, error, "restored, and not proven")
+
+
+async def _persist(
+    nats: NatsPlace, name: str, attempts: int, progress: Progress, work: Callable[[JetStream], Awaitable[T]]
+) -> T:
+    """``work`` again after a failure of the network or of a server, on a new connection."""
+    for attempt in range(1, attempts + 1):
         try:
             async with nats.open() as jetstream:
-                return await _restore(jetstream, reader, task, progress)
-        except BrokenObjectError as error:
-            await _remove_partial(nats, reader, task)
-            return _failed(task.work.stream, task.work.target, error)
-        except RefusedError as refused:
-            await _remove_partial(nats, reader, task)
-            return _failed(task.work.stream, task.work.target, _with_remedy(refused))
+                return await work(jetstream)
+        except (BrokenObjectError, RefusedError, AccessError):
+            raise
         except MachineError as error:
-            if attempt == plan.attempts:
-                return _failed(task.work.stream, task.work.target, error)
-            progress.note(f"{task.work.target}: {error.problems[0].what}; try {attempt + 1} of {plan.attempts}")
-            task = evolve(task, replace=True, read_first=False, there=None)
-            await asyncio.sleep(
-                6 if isinstance(error, RestoreCutError) else 2
-            )  # the server gives a cut one up after 5 s
+            if attempt == attempts:
+                raise
+            progress.note(f"{name}: {error.problems[0].what}; try {attempt + 1} of {attempts}")
+            await asyncio.sleep(6 if isinstance(error, RestoreCutError) else 2)  # the server gives up after 5 s
     raise AssertionError("a plan has one attempt or more")
 
 
-async def _restore(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> Outcome:
+async def _bring(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> None:
+    work = task.work
+    if task.read_first:
+        await reader.diagnose(work.stream.archive)
+    if task.replace:
+        await _delete(jetstream, work.target)
+    else:
+        await _delete_marked(jetstream, reader, work)
+    await transfer(jetstream, reader, work, progress)
+
+
+async def _finish(jetstream: JetStream, reader: Reader, task: _Task, transfer_s: float, progress: Progress) -> Outcome:
     work, begin = task.work, time.monotonic()
     notes: list[str] = []
-    if not task.there:
-        if task.read_first:
-            await reader.diagnose(work.stream.archive)
-        if task.replace:
-            await _delete(jetstream, work.target)
-        await transfer(jetstream, reader, work, progress)
-    transferred = time.monotonic()
     proof, sent = await prove(jetstream, reader, work, task.there)
     count, missing = await missing_consumers(jetstream, work, sent)
     if missing and (made := await recreate(jetstream, work, missing)):
@@ -210,8 +229,8 @@ async def _restore(jetstream: JetStream, reader: Reader, task: _Task, progress: 
         missing_consumers=missing,
         proof=proof,
         bytes=work.stream.bytes,
-        transfer_s=round(transferred - begin, 3),
-        proof_s=round(time.monotonic() - transferred, 3),
+        transfer_s=transfer_s,
+        proof_s=round(time.monotonic() - begin, 3),
         already_there=task.there is not None,
         notes=tuple(notes),
     )
@@ -241,27 +260,34 @@ async def _delete(jetstream: JetStream, name: str) -> None:
     raise MachineError.at(jetstream.shown, f"the stream {name} was deleted and is still there", "run again")
 
 
-async def _remove_partial(nats: NatsPlace, reader: Reader, task: _Task) -> None:
+async def _delete_marked(jetstream: JetStream, reader: Reader, work: Work) -> bool:
+    """Only what a try of this very restore left."""
+    info = await jetstream.stream(work.target)
+    if info is None or mark_of(info["config"]) != reader.manifest.id:
+        return False
+    await _delete(jetstream, work.target)
+    return True
+
+
+async def _remove_partial(nats: NatsPlace, reader: Reader, work: Work, wait_s: float) -> None:
     """After a restore that must not stay: the server gives up after 5 s without a chunk, and may keep a part."""
-    async with nats.open() as jetstream:
-        for _ in range(16):
-            info = await jetstream.stream(task.work.target)
-            if info and mark_of(info["config"]) == reader.manifest.id:
-                await _delete(jetstream, task.work.target)
-                return
-            await asyncio.sleep(0.5)
+    with suppress(MachineError):  # what failed first is told
+        async with nats.open() as jetstream:
+            for _ in range(int(wait_s / 0.5)):
+                if await _delete_marked(jetstream, reader, work):
+                    return
+                await asyncio.sleep(0.5)
 
 
-def _with_remedy(refused: RefusedError) -> MachineError:
-    problem = refused.problems[0]
+def _with_remedy(error: MachineError) -> MachineError:
+    problem = error.problems[0]
     if any(f"({code})" in problem.what for code in _NO_PEERS):  # the server may wrap one refusal in another
         remedy = "this cluster cannot place it so: --replicas 1 (or as many as it has servers), --placement none"
         return MachineError([evolve(problem, remedy=remedy)])
-    return refused
+    return error
 
 
-def _failed(stream: StreamBackup, target: str, error: MachineError) -> Outcome:
+def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> Outcome:
     problem = error.problems[0]
-    proof = Proof("differs", 0, 0, 0, why="not restored")
     told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
-    return Outcome(stream.name, target, 0, 0, 0, 0, (), proof, stream.bytes, 0, 0, **told)
+    return Outcome(stream.name, target, 0, 0, 0, 0, (), Proof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told)

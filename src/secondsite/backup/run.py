@@ -107,7 +107,10 @@ async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
                 "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
             )
         chosen[name] = int(info["state"]["bytes"])
-    return {name: size for name, size in chosen.items() if not _matches(name, plan.exclude)}
+    left = {name: size for name, size in chosen.items() if not _matches(name, plan.exclude)}
+    if not left and (plan.exclude or plan.streams != ("*",)):
+        raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
+    return left
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -132,7 +132,7 @@ def _lines(outcome: Outcome) -> list[str]:
 
     name = outcome.target if outcome.target == outcome.stream else f"{outcome.stream} as {outcome.target}"
     if outcome.error:
-        return [f"{name}: NOT RESTORED: {outcome.error}; {outcome.remedy}"]
+        return [f"{name}: {outcome.proof.why.upper()}: {outcome.error}; {outcome.remedy}"]
     proof = outcome.proof
     verdict = {"equal": "every message the same", "differs": "DIFFERS", "unproven": "counted, not compared"}
     begin = "was there already" if outcome.already_there else f"restored in {outcome.transfer_s:.1f} s"
