@@ -63,7 +63,7 @@ def test_fresh_evidence_of_today_meets(system: System, manifest: Manifest, tmp_p
 def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path) -> None:
     found = _verify(system, tmp_path / "none")
     assert {row.verdict for row in found.rows} == {Verdict.UNPROVEN}
-    assert found.rows[0].why == "no drill of region has left evidence"
+    assert found.rows[0].why == "no drill of region that runs api has left evidence"
     assert found.exit_code == 3
 
 

@@ -66,7 +66,7 @@ def test_contracts_are_asserted_in_a_teams_own_tests(
     result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines_random(
         [
-            "*Standing(contract='state/region', verdict='unproven', why='the drill region-loss ran no state')*",
+            "*Standing(contract='state/region', verdict='unproven', why='no drill of region that runs state *",
             "*there is no contract api/zone; there are: api/region, nats/region*",
         ]
     )
@@ -83,7 +83,10 @@ def test_where_things_lie_is_configured(pytester: pytest.Pytester, project: Path
         """
     )
     pytester.makepyfile(
-        "def test_api(contract):\n    assert contract('api').why == 'no drill of region has left evidence'\n"
+        """
+        def test_api(contract):
+            assert contract("api").why == "no drill of region that runs api has left evidence"
+        """
     )
     installed = any(point.value == MODULE for point in entry_points(group="pytest11"))
     result = pytester.runpytest_subprocess(*(() if installed else ("-p", MODULE)), "-p", "no:cacheprovider")

@@ -6,13 +6,18 @@ import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+
+if TYPE_CHECKING:
+    from secondsite.catalogue.bundle import Catalogue
+    from secondsite.drill.calibration import Calibration
+    from secondsite.model.system import System
 
 
 def evaluate(
@@ -26,6 +31,7 @@ def evaluate(
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
     workers: Annotated[str, Parameter(help="Spread the study over a cluster: dask://HOST:PORT.")] = "",
     catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round trips.")] = None,
+    evidence: Annotated[tuple[Path, ...], Parameter(help="Drills whose measurements replace assumptions.")] = (),
 ) -> int:
     """Compare the multi-region strategies of the system: RTO, RPO, availability, cost, effort, hazards.
 
@@ -46,10 +52,12 @@ def evaluate(
 
     system = load_system(file)
     chosen = tuple(parse_strategy(text) for text in strategy) or STRATEGIES
+    tables = load_catalogue(catalogue or file.parent / USER_FOLDER)
+    measured = _measured(system, tables, evidence) if evidence else None
     with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
         evaluation = compare(
             system,
-            load_catalogue(catalogue or file.parent / USER_FOLDER),
+            measured.catalogue if measured else tables,
             audit,
             seed=seed,
             years=years,
@@ -67,10 +75,33 @@ def evaluate(
     elif json_:
         from secondsite.publish.evaluation_json import evaluation_json
 
-        print(json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False))
+        shape = evaluation_json(evaluation)
+        if measured:
+            from secondsite.publish.prediction_text import prediction_json
+
+            shape["predictions"] = prediction_json(measured.predictions)
+        print(json.dumps(shape, indent=2, allow_nan=False))
     else:
         from secondsite.publish.evaluation_text import WIDTH, render_text
 
-        render_text(evaluation, Console(width=WIDTH, highlight=False))
+        console = Console(width=WIDTH, highlight=False)
+        render_text(evaluation, console)
+        if measured:
+            from secondsite.publish.prediction_text import prediction_table
+
+            console.print(prediction_table(measured.predictions))
     found = evaluation.recommended
     return EXIT_DOES_NOT_HOLD if found.excluded or found.breached else EXIT_HOLDS
+
+
+def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:
+    """Evidence that was changed is not used, and said so."""
+    from secondsite.drill.calibration import calibration
+
+    for path in evidence:
+        if not path.is_dir():
+            raise InputError.at(str(path), "there is no such folder", "name a folder that `secondsite drill` wrote")
+    found = calibration(system, tables, evidence)
+    for problem in found.problems:
+        print(f"not used: {problem}", file=sys.stderr)
+    return found

@@ -32,6 +32,12 @@ class Run:
     judgement: RunJudgement
 
     @property
+    def ran(self) -> tuple[RunVerdict, ...]:
+        """Verdicts on what the drill really ran: it says nothing about other subjects, good or bad."""
+        subjects = self.evidence.manifest.subjects
+        return tuple(verdict for verdict in self.judgement.verdicts if verdict.contract.subject in subjects)
+
+    @property
     def series(self) -> tuple[str, str, str]:
         manifest = self.evidence.manifest
         return manifest.strategy, manifest.drill, manifest.profile
@@ -76,8 +82,8 @@ def measured(runs: Iterable[Run]) -> tuple[tuple[Contract, Measurement], ...]:
     found = []
     for _, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
         series = sorted(group, key=lambda run: run.evidence.manifest.started_at)
-        for contract in dict.fromkeys(v.contract for run in series for v in run.judgement.verdicts):
-            mine = [(run, v) for run in series for v in run.judgement.verdicts if v.contract == contract]
+        for contract in dict.fromkeys(v.contract for run in series for v in run.ran):
+            mine = [(run, v) for run in series for v in run.ran if v.contract == contract]
             found.append((contract, measurement(contract, mine)))
     return tuple(found)
 

@@ -95,16 +95,19 @@ def recompute(folders: Sequence[Path], now: datetime) -> Verification:
     What does not follow from them is a problem, as is a folder without its chain.
     """
     found = [find_runs(folder, every=True) for folder in folders]
-    rows = [
-        Judged(verdict.contract, verdict.verdict, verdict.why, one.strategy, one.drill, one, _age_s(run, now))
-        for each in found
-        for run in each.runs
-        for verdict, (_, one) in zip(run.judgement.verdicts, measured([run]), strict=True)
-    ]
+    rows = [row for each in found for run in each.runs for row in _alone(run, now)]
     problems, unfinished = _beside(found)
     problems += tuple(problem for path in unfinished for problem in check_chain(path))
     problems += tuple(problem for each in found for run in each.runs for problem in _unlike(run))
     return Verification(tuple(rows), problems)
+
+
+def _alone(run: Run, now: datetime) -> Iterator[Judged]:
+    """One run as it was: no number of runs is asked for."""
+    known = dict(measured([run]))
+    manifest, age_s = run.evidence.manifest, _age_s(run, now)
+    for v in run.judgement.verdicts:
+        yield Judged(v.contract, v.verdict, v.why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
 
 
 def _unlike(run: Run) -> Iterator[Problem]:
@@ -138,7 +141,7 @@ def _beside(found: Iterable[Found]) -> tuple[tuple[Problem, ...], tuple[Path, ..
 
 
 def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) -> list[Judged]:
-    mine = [run for run in runs if any(verdict.contract == contract for verdict in run.judgement.verdicts)]
+    mine = [run for run in runs if any(verdict.contract == contract for verdict in run.ran)]
     mine = sorted(mine, key=lambda run: run.series)
     rows = []
     for _, group in groupby(mine, key=lambda run: run.series[:2]):
@@ -146,7 +149,11 @@ def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) 
         rows.append(_deciding([_judged(contract, each, today, now) for each in series]))
     if rows:
         return rows
-    return [Judged(contract, Verdict.UNPROVEN, f"no drill of {contract.fault} has left evidence")]
+    return [
+        Judged(
+            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.subject} has left evidence"
+        )
+    ]
 
 
 def _deciding(judged: Sequence[Judged]) -> Judged:

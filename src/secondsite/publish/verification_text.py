@@ -44,7 +44,7 @@ def _blocks(verification: Verification) -> Iterator[RenderableType]:
 def _row(row: Judged) -> Table:
     table = Table(box=None, show_header=False, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(width=9)
-    table.add_column(overflow="fold")
+    table.add_column(width=WIDTH - 11, overflow="fold")
     table.add_row(Text(row.verdict, style=STYLES[row.verdict]), Text(f"{row.contract.name}  {limits(row.contract)}"))
     if row.measurement:
         table.add_row("", Text(f"measured {measured(row)}"))

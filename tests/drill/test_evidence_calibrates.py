@@ -1,0 +1,80 @@
+"""Evidence replaces only what a lab really runs, and says by how much each step had been mispredicted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from drilled import MANIFEST, Scenario, leave, quick
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.__main__ import run
+from secondsite.discover.system_file.reading import load_system
+from secondsite.drill.calibration import REAL, calibration, step_seconds
+from secondsite.drill.measurements import find_runs
+from secondsite.model.estimate import Provenance
+
+EXAMPLE = Path("examples/kgents/secondsite.yaml")
+
+
+def test_what_the_lab_runs_is_replaced_and_nothing_else(tmp_path: Path) -> None:
+    catalogue = load_catalogue()
+    assert set(catalogue.figures) >= REAL
+    for number in range(3):
+        leave(tmp_path, Scenario(manifest=evolve(MANIFEST, run=number + 1), ends_s=(3, 4, 5 + number, 9, 10, 11)))
+    found = calibration(load_system(EXAMPLE), catalogue, [tmp_path])
+    changed = {name for name in catalogue.figures if found.catalogue.figures[name] != catalogue.figures[name]}
+    assert changed == {"fence", "promote.leafnode", "decide.automatic"}
+    fence = found.catalogue.figures["fence"]
+    assert fence.provenance is Provenance.MEASURED
+    assert fence.quantile(0.5) == pytest.approx((1 * 2 * 3) ** (1 / 3))
+    for part in ("region-loss", "2026-11-20", "nats-server 2.12.3", "3 runs"):
+        assert part in fence.source
+    by_step = {one.step: one for one in found.predictions}
+    assert by_step["fence"].measured == pytest.approx((1, 2, 3))
+    assert by_step["fence"].used
+    assert by_step["change-traffic"].measured == pytest.approx((1, 1, 1))
+    assert not by_step["change-traffic"].used
+    assert by_step["promote-streams"].factor == pytest.approx(3 / 0.006, rel=0.01)
+
+
+def test_configured_times_are_compared_at_those_of_production(tmp_path: Path) -> None:
+    (one,) = find_runs(leave(tmp_path, Scenario(manifest=quick()))).runs
+    seconds = step_seconds(one)
+    assert seconds["detect"] == pytest.approx(30)
+    assert seconds["decide"] == pytest.approx(30)
+    assert seconds["fence"] == pytest.approx(1)
+    assert seconds["converge"] > 40
+
+
+def test_changed_evidence_and_controls_measure_nothing(tmp_path: Path) -> None:
+    catalogue = load_catalogue()
+    leave(tmp_path, Scenario(manifest=evolve(MANIFEST, control="promotion without fencing")))
+    folder = leave(tmp_path, Scenario())
+    (folder / "config" / "nats-1.conf").write_text("changed")
+    found = calibration(load_system(EXAMPLE), catalogue, [tmp_path])
+    assert found.catalogue.figures.by_name == catalogue.figures.by_name
+    assert found.predictions == ()
+    assert len(found.problems) == 1
+
+
+@pytest.mark.slow
+def test_an_evaluation_uses_what_was_measured_and_says_how_far_off_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path, Scenario())
+    common = ["evaluate", "--file", str(EXAMPLE), "--strategy", MANIFEST.strategy, "--years", "1000"]
+    run([*common, "--evidence", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert "Predicted and measured, by step" in text
+    (row,) = [line for line in text.splitlines() if line.split()[:1] == ["fence"]]
+    assert "now measured" in row
+    run([*common, "--evidence", str(tmp_path), "--json"])
+    steps = {one["step"]: one for one in json.loads(capsys.readouterr().out)["predictions"]}
+    assert steps["fence"]["measured_s"] == [pytest.approx(1)]
+    assert steps["fence"]["used"]
+    run([*common, "--evidence", str(tmp_path), "--explain", f"{MANIFEST.strategy}:api/region/rto"])
+    assert "fence: 1 s" in capsys.readouterr().out.replace("(", " (")
+    assert run([*common, "--evidence", str(tmp_path / "none")]) == 2
