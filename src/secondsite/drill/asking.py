@@ -1,0 +1,52 @@
+"""What the servers themselves say to a promotion that cannot work: their words are the evidence, not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from secondsite.model.errors import MachineError
+from secondsite.nats.jetstream import RefusedError
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.streams import Streams
+from secondsite.operate.layout import Family, Held, writer_config
+
+_PAUSE_S = 2.0
+_ANSWER_S = 3.0
+
+
+async def ask_promotion(place: NatsPlace, pairs: Iterable[tuple[Family, Held]], within_s: float = 0.0) -> list[str]:
+    """The distinct answers to taking the mirror off these streams, until one is taken off or the time is over."""
+    answers: dict[str, None] = {}
+    end = time.monotonic() + within_s
+    while True:
+        for family, held in pairs:
+            answer = await _ask(place, family, held)
+            if not answer:
+                return [*answers, f"{held.name} was promoted"]
+            answers[answer] = None
+        if time.monotonic() >= end:
+            return list(answers)
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def _ask(place: NatsPlace, family: Family, held: Held) -> str:
+    """Empty where the server did it."""
+    try:
+        async with place.open() as jetstream:
+            look = await Streams(jetstream).stream(held.name)
+            if look is None:
+                return f"there is no stream {held.name}"
+            config = writer_config(look.config, family.subjects)
+            await jetstream.ask(f"STREAM.UPDATE.{held.name}", config, timeout_s=_ANSWER_S)
+    except RefusedError as refused:
+        return _words(refused)
+    except MachineError as error:
+        return error.problems[0].what
+    return ""
+
+
+def _words(refused: RefusedError) -> str:
+    """Without the subject that was asked, which is another for each stream."""
+    return refused.problems[0].what.partition(" was refused: ")[2] or refused.problems[0].what

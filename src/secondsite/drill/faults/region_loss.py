@@ -1,0 +1,66 @@
+"""The region that serves is lost: noticed from outside, decided, failed over by the strategy's own procedure.
+
+Where the procedure cannot work, the servers are asked for the promotion all the same, and their answers are kept.
+"""
+
+from __future__ import annotations
+
+from secondsite.drill.asking import ask_promotion
+from secondsite.drill.events import Mark
+from secondsite.drill.lab_world import place
+from secondsite.drill.script import Drill, several_regions
+from secondsite.drill.stage import Stage
+from secondsite.model.fault import Fault
+from secondsite.model.nats import parse_version
+from secondsite.model.strategy import Link
+from secondsite.operate.actions.promote import PROMOTES
+from secondsite.operate.layout import Family, Held, Reach
+
+
+async def play(stage: Stage) -> None:
+    refused = await _refused_beforehand(stage)
+    check = stage.watch()
+    await stage.lose(stage.home)
+    stage.survivors = [region for region in stage.lab.regions if region != stage.home]
+    stage.salvage = [stage.home]
+    await stage.noticed(check)
+    outcome = await stage.fail_over()
+    if outcome is not None and outcome.finished:
+        await stage.settled()
+        stage.rejoin = stage.setup.strategy.link is Link.SUPERCLUSTER_MIRROR
+    elif mirrored(stage):
+        await _ask_all_the_same(stage, refused)
+    else:
+        await stage.rest()
+
+
+def mirrored(stage: Stage) -> list[tuple[Family, Held]]:
+    pairs = ((family, family.at(stage.away)) for family in stage.families if family.reach is Reach.MIRRORED)
+    return [(family, held) for family, held in pairs if held is not None]
+
+
+async def _refused_beforehand(stage: Stage) -> list[str]:
+    """While nothing is wrong, a server below 2.12 says by itself that it will never promote; a newer one would."""
+    pairs = mirrored(stage)
+    versions = [parse_version(version) for version in stage.lab.fleet.versions().values()]
+    if not pairs or any(version is None or version >= PROMOTES for version in versions):
+        return []
+    answers = await ask_promotion(place(stage.lab, stage.away), pairs)
+    stage.note("asked-beforehand", answers=answers)
+    stage.tell(f"asked while nothing is wrong, the server says: {'; '.join(answers)}")
+    return answers
+
+
+async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
+    stage.tell(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
+    answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
+    told = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
+    stage.note(Mark.STOPPED, why=f"{stage.failure}; the server's own words: {told}")
+    stage.observe(f"the server refuses the promotion in its own words: {told}", not _promoted(answers))
+
+
+def _promoted(answers: list[str]) -> bool:
+    return any(answer.endswith("was promoted") for answer in answers)
+
+
+DRILL = Drill("region-loss", "the serving region is lost", Fault.REGION, play, several_regions)

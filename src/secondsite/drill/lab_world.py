@@ -1,0 +1,182 @@
+"""The lab through the doors that a Procedure is executed by: in production only what is behind the doors differs.
+
+One process of the API stands for all of its replicas. Stores that the lab does not run are not rehearsed: what a
+step would do to them is carried out by nobody and noted as such.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+from attrs import define, field, frozen
+
+from secondsite.lab.names import look_up
+from secondsite.lab.world import Lab
+from secondsite.model.deployment import Deployment
+from secondsite.model.procedure import Step
+from secondsite.model.service import Role
+from secondsite.nats.address import parse_addresses
+from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import NatsPlace
+from secondsite.operate.fingerprints import fingerprint
+from secondsite.operate.http_path import HttpPath
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
+
+NOT_REHEARSED = "nobody: not in the lab"
+_VALUE_BYTES = 24
+
+
+@frozen
+class LabDns:
+    lab: Lab
+    ttl_s: float
+
+    async def authoritative(self) -> Mapping[str, tuple[str, ...]]:
+        found = await self.lab.dns.get(self.lab.host)
+        return {"dns": found.addresses if found else ()}
+
+    async def resolved(self) -> Mapping[str, tuple[str, ...]]:
+        found = await look_up(self.lab.resolver, self.lab.host)
+        return {"resolver": found.addresses if found else ()}
+
+    async def addresses(self, region: str) -> tuple[str, ...]:
+        return (self.lab.gateway(region).host,)
+
+    async def change(self, addresses: tuple[str, ...]) -> None:
+        await self.lab.dns.set(self.lab.host, addresses, self.ttl_s)
+
+
+@define
+class LabServices:
+    """``wanted`` by region: what was asked for last."""
+
+    lab: Lab
+    api: str
+    wanted: dict[str, int] = field(factory=dict)
+
+    async def replicas(self, region: str) -> Mapping[str, Replicas]:
+        runs = self.lab.supervisor.alive(f"api-{region}")
+        sites = [site for site in self.lab.deployment.sites if site.region.name == region]
+        placed = sum(site.replicas(self.api) for site in sites)
+        wanted = self.wanted.get(region, placed)
+        return {self.api: Replicas(wanted, wanted if runs else 0)}
+
+    async def scale(self, region: str, service: str, replicas: int) -> None:
+        self.wanted[region] = replicas
+        if not self.lab.supervisor.alive(f"api-{region}"):
+            await self.lab.start_services(region)
+
+
+class LabSecrets:
+    """Values made up for this lab, the same in every region until a drill makes one stale."""
+
+    def __init__(self, deployment: Deployment, regions: tuple[str, ...]) -> None:
+        made = {
+            secret.name: {key: secrets.token_bytes(_VALUE_BYTES) for key in secret.keys or ("value",)}
+            for secret in deployment.system.secrets
+        }
+        self._home = deployment.primary.region.name
+        self._values = {region: {name: dict(values) for name, values in made.items()} for region in regions}
+
+    def rotate(self, region: str, name: str) -> None:
+        """A new value in one region only."""
+        values = self._values[region][name]
+        self._values[region][name] = {key: secrets.token_bytes(_VALUE_BYTES) for key in values}
+
+    def synchronise(self, region: str) -> None:
+        self._values[region] = {name: dict(values) for name, values in self._values[self._home].items()}
+
+    async def reference(self, key: bytes) -> Mapping[str, str]:
+        return await self.fingerprints(self._home, key)
+
+    async def fingerprints(self, region: str, key: bytes) -> Mapping[str, str]:
+        return {name: fingerprint(key, values) for name, values in self._values[region].items()}
+
+
+@define
+class LabPath:
+    """A write as a client makes it: the name asked of the resolver, then gateway, API, stream. Ids are kept."""
+
+    lab: Lab
+    port: int
+    subject: str
+    written: set[str] = field(factory=set)
+
+    async def write(self) -> PathWrite:
+        found = await look_up(self.lab.resolver, self.lab.host)
+        if not found:
+            return PathWrite(0, "", why=f"{self.lab.host} has no address")
+        path = HttpPath(
+            f"http://{found.addresses[0]}:{self.port}/v1/events",
+            {"apikey": self.lab.options.keys[0], "Host": self.lab.host},
+            {"subject": self.subject, "data": "probe"},
+        )
+        written = await path.write()
+        self.written.add(written.message_id)
+        return written
+
+
+@frozen
+class LabSites:
+    lab: Lab
+
+    async def isolate(self, region: str) -> None:
+        """Alone: whatever of it still runs is stopped first."""
+        await self._restart(region, isolated=True)
+
+    async def join(self, region: str) -> None:
+        await self._restart(region, isolated=False)
+
+    async def _restart(self, region: str, *, isolated: bool) -> None:
+        names = [server.name for server in self.lab.servers(region)]
+        self.lab.supervisor.kill(*names)
+        await self.lab.restart_region(region, isolated=isolated)
+
+
+@define
+class LabHand:
+    """Says of what the lab does not run that nobody did it. ``skipped`` are the steps that were not rehearsed."""
+
+    skipped: list[str] = field(factory=list)
+
+    async def carry_out(self, step: Step) -> str | None:
+        self.skipped.append(step.id)
+        return NOT_REHEARSED
+
+
+def lab_world(
+    lab: Lab,
+    decision: Decision,
+    *,
+    path: LabPath,
+    secret: LabSecrets,
+    hand: LabHand,
+    services: LabServices,
+    ttl_s: float,
+    restorer: Restorer | None = None,
+) -> LiveWorld:
+    with_servers = [region for region in lab.regions if lab.servers(region)]
+    return LiveWorld(
+        regions={region: place(lab, region) for region in with_servers},
+        system={region: place(lab, region, system=True) for region in with_servers},
+        decision=decision,
+        reach_s=1.5,
+        hand=hand,
+        dns=LabDns(lab, ttl_s),
+        services=services,
+        secrets=secret,
+        path=path,
+        sites=LabSites(lab),
+        restorer=restorer,
+    )
+
+
+def place(lab: Lab, region: str, *, system: bool = False) -> NatsPlace:
+    return NatsPlace(parse_addresses(lab.nats_url(region, system=system)), ConnectOptions())
+
+
+def api_service(deployment: Deployment) -> str:
+    service = next(iter(deployment.system.with_role(Role.API)), None)
+    return service.name if service else "api"

@@ -1,0 +1,269 @@
+"""One run of one drill, from an empty machine to an evidence folder and back to an empty machine.
+
+Whatever happens in between - success, failure, an interrupt - no process outlives it, and a folder without its end is
+no evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.drill.checker import Crashed, check, checked
+from secondsite.drill.evidence import EvidenceWriter
+from secondsite.drill.final_reads import Reading, all_led, drained, processed
+from secondsite.drill.finals import Copy, Finals, SavedCopy, read_finals
+from secondsite.drill.findings import Fate, Findings
+from secondsite.drill.fingerprint import fingerprint
+from secondsite.drill.history import History, read_history
+from secondsite.drill.host import host_facts
+from secondsite.drill.judge import seal
+from secondsite.drill.judgement import RunJudgement, RunVerdict, worst
+from secondsite.drill.lab_world import LabSites, place
+from secondsite.drill.manifest import Manifest, Timing, steps_of
+from secondsite.drill.profile import Profile, profile
+from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
+from secondsite.drill.rto import Milestone, Rto, rto
+from secondsite.drill.script import Drill
+from secondsite.drill.setup import Setup
+from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
+from secondsite.lab.options import LabOptions
+from secondsite.lab.world import Lab
+from secondsite.model.contract import Verdict
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.procedure import Procedure
+
+LIMIT_S = 240.0
+_DRAIN_S = 10.0
+_LED_S = 20.0
+_REJOINED_S = 12.0
+_SALVAGE, _REJOINED = "salvage", "rejoined"
+
+
+@frozen
+class RunResult:
+    """``salvageable``: of the lost messages, those that the old region's disks hold, and ``after_rejoin`` what is left
+    of them once it joined the others again; None where nobody looked, or could not see.
+    """
+
+    drill: Drill
+    setup: Setup
+    evidence: Path
+    recovery: Rto
+    loss: Rpo
+    loss_by_stream: dict[str, Rpo]
+    findings: Findings
+    observations: tuple[Observation, ...]
+    salvageable: int | None
+    after_rejoin: int | None
+    failure: str
+    skipped: tuple[str, ...]
+    boot_s: float
+    versions: dict[str, str]
+    judgement: RunJudgement
+    people: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return ", ".join(sorted(set(self.versions.values())))
+
+    @property
+    def name(self) -> str:
+        return f"{self.drill.id}, {self.setup.strategy.id} on nats-server {self.version}"
+
+    @property
+    def short_name(self) -> str:
+        return str(self.setup.strategy.link)
+
+    @property
+    def projected(self) -> bool:
+        return self.setup.profile.name != "production"
+
+    @property
+    def judged(self) -> tuple[RunVerdict, ...]:
+        """Verdicts of what the drill really ran."""
+        return tuple(v for v in self.judgement.verdicts if v.contract.subject in self.drill.subjects)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of its contracts; a drill that did not show what it is there for holds nothing."""
+        if any(seen.holds is False for seen in self.observations):
+            return Verdict.BREACHED
+        if self.judged:
+            return worst(verdict.verdict for verdict in self.judged)
+        return Verdict.MET if self.observations and all(seen.holds for seen in self.observations) else Verdict.UNPROVEN
+
+
+async def run_drill(
+    drill: Drill, setup: Setup, root: Path, tell: Tell, *, run: int = 1, control: str = ""
+) -> RunResult:
+    """Raises InputError where the drill does not fit the deployment, MachineError where this machine cannot."""
+    if why := drill.fits(setup.deployment):
+        raise InputError.at(
+            setup.strategy.id, f"{drill.id} cannot be drilled: {why}", "choose another strategy or drill"
+        )
+    options = LabOptions(
+        nats_version=setup.nats_version if setup.nats_version != "today" else "",
+        seed=setup.seed,
+        ttl_s=setup.profile.ttl_s,
+    )
+    tell(f"starting {len(setup.deployment.sites)} regions")
+    async with Lab.up(setup.deployment, options) as lab:
+        tell(f"lab up in {lab.boot_s:.1f} s")
+        procedure = setup.procedure(drill.fault)
+        manifest = _manifest(drill, setup, lab, procedure, run, control)
+        with EvidenceWriter.create(root, manifest, [lab.dns.key]) as writer:
+            stage = set_the_stage(setup, lab, writer, procedure, tell)
+            try:
+                async with asyncio.timeout(LIMIT_S + 3 * setup.profile.settle_s):
+                    await stage.begin()
+                    await drill.play(stage)
+                    await _read_all(stage)
+            except TimeoutError:
+                what = f"the drill did not end within {LIMIT_S + 3 * setup.profile.settle_s:g} s"
+                raise MachineError.at(drill.id, what, f"see {writer.folder}") from None
+            finally:
+                await _quietly_cancel(stage)
+            _keep(stage)
+            return _result(drill, stage, seal(writer))
+
+
+def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: int, control: str) -> Manifest:
+    own = profile("production", setup.production, setup.catalogue.figures)
+    away = setup.deployment.standby or setup.deployment.sites[-1]
+    network = f"{lab.addresses.network(away.region.name)}.0.0/24"
+    versions = lab.fleet.versions()
+    return Manifest(
+        drill=drill.id,
+        strategy=setup.strategy.id,
+        fault=drill.fault,
+        profile=setup.profile.name,
+        seed=setup.seed,
+        run=run,
+        started_at=datetime.now(UTC).isoformat(),
+        fingerprint=fingerprint(setup.deployment.system, setup.production, procedure, versions.values()),
+        timing=_timing(setup.profile),
+        production=_timing(own),
+        subjects=drill.subjects,
+        contracts=setup.system.contracts,
+        new_side=(network,) if drill.moves else (),
+        steps=steps_of(procedure),
+        milestones=procedure.milestones,
+        versions=versions,
+        host=host_facts(),
+        control=control,
+    )
+
+
+def _timing(of: Profile) -> Timing:
+    return Timing(of.check_interval_s, of.check_threshold, of.decide_s, of.ttl_s)
+
+
+async def _read_all(stage: Stage) -> None:
+    """Consumers drained, load off, every copy read from end to end; the old region started alone for its copies."""
+    stage.tell("reading every surviving copy")
+    await stage.end()
+    serving = [region for region in stage.survivors or stage.lab.regions if stage.lab.servers(region)]
+    places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}
+    reading = Reading(places, stage.load.clients[0].run, frozenset(stage.path.written))
+    await _read_consumers(stage, reading, serving)
+    for region in serving:
+        _save(await reading.copies(stage.families, region), stage.writer.finals)
+    await _read_old_disks(stage, reading, _SALVAGE)
+    if stage.rejoin:
+        for region in stage.salvage:
+            stage.tell(f"{region} joins the others again")
+            await LabSites(stage.lab).join(region)
+        await asyncio.sleep(_REJOINED_S)
+        await _read_old_disks(stage, reading, _REJOINED)
+
+
+async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
+    for region in stage.salvage:
+        (stage.writer.folder / folder).mkdir(exist_ok=True)
+        stage.tell(f"starting {region} alone, to see what its disks hold")
+        await LabSites(stage.lab).isolate(region)
+        names = [held.name for family in stage.families if (held := family.at(region))]
+        await all_led(reading.places[region], names, _LED_S)
+        _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
+
+
+async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) -> None:
+    """Of each durable, in all regions together; it is waited for only where something serves."""
+    records = [stage.lab.consumed(region) for region in stage.lab.regions]
+    for family in stage.families:
+        held = next((one for region in serving if (one := family.at(region))), None)
+        for consumer in family.origin.stream.consumers:
+            within_s = 0.0 if stage.failure else _DRAIN_S
+            done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
+            found = processed(reading.run, family, consumer.name, records, done=done)
+            found.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
+
+
+def _save(copies: tuple[Copy, ...], folder: Path) -> None:
+    for copy in copies:
+        copy.save(folder / f"{copy.place.replace(' ', '-')}.copy")
+
+
+def _result(drill: Drill, stage: Stage, judgement: RunJudgement) -> RunResult:
+    history = read_history(stage.load.ledgers)
+    finals = read_finals(stage.writer.finals)
+    findings = checked(lambda: check(history, finals))
+    if isinstance(findings, Crashed):
+        raise MachineError.at("checker", findings.why, f"see {stage.writer.folder}")
+    fault_ns = stage.milestones[Milestone.FAULT]
+    return RunResult(
+        drill=drill,
+        setup=stage.setup,
+        evidence=stage.writer.folder,
+        recovery=rto(stage.milestones, history, stage.new_side),
+        loss=rpo(history, findings, fault_ns),
+        loss_by_stream=dict(rpo_by_stream(history, findings, fault_ns)),
+        findings=findings,
+        observations=tuple(stage.observations),
+        salvageable=_on_old_disks(stage, history, findings, _SALVAGE),
+        after_rejoin=_on_old_disks(stage, history, findings, _REJOINED),
+        failure=stage.failure,
+        skipped=tuple(dict.fromkeys(stage.hand.skipped)),
+        boot_s=stage.lab.boot_s,
+        versions=stage.lab.fleet.versions(),
+        judgement=judgement,
+        people=tuple(step.id for step in stage.procedure.steps if step.by_person),
+    )
+
+
+def _on_old_disks(stage: Stage, history: History, findings: Findings, folder: str) -> int | None:
+    """How many of the lost messages they hold; None where nobody looked, or not at all of them."""
+    if not (stage.writer.folder / folder).is_dir():
+        return None
+    copies = [
+        saved.load() for saved in read_finals(stage.writer.folder / folder).copies if isinstance(saved, SavedCopy)
+    ]
+    if not all(copy.complete for copy in copies):
+        return None
+    lost = findings.marks.fate == Fate.ACKNOWLEDGED_LOST
+    there = check(history, Finals(copies)).marks.fate == Fate.ACKNOWLEDGED_PRESENT
+    return int((lost & there).sum())
+
+
+def _keep(stage: Stage) -> None:
+    """Journal, configuration and logs go to the evidence."""
+    writer, lab = stage.writer, stage.lab
+    if writer.journal.exists():
+        writer.take_journal()
+    for path in sorted((lab.folder / "nats").glob("*.conf")):
+        writer.add_config(path.name, path.read_text(encoding="utf-8"))
+    for path in sorted(lab.folder.glob("*.json")):
+        writer.add_config(path.name, path.read_text(encoding="utf-8"))
+    for path in sorted((lab.folder / "logs").glob("*.log")):
+        writer.add_log(path)
+
+
+async def _quietly_cancel(stage: Stage) -> None:
+    for task in stage.tasks:
+        task.cancel()
+    await asyncio.gather(*stage.tasks, return_exceptions=True)
+    stage.tasks.clear()

@@ -1,0 +1,339 @@
+"""What a drill acts on, and the acts that drills share: load, steady state, detection, failover, final reads.
+
+Every act notes what it did before the next begins, and waits for nothing without a limit. Faults are a drill's own;
+when they strike is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from secondsite.drill.client_config import ClientConfig, HttpTarget
+from secondsite.drill.events import Mark
+from secondsite.drill.evidence import EvidenceWriter
+from secondsite.drill.history import History, read_history
+from secondsite.drill.lab_world import LabHand, LabPath, LabSecrets, LabServices, api_service, lab_world
+from secondsite.drill.ledger import LedgerStream
+from secondsite.drill.load import Load, share_out
+from secondsite.drill.rto import Milestone, Rto, rto
+from secondsite.drill.setup import Setup
+from secondsite.drill.watch import HealthCheck, agreed, http_well, nats_speaks
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint
+from secondsite.lab.world import Lab, Moment
+from secondsite.model.errors import MachineError
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Switch
+from secondsite.operate.executor import Options, Outcome, Told, execute
+from secondsite.operate.journal import Journal
+from secondsite.operate.layout import Family, Reach, families
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.plan import Plan, make_plan
+from secondsite.operate.positions import keep_positions
+from secondsite.operate.world import Decision, Restorer
+from secondsite.strategies.server_config import CLIENT_PORT
+
+PROCESSES = 1
+PATIENCE = 5.0
+"""Step limits are meant for machines of their own; a lab shares two cores with the load."""
+_STEADY_WITHIN_S = 30.0
+_STEADY_WINDOW_S = 3.0
+_STEADY_SHARE = 0.9
+
+Tell = Callable[[str], None]
+
+
+@frozen
+class Observation:
+    """What a drill is there to show, and whether it did; None where it could not be told."""
+
+    what: str
+    holds: bool | None
+
+
+@define
+class Stage:
+    """``survivors``: the regions whose copies count in the end. ``salvage``: those that are looked at besides;
+    ``rejoin``: they are then joined with the others, and looked at again.
+    """
+
+    setup: Setup
+    lab: Lab
+    writer: EvidenceWriter
+    procedure: Procedure
+    tell: Tell
+    load: Load
+    path: LabPath
+    secrets: LabSecrets
+    services: LabServices
+    random: random.Random
+    restorer: Restorer | None = None
+    hand: LabHand = field(factory=LabHand)
+    milestones: dict[Milestone, int] = field(factory=dict)
+    observations: list[Observation] = field(factory=list)
+    survivors: list[str] = field(factory=list)
+    salvage: list[str] = field(factory=list)
+    rejoin: bool = False
+    failure: str = ""
+    planned: Plan | None = None
+    tasks: list[asyncio.Task[None]] = field(factory=list)
+
+    # --- what is where
+
+    @property
+    def home(self) -> str:
+        return self.setup.deployment.primary.region.name
+
+    @property
+    def away(self) -> str:
+        standby = self.setup.deployment.standby
+        return standby.region.name if standby else self.setup.deployment.sites[-1].region.name
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return families(self.setup.deployment)
+
+    def world(self, decision: Decision | None = None) -> LiveWorld:
+        return lab_world(
+            self.lab,
+            decision or Decision("", 0.0, ""),
+            path=self.path,
+            secret=self.secrets,
+            hand=self.hand,
+            services=self.services,
+            ttl_s=self.setup.profile.ttl_s,
+            restorer=self.restorer,
+        )
+
+    # --- noting
+
+    def note(self, event: str, at_ns: int | None = None, **data: Any) -> int:
+        return self.writer.event(event, at_ns, **data).monotonic_ns
+
+    def reach(self, milestone: Milestone, at_ns: int | None = None, **data: Any) -> None:
+        """The first time counts."""
+        if milestone not in self.milestones:
+            self.milestones[milestone] = self.note(milestone, at_ns, **data)
+
+    def observe(self, what: str, holds: bool | None) -> None:
+        self.observations.append(Observation(what, holds))
+        self.note("observation", what=what, holds=holds)
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.ensure_future(work))
+
+    # --- acts
+
+    async def begin(self) -> None:
+        """Load on, consumers' positions on their way to the standby, steady state seen."""
+        await self.load.start()
+        self.note("load", rate_per_s=self.setup.rate_per_s)
+        self.keep_positions()
+        self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
+        await asyncio.sleep(self.setup.profile.steady_s)
+        await self.steady()
+
+    def keep_positions(self) -> None:
+        mirrored = tuple(family for family in self.families if family.reach is Reach.MIRRORED)
+        if mirrored:
+            every_s = self.setup.profile.positions_s
+            self.background(keep_positions(self.world(), mirrored, self.home, self.away, every_s))
+
+    async def steady(self) -> None:
+        """Raises MachineError where the load is not acknowledged as it should be: a drill of that shows nothing."""
+        end = time.monotonic() + _STEADY_WITHIN_S
+        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * self.setup.rate_per_s:
+            self.load.check()
+            if time.monotonic() > end:
+                what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
+                remedy = "lower --rate, or leave the machine to the drill"
+                raise MachineError.at("drill", what, remedy)
+            await asyncio.sleep(0.5)
+        self.note("steady", acknowledged_per_s=round(rate, 1))
+
+    def history(self) -> History:
+        """What the ledgers say so far: of copies, as clients go on writing."""
+        folder = self.lab.folder / "so-far"
+        folder.mkdir(exist_ok=True)
+        return read_history([Path(shutil.copy(path, folder)) for path in self.load.ledgers])
+
+    def acknowledged_per_s(self, window_s: float) -> float:
+        now = time.monotonic_ns()
+        acks = self.history().ack_ns
+        return float(((acks >= now - window_s * 1e9) & (acks <= now)).sum()) / window_s
+
+    async def strike(self) -> None:
+        """The instant of the fault, anywhere in a check's interval, by the seed."""
+        await asyncio.sleep(self.random.uniform(0, self.setup.profile.check_interval_s))
+
+    def struck(self, moment: Moment, what: str) -> None:
+        self.reach(Milestone.FAULT, moment.monotonic_ns, what=what)
+        self.tell(f"fault: {what}")
+
+    async def lose(self, region: str) -> None:
+        """SIGKILL to everything in it; what was on its way is gone."""
+        await self.strike()
+        self.struck(await self.lab.kill_region(region), f"{region} is lost")
+
+    def watch(self) -> HealthCheck:
+        """Checks from outside on the region that serves, as its record's health check is configured."""
+        profile, traffic = self.setup.profile, self.setup.deployment.traffic
+        at = self.lab.gateway(self.home)
+        check = HealthCheck(
+            lambda: http_well(at, traffic.check_path), profile.check_interval_s, profile.check_threshold
+        )
+        self.background(check.watch())
+        return check
+
+    async def noticed(self, check: HealthCheck, within_s: float = 60.0) -> bool:
+        """Health checks fail often enough, then a second signal agrees; False where that does not happen in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s + self.setup.profile.decide_s):
+                while True:
+                    await check.bad.wait()
+                    self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
+                    self.tell(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
+                    if self.setup.strategy.switch is Switch.WEIGHTED:
+                        await self._leave_out()
+                        self.reach(Milestone.DECIDED)
+                        return True
+                    if await agreed(self._second_signal, check, self.setup.profile.decide_s):
+                        self.reach(Milestone.DECIDED)
+                        self.tell(f"decided {self.since_fault(time.monotonic_ns()):.1f} s after the fault")
+                        return True
+                    await asyncio.sleep(0.1)
+        return False
+
+    async def _leave_out(self) -> None:
+        """The DNS provider's data plane answers without what its checks find bad."""
+        others = [site.region.name for site in self.setup.deployment.serving if site.region.name != self.home]
+        addresses = [self.lab.gateway(region).host for region in others]
+        await self.lab.dns.set(self.lab.host, addresses, self.setup.profile.ttl_s)
+        self.note("left-out", region=self.home)
+
+    async def _second_signal(self) -> bool:
+        """Any NATS server of the region speaks."""
+        ends = [Endpoint(self.lab.addresses.listen(server), CLIENT_PORT) for server in self.lab.servers(self.home)]
+        return any(await asyncio.gather(*(nats_speaks(end) for end in ends)))
+
+    def since_fault(self, at_ns: int) -> float:
+        return (at_ns - self.milestones.get(Milestone.FAULT, at_ns)) / 1e9
+
+    async def fail_over(
+        self,
+        why: str = "health checks and a second signal agree",
+        *,
+        allowed: frozenset[str] = frozenset(),
+        options: Options | None = None,
+    ) -> Outcome | None:
+        """The strategy's own procedure, planned, approved and executed; None where its plan forbids it."""
+        fault_at = time.time() - self.since_fault(time.monotonic_ns())
+        world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
+        deployment = self.setup.deployment
+        self.planned = await make_plan(self.procedure, deployment, world, allowed=allowed)
+        if self.planned.refusals:
+            self.failure = "; ".join(problem.what for problem in self.planned.refusals)
+            self.note(Mark.STOPPED, why=self.failure)
+            self.tell(f"the procedure cannot run: {self.failure}")
+            return None
+        chosen = options or Options(approved=self.planned.hash, allowed=allowed, patience=PATIENCE)
+        with Journal(self.writer.journal, world.clock) as journal:
+            outcome = await execute(self.procedure, deployment, world, journal, options=chosen, progress=self._progress)
+        if not outcome.finished:
+            self.failure = "; ".join(f"{problem.place}: {problem.what}" for problem in outcome.problems)
+        return outcome
+
+    def _progress(self, told: Told) -> None:
+        if told.seconds is None:
+            return
+        verb = told.step.verb.value
+        if told.state == "done" and verb == "change-traffic":
+            self.reach(Milestone.EXECUTED)
+        if told.state == "done" and verb == "converge":
+            self.reach(Milestone.CONVERGED)
+        tail = f": {told.why}" if told.why else ""
+        self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
+
+    @property
+    def new_side(self) -> tuple[str, ...]:
+        """Networks of what has to serve; none where the region that was hit may serve on."""
+        return self.writer.manifest.new_side
+
+    def recovery(self) -> Rto:
+        return rto(self.milestones, self.history(), self.new_side)
+
+    async def settled(self, within_s: float | None = None) -> Rto:
+        """Until clients are served as before, or the time is over."""
+        limit_s = self.setup.profile.settle_s if within_s is None else within_s
+        end = time.monotonic() + limit_s
+        while (found := self.recovery()).total is None and time.monotonic() < end:
+            self.load.check()
+            await asyncio.sleep(1.0)
+        return found
+
+    async def rest(self) -> None:
+        """After a procedure that failed: clients go on trying for a while."""
+        self.tell(f"clients go on trying for {self.setup.profile.hopeless_s:g} s")
+        await asyncio.sleep(self.setup.profile.hopeless_s)
+
+    async def end(self) -> None:
+        """Load off, everything that ran beside it ended."""
+        summaries = await self.load.stop()
+        acknowledged = sum(summary.acknowledged for summary in summaries)
+        self.note("load-ended", acknowledged=acknowledged)
+        self.tell(f"load ended: {acknowledged} writes acknowledged")
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
+
+
+def set_the_stage(setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell) -> Stage:
+    streams = load_streams(setup)
+    config = ClientConfig(
+        run=f"d{setup.seed}r{writer.manifest.run}",
+        client=0,
+        folder=str(writer.ledgers),
+        streams=streams,
+        target=HttpTarget(lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port)),
+        rate_per_s=setup.rate_per_s,
+        payload_bytes=256,
+        seed=setup.seed,
+    )
+    path = LabPath(lab, GATEWAY_HTTP_PORT, f"{streams[0].subject}.probe")
+    return Stage(
+        setup,
+        lab,
+        writer,
+        procedure,
+        tell,
+        Load(lab.supervisor, share_out(config, PROCESSES)),
+        path,
+        LabSecrets(setup.deployment, lab.regions),
+        LabServices(lab, api_service(setup.deployment)),
+        random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
+    )
+
+
+def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
+    """Every stream that the API can write to: a subject below the first that it listens on."""
+    found = []
+    for family in families(setup.deployment):
+        subject = family.subjects[0]
+        if family.origin.stream.kind == "stream":
+            found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
+    return tuple(found)
