@@ -24,6 +24,7 @@ app.command("secondsite.cli.publish:publish", name="publish", help="Write the do
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
 app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts by what was drilled.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")
+app.command("secondsite.cli.drill:drill", name="drill", help="Run the plan on real servers and count what is lost.")
 app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and extend prices and round-trip times.")
 app.command("secondsite.cli.failover:app", name="failover", help="Move to the other region, step by step.")
 app.command("secondsite.cli.failback:app", name="failback", help="Move back, with what only the first region had.")

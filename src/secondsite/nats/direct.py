@@ -46,13 +46,17 @@ async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: 
     except (errors.Error, OSError) as error:
         what = f"the connection failed during {subject} ({type(error).__name__})"
         raise MachineError.at(jetstream.shown, what, "look at the server's log") from None
-    return _stored(answer)
+    return _stored(jetstream.shown, subject, answer)
 
 
-def _stored(answer: Msg) -> Stored | None:
+def _stored(shown: str, subject: str, answer: Msg) -> Stored | None:
     headers = answer.headers or {}
     if headers.get("Status") == _NOT_FOUND:
         return None
+    if "Nats-Sequence" not in headers:
+        told = headers.get("Description") or answer.data[:200].decode(errors="replace")
+        what = f"{subject} was answered with {headers.get('Status', 'no status')}: {told}"
+        raise MachineError.at(shown, what, "ask again once the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
     return Stored(
         int(headers["Nats-Sequence"]), headers["Nats-Subject"], own, answer.data, headers.get("Nats-Time-Stamp", "")

@@ -1,0 +1,172 @@
+"""What drills found, for people: each outcome in one sentence, then the figures side by side, within 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secondsite.drill.judgement import RunVerdict
+from secondsite.drill.run import RunResult
+from secondsite.model.contract import Verdict
+from secondsite.model.measurement import RTO_PARTS, Measurement
+from secondsite.publish.figures import duration
+
+WIDTH = 100
+SIDE_BY_SIDE = 3
+_STYLES = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
+_PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first write", "sustained"), strict=True))
+
+Row = tuple[str, Callable[[RunResult], str | Text]]
+
+
+def render_drills(results: Sequence[RunResult], console: Console, measurements: Sequence[Measurement] = ()) -> None:
+    """In the order in which they ran; several runs of one drill are one outcome each."""
+    console.print(_headlines(results))
+    console.print()
+    table = _side_by_side(results) if len(results) <= SIDE_BY_SIDE else _one_a_line(results)
+    console.print(table)
+    for result in results:
+        for line in _remarks(result, len(results) > 1):
+            console.print(line, soft_wrap=False)
+    for found in measurements:
+        console.print(_series(found))
+    for result in results:
+        console.print(Text(f"evidence: {result.evidence}", style="dim", overflow="fold"))
+
+
+def _headlines(results: Sequence[RunResult]) -> Table:
+    """Verdict, drill, strategy, server; how long it took and what is gone."""
+    table = Table.grid(padding=(0, 1))
+    for result in results:
+        total = result.recovery.total
+        back = "service never came back" if total is None else f"back after {duration(total)}"
+        told = Text(f"{result.name}\n", style="bold").append(f"{back}; {_lost(result)}", style="not bold")
+        table.add_row(Text(result.verdict.upper(), style=_STYLES[result.verdict]), told)
+    return table
+
+
+def _lost(result: RunResult) -> str:
+    loss = result.loss
+    acknowledged = sum(result.findings.counts()[name] for name in ("acknowledged-present", "acknowledged-lost"))
+    if not loss.proven:
+        return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
+    if not loss.messages:
+        return f"none of {acknowledged:,} acknowledged writes lost"
+    told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
+    told += f" ({_size(loss.bytes)}, {duration(loss.seconds)})"
+    if result.salvageable == loss.messages:
+        told += ", all still on the old region's disks"
+    elif result.salvageable is not None:
+        told += f", {result.salvageable:,} of them still on the old region's disks"
+    if result.after_rejoin is not None:
+        told += f", {result.after_rejoin:,} once it rejoined"
+    return told
+
+
+def _side_by_side(results: Sequence[RunResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for result in results:
+        table.add_column(result.short_name, justify="right", overflow="fold")
+    for label, told in _rows(results):
+        table.add_row(label, *(told(result) for result in results))
+    return table
+
+
+def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
+    yield "nats-server", lambda r: r.version
+    for part, name in _PART_NAMES.items():
+        yield f"  {name}", partial(_part, part=part)
+    yield "RTO, measured", _total
+    yield "RTO floor by configuration", lambda r: duration(r.setup.profile.floor_s)
+    for contract in dict.fromkeys(v.contract for r in results for v in r.judged):
+        limit = ", ".join(
+            f"{name} {duration(value)}" for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s)) if value
+        )
+        yield f"{contract.name} within {limit}", partial(_contract, name=contract.name)
+    yield "lost: messages", lambda r: f"{r.loss.messages:,}"
+    yield "lost: bytes", lambda r: _size(r.loss.bytes)
+    yield "lost: age of the oldest", lambda r: duration(r.loss.seconds)
+    yield "on the old region's disks", lambda r: "-" if r.salvageable is None else f"{r.salvageable:,}"
+    if any(r.after_rejoin is not None for r in results):
+        yield "the same, once it rejoined", lambda r: "-" if r.after_rejoin is None else f"{r.after_rejoin:,}"
+    for label, key in (("duplicates", "duplicate"), ("out of order", "reordered"), ("resurrected", "resurrected")):
+        yield label, partial(_count, key=key)
+    yield "processed twice, skipped", _consumers
+
+
+def _count(result: RunResult, key: str) -> str:
+    return f"{result.findings.counts()[key]:,}"
+
+
+def _part(result: RunResult, part: str) -> str:
+    value = result.recovery.parts()[part]
+    return "never" if value is None else duration(value)
+
+
+def _total(result: RunResult) -> Text:
+    total = result.recovery.total
+    return Text("unbounded", style="bold red") if total is None else Text(duration(total), style="bold")
+
+
+def _contract(result: RunResult, name: str) -> Text:
+    found = next((v for v in result.judged if v.contract.name == name), None)
+    if found is None:
+        return Text("-")
+    return Text(f"{_contract_figure(found)}{found.verdict}", style=_STYLES[found.verdict])
+
+
+def _contract_figure(found: RunVerdict) -> str:
+    return f"{duration(found.rto_s['total'])}: " if found.rto_s else ""
+
+
+def _consumers(result: RunResult) -> str:
+    skipped = [consumer.skipped for consumer in result.findings.consumers]
+    told = "unknown" if None in skipped else f"{sum(each or 0 for each in skipped):,}"
+    return f"{sum(consumer.processed_twice for consumer in result.findings.consumers):,}, {told}"
+
+
+def _one_a_line(results: Sequence[RunResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, justify in (("drill", "left"), ("RTO", "right"), ("lost", "right"), ("oldest", "right"), ("", "left")):
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    for result in results:
+        table.add_row(
+            result.name,
+            _total(result),
+            f"{result.loss.messages:,}",
+            duration(result.loss.seconds),
+            Text(str(result.verdict), style=_STYLES[result.verdict]),
+        )
+    return table
+
+
+def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
+    lead = f"{result.short_name}: " if named else ""
+    if result.failure:
+        yield Text(f"{lead}stopped: {result.failure}", style="red")
+    for seen in result.observations:
+        sign = {True: "shown", False: "NOT SHOWN", None: "not known"}[seen.holds]
+        yield Text(f"{lead}{sign}: {seen.what}", style="" if seen.holds else "bold red")
+    if result.people:
+        yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
+    if result.skipped:
+        yield Text(f"{lead}not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
+    if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
+        yield Text(f"{lead}contracts are judged at the strategy's own intervals, to which this quick run is projected")
+
+
+def _series(found: Measurement) -> Text:
+    bound = "" if found.upper_rto_s is None else f", RTO at most {duration(found.upper_rto_s)} at its confidence"
+    return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=_STYLES[found.verdict])
+
+
+def _size(count: int) -> str:
+    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
