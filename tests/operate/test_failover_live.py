@@ -7,16 +7,31 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve, frozen
-from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, make_world, stream_named, synchronised
+from region_pair import (
+    AWAY,
+    HOME,
+    Pair,
+    SameSecrets,
+    create,
+    deployment_of,
+    door,
+    fill,
+    linked,
+    make_world,
+    stream_named,
+    synchronised,
+)
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
+from secondsite.operate.action import Context
+from secondsite.operate.actions.fence import fence_returned, takes_writes
 from secondsite.operate.executor import Options, Outcome, execute
 from secondsite.operate.journal import Journal, State
 from secondsite.operate.layout import DIVERGED, families
 from secondsite.operate.live import LiveWorld
-from secondsite.operate.plan import make_plan
+from secondsite.operate.plan import make_plan, plan_json
 from secondsite.operate.positions import replicate_positions
 from secondsite.strategies.compose import failback, failover
 from secondsite.strategies.design import Kit
@@ -138,3 +153,38 @@ def test_plan_is_refused_when_it_changed(pair: Pair, kit: Kit, tmp_path: Path) -
 
     with pytest.raises(InputError, match="is not what was approved"):
         asyncio.run(run())
+
+
+def test_a_primary_that_comes_back_is_fenced(pair: Pair, kit: Kit, tmp_path: Path) -> None:
+    """Unfenced while it was dead; the failover is done, it returns and takes writes, until somebody fences it."""
+    deployment = deployment_of(kit, LEAF, stream_named("Z"))
+    world = make_world(pair, tmp_path, "e.Z.path")
+    case = Case(pair, deployment, evolve(kit, system=deployment.system), world, tmp_path)
+    asyncio.run(linked(pair))
+    asyncio.run(create(pair, deployment))
+    pair.kill(HOME)
+    assert asyncio.run(case.over()).finished
+    pair.start(HOME)
+    family = families(deployment)[0]
+    procedure = failover(deployment, case.kit, Fault.REGION)
+    context = Context(deployment, procedure, world, {}, lambda _kind, _facts: None)
+
+    async def writable() -> bool:
+        async with door(pair, HOME) as home:
+            return await takes_writes(home, family, family.origin)
+
+    assert asyncio.run(writable())
+    assert asyncio.run(fence_returned(context, HOME))
+    assert not asyncio.run(writable())
+
+
+def test_stale_secrets_stop_the_traffic(pair: Pair, kit: Kit, tmp_path: Path) -> None:
+    deployment = deployment_of(kit, LEAF, stream_named("S"))
+    stale = SameSecrets({"api-secrets": b"of last year"})
+    world = make_world(pair, tmp_path, "e.S.path", secrets=stale)
+    asyncio.run(linked(pair))
+    asyncio.run(create(pair, deployment))
+    procedure = failover(deployment, evolve(kit, system=deployment.system), Fault.GRAY)
+    plan = asyncio.run(make_plan(procedure, deployment, world))
+    assert [problem.what for problem in plan.refusals] == ["the standby's api-secrets is not what the primary's is"]
+    assert "of last year" not in str(plan_json(plan))

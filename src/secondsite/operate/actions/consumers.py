@@ -63,7 +63,9 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
     """Those that the step names, and those whose position is known."""
     positions: Mapping[str, Any] = context.done(Verb.RECORD_STATE).get("positions") or {}
     found = []
-    for key in dict.fromkeys([*step.targets, *positions]):
+    known = {family.name for family in context.families}
+    replicated = [key for key in positions if key.split("/", 1)[0] in known]
+    for key in dict.fromkeys([*step.targets, *replicated]):
         stream, name = key.split("/", 1)
         family = context.family(stream)
         held = family.at(region)

@@ -6,6 +6,7 @@ origin's last sequence less the mirror's, and where the origin is gone, how long
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime
 from typing import Any
@@ -93,7 +94,17 @@ async def _positions(context: Context) -> tuple[Position, ...]:
                 [position for family, one in held if one for position in await live_positions(door, family, one)]
             )
     async with context.reached(context.away) as door:
-        return () if door is None else await read_positions(door)
+        return () if door is None else await _replicated(context, door)
+
+
+async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ...]:
+    """Without a meta leader nobody says that a stream does not exist, and only that takes so long."""
+    try:
+        async with asyncio.timeout(context.world.reach_s):
+            return await read_positions(door)
+    except TimeoutError:
+        context.note("positions", {"why": "no answer: consumers go on from the first message"})
+        return ()
 
 
 async def live_positions(door: StreamsDoor, family: Family, held: Held) -> tuple[Position, ...]:
