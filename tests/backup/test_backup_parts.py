@@ -221,9 +221,9 @@ def test_the_mark_comes_and_goes_and_nothing_else_changes() -> None:
     config = {"name": "S", "subjects": ["s.>"], "metadata": {"owner": "a"}, "sealed": True}
     final = final_config(config, "S", Changes())
     assert final == config
-    open_ = marked(final, "id")
-    assert mark_of(open_) == "id"
-    assert (open_["sealed"], open_["metadata"]) == (False, {"owner": "a", MARK: "id"})
+    begun = marked(final, "id")
+    assert mark_of(begun) == "id"
+    assert begun == {**config, "metadata": {"owner": "a", MARK: "id"}}
     assert mark_of(final) is None
 
 

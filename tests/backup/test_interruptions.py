@@ -30,6 +30,7 @@ from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.target import Changes, mark_of
 from secondsite.backup.verify import run_verify
 from secondsite.model.errors import MachineError
+from secondsite.nats.snapshot import SnapshotCutError, open_snapshot
 from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
@@ -320,5 +321,63 @@ def test_a_restore_into_a_server_that_comes_back(start: Any, store: Store) -> No
         await asyncio.to_thread(target.start)
         (outcome,) = await restoring
         assert (outcome.ok, outcome.proof.verdict, outcome.messages) == (True, "equal", 40_000)
+
+    run(work())
+
+
+def test_a_manifest_that_cannot_be_written_takes_everything_back(
+    start: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    create = store.create
+
+    async def failing(key: str, content: bytes) -> None:
+        if key.endswith("manifest.json"):
+            raise MachineError.at(key, "the store failed", "look")
+        await create(key, content)
+
+    async def work() -> None:
+        await fill(await connect(server.url), "S", 100)
+        monkeypatch.setattr(store, "create", failing)
+        with pytest.raises(MachineError, match="the store failed"):
+            await run_backup(server.place, store, BackupPlan(), Silent())
+
+    run(work())
+    assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
+
+
+def test_what_differs_after_the_transfer_is_named(start: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = start("source"), start("target")
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        await fill(client, "S", 3000)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        transfer = stream_restore.transfer
+
+        async def and_delete(*arguments: Any) -> None:
+            await transfer(*arguments)
+            for sequence in (7, 8, 2900):
+                await other.jetstream().delete_msg("S", sequence)
+
+        monkeypatch.setattr(restore_module, "transfer", and_delete)
+        (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
+        assert (outcome.ok, outcome.proof.verdict) == (False, "differs")
+        assert (outcome.proof.missing, outcome.proof.changed, outcome.proof.extra) == ((7, 8, 2900), (), ())
+
+    run(work())
+
+
+def test_a_reader_that_stalls_is_told_by_the_server(start: Any) -> None:
+    server = start()
+
+    async def work() -> None:
+        await fill(await connect(server.url), "S", 40_000, 1000)
+        async with server.place.open() as jetstream, open_snapshot(jetstream, "S") as snapshot:
+            await anext(snapshot.chunks)
+            await asyncio.sleep(8)
+            with pytest.raises(SnapshotCutError, match="the server ended it with 408"):
+                async for _ in snapshot.chunks:
+                    pass
 
     run(work())

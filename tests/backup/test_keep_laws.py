@@ -20,10 +20,11 @@ candidates = st.lists(st.tuples(instants, st.booleans(), st.booleans()), max_siz
 
 @given(candidates, rules)
 def test_the_newest_good_and_the_held_stay(backups: list[Candidate], keep: KeepRules) -> None:
-    kept = {decision.backup.id for decision in decide(backups, keep) if decision.keep}
+    reasons = {decision.backup.id: decision.reasons for decision in decide(backups, keep) if decision.keep}
+    kept = set(reasons)
     good = [backup for backup in backups if backup.good]
     if good:
-        assert max(good, key=lambda backup: (backup.finished, backup.id)).id in kept
+        assert "newest" in reasons[max(good, key=lambda backup: (backup.finished, backup.id)).id]
     assert {backup.id for backup in backups if backup.held} <= kept
 
 

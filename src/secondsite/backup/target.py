@@ -52,8 +52,8 @@ def final_config(config: Config, name: str, changes: Changes, taken: Iterable[st
 
 
 def marked(final: Config, backup_id: str) -> dict[str, Any]:
-    """With the mark, and open: a sealed stream takes no messages, not even its own."""
-    return {**final, "sealed": False, "metadata": {**(final.get("metadata") or {}), MARK: backup_id}}
+    """With the mark."""
+    return {**final, "metadata": {**(final.get("metadata") or {}), MARK: backup_id}}
 
 
 def mark_of(config: Config) -> str | None:
