@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 from kill_points import Dying, KilledJournal, Points
 
 from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
@@ -187,3 +188,77 @@ def _check_order(procedure: Procedure, path: Path) -> None:
 
 def test_every_verb_has_an_executor() -> None:
     assert set(Options().executors) == set(Verb)
+
+
+def test_a_region_that_returns_during_the_run_is_fenced(kit: Kit, tmp_path: Path) -> None:
+    deployment, procedure = _procedure(Strategy.parse("warm-standby/leafnode-mirror"), Fault.REGION, kit)
+    world = FakeWorld(deployment, {"us-east-1"})
+    world.hand = _Reviver(world)
+
+    async def run() -> Outcome:
+        with Journal(tmp_path / "journal", world) as journal:
+            return await _execute(procedure, deployment, world, journal)
+
+    assert asyncio.run(run()).finished
+    notes = [entry.data for entry in read_journal(tmp_path / "journal") if entry.kind is Kind.NOTE]
+    assert {"fenced-on-return": "us-east-1"} in notes
+    assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]
+
+
+class _Reviver:
+    """Brings the lost region back once the mirrors are promoted, and takes its time."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self._world = world
+
+    async def carry_out(self, step: Step) -> str | None:
+        if step.id == "promote-stores":
+            await asyncio.sleep(0.3)
+            assert not self._world.regions["us-west-2"]["EVENTS"].config.get("mirror")
+            self._world.dead.clear()
+            await asyncio.sleep(0.8)
+        return "tester"
+
+
+def test_a_failed_step_holds_up_only_what_waits_for_it(kit: Kit, tmp_path: Path) -> None:
+    """And says where, why and what to do; resumed, it ends."""
+    deployment, procedure = _procedure(Strategy.parse("warm-standby/leafnode-mirror"), Fault.REGION, kit)
+    world = FakeWorld(deployment, {"us-east-1"})
+    doors = world.secrets
+    world.secrets = _Failing()
+
+    async def run() -> Outcome:
+        with Journal(tmp_path / "journal", world) as journal:
+            return await execute(procedure, deployment, world, journal, options=Options())
+
+    with pytest.raises(InputError, match="the store does not answer"):
+        asyncio.run(run())
+    world.secrets = doors
+    plan = asyncio.run(make_plan(procedure, deployment, world))
+    assert not plan.refusals
+    world.secrets = _Failing(after=1)
+    outcome = asyncio.run(run())
+    (problem,) = outcome.problems
+    assert str(problem) == f"{procedure.name}: verify-secrets: store: the store does not answer; wake it"
+    assert "promote-streams" in outcome.steps
+    assert "change-traffic" not in outcome.steps
+    world.secrets = doors
+    assert asyncio.run(run()).finished
+
+
+class _Failing:
+    """Answers ``after`` times, the same everywhere, and then no more."""
+
+    def __init__(self, after: int = 0) -> None:
+        self._left = after
+
+    async def reference(self, key: bytes) -> dict[str, str]:
+        del key
+        self._left -= 1
+        if self._left < 0:
+            raise MachineError.at("store", "the store does not answer", "wake it")
+        return {"api-secrets": "same"}
+
+    async def fingerprints(self, region: str, key: bytes) -> dict[str, str]:
+        del region, key
+        return {"api-secrets": "same"}

@@ -116,9 +116,11 @@ class FakeWorld:
         alive = [server for server in members if server.region not in self.dead]
         return len(alive) >= (self.quorum if self.quorum is not None else len(members) // 2 + 1)
 
-    def check_one_writer(self) -> None:
+    def check_one_writer(self, name: str = "") -> None:
+        """Of one stream, or of all."""
         for family in families(self.deployment):
-            if family.reach is not Reach.MIRRORED:
+            mine = not name or name in [one.name for one in (family.origin, *family.copies)]
+            if family.reach is not Reach.MIRRORED or not mine:
                 continue
             held = [one for one in (family.origin, *family.copies) if one.region not in self.dead]
             found = [(one, self.regions[one.region].get(one.name)) for one in held]
@@ -182,7 +184,7 @@ class FakeRegion:
             if origin in held and region != self.region and region not in self.world.dead:
                 made.messages, made.last_seq = list(held[origin].messages), held[origin].last_seq
         self.held[str(config["name"])] = made
-        self.world.check_one_writer()
+        self.world.check_one_writer(str(config["name"]))
 
     async def update(self, config: Mapping[str, Any]) -> None:
         self._led()
@@ -196,7 +198,7 @@ class FakeRegion:
                 raise refused(OVERLAP)
         region, stream = everywhere[name]
         stream.config = copy.deepcopy(dict(config))
-        self.world.check_one_writer()
+        self.world.check_one_writer(name)
         if region in self.world.dead:
             raise MachineError.at(self.region, "no answer within 5 s", "none")
 

@@ -150,6 +150,8 @@ class _Run:
                 for task in ended:
                     del running[task]
                     task.result()
+                if watch.done():
+                    watch.result()
         finally:
             await _cancel(watch, *running)
         return self._outcome()
