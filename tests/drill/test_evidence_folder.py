@@ -146,10 +146,11 @@ def test_no_secret_gets_into_evidence(tmp_path: Path) -> None:
             "a.conf", 'users [{user: app, password: "app"}]\nurls: [nats-leaf://leaf:leafpw@127.0.0.1:7422]\n'
         )
         writer.add_log(log)
+        (writer.ledgers / "client-0.json").write_text('{"api_key": "key-of-a-client", "keys": ["lab-secret-value"]}')
         writer.event("note", text='asked with "password: \\"hunter2\\"" and lab-secret-value', api_key="k")
         writer.close()
     everything = b"".join(path.read_bytes() for path in writer.folder.rglob("*") if path.is_file())
-    for gone in (*secrets, "eyJhbGciOi", "leafpw", '"app"', "hunter2", '"k"'):
+    for gone in (*secrets, "eyJhbGciOi", "leafpw", '"app"', "hunter2", '"k"', "key-of-a-client"):
         assert gone.encode() not in everything
     assert b"user: app" in everything
     assert b"started" in everything

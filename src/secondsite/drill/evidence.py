@@ -117,11 +117,20 @@ class EvidenceWriter:
     def close(self) -> str:
         """Writes the chain; the hash that closes it. Raises MachineError, and writes none, where a secret got in."""
         self._end_timeline()
+        self._blank_client_settings()
         found = leaks(self.folder, self._secrets)
         if found:
             remedy = "this folder must not be kept: remove it, and report how the value got into it"
             raise MachineError([Problem(Place(str(path)), "holds a secret value of the lab", remedy) for path in found])
         return write_chain(self.folder)
+
+    def _blank_client_settings(self) -> None:
+        """Clients are told their key by a file beside their ledger."""
+        for path in self.ledgers.glob("*.json"):
+            before = path.read_text(encoding="utf-8")
+            after = redacted(before, self._secrets)
+            if after != before:
+                self._write(path.relative_to(self.folder).as_posix(), after)
 
     def _append(self, line: str) -> None:
         try:

@@ -74,7 +74,7 @@ def measured(row: Judged) -> str:
         parts.append(f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded")
         if one.upper_rto_s is not None:
             parts[-1] += f" (at most {duration(one.upper_rto_s)})"
-        if one.projected:
+        if one.projected and one.rto_s:
             parts[-1] += ", projected"
     if row.contract.rpo_s is not None and one.loss is not None:
         parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages, {one.loss.bytes:,} bytes")
