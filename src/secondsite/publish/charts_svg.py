@@ -31,7 +31,8 @@ text{fill:var(--ink);font-size:12px}.tick,.axis{fill:var(--faint)}.tick{font-siz
 .bar{fill:var(--bar)}.slack{fill:var(--soft)}.alt{fill:var(--alt)}.value{fill:var(--faint)}
 .limit{stroke:var(--excluded);stroke-width:2;stroke-dasharray:5 3}.limit-text{fill:var(--excluded)}
 """
-_WIDTH, _LABELS, _VALUES, _ROW = 900, 330, 110, 22
+_WIDTH, _LABELS, _VALUES, _ROW = 900, 340, 110, 22
+_LETTERS = 48
 
 
 @frozen
@@ -58,7 +59,7 @@ def effort(rows: Sequence[Row]) -> str:
     if not shown:
         return ""
     title = f"{len(shown)} strategies by upkeep and expected loss"
-    names = ("upkeep, hours a month", "expected loss, USD a year")
+    names = ("upkeep, hours a month", "expected loss, thousand USD a year")
     return standing(charts.scatter(shown, *names, width=1230, gutter=385, title=title))
 
 
@@ -66,7 +67,7 @@ def _point(row: Row) -> charts.Point:
     assessment = row.assessment
     hours, loss = assessment.complexity.hours_per_month.mean, assessment.expected_loss_usd.mean
     told = f"{row.id}: {number(hours)} hours a month, {dollars(loss)} a year"
-    return charts.Point(f"{row.number}  {row.id}", hours, loss, row.standing, row.front, row.recommended, told)
+    return charts.Point(f"{row.number}  {row.id}", hours, loss / 1000, row.standing, row.front, row.recommended, told)
 
 
 def recovery(assessment: Assessment, limit_s: float | None) -> str:
@@ -123,7 +124,7 @@ def _span(svg: Element, span: Span, axis: charts.Axis, top: float) -> None:
     }
     SubElement(svg, "rect", shape)
     name = plain(span.name)
-    _text(svg, "name", _LABELS - 10, top + 11, name if len(name) <= 52 else f"{name[:51]}…", "end")
+    _text(svg, "name", _LABELS - 10, top + 11, name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…", "end")
     _text(svg, "value", _WIDTH - _VALUES + 8, top + 11, span.shown, "start")
 
 

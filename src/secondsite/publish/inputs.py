@@ -52,7 +52,7 @@ class Inputs:
         if "://" in place.file or place.file.startswith("/"):
             return shown
         line = f"#L{place.line}" if place.line else ""
-        return link(shown, f"{self.base}/{quote(place.file)}{line}")
+        return link(shown, f"{quote(self.base)}/{quote(place.file)}{line}")
 
     def at(self, path: str) -> Md:
         return self.place(self.system.place(path))

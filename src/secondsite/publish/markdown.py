@@ -25,6 +25,7 @@ class Md(str):
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
 )
+_BLANKS = re.compile("[ \t\r\n]+")  # a space that does not break is meant
 _MEANT = re.compile(
     r"[\\`*\[\]<>~]|\$(?!\d)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=[a-z]):(?=//)|(?<=www)\.|@"
 )
@@ -33,7 +34,7 @@ _BLOCK = re.compile(r"^(?:#{1,6}(?=\s|$)|[+-](?=\s|$)|-{2,}|=+$|\d{1,9}[.)](?=\s
 
 def plain(value: object) -> str:
     """On one line, without characters that hide, and not endless."""
-    line = " ".join(_UNPRINTABLE.sub("\ufffd", str(value)).split())
+    line = _BLANKS.sub(" ", _UNPRINTABLE.sub("\ufffd", str(value))).strip(" ")
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
@@ -103,7 +104,7 @@ def _longest_run(content: str) -> int:
 
 
 def _cell(value: object) -> str:
-    return " ".join(text(value).split()).replace("|", "\\|")
+    return _BLANKS.sub(" ", text(value)).strip(" ").replace("|", "\\|")
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -47,12 +47,12 @@ class Sources:
     def figure(self, estimate: Estimate, *, mean: bool = False, span: bool = False) -> Md:
         """The value with its mark; ``span``: also the 5 and 95 % quantiles, where they differ."""
         shown = figure(estimate, mean=mean)
-        spread = f" ({shown.span})" if span and shown.span else ""
+        spread = f" ({text(shown.span)})" if span and shown.span else ""
         return Md(f"{self.value(estimate, shown.text)}{spread} {self.mark(estimate)}")
 
     def value(self, estimate: Estimate, shown: str) -> Md:
         """A value without its mark; assumed ones look assumed."""
-        return Md(f"{'~' if not estimate.unbounded and self.letter(estimate) == 'a' else ''}{shown}")
+        return Md(f"{'~' if not estimate.unbounded and self.letter(estimate) == 'a' else ''}{text(shown)}")
 
     def mark(self, estimate: Estimate) -> Md:
         return Md(f"[{self._row(estimate).mark}]")

@@ -14,7 +14,7 @@ from secondsite.publish.claims import claims
 from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
 from secondsite.publish.figure import figure, number, percent
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, strong, table, text
+from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render
 from secondsite.publish.sources import Sources, legend
 
@@ -111,8 +111,8 @@ def _all(inputs: Inputs, provider: str) -> Iterator[Estimate]:
 def _providers(inputs: Inputs) -> Md:
     found = inputs.evaluation.recommendation.by_provider
     if len(set(found.values())) == 1:
-        return Md(f"The same strategy comes out at the list prices of {', '.join(found)}.")
-    return Md("; ".join(f"{provider}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
+        return Md(f"The same strategy comes out at the list prices of {joined(found)}.")
+    return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
 
 
 def best(compared: tuple[Row, ...], provider: str) -> Row:

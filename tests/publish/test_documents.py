@@ -1,0 +1,237 @@
+"""The documents as a whole: nothing in them is a lie, whatever the names, and the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import attrs
+import pytest
+from markdown_it import MarkdownIt
+
+from secondsite.audit.registry import audit
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.publish.board import board
+from secondsite.publish.inputs import Inputs, newest_date
+from secondsite.publish.whole import files, runbook_section
+
+Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
+_PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
+_OURS = re.compile(r'</?a( id="[a-z0-9-]+")?>')
+BITE = "|`*_\n# <b onclick=x>&amp;[x](y) {{ 7*7 }}$x$\\"
+
+
+@pytest.fixture(scope="module")
+def inputs(evaluation: Evaluation) -> Inputs:
+    return Inputs(evaluation, audit(evaluation.system), (), newest_date(evaluation, ()), "../..")
+
+
+def measurement(**more: Any) -> Measurement:
+    found: dict[str, Any] = {
+        "subject": Subject.API,
+        "fault": Fault.REGION,
+        "drill": "region-loss",
+        "strategy": "warm-standby/leafnode-mirror",
+        "profile": "quick",
+        "verdict": Verdict.MET,
+        "rto_s": {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "total": 131.0},
+        "loss": DataLoss(7, 7168, 0.041),
+        "runs": 3,
+        "seed": 11,
+        "at": "2026-11-20T10:00:00+00:00",
+        "versions": {"nats-server": "2.15.1"},
+        "evidence": "evidence/20261120-region-loss",
+        "fingerprint": "f00d",
+        "steps_s": {"promote-streams": 0.006},
+    }
+    return Measurement(**{**found, **more})
+
+
+def all_texts(inputs: Inputs) -> dict[str, str]:
+    return {**files(inputs), "runbook.md": runbook_section(inputs)}
+
+
+def markdown(inputs: Inputs) -> dict[str, str]:
+    return {name: text for name, text in all_texts(inputs).items() if name.endswith(".md")}
+
+
+def test_the_set_is_the_one_that_was_asked_for(inputs: Inputs) -> None:
+    assert {name for name in all_texts(inputs) if not name.startswith("charts/")} == {
+        "architecture-current.md",
+        "multi-region-evaluation.md",
+        "dr-contracts.md",
+        "runbook.md",
+        "multi-region-roadmap.md",
+        "cost-estimate.md",
+        "dr-test-schedule.md",
+        "dr-test-schedule.ics",
+        "dr-alerts.yaml",
+        "dr-dashboard.json",
+        "report.html",
+    }
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs: Inputs) -> None:
+    assert all_texts(inputs) == all_texts(inputs)
+
+
+def test_every_mark_leads_to_a_source_and_every_source_is_used(inputs: Inputs) -> None:
+    for name, text in markdown(inputs).items():
+        body = text.replace("](#", "")
+        used = set(re.findall(r"(?<![\\\]])\[([mpasc]\d+)\](?!:)", body))
+        targets = dict(re.findall(r"^\[([mpasc]\d+)\]: #(\S+)$", text, re.MULTILINE))
+        anchors = set(re.findall(r'<a id="([mpasc]\d+)"></a>', text))
+        assert used == set(targets) == anchors == set(targets.values()), name
+
+
+def test_pictures_and_documents_that_are_linked_exist(inputs: Inputs) -> None:
+    known = all_texts(inputs)
+    for name, text in markdown(inputs).items():
+        linked = [target for target in re.findall(r"\]\(([^)#\s]+)\)", text) if not target.startswith("..")]
+        assert not [target for target in linked if target not in known], name
+
+
+def test_what_no_drill_tried_is_unproven_everywhere(inputs: Inputs) -> None:
+    assert {standing.verdict for standing in board(inputs)} == {Verdict.UNPROVEN}
+    contracts = markdown(inputs)["dr-contracts.md"]
+    assert "**4 contracts: 0 met, 0 breached, 4 unproven.**" in contracts
+    assert "**met**" not in contracts
+    assert "**Unproven:** no drill has timed it." in markdown(inputs)["runbook.md"]
+
+
+def test_a_measured_contract_names_drill_date_and_versions(inputs: Inputs) -> None:
+    measured = attrs.evolve(inputs, measurements=(measurement(),), as_of=date(2026, 11, 23))
+    found = markdown(measured)
+    assert "**4 contracts: 1 met, 0 breached, 3 unproven.**" in found["dr-contracts.md"]
+    source = next(line for line in found["dr-contracts.md"].split("\n") if "drill region-loss of" in line)
+    assert 'id="m' in source
+    for part in ("2026-11-20", "quick", "nats-server 2.15.1", "3 runs", "seed 11", "evidence/20261120-region-loss"):
+        assert part in source
+    assert "2026-12-25" in found["dr-contracts.md"], "until when the evidence counts"
+    assert "detect 21 s, decide 30 s" in found["runbook.md"].replace("\u00a0", " ")
+    assert "held, measured" in found["multi-region-evaluation.md"]
+
+
+@pytest.mark.parametrize(
+    ("measured", "as_of", "outdated", "verdict"),
+    [
+        (measurement(), date(2026, 12, 25), {}, Verdict.MET),
+        (measurement(), date(2026, 12, 26), {}, Verdict.UNPROVEN),
+        (measurement(verdict=Verdict.BREACHED), date(2026, 11, 23), {}, Verdict.BREACHED),
+        (measurement(verdict=Verdict.BREACHED), date(2027, 11, 23), {}, Verdict.UNPROVEN),
+        (measurement(), date(2026, 11, 23), {"evidence/20261120-region-loss": "the system changed"}, Verdict.UNPROVEN),
+        (measurement(strategy="warm-standby/stretch"), date(2026, 11, 23), {}, Verdict.UNPROVEN),
+        (measurement(profile="production"), date(2027, 2, 28), {}, Verdict.MET),
+    ],
+)
+def test_only_fresh_evidence_of_what_runs_counts(
+    inputs: Inputs, measured: Measurement, as_of: date, outdated: dict[str, str], verdict: Verdict
+) -> None:
+    changed = attrs.evolve(inputs, measurements=(measured,), as_of=as_of, outdated=outdated)
+    assert next(s.verdict for s in board(changed) if s.contract.name == "api/region") is verdict
+
+
+def test_evidence_of_a_fault_within_the_region_is_good_for_any_strategy(inputs: Inputs) -> None:
+    one = measurement(fault=Fault.PROCESS, strategy="single-region/none/manual", drill="api-killed")
+    changed = attrs.evolve(inputs, measurements=(one,), as_of=date(2026, 11, 23))
+    assert next(s.verdict for s in board(changed) if s.contract.name == "api/process") is Verdict.MET
+
+
+def test_a_refuted_claim_stands_with_its_evidence(inputs: Inputs) -> None:
+    why = "400/10055: stream mirror configuration can not be updated"
+    one = measurement(
+        subject=Subject.NATS, strategy="warm-standby/supercluster-mirror", verdict=Verdict.BREACHED, rto_s=None, why=why
+    )
+    found = markdown(attrs.evolve(inputs, measurements=(one,)))["multi-region-evaluation.md"]
+    row = next(line for line in found.split("\n") if "refuted, measured" in line)
+    assert "`warm-standby/supercluster-mirror` holds `nats/region`" in row
+    assert why in row
+    assert re.search(r"\[m\d+\]", row)
+
+
+def test_the_plan_on_paper_is_refuted_as_predicted_with_its_source(inputs: Inputs) -> None:
+    found = markdown(inputs)["multi-region-evaluation.md"]
+    row = next(line for line in found.split("\n") if "503/10008" in line)
+    assert "`warm-standby/supercluster-mirror`" in row
+    assert "**refuted, predicted**" in row
+    assert "400/10055" in row
+    mark = re.findall(r"\[(m\d+)\]", row)[-1]
+    assert "2.10.26" in next(line for line in found.split("\n") if f'id="{mark}"' in line)
+
+
+def test_an_assumed_figure_looks_assumed(inputs: Inputs) -> None:
+    for name, text in markdown(inputs).items():
+        body = text.partition("Where the figures come from")[0]
+        for before in re.findall(r"(\S[^|\[\n]*?) \[a\d+\]", body):
+            assert (
+                "~" in before
+                or "unbounded" in before
+                or "rests on" in before
+                or before.endswith("Made of")
+                or (name == "multi-region-evaluation.md" and before.endswith(("made of", "Made of", "**")))
+            ), f"{name}: {before!r}"
+
+
+@pytest.mark.parametrize(
+    "bite", [BITE, "<!-- team:x -->", "<!-- /team:notes -->", "x" * 5000, "\u202egpj.exe", "'; rm -rf /; '"]
+)
+def test_hostile_names_stay_text(evaluation: Evaluation, rename: Rename, bite: str) -> None:
+    hostile = rename(evaluation, lambda text: text + bite)
+    for name, text in markdown(Inputs(hostile, audit(hostile.system), (), date(2026, 11, 1))).items():
+        shape = markdown_shape(text)
+        assert not shape["html"], f"{name}: {sorted(shape['html'])[:3]}"
+        assert shape["links"] <= {"#", "..", ".", "d", "m", "c", "a"}, name
+
+
+def markdown_shape(text: str) -> dict[str, set[str]]:
+    html: set[str] = set()
+    links: set[str] = set()
+    for token in _PARSER.parse(text):
+        for one in [token, *(token.children or [])]:
+            if one.type in ("html_inline", "html_block"):
+                for line in one.content.strip().split("\n"):
+                    kept = line.startswith(("<!-- team:", "<!-- /team:", "<!-- Written by")) or _OURS.fullmatch(line)
+                    html |= set() if kept or re.fullmatch(r'(<a id="[a-z0-9-]+"></a>)+', line) else {line}
+            if one.type == "link_open":
+                links.add(str(one.attrs["href"])[:1] if not str(one.attrs["href"]).startswith("..") else "..")
+            assert one.type not in ("s_open",), one
+    return {"html": html, "links": links}
+
+
+def test_hostile_names_leave_the_tables_whole(evaluation: Evaluation, rename: Rename, inputs: Inputs) -> None:
+    hostile = rename(evaluation, lambda text: text + BITE)
+    found = markdown(Inputs(hostile, inputs.hazards, (), date(2026, 11, 1)))
+    for name, text in markdown(inputs).items():
+        if name in ("runbook.md", "architecture-current.md"):
+            continue  # what reads as empty, or as a number, does so no longer
+        kinds = [token.type for token in _PARSER.parse(text) if token.type in ("table_open", "heading_open")]
+        theirs = [token.type for token in _PARSER.parse(found[name]) if token.type in ("table_open", "heading_open")]
+        assert theirs == kinds, name
+
+
+def test_the_dashboard_is_what_grafana_imports(inputs: Inputs) -> None:
+    found = json.loads(files(inputs)["dr-dashboard.json"])
+    ids = [panel["id"] for panel in found["panels"]]
+    assert len(ids) == len(set(ids)) > 5
+    assert all(panel["targets"][0]["expr"] for panel in found["panels"])
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in found["panels"]]
+    assert len(places) == len(set(places))
+
+
+def test_a_system_with_next_to_nothing_is_published_too(evaluation: Evaluation) -> None:
+    bare = attrs.evolve(
+        evaluation.system, nats=(), stores=(), secrets=(), gateways=(), backups=(), alerts=(), contracts=(), users=()
+    )
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.evaluate.compare import compare
+
+    found = compare(bare, load_catalogue(), auditor=lambda *_: (), years=500)
+    texts = markdown(Inputs(found, (), (), date(2026, 11, 1)))
+    assert "No contract is written" in texts["dr-contracts.md"]
+    assert "There is no NATS cluster." in texts["architecture-current.md"]
