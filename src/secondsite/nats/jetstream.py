@@ -15,8 +15,9 @@ from secondsite.nats.connection import Connection
 Json = Mapping[str, Any]
 
 STREAM_NOT_FOUND = 10059
-NAME_IN_USE = (10058, 10130)
-SUBJECTS_OVERLAP = 10065
+NO_META_LEADER = 10008
+
+_NO_META_LEADER = "there is no meta leader: bring back a majority of the servers; what is named is found without one"
 
 
 class RefusedError(MachineError):
@@ -62,8 +63,9 @@ class JetStream:
         error = answer.get("error")
         if isinstance(error, dict):
             what = f"{subject} was refused: {error.get('description')} ({error.get('err_code')})"
-            refused = RefusedError.at(self.shown, what, "see what the server asks for")
-            raise _coded(refused, int(error.get("err_code") or 0))
+            code = int(error.get("err_code") or 0)
+            remedy = _NO_META_LEADER if code == NO_META_LEADER else "see what the server asks for"
+            raise _coded(RefusedError.at(self.shown, what, remedy), code)
         return answer
 
     async def pages(self, subject: str, key: str) -> list[Json]:
