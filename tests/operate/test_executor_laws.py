@@ -99,8 +99,8 @@ class _DyingWorld:
             return Dying(found, self._points)
         return found
 
-    def streams(self, region: str) -> Any:
-        return _Opened(self._world.streams(region), self._points)
+    def streams(self, region: str, within_s: float | None = None) -> Any:
+        return _Opened(self._world.streams(region, within_s), self._points)
 
     def meta(self, region: str) -> Any:
         return _Opened(self._world.meta(region), self._points)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,21 @@ def test_stale_secrets_stop_the_traffic(pair: Pair, kit: Kit, tmp_path: Path) ->
     plan = asyncio.run(make_plan(procedure, deployment, world))
     assert [problem.what for problem in plan.refusals] == ["the standby's api-secrets is not what the primary's is"]
     assert "of last year" not in str(plan_json(plan))
+
+
+def test_a_frozen_region_is_unfenced_and_left(pair: Pair, kit: Kit, tmp_path: Path) -> None:
+    """It takes connections and answers nothing, until it wakes: then it takes writes, and is fenced."""
+    deployment = deployment_of(kit, LEAF, stream_named("F"))
+    world = make_world(pair, tmp_path, "e.F.path", reach_s=0.5)
+    case = Case(pair, deployment, evolve(kit, system=deployment.system), world, tmp_path)
+    asyncio.run(linked(pair))
+    asyncio.run(create(pair, deployment))
+    pair.signal(HOME, signal.SIGSTOP)
+    try:
+        outcome = asyncio.run(case.over())
+    finally:
+        pair.signal(HOME, signal.SIGCONT)
+    assert outcome.finished, _show(outcome)
+    assert outcome.steps["fence"].facts["state"] == "unfenced"
+    procedure = failover(deployment, case.kit, Fault.REGION)
+    assert asyncio.run(fence_returned(Context(deployment, procedure, world, {}, lambda _kind, _facts: None), HOME))

@@ -116,8 +116,8 @@ def test_a_mirror_that_was_cut_off_before_the_fault_is_refused(kit: Kit) -> None
 class _Silent(FakeWorld):
     """Its mirrors have heard nothing for an hour, and say so only there."""
 
-    def streams(self, region: str) -> Any:
-        return _Wrapped(super().streams(region))
+    def streams(self, region: str, within_s: float | None = None) -> Any:
+        return _Wrapped(super().streams(region, within_s))
 
 
 class _Wrapped:

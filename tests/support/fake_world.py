@@ -95,7 +95,8 @@ class FakeWorld:
         del seconds
 
     @asynccontextmanager
-    async def streams(self, region: str) -> AsyncIterator[FakeRegion]:
+    async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[FakeRegion]:
+        del within_s
         if region in self.dead or region not in self.regions:
             raise MachineError.at(region, "no connection", "none")
         yield FakeRegion(self, region)

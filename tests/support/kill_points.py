@@ -89,8 +89,8 @@ class DyingWorld:
         return getattr(self._world, name)
 
     @asynccontextmanager
-    async def streams(self, region: str) -> AsyncIterator[Any]:
-        async with self._world.streams(region) as door:
+    async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[Any]:
+        async with self._world.streams(region, within_s) as door:
             yield Dying(door, self._points)
 
 

@@ -82,6 +82,9 @@ class Pair:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
 
+    def signal(self, region: str, number: int) -> None:
+        os.killpg(self.processes[region].pid, number)
+
     def _config(self, region: str) -> str:
         port, http, leaf = self.ports[region]
         return (

@@ -83,9 +83,9 @@ class Context:
         return next((self.facts[step] for step in steps if step in self.facts), {})
 
     @asynccontextmanager
-    async def reached(self, region: str) -> AsyncIterator[StreamsDoor | None]:
-        """The region's streams; None where it cannot be reached. Failures within are not hidden."""
-        opened = self.world.streams(region)
+    async def reached(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor | None]:
+        """The region's streams; None where it cannot be reached in time. Failures within are not hidden."""
+        opened = self.world.streams(region, within_s)
         try:
             door = await opened.__aenter__()
         except MachineError:

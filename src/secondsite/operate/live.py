@@ -78,13 +78,14 @@ class LiveWorld:
     restorer: Restorer | None = None
 
     @asynccontextmanager
-    async def streams(self, region: str) -> AsyncIterator[StreamsDoor]:
-        async with _within_reach(_place(self.regions, region, "--nats"), self.reach_s).open() as jetstream:
+    async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:
+        place = _within(_place(self.regions, region, "--nats"), within_s or self.reach_s)
+        async with place.open() as jetstream:
             yield Streams(jetstream)
 
     @asynccontextmanager
     async def meta(self, region: str) -> AsyncIterator[MetaDoor]:
-        async with _within_reach(_place(self.system, region, "--system"), self.reach_s).open() as jetstream:
+        async with _within(_place(self.system, region, "--system"), self.reach_s).open() as jetstream:
             yield Meta(evolve(jetstream, prefix="$JS.API"))
 
 
@@ -95,5 +96,6 @@ def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPla
     return places[region]
 
 
-def _within_reach(place: NatsPlace, reach_s: float) -> NatsPlace:
-    return evolve(place, options=evolve(place.options, timeout_s=reach_s))
+def _within(place: NatsPlace, seconds: float) -> NatsPlace:
+    """A connection may take twice its time limit: once for the socket, once for the greeting."""
+    return evolve(place, options=evolve(place.options, timeout_s=seconds / 2))

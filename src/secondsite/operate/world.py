@@ -197,8 +197,8 @@ class World(Protocol):
     @property
     def restorer(self) -> Restorer | None: ...
 
-    def streams(self, region: str) -> AbstractAsyncContextManager[StreamsDoor]:
-        """Raises MachineError where the region cannot be reached within ``reach_s``."""
+    def streams(self, region: str, within_s: float | None = None) -> AbstractAsyncContextManager[StreamsDoor]:
+        """Raises MachineError where the region cannot be reached in time, by default within ``reach_s``."""
         ...
 
     def meta(self, region: str) -> AbstractAsyncContextManager[MetaDoor]: ...

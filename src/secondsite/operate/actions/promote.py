@@ -17,11 +17,12 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.actions.consumers import carry_consumers
-from secondsite.operate.actions.fence import fence_guard, fence_stream
+from secondsite.operate.actions.fence import UNFENCED, fence_guard, fence_stream
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
 from secondsite.operate.world import StreamsDoor
 
 PROMOTES = (2, 12, 0)
+ASK_AGAIN_S = 0.25
 _NANOSECONDS = 1_000_000_000
 
 
@@ -69,7 +70,7 @@ class Promote:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
         drained = []
         for other in sorted({held.region for family, _ in pairs for held in family.others(region)}):
-            async with context.reached(other) as door:
+            async with context.reached(other, _patience_s(context, other)) as door:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
@@ -158,6 +159,12 @@ async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: Held, source: 
 def _held(context: Context, step: Step, region: str) -> list[tuple[Family, Held]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
     return [(family, held) for family, held in pairs if held is not None]
+
+
+def _patience_s(context: Context, region: str) -> float | None:
+    """One that did not answer when it was to be fenced is asked once more, and not waited for."""
+    states = [facts.get("state") for facts in context.facts.values() if facts.get("region") == region]
+    return ASK_AGAIN_S if UNFENCED in states else None
 
 
 def _expect_unreachable(context: Context, region: str) -> None:
