@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attrs import evolve
 from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, STATE, Scenario, fill, leave, quick
@@ -15,8 +16,10 @@ from secondsite.drill.chain import check_chain
 from secondsite.drill.evidence import EvidenceWriter, read_evidence
 from secondsite.drill.judge import judge, seal
 from secondsite.drill.judgement import RunVerdict, verdicts_json, worst
+from secondsite.drill.ledger import Ledger, read_chunks, read_ledger_header, write_bulk
 from secondsite.drill.manifest import Timing
 from secondsite.drill.projection import projected
+from secondsite.drill.record import Kind, Status
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.units import Seconds
@@ -155,9 +158,6 @@ def test_without_any_read_of_a_stream_nothing_is_met(tmp_path: Path) -> None:
 
 
 def test_deleting_is_losing_where_deletion_is_the_fault(tmp_path: Path) -> None:
-    from secondsite.drill.ledger import Ledger
-    from secondsite.drill.record import Kind
-
     contract = Contract(Subject.NATS, Fault.DELETION, rpo_s=Seconds(1))
     manifest = evolve(MANIFEST, fault=Fault.DELETION, new_side=(), contracts=(contract,))
     with EvidenceWriter.create(tmp_path, manifest) as writer:
@@ -238,3 +238,26 @@ def test_a_breach_outweighs_the_unproven_and_that_outweighs_the_met(verdicts: li
 
 def test_state_is_judged_by_nobody_here(tmp_path: Path) -> None:
     assert _verdicts(tmp_path, Scenario(), STATE)[Subject.STATE].verdict is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize(("strategy", "verdict"), [("stretch", Verdict.BREACHED), ("sourced", Verdict.MET)])
+def test_two_copies_that_are_written_to_breach_whatever_was_lost(
+    strategy: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    """The old region takes two more writes after the new one began; sourced streams have a log in each."""
+    pattern = "active-active" if strategy == "sourced" else "warm-standby"
+    manifest = evolve(MANIFEST, strategy=f"{pattern}/{strategy}")
+    with EvidenceWriter.create(tmp_path, manifest) as writer:
+        fill(writer, Scenario(manifest=manifest))
+        path = writer.ledgers / "0.ledger"
+        records = np.concatenate(list(read_chunks(path))).copy()
+        header = read_ledger_header(path)
+        stored = np.flatnonzero((records["kind"] == Kind.OUTCOME) & (records["status"] == Status.STORED))
+        old = stored[-100::40]
+        records["stream_sequence"][stored[-150:]] -= 100
+        records["stream_sequence"][old] = [5000, 5001, 5002]
+        path.unlink()
+        write_bulk(path, header, records)
+        judgement = seal(writer)
+    assert judgement.writer_changes["EVENTS"] > 1
+    assert {v.verdict for v in judgement.verdicts if v.contract.subject is not Subject.STATE} == {verdict}

@@ -23,9 +23,11 @@ from secondsite.drill.projection import projected
 from secondsite.drill.record import NEVER, Status
 from secondsite.drill.rpo import Rpo, rpo
 from secondsite.drill.rto import Milestone, Rto, reached, rto
+from secondsite.drill.writers import writer_changes
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
+from secondsite.model.strategy import Link, Strategy
 
 
 @frozen(eq=False)
@@ -39,6 +41,7 @@ class _Facts:
     marks: Mapping[Milestone, int]
     steps: Mapping[str, StepRun]
     stopped: str
+    writer_changes: Mapping[str, int]
 
     @property
     def fault_ns(self) -> int:
@@ -81,7 +84,8 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         verdicts = tuple(RunVerdict(contract, Verdict.UNPROVEN, facts.why) for contract in chosen)
         return RunJudgement(verdicts, crashed=facts.why)
     verdicts = tuple(_judged(contract, facts) for contract in chosen)
-    return RunJudgement(verdicts, facts.rto, facts.findings.counts(), tuple(facts.steps.values()))
+    ledger, steps = facts.findings.counts(), tuple(facts.steps.values())
+    return RunJudgement(verdicts, facts.rto, ledger, steps, writer_changes=facts.writer_changes)
 
 
 def seal(writer: EvidenceWriter) -> RunJudgement:
@@ -99,7 +103,8 @@ def _facts(evidence: Evidence) -> _Facts:
     clock = rto(marks, history, manifest.new_side)
     findings = check(history, read_finals(evidence.finals))
     steps = {run.id: run for run in step_runs(events)}
-    return _Facts(evidence, history, findings, clock, marks, steps, stopped(events))
+    changes = writer_changes(history)
+    return _Facts(evidence, history, findings, clock, marks, steps, stopped(events), changes)
 
 
 def _judged(contract: Contract, facts: _Facts) -> RunVerdict:
@@ -117,6 +122,7 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
         parts = projected(parts, manifest.timing, manifest.production)
     loss, window_s = _loss(contract, facts)
     found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window_s, facts)]
+    found += _one_writer(facts)
     return RunVerdict(
         contract=contract,
         verdict=worst(finding.verdict for finding in found),
@@ -157,6 +163,15 @@ def _kept(contract: Contract, loss: Rpo, window_s: float, facts: _Facts) -> Iter
         yield _Finding(Verdict.UNPROVEN, f"nobody knows what is lost: {unread}")
     else:
         yield _Finding(Verdict.MET)
+
+
+def _one_writer(facts: _Facts) -> Iterator[_Finding]:
+    """A failover that lost something begins each log anew once; sourced streams have a log in every region."""
+    if Strategy.parse(facts.evidence.manifest.strategy).link is Link.SOURCED:
+        return
+    for stream, changes in facts.writer_changes.items():
+        if changes > 1:
+            yield _Finding(Verdict.BREACHED, f"two copies of {stream} were written to: its log changed {changes} times")
 
 
 def _clock(subject: Subject, facts: _Facts) -> _Clock:

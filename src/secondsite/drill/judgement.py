@@ -34,13 +34,17 @@ class RunVerdict:
 
 @frozen
 class RunJudgement:
-    """``crashed`` is the reason for which nothing could be judged, empty where all was."""
+    """``crashed`` is the reason for which nothing could be judged, empty where all was.
+
+    ``writer_changes``: how often the log of each stream began anew, as `secondsite.drill.writers` counts it.
+    """
 
     verdicts: tuple[RunVerdict, ...]
     rto: Rto | None = None
     ledger: Mapping[str, int] = {}
     steps: tuple[StepRun, ...] = ()
     crashed: str = ""
+    writer_changes: Mapping[str, int] = {}
 
     @property
     def worst(self) -> Verdict:
@@ -62,6 +66,7 @@ def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
         "verdicts": [_verdict_json(verdict) for verdict in judgement.verdicts],
         "rto_s": judgement.rto.parts() if judgement.rto else None,
         "ledger": dict(judgement.ledger),
+        "writer_changes": dict(judgement.writer_changes),
         "crashed": judgement.crashed,
     }
 
