@@ -261,3 +261,13 @@ def test_two_copies_that_are_written_to_breach_whatever_was_lost(
         judgement = seal(writer)
     assert judgement.writer_changes["EVENTS"] > 1
     assert {v.verdict for v in judgement.verdicts if v.contract.subject is not Subject.STATE} == {verdict}
+
+
+def test_nats_is_back_when_clients_are_whatever_a_step_says(tmp_path: Path) -> None:
+    """Streams that elect a leader by themselves need no executor, and one that notes its end late changes nothing."""
+    itself = _verdicts(tmp_path, Scenario(ends_s=()), NATS)[Subject.NATS]
+    late = _verdicts(tmp_path, Scenario(ends_s=(3, 4, 5, 30, 31, 32)), NATS)[Subject.NATS]
+    for found in (itself, late):
+        assert found.verdict is Verdict.MET
+        assert found.rto_s is not None
+        assert found.rto_s["total"] == pytest.approx(12.06)

@@ -185,14 +185,18 @@ def _clock(subject: Subject, facts: _Facts) -> _Clock:
 
 
 def _nats_clock(step: str, facts: _Facts) -> _Clock:
-    run = facts.steps.get(step)
-    if run is None:
-        return _Clock(None, facts.stopped or f"the step {step} did not end", bool(facts.stopped))
-    silent = _silent_streams(facts)
+    """Until its milestone's end, or until every stream had taken a client's write, whichever came first.
+
+    Without such a write no step's word is enough; with it, none is needed.
+    """
+    first_ns = _first_stored(facts)
+    silent = [name for name, at_ns in first_ns.items() if at_ns is None]
     if silent:
         what = f"no write to {', '.join(silent)} was stored by the new side"
         return _Clock(None, facts.stopped or what, bool(facts.stopped))
-    end_ns = max(run.end_ns, facts.fault_ns)
+    run = facts.steps.get(step)
+    alive_ns = max((at_ns for at_ns in first_ns.values() if at_ns is not None), default=facts.fault_ns)
+    end_ns = max(facts.fault_ns, min(run.end_ns, alive_ns) if run else alive_ns)
     detected = min(facts.marks.get(Milestone.DETECTED, facts.fault_ns), end_ns)
     decided = min(max(facts.marks.get(Milestone.DECIDED, detected), detected), end_ns)
     lengths = dict.fromkeys(RTO_PARTS, 0.0) | {
@@ -203,14 +207,17 @@ def _nats_clock(step: str, facts: _Facts) -> _Clock:
     return _Clock(lengths | {"total": sum(lengths.values())})
 
 
-def _silent_streams(facts: _Facts) -> list[str]:
-    """Streams written to before the fault into which no client's write got after it: no step's word is enough."""
+def _first_stored(facts: _Facts) -> dict[str, int | None]:
+    """For each stream written to before the fault, when it first stored a write that was begun after it."""
     history = facts.history
     before = history.acknowledged & (history.ack_ns < facts.fault_ns)
     after = (history.intent_ns > facts.fault_ns) & (history.status == Status.STORED)
     after &= reached(history.endpoint, facts.evidence.manifest.new_side)
-    used, alive = (set(np.unique(history.stream[mask]).tolist()) for mask in (before, after))
-    return [history.streams[number].name for number in sorted(used - alive)]
+    first: dict[str, int | None] = {}
+    for number in np.unique(history.stream[before]).tolist():
+        acks_ns = history.ack_ns[after & (history.stream == number)]
+        first[history.streams[number].name] = int(acks_ns.min()) if len(acks_ns) else None
+    return first
 
 
 def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, float]:

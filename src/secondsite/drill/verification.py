@@ -111,9 +111,12 @@ def _alone(run: Run, now: datetime) -> Iterator[Judged]:
 
 
 def _unlike(run: Run) -> Iterator[Problem]:
-    """The verdicts that the drill kept, where the raw files say otherwise."""
+    """The verdicts that the drill kept, where the raw files say otherwise; an older version kept less."""
     path = run.evidence.folder / VERDICTS
-    if path.is_file() and json.loads(path.read_bytes()) != json.loads(json.dumps(verdicts_json(run.judgement))):
+    if not path.is_file():
+        return
+    kept, found = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if not isinstance(kept, dict) or any(found.get(name) != value for name, value in kept.items()):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(Place(str(path)), "the verdicts in it do not follow from the raw files", remedy)
 
