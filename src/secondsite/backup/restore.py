@@ -169,7 +169,8 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
         if not task.there:
             await persist(lambda jetstream: _bring(jetstream, reader, task, progress))
     except MachineError as error:
-        await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
+        if not plan.changes.detached:  # a scratch server goes as a whole
+            await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
         return _failed(work.stream, work.target, _with_remedy(error))
     transfer_s = round(time.monotonic() - begin, 3)
     try:
