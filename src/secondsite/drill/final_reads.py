@@ -12,14 +12,15 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.drill.finals import Copy, CopyReader, Processing, processing
+from secondsite.lab.addresses import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import Streams
-from secondsite.operate.layout import Family, Held
+from secondsite.operate.layout import Family, Held, Reach
 
 _ID = "Nats-Msg-Id"
 _PAUSE_S = 0.3
@@ -36,7 +37,7 @@ class Reading:
 
     async def copies(self, families: Iterable[Family], region: str) -> tuple[Copy, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
-        held = [(family, one) for family in families if (one := family.at(region)) is not None]
+        held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
         return tuple([await self._copy(family, one) for family, one in held])
 
     async def _copy(self, family: Family, held: Held) -> Copy:
@@ -71,6 +72,13 @@ class Reading:
         return ""
 
 
+def held_in(family: Family, region: str) -> Held | None:
+    """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
+    if family.reach in (Reach.STRETCHED, Reach.ALONE):
+        return evolve(family.origin, region=region)
+    return family.at(region)
+
+
 async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) -> bool:
     """Whether the consumer acknowledged all that its stream holds, within the time."""
     end = time.monotonic() + within_s
@@ -86,6 +94,29 @@ async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) 
         if time.monotonic() > end:
             return False
         await asyncio.sleep(_PAUSE_S)
+
+
+async def queues_empty(apis: Iterable[Endpoint], within_s: float) -> bool:
+    """Whether no API still holds writes that it promised with a 202, within the time; one that is gone holds none."""
+    end = time.monotonic() + within_s
+    waiting = list(apis)
+    while waiting and time.monotonic() < end:
+        waiting = [api for api in waiting if await _queued(api)]
+        await asyncio.sleep(_PAUSE_S)
+    return not waiting
+
+
+async def _queued(api: Endpoint) -> int:
+    try:
+        async with asyncio.timeout(2.0):
+            reader, writer = await asyncio.open_connection(api.host, api.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+            text = (await reader.read()).decode(errors="replace")
+            writer.close()
+    except (OSError, TimeoutError):
+        return 0
+    found = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
+    return int(found[0]) if found else 0
 
 
 async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bool:

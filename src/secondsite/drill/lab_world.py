@@ -7,14 +7,14 @@ step would do to them is carried out by nobody and noted as such.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import define, field, frozen
 
 from secondsite.lab.names import look_up
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
@@ -137,13 +137,39 @@ class LabSites:
 
 @define
 class LabHand:
-    """Says of what the lab does not run that nobody did it. ``skipped`` are the steps that were not rehearsed."""
+    """Starts servers where a step creates a cluster; says of what the lab does not run that nobody did it.
 
+    ``skipped`` are the steps that were not rehearsed.
+    """
+
+    lab: Lab
     skipped: list[str] = field(factory=list)
 
     async def carry_out(self, step: Step) -> str | None:
+        if step.verb is Verb.CREATE_CLUSTER:
+            await self.lab.create_cluster(step.region)
+            return "the lab"
         self.skipped.append(step.id)
         return NOT_REHEARSED
+
+
+@frozen
+class LabPlaces(Mapping[str, NatsPlace]):
+    """Regions that have servers now; some get theirs in the middle of a failover."""
+
+    lab: Lab
+    system: bool = False
+
+    def __getitem__(self, region: str) -> NatsPlace:
+        if region not in self.lab.regions or not self.lab.servers(region):
+            raise KeyError(region)
+        return place(self.lab, region, system=self.system)
+
+    def __iter__(self) -> Iterator[str]:
+        return (region for region in self.lab.regions if self.lab.servers(region))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def lab_world(
@@ -157,10 +183,9 @@ def lab_world(
     ttl_s: float,
     restorer: Restorer | None = None,
 ) -> LiveWorld:
-    with_servers = [region for region in lab.regions if lab.servers(region)]
     return LiveWorld(
-        regions={region: place(lab, region) for region in with_servers},
-        system={region: place(lab, region, system=True) for region in with_servers},
+        regions=LabPlaces(lab),
+        system=LabPlaces(lab, system=True),
         decision=decision,
         reach_s=1.5,
         hand=hand,

@@ -16,7 +16,8 @@ PROFILES = ("quick", "production")
 class Profile:
     """``decide_s``: how long a second signal has to agree. ``positions_s``: how often consumers' floors are copied.
 
-    ``hopeless_s``: for how long clients go on trying after a procedure failed.
+    ``hopeless_s``: for how long clients go on trying after a procedure failed. ``backup_s``: how often streams are
+    backed up, where that is all there is.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Profile:
     steady_s: float = 6.0
     settle_s: float = 40.0
     hopeless_s: float = 25.0
+    backup_s: float = 3.0
 
     @property
     def floor_s(self) -> float:
@@ -52,6 +54,7 @@ def profile(name: str, deployment: Deployment, figures: Figures) -> Profile:
         steady_s=15.0,
         settle_s=180.0,
         hopeless_s=60.0,
+        backup_s=figures["backup.streams.interval"].mean,
     )
 
 

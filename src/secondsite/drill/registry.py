@@ -4,11 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secondsite.drill.faults import region_loss
+from secondsite.drill.faults import (
+    dns_stuck,
+    failing_back,
+    gray_region,
+    loss_during,
+    purge,
+    region_loss,
+    stale_secret,
+    under_lag,
+    wan_partition,
+    zombie_primary,
+    zone_loss,
+)
 from secondsite.drill.script import Drill
 from secondsite.model.errors import InputError
 
-DRILLS: Mapping[str, Drill] = {drill.id: drill for drill in (region_loss.DRILL,)}
+_MODULES = (
+    region_loss,
+    under_lag,
+    wan_partition,
+    zone_loss,
+    gray_region,
+    stale_secret,
+    dns_stuck,
+    purge,
+    loss_during,
+    zombie_primary,
+    failing_back,
+)
+DRILLS: Mapping[str, Drill] = {module.DRILL.id: module.DRILL for module in _MODULES}
+
+_EACH = "warm-standby/leafnode-mirror"
+MATRIX: tuple[tuple[str, str], ...] = (
+    ("region-loss", "backup-restore/backup"),
+    ("region-loss", "pilot-light/backup"),
+    ("region-loss", "pilot-light/leafnode-mirror"),
+    ("region-loss", "warm-standby/supercluster-mirror@today"),
+    ("region-loss", "warm-standby/supercluster-mirror"),
+    ("region-loss", "warm-standby/supercluster-mirror-witness"),
+    ("region-loss", "warm-standby/leafnode-mirror"),
+    ("region-loss", "warm-standby/stretch"),
+    ("region-loss", "active-active/sourced/weighted"),
+    *((drill, _EACH) for drill in DRILLS if drill != "region-loss"),
+)
+"""Every strategy of the catalogue that can run here, and every drill: ``pattern/link@version``."""
 
 
 def find_drill(name: str) -> Drill:

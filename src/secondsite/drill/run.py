@@ -14,7 +14,7 @@ from attrs import frozen
 
 from secondsite.drill.checker import Crashed, check, checked
 from secondsite.drill.evidence import EvidenceWriter
-from secondsite.drill.final_reads import Reading, all_led, drained, processed
+from secondsite.drill.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
 from secondsite.drill.finals import Copy, Finals, SavedCopy, read_finals
 from secondsite.drill.findings import Fate, Findings
 from secondsite.drill.fingerprint import fingerprint
@@ -28,7 +28,7 @@ from secondsite.drill.profile import Profile, profile
 from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
 from secondsite.drill.rto import Milestone, Rto, rto
 from secondsite.drill.script import Drill
-from secondsite.drill.setup import Setup
+from secondsite.drill.setup import TODAY, Setup
 from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
@@ -39,6 +39,7 @@ from secondsite.model.procedure import Procedure
 LIMIT_S = 240.0
 _DRAIN_S = 10.0
 _LED_S = 20.0
+_QUEUES_S = 45.0
 _REJOINED_S = 12.0
 _SALVAGE, _REJOINED = "salvage", "rejoined"
 
@@ -64,6 +65,7 @@ class RunResult:
     boot_s: float
     versions: dict[str, str]
     judgement: RunJudgement
+    history: History
     people: tuple[str, ...] = ()
 
     @property
@@ -97,26 +99,35 @@ class RunResult:
         return Verdict.MET if self.observations and all(seen.holds for seen in self.observations) else Verdict.UNPROVEN
 
 
-async def run_drill(
-    drill: Drill, setup: Setup, root: Path, tell: Tell, *, run: int = 1, control: str = ""
-) -> RunResult:
-    """Raises InputError where the drill does not fit the deployment, MachineError where this machine cannot."""
-    if why := drill.fits(setup.deployment):
-        raise InputError.at(
-            setup.strategy.id, f"{drill.id} cannot be drilled: {why}", "choose another strategy or drill"
-        )
-    options = LabOptions(
-        nats_version=setup.nats_version if setup.nats_version != "today" else "",
+def lab_options(setup: Setup) -> LabOptions:
+    return LabOptions(
+        nats_version="" if setup.nats_version == TODAY else setup.nats_version,
         seed=setup.seed,
         ttl_s=setup.profile.ttl_s,
     )
-    tell(f"starting {len(setup.deployment.sites)} regions")
-    async with Lab.up(setup.deployment, options) as lab:
+
+
+async def run_drill(
+    drill: Drill,
+    setup: Setup,
+    root: Path,
+    tell: Tell,
+    *,
+    run: int = 1,
+    control: str = "",
+    options: LabOptions | None = None,
+) -> RunResult:
+    """Raises InputError where the drill does not fit the deployment, MachineError where this machine cannot."""
+    if why := drill.fits(setup.deployment):
+        what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
+        raise InputError.at("drill", what, "choose another strategy or drill")
+    tell(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
+    async with Lab.up(setup.deployment, options or lab_options(setup)) as lab:
         tell(f"lab up in {lab.boot_s:.1f} s")
-        procedure = setup.procedure(drill.fault)
+        procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
         with EvidenceWriter.create(root, manifest, [lab.dns.key]) as writer:
-            stage = set_the_stage(setup, lab, writer, procedure, tell)
+            stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=drill.ignoring_ttl)
             try:
                 async with asyncio.timeout(LIMIT_S + 3 * setup.profile.settle_s):
                     await stage.begin()
@@ -167,6 +178,9 @@ async def _read_all(stage: Stage) -> None:
     stage.tell("reading every surviving copy")
     await stage.end()
     serving = [region for region in stage.survivors or stage.lab.regions if stage.lab.servers(region)]
+    apis = [stage.lab.addresses.api(region) for region in serving if not stage.failure]
+    if not await queues_empty(apis, _QUEUES_S):
+        stage.note("queues-left", within_s=_QUEUES_S)
     places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}
     reading = Reading(places, stage.load.clients[0].run, frozenset(stage.path.written))
     await _read_consumers(stage, reading, serving)
@@ -186,7 +200,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
         stage.tell(f"starting {region} alone, to see what its disks hold")
         await LabSites(stage.lab).isolate(region)
-        names = [held.name for family in stage.families if (held := family.at(region))]
+        names = [held.name for family in stage.families if (held := held_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
 
@@ -195,7 +209,7 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
     """Of each durable, in all regions together; it is waited for only where something serves."""
     records = [stage.lab.consumed(region) for region in stage.lab.regions]
     for family in stage.families:
-        held = next((one for region in serving if (one := family.at(region))), None)
+        held = next((one for region in serving if (one := held_in(family, region))), None)
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
             done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
@@ -209,7 +223,7 @@ def _save(copies: tuple[Copy, ...], folder: Path) -> None:
 
 
 def _result(drill: Drill, stage: Stage, judgement: RunJudgement) -> RunResult:
-    history = read_history(stage.load.ledgers)
+    history = read_history(stage.ledgers)
     finals = read_finals(stage.writer.finals)
     findings = checked(lambda: check(history, finals))
     if isinstance(findings, Crashed):
@@ -231,6 +245,7 @@ def _result(drill: Drill, stage: Stage, judgement: RunJudgement) -> RunResult:
         boot_s=stage.lab.boot_s,
         versions=stage.lab.fleet.versions(),
         judgement=judgement,
+        history=history,
         people=tuple(step.id for step in stage.procedure.steps if step.by_person),
     )
 

@@ -10,12 +10,15 @@ from secondsite.drill.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
+from secondsite.model.nats import parse_version
+from secondsite.operate.actions.promote import PROMOTES
 
 
 @frozen
 class Drill:
     """``fits`` says why it cannot be run on a deployment; empty where it can. ``moves``: clients have to leave the
-    first region. ``subjects`` are what it really runs.
+    first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
+    that is another than ``fault``. ``ignoring_ttl``: the share of users that keep the address they resolved first.
     """
 
     id: str
@@ -25,7 +28,19 @@ class Drill:
     fits: Callable[[Deployment], str]
     moves: bool = True
     subjects: tuple[Subject, ...] = (Subject.API, Subject.NATS)
+    procedure: Fault | None = None
+    ignoring_ttl: float = 0.0
 
 
 def several_regions(deployment: Deployment) -> str:
-    return "" if deployment.standby or len(deployment.sites) > 1 else "there is no second region"
+    return "" if len(deployment.sites) > 1 else "there is no second region"
+
+
+def mirrored(deployment: Deployment) -> str:
+    """The drills about what a mirror keeps need one, and a server that promotes it."""
+    if not any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams):
+        return "no stream is mirrored"
+    versions = [parse_version(cluster.version) for cluster in deployment.clusters]
+    if any(version is None or version < PROMOTES for version in versions):
+        return "its servers do not promote mirrors"
+    return ""

@@ -7,37 +7,42 @@ when they strike is drawn from the seed.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from secondsite.drill.client_config import ClientConfig, HttpTarget
 from secondsite.drill.events import Mark
 from secondsite.drill.evidence import EvidenceWriter
 from secondsite.drill.history import History, read_history
+from secondsite.drill.lab_backup import LabBackups
 from secondsite.drill.lab_world import LabHand, LabPath, LabSecrets, LabServices, api_service, lab_world
 from secondsite.drill.ledger import LedgerStream
 from secondsite.drill.load import Load, share_out
-from secondsite.drill.rto import Milestone, Rto, rto
+from secondsite.drill.record import Status
+from secondsite.drill.rto import Milestone, Rto, reached, rto
 from secondsite.drill.setup import Setup
-from secondsite.drill.watch import HealthCheck, agreed, http_well, nats_speaks
+from secondsite.drill.watch import HealthCheck, Probe, agreed, http_well, nats_speaks
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.errors import MachineError
-from secondsite.model.procedure import Procedure
+from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
+from secondsite.operate.action import Action
 from secondsite.operate.executor import Options, Outcome, Told, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import Family, Reach, families
 from secondsite.operate.live import LiveWorld
-from secondsite.operate.plan import Plan, make_plan
+from secondsite.operate.plan import make_plan
 from secondsite.operate.positions import keep_positions
+from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import Decision, Restorer
 from secondsite.strategies.server_config import CLIENT_PORT
 
@@ -53,7 +58,7 @@ Tell = Callable[[str], None]
 
 @frozen
 class Observation:
-    """What a drill is there to show, and whether it did; None where it could not be told."""
+    """What a drill is there to show, and whether it did; None for what was seen and is neither right nor wrong."""
 
     what: str
     holds: bool | None
@@ -75,15 +80,17 @@ class Stage:
     secrets: LabSecrets
     services: LabServices
     random: random.Random
+    hand: LabHand
     restorer: Restorer | None = None
-    hand: LabHand = field(factory=LabHand)
     milestones: dict[Milestone, int] = field(factory=dict)
     observations: list[Observation] = field(factory=list)
     survivors: list[str] = field(factory=list)
     salvage: list[str] = field(factory=list)
     rejoin: bool = False
     failure: str = ""
-    planned: Plan | None = None
+    extra_ledgers: list[Path] = field(factory=list)
+    took_s: dict[str, float] = field(factory=dict)
+    on_step: Callable[[Told], None] | None = None
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
     # --- what is where
@@ -123,6 +130,22 @@ class Stage:
         if milestone not in self.milestones:
             self.milestones[milestone] = self.note(milestone, at_ns, **data)
 
+    async def pass_time(self, seconds: float, what: str) -> None:
+        self.tell(f"{what} ({seconds:g} s)")
+        await asyncio.sleep(seconds)
+
+    def stored_by(self, region: str, since_ns: int) -> int:
+        """Writes that were sent after the moment and stored through this region, by the ledger."""
+        history = self.history()
+        mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
+        return int(((history.intent_ns > since_ns) & mine & (history.status == Status.STORED)).sum())
+
+    def buffered_by(self, region: str, since_ns: int) -> int:
+        """The same for writes that only a queue took (202)."""
+        history = self.history()
+        mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
+        return int(((history.intent_ns > since_ns) & mine & (history.status == Status.BUFFERED)).sum())
+
     def observe(self, what: str, holds: bool | None) -> None:
         self.observations.append(Observation(what, holds))
         self.note("observation", what=what, holds=holds)
@@ -137,6 +160,7 @@ class Stage:
         await self.load.start()
         self.note("load", rate_per_s=self.setup.rate_per_s)
         self.keep_positions()
+        self.keep_backups()
         self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
@@ -146,6 +170,14 @@ class Stage:
         if mirrored:
             every_s = self.setup.profile.positions_s
             self.background(keep_positions(self.world(), mirrored, self.home, self.away, every_s))
+
+    def keep_backups(self) -> None:
+        """Where nothing else carries the streams away."""
+        alone = tuple(family.name for family in self.families if family.reach is Reach.ALONE)
+        if alone and self.away != self.home:
+            backups = LabBackups(self.lab, self.home, alone)
+            self.restorer = backups
+            self.background(backups.keep(self.setup.profile.backup_s))
 
     async def steady(self) -> None:
         """Raises MachineError where the load is not acknowledged as it should be: a drill of that shows nothing."""
@@ -159,11 +191,15 @@ class Stage:
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
 
+    @property
+    def ledgers(self) -> tuple[Path, ...]:
+        return (*self.load.ledgers, *self.extra_ledgers)
+
     def history(self) -> History:
         """What the ledgers say so far: of copies, as clients go on writing."""
         folder = self.lab.folder / "so-far"
         folder.mkdir(exist_ok=True)
-        return read_history([Path(shutil.copy(path, folder)) for path in self.load.ledgers])
+        return read_history([Path(shutil.copy(path, folder)) for path in self.ledgers])
 
     def acknowledged_per_s(self, window_s: float) -> float:
         now = time.monotonic_ns()
@@ -183,13 +219,11 @@ class Stage:
         await self.strike()
         self.struck(await self.lab.kill_region(region), f"{region} is lost")
 
-    def watch(self) -> HealthCheck:
+    def watch(self, probe: Probe | None = None) -> HealthCheck:
         """Checks from outside on the region that serves, as its record's health check is configured."""
-        profile, traffic = self.setup.profile, self.setup.deployment.traffic
+        profile, path = self.setup.profile, self.setup.deployment.traffic.check_path
         at = self.lab.gateway(self.home)
-        check = HealthCheck(
-            lambda: http_well(at, traffic.check_path), profile.check_interval_s, profile.check_threshold
-        )
+        check = HealthCheck(probe or (lambda: http_well(at, path)), profile.check_interval_s, profile.check_threshold)
         self.background(check.watch())
         return check
 
@@ -232,28 +266,44 @@ class Stage:
         why: str = "health checks and a second signal agree",
         *,
         allowed: frozenset[str] = frozenset(),
-        options: Options | None = None,
+        patience: float = PATIENCE,
+        executors: Mapping[Verb, Action] = EXECUTORS,
     ) -> Outcome | None:
-        """The strategy's own procedure, planned, approved and executed; None where its plan forbids it."""
+        """The strategy's own procedure: planned, approved and executed, or gone on with where it stopped.
+
+        None where its plan forbids it.
+        """
+        return await self.carry_out(
+            self.procedure, self.writer.journal, why, Options(allowed=allowed, patience=patience, executors=executors)
+        )
+
+    async def carry_out(self, procedure: Procedure, journal: Path, why: str, options: Options) -> Outcome | None:
+        begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
         fault_at = time.time() - self.since_fault(time.monotonic_ns())
         world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
         deployment = self.setup.deployment
-        self.planned = await make_plan(self.procedure, deployment, world, allowed=allowed)
-        if self.planned.refusals:
-            self.failure = "; ".join(problem.what for problem in self.planned.refusals)
-            self.note(Mark.STOPPED, why=self.failure)
-            self.tell(f"the procedure cannot run: {self.failure}")
-            return None
-        chosen = options or Options(approved=self.planned.hash, allowed=allowed, patience=PATIENCE)
-        with Journal(self.writer.journal, world.clock) as journal:
-            outcome = await execute(self.procedure, deployment, world, journal, options=chosen, progress=self._progress)
-        if not outcome.finished:
-            self.failure = "; ".join(f"{problem.place}: {problem.what}" for problem in outcome.problems)
+        if not begun:
+            plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
+            if plan.refusals:
+                self._stopped("; ".join(problem.what for problem in plan.refusals))
+                return None
+            options = evolve(options, approved=plan.hash)
+        with Journal(journal, world.clock) as opened:
+            outcome = await execute(procedure, deployment, world, opened, options=options, progress=self._progress)
+        self.failure = "; ".join(f"{problem.place}: {problem.what}" for problem in outcome.problems)
         return outcome
 
+    def _stopped(self, why: str) -> None:
+        self.failure = why
+        self.note(Mark.STOPPED, why=why)
+        self.tell(f"the procedure cannot run: {why}")
+
     def _progress(self, told: Told) -> None:
+        if self.on_step:
+            self.on_step(told)
         if told.seconds is None:
             return
+        self.took_s[told.step.id] = told.seconds
         verb = told.step.verb.value
         if told.state == "done" and verb == "change-traffic":
             self.reach(Milestone.EXECUTED)
@@ -302,14 +352,18 @@ class Stage:
                 raise error
 
 
-def set_the_stage(setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell) -> Stage:
+def set_the_stage(
+    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+) -> Stage:
     streams = load_streams(setup)
     config = ClientConfig(
         run=f"d{setup.seed}r{writer.manifest.run}",
         client=0,
         folder=str(writer.ledgers),
         streams=streams,
-        target=HttpTarget(lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port)),
+        target=HttpTarget(
+            lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port), ignoring_ttl=ignoring_ttl
+        ),
         rate_per_s=setup.rate_per_s,
         payload_bytes=256,
         seed=setup.seed,
@@ -326,6 +380,7 @@ def set_the_stage(setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Pro
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
+        LabHand(lab),
     )
 
 

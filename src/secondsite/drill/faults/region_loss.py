@@ -21,8 +21,7 @@ async def play(stage: Stage) -> None:
     refused = await _refused_beforehand(stage)
     check = stage.watch()
     await stage.lose(stage.home)
-    stage.survivors = [region for region in stage.lab.regions if region != stage.home]
-    stage.salvage = [stage.home]
+    leave_home(stage)
     await stage.noticed(check)
     outcome = await stage.fail_over()
     if outcome is not None and outcome.finished:
@@ -32,6 +31,13 @@ async def play(stage: Stage) -> None:
         await _ask_all_the_same(stage, refused)
     else:
         await stage.rest()
+
+
+def leave_home(stage: Stage) -> None:
+    """What counts in the end is elsewhere; the old disks are looked at, unless they are a minority of one stream."""
+    stage.survivors = [region for region in stage.lab.regions if region != stage.home]
+    if any(family.reach is not Reach.STRETCHED for family in stage.families):
+        stage.salvage = [stage.home]
 
 
 def mirrored(stage: Stage) -> list[tuple[Family, Held]]:

@@ -1,0 +1,255 @@
+"""Known-bad controls: what a drill is worth is seen where something is wrong on purpose.
+
+Each must turn red, and for its own reason. One that stays green, or is red for another reason, fails the suite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from attrs import evolve, frozen
+
+from secondsite.drill.faults import region_loss, zombie_primary
+from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
+from secondsite.drill.findings import Fate
+from secondsite.drill.lab_world import place
+from secondsite.drill.record import Status
+from secondsite.drill.run import RunResult, lab_options
+from secondsite.drill.script import Drill, several_regions
+from secondsite.drill.setup import Setup
+from secondsite.drill.stage import Stage
+from secondsite.lab.options import LabOptions
+from secondsite.lab.world import Moment
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.fault import Fault
+from secondsite.model.strategy import Strategy
+from secondsite.model.units import Seconds
+from secondsite.nats.streams import Streams
+from secondsite.strategies.requirements import upgraded
+
+_MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
+_BOTH_WRITE = Strategy.parse("active-active/sourced/weighted")
+_CUT_S = 5.0
+
+
+@frozen
+class Control:
+    """``red`` says why the result is red for the control's own reason; empty for a control that stayed green."""
+
+    id: str
+    title: str
+    drill: Drill
+    red: Callable[[RunResult], str]
+    strategy: Strategy = _MIRRORED
+    spoil: Callable[[Setup], Setup] = lambda setup: setup
+    options: Callable[[Setup], LabOptions] = lab_options
+
+
+def _never_back(result: RunResult) -> str:
+    return result.recovery.unbounded
+
+
+def _not_shown(result: RunResult) -> str:
+    return "; ".join(seen.what for seen in result.observations if seen.holds is False)
+
+
+def _lost(result: RunResult) -> str:
+    count = result.loss.messages
+    return f"{count} acknowledged writes lost, the oldest {result.loss.seconds:.1f} s old" if count else ""
+
+
+def _lost_for_long(result: RunResult) -> str:
+    return _lost(result) if result.loss.seconds > _CUT_S / 2 else ""
+
+
+def _rpo_breached(result: RunResult) -> str:
+    found = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
+    return "; ".join(why for why in found if "lost" in why)
+
+
+def _twice(result: RunResult) -> str:
+    count = result.findings.counts()["duplicate"]
+    return f"{count} writes are stored twice" if count else ""
+
+
+def _promises_lost(result: RunResult) -> str:
+    """Lost although a 202 promised them."""
+    lost = (result.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & (result.history.status == Status.BUFFERED)
+    return f"{int(lost.sum())} writes lost that a 202 had promised" if lost.any() else ""
+
+
+def _refused_copy(result: RunResult) -> str:
+    return result.failure if "no copy" in result.failure else ""
+
+
+# --- what goes wrong
+
+
+async def _mirror_dropped(stage: Stage) -> None:
+    held = stage.families[0].at(stage.away)
+    async with place(stage.lab, stage.away).open() as opened:
+        if held:
+            await Streams(opened).delete(held.name)
+    stage.note("mirror-dropped", stream=stage.families[0].name)
+    await region_loss.play(stage)
+
+
+async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> None:
+    """The mirror hears nothing for a while and says that it lags by nothing."""
+    check = stage.watch()
+    await stage.lab.wan.cut(stage.home, stage.away)
+    await stage.pass_time(_CUT_S, "the way to the standby is cut")
+    held = stage.families[0].at(stage.away)
+    async with place(stage.lab, stage.away).open() as opened:
+        look = await Streams(opened).stream(held.name) if held else None
+    if look is not None:
+        silent = look.mirror_silent_s or 0.0
+        stage.observe(f"over the cut the mirror reports a lag of {look.mirror_lag}", look.mirror_lag == 0)
+        stage.note("mirror", lag=look.mirror_lag, silent_s=silent)
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    if await stage.fail_over(allowed=allowed):
+        await stage.settled()
+
+
+async def _lying_check(stage: Stage) -> None:
+    check = stage.watch(_always_well)
+    await stage.lose(stage.home)
+    leave_home(stage)
+    noticed = await stage.noticed(check, 10.0)
+    stage.observe("the loss is noticed", noticed)
+
+
+async def _always_well() -> bool:
+    return True
+
+
+async def _impatient_loss(stage: Stage) -> None:
+    """Waits only as long as clients with a short TTL would need."""
+    check = stage.watch()
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    await stage.fail_over(patience=0.5)
+    await stage.settled(10.0)
+
+
+async def _nothing_wrong(stage: Stage) -> None:
+    stage.struck(Moment.now(), "nothing: both regions write")
+    await stage.pass_time(5.0, "both regions write")
+
+
+async def _promised_and_gone(stage: Stage) -> None:
+    """NATS goes first, so that the API promises from its memory; then the API goes."""
+    names = [server.name for server in stage.lab.servers(stage.home)]
+    stage.struck(stage.lab.kill(*names), "NATS is gone")
+    await stage.pass_time(6.0, "the API promises what it cannot store")
+    stage.lab.kill(f"api-{stage.home}")
+    await asyncio.gather(stage.lab.restart(*names))
+    await stage.lab.restart(f"api-{stage.home}")
+    await stage.settled(15.0)
+
+
+# --- how it is spoiled
+
+
+def _without_denies(setup: Setup) -> Setup:
+    clusters = tuple(
+        evolve(each, leaves=tuple(evolve(leaf, deny_imports=(), deny_exports=()) for leaf in each.leaves))
+        for each in setup.deployment.clusters
+    )
+    return evolve(setup, deployment=evolve(setup.deployment, clusters=clusters))
+
+
+def _strict_rpo(setup: Setup) -> Setup:
+    """An RPO that the lag does not keep."""
+    contracts = tuple(
+        evolve(each, rpo_s=Seconds(1.0)) if each.subject is Subject.NATS and each.fault is Fault.REGION else each
+        for each in setup.system.contracts
+    )
+    return evolve(setup, system=evolve(setup.system, contracts=contracts))
+
+
+def _from_memory(setup: Setup) -> Setup:
+    """As the API is today, on servers as they will be."""
+    services = upgraded(setup.system).services
+    system = evolve(setup.deployment.system, services=services)
+    return evolve(setup, deployment=evolve(setup.deployment, system=system))
+
+
+def _old_key_away(setup: Setup) -> LabOptions:
+    away = setup.deployment.standby or setup.deployment.sites[-1]
+    return evolve(lab_options(setup), region_keys={away.region.name: ("last-years-key",)})
+
+
+def _hour(setup: Setup) -> LabOptions:
+    return evolve(lab_options(setup), ttl_s=3600.0)
+
+
+def _loss(play: Callable[[Stage], Awaitable[None]]) -> Drill:
+    return evolve(region_loss.DRILL, play=play)
+
+
+CONTROLS: Mapping[str, Control] = {
+    control.id: control
+    for control in (
+        Control(
+            "promotion-without-fencing",
+            "the dead region comes back and nobody fences it",
+            evolve(zombie_primary.DRILL, play=partial(zombie_primary.play, fenced=False)),
+            _not_shown,
+        ),
+        Control(
+            "leaf-link-without-denies",
+            "two regions store each other's writes",
+            Drill("both-write", "both regions write", Fault.REGION, _nothing_wrong, several_regions, moves=False),
+            _twice,
+            strategy=_BOTH_WRITE,
+            spoil=_without_denies,
+        ),
+        Control("dropped-mirror", "the standby has no copy of a stream", _loss(_mirror_dropped), _refused_copy),
+        Control("lag-zero-over-a-cut", "the mirror says it is current", _loss(_cut_before), _lost_for_long),
+        Control(
+            "lagging-mirror-declared-healthy",
+            "the guard on the lag is lifted",
+            _loss(partial(_cut_before, allowed=frozenset({"lagging-mirror"}))),
+            _rpo_breached,
+            spoil=_strict_rpo,
+        ),
+        Control(
+            "stale-secret",
+            "the standby's gateway knows last year's key only, and nobody compares",
+            _loss(_impatient_loss),
+            _never_back,
+            options=_old_key_away,
+        ),
+        Control(
+            "ttl-of-an-hour", "clients keep the address for an hour", _loss(_impatient_loss), _never_back, options=_hour
+        ),
+        Control("lying-health-check", "the check is green whatever happens", _loss(_lying_check), _never_back),
+        Control(
+            "acknowledged-before-written",
+            "a 202 from memory, and the memory goes",
+            evolve(ZONE_LOSS, id="api-memory", play=_promised_and_gone),
+            _promises_lost,
+            spoil=_from_memory,
+        ),
+    )
+}
+
+
+@frozen
+class Checked:
+    """``red`` is empty for a control that stayed green."""
+
+    control: Control
+    result: RunResult
+    red: str
+
+
+def check_control(control: Control, result: RunResult) -> Checked:
+    return Checked(control, result, control.red(result))

@@ -1,0 +1,48 @@
+"""The region is lost, and in the middle of the failover the standby loses a server."""
+
+from __future__ import annotations
+
+from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.lab_world import place
+from secondsite.drill.script import Drill, mirrored
+from secondsite.drill.stage import Stage
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Verb
+from secondsite.nats.streams import Streams
+from secondsite.operate.executor import Told
+
+
+async def play(stage: Stage) -> None:
+    spared = await _lone(stage)
+    names = [server.name for server in stage.lab.servers(stage.away) if server.name not in spared]
+    victim = stage.random.choice(names)
+    check = stage.watch()
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+
+    def strike_again(told: Told) -> None:
+        if told.step.verb is Verb.RECORD_STATE and told.seconds is not None and stage.lab.supervisor.alive(victim):
+            stage.lab.kill(victim)
+            stage.note("standby-lost", server=victim)
+            stage.tell(f"the standby loses {victim}")
+
+    stage.on_step = strike_again
+    outcome = await stage.fail_over()
+    stage.on_step = None
+    stage.observe("the procedure completes with a server less", bool(outcome and outcome.finished))
+    await stage.settled()
+
+
+async def _lone(stage: Stage) -> set[str]:
+    """Servers that hold the only replica of a stream: such a stream is gone with its server, and that is known."""
+    found = set()
+    async with place(stage.lab, stage.away).open() as opened:
+        for family in stage.families:
+            held = family.at(stage.away)
+            if held and held.stream.replicas == 1 and (look := await Streams(opened).stream(held.name)):
+                found.add(look.leader)
+    return found
+
+
+DRILL = Drill("loss-during-failover", "the standby loses a server in the middle", Fault.REGION, play, mirrored)

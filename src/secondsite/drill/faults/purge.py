@@ -1,0 +1,67 @@
+"""An operator purges a stream, then the region is lost: the mirror kept what was purged, and it is back."""
+
+from __future__ import annotations
+
+from secondsite.drill.client_config import ClientConfig
+from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.lab_world import place
+from secondsite.drill.ledger import Ledger, LedgerHeader
+from secondsite.drill.record import Kind
+from secondsite.drill.script import Drill, mirrored
+from secondsite.drill.stage import Stage
+from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
+from secondsite.nats.streams import Streams
+
+OPERATOR = 999
+
+
+async def play(stage: Stage) -> None:
+    check = stage.watch()
+    removed = await purge(stage)
+    await stage.pass_time(2.0, "the purge has time to get anywhere")
+    kept = await _held(stage, stage.away)
+    stage.observe(f"the mirror holds {kept} messages of a stream of which {removed} were purged", kept >= removed > 0)
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    if await stage.fail_over():
+        await stage.settled()
+
+
+async def purge(stage: Stage) -> int:
+    """Of the first stream, all that is there; in a ledger of the operator's own. How many messages went."""
+    config: ClientConfig = stage.load.clients[0]
+    name = stage.families[0].name
+    number = [stream.name for stream in config.streams].index(name)
+    path = stage.writer.ledgers / "operator.ledger"
+    async with place(stage.lab, stage.home).open() as opened:
+        streams = Streams(opened)
+        look = await streams.stream(name)
+        if look is None:
+            raise MachineError.at(name, "is not there to be purged", "see the lab's logs")
+        with Ledger.create(path, LedgerHeader(config.run, OPERATOR, config.streams)) as ledger:
+            ledger.erasure(Kind.PURGE, number, look.last_seq + 1)
+            await streams.purge(name, below=look.last_seq + 1)
+            ledger.erasure(Kind.PURGED, number, look.last_seq + 1)
+    stage.extra_ledgers.append(path)
+    stage.note("purged", stream=name, messages=look.messages)
+    stage.tell(f"an operator purges {name}: {look.messages} messages")
+    return look.messages
+
+
+async def _held(stage: Stage, region: str) -> int:
+    held = stage.families[0].at(region)
+    async with place(stage.lab, region).open() as opened:
+        look = await Streams(opened).stream(held.name) if held else None
+    return look.messages if look else 0
+
+
+DRILL = Drill(
+    "purge",
+    "a stream is purged, then the region is lost",
+    Fault.DELETION,
+    play,
+    mirrored,
+    procedure=Fault.REGION,
+)

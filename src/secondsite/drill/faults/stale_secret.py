@@ -1,0 +1,34 @@
+"""The standby has an old secret: found by its fingerprint before a client is sent there."""
+
+from __future__ import annotations
+
+from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.script import Drill, several_regions
+from secondsite.drill.stage import Stage
+from secondsite.model.deployment import Deployment
+from secondsite.model.fault import Fault
+
+_SYNCHRONISED_S = 3.0
+
+
+async def play(stage: Stage) -> None:
+    name = stage.setup.deployment.system.secrets[0].name
+    stage.secrets.rotate(stage.home, name)
+    stage.note("rotated", secret=name, region=stage.home)
+    check = stage.watch()
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    refused = await stage.fail_over() is None
+    stage.observe(f"the plan refuses to move clients to a standby whose {name} is stale", refused)
+    await stage.pass_time(_SYNCHRONISED_S, "somebody synchronises the secret from its store")
+    stage.secrets.synchronise(stage.away)
+    if await stage.fail_over():
+        await stage.settled()
+
+
+def _fits(deployment: Deployment) -> str:
+    return several_regions(deployment) or ("" if deployment.system.secrets else "the system has no secrets")
+
+
+DRILL = Drill("standby-stale-secret", "the standby has an old secret", Fault.REGION, play, _fits)

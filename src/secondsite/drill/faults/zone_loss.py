@@ -1,0 +1,45 @@
+"""A zone of the serving region is lost with the NATS server in it: the others elect, nobody moves."""
+
+from __future__ import annotations
+
+from secondsite.drill.lab_world import place
+from secondsite.drill.rto import Milestone
+from secondsite.drill.script import Drill
+from secondsite.drill.stage import Stage
+from secondsite.model.deployment import Deployment
+from secondsite.model.fault import Fault
+from secondsite.nats.streams import Streams
+
+_ZONE_S = 12.0
+
+
+async def play(stage: Stage) -> None:
+    server = await leading(stage)
+    await stage.strike()
+    stage.struck(stage.lab.kill(server), f"the zone with {server} is lost")
+    for milestone in (Milestone.DETECTED, Milestone.DECIDED, Milestone.EXECUTED, Milestone.CONVERGED):
+        stage.reach(milestone, stage.milestones[Milestone.FAULT])
+    await stage.pass_time(_ZONE_S, "the zone stays away")
+    await stage.lab.restart(server)
+    stage.note("zone-back", server=server)
+    await stage.settled()
+
+
+async def leading(stage: Stage) -> str:
+    """The server that leads the first replicated stream."""
+    replicated = next(f for f in stage.families if f.origin.stream.replicas > 1)
+    async with place(stage.lab, stage.home).open() as opened:
+        look = await Streams(opened).stream(replicated.name)
+    return look.leader if look else stage.lab.servers(stage.home)[0].name
+
+
+def fits(deployment: Deployment) -> str:
+    home = [c for c in deployment.clusters if c.region in ("", deployment.primary.region.name)]
+    if sum(cluster.servers for cluster in home) < 3:
+        return "the region has one server only: that is the region's loss"
+    if not any(stream.replicas > 1 for cluster in home for stream in cluster.streams):
+        return "no stream has more than one replica"
+    return ""
+
+
+DRILL = Drill("zone-loss", "a zone of the serving region is lost", Fault.ZONE, play, fits, moves=False)
