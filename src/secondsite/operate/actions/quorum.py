@@ -7,6 +7,7 @@ unknown, and the answer to unknown is to look.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from attrs import frozen
 
@@ -161,20 +162,21 @@ class Elect:
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
         leaders: dict[str, str] = {}
-        for family in context.chosen(step):
+
+        async def elected(family: Family) -> bool:
+            """A group without a leader keeps silent: it is asked again, not waited for."""
             held = family.at(region) or family.origin
-
-            async def elected(family: Family = family, held: Held = held) -> bool:
-                async with context.world.streams(region) as door:
+            try:
+                async with asyncio.timeout(context.world.reach_s), context.world.streams(region) as door:
                     look = await door.stream(held.name)
-                    if look is None:
-                        return False
-                    for subject in family.subjects:
-                        answer = await door.probe(probe_subject(subject))
-                        if answer is None or answer.stream != held.name:
-                            return False
-                leaders[family.name] = look.leader
-                return True
+                    answers = [await door.probe(probe_subject(subject)) for subject in family.subjects]
+            except TimeoutError:
+                return False
+            if look is None or any(answer is None or answer.stream != held.name for answer in answers):
+                return False
+            leaders[family.name] = look.leader
+            return True
 
-            await until(context, elected)
+        chosen = context.chosen(step)
+        await asyncio.gather(*(until(context, partial(elected, family)) for family in chosen))
         return {"region": region, "leaders": leaders}
