@@ -12,13 +12,13 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
 if TYPE_CHECKING:
+    from secondsite.catalogue.bundle import Catalogue
     from secondsite.drill.run import RunResult
     from secondsite.drill.setup import Setup
     from secondsite.model.measurement import Measurement
-    from secondsite.model.strategy import Strategy
     from secondsite.model.system import System
 
 DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
@@ -33,6 +33,10 @@ def drill(
         Parameter(help="pattern/link, or pattern/link@VERSION (@today: as the system is, nothing prepared)."),
     ] = (DEFAULT_STRATEGY,),
     runs: Annotated[PositiveInt, Parameter(help="Repetitions, for a bound at the contract's confidence.")] = 1,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="Every drill, every strategy that runs here.")
+    ] = False,
+    controls: Annotated[bool, Parameter(negative="", help="Known-bad controls: each has to turn red.")] = False,
     profile: Annotated[str, Parameter(help="quick: checks of 1 s, TTL 2 s; production: the strategy's own.")] = "quick",
     seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same schedule of faults.")] = 1,
     rate: Annotated[PositiveFloat, Parameter(help="Writes a second.")] = 100.0,
@@ -43,34 +47,78 @@ def drill(
 ) -> int:
     """Lay a strategy out on real processes, load it, break it, fail over by its own procedure, count what is lost.
 
-    Exit code 0 when every contract it ran held, 1 when one did not, 3 where nothing was proven, 4 where this machine
-    cannot run it.
+    Exit code 0 when every contract it ran held, 1 when one did not (or a control stayed green), 3 where nothing was
+    proven, 4 where this machine cannot run it.
     """
-    from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.registry import DRILLS, find_drill
-
     if list_:
-        print("\n".join(f"{found.id:24}{found.title}" for found in DRILLS.values()))
-        return EXIT_HOLDS
-    chosen = find_drill(fault)
-    system = load_system(file)
-    setups = [_setup(system, file, text, profile, seed, nats_version, rate) for text in strategy]
+        return _list()
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.drill.registry import MATRIX, find_drill
+
+    system, catalogue = load_system(file), load_catalogue(file.parent / USER_FOLDER)
     root = evidence or file.parent / ".secondsite" / "evidence"
-    results = [result for setup in setups for result in _series(chosen.id, setup, root, runs)]
+
+    def setup(text: str) -> Setup:
+        return _setup(system, catalogue, text, profile, seed, nats_version, rate)
+
+    if controls:
+        return _controls(setup, root, json_)
+    pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
+    results = [result for name, text in pairs for result in _series(name, setup(text), root, runs, skip=all_)]
+    if not results:
+        return EXIT_UNPROVEN
     _print(results, json_)
     return _exit_code(results)
 
 
-def _setup(system: System, file: Path, text: str, profile: str, seed: int, nats_version: str, rate: float) -> Setup:
-    from secondsite.catalogue.bundle import load_catalogue
-    from secondsite.catalogue.table import USER_FOLDER
+def _list() -> int:
+    from secondsite.drill.controls import CONTROLS
+    from secondsite.drill.registry import DRILLS
+
+    print("\n".join(f"{found.id:24}{found.title}" for found in DRILLS.values()))
+    print("\nknown-bad controls (--controls):")
+    print("\n".join(f"{found.id:34}{found.title}" for found in CONTROLS.values()))
+    return EXIT_HOLDS
+
+
+def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
+    import asyncio
+
+    from secondsite.drill.controls import CONTROLS, check_control
+    from secondsite.drill.run import run_drill
+
+    checked = []
+    for control in CONTROLS.values():
+        tell = teller(f"control {control.id}: {control.title}")
+        spoiled = control.spoil(setup(control.strategy.id))
+        options = control.options(spoiled)
+        run = run_drill(control.drill, spoiled, root, tell, control=control.id, options=options)
+        checked.append(check_control(control, asyncio.run(run)))
+    if as_json:
+        found = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
+        print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": found}, indent=2))
+    else:
+        from rich.console import Console
+
+        from secondsite.publish.drill_text import WIDTH, render_controls
+
+        render_controls(checked, Console(width=WIDTH, highlight=False))
+    return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
+
+
+def _setup(
+    system: System, catalogue: Catalogue, text: str, profile: str, seed: int, nats_version: str, rate: float
+) -> Setup:
     from secondsite.drill.setup import make_setup
+    from secondsite.evaluate.explain import parse_strategy
 
     name, _, version = text.partition("@")
     return make_setup(
         system,
-        load_catalogue(file.parent / USER_FOLDER),
-        _strategy(name),
+        catalogue,
+        parse_strategy(name),
         profile_name=profile,
         seed=seed,
         nats_version=version or nats_version,
@@ -78,13 +126,8 @@ def _setup(system: System, file: Path, text: str, profile: str, seed: int, nats_
     )
 
 
-def _strategy(text: str) -> Strategy:
-    from secondsite.evaluate.explain import parse_strategy
-
-    return parse_strategy(text)
-
-
-def _series(name: str, setup: Setup, root: Path, runs: int) -> list[RunResult]:
+def _series(name: str, setup: Setup, root: Path, runs: int, *, skip: bool) -> list[RunResult]:
+    """``skip``: what does not fit or cannot run here is told and left out, so that the rest is seen."""
     import asyncio
 
     from secondsite.drill.registry import find_drill
@@ -92,7 +135,13 @@ def _series(name: str, setup: Setup, root: Path, runs: int) -> list[RunResult]:
 
     chosen = find_drill(name)
     tell = teller(f"{name}, {setup.strategy.id}, seed {setup.seed}")
-    return [asyncio.run(run_drill(chosen, setup, root, tell, run=number)) for number in range(1, runs + 1)]
+    try:
+        return [asyncio.run(run_drill(chosen, setup, root, tell, run=number)) for number in range(1, runs + 1)]
+    except SecondsiteError as error:
+        if not skip:
+            raise
+        tell(f"left out: {error}")
+        return []
 
 
 def teller(title: str) -> Callable[[str], None]:

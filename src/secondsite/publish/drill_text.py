@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secondsite.drill.controls import Checked
 from secondsite.drill.judgement import RunVerdict
 from secondsite.drill.run import RunResult
 from secondsite.model.contract import Verdict
@@ -150,14 +151,25 @@ def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
     if result.failure:
         yield Text(f"{lead}stopped: {result.failure}", style="red")
     for seen in result.observations:
-        sign = {True: "shown", False: "NOT SHOWN", None: "not known"}[seen.holds]
-        yield Text(f"{lead}{sign}: {seen.what}", style="" if seen.holds else "bold red")
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "seen"}[seen.holds]
+        yield Text(f"{lead}{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
     if result.people:
         yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
     if result.skipped:
         yield Text(f"{lead}not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
         yield Text(f"{lead}contracts are judged at the strategy's own intervals, to which this quick run is projected")
+
+
+def render_controls(checked: Sequence[Checked], console: Console) -> None:
+    """Red is what a control has to be."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("control", "", "why"):
+        table.add_column(name, overflow="fold")
+    for each in checked:
+        told = Text("red", style="green") if each.red else Text("GREEN", style="bold red")
+        table.add_row(each.control.id, told, each.red or "it shows nothing wrong: this drill cannot be trusted")
+    console.print(table)
 
 
 def _series(found: Measurement) -> Text:
