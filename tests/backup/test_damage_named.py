@@ -157,8 +157,8 @@ def test_the_wrong_key_is_told_before_anything_is_read(start: Any, store: Store,
             assert told in str(refused.value)
             assert keys.recipients[0] in str(refused.value)
         everything = b"".join(path.read_bytes() for path in (tmp_path / "backups").rglob("*") if path.is_file())
-        assert b"a.1" not in everything
-        assert b"subjects" not in everything
+        assert b"NATSARC1" not in everything
+        assert b'"subjects"' not in everything
 
     run(work())
 

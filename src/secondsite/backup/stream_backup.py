@@ -121,14 +121,12 @@ class ObjectWriter:
         self._hash, self._size = hashlib.sha256(), 0
 
     async def write(self, chunks: AsyncIterator[bytes], expected_bytes: int = 0) -> StoredObject:
-        await self._store.write(self._key, self._hashed(chunks), expected_bytes)
+        await self._store.write(self._key, chunks, expected_bytes, self._count)
         return StoredObject(self._key, self._size, self._hash.hexdigest())
 
-    async def _hashed(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            self._hash.update(chunk)
-            self._size += len(chunk)
-            yield chunk
+    def _count(self, piece: bytes) -> None:
+        self._hash.update(piece)
+        self._size += len(piece)
 
 
 async def _write_document(store: Store, job: StreamJob, name: str, content: object) -> StoredObject:

@@ -19,7 +19,7 @@ from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream, Json
 
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = 1024**2
 WINDOW_BYTES = 8 * 1024**2
 SILENCE_S = 20.0
 

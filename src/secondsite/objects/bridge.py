@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
@@ -39,10 +39,13 @@ class Bridge:
 
 
 class Pieces:
-    """An asynchronous iterator as a blocking one. ``error`` is what it raised, for who gets another error instead."""
+    """An asynchronous iterator as a blocking one. ``error`` is what it raised, for who gets another error instead;
+    ``seen`` gets each piece in the thread."""
 
-    def __init__(self, bridge: Bridge, pieces: AsyncIterator[bytes]) -> None:
-        self._bridge, self._pieces = bridge, pieces
+    def __init__(
+        self, bridge: Bridge, pieces: AsyncIterator[bytes], seen: Callable[[bytes], None] = lambda _: None
+    ) -> None:
+        self._bridge, self._pieces, self._seen = bridge, pieces, seen
         self.error: Exception | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -56,6 +59,7 @@ class Pieces:
             raise
         if not piece:
             raise StopIteration
+        self._seen(piece)
         return piece
 
     async def _next(self) -> bytes:

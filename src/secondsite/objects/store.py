@@ -13,7 +13,7 @@ import asyncio
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -75,11 +75,20 @@ class Store:
         with self._told(key):
             await asyncio.to_thread(obstore.put, self._store, key, content, mode="create", use_multipart=False)
 
-    async def write(self, key: str, chunks: AsyncIterator[bytes], expected_bytes: int = 0) -> None:
-        """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out."""
+    async def write(
+        self,
+        key: str,
+        chunks: AsyncIterator[bytes],
+        expected_bytes: int = 0,
+        seen: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out.
+
+        ``seen`` gets each piece in the thread that writes, beside the loop.
+        """
         part_bytes = min(MAX_PART_BYTES, max(PART_BYTES, expected_bytes // (MAX_PARTS - 100)))
         bridge = Bridge()
-        pieces = Pieces(bridge, chunks)
+        pieces = Pieces(bridge, chunks, seen)
         try:
             with self._told(key):
                 await asyncio.to_thread(
