@@ -40,11 +40,16 @@ def publish(
     Same inputs, same bytes. Words between the "team" markers, and all of a runbook outside its section, are kept.
     Exit code 0, or with --check 1 when a document is stale.
     """
+    from secondsite.publish.drill_timeline import read_drill_timeline
     from secondsite.publish.folder import changes, write
-    from secondsite.publish.whole import RUNBOOK, files, runbook_section
+    from secondsite.publish.whole import REPORT, RUNBOOK, files, runbook_section
 
     inputs = gather(file, folder, evidence, date_, years, seed)
-    needed = [change for change in changes(folder, files(inputs), (RUNBOOK, runbook_section(inputs))) if change.needed]
+    needed = [
+        change
+        for change in changes(folder, files(inputs, read_drill_timeline), (RUNBOOK, runbook_section(inputs)))
+        if change.needed
+    ]
     if check:
         for change in needed:
             sys.stdout.writelines(change.diff())
@@ -55,6 +60,7 @@ def publish(
         write(change)
         print(f"{'new' if change.before is None else 'changed'}: {change.path}")
     print(f"up to date: {folder}" if not needed else f"{len(needed)} written in {folder}")
+    print(f"open: {folder / REPORT}")
     return EXIT_HOLDS
 
 

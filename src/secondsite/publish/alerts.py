@@ -7,6 +7,7 @@ exporter and `secondsite backup`; every series carries a `region` label. The `la
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterator, Sequence
 
 from attrs import frozen
@@ -244,7 +245,7 @@ def _text(value: str) -> str:
 
 def _escaped(value: str) -> str:
     """Of a regular expression in RE2."""
-    return "".join(letter if letter.isalnum() else f"\\{letter}" for letter in plain(value))
+    return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
 
 
 def rules(system: str, found: Sequence[Alert]) -> str:

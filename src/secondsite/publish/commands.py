@@ -302,7 +302,7 @@ def _with_role(at: At, *roles: Role) -> tuple[Service, ...]:
 
 
 def _kind(service: Service) -> str:
-    return f"{service.kind.lower()}/{word(service.name)}" if service.kind else word(service.name)
+    return word(f"{service.kind.lower()}/{service.name}" if service.kind else service.name)
 
 
 def _clusters_in(at: At) -> tuple[NatsCluster, ...]:

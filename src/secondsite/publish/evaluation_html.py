@@ -38,11 +38,17 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+    from secondsite.publish.report import Report
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def render_html(evaluation: Evaluation) -> str:
-    """A complete document. Characters that no document may hold become U+FFFD."""
+def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
+    """A complete document, with contracts, drills and architecture where there is a report of them.
+
+    Characters that no document may hold become U+FFFD.
+    """
+    style = _shipped("evaluation.css") + (_shipped("report.css") if report else "")
     environment = _environment()
     provider = provider_of(evaluation)
     compared = rows(evaluation)
@@ -66,9 +72,10 @@ def render_html(evaluation: Evaluation) -> str:
         categories=spent_on(compared, provider),
         sources=sources,
         bill_lines=partial(bill_lines, sources=sources),
-        style=_shipped("evaluation.css"),
+        report=report,
+        style=style,
         script=_shipped("evaluation.js"),
-        policy=_policy(_shipped("evaluation.css"), _shipped("evaluation.js")),
+        policy=_policy(style, _shipped("evaluation.js")),
     )
     return _UNPRINTABLE.sub("\ufffd", page)
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from secondsite.publish import alerts, dashboard
 from secondsite.publish.calendar import calendar
 from secondsite.publish.documents import architecture, contracts, cost, evaluation, roadmap, runbook, schedule
+from secondsite.publish.evaluation_html import render_html
 from secondsite.publish.inputs import Inputs
+from secondsite.publish.report import ReadTimeline, report
 from secondsite.publish.schedule import drills
 
 RUNBOOK = "runbook.md"
 ALERTS = "dr-alerts.yaml"
 DASHBOARD = "dr-dashboard.json"
+REPORT = "report.html"
 _DOCUMENTS: Mapping[str, Callable[[Inputs], str]] = {
     architecture.NAME: architecture.document,
     evaluation.NAME: evaluation.document,
@@ -28,8 +31,8 @@ def runbook_section(inputs: Inputs) -> str:
     return runbook.section(inputs)
 
 
-def files(inputs: Inputs) -> Mapping[str, str]:
-    """All but the runbook, which is put into one that may be there already."""
+def files(inputs: Inputs, read: ReadTimeline | None = None) -> Mapping[str, str]:
+    """All but the runbook, which is put into one that may be there already; ``read`` reads evidence for timelines."""
     watched = alerts.alerts(inputs)
     return {
         **{name: document(inputs) for name, document in _DOCUMENTS.items()},
@@ -37,5 +40,6 @@ def files(inputs: Inputs) -> Mapping[str, str]:
         **roadmap.charts(inputs),
         schedule.CALENDAR: calendar(inputs.system.name, drills(inputs), inputs.as_of),
         ALERTS: alerts.rules(inputs.system.name, watched),
+        REPORT: render_html(inputs.evaluation, report(inputs, read)),
         DASHBOARD: dashboard.dashboard(inputs.system.name, watched),
     }

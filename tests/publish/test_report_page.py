@@ -1,0 +1,177 @@
+"""The report's own sections, in a real browser: contracts, architecture and drills, with and without evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import attrs
+import pytest
+from browser import Browser
+
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.errors import InputError
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.publish.drill_timeline import DrillTimeline, Moment, Second
+from secondsite.publish.evaluation_html import render_html
+from secondsite.publish.inputs import Inputs
+from secondsite.publish.report import report, timeline_chart
+
+Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
+PARTS = {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "sustained": 3.0}
+SEEN = DrillTimeline(
+    tuple(
+        Second(at, 40 if at < 0 or at > 130 else 0, 0 if at < 0 or at > 130 else 40, 7 * (at == -1))
+        for at in range(-9, 150)
+    ),
+    (Moment("fault", 0), Moment("promote-streams", 51, 51.01), Moment("change-traffic", 53, 60.5)),
+)
+
+
+def drilled(**more: Any) -> Measurement:
+    known: dict[str, Any] = {
+        "subject": Subject.API,
+        "fault": Fault.REGION,
+        "drill": "region-loss",
+        "strategy": "warm-standby/leafnode-mirror",
+        "profile": "quick",
+        "verdict": Verdict.MET,
+        "rto_s": {**PARTS, "total": sum(PARTS.values())},
+        "loss": DataLoss(7, 7168, 0.041),
+        "runs": 1,
+        "seed": 11,
+        "at": "2026-11-20T10:00:00+00:00",
+        "versions": {"nats-server": "2.15.1"},
+        "evidence": "evidence/one",
+        "fingerprint": "f00d",
+    }
+    return Measurement(**{**known, **more})
+
+
+BREACHED = drilled(
+    strategy="warm-standby/supercluster-mirror",
+    subject=Subject.NATS,
+    verdict=Verdict.BREACHED,
+    rto_s=None,
+    why="503/10008: no meta leader",
+    evidence="evidence/two",
+)
+
+
+def read(folder: Path) -> DrillTimeline:
+    if folder.name == "one":
+        return SEEN
+    raise InputError.at(str(folder), "is no evidence folder", "name another")
+
+
+@pytest.fixture(scope="module")
+def none(evaluation: Evaluation) -> Inputs:
+    return Inputs(evaluation, (), (), date(2026, 11, 23))
+
+
+@pytest.fixture(scope="module")
+def some(none: Inputs) -> Inputs:
+    return attrs.evolve(none, measurements=(drilled(), BREACHED))
+
+
+def drawn(svg: str) -> Element:
+    return fromstring(svg)  # noqa: S314 # drawn by the code under test
+
+
+def page(inputs: Inputs) -> str:
+    return render_html(inputs.evaluation, report(inputs, read))
+
+
+def test_without_evidence_the_page_says_unproven_and_names_the_command(none: Inputs) -> None:
+    found = page(none)
+    assert "Unproven: no drill has left evidence." in found
+    assert "<code>secondsite drill region-loss --strategy warm-standby/leafnode-mirror</code>" in found
+    assert "verdict met" not in found
+
+
+def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> None:
+    shown = report(some, read)
+    assert [drill.title for drill in shown.drills] == [
+        "region-loss, warm-standby/supercluster-mirror",
+        "region-loss, warm-standby/leafnode-mirror",
+    ]
+    refuted, held = shown.drills
+    assert refuted.verdicts == (("nats/region", "breached"),)
+    assert (refuted.total, refuted.why, refuted.strip) == ("unbounded", "503/10008: no meta leader", "")
+    assert "is no evidence folder" in refuted.missing
+    assert [name for name, _, _ in held.parts] == ["detect", "decide", "execute", "converge", "first ack", "sustained"]
+    assert held.told == "2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
+    assert held.moments[1] == ("promote-streams", "+51\u00a0s", "10\u00a0ms")
+    rows = {row.name: (row.verdict, row.note) for row in shown.rows}
+    assert rows["api/region"] == ("met", "proven until 2026-12-25")
+    assert rows["nats/region"] == ("unproven", "expected to hold"), "the other strategy's drill says nothing of it"
+
+
+def test_the_timeline_draws_what_was_acknowledged_refused_and_lost() -> None:
+    svg = drawn(timeline_chart(SEEN))
+    heights: dict[str, float] = {}
+    for rect in svg.iter("rect"):
+        kind = rect.attrib["class"]
+        heights[kind] = heights.get(kind, 0.0) + float(rect.attrib["height"])
+    acknowledged = sum(second.acknowledged for second in SEEN.seconds)
+    refused = sum(second.refused for second in SEEN.seconds)
+    assert heights["acked"] / heights["refused"] == pytest.approx(acknowledged / refused, rel=0.01)
+    assert heights["lost"] / heights["acked"] == pytest.approx(7 / acknowledged, rel=0.05)
+
+
+@pytest.mark.parametrize("seen", [DrillTimeline((), ()), DrillTimeline((Second(0, 0, 0, 0),), (Moment("fault", 0),))])
+def test_a_timeline_of_nothing_is_drawn_as_nothing(seen: DrillTimeline) -> None:
+    assert not list(drawn(timeline_chart(seen)).iter("rect"))
+
+
+def test_the_drawing_of_the_recommendation_holds_both_regions(none: Inputs) -> None:
+    after = "".join(drawn(report(none).after).itertext())
+    assert "us-east-1" in after
+    assert "us-west-2" in after
+    assert "2 mirrors" in after
+    assert "us-west-2" not in "".join(drawn(report(none).before).itertext())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_fits_and_asks_for_nothing(
+    browser: Browser, some: Inputs, tmp_path: Path, width: int, dark: bool
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page(some), encoding="utf-8")
+    browser.show(width=width, dark=dark)
+    browser.open(path.as_uri())
+    assert browser.console() == []
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run("return performance.getEntriesByType('resource').length") == 0
+    for section in ("contracts", "architecture", "drills"):
+        assert browser.run("return document.getElementById(arguments[0]).getBoundingClientRect().height > 80", section)
+    unnamed = browser.run(
+        "return [...document.querySelectorAll('svg[role=img]')].filter(s => !s.getAttribute('aria-label')).length"
+    )
+    assert unnamed == 0
+    headings = browser.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => Number(h.tagName[1]))")
+    assert all(after <= before + 1 for before, after in pairwise(headings))
+
+
+@pytest.mark.slow
+def test_hostile_names_do_not_come_alive(
+    browser: Browser, evaluation: Evaluation, rename: Rename, tmp_path: Path
+) -> None:
+    bite = "<script>document.title='bitten'</script><img src=x onerror=\"document.title='bitten'\">"
+    hostile = rename(evaluation, lambda text: text + bite)
+    one = attrs.evolve(BREACHED, drill=f"x{bite}", why=bite, evidence=f"y{bite}", versions={bite: bite})
+    path = tmp_path / "report.html"
+    path.write_text(page(Inputs(hostile, (), (one,), date(2026, 11, 23))), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert "bitten" not in browser.run("return document.title").replace(bite, "")
+    assert browser.run("return document.querySelectorAll('img, main script').length") == 0
+    assert re.search("Refused|Content Security", " ".join(browser.console())) is None

@@ -1,0 +1,86 @@
+"""What the runbook tells to type: a shell takes every line, and names are words, never syntax."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.procedure import Verb
+from secondsite.model.traffic import Traffic
+from secondsite.publish.commands import commands, word
+from secondsite.publish.dns_commands import dns_steps
+from secondsite.publish.remedies import remedy
+
+Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
+
+
+def every_command(evaluation: Evaluation) -> list[str]:
+    found: list[str] = []
+    for assessment in evaluation.assessments:
+        chapters = [*assessment.procedures.items(), *([(None, assessment.failback)] if assessment.failback else [])]
+        for fault, procedure in chapters:
+            for step in procedure.steps:
+                assert remedy(step)
+                found += commands(step, assessment.deployment, "us-west-2", fault)
+    for steps in dns_steps(evaluation.recommended.deployment.traffic):
+        found += [*steps.look, *steps.change, *steps.check]
+    return list(dict.fromkeys(found))
+
+
+def bash(script: str, *flags: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["bash", *flags], input=script.encode(), capture_output=True, check=False, cwd=cwd)
+
+
+def test_a_shell_takes_every_command_of_every_strategy(evaluation: Evaluation) -> None:
+    found = every_command(evaluation)
+    assert len(found) > 60
+    for command in found:
+        done = bash(command, "-n")
+        assert done.returncode == 0, (command, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "bite", ["'; touch bitten; '", "$(touch bitten)", "`touch bitten`", "\ntouch bitten\n", '" | x', "\\", "\x07"]
+)
+def test_hostile_names_run_nothing(evaluation: Evaluation, rename: Rename, tmp_path: Path, bite: str) -> None:
+    for command in every_command(rename(evaluation, lambda text: text + bite)):
+        done = bash(command, "-n")
+        assert done.returncode == 0, (command, done.stderr)
+        if not command.startswith("envsubst"):
+            assert "\n" not in command
+        done = bash(f"PATH=/nowhere; touch() {{ echo BITTEN; }}\n{command}", cwd=tmp_path)
+        assert b"BITTEN" not in done.stdout + done.stderr.replace(b"touch bitten", b"")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30))
+def test_a_word_is_what_the_shell_hands_on(value: str) -> None:
+    done = bash(f"printf %s {word(value)}")
+    assert done.stdout.decode() == value
+    assert "\n" not in word(value)
+
+
+def test_promotion_takes_the_mirror_away_and_gives_the_subjects(evaluation: Evaluation) -> None:
+    chosen = evaluation.recommended
+    step = next(
+        s for p in chosen.procedures.values() for s in p.steps if s.verb is Verb.PROMOTE_STREAMS and not s.blocked
+    )
+    found = [
+        line for line in commands(step, chosen.deployment, "", next(iter(chosen.procedures))) if "STREAM.UPDATE" in line
+    ]
+    assert len(found) == len(chosen.deployment.system.nats[0].streams)
+    assert 'del(.mirror) | .subjects = ["events.>"]' in found[0]
+    assert "--context us-west-2" in found[0]
+
+
+def test_dns_commands_name_record_and_ttl_and_hold_no_secret() -> None:
+    route53, cloudflare = dns_steps(Traffic(host="api.kgents.io"))
+    assert '"Name": "api.kgents.io"' in route53.change[0]
+    assert '"TTL": 60' in route53.change[0]
+    assert "Bearer $CLOUDFLARE_API_TOKEN" in cloudflare.change[0]
+    assert "ttl: 60" in cloudflare.change[0]
