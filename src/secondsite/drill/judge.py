@@ -156,7 +156,7 @@ def _kept(contract: Contract, loss: Rpo, window_s: float, facts: _Facts) -> Iter
     limit_s = contract.rpo_s
     if limit_s is None:
         return
-    if window_s > limit_s or (loss.messages and not limit_s):
+    if window_s > limit_s:
         yield _Finding(Verdict.BREACHED, f"{loss.messages:,} acknowledged writes of {window_s:.1f} s are lost")
     elif not loss.proven:
         unread = "; ".join(each for stream in facts.findings.streams.values() for each in stream.unread)
