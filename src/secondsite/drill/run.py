@@ -126,7 +126,7 @@ async def run_drill(
         tell(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
-        with EvidenceWriter.create(root, manifest, [lab.dns.key]) as writer:
+        with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
             stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=drill.ignoring_ttl)
             try:
                 async with asyncio.timeout(LIMIT_S + 3 * setup.profile.settle_s):
@@ -140,6 +140,13 @@ async def run_drill(
                 await _quietly_cancel(stage)
             _keep(stage)
             return _result(drill, stage, seal(writer))
+
+
+def _credentials(lab: Lab) -> list[str]:
+    """What must not get into evidence."""
+    options = lab.options
+    regional = (key for keys in options.region_keys.values() for key in keys)
+    return [lab.dns.key, lab.s3.secret_key, *options.keys, *regional]
 
 
 def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: int, control: str) -> Manifest:
