@@ -143,6 +143,35 @@ def test_evidence_of_a_fault_within_the_region_is_good_for_any_strategy(inputs: 
     assert next(s.verdict for s in board(changed) if s.contract.name == "api/process") is Verdict.MET
 
 
+def test_the_worst_of_a_contracts_drills_decides(inputs: Inputs) -> None:
+    both = (measurement(), measurement(drill="dns-stuck", verdict=Verdict.BREACHED, evidence="evidence/dns"))
+    changed = attrs.evolve(inputs, measurements=both, as_of=date(2026, 11, 23))
+    found = next(s for s in board(changed) if s.contract.name == "api/region")
+    assert (found.verdict, found.measured) == (Verdict.BREACHED, both[1])
+    newer = (*both, measurement(drill="dns-stuck", at="2026-11-21T10:00:00+00:00", evidence="evidence/dns-2"))
+    changed = attrs.evolve(inputs, measurements=newer, as_of=date(2026, 11, 23))
+    assert next(s.verdict for s in board(changed) if s.contract.name == "api/region") is Verdict.MET
+
+
+def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs) -> None:
+    row = next(
+        line
+        for line in markdown(inputs)["dr-contracts.md"].split("\n")
+        if "state/region" in line and "owner" not in line and "secondsite.yaml" in line
+    )
+    assert "no drill runs it yet" in row or "secondsite drill" in row
+    shown = {standing.contract.name: standing.command for standing in board(inputs)}
+    assert shown["api/region"] == "secondsite drill region-loss --strategy warm-standby/leafnode-mirror"
+
+
+def test_every_command_of_a_drill_names_one_that_exists(inputs: Inputs) -> None:
+    from secondsite.drill.registry import DRILLS
+
+    for name, text in all_texts(inputs).items():
+        named = set(re.findall(r"secondsite drill ([a-z][a-z-]+)", text.replace("\r\n ", "")))
+        assert named <= set(DRILLS), name
+
+
 def test_a_refuted_claim_stands_with_its_evidence(inputs: Inputs) -> None:
     why = "400/10055: stream mirror configuration can not be updated"
     one = measurement(
@@ -150,7 +179,7 @@ def test_a_refuted_claim_stands_with_its_evidence(inputs: Inputs) -> None:
     )
     found = markdown(attrs.evolve(inputs, measurements=(one,)))["multi-region-evaluation.md"]
     row = next(line for line in found.split("\n") if "refuted, measured" in line)
-    assert "`warm-standby/supercluster-mirror` holds `nats/region`" in row
+    assert "`warm-standby/supercluster-mirror` on nats-server 2.15.1 holds `nats/region` in `region-loss`" in row
     assert why in row
     assert re.search(r"\[m\d+\]", row)
 

@@ -49,7 +49,7 @@ def board(inputs: Inputs) -> tuple[Standing, ...]:
 
 def _standing(inputs: Inputs, outcome: ContractOutcome) -> Standing:
     wanted = proof(outcome.contract)
-    measured = newest(inputs, outcome.contract)
+    measured = deciding(inputs, outcome.contract)
     until = None if measured is None else _until(outcome.contract, measured)
     stale = "" if measured is None or until is None else _stale(inputs, measured, until)
     counts = measured is not None and not stale
@@ -64,17 +64,32 @@ def _standing(inputs: Inputs, outcome: ContractOutcome) -> Standing:
     )
 
 
-def newest(inputs: Inputs, contract: Contract) -> Measurement | None:
-    """Of the recommended strategy, or of any where the fault stays within the region."""
+def deciding(inputs: Inputs, contract: Contract) -> Measurement | None:
+    """Of the recommended strategy, or of any where the fault stays within the region.
+
+    The worst of the contract's drills decides; of quick and production runs of one drill, whichever decides.
+    """
     any_strategy = proof(contract).in_region
-    found = [
-        one
-        for one in inputs.measurements
-        if one.subject is contract.subject
-        and one.fault is contract.fault
-        and (any_strategy or one.strategy == inputs.chosen.strategy.id)
-    ]
-    return max(found, key=lambda one: (one.at, one.evidence), default=None)
+    found: dict[tuple[str, str, str], Measurement] = {}
+    for one in sorted(inputs.measurements, key=lambda each: (each.at, each.evidence)):
+        mine = any_strategy or one.strategy == inputs.chosen.strategy.id
+        if mine and one.subject is contract.subject and one.fault is contract.fault:
+            found[one.strategy, one.drill, one.profile] = one
+    by_drill: dict[tuple[str, str], list[Measurement]] = {}
+    for (strategy, drill, _), one in found.items():
+        by_drill.setdefault((strategy, drill), []).append(one)
+    decided = [min(series, key=lambda one: _order(inputs, contract, one, _WITHIN)) for series in by_drill.values()]
+    return min(decided, key=lambda one: _order(inputs, contract, one, _ACROSS), default=None)
+
+
+_WITHIN = (Verdict.BREACHED, Verdict.MET, Verdict.UNPROVEN)
+_ACROSS = (Verdict.BREACHED, Verdict.UNPROVEN, Verdict.MET)
+
+
+def _order(inputs: Inputs, contract: Contract, one: Measurement, verdicts: tuple[Verdict, ...]) -> tuple[int, int, str]:
+    """Fresh evidence by its verdict, the newest first."""
+    counts = Verdict.UNPROVEN if _stale(inputs, one, _until(contract, one)) else one.verdict
+    return verdicts.index(counts), -day_of(one).toordinal(), one.evidence
 
 
 def _until(contract: Contract, measured: Measurement) -> date:

@@ -35,9 +35,12 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
             continue
         refuted = one.verdict is Verdict.BREACHED
         why = Md(f"; {text(one.why)}") if one.why and one.rto_s else Md("")
+        server = one.versions.get("nats-server", "")
+        on = f" on nats-server {text(server)}" if server else ""
+        stale = f", {text(inputs.outdated[one.evidence])}" if one.evidence in inputs.outdated else ""
         yield Claim(
-            Md(f"{code(one.strategy)} holds {code(f'{one.subject}/{one.fault}')}"),
-            strong("refuted, measured") if refuted else Md("held, measured"),
+            Md(f"{code(one.strategy)}{on} holds {code(f'{one.subject}/{one.fault}')} in {code(one.drill)}"),
+            Md(f"{strong('refuted, measured') if refuted else 'held, measured'}{stale}"),
             Md(f"{measured_text(one)}{why} {evidence_mark(one, sources)}"),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from rich.console import Console, RenderableType
@@ -34,6 +34,25 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     note = "users, publish: medians of the network and of an acknowledged publish; hazards: fatal and high / all"
     yield Text(note, style="dim")
     yield from _recommendation(evaluation)
+
+
+def render_many(evaluations: Sequence[Evaluation]) -> Table:
+    """A line for each system: what is recommended there, and its figures."""
+    columns = ("system", "recommended", "API RTO", "held", "verdict", "$/month", "own/year")
+    table = _plain_table(columns, ("API RTO", "held", "$/month", "own/year"), "recommended")
+    for evaluation in evaluations:
+        best = evaluation.recommended
+        api = best.outcome("api")
+        table.add_row(
+            Text(evaluation.system.name),
+            best.strategy.id,
+            spread(api.rto) if api else "",
+            _held(best),
+            _verdict(best),
+            money(best.monthly_usd[_provider(evaluation)].mean),
+            money(best.owning_usd.mean),
+        )
+    return table
 
 
 def _legend(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""What shows that a contract holds: the drill of its fault, and how often it is run.
+"""What shows that a contract holds: a drill that exists, of its fault and its subject, and how often it is run.
 
 Drills of the quick profile are run at least monthly, within the 35 days that their evidence counts.
 """
@@ -10,9 +10,11 @@ from shlex import quote
 
 from attrs import frozen
 
-from secondsite.model.contract import Contract, Subject
+from secondsite.model.contract import Contract
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
+
+QUICK = "quick"
 
 
 class Every(StrEnum):
@@ -30,35 +32,30 @@ class Every(StrEnum):
 
 @frozen
 class Proof:
-    """The drill of a fault. ``in_region``: it needs no second region, so any strategy's evidence is good."""
+    """``drill`` is empty where none runs that subject under that fault yet.
+
+    ``in_region``: no second region takes part, so any strategy's evidence is good.
+    """
 
     drill: str
     every: Every
-    in_region: bool = False
-
-
-QUICK = "quick"
-_PROOFS = {
-    Fault.PROCESS: Proof("api-killed", Every.WEEK, in_region=True),
-    Fault.NODE: Proof("node-loss", Every.MONTH, in_region=True),
-    Fault.ZONE: Proof("zone-loss", Every.MONTH, in_region=True),
-    Fault.REGION: Proof("region-loss", Every.MONTH),
-    Fault.GEOGRAPHY: Proof("region-loss", Every.MONTH),
-    Fault.WAN_PARTITION: Proof("wan-partition", Every.MONTH),
-    Fault.CONTROL_PLANE: Proof("dns-stuck", Every.MONTH),
-    Fault.DELETION: Proof("purge", Every.MONTH),
-    Fault.BAD_WRITE: Proof("bad-write", Every.MONTH),
-    Fault.GRAY: Proof("gray-region", Every.MONTH),
-    Fault.OBSERVABILITY: Proof("observability-gone", Every.MONTH, in_region=True),
-    Fault.CAPACITY: Proof("loss-during-failover", Every.MONTH),
-}
-_OF_SUBJECT = {(Subject.NATS, Fault.PROCESS): "nats-leader-lost"}
+    in_region: bool
 
 
 def proof(contract: Contract) -> Proof:
-    found = _PROOFS[contract.fault]
-    own = _OF_SUBJECT.get((contract.subject, contract.fault))
-    return Proof(own, found.every, found.in_region) if own else found
+    from secondsite.drill.verification import IN_REGION
+
+    every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
+    return Proof(_drill(contract), every, contract.fault in IN_REGION)
+
+
+def _drill(contract: Contract) -> str:
+    """The plain loss first, then one named after the subject, then any."""
+    from secondsite.drill.registry import DRILLS
+
+    known = [one for one in DRILLS.values() if one.fault is contract.fault and contract.subject in one.subjects]
+    plain, own = f"{contract.fault}-loss", str(contract.subject)
+    return min((one.id for one in known), key=lambda name: (name != plain, own not in name, name), default="")
 
 
 def shelf_life_days(contract: Contract, profile: str = QUICK) -> int:
@@ -76,6 +73,6 @@ def command(drill: str, strategy: Strategy, *, in_region: bool = False, runs: in
 
 
 def proving(contract: Contract, strategy: Strategy) -> str:
-    """The command whose evidence decides the contract."""
+    """The command whose evidence decides the contract; empty where there is none yet."""
     found = proof(contract)
-    return command(found.drill, strategy, in_region=found.in_region)
+    return command(found.drill, strategy, in_region=found.in_region) if found.drill else ""

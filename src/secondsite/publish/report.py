@@ -72,7 +72,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
     return Report(
         rows=rows,
         drills=tuple(_drill(group, read) for group in _grouped(inputs.measurements)),
-        command=rows[0].command if rows else "secondsite drill region-loss",
+        command=next((row.command for row in rows if row.command), "secondsite drill region-loss"),
         before=topology(inputs.evaluation.assessments[0].deployment, "today"),
         after=topology(inputs.chosen.deployment, inputs.chosen.strategy.id),
     )

@@ -53,7 +53,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
     strategy = inputs.chosen.strategy
     found: dict[str, list[Contract]] = {}
     for outcome in inputs.chosen.outcomes:
-        if outcome.promised:
+        if outcome.promised and proving(outcome.contract, strategy):
             found.setdefault(proving(outcome.contract, strategy), []).append(outcome.contract)
     own = [_of(told, contracts) for told, contracts in found.items()]
     kept = tuple(contract.name for contracts in found.values() for contract in contracts)

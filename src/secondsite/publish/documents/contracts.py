@@ -133,8 +133,8 @@ def _proofs(inputs: Inputs, standings: tuple[Standing, ...]) -> Md:
         (
             code(standing.contract.name),
             text(standing.contract.owner) if standing.contract.owner else NOBODY,
-            code(standing.command),
-            f"every {standing.proof.every}",
+            code(standing.command) or Md("**no drill runs it yet**"),
+            f"every {standing.proof.every}" if standing.command else "–",
             standing.until.isoformat() if standing.until and not standing.stale else "–",
             inputs.at(f"contracts.{standing.contract.name}"),
         )

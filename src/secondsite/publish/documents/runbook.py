@@ -10,8 +10,8 @@ from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.publish.board import newest
-from secondsite.publish.commands import commands
+from secondsite.publish.board import deciding
+from secondsite.publish.commands import commands, word
 from secondsite.publish.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.documents.contracts import evidence_mark
 from secondsite.publish.figure import duration
@@ -20,6 +20,7 @@ from secondsite.publish.markdown import Md, code, fence, joined, strong, table, 
 from secondsite.publish.page import render
 from secondsite.publish.remedies import remedy
 from secondsite.publish.sources import Sources, legend
+from secondsite.strategies.design import LOST_REGION
 
 _BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
 _ORDER = (
@@ -61,6 +62,7 @@ class Chapter:
     same: Md
     measured: Md
     watch: Md
+    executor: Md
 
 
 def section(inputs: Inputs) -> str:
@@ -134,6 +136,26 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
         same=_nothing_to_do(procedure) or _same(like, steps),
         measured=_measured(inputs, sources, fault),
         watch=_watch(inputs, procedure, region, fault) if by_itself else Md(""),
+        executor=Md("") if blocked else _executor(inputs, fault),
+    )
+
+
+def _executor(inputs: Inputs, fault: Fault | None) -> Md:
+    """The same procedure by the executor; empty for what it does not carry out."""
+    if fault is not None and fault not in LOST_REGION:
+        return Md("")
+    about = "failback" if fault is None else "failover"
+    told = "" if fault is None else f" --fault {fault}"
+    strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
+    regions = (inputs.system.region.name, _second(inputs))
+    servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
+    arguments = f'{strategy}{told}{servers} --path-url "$WRITE_URL"'
+    return fence(
+        (
+            f"secondsite {about} plan{arguments}",
+            f'secondsite {about} run{arguments} --who "$WHO" --why "$WHY" --approve "$HASH"',
+            f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
+        )
     )
 
 
@@ -264,7 +286,7 @@ def phases_told(one: Measurement) -> Md:
 def _phases(inputs: Inputs) -> Md:
     """What to write down, beside what the last drill took."""
     contract = next((o.contract for o in inputs.chosen.outcomes if o.contract.subject is Subject.API), None)
-    last = newest(inputs, contract) if contract else None
+    last = deciding(inputs, contract) if contract else None
     rows = [
         (what, code(name), duration(last.rto_s[name]) if last and last.rto_s and name in last.rto_s else "never")
         for name, what in (

@@ -51,7 +51,7 @@ def _shelf(inputs: Inputs) -> Md:
     rows = [
         (
             code(one.contract.name),
-            f"{shelf_life_days(one.contract)} days",
+            f"{shelf_life_days(one.contract)} days" if one.command else "no drill yet",
             "never" if one.measured is None else one.measured.at[:10],
             one.until.isoformat() if one.until and not one.stale else "**unproven now**",
         )
