@@ -17,12 +17,13 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
     from secondsite.drill.calibration import Calibration
+    from secondsite.evaluate.evaluation import Evaluation
     from secondsite.model.system import System
 
 
 def evaluate(
     *,
-    file: Annotated[Path, Parameter(help="The system to evaluate.")] = SYSTEM_FILE,
+    file: Annotated[tuple[Path, ...], Parameter(help="The system; several: one line for each.")] = (SYSTEM_FILE,),
     strategy: Annotated[tuple[str, ...], Parameter(help="Only these (pattern/link); all when left out.")] = (),
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
     seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
@@ -37,22 +38,28 @@ def evaluate(
 
     Exit code 0 when a strategy is expected to hold every contract, 1 when none is, 2 for bad input.
     """
-    from rich.console import Console
-
     from secondsite.audit.registry import audit
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.cli.progress import years_progress
     from secondsite.cli.workers import spread_over
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.evaluate.compare import compare
+    from secondsite.evaluate.compare import compare, evaluate_many
     from secondsite.evaluate.explain import find, lines, parse_strategy
     from secondsite.evaluate.study import here
     from secondsite.strategies.registry import STRATEGIES
 
-    system = load_system(file)
+    systems = [load_system(path) for path in file]
     chosen = tuple(parse_strategy(text) for text in strategy) or STRATEGIES
-    tables = load_catalogue(catalogue or file.parent / USER_FOLDER)
+    tables = load_catalogue(catalogue or file[0].parent / USER_FOLDER)
+    if len(systems) > 1:
+        if html or explain or evidence:
+            remedy = "name one --file with --html, --explain or --evidence"
+            raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
+        with spread_over(workers) if workers else nullcontext(here) as spread:
+            found = evaluate_many(systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread)
+        return _print_many(found, json_)
+    system = systems[0]
     measured = _measured(system, tables, evidence) if evidence else None
     with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
         evaluation = compare(
@@ -72,26 +79,48 @@ def evaluate(
         print(f"written: {html}", file=sys.stderr)
     if explain:
         print("\n".join(lines(find(evaluation, explain))))
-    elif json_:
+    else:
+        _print_one(evaluation, measured, json_)
+    best = evaluation.recommended
+    return EXIT_DOES_NOT_HOLD if best.excluded or best.breached else EXIT_HOLDS
+
+
+def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:
+    """The whole of it, with how far off the prediction had been where drills are known."""
+    if as_json:
         from secondsite.publish.evaluation_json import evaluation_json
+        from secondsite.publish.prediction_text import prediction_json
 
         shape = evaluation_json(evaluation)
         if measured:
-            from secondsite.publish.prediction_text import prediction_json
-
             shape["predictions"] = prediction_json(measured.predictions)
         print(json.dumps(shape, indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from secondsite.publish.evaluation_text import WIDTH, render_text
+    from secondsite.publish.prediction_text import prediction_table
+
+    console = Console(width=WIDTH, highlight=False)
+    render_text(evaluation, console)
+    if measured:
+        console.print(prediction_table(measured.predictions))
+
+
+def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
+    """A line, or a JSON document in a list, for each; 1 when one of them has no strategy that holds."""
+    if as_json:
+        from secondsite.publish.evaluation_json import evaluation_json
+
+        print(json.dumps([evaluation_json(evaluation) for evaluation in evaluations], indent=2, allow_nan=False))
     else:
-        from secondsite.publish.evaluation_text import WIDTH, render_text
+        from rich.console import Console
 
-        console = Console(width=WIDTH, highlight=False)
-        render_text(evaluation, console)
-        if measured:
-            from secondsite.publish.prediction_text import prediction_table
+        from secondsite.publish.evaluation_text import WIDTH, render_many
 
-            console.print(prediction_table(measured.predictions))
-    found = evaluation.recommended
-    return EXIT_DOES_NOT_HOLD if found.excluded or found.breached else EXIT_HOLDS
+        Console(width=WIDTH, highlight=False).print(render_many(evaluations))
+    failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
+    return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
 
 
 def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:
