@@ -161,7 +161,7 @@ def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs) -> None:
     )
     assert "no drill runs it yet" in row or "secondsite drill" in row
     shown = {standing.contract.name: standing.command for standing in board(inputs)}
-    assert shown["api/region"] == "secondsite drill region-loss --strategy warm-standby/leafnode-mirror"
+    assert shown["api/region"] == "secondsite drill region-loss --strategy warm-standby/leafnode-mirror --runs 22"
 
 
 def test_every_command_of_a_drill_names_one_that_exists(inputs: Inputs) -> None:

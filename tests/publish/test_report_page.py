@@ -92,7 +92,7 @@ def page(inputs: Inputs) -> str:
 def test_without_evidence_the_page_says_unproven_and_names_the_command(none: Inputs) -> None:
     found = page(none)
     assert "Unproven: no drill has left evidence." in found
-    assert "<code>secondsite drill region-loss --strategy warm-standby/leafnode-mirror</code>" in found
+    assert "<code>secondsite drill region-loss --strategy warm-standby/leafnode-mirror --runs 22</code>" in found
     assert "verdict met" not in found
 
 
@@ -110,7 +110,7 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     assert held.told == "2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
     assert held.moments[1] == ("promote-streams", "+51\u00a0s", "10\u00a0ms")
     rows = {row.name: (row.verdict, row.note) for row in shown.rows}
-    assert rows["api/region"] == ("met", "proven until 2026-12-25")
+    assert rows["api/region"] == ("met", "counts until 2026-12-25")
     assert rows["nats/region"] == ("unproven", "expected to hold"), "the other strategy's drill says nothing of it"
 
 

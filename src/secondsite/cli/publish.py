@@ -40,15 +40,18 @@ def publish(
     Same inputs, same bytes. Words between the "team" markers, and all of a runbook outside its section, are kept.
     Exit code 0, or with --check 1 when a document is stale.
     """
-    from secondsite.publish.drill_timeline import read_drill_timeline
+    from secondsite.publish.drill_timeline import DrillTimeline, read_drill_timeline
     from secondsite.publish.folder import changes, write
     from secondsite.publish.whole import REPORT, RUNBOOK, files, runbook_section
 
     inputs = gather(file, folder, evidence, date_, years, seed)
+    root = _evidence(file, evidence)
+
+    def read(drill: Path) -> DrillTimeline:
+        return read_drill_timeline(root / drill if root else drill)
+
     needed = [
-        change
-        for change in changes(folder, files(inputs, read_drill_timeline), (RUNBOOK, runbook_section(inputs)))
-        if change.needed
+        change for change in changes(folder, files(inputs, read), (RUNBOOK, runbook_section(inputs))) if change.needed
     ]
     if check:
         for change in needed:
@@ -106,9 +109,19 @@ def _evidence(file: Path, named: Path | None) -> Path | None:
 
 
 def _measurements(evidence: Path | None) -> tuple[Measurement, ...]:
+    from attrs import evolve
+
     from secondsite.drill.measurements import load_measurements
 
-    return () if evidence is None else load_measurements(evidence)
+    if evidence is None:
+        return ()
+    return tuple(evolve(one, evidence=_name(one, evidence)) for one in load_measurements(evidence))
+
+
+def _name(one: Measurement, evidence: Path) -> str:
+    """Its folder below the folder of evidence: the same on every machine."""
+    folder = Path(one.evidence)
+    return folder.relative_to(evidence).as_posix() if folder.is_relative_to(evidence) else folder.name
 
 
 def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of: date) -> Mapping[str, str]:
@@ -122,7 +135,7 @@ def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of
     if found.problems:
         raise InputError(found.problems)
     return {
-        row.measurement.evidence: row.why.removeprefix("stale: ")
+        _name(row.measurement, evidence): row.why.removeprefix("stale: ")
         for row in found.rows
         if row.measurement is not None
         and row.verdict is Verdict.UNPROVEN

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from secondsite.model.backup import Content
 from secondsite.model.contract import Verdict
-from secondsite.publish.documents.contracts import evidence_mark, measured_text
+from secondsite.publish.documents.contracts import evidence_mark, measured_text, versions_told
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, text
 from secondsite.publish.sources import Sources
@@ -34,9 +34,8 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
         if one.verdict is Verdict.UNPROVEN:
             continue
         refuted = one.verdict is Verdict.BREACHED
-        why = Md(f"; {text(one.why)}") if one.why and one.rto_s else Md("")
-        server = one.versions.get("nats-server", "")
-        on = f" on nats-server {text(server)}" if server else ""
+        why = Md(f"; {text(one.why)}") if one.why else Md("")
+        on = f" on {text(versions_told(one))}" if one.versions else ""
         stale = f", {text(inputs.outdated[one.evidence])}" if one.evidence in inputs.outdated else ""
         yield Claim(
             Md(f"{code(one.strategy)}{on} holds {code(f'{one.subject}/{one.fault}')} in {code(one.drill)}"),

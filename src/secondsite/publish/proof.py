@@ -73,6 +73,9 @@ def command(drill: str, strategy: Strategy, *, in_region: bool = False, runs: in
 
 
 def proving(contract: Contract, strategy: Strategy) -> str:
-    """The command whose evidence decides the contract; empty where there is none yet."""
+    """The command whose evidence decides the contract, run often enough for its confidence; empty where none does."""
+    from secondsite.drill.confidence import runs_needed
+
     found = proof(contract)
-    return command(found.drill, strategy, in_region=found.in_region) if found.drill else ""
+    runs = runs_needed(contract.confidence)
+    return command(found.drill, strategy, in_region=found.in_region, runs=runs) if found.drill else ""

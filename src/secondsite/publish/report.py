@@ -13,6 +13,7 @@ from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.publish import charts
 from secondsite.publish.board import Standing, board
+from secondsite.publish.documents.contracts import versions_told
 from secondsite.publish.drill_timeline import DrillTimeline, Moment
 from secondsite.publish.figure import Figure, duration, figure, percent
 from secondsite.publish.inputs import Inputs
@@ -80,7 +81,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
 
 def _row(standing: Standing) -> BoardRow:
     outcome, contract, measured = standing.outcome, standing.contract, standing.measured
-    until = f"proven until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
+    until = f"counts until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
     return BoardRow(
         name=contract.name,
         rto_limit="" if contract.rto_s is None else duration(contract.rto_s),
@@ -98,7 +99,7 @@ def _row(standing: Standing) -> BoardRow:
 
 def told(one: Measurement) -> str:
     """``RTO 2 min 11 s, RPO 41 ms, 7 messages``."""
-    parts = [f"RTO {duration(one.rto_s['total'])}" if one.rto_s else f"RTO unbounded: {one.why}"]
+    parts = [f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded"]
     if one.loss is not None:
         parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages")
     return ", ".join(parts) + (", projected" if one.projected else "")
@@ -115,11 +116,12 @@ def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
 def _drill(group: Sequence[Measurement], read: ReadTimeline | None) -> DrillShown:
     longest = max(group, key=lambda one: one.rto_s["total"] if one.rto_s else -1.0)
     seen, missing = _timeline(longest, read)
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(longest.versions.items()))
     runs = f"{longest.runs} run{'s' if longest.runs != 1 else ''}"
+    how = f"{longest.at[:10]}, {longest.profile}, {runs}, seed {longest.seed}; {versions_told(longest)}"
+    scaled = "; RTO projected to the strategy's own intervals, the timeline is as it ran" if longest.projected else ""
     return DrillShown(
         title=f"{longest.drill}, {longest.strategy}",
-        told=f"{longest.at[:10]}, {longest.profile}, {runs}, seed {longest.seed}; {versions}; {longest.evidence}",
+        told=f"{how}; {longest.evidence}{scaled}",
         verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),
         parts=_parts(longest.rto_s),
         strip=_strip(longest.rto_s),
