@@ -26,7 +26,7 @@ demo: setup ## the main job on the example: discover, audit, evaluate, drill, pu
 	@echo; echo "The report to open: build/demo/saas/report.html"
 
 publish: setup ## the example's documents, as they are committed
-	cd $(EXAMPLE) && ../../$(BIN)/secondsite publish docs/saas
+	cd $(EXAMPLE) && ../../$(BIN)/secondsite publish docs/saas --evidence evidence
 
 test: setup ## every test (under 20 minutes on two cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
