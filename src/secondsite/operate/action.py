@@ -21,6 +21,8 @@ from secondsite.operate.world import StreamsDoor, World
 Facts = Mapping[str, Any]
 
 POLL_S = 0.1
+ANSWER_S = 2.0
+"""How long a group that may be without a leader is given to answer before it is asked again."""
 
 
 @frozen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies.design import Kit
@@ -130,8 +132,8 @@ def free_subjects(kit: Kit, after: str) -> Step:
 
 
 def promote_mirrors(kit: Kit, title: str, after: str) -> Step:
-    """Measured to take milliseconds, wherever a meta leader is known."""
-    return make_step(
+    """Measured to take milliseconds, wherever a meta leader is known; its limit leaves time to elect one first."""
+    step = make_step(
         kit,
         Verb.PROMOTE_STREAMS,
         title,
@@ -141,6 +143,7 @@ def promote_mirrors(kit: Kit, title: str, after: str) -> Step:
         region=kit.second.name,
         targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
     )
+    return evolve(step, limit_s=max(step.limit_s, _PATIENCE * kit.figures["elect.raft"].quantile(0.95)))
 
 
 def included_in(figure: str, kit: Kit) -> Estimate:

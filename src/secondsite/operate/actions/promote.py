@@ -8,14 +8,18 @@ Each state is told by the stream's own configuration, so whoever comes next know
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from attrs import frozen
 
+from secondsite.model.errors import MachineError
 from secondsite.model.nats import Retention, parse_version
 from secondsite.model.procedure import Step, Verb
+from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamLook
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.action import ANSWER_S, POLL_S, Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.actions.consumers import carry_consumers
 from secondsite.operate.actions.fence import UNFENCED, fence_guard, fence_stream
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
@@ -24,6 +28,8 @@ from secondsite.operate.world import StreamsDoor
 PROMOTES = (2, 12, 0)
 ASK_AGAIN_S = 0.25
 _NANOSECONDS = 1_000_000_000
+
+T = TypeVar("T")
 
 
 def wanted_subjects(step: Step, family: Family) -> tuple[str, ...]:
@@ -109,7 +115,10 @@ class Promote:
     async def _promote(self, context: Context, step: Step, door: StreamsDoor, family: Family, held: Held) -> int:
         subjects = wanted_subjects(step, family)
         while True:
-            look = await door.stream(held.name)
+            answer = await _answered(context, lambda: door.stream(held.name))
+            if answer is None:
+                continue
+            look = answer[0]
             if look is None:
                 raise failed(
                     f"{held.region} has no stream {held.name}", "create the mirror, or restore it from a backup"
@@ -117,11 +126,26 @@ class Promote:
             if promoted(look, subjects):
                 await _acknowledges(context, door, held, subjects)
                 return int(look.metadata.get(DIVERGED, look.last_seq))
-            if look.subjects != (promoting_subject(held),):
-                await door.update(writer_config(look.config, (promoting_subject(held),)))
-            else:
-                await door.update(_open(look, subjects, family))
+            unused = look.subjects != (promoting_subject(held),)
+            wanted = writer_config(look.config, (promoting_subject(held),)) if unused else _open(look, subjects, family)
+            await _answered(context, partial(door.update, wanted))
             await context.world.clock.sleep(0)
+
+
+async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[T] | None:
+    """What came back; None where nothing did, as while the group elects a leader: the next look tells then.
+
+    A refusal is final.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return (await ask(),)
+    except RefusedError:
+        raise
+    except (MachineError, TimeoutError) as error:
+        context.note("retried", {"why": f"no answer ({type(error).__name__})"})
+        await context.world.clock.sleep(POLL_S)
+        return None
 
 
 def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:

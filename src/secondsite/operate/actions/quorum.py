@@ -16,13 +16,14 @@ from secondsite.model.nats import parse_version
 from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
-from secondsite.operate.action import POLL_S, Context, Facts, Guard, Prospect, failed, until
+from secondsite.operate.action import ANSWER_S, Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
 from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
 from secondsite.strategies.stream_config import stream_config
 
 RESCUES = (2, 15, 0)
+_UNANSWERED_S = 0.7
 
 
 @frozen
@@ -106,40 +107,34 @@ class FreeSubjects:
         region = step.region or context.away
         chosen = context.chosen(step)
         async with context.world.streams(region) as door:
-            await asyncio.gather(*(self._free(context, door, family, region) for family in chosen))
+            for family in chosen:
+                await self._free(context, door, family, region)
         return {"region": region, "freed": [family.name for family in chosen]}
 
     async def _free(self, context: Context, door: StreamsDoor, family: Family, region: str) -> None:
         copy = family.at(region)
         if copy is None:
             raise failed(f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup")
-        await until(context, lambda: _freed(context, door, family, copy))
+        await until(context, lambda: _freed(door, family, copy))
 
 
-async def _freed(context: Context, door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
     """Whether no stream but the copy is assigned the subjects; asks for it where one is.
 
-    The answer comes from the lost stream's own leader, so it never comes: what was asked is looked for meanwhile.
+    The answer would come from the lost stream's own leader, so it never comes: soon the next look tells.
     """
     if not await _taken(door, family, copy):
         return True
     config = {**stream_config(family.origin.stream, family.origin.cluster), "subjects": [fenced_subject(family.origin)]}
-    asked = asyncio.ensure_future(door.update(config))
     try:
-        while not asked.done():
-            await context.world.clock.sleep(POLL_S)
-            if not await _taken(door, family, copy):
-                return True
-        await asked
+        async with asyncio.timeout(_UNANSWERED_S):
+            await door.update(config)
     except RefusedError as refused:
         if refused.code == STREAM_NOT_FOUND:
             return True
         raise
-    except MachineError:
+    except (MachineError, TimeoutError):
         return False
-    finally:
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
     return False
 
 
@@ -167,7 +162,7 @@ class Elect:
             """A group without a leader keeps silent: it is asked again, not waited for."""
             held = family.at(region) or family.origin
             try:
-                async with asyncio.timeout(context.world.reach_s), context.world.streams(region) as door:
+                async with asyncio.timeout(ANSWER_S), context.world.streams(region) as door:
                     look = await door.stream(held.name)
                     answers = [await door.probe(probe_subject(subject)) for subject in family.subjects]
             except TimeoutError:
@@ -178,5 +173,6 @@ class Elect:
             return True
 
         chosen = context.chosen(step)
-        await asyncio.gather(*(until(context, partial(elected, family)) for family in chosen))
+        for family in chosen:
+            await until(context, partial(elected, family))
         return {"region": region, "leaders": leaders}
