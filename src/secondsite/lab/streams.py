@@ -18,7 +18,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.strategies.stream_config import consumer_config, stream_config
 
 _NOT_YET = (10005, 10008, 10023, 10035, 10059)
-"""No suitable peers, no meta leader, no resources, no leader, no such stream (yet): what a cluster says while it forms."""
+"""No suitable peers, meta leader, resources, leader or such stream (yet): what a cluster says while it forms."""
 _RETRY_S = 0.1
 _ANSWER_S = 1.0
 
