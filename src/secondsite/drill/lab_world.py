@@ -118,21 +118,26 @@ class LabPath:
         return written
 
 
-@frozen
+@define
 class LabSites:
+    """``alone`` by region, for those that were started anew: asked for what is there already, nothing is done."""
+
     lab: Lab
+    alone: dict[str, bool] = field(factory=dict)
 
     async def isolate(self, region: str) -> None:
-        """Alone: whatever of it still runs is stopped first."""
-        await self._restart(region, isolated=True)
+        await self._start(region, alone=True)
 
     async def join(self, region: str) -> None:
-        await self._restart(region, isolated=False)
+        await self._start(region, alone=False)
 
-    async def _restart(self, region: str, *, isolated: bool) -> None:
+    async def _start(self, region: str, *, alone: bool) -> None:
         names = [server.name for server in self.lab.servers(region)]
+        if self.alone.get(region) is alone and all(self.lab.supervisor.alive(name) for name in names):
+            return
         self.lab.supervisor.kill(*names)
-        await self.lab.restart_region(region, isolated=isolated)
+        await self.lab.restart_region(region, isolated=alone)
+        self.alone[region] = alone
 
 
 @define
@@ -181,6 +186,7 @@ def lab_world(
     hand: LabHand,
     services: LabServices,
     ttl_s: float,
+    sites: LabSites,
     restorer: Restorer | None = None,
 ) -> LiveWorld:
     return LiveWorld(
@@ -193,7 +199,7 @@ def lab_world(
         services=services,
         secrets=secret,
         path=path,
-        sites=LabSites(lab),
+        sites=sites,
         restorer=restorer,
     )
 

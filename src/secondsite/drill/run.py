@@ -22,7 +22,7 @@ from secondsite.drill.history import History, read_history
 from secondsite.drill.host import host_facts
 from secondsite.drill.judge import seal
 from secondsite.drill.judgement import RunJudgement, RunVerdict, worst
-from secondsite.drill.lab_world import LabSites, place
+from secondsite.drill.lab_world import place
 from secondsite.drill.manifest import Manifest, Timing, steps_of
 from secondsite.drill.profile import Profile, profile
 from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
@@ -197,7 +197,7 @@ async def _read_all(stage: Stage) -> None:
     if stage.rejoin:
         for region in stage.salvage:
             stage.tell(f"{region} joins the others again")
-            await LabSites(stage.lab).join(region)
+            await stage.sites.join(region)
         await asyncio.sleep(_REJOINED_S)
         await _read_old_disks(stage, reading, _REJOINED)
 
@@ -206,7 +206,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
     for region in stage.salvage:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
         stage.tell(f"starting {region} alone, to see what its disks hold")
-        await LabSites(stage.lab).isolate(region)
+        await stage.sites.isolate(region)
         names = [held.name for family in stage.families if (held := held_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)

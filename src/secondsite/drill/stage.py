@@ -23,7 +23,7 @@ from secondsite.drill.events import Mark
 from secondsite.drill.evidence import EvidenceWriter
 from secondsite.drill.history import History, read_history
 from secondsite.drill.lab_backup import LabBackups
-from secondsite.drill.lab_world import LabHand, LabPath, LabSecrets, LabServices, api_service, lab_world
+from secondsite.drill.lab_world import LabHand, LabPath, LabSecrets, LabServices, LabSites, api_service, lab_world
 from secondsite.drill.ledger import LedgerStream
 from secondsite.drill.load import Load, share_out
 from secondsite.drill.record import Status
@@ -81,6 +81,7 @@ class Stage:
     services: LabServices
     random: random.Random
     hand: LabHand
+    sites: LabSites
     restorer: Restorer | None = None
     milestones: dict[Milestone, int] = field(factory=dict)
     observations: list[Observation] = field(factory=list)
@@ -117,6 +118,7 @@ class Stage:
             hand=self.hand,
             services=self.services,
             ttl_s=self.setup.profile.ttl_s,
+            sites=self.sites,
             restorer=self.restorer,
         )
 
@@ -381,6 +383,7 @@ def set_the_stage(
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
         LabHand(lab),
+        LabSites(lab),
     )
 
 

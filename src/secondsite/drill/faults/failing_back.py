@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.final_reads import all_led
+from secondsite.drill.lab_world import place
 from secondsite.drill.script import Drill, mirrored
 from secondsite.drill.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
-from secondsite.operate.executor import Options
+from secondsite.model.procedure import Verb
+from secondsite.operate.executor import Options, Told
 from secondsite.strategies.compose import failback
 
 
@@ -19,12 +22,22 @@ async def play(stage: Stage) -> None:
     if not (outcome and outcome.finished):
         return
     await stage.settled()
-    stage.tell("failback")
+    stage.tell(f"failback: {stage.home} is there again, alone")
+    await stage.sites.isolate(stage.home)
+    names = [held.name for family in stage.families if (held := family.at(stage.home))]
+    await all_led(place(stage.lab, stage.home), names, 30.0)
+
+    def serve_again(told: Told) -> None:
+        if told.step.verb is Verb.RESYNCHRONISE and told.state == "done":
+            stage.background(stage.lab.start_services(stage.home))
+
+    stage.on_step = serve_again
     procedure = failback(stage.setup.deployment, stage.setup.kit)
     journal = stage.writer.folder / "failback.jsonl"
-    await stage.lab.start_services()
     back = await stage.carry_out(procedure, journal, "the old region is repaired", Options(patience=PATIENCE))
+    stage.on_step = None
     stage.observe("the failback procedure completes", bool(back and back.finished))
+    await stage.pass_time(4.0, "clients follow")
     stage.salvage = []
     stage.survivors = [stage.home, stage.away]
 

@@ -1,0 +1,158 @@
+"""Drills on real servers: each shows what it is there for, and leaves evidence that proves it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from drilling import EXAMPLE, controlled, drilled
+from rich.console import Console
+
+from secondsite.drill.chain import check_chain
+from secondsite.drill.evidence import read_evidence
+from secondsite.drill.judge import judge
+from secondsite.drill.judgement import verdicts_json
+from secondsite.drill.run import RunResult
+from secondsite.model.contract import Verdict
+from secondsite.publish.drill_json import drill_json
+from secondsite.publish.drill_text import render_drills
+
+pytestmark = pytest.mark.slow
+
+ONE_WAY_S = 1.0
+"""Far above the delay of the link, far below what losing an unmirrored stream would be."""
+
+
+def _shown(result: RunResult) -> list[str]:
+    return [seen.what for seen in result.observations if seen.holds is False]
+
+
+def test_a_mirror_over_a_leaf_link_comes_back_in_seconds(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "region-loss")
+    assert result.verdict is Verdict.MET, result.failure
+    parts = result.recovery.parts()
+    assert parts["total"] is not None
+    assert 2.0 < parts["total"] < 20.0
+    assert result.loss.proven
+    assert result.loss.seconds < ONE_WAY_S
+    assert result.salvageable == result.loss.messages
+    assert result.findings.counts()["duplicate"] == 0
+    assert result.findings.counts()["phantom"] == 0
+    assert all(consumer.skipped == 0 for consumer in result.findings.consumers)
+    _proven_again(result)
+    _readable(result)
+
+
+def _proven_again(result: RunResult) -> None:
+    assert check_chain(result.evidence) == ()
+    kept = json.loads((result.evidence / "verdicts.json").read_text())
+    assert verdicts_json(judge(read_evidence(result.evidence))) == kept
+    assert any((result.evidence / "logs").glob("nats*.log"))
+
+
+def _readable(result: RunResult) -> None:
+    plain = drill_json([result])
+    assert plain["schema"] == "secondsite/drill/1"
+    assert set(plain["runs"][0]["rto_s"]) == {
+        *("detect", "decide", "execute", "converge", "first_ack", "sustained", "total")
+    }
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    console = Console(width=100, record=True, quiet=True)
+    render_drills([result, result], console)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].startswith("MET")
+
+
+def test_the_plan_on_paper_cannot_promote_and_the_server_says_so(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "region-loss", "warm-standby/supercluster-mirror", version="today")
+    assert result.verdict is Verdict.BREACHED
+    assert result.recovery.total is None
+    told = " ".join(seen.what for seen in result.observations)
+    assert "10055" in told
+    assert "10008" in told
+    assert drill_json([result])["runs"][0]["rto_s"] is None
+
+
+def test_a_rescued_super_cluster_comes_back_in_seconds(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "region-loss", "warm-standby/supercluster-mirror")
+    assert result.recovery.total is not None, result.failure
+    assert result.recovery.total < 40.0
+    assert result.people == ("approve",)
+
+
+def test_a_stretched_cluster_loses_nothing(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "region-loss", "warm-standby/stretch")
+    assert (result.loss.messages, result.loss.proven) == (0, True)
+    assert result.recovery.total is not None
+
+
+def test_a_cut_between_regions_moves_nobody(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "wan-partition")
+    assert _shown(result) == []
+    assert result.loss.messages == 0
+    assert len(result.observations) == 2
+
+
+def test_a_purged_stream_is_back_after_failover(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "purge")
+    assert _shown(result) == []
+    assert result.findings.counts()["resurrected"] > 0
+
+
+def test_the_dead_region_comes_back_and_stores_nothing(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "zombie-primary")
+    assert _shown(result) == []
+    assert result.recovery.total is not None
+
+
+@pytest.mark.parametrize("name", ["promotion-without-fencing", "lag-zero-over-a-cut"])
+def test_controls_turn_red(name: str, tmp_path: Path) -> None:
+    checked = controlled(tmp_path, name)
+    assert checked.red, checked.result.observations
+    assert read_evidence(checked.result.evidence).manifest.control == name
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "secondsite.cli",
+        "drill",
+        "--file",
+        str(EXAMPLE),
+        "--evidence",
+        str(tmp_path / "e"),
+    ]
+    process = subprocess.Popen(
+        command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    assert any("steady" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    end = time.monotonic() + 5
+    while (left := _running(str(tmp_path))) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
+    assert list(tmp_path.glob("secondsite-lab-*")) == []
+
+
+def _running(folder: str) -> list[str]:
+    """Command lines that name the folder; a process that ends meanwhile names nothing."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_text(errors="replace")
+        except OSError:
+            continue
+        if folder in text:
+            found.append(text)
+    return found

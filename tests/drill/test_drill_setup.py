@@ -1,0 +1,89 @@
+"""What a drill is made from, and what it refuses before anything is started."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from drilling import LEAFNODE, setup_of
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.__main__ import run as cli
+from secondsite.drill.profile import profile
+from secondsite.drill.registry import DRILLS, MATRIX, find_drill
+from secondsite.drill.run import run_drill
+from secondsite.drill.setup import make_setup
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.strategy import Strategy
+from secondsite.strategies.registry import STRATEGIES
+
+
+def _refused(name: str, strategy: str, folder: Path, version: str = "") -> str:
+    with pytest.raises((InputError, MachineError)) as caught:
+        asyncio.run(run_drill(find_drill(name), setup_of(strategy, version=version), folder, lambda _: None))
+    return str(caught.value)
+
+
+def test_quick_checks_and_ttl_are_what_the_procedure_knows() -> None:
+    setup = setup_of()
+    assert (setup.deployment.traffic.ttl_s, setup.deployment.traffic.check_interval_s) == (2.0, 1.0)
+    assert (setup.production.traffic.ttl_s, setup.production.traffic.check_interval_s) == (60.0, 10.0)
+    assert setup.profile.floor_s == 4.0
+    assert profile("production", setup.production, load_catalogue().figures).decide_s == 30.0
+
+
+def test_today_is_unprepared_and_a_version_is_every_servers() -> None:
+    assert {each.version for each in setup_of(version="today").deployment.clusters} == {"2.10-alpine"}
+    assert {each.version for each in setup_of(version="2.11.11").deployment.clusters} == {"2.11.11"}
+    assert {each.version for each in setup_of().deployment.clusters} == {"2.15.1"}
+    assert any(step.blocked for step in setup_of(version="2.11.11").procedure(Fault.REGION).steps)
+
+
+def test_a_system_without_streams_is_refused() -> None:
+    setup = setup_of()
+    bare = evolve(setup.system, nats=tuple(evolve(each, streams=()) for each in setup.system.nats))
+    with pytest.raises(InputError, match="has no stream"):
+        make_setup(bare, setup.catalogue, setup.strategy)
+
+
+def test_unknown_names_say_which_there_are() -> None:
+    setup = setup_of()
+    with pytest.raises(InputError, match="there are quick, production"):
+        profile("slow", setup.production, setup.catalogue.figures)
+    with pytest.raises(InputError, match=r"there is no drill earthquake; there are region-loss"):
+        find_drill("earthquake")
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy", "version", "why"),
+    [
+        ("region-loss", "single-region/none/manual", "", "there is no second region"),
+        ("purge", "warm-standby/stretch", "", "no stream is mirrored"),
+        ("purge", LEAFNODE, "2.11.11", "do not promote"),
+        ("zone-loss", "warm-standby/stretch", "", "one server only"),
+        ("dns-stuck", "active-active/supercluster-mirror-witness/weighted", "", "nobody changes its record"),
+        ("region-loss", "warm-standby/managed", "", "cannot be laid out on this machine"),
+    ],
+)
+def test_what_cannot_be_drilled_says_why(name: str, strategy: str, version: str, why: str, tmp_path: Path) -> None:
+    assert why in _refused(name, strategy, tmp_path, version)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_matrix_names_what_there_is() -> None:
+    ids = {strategy.id for strategy in STRATEGIES}
+    for drill, text in MATRIX:
+        assert drill in DRILLS
+        assert Strategy.parse(text.partition("@")[0]).id in ids
+    assert {drill for drill, _ in MATRIX} == set(DRILLS)
+
+
+def test_the_list_and_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli(["drill", "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "region-loss" in told
+    assert "lying-health-check" in told
+    assert cli(["drill", "earthquake", "--file", str(tmp_path / "none.yaml")]) == 2

@@ -1,0 +1,41 @@
+"""One run of one drill on the example, with less patience than people have."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from attrs import evolve
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.drill.controls import CONTROLS, Checked, check_control
+from secondsite.drill.registry import find_drill
+from secondsite.drill.run import RunResult, run_drill
+from secondsite.drill.setup import Setup, make_setup
+from secondsite.model.strategy import Strategy
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
+LEAFNODE = "warm-standby/leafnode-mirror"
+
+
+def setup_of(strategy: str = LEAFNODE, *, version: str = "", seed: int = 1) -> Setup:
+    system, catalogue = load_system(EXAMPLE), load_catalogue()
+    return make_setup(system, catalogue, Strategy.parse(strategy), nats_version=version, seed=seed, rate_per_s=60.0)
+
+
+def hurried(setup: Setup) -> Setup:
+    return evolve(setup, profile=evolve(setup.profile, steady_s=3.0))
+
+
+def drilled(folder: Path, name: str, strategy: str = LEAFNODE, *, version: str = "") -> RunResult:
+    setup = hurried(setup_of(strategy, version=version))
+    return asyncio.run(run_drill(find_drill(name), setup, folder, lambda _what: None))
+
+
+def controlled(folder: Path, name: str) -> Checked:
+    control = CONTROLS[name]
+    setup = control.spoil(hurried(setup_of(control.strategy.id)))
+    options = control.options(setup)
+    run = run_drill(control.drill, setup, folder, lambda _what: None, control=control.id, options=options)
+    return check_control(control, asyncio.run(run))
