@@ -150,6 +150,6 @@ def test_two_hundred_services_and_five_hundred_streams_take_seconds() -> None:
             ),
         ),
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert audit(SYSTEM, many, leaf.procedures)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

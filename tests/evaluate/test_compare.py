@@ -255,9 +255,9 @@ def test_two_hundred_services_and_five_hundred_streams(system: System, catalogue
         services=(*services, *system.with_role(Role.NATS)),
         nats=(NatsCluster("nats", "nats", version="2.10", streams=streams),),
     )
-    start = time.perf_counter()
+    start = time.process_time()
     found = compare(large, catalogue, auditor)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
     assert not found.recommended.excluded
 
 
