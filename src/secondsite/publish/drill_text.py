@@ -14,6 +14,7 @@ from secondsite.drill.judgement import RunVerdict
 from secondsite.drill.run import RunResult
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import RTO_PARTS, Measurement
+from secondsite.model.strategy import Link
 from secondsite.publish.figures import duration
 
 WIDTH = 100
@@ -157,6 +158,9 @@ def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
         yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
     if result.skipped:
         yield Text(f"{lead}not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
+    if result.setup.strategy.link is Link.BACKUP and result.projected:
+        every = duration(result.setup.profile.backup_s)
+        yield Text(f"{lead}backups were taken every {every} here: the loss in production is that of its own interval")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
         yield Text(f"{lead}contracts are judged at the strategy's own intervals, to which this quick run is projected")
 
