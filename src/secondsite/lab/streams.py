@@ -75,7 +75,12 @@ async def _retry(jetstream: JetStream, subject: str, request: Mapping[str, Any],
 
 async def _follows(jetstream: JetStream, name: str) -> bool:
     """``active`` is -1 until the mirror heard from its origin."""
-    info = await jetstream.ask(f"STREAM.INFO.{name}", timeout_s=_ANSWER_S)
+    try:
+        info = await jetstream.ask(f"STREAM.INFO.{name}", timeout_s=_ANSWER_S)
+    except RefusedError as refused:
+        if refused.code not in _NOT_YET:
+            raise
+        return False
     return int((info.get("mirror") or {}).get("active", -1)) >= 0
 
 
