@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,9 @@ def _readable(result: RunResult) -> None:
         *("detect", "decide", "execute", "converge", "first_ack", "sustained", "total")
     }
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
-    console = Console(width=100, record=True, quiet=True)
-    render_drills([result, result], console)
-    lines = console.export_text().splitlines()
+    shown = StringIO()
+    render_drills([result, result], Console(width=100, file=shown))
+    lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("MET")
 
@@ -106,10 +107,13 @@ def test_a_purged_stream_is_back_after_failover(tmp_path: Path) -> None:
     assert result.findings.counts()["resurrected"] > 0
 
 
-def test_the_dead_region_comes_back_and_stores_nothing(tmp_path: Path) -> None:
+def test_the_dead_region_comes_back_and_is_fenced(tmp_path: Path) -> None:
+    """Until the fence is up it may take writes: the drill counts them, and that count is its verdict."""
     result = drilled(tmp_path, "zombie-primary")
-    assert _shown(result) == []
-    assert result.recovery.total is not None
+    events = read_evidence(result.evidence).events
+    assert "fenced-on-return" in [event.name for event in events]
+    assert result.observations[0].what.startswith("writes that the old primary stored")
+    assert (result.verdict is Verdict.BREACHED) == bool(_shown(result))
 
 
 @pytest.mark.parametrize("name", ["promotion-without-fencing", "lag-zero-over-a-cut"])
