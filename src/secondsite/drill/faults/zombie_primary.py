@@ -12,13 +12,14 @@ import time
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.script import Drill, mirrored
 from secondsite.drill.stage import Stage
+from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned
 from secondsite.operate.world import Decision
 
 _BACK_S = 8.0
-_FENCE_AGAIN_S = 0.2
+_FENCE_AGAIN_S, _ANSWER_S = 0.2, 2.0
 _STUBBORN = 0.04
 
 
@@ -51,9 +52,13 @@ async def _keep_fenced(stage: Stage) -> None:
     """As the executor does while it runs: an unfenced region is tried again and again."""
     world = stage.world(Decision("the drill's trigger", time.time(), "unfenced"))
     context = Context(stage.setup.deployment, stage.procedure, world, {}, lambda _kind, _facts: None)
-    while True:
-        if await fence_returned(context, stage.home):
-            break
+    done = False
+    while not done:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                done = await fence_returned(context, stage.home)
+        except (MachineError, TimeoutError):
+            stage.note("not-fenced-yet", region=stage.home)
         await asyncio.sleep(_FENCE_AGAIN_S)
     stage.note("fenced-on-return", region=stage.home)
     stage.tell(f"{stage.home} is fenced")
