@@ -23,7 +23,7 @@ _OWN = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats
 
 async def direct_messages(jetstream: JetStream, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
     """All that is there between two sequences, both included, in their order; raises MachineError."""
-    for begin in range(first, last + 1, _WINDOW):
+    for begin in range(max(first, 1), last + 1, _WINDOW):
         end = min(begin + _WINDOW, last + 1)
         found = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
         for message in found:
