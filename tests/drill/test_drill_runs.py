@@ -24,7 +24,7 @@ from secondsite.model.contract import Verdict
 from secondsite.publish.drill_json import drill_json
 from secondsite.publish.drill_text import render_drills
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.drills]
 
 ONE_WAY_S = 1.0
 """Far above the delay of the link, far below what losing an unmirrored stream would be."""

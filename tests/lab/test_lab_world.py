@@ -182,8 +182,11 @@ def test_what_a_client_sees_when_its_region_dies(laid_out: LaidOut) -> None:
             async def publishes() -> bool:
                 return (await post(lab, HOME, "4"))[0] == 200
 
+            async def joined() -> bool:
+                return await lab.wan.bytes_between(HOME, AWAY) > before
+
             await until(publishes, "the old region to serve again")
-            assert await lab.wan.bytes_between(HOME, AWAY) > before, "joined"
+            await until(joined, "the leaf to dial again")
 
     asyncio.run(run())
 
