@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from secondsite.drill.setup import Setup
     from secondsite.model.measurement import Measurement
     from secondsite.model.system import System
+    from secondsite.publish.drill_board import DrillBoard
 
 DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
 
@@ -66,7 +66,8 @@ def drill(
     if controls:
         return _controls(setup, root, json_)
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
-    results = [result for name, text in pairs for result in _series(name, setup(text), root, runs, skip=all_)]
+    planned = [(name, setup(text), number) for name, text in pairs for number in range(1, runs + 1)]
+    results = _run(planned, root, skip=all_)
     if not results:
         return EXIT_UNPROVEN
     _print(results, json_)
@@ -90,12 +91,15 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
     from secondsite.drill.run import run_drill
 
     checked = []
-    for control in CONTROLS.values():
-        tell = teller(f"control {control.id}: {control.title}")
-        spoiled = control.spoil(setup(control.strategy.id))
-        options = control.options(spoiled)
-        run = run_drill(control.drill, spoiled, root, tell, control=control.id, options=options)
-        checked.append(check_control(control, asyncio.run(run)))
+    board = _board([f"control {control.id}: {control.title}" for control in CONTROLS.values()])
+    with board.shown():
+        for control in CONTROLS.values():
+            tell = board.begin()
+            spoiled = control.spoil(setup(control.strategy.id))
+            options = control.options(spoiled)
+            run = run_drill(control.drill, spoiled, root, tell, control=control.id, options=options)
+            checked.append(check_control(control, asyncio.run(run)))
+            board.end("red" if checked[-1].red else "GREEN", checked[-1].red)
     if as_json:
         found = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
         print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": found}, indent=2))
@@ -126,35 +130,42 @@ def _setup(
     )
 
 
-def _series(name: str, setup: Setup, root: Path, runs: int, *, skip: bool) -> list[RunResult]:
+def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> list[RunResult]:
     """``skip``: what does not fit or cannot run here is told and left out, so that the rest is seen."""
     import asyncio
 
     from secondsite.drill.registry import find_drill
     from secondsite.drill.run import run_drill
+    from secondsite.publish.drill_text import outcome
 
-    chosen = find_drill(name)
-    tell = teller(f"{name}, {setup.strategy.id}, seed {setup.seed}")
-    try:
-        return [asyncio.run(run_drill(chosen, setup, root, tell, run=number)) for number in range(1, runs + 1)]
-    except SecondsiteError as error:
-        if not skip:
-            raise
-        tell(f"left out: {error}")
-        return []
+    results = []
+    board = _board([_title(*each) for each in planned])
+    with board.shown():
+        for name, setup, number in planned:
+            tell = board.begin()
+            try:
+                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=number))
+            except SecondsiteError as error:
+                if not skip:
+                    raise
+                board.end("left out", str(error))
+            else:
+                results.append(result)
+                board.end(result.verdict, outcome(result))
+    return results
 
 
-def teller(title: str) -> Callable[[str], None]:
-    """Progress goes to standard error, a line for each event, with the seconds since the beginning."""
-    import time
+def _title(name: str, setup: Setup, run: int) -> str:
+    version = f"@{setup.nats_version}" if setup.nats_version else ""
+    return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "")
 
-    begin = time.monotonic()
-    print(title, file=sys.stderr)
 
-    def tell(what: str) -> None:
-        print(f"{time.monotonic() - begin:7.1f} s  {what}", file=sys.stderr, flush=True)
+def _board(titles: list[str]) -> DrillBoard:
+    from rich.console import Console
 
-    return tell
+    from secondsite.publish.drill_board import DrillBoard
+
+    return DrillBoard(titles, Console(stderr=True))
 
 
 def _print(results: list[RunResult], as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from secondsite.publish.figures import duration
 
 WIDTH = 100
 SIDE_BY_SIDE = 3
-_STYLES = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
+STYLES: Mapping[str, str] = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
 _PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first write", "sustained"), strict=True))
 
 Row = tuple[str, Callable[[RunResult], str | Text]]
@@ -44,11 +44,16 @@ def _headlines(results: Sequence[RunResult]) -> Table:
     """Verdict, drill, strategy, server; how long it took and what is gone."""
     table = Table.grid(padding=(0, 1))
     for result in results:
-        total = result.recovery.total
-        back = "service never came back" if total is None else f"back after {duration(total)}"
-        told = Text(f"{result.name}\n", style="bold").append(f"{back}; {_lost(result)}", style="not bold")
-        table.add_row(Text(result.verdict.upper(), style=_STYLES[result.verdict]), told)
+        told = Text(f"{result.name}\n", style="bold").append(outcome(result), style="not bold")
+        table.add_row(Text(result.verdict.upper(), style=STYLES[result.verdict]), told)
     return table
+
+
+def outcome(result: RunResult) -> str:
+    """In one sentence."""
+    total = result.recovery.total
+    back = "service never came back" if total is None else f"back after {duration(total)}"
+    return f"{back}; {_lost(result)}"
 
 
 def _lost(result: RunResult) -> str:
@@ -119,7 +124,7 @@ def _contract(result: RunResult, name: str) -> Text:
     found = next((v for v in result.judged if v.contract.name == name), None)
     if found is None:
         return Text("-")
-    return Text(f"{_contract_figure(found)}{found.verdict}", style=_STYLES[found.verdict])
+    return Text(f"{_contract_figure(found)}{found.verdict}", style=STYLES[found.verdict])
 
 
 def _contract_figure(found: RunVerdict) -> str:
@@ -142,7 +147,7 @@ def _one_a_line(results: Sequence[RunResult]) -> Table:
             _total(result),
             f"{result.loss.messages:,}",
             duration(result.loss.seconds),
-            Text(str(result.verdict), style=_STYLES[result.verdict]),
+            Text(str(result.verdict), style=STYLES[result.verdict]),
         )
     return table
 
@@ -178,7 +183,7 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
 
 def _series(found: Measurement) -> Text:
     bound = "" if found.upper_rto_s is None else f", RTO at most {duration(found.upper_rto_s)} at its confidence"
-    return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=_STYLES[found.verdict])
+    return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=STYLES[found.verdict])
 
 
 def _size(count: int) -> str:
