@@ -56,6 +56,7 @@ bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/checker.py
 	$(BIN)/python benchmarks/lab_bench.py
+	$(BIN)/python benchmarks/drill_bench.py
 	$(BIN)/python benchmarks/backup_bench.py
 
 mutants: setup ## would the tests notice a lie? (slow)
