@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.types import PositiveInt
 
+from secondsite.cli.drill_options import AS_IT_IS, World
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
 if TYPE_CHECKING:
-    from secondsite.catalogue.bundle import Catalogue
     from secondsite.drill.run import RunResult
     from secondsite.drill.setup import Setup
     from secondsite.model.measurement import Measurement
-    from secondsite.model.system import System
     from secondsite.publish.drill_board import DrillBoard
 
 DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
@@ -30,17 +29,16 @@ def drill(
     file: Annotated[Path, Parameter(help="The system to drill.")] = SYSTEM_FILE,
     strategy: Annotated[
         tuple[str, ...],
-        Parameter(help="pattern/link, or pattern/link@VERSION (@today: as the system is, nothing prepared)."),
+        Parameter(
+            help="pattern/link, or pattern/link@VERSION (@today: as the system is, nothing prepared).", negative=""
+        ),
     ] = (DEFAULT_STRATEGY,),
     runs: Annotated[PositiveInt, Parameter(help="Repetitions, for a bound at the contract's confidence.")] = 1,
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Every drill, every strategy that runs here.")
     ] = False,
     controls: Annotated[bool, Parameter(negative="", help="Known-bad controls: each has to turn red.")] = False,
-    profile: Annotated[str, Parameter(help="quick: checks of 1 s, TTL 2 s; production: the strategy's own.")] = "quick",
-    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same schedule of faults.")] = 1,
-    rate: Annotated[PositiveFloat, Parameter(help="Writes a second.")] = 100.0,
-    nats_version: Annotated[str, Parameter(help="Of every server; `today` for what the system runs.")] = "",
+    world: Annotated[World, Parameter(name="*")] = AS_IT_IS,
     evidence: Annotated[Path | None, Parameter(help="Folder for evidence; .secondsite/evidence by default.")] = None,
     list_: Annotated[bool, Parameter(name="--list", negative="", help="Show what there is and end.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
@@ -61,11 +59,12 @@ def drill(
     root = evidence or file.parent / ".secondsite" / "evidence"
 
     def setup(text: str) -> Setup:
-        return _setup(system, catalogue, text, profile, seed, nats_version, rate)
+        return world.setup(system, catalogue, text)
 
     if controls:
         return _controls(setup, root, json_)
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
+    pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
     planned = [(name, setup(text), number) for name, text in pairs for number in range(1, runs + 1)]
     results = _run(planned, root, skip=all_)
     if not results:
@@ -110,24 +109,6 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
 
         render_controls(checked, Console(width=WIDTH, highlight=False))
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
-
-
-def _setup(
-    system: System, catalogue: Catalogue, text: str, profile: str, seed: int, nats_version: str, rate: float
-) -> Setup:
-    from secondsite.drill.setup import make_setup
-    from secondsite.evaluate.explain import parse_strategy
-
-    name, _, version = text.partition("@")
-    return make_setup(
-        system,
-        catalogue,
-        parse_strategy(name),
-        profile_name=profile,
-        seed=seed,
-        nats_version=version or nats_version,
-        rate_per_s=rate,
-    )
 
 
 def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> list[RunResult]:

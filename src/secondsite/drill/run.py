@@ -102,6 +102,7 @@ class RunResult:
 def lab_options(setup: Setup) -> LabOptions:
     return LabOptions(
         nats_version="" if setup.nats_version == TODAY else setup.nats_version,
+        nats_server=setup.nats_server,
         seed=setup.seed,
         ttl_s=setup.profile.ttl_s,
     )
@@ -127,7 +128,8 @@ async def run_drill(
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
         with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
-            stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=drill.ignoring_ttl)
+            ignoring = drill.ignoring_ttl if setup.ignoring_ttl is None else setup.ignoring_ttl
+            stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=ignoring)
             try:
                 async with asyncio.timeout(LIMIT_S + 3 * setup.profile.settle_s):
                     await stage.begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
@@ -21,7 +23,9 @@ TODAY = "today"
 @frozen
 class Setup:
     """``rate_per_s`` is the load. ``nats_version``: "" for what the strategy prepares, ``today`` for what runs now
-    (nothing that the strategy needs first is done then), else a version for every server.
+    (nothing that the strategy needs first is done then), else a version for every server. ``nats_server``: a binary of
+    that version to run instead of the one that is known here. ``ignoring_ttl``: the share of users that keep for ever
+    what they resolved first; None for the drill's own.
 
     ``production`` is the deployment with its own times; ``deployment`` has those of the profile.
     """
@@ -35,6 +39,8 @@ class Setup:
     rate_per_s: float
     production: Deployment
     deployment: Deployment
+    nats_server: Path | None = None
+    ignoring_ttl: float | None = None
 
     @property
     def kit(self) -> Kit:

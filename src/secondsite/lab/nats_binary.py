@@ -49,6 +49,20 @@ def resolve(version: str) -> str:
     return line[-1]
 
 
+@lru_cache
+def version_of(binary: Path) -> str:
+    """What a server of the user's own says it is; raises MachineError where it says nothing of the kind."""
+    try:
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - named by the user
+        said = done.stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    found = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
+    if found is None:
+        raise MachineError.at(str(binary), f"is no nats-server: {said.strip() or 'it says nothing'}", "name another")
+    return found[1]
+
+
 def find(version: str) -> Path:
     """The binary of this full version; raises MachineError where it is not on this machine."""
     kept = _kept(version)

@@ -28,6 +28,8 @@ class NatsFleet:
 
     def versions(self) -> dict[str, str]:
         """The full version that each server runs."""
+        if self.options.nats_server is not None:
+            return dict.fromkeys((each.name for each in self.servers), nats_binary.version_of(self.options.nats_server))
         wanted = self.options.nats_version
         return {server.name: nats_binary.resolve(wanted or server.cluster.version) for server in self.servers}
 
