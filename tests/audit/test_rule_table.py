@@ -198,3 +198,15 @@ def test_rule_is_red_on_the_broken_world_and_silent_on_the_sound_one(rule_id: st
 @pytest.mark.parametrize("known", RULES, ids=lambda known: known.id)
 def test_every_rule_says_what_a_reader_needs(known: Rule) -> None:
     assert all(getattr(known, part).strip() for part in ("title", "why", "source", "remedy"))
+
+
+@pytest.mark.parametrize(("name", "crosses"), [("sessions", True), ("KV_sessions", False)])
+def test_key_value_subjects_do_not_cross_a_leaf_link(name: str, crosses: bool) -> None:
+    """Measured: `$KV.>` stays in its domain; the same subjects in a plain stream cross."""
+    world = in_leaf(deny_imports=(), deny_exports=())(WORLDS["leaf"])
+    assert world.deployment
+    home, standby = world.deployment.clusters
+    stream = Stream(name, subjects=("$KV.sessions.>",), replicas=3)
+    clusters = (evolve(home, streams=(stream,)), evolve(standby, streams=(evolve(stream),)))
+    world = world._replace(deployment=evolve(world.deployment, clusters=clusters))
+    assert ("nats-leaf-double-capture" in world.rules()) is crosses

@@ -83,3 +83,10 @@ def test_help_loads_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert out.rstrip().endswith("[]")
+
+
+def test_a_folder_that_cannot_be_written_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.write_text("a file where the folder should be", "utf-8")
+    assert run(["catalogue", "add-rtt", "us-east4", "us-south1", "33.5", "--source", "ping"]) == 4
+    assert "secondsite-catalogue" in (said := capsys.readouterr().err)
+    assert "make the folder writable" in said

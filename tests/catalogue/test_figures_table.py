@@ -29,6 +29,10 @@ def test_minutes_become_seconds() -> None:
     assert rows["a"].provenance is Provenance.PUBLISHED
 
 
+def test_what_is_no_table_beside_figures_is_passed_over() -> None:
+    assert list(parse_figures(f'title = "rates"\n[a.b]\nfixed = 1\n{ROW}', "f.toml")) == ["a.b"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

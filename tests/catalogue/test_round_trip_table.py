@@ -64,3 +64,16 @@ def test_a_bad_row_is_told_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "round_trips.csv").write_text(HEADER + "aws,a,b,soon,p50,x,2026-11,measured\n", "utf-8")
     with pytest.raises(InputError, match=r"round_trips\.csv:2: rtt_ms 'soon' is not a number"):
         load_round_trips(tmp_path)
+
+
+@pytest.mark.parametrize("row", [",a,b", "aws,,b", "aws,a,"])
+def test_a_row_without_a_region_is_refused(tmp_path: Path, row: str) -> None:
+    (tmp_path / "round_trips.csv").write_text(f"{HEADER}{row},5,p50,x,2026-11,measured\n", "utf-8")
+    with pytest.raises(InputError, match=r"round_trips\.csv:2: names no provider or no region; write provider"):
+        load_round_trips(tmp_path)
+
+
+def test_a_table_that_is_no_csv_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "round_trips.csv").write_text(f"{HEADER}aws,a,{'b' * 200_000},5,p50,x,2026-11,measured\n", "utf-8")
+    with pytest.raises(InputError, match=r"round_trips\.csv: is not CSV \(field larger"):
+        load_round_trips(tmp_path)

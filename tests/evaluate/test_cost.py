@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from secondsite.catalogue.prices import Prices, load_prices
+from secondsite.catalogue.prices import NodeType, Prices, load_prices
 from secondsite.evaluate.cost import CostItem, monthly_cost, total_cost
 from secondsite.evaluate.derive import leaves
+from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Deployment, Placed, Site, SiteRole, WanLink
@@ -150,6 +151,29 @@ def test_nodes_by_requests_and_spread(
 
 def test_nodes_by_request_are_not_rounded(single_region: Lay, prices: Prices) -> None:
     assert nodes((sized(0.85, 0.1, 1),), single_region, prices)[1] == pytest.approx(0.5 * 0.096 * 730)
+
+
+@pytest.mark.parametrize(
+    ("service", "assumed"),
+    [
+        (sized(0.1, 0.1, 1), []),
+        (evolve(sized(0.1, 0.1, 1), cpu_request_cores=None), ["CPU of a container that requests none"]),
+        (
+            evolve(sized(0.1, 0.1, 1), cpu_request_cores=None, memory_request_bytes=None),
+            ["CPU of a container that requests none", "memory of a container that requests none"],
+        ),
+    ],
+)
+def test_what_a_container_does_not_request_is_assumed_and_said(
+    service: Service, assumed: list[str], single_region: Lay
+) -> None:
+    site = single_region(System("s", Region("aws", "us-east-1"), services=(service, service))).primary
+    laid_out = single_region(System("s", Region("aws", "us-east-1"), services=(service,)))
+    need = node_need(laid_out, site, NodeType("aws", "small", 2.0, 8.0))
+    names = [estimate.name for estimate in need.count.inputs]
+    assert [name for name in names if "requests none" in name] == assumed
+    low, high = need.share.plausible
+    assert low <= 1 <= high
 
 
 def test_a_system_with_nothing_in_it_is_priced(single_region: Lay, prices: Prices) -> None:

@@ -114,3 +114,16 @@ def test_users_from_nowhere_known_are_an_error(single_region: Lay, kgents: Syste
     lost = single_region(evolve(kgents, users=(Population("atlantis-1", 1.0),)))
     with pytest.raises(InputError, match=r"add-rtt atlantis-1 us-east-1 MS"):
         latency(lost, round_trips)
+
+
+def test_active_active_with_one_region_that_serves_publishes_at_home(
+    warm_standby: Lay, round_trips: RoundTrips
+) -> None:
+    """The price of publishing across is paid by the other serving regions only, and only where there are any."""
+    lone = warm_standby(strategy=Strategy(Pattern.ACTIVE_ACTIVE, Link.LEAFNODE_MIRROR))
+    home, standby = lone.sites
+    both = evolve(lone, sites=(home, evolve(standby, role=SiteRole.ACTIVE)))
+    alone = latency(lone, round_trips).publish_p99_ms.mean
+    assert alone == pytest.approx(latency(warm_standby(), round_trips).publish_p99_ms.mean)
+    across = round_trips.between("aws", "us-east-1", "us-west-2").mean * 1.5
+    assert latency(both, round_trips).publish_p99_ms.mean == pytest.approx(alone + across)

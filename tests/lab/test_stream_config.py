@@ -54,3 +54,18 @@ def test_a_consumer() -> None:
     config = consumer_config(Consumer("metering", filter_subject="events.a", max_deliver=3))
     assert (config["durable_name"], config["filter_subject"], config["max_deliver"]) == ("metering", "events.a", 3)
     assert "durable_name" not in consumer_config(Consumer("tail", durable=False))
+
+
+def test_buckets_are_what_clients_make_of_them() -> None:
+    """A KV bucket that allowed deletion of messages, or an object store without rollup, would be no such thing."""
+    bucket = stream_config(evolve(STREAM, name="KV_sessions"), CLUSTER)
+    assert (bucket["allow_rollup_hdrs"], bucket["deny_delete"]) == (True, True)
+    objects = stream_config(evolve(STREAM, name="OBJ_files"), CLUSTER)
+    assert objects["allow_rollup_hdrs"]
+    assert "deny_delete" not in objects
+    assert not {"allow_rollup_hdrs", "deny_delete"} & set(stream_config(STREAM, CLUSTER))
+
+
+def test_a_source_without_a_prefix_takes_every_subject() -> None:
+    config = stream_config(evolve(STREAM, sources=(Origin("ORDERS", domain="west"),)), CLUSTER)
+    assert config["sources"] == [{"name": "ORDERS", "external": {"api": "$JS.west.API"}}]
