@@ -210,10 +210,9 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_text_of_any_kind_ends_soon(name: str) -> None:
-    """Of processor time, and with room for a run under coverage: what must not be is a hang."""
     start = time.process_time()
     outcome(LARGE[name])
-    assert time.process_time() - start < 60
+    assert time.process_time() - start < 5
 
 
 WORDS = st.sampled_from(

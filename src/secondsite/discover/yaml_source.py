@@ -9,7 +9,7 @@ YAML 1.2 core schema; merge keys (``<<``) are applied.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -116,16 +116,19 @@ def read_text(path: Path, file: str) -> str:
         raise InputError.at(Place(file, line), "is not UTF-8 text", "save the file as UTF-8") from None
 
 
-def load_documents(text: str, file: str, *, first_line: int = 1) -> list[Node]:
+def load_documents(
+    text: str, file: str, *, first_line: int = 1, see: Callable[[Event], None] | None = None
+) -> list[Node]:
     """All documents of the text, empty ones left out. Raises `InputError` with every problem of the text.
 
     ``first_line`` is where the text begins when it is embedded in a larger file; columns are then unknown.
+    ``see`` is told each event of the parser, which is most of the work: nobody has to parse twice.
     """
     if len(text) > MAX_FILE_BYTES:
         raise InputError.at(
             file, f"the text has more than {MAX_FILE_BYTES:,} characters", "split it, or name the files that matter"
         )
-    composer = _Composer(file, first_line)
+    composer = _Composer(file, first_line, see)
     try:
         documents = composer.compose(YAML(typ="safe", pure=True).parse(text))
     except MarkedYAMLError as error:
@@ -194,6 +197,7 @@ class _Composer:
 
     file: str
     first_line: int
+    see: Callable[[Event], None] | None = None
     problems: list[Problem] = field(factory=list)
     documents: list[Node] = field(factory=list)
     stack: list[_Open] = field(factory=list)
@@ -203,6 +207,8 @@ class _Composer:
 
     def compose(self, events: Iterator[Event]) -> list[Node]:
         for event in events:
+            if self.see:
+                self.see(event)
             if isinstance(event, ScalarEvent):
                 self._add(self._scalar(event), 1, event.anchor)
             elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):

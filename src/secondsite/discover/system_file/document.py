@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from attrs import frozen
-from ruamel.yaml import YAML
+from attrs import define, field, frozen
 from ruamel.yaml.events import (
+    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -87,7 +87,8 @@ class Document:
 
 def parse(text: str, file: str) -> Document:
     """Raises `InputError` with all problems of the text that are problems of YAML, not of what it says."""
-    documents = load_documents(text, file)
+    ends = _Ends()
+    documents = load_documents(text, file, see=ends.see)
     if not documents:
         raise InputError.at(file, "is empty", "write one with `secondsite init`, or begin with `schema: ...`")
     if len(documents) > 1:
@@ -96,30 +97,32 @@ def parse(text: str, file: str) -> Document:
     if not isinstance(root, MapNode):
         kind = "a list" if isinstance(root, ListNode) else "a single value"
         raise InputError.at(root.place, f"holds {kind}, not a system", "begin with `schema: secondsite/system/1`")
-    scalars, flows, braced = _spans(text)
     starts = (0, *(match.end() for match in _LINE_END.finditer(text)))
-    return Document(text, file, root, scalars, flows, starts, braced)
+    return Document(text, file, root, ends.scalars, ends.flows, starts, frozenset(ends.braced))
 
 
-def _spans(text: str) -> tuple[Spans, Spans, frozenset[tuple[int, int]]]:
-    """Of scalars, of flow collections; and where the scalars inside those stand."""
-    braced: set[tuple[int, int]] = set()
-    scalars: dict[tuple[int, int], tuple[int, int]] = {}
-    flows: dict[tuple[int, int], tuple[int, int]] = {}
-    open_flows: list[tuple[tuple[int, int], int] | None] = []
-    for event in YAML(typ="safe", pure=True).parse(text):
-        at = (event.start_mark.line + 1, event.start_mark.column + 1) if event.start_mark else (0, 0)
+@define(eq=False)
+class _Ends:
+    """Where scalars and flow collections end; and where the scalars inside those stand."""
+
+    scalars: dict[tuple[int, int], tuple[int, int]] = field(factory=dict)
+    flows: dict[tuple[int, int], tuple[int, int]] = field(factory=dict)
+    braced: set[tuple[int, int]] = field(factory=set)
+    _open: list[tuple[tuple[int, int], int] | None] = field(factory=list)
+
+    def see(self, event: Event) -> None:
+        start = event.start_mark
         if isinstance(event, ScalarEvent):
-            scalars[at] = (event.start_mark.index, event.end_mark.index)
-            if open_flows and open_flows[-1]:
-                braced.add(at)
+            at = (start.line + 1, start.column + 1)
+            self.scalars[at] = (start.index, event.end_mark.index)
+            if self._open and self._open[-1]:
+                self.braced.add(at)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-            open_flows.append((at, event.start_mark.index) if event.flow_style else None)
+            self._open.append(((start.line + 1, start.column + 1), start.index) if event.flow_style else None)
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            flow = open_flows.pop()
+            flow = self._open.pop()
             if flow:
-                flows[flow[0]] = (flow[1], event.end_mark.index)
-    return scalars, flows, frozenset(braced)
+                self.flows[flow[0]] = (flow[1], event.end_mark.index)
 
 
 def _at(place: Place) -> tuple[int, int]:
