@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nats_world import connect, everything, fill, run
+from nats_world import connect, consume, everything, fill, next_of, run
 
 from secondsite.backup.progress import Silent
 from secondsite.backup.run import BackupPlan, run_backup
@@ -38,16 +37,12 @@ def test_a_download_is_enough(start: Any, store: Store, tmp_path: Path) -> None:
     async def work() -> None:
         client, other = await connect(source.url), await connect(target.url)
         await fill(client, "S", 3000, 500, headers=True)
-        puller = await client.jetstream().pull_subscribe("s.>", durable="worker")
-        for message in await puller.fetch(10):
-            await message.ack_sync()
+        await consume(client, "S", "worker", 10)
         manifest = await run_backup(source.place, store, BackupPlan(), Silent())
         folder = tmp_path / "backups" / manifest.id / "streams" / "S"
         assert {path.name for path in folder.iterdir()} == {"backup.json", "stream.arc.s2", "consumers.json"}
         await restore_folder(target.url, folder)
-        await asyncio.sleep(0.2)
         assert await everything(other, "S") == await everything(client, "S")
-        again = await other.jetstream().pull_subscribe_bind("worker", stream="S")
-        assert (await again.fetch(1))[0].metadata.sequence.stream == 11
+        assert await next_of(other, "S", "worker") == 11
 
     run(work())

@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats.js.api import ConsumerConfig, StreamSource
-from nats_world import Server, cluster_place, connect, everything, fill, free_port, run
+from nats.js.api import StreamSource
+from nats_world import (
+    Server,
+    cluster_place,
+    connect,
+    consume,
+    eventually,
+    everything,
+    fetched,
+    fill,
+    free_port,
+    next_of,
+    run,
+)
 
 from secondsite.backup.inventory import choose_backup
 from secondsite.backup.manifest import Manifest
@@ -20,6 +32,7 @@ from secondsite.backup.stream_restore import Outcome
 from secondsite.backup.target import Changes
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
+from secondsite.nats.streams import Streams
 from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
@@ -77,22 +90,15 @@ def test_consumers_resume_where_they_were(two: tuple[Server, Server], store: Sto
     async def work() -> None:
         client, other = await connect(source.url), await connect(target.url)
         await fill(client, "S", 100)
-        puller = await client.jetstream().pull_subscribe("s.>", durable="worker")
-        for message in await puller.fetch(40):
-            await message.ack_sync()
-        filtered = await client.jetstream().pull_subscribe("s.3", durable="filtered")
-        for message in await filtered.fetch(5):
-            await message.ack_sync()
-        await client.jetstream().pull_subscribe("s.>", durable="untouched")
+        await consume(client, "S", "worker", 40)
+        await consume(client, "S", "filtered", 5, filter_subject="s.3")
+        await consume(client, "S", "untouched", 0)
         await back_up(source.place, store)
         outcome = (await bring_back(target.place, store))["S"]
         assert (outcome.ok, outcome.consumers) == (True, 3)
-        again = await other.jetstream().pull_subscribe_bind("worker", stream="S")
-        assert (await again.fetch(1))[0].metadata.sequence.stream == 41
-        again = await other.jetstream().pull_subscribe_bind("filtered", stream="S")
-        assert (await again.fetch(1))[0].metadata.sequence.stream == 4 + 7 * 5
-        again = await other.jetstream().pull_subscribe_bind("untouched", stream="S")
-        assert (await again.fetch(1))[0].metadata.sequence.stream == 1
+        assert await next_of(other, "S", "worker") == 41
+        assert await next_of(other, "S", "filtered") == 4 + 7 * 5
+        assert await next_of(other, "S", "untouched") == 1
 
     run(work())
 
@@ -104,15 +110,14 @@ def test_work_queue_and_interest(two: tuple[Server, Server], store: Store) -> No
     async def work() -> None:
         client, other = await connect(source.url), await connect(target.url)
         await fill(client, "WORK", 50, retention="workqueue")
-        worker = await client.jetstream().pull_subscribe("work.>", durable="w")
-        for message in await worker.fetch(20):
-            await message.ack_sync()
+        await consume(client, "WORK", "w", 20)
         jetstream = client.jetstream()
         await jetstream.add_stream(name="WANTED", subjects=["wanted.>"], retention="interest")
-        wanted = await jetstream.pull_subscribe("wanted.>", durable="i", stream="WANTED")
+        await consume(client, "WANTED", "i", 0)
         for number in range(50):
             await jetstream.publish("wanted.x", b"%d" % number)
-        for message in await wanted.fetch(15):
+        wanted = await jetstream.pull_subscribe_bind("i", stream="WANTED")
+        for message in await fetched(wanted, 15):
             await message.ack_sync()
         before = {name: await everything(client, name) for name in ("WORK", "WANTED")}
         assert {name: len(found) for name, found in before.items()} == {"WORK": 30, "WANTED": 35}
@@ -124,7 +129,7 @@ def test_work_queue_and_interest(two: tuple[Server, Server], store: Store) -> No
         }
         assert {name: await everything(other, name) for name in before} == before
         again = await other.jetstream().pull_subscribe_bind("w", stream="WORK")
-        done = await again.fetch(30)
+        done = await fetched(again, 30)
         assert [message.metadata.sequence.stream for message in done] == list(range(21, 51))
         for message in done:
             await message.ack_sync()
@@ -195,7 +200,11 @@ def test_sealed_denied_and_mirror(two: tuple[Server, Server], store: Store) -> N
         await client.jetstream().update_stream(config.evolve(sealed=True))
         await fill(client, "DENIED", 20, deny_delete=True, deny_purge=True)
         await client.jetstream().add_stream(name="COPY", mirror=StreamSource(name="DENIED"))
-        await asyncio.sleep(1)
+
+        async def copied() -> bool:
+            return (await client.jetstream().stream_info("COPY")).state.messages == 20
+
+        await eventually(copied, "the mirror has its messages")
         await back_up(source.place, store)
         outcomes = await bring_back(target.place, store)
         assert {name: (item.ok, item.proof.verdict, item.notes) for name, item in outcomes.items()} == dict.fromkeys(
@@ -215,11 +224,7 @@ def test_r3_with_consumers_on_any_server(cluster: list[Server], store: Store, st
         await fill(client, "R3", 300, num_replicas=3)
         await fill(client, "R1", 300, num_replicas=1)
         for number in range(6):
-            config = ConsumerConfig(durable_name=f"c{number}", num_replicas=1)
-            puller = await client.jetstream().pull_subscribe("r3.>", durable=f"c{number}", config=config)
-            for message in await puller.fetch(10 * (number + 1), timeout=5):
-                await message.ack_sync()
-        await asyncio.sleep(0.5)
+            await consume(client, "R3", f"c{number}", 10 * (number + 1), num_replicas=1)
         before = {name: await everything(client, name) for name in ("R3", "R1")}
         await back_up(cluster_place(cluster), store)
         refused = await bring_back(target.place, store)
@@ -233,8 +238,7 @@ def test_r3_with_consumers_on_any_server(cluster: list[Server], store: Store, st
         assert outcomes["R1"].already_there
         assert {name: await everything(other, name) for name in before} == before
         for number in range(6):
-            again = await other.jetstream().pull_subscribe_bind(f"c{number}", stream="R3")
-            assert (await again.fetch(1, timeout=5))[0].metadata.sequence.stream == 10 * (number + 1) + 1
+            assert await next_of(other, "R3", f"c{number}") == 10 * (number + 1) + 1
         for name in before:
             await client.jetstream().delete_stream(name)
         back = await bring_back(cluster_place(cluster), store)
@@ -278,8 +282,13 @@ def test_through_a_leaf_node_into_the_other_domain(start: Any, store: Store, tmp
     async def work() -> None:
         client = await connect(hub.url)
         await fill(client, "S", 2000, 1000)
-        await asyncio.sleep(1)
         from_leaf = nats_place(leaf.url, ConnectOptions(), domain="hub")
+
+        async def linked() -> bool:
+            async with from_leaf.open() as jetstream:
+                return await Streams(jetstream).reaches("hub")
+
+        await eventually(linked, "the leaf node is connected")
         manifest = await back_up(from_leaf, store)
         assert (manifest.domain, manifest.messages) == ("hub", 2000)
         to_leaf = nats_place(hub.url, ConnectOptions(), domain="leaf")

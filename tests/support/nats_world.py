@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import define, field
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
 
 import nats
 from secondsite.nats.address import parse_addresses
@@ -29,12 +33,15 @@ ACCESS, SECRET = "AKIAEXAMPLE", "secretsecretsecret"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range that the system takes for outgoing connections: nobody gets it between now and its use."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_until(check: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_until(check: Callable[[], bool], seconds: float = 60.0) -> None:
     limit = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < limit, "it did not come up in time"
@@ -130,7 +137,7 @@ async def fill(
     client: Client, stream: str, count: int, size: int = 100, *, headers: bool = False, **config: Any
 ) -> None:
     """A stream with ``count`` messages on ``<stream>.<n>``."""
-    jetstream = client.jetstream(timeout=10, publish_async_max_pending=2000)
+    jetstream = client.jetstream(timeout=30, publish_async_max_pending=2000)
     await jetstream.add_stream(name=stream, subjects=[f"{stream.lower()}.>"], **config)
     for number in range(count):
         payload = number.to_bytes(8, "big") + os.urandom(max(0, size - 8))
@@ -139,9 +146,47 @@ async def fill(
     await jetstream.publish_async_completed()
 
 
+async def fetched(puller: JetStreamContext.PullSubscription, count: int, seconds: float = 30.0) -> list[Msg]:
+    """So many messages. A consumer that was just created or brought back may have no leader yet, on a cluster and on
+    a busy machine: what is answered with 503 or late is asked again.
+    """
+    found: list[Msg] = []
+    limit = time.monotonic() + seconds
+    while len(found) < count:
+        assert time.monotonic() < limit, f"{len(found)} of {count} messages came in {seconds:g} s"
+        with suppress(nats.js.errors.ServiceUnavailableError, nats.errors.TimeoutError):
+            found += await puller.fetch(count - len(found), timeout=2)
+            continue
+        await asyncio.sleep(0.1)
+    return found
+
+
+async def consume(client: Client, stream: str, durable: str, count: int, **config: Any) -> None:
+    """A durable pull consumer that has acknowledged its first ``count`` messages."""
+    jetstream = client.jetstream(timeout=30)
+    await jetstream.add_consumer(stream, ConsumerConfig(durable_name=durable, ack_policy=AckPolicy.EXPLICIT, **config))
+    puller = await jetstream.pull_subscribe_bind(durable, stream=stream)
+    for message in await fetched(puller, count):
+        await message.ack_sync(timeout=30)
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], what: str, seconds: float = 30.0) -> None:
+    limit = time.monotonic() + seconds
+    while not await check():
+        assert time.monotonic() < limit, f"not within {seconds:g} s: {what}"
+        await asyncio.sleep(0.1)
+
+
+async def next_of(client: Client, stream: str, durable: str) -> int:
+    """The stream sequence at which a consumer that is there goes on."""
+    puller = await client.jetstream().pull_subscribe_bind(durable, stream=stream)
+    (message,) = await fetched(puller, 1)
+    return message.metadata.sequence.stream
+
+
 async def everything(client: Client, stream: str) -> list[tuple[int, str, bytes, dict[str, str]]]:
     """Sequence, subject, payload and headers of all messages, read one by one by sequence."""
-    jetstream = client.jetstream()
+    jetstream = client.jetstream(timeout=30)
     state = (await jetstream.stream_info(stream)).state
     found = []
     for sequence in range(state.first_seq, state.last_seq + 1):
