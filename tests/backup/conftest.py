@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from nats_world import Server, free_port, meta_leader, run
-from s3_servers import moto_s3, rclone_s3
+from store_servers import azurite, fake_gcs, moto_s3, rclone_s3
 
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import Store
@@ -63,4 +63,4 @@ def store(tmp_path: Path) -> Store:
     return Store(parse_store(f"file://{tmp_path / 'backups'}"), make=True)
 
 
-__all__ = ["moto_s3", "rclone_s3"]
+__all__ = ["azurite", "fake_gcs", "moto_s3", "rclone_s3"]

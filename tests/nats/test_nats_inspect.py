@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import os
 import signal
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from identities import USER, Identity, Operated
 from nats.js import api
 from nats.js.client import JetStreamContext
 
@@ -341,33 +339,6 @@ def test_tls(start_nats: Callable[..., list[Any]], tmp_path: Path, certificates:
         look(server.url, ConnectOptions(tls_ca=tmp_path / "none.pem"))
 
 
-class Identity:
-    """An operator, account or user of NATS, by its key; signs JWTs for others."""
-
-    def __init__(self, kind: int) -> None:
-        self.key = Ed25519PrivateKey.generate()
-        self.public = encode(bytes([kind << 3]), self.key.public_key().public_bytes_raw())
-        self.seed = encode(bytes([18 << 3 | kind >> 2, (kind & 3) << 6]), self.key.private_bytes_raw())
-
-    def vouch(self, subject: Identity, claims: dict[str, object]) -> str:
-        body = {"jti": subject.public, "iat": 1, "iss": self.public, "sub": subject.public, "name": "x", "nats": claims}
-        parts = [{"typ": "JWT", "alg": "ed25519-nkey"}, body]
-        text = ".".join(unpadded(json.dumps(part).encode()) for part in parts)
-        return f"{text}.{unpadded(self.key.sign(text.encode()))}"
-
-
-OPERATOR, ACCOUNT, USER = 14, 0, 20
-
-
-def unpadded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode().rstrip("=")
-
-
-def encode(prefix: bytes, content: bytes) -> str:
-    raw = prefix + content
-    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
-
-
 def test_nkey(start_nats: Callable[..., list[Any]], tmp_path: Path) -> None:
     user = Identity(USER)
     assert user.seed.startswith("SU")
@@ -380,22 +351,9 @@ def test_nkey(start_nats: Callable[..., list[Any]], tmp_path: Path) -> None:
 
 
 def test_a_credentials_file(start_nats: Callable[..., list[Any]], tmp_path: Path) -> None:
-    operator, account, system, user = Identity(OPERATOR), Identity(ACCOUNT), Identity(ACCOUNT), Identity(USER)
-    plain = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
-    store = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
-    of_account = {"type": "account", "version": 2, "limits": {**plain, **store, "wildcards": True}}
-    of_system = {"type": "account", "version": 2, "limits": {**plain, "wildcards": True}}
-    preload = {account.public: operator.vouch(account, of_account), system.public: operator.vouch(system, of_system)}
-    config = f"""{JETSTREAM}
-operator: {operator.vouch(operator, {"type": "operator", "version": 2})}
-system_account: {system.public}
-resolver: MEMORY
-resolver_preload: {{ {", ".join(f"{name}: {jwt}" for name, jwt in preload.items())} }}"""
-    (server,) = start_nats(tmp_path, config)
-    jwt = account.vouch(user, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1})
-    text = f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
-    text += f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"
-    (tmp_path / "user.creds").write_text(text)
+    operated = Operated()
+    (server,) = start_nats(tmp_path, f"{JETSTREAM}\n{operated.config}")
+    operated.write_credentials(tmp_path / "user.creds")
     environment = {"NATS_CREDS": str(tmp_path / "user.creds")}
     live = look(server.url, ConnectOptions(sample_s=0.1).with_environment(environment), server.monitor)
-    assert cluster_from_live(live)[0].system_account == system.public
+    assert cluster_from_live(live)[0].system_account == operated.system.public

@@ -1,7 +1,7 @@
-"""S3 servers."""
+"""Object stores."""
 
 from __future__ import annotations
 
-from s3_servers import moto_s3, rclone_s3
+from store_servers import azurite, fake_gcs, moto_s3, rclone_s3
 
-__all__ = ["moto_s3", "rclone_s3"]
+__all__ = ["azurite", "fake_gcs", "moto_s3", "rclone_s3"]

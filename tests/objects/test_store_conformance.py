@@ -1,4 +1,6 @@
-"""One suite for every store: what the backup relies on holds in a folder and in two S3 servers."""
+"""One suite for every store: what the backup relies on holds in a folder, in two S3 servers, in Azure's and in a fake
+of Google's.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +14,22 @@ import pytest
 
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import AccessError, ObjectExistsError, ObjectMissingError, Store
+from secondsite.objects.failures import AccessError, ObjectExistsError, ObjectMissingError
+from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
 LARGE = 20 * 1024**2 + 17
 
 
-@pytest.fixture(params=["folder", "rclone_s3", "moto_s3"])
+SCHEMES = {"rclone_s3": "s3", "moto_s3": "s3", "azurite": "az", "fake_gcs": "gs"}
+
+
+@pytest.fixture(params=["folder", *SCHEMES])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return Store(parse_store(f"file://{tmp_path / 'store'}"), make=True)
-    return Store(parse_store("s3://bucket/some/prefix", request.getfixturevalue(request.param)))
+    return Store(parse_store(f"{SCHEMES[request.param]}://bucket/some/prefix", request.getfixturevalue(request.param)))
 
 
 def run(work: Awaitable[T]) -> T:
@@ -109,8 +115,29 @@ def test_conditional_creation_is_kept_or_found_out(store: Store, request: pytest
     assert run(store.read("k")) == b"first"
 
 
-def test_of_many_writers_one_creates(moto_s3: str) -> None:
-    store = Store(parse_store("s3://bucket", moto_s3))
+def test_what_is_there_is_deleted_beside_what_is_absent(store: Store) -> None:
+    keys = [f"x/{number}" for number in range(30)]
+    for key in keys[10:]:
+        run(store.create(key, b"content"))
+    run(store.delete(keys))
+    assert run(store.listing("x")) == []
+
+
+def test_more_objects_than_a_page(fake_gcs: str) -> None:
+    store = Store(parse_store("gs://bucket/p", fake_gcs))
+
+    async def work() -> None:
+        keys = [f"{number:03}/object" for number in range(230)]
+        await asyncio.gather(*(store.create(key, b"") for key in keys))
+        assert [stored.key for stored in await store.listing("")] == keys
+        assert await store.folders() == [key.split("/")[0] for key in keys]
+
+    run(work())
+
+
+@pytest.mark.parametrize("server", ["moto_s3", "azurite", "fake_gcs"])
+def test_of_many_writers_one_creates(server: str, request: pytest.FixtureRequest) -> None:
+    store = Store(parse_store(f"{SCHEMES[server]}://bucket", request.getfixturevalue(server)))
 
     async def race() -> list[bool]:
         async def one(number: int) -> bool:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from secondsite.backup.inventory import read_manifest
 from secondsite.backup.layout import HOLD
-from secondsite.objects.store import ObjectExistsError, Store
+from secondsite.objects.failures import ObjectExistsError
+from secondsite.objects.store import Store
 
 
 async def put_hold(store: Store, backup_id: str, why: str) -> None:

@@ -14,7 +14,8 @@ from secondsite.backup.keep import Candidate
 from secondsite.backup.layout import HOLD, MANIFEST, PROOFS, is_id, manifest_key, started
 from secondsite.backup.manifest import Manifest, from_json
 from secondsite.model.errors import InputError, MachineError
-from secondsite.objects.store import ObjectMissingError, Store
+from secondsite.objects.failures import ObjectMissingError
+from secondsite.objects.store import Store
 
 READS_AT_ONCE = 16
 

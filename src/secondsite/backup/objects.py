@@ -12,7 +12,8 @@ from attrs import frozen
 from secondsite.backup.codec import AGE, CodecError, Keys, decode
 from secondsite.backup.manifest import Manifest, StoredObject, StreamBackup
 from secondsite.model.errors import InputError, MachineError
-from secondsite.objects.store import ObjectMissingError, Store
+from secondsite.objects.failures import ObjectMissingError
+from secondsite.objects.store import Store
 
 Damage = Literal["missing", "truncated", "corrupted", "swapped", "wrong key"]
 

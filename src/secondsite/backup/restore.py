@@ -36,7 +36,8 @@ from secondsite.model.place import Place
 from secondsite.nats.jetstream import JetStream, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.restore import RestoreCutError
-from secondsite.objects.store import AccessError, Store
+from secondsite.objects.failures import AccessError
+from secondsite.objects.store import Store
 
 T = TypeVar("T")
 ATTEMPTS = 3

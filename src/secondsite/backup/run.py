@@ -25,7 +25,8 @@ from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stre
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import AccessError, Store
+from secondsite.objects.failures import AccessError
+from secondsite.objects.store import Store
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 2.0

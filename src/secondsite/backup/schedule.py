@@ -19,7 +19,8 @@ from secondsite.backup.layout import SLOTS, stamp
 from secondsite.backup.manifest import Manifest
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.model.errors import SecondsiteError
-from secondsite.objects.store import ObjectExistsError, Store
+from secondsite.objects.failures import ObjectExistsError
+from secondsite.objects.store import Store
 
 Now = Callable[[], datetime]
 

@@ -25,10 +25,19 @@ from obstore import exceptions
 
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import StoreAddress
+from secondsite.objects.aws import provider_of_profile
 from secondsite.objects.bridge import Bridge, Pieces
+from secondsite.objects.failures import ObjectExistsError, told
 
 if TYPE_CHECKING:
-    from obstore.store import AzureConfig, ClientConfig, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
+    from obstore.store import (
+        AzureConfig,
+        ClientConfig,
+        GCSConfig,
+        ObjectStore,
+        RetryConfig,
+        S3Config,
+    )
     from typing_extensions import Buffer
 
 PART_BYTES = 8 * 1024**2
@@ -37,18 +46,6 @@ MAX_PARTS = 10_000
 UPLOADS_AT_ONCE = 2
 READ_BYTES = 1024**2
 STALL_S = 60.0
-
-
-class ObjectMissingError(MachineError):
-    """There is no such object."""
-
-
-class AccessError(MachineError):
-    """The store knows us and refuses, or does not know us."""
-
-
-class ObjectExistsError(MachineError):
-    """A conditional write found the object there already."""
 
 
 @frozen
@@ -64,6 +61,7 @@ class Store:
 
     def __init__(self, address: StoreAddress, *, make: bool = False) -> None:
         self.shown = str(address)
+        self._scheme = address.scheme
         self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
             raise MachineError.at(self.shown, "there is no such folder", "check the path")
@@ -147,8 +145,8 @@ class Store:
     async def delete(self, keys: list[str]) -> None:
         """Absent objects are not an error."""
         for start in range(0, len(keys), 500):
-            with self._told(keys[start]), suppress(exceptions.NotFoundError, FileNotFoundError):
-                await asyncio.to_thread(obstore.delete, self._store, keys[start : start + 500])
+            with self._told(keys[start]):
+                await asyncio.to_thread(_delete, self._store, keys[start : start + 500])
 
     async def delete_below(self, prefix: str) -> None:
         """Every object below ``prefix``, and in a folder also the parts of files that a killed process left."""
@@ -175,22 +173,21 @@ class Store:
 
     @contextmanager
     def _told(self, key: str) -> Iterator[None]:
-        place = self.url(key)
         try:
             yield
-        except (exceptions.NotFoundError, FileNotFoundError):
-            raise ObjectMissingError.at(place, "is not there", "check the URL, and who may have deleted it") from None
-        except (exceptions.AlreadyExistsError, FileExistsError, exceptions.PreconditionError):
-            raise ObjectExistsError.at(place, "is there already", "nothing was overwritten; run again") from None
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError):
-            remedy = "give credentials that may read, write, list and delete there"
-            raise AccessError.at(place, "the store refused access", remedy) from None
         except (exceptions.BaseError, OSError) as error:
-            if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):
-                remedy = "give credentials that may read, write, list and delete there"
-                raise AccessError.at(place, "the store refused access", remedy) from None
-            remedy = "check the bucket's name, region and endpoint, and the credentials"
-            raise MachineError.at(place, f"the store failed: {_first_line(error)}", remedy) from None
+            raise told(error, self._scheme, self.shown, self.url(key)) from None
+
+
+def _delete(store: ObjectStore, keys: list[str]) -> None:
+    """All at once; one by one where some are absent, as the library gives up at the first of these."""
+    absent = (exceptions.NotFoundError, FileNotFoundError)
+    try:
+        obstore.delete(store, keys)
+    except absent:
+        for key in keys:
+            with suppress(*absent):
+                obstore.delete(store, key)
 
 
 def _next(pieces: Iterator[Buffer]) -> Buffer | None:
@@ -209,32 +206,15 @@ def _open(address: StoreAddress) -> ObjectStore:
     retry: RetryConfig = {"max_retries": 6, "retry_timeout": timedelta(seconds=120)}
     bucket, prefix = address.container, address.prefix or None
     if address.scheme == "gs":
-        return GCSStore(bucket, prefix=prefix, client_options=client, retry_config=retry)
+        google: GCSConfig = {"base_url": address.endpoint} if address.endpoint else {}
+        return GCSStore(bucket, prefix=prefix, config=google, client_options=client, retry_config=retry)
     if address.scheme == "az":
         azure: AzureConfig = {"endpoint": address.endpoint} if address.endpoint else {}
         return AzureStore(bucket, prefix=prefix, config=azure, client_options=client, retry_config=retry)
     s3: S3Config = {"endpoint": address.endpoint} if address.endpoint else {}
-    if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
+    provider = provider_of_profile(os.environ)
+    if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or (provider and provider.config)):
         s3["region"] = "us-east-1"
-    credentials = _profile()
     return S3Store(
-        bucket, prefix=prefix, config=s3, client_options=client, retry_config=retry, credential_provider=credentials
+        bucket, prefix=prefix, config=s3, client_options=client, retry_config=retry, credential_provider=provider
     )
-
-
-def _profile() -> S3CredentialProvider | None:
-    """AWS profiles and single sign-on, which only the provider's own package can read; None for everything else."""
-    named = os.environ.get("AWS_PROFILE")
-    shared = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
-    if os.environ.get("AWS_ACCESS_KEY_ID") or not (named or shared.is_file()):
-        return None
-    try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        remedy = "pip install 'secondsite[aws]', or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        raise MachineError.at(str(shared), "the package that reads AWS profiles is not installed", remedy) from None
-    return Boto3CredentialProvider()
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
