@@ -121,6 +121,9 @@ class Operated:
             self.system: {"type": "account", "version": 2, "limits": {**plain, "wildcards": True}},
         }
         self.jwts = {who.public: self.operator.vouch(who, claims) for who, claims in accounts.items()}
+        self.user_jwt = self.account.vouch(
+            self.user, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
+        )
         self.settings = {
             "operator": self.operator.vouch(self.operator, {"type": "operator", "version": 2}),
             "system_account": self.system.public,
@@ -135,7 +138,6 @@ class Operated:
 
     def write_credentials(self, path: Path) -> None:
         """As ``nsc`` writes them."""
-        jwt = self.account.vouch(self.user, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1})
-        text = f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
+        text = f"-----BEGIN NATS USER JWT-----\n{self.user_jwt}\n------END NATS USER JWT------\n\n"
         text += f"-----BEGIN USER NKEY SEED-----\n{self.user.seed}\n------END USER NKEY SEED------\n"
         path.write_text(text)

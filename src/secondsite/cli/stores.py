@@ -36,8 +36,9 @@ class Server:
     """Which NATS servers, and who we are to them."""
 
     nats: Annotated[str | None, option("The server's URL, such as nats://host:4222; several with commas.")] = None
-    context: Annotated[str | None, option("A context of the nats command instead of or beside the URL.")] = None
+    context: Annotated[str | None, option("A context of the nats command (NATS_URL and NATS_CONTEXT do too).")] = None
     creds: Annotated[Path | None, option("A credentials file; otherwise NATS_CREDS, NATS_USER, … are taken.")] = None
+    nkey: Annotated[Path | None, option("A file with a user's seed; otherwise NATS_NKEY is taken.")] = None
     user: Annotated[str | None, option("The user to connect as; the password is taken from NATS_PASSWORD.")] = None
     tlsca: Annotated[Path | None, option("The certificate authority of the server.")] = None
     tlscert: Annotated[Path | None, option("The client's certificate.")] = None
@@ -51,9 +52,17 @@ class Server:
         from secondsite.nats.place import nats_place
 
         options = ConnectOptions(
-            credentials=self.creds, user=self.user, tls_ca=self.tlsca, tls_cert=self.tlscert, tls_key=self.tlskey
+            credentials=self.creds,
+            nkey=self.nkey,
+            user=self.user,
+            tls_ca=self.tlsca,
+            tls_cert=self.tlscert,
+            tls_key=self.tlskey,
         )
-        return nats_place(self.nats, options.with_environment(os.environ), context=self.context, domain=self.domain)
+        url, context = self.nats, self.context
+        if not url and not context:
+            url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
+        return nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
 
 
 NO_SERVER = Server()

@@ -144,6 +144,8 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
                 password=options.password,
                 token=options.token,
                 tls=tls,
+                tls_handshake_first=options.tls_first,
+                inbox_prefix=options.inbox_prefix,
                 signature_cb=signer.sign if signer else None,
                 user_jwt_cb=(lambda: bytearray(signer.jwt.encode())) if signer and signer.jwt else None,
             )
@@ -170,20 +172,23 @@ def _signer(options: ConnectOptions) -> Signer | None:
     return from_nkey(options.nkey) if options.nkey else None
 
 
+_UNKNOWN = "the server does not know these credentials"
+_CHECK = "check --creds, --nkey, --context, or user and password"
+_TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the server asks for them"
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (ConnectionRefusedError, "the connection was refused", "check the port, and that the server runs"),
     (socket.gaierror, "there is no host of that name", "check the address; into a cluster, use kubectl port-forward"),
-    (ssl.SSLError, "TLS failed", "give the authority with --tls-ca, and --tls-cert with --tls-key if the server asks"),
-    (errors.AuthorizationError, "the server does not know these credentials", "check --creds, or user and password"),
+    (ssl.SSLError, "TLS failed", _TLS),
+    (errors.AuthorizationError, _UNKNOWN, _CHECK),
     (TimeoutError, "no answer in time", "check that this is the client port (4222), and what is in between"),
 )
 _BY_WORD = (
     (
         ("authorization", "authentication"),
-        "the server does not know these credentials",
-        "check --creds, or user and password",
+        _UNKNOWN,
+        _CHECK,
     ),
-    (("secure connection", "tls"), "only one side wants TLS", "write tls:// in the URL, and give --tls-ca"),
+    (("secure connection", "tls"), "only one side wants TLS", f"write tls:// in the URL, and {_TLS}"),
 )
 
 

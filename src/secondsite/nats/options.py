@@ -25,6 +25,8 @@ class ConnectOptions:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_first: bool = False
+    inbox_prefix: str = "_INBOX"
     timeout_s: float = 5.0
     sample_s: float = 3.0
 
@@ -46,7 +48,7 @@ class ConnectOptions:
         if not (self.tls_ca or self.tls_cert or self.tls_key):
             return None
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise InputError.at("--tls-cert", "a client certificate needs its key", "give --tls-cert and --tls-key")
+            raise InputError.at("--tlscert", "a client certificate needs its key", "give --tlscert and --tlskey")
         context = ssl.create_default_context()
         if self.tls_ca:
             _load(self.tls_ca, "a certificate authority", lambda: context.load_verify_locations(self.tls_ca))

@@ -22,6 +22,7 @@ from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_NOT_READ = ("user_jwt", "nsc")
 
 
 @frozen
@@ -52,8 +53,7 @@ def nats_place(
     url = url or found.get("url")
     if not url:
         raise InputError.at("--nats", "no server is named", "give --nats nats://host:4222 or --context NAME")
-    if not options.credentials and not options.nkey and not options.user:
-        options = _from_context(options, found)
+    options = _from_context(options, found, named=bool(options.credentials or options.nkey or options.user))
     domain = domain or found.get("jetstream_domain") or ""
     if domain and not _NAME.fullmatch(domain):
         raise InputError.at(
@@ -78,18 +78,33 @@ def read_context(name: str) -> Mapping[str, Any]:
     return content
 
 
-def _from_context(options: ConnectOptions, found: Mapping[str, Any]) -> ConnectOptions:
-    def path(key: str) -> Path | None:
-        return Path(str(found[key])).expanduser() if found.get(key) else None
+def _from_context(options: ConnectOptions, found: Mapping[str, Any], *, named: bool) -> ConnectOptions:
+    """``named``: who we are was said already, and the context's word on it does not count."""
 
+    def path(key: str) -> Path | None:
+        return Path(str(found[key]).removeprefix("file://")).expanduser() if found.get(key) else None
+
+    options = evolve(
+        options,
+        tls_ca=options.tls_ca or path("ca"),
+        tls_cert=options.tls_cert or path("cert"),
+        tls_key=options.tls_key or path("key"),
+        tls_first=bool(found.get("tls_first")),
+        inbox_prefix=found.get("inbox_prefix") or options.inbox_prefix,
+    )
+    if named:
+        return options
+    for key in _NOT_READ:
+        if found.get(key):
+            raise InputError.at("--context", f"{key} of a context is not read here", "give --creds FILE")
+    for key in ("creds", "nkey"):
+        if "://" in str(found.get(key) or "").removeprefix("file://"):
+            raise InputError.at("--context", f"{key} of this context is no file", "give --creds FILE")
     return evolve(
         options,
         credentials=path("creds"),
         nkey=path("nkey"),
-        user=options.user or found.get("user") or None,
+        user=found.get("user") or None,
         password=options.password or found.get("password") or None,
         token=options.token or found.get("token") or None,
-        tls_ca=options.tls_ca or path("ca"),
-        tls_cert=options.tls_cert or path("cert"),
-        tls_key=options.tls_key or path("key"),
     )
