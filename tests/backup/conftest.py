@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats_world import Server, free_port, meta_leader, run
+from nats_world import Server, three_servers
 from store_servers import azurite, fake_gcs, moto_s3, rclone_s3
 
 from secondsite.objects.address import parse_store
@@ -22,8 +22,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts servers, each with its own folder; all are gone after the test."""
     with ExitStack() as stack:
 
-        def begin(name: str = "one", **settings: Any) -> Server:
+        def begin(name: str = "one", binary: Path | None = None, **settings: Any) -> Server:
             server = Server(tmp_path / "servers" / name, name, settings)
+            server.binary = binary or server.binary
             stack.callback(server.kill)
             server.start()
             return server
@@ -34,27 +35,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[list[Server]]:
     """Three servers with a meta leader."""
-    routes = [free_port() for _ in range(3)]
-    names = ("n1", "n2", "n3")
-    servers = [
-        Server(
-            tmp_path / "servers" / name,
-            name,
-            {
-                "cluster": {
-                    "name": "C",
-                    "listen": f"127.0.0.1:{route}",
-                    "routes": [f"nats://127.0.0.1:{other}" for other in routes],
-                }
-            },
-        )
-        for name, route in zip(names, routes, strict=True)
-    ]
-    with ExitStack() as stack:
-        for server in servers:
-            stack.callback(server.kill)
-            server.start()
-        run(meta_leader(servers[0].url))
+    with three_servers(tmp_path / "servers") as servers:
         yield servers
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +62,7 @@ class Server:
     name: str = "one"
     settings: dict[str, Any] = field(factory=dict)
     port: int = field(factory=free_port)
+    binary: Path = BIN / "nats-server"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -83,13 +84,30 @@ class Server:
         path = self.folder / "server.conf"
         path.write_text(json.dumps(config))
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([BIN / "nats-server", "-c", path], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.binary, "-c", path], stdout=log, stderr=log)
         wait_until(lambda: listening(self.port))
 
     def kill(self) -> None:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+
+
+@contextmanager
+def three_servers(folder: Path, binary: Path = BIN / "nats-server") -> Iterator[list[Server]]:
+    """A cluster with a meta leader."""
+    ports = [free_port() for _ in range(3)]
+    routes = [f"nats://127.0.0.1:{port}" for port in ports]
+    with ExitStack() as stack:
+        servers = []
+        for number, port in enumerate(ports, 1):
+            cluster = {"name": "C", "listen": f"127.0.0.1:{port}", "routes": routes}
+            server = Server(folder / f"n{number}", f"n{number}", {"cluster": cluster}, binary=binary)
+            stack.callback(server.kill)
+            server.start()
+            servers.append(server)
+        run(meta_leader(servers[0].url))
+        yield servers
 
 
 async def meta_leader(url: str) -> None:
@@ -189,7 +207,7 @@ async def everything(client: Client, stream: str) -> list[tuple[int, str, bytes,
     jetstream = client.jetstream(timeout=30)
     state = (await jetstream.stream_info(stream)).state
     found = []
-    for sequence in range(state.first_seq, state.last_seq + 1):
+    for sequence in range(max(1, state.first_seq), state.last_seq + 1):
         try:
             message = await jetstream.get_msg(stream, sequence)
         except nats.js.errors.NotFoundError:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import evolve, frozen
 
+from secondsite.backup.archive import NATSARC_FILE, NATSARC_SINCE
 from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Digested
 from secondsite.backup.manifest import Manifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
+from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import Proof
 from secondsite.backup.stream_restore import (
@@ -35,11 +37,8 @@ from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 from secondsite.nats.jetstream import JetStream, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.restore import RestoreCutError
-from secondsite.objects.failures import AccessError
 from secondsite.objects.store import Store
 
-T = TypeVar("T")
 ATTEMPTS = 3
 _NO_PEERS = (10005, 10074, 10023, 10047)
 
@@ -74,8 +73,11 @@ async def run_restore(
     reader = Reader(store, manifest, plan.keys)
     reader.check_keys()
     chosen = _choose(manifest, plan)
-    async with nats.open() as jetstream:
-        tasks, broken = await _look(jetstream, reader, chosen, plan)
+
+    async def look(jetstream: JetStream, _: int) -> tuple[list[_Task], list[Outcome]]:
+        return await _look(jetstream, reader, chosen, plan)
+
+    tasks, broken = await persistently(nats, "streams", plan.attempts, progress, look, election)
     slots = asyncio.Semaphore(plan.parallel)
 
     async def one(task: _Task) -> Outcome:
@@ -104,6 +106,7 @@ async def _look(
     jetstream: JetStream, reader: Reader, chosen: Mapping[StreamBackup, str], plan: RestorePlan
 ) -> tuple[list[_Task], list[Outcome]]:
     """What is to be done for each stream; those whose small objects are broken have their outcome already."""
+    _check_version(jetstream, chosen)
     renamed = any(stream.name != target for stream, target in chosen.items())
     taken = await _subjects(jetstream) if renamed else {}
     tasks: list[_Task] = []
@@ -120,6 +123,15 @@ async def _look(
     if refusals:
         raise InputError(refusals)
     return tasks, broken
+
+
+def _check_version(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> None:
+    """Before anything is deleted for it: older servers take the new archives for a broken tar (10062)."""
+    new = [stream.name for stream in chosen if stream.archive_file == NATSARC_FILE]
+    if new and jetstream.version < NATSARC_SINCE:
+        version = ".".join(map(str, jetstream.version))
+        what = f"this is nats-server {version}, and only 2.15 or later takes archives that 2.15 or later wrote"
+        raise InputError.at(jetstream.shown, f"{what}: {', '.join(new)}", "upgrade it, or restore into another")
 
 
 async def _work(
@@ -165,37 +177,19 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
 async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> Outcome:
     """One stream. Once it is there it is only looked at: clients may write to it already."""
     work, begin = task.work, time.monotonic()
-    persist = partial(_persist, nats, work.target, plan.attempts, progress)
+    persist = partial(persistently, nats, work.target, plan.attempts, progress)
     try:
         if not task.there:
-            await persist(lambda jetstream: _bring(jetstream, reader, task, progress))
+            await persist(lambda jetstream, _: _bring(jetstream, reader, task, progress))
     except MachineError as error:
         if not plan.changes.detached:  # a scratch server goes as a whole
             await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
         return _failed(work.stream, work.target, _with_remedy(error))
     transfer_s = round(time.monotonic() - begin, 3)
     try:
-        return await persist(lambda jetstream: _finish(jetstream, reader, task, transfer_s, progress))
+        return await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
         return _failed(work.stream, work.target, error, "restored, and not proven")
-
-
-async def _persist(
-    nats: NatsPlace, name: str, attempts: int, progress: Progress, work: Callable[[JetStream], Awaitable[T]]
-) -> T:
-    """``work`` again after a failure of the network or of a server, on a new connection."""
-    for attempt in range(1, attempts + 1):
-        try:
-            async with nats.open() as jetstream:
-                return await work(jetstream)
-        except (BrokenObjectError, RefusedError, AccessError):
-            raise
-        except MachineError as error:
-            if attempt == attempts:
-                raise
-            progress.note(f"{name}: {error.problems[0].what}; try {attempt + 1} of {attempts}")
-            await asyncio.sleep(6 if isinstance(error, RestoreCutError) else 2)  # the server gives up after 5 s
-    raise AssertionError("a plan has one attempt or more")
 
 
 async def _bring(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> None:

@@ -9,27 +9,27 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 
 from secondsite import __version__
+from secondsite.backup.archive import NATSARC_SINCE
 from secondsite.backup.codec import AGE, Keys
 from secondsite.backup.layout import manifest_key, new_id
 from secondsite.backup.manifest import Manifest, StreamBackup, to_json
+from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.failures import AccessError
 from secondsite.objects.store import Store
 
 ATTEMPTS = 4
-FIRST_WAIT_S = 2.0
 
 
 @frozen
@@ -57,9 +57,11 @@ async def run_backup(
     await check_store(store, single_writer=plan.single_writer)
     begin = now()
     backup_id = new_id(begin, secrets.token_hex(3))
-    async with nats.open() as jetstream:
-        streams = await _choose(jetstream, plan)
-        server = dict(jetstream.connection.server)
+
+    async def look(jetstream: JetStream, _: int) -> tuple[dict[str, int], dict[str, Any]]:
+        return await _choose(jetstream, plan), dict(jetstream.connection.server)
+
+    streams, server = await persistently(nats, "streams", plan.attempts, progress, look, election)
     try:
         records, gone = await _all(nats, store, plan, backup_id, streams, progress)
         await _compare_sizes(store, backup_id, records)
@@ -98,20 +100,30 @@ async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
     found: list[Json] = []
     named = [pattern for pattern in plan.streams if not set(pattern) & set("*?[")]
     if len(named) < len(plan.streams):
-        found = await jetstream.pages("STREAM.LIST", "streams")
-    sizes = {str(info["config"]["name"]): int(info["state"]["bytes"]) for info in found}
-    chosen = {name: size for name, size in sizes.items() if _matches(name, plan.streams)}
+        listed = await jetstream.pages("STREAM.LIST", "streams")
+        found += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
     for name in named:
         info = await jetstream.stream(name)
         if info is None:
             raise InputError.at(
                 "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
             )
-        chosen[name] = int(info["state"]["bytes"])
-    left = {name: size for name, size in chosen.items() if not _matches(name, plan.exclude)}
+        found.append(info)
+    left = {name: info for info in found if not _matches(name := str(info["config"]["name"]), plan.exclude)}
     if not left and (plan.exclude or plan.streams != ("*",)):
         raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
-    return left
+    _check_memory(jetstream, left)
+    return {name: int(info["state"]["bytes"]) for name, info in left.items()}
+
+
+def _check_memory(jetstream: JetStream, chosen: Mapping[str, Json]) -> None:
+    """Known before anything is written: servers before 2.15 refuse these ("no impl", 10064)."""
+    memory = sorted(name for name, info in chosen.items() if info["config"].get("storage") == "memory")
+    if memory and jetstream.version < NATSARC_SINCE:
+        version = ".".join(map(str, jetstream.version))
+        what = f"in memory, and nats-server {version} saves streams of files only: {', '.join(memory)}"
+        remedy = f"upgrade to 2.15, or leave out what may be lost: {' '.join(f'--exclude {name}' for name in memory)}"
+        raise InputError.at("--stream", what, remedy)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -128,7 +140,7 @@ async def _all(
     async def one(name: str) -> StreamBackup | None:
         async with slots:
             job = StreamJob(backup_id, name, plan.keys, plan.compression, codecs)
-            return await _persistently(nats, store, job, plan.attempts, progress)
+            return await _one(nats, store, job, plan.attempts, progress)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -139,28 +151,18 @@ async def _all(
     return [record for record in results.values() if record], [name for name, record in results.items() if not record]
 
 
-async def _persistently(
-    nats: NatsPlace, store: Store, job: StreamJob, attempts: int, progress: Progress
-) -> StreamBackup | None:
+async def _one(nats: NatsPlace, store: Store, job: StreamJob, attempts: int, progress: Progress) -> StreamBackup | None:
     """One stream, from its beginning again after a failure; None when the stream was deleted meanwhile."""
-    for attempt in range(1, attempts + 1):
-        begin = time.monotonic()
-        try:
-            async with nats.open() as jetstream:
-                return await back_up_stream(jetstream, store, job, attempt, progress)
-        except RefusedError as refused:
-            if refused.code == STREAM_NOT_FOUND:
-                return None
-            error: MachineError = refused
-        except AccessError:
-            raise
-        except MachineError as failed:
-            error = failed
-        if attempt == attempts:
-            raise error
-        progress.note(f"{job.stream}: {error.problems[0].what}; try {attempt + 1} of {attempts}")
-        await asyncio.sleep(max(0.0, FIRST_WAIT_S * 2 ** (attempt - 1) - (time.monotonic() - begin) / 2))
-    raise AssertionError("a plan has one attempt or more")
+
+    async def save(jetstream: JetStream, attempt: int) -> StreamBackup:
+        return await back_up_stream(jetstream, store, job, attempt, progress)
+
+    try:
+        return await persistently(nats, job.stream, attempts, progress, save)
+    except RefusedError as refused:
+        if refused.code == STREAM_NOT_FOUND:
+            return None
+        raise
 
 
 async def _compare_sizes(store: Store, backup_id: str, records: list[StreamBackup]) -> None:

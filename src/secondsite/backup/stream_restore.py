@@ -23,7 +23,7 @@ from secondsite.backup.target import marked
 from secondsite.nats.jetstream import JetStream, Json
 from secondsite.nats.restore import restore_stream
 
-SETTLE_S = 20.0
+SETTLE_S, SETTLE_OLD_S = 20.0, 8.0  # archives of servers before 2.15 may lack consumers: then waiting is in vain
 
 
 @frozen
@@ -139,13 +139,13 @@ async def _by_count(jetstream: JetStream, work: Work) -> Proof:
 async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | None) -> tuple[int, tuple[str, ...]]:
     """How many consumers are there, and which durable ones are not, or stand further back than in the backup."""
     expected = _positions(work, sent)
-    begin = time.monotonic()
+    begin, settle_s = time.monotonic(), SETTLE_S if work.readable else SETTLE_OLD_S
     while True:
         found = {str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
         behind = tuple(
             sorted(name for name, floor in expected.items() if name not in found or _floor(found[name]) < floor)
         )
-        if not behind or time.monotonic() - begin > SETTLE_S:
+        if not behind or time.monotonic() - begin > settle_s:
             return len(found), behind
         await asyncio.sleep(0.2)
 

