@@ -149,11 +149,11 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
                 signature_cb=signer.sign if signer else None,
                 user_jwt_cb=(lambda: bytearray(signer.jwt.encode())) if signer and signer.jwt else None,
             )
-    except SecondsiteError:
-        raise
-    except (errors.Error, OSError, TimeoutError, ValueError) as error:
+    except BaseException as error:  # a cancelled one too: what is half open is not left to the collector
         await _close(connection)
-        raise connection.refusal(error) from None
+        if isinstance(error, errors.Error | OSError | TimeoutError | ValueError):
+            raise connection.refusal(error) from None
+        raise
     try:
         yield connection
     finally:
@@ -161,9 +161,13 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
 
 
 async def _close(connection: Connection) -> None:
-    with suppress(errors.Error, OSError, TimeoutError):
-        async with asyncio.timeout(5):
-            await connection.client.close()
+    try:
+        with suppress(errors.Error, OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                await connection.client.close()
+    finally:
+        if transport := connection.client._transport:  # where the closing itself was cancelled
+            transport.close()
 
 
 def _signer(options: ConnectOptions) -> Signer | None:
