@@ -8,14 +8,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from attrs import evolve, frozen
 from kill_points import KilledJournal, Points, dying
-from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, linked, make_world, stream_named
+from region_pair import (
+    AWAY,
+    HOME,
+    Pair,
+    create,
+    deployment_of,
+    door,
+    fill,
+    linked,
+    make_world,
+    stream_named,
+    synchronised,
+)
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
@@ -31,7 +45,10 @@ from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 LEAF = "warm-standby/leafnode-mirror"
-ROOM = 240
+ROOM_LOST, ROOM_ALIVE = 200, 240
+"""Streams: more than there are points."""
+SIDE_BY_SIDE = 4
+"""Walks at once: most of one is waiting."""
 
 
 @frozen
@@ -107,15 +124,20 @@ def make_walks(pair: Pair, kit: Kit, folder: Path, prefix: str, count: int) -> l
 
 async def prepare(walks: list[Walk]) -> None:
     await linked(walks[0].pair)
-    for walk in walks:
-        await create(walk.pair, walk.deployment)
-        await fill(walk.pair, HOME, f"e.{walk.name}.x", 3)
+    room = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def one(walk: Walk) -> None:
+        async with room:
+            await create(walk.pair, walk.deployment)
+            await fill(walk.pair, HOME, f"e.{walk.name}.x", 3)
+            await synchronised(walk.pair, walk.deployment)
+
+    await asyncio.gather(*(one(walk) for walk in walks))
 
 
 def test_killed_anywhere_while_the_region_is_lost(pair: Pair, kit: Kit, tmp_path: Path) -> None:
-    walks = make_walks(pair, kit, tmp_path, "L", ROOM)
+    walks = make_walks(pair, kit, tmp_path, "L", ROOM_LOST)
     asyncio.run(prepare(walks))
-    asyncio.run(asyncio.sleep(0.5))
     pair.kill(HOME)
     try:
         total = _walk(walks, Fault.REGION, _check_lost)
@@ -125,21 +147,44 @@ def test_killed_anywhere_while_the_region_is_lost(pair: Pair, kit: Kit, tmp_path
 
 
 def _walk(walks: list[Walk], fault: Fault | None, check: Any) -> int:
-    """The first walk is not killed and tells how many points there are."""
+    """The first walk is not killed and tells how many points there are; the others are shared out."""
     points = Points(die)
     assert asyncio.run(walks[0].run(fault, points)).finished
     assert points.count < len(walks), f"{points.count} points"
-    survivors = 0
-    for at in range(points.count):
-        walk = walks[at + 1]
-        killed = in_a_process_of_its_own(walk.run(fault, Points(die, at)))
-        survivors += killed == 0
-        check(walk, None)
-        outcome = asyncio.run(walk.run(fault))
-        assert outcome.finished, [str(problem) for problem in outcome.problems]
-        check(walk, outcome)
+    found = walks[0].folder / f"{fault}.survivors"
+    children = []
+    for share in range(SIDE_BY_SIDE):
+        child = os.fork()
+        if not child:
+            _walk_share(walks, fault, check, range(share, points.count, SIDE_BY_SIDE), found)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0] * SIDE_BY_SIDE, "what a share failed at is printed above"
+    survivors = len(found.read_bytes()) if found.exists() else 0
     assert survivors <= points.count // 10, "steps that run side by side may end a few points early, not more"
     return points.count
+
+
+def _walk_share(walks: list[Walk], fault: Fault | None, check: Any, share: range, found: Path) -> NoReturn:
+    """In a process of its own. Each run that ended before its point is a byte in ``found``."""
+    code = 1
+    try:
+        for at in share:
+            walk = walks[at + 1]
+            if in_a_process_of_its_own(walk.run(fault, Points(die, at))) == 0:
+                with found.open("ab") as file:
+                    file.write(b".")
+            check(walk, None)
+            outcome = asyncio.run(walk.run(fault))
+            assert outcome.finished, [str(problem) for problem in outcome.problems]
+            check(walk, outcome)
+        code = 0
+    except BaseException:  # whatever it is, it is shown, and this process ends here
+        print(f"failed at point {at} of {walk.name}", file=sys.stderr)
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _check_lost(walk: Walk, outcome: Outcome | None) -> None:
@@ -163,7 +208,7 @@ async def _promoted(walk: Walk) -> None:
 
 def test_killed_anywhere_while_both_regions_live(pair: Pair, kit: Kit, tmp_path: Path) -> None:
     """A region that is alive and useless is fenced: at no instant do both copies take writes. Then back again."""
-    walks = make_walks(pair, kit, tmp_path, "G", ROOM)
+    walks = make_walks(pair, kit, tmp_path, "G", ROOM_ALIVE)
     asyncio.run(prepare(walks))
     total = _walk(walks, Fault.GRAY, _check_alive)
     assert total > 100

@@ -13,7 +13,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from nats import errors
-from secondsite.model.errors import MachineError, Problem, SecondsiteError
+from secondsite.model.errors import MachineError, Problem
 from secondsite.model.place import Place
 from secondsite.nats.address import Address
 from secondsite.nats.credentials import Signer, from_credentials, from_nkey
@@ -167,7 +167,7 @@ async def _close(connection: Connection) -> None:
                 await connection.client.close()
     finally:
         if transport := connection.client._transport:  # where the closing itself was cancelled
-            transport.close()
+            transport.close()  # type: ignore[no-untyped-call]
 
 
 def _signer(options: ConnectOptions) -> Signer | None:
