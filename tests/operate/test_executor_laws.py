@@ -29,17 +29,13 @@ from secondsite.strategies.registry import STRATEGIES
 
 CASES = [
     *((strategy, Fault.REGION) for strategy in STRATEGIES[1:]),
-    # A gray region still votes: a rescue of the meta group is refused then, and the procedure does not know it yet.
-    *(
-        (strategy, Fault.GRAY)
-        for strategy in STRATEGIES[1:]
-        if "stretch" not in strategy.id and not strategy.id.endswith("/supercluster-mirror")
-    ),
+    *((strategy, Fault.GRAY) for strategy in STRATEGIES[1:] if "stretch" not in strategy.id),
     *((strategy, None) for strategy in STRATEGIES if "leafnode" in strategy.id),
 ]
 WALKED = [
     ("backup-restore/backup", Fault.REGION),
     ("warm-standby/supercluster-mirror", Fault.REGION),
+    ("warm-standby/supercluster-mirror", Fault.GRAY),
     ("warm-standby/supercluster-mirror-witness", Fault.REGION),
     ("warm-standby/leafnode-mirror", Fault.REGION),
     ("warm-standby/leafnode-mirror", Fault.GRAY),

@@ -275,6 +275,8 @@ class FakeRegion:
         self.world.quorum = None
 
     async def rescue(self, quorum: int) -> tuple[Rescued, ...]:
+        if self.world.has_leader(self.region):
+            return (Rescued("fake", "a leader is known"),)
         self.world.quorum = quorum
         return (Rescued("fake"),)
 

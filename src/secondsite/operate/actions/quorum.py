@@ -42,56 +42,55 @@ class RestoreQuorum:
             what = f"nats-server in {region} has no rescue; 2.15 has"
             guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
         lost = ", ".join(sorted(lost_servers(context)))
-        return Prospect(
-            changes=(f"remove {lost} from the meta group: what only they hold is erased",), guards=tuple(guards)
-        )
+        told = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
+        return Prospect(changes=(told,), guards=tuple(guards))
 
     async def run(self, context: Context, step: Step) -> Facts:
-        """Remove the lost servers where a leader survived; rescue the group where none did."""
+        """Remove the lost servers where a leader survived; rescue the group where none did.
+
+        A region that is alive and useless still votes: the group then has its leader, a rescue is refused, and a
+        server that answers is not removed, as its streams would be deleted under it.
+        """
         region, lost = step.region or context.away, lost_servers(context)
         rescued: list[str] = []
         removed: set[str] = set()
+        heard: set[str] = set()
+        begun = context.world.clock.monotonic()
         async with context.world.meta(region) as door:
 
             async def restored() -> bool:
-                servers = _survivors(await door.servers(), lost)
-                if not servers:
+                servers = await door.servers()
+                heard.update(server.name for server in servers)
+                leader = next((server for server in servers if server.leader == server.name), None)
+                if leader is None:
+                    rescued.extend(await self._rescue(step, door, servers, lost))
                     return False
-                if not any(server.leader and server.leader not in lost for server in servers):
-                    rescued.extend(await self._rescue(step, door, servers))
-                    return False
-                await self._remove(door, servers, lost, removed)
-                return not _still_members(_survivors(await door.servers(), lost), lost)
+                silent = {member for member in leader.members if member in lost} - heard
+                if silent and context.world.clock.monotonic() - begun >= context.world.reach_s:
+                    await self._remove(door, silent, removed)
+                return not silent
 
             await until(context, restored)
-        return {"region": region, "removed": sorted(removed), "rescued_by": sorted(set(rescued))}
+        facts = {"region": region, "removed": sorted(removed), "rescued_by": sorted(set(rescued))}
+        return facts | {"still_voting": sorted(heard & lost)}
 
-    async def _rescue(self, step: Step, door: MetaDoor, servers: tuple[MetaServer, ...]) -> list[str]:
+    async def _rescue(
+        self, step: Step, door: MetaDoor, servers: tuple[MetaServer, ...], lost: frozenset[str]
+    ) -> list[str]:
         """Refused while a leader is thought to be known, which passes: it is asked again."""
-        if step.method is not QuorumMethod.RESCUE:
+        survivors = [server for server in servers if server.name not in lost]
+        if step.method is not QuorumMethod.RESCUE or not survivors:
             return []
-        return [one.server for one in await door.rescue(len(servers)) if not one.why]
+        return [one.server for one in await door.rescue(len(survivors)) if not one.why]
 
-    async def _remove(
-        self, door: MetaDoor, servers: tuple[MetaServer, ...], lost: frozenset[str], removed: set[str]
-    ) -> None:
-        members = _still_members(servers, lost)
-        for name in sorted(members if members else lost - removed):
+    async def _remove(self, door: MetaDoor, silent: set[str], removed: set[str]) -> None:
+        for name in sorted(silent):
             await door.remove(name)
             removed.add(name)
 
 
 def lost_servers(context: Context) -> frozenset[str]:
     return frozenset(server.name for server in servers_of(context.deployment) if server.region == context.home)
-
-
-def _survivors(servers: tuple[MetaServer, ...], lost: frozenset[str]) -> tuple[MetaServer, ...]:
-    return tuple(server for server in servers if server.name not in lost)
-
-
-def _still_members(servers: tuple[MetaServer, ...], lost: frozenset[str]) -> set[str]:
-    """The lost servers that the leader still counts; only it knows the members."""
-    return {member for server in servers for member in server.members if member in lost}
 
 
 @frozen
