@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from secondsite.lab.addresses import LabAddresses
+from secondsite.lab.gates import Gates
 from secondsite.lab.nats_binary import find
 from secondsite.model.deployment import Deployment
 from secondsite.model.strategy import Link
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.server_config import NatsServer, server_configs, servers_of
+from secondsite.strategies.write_gate import gated_subjects
 
 RUNNABLE = [strategy.id for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
 
@@ -29,11 +31,27 @@ def test_servers_take_it(strategy: str, laid_out: Callable[[str], Deployment], t
     deployment = laid_out(strategy)
     configs = server_configs(deployment, book(deployment, str(tmp_path)))
     assert set(configs) == {server.name for server in servers_of(deployment)}
-    for name, text in configs.items():
-        path = tmp_path / f"{name}.conf"
-        path.write_text(text)
-        done = subprocess.run([find("2.15.1"), "-t", "-c", path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    for is_open in (True, False):
+        for site in deployment.sites:
+            Gates(deployment, tmp_path, lambda *_: "").set(site.region.name, is_open=is_open)
+        for name, text in configs.items():
+            path = tmp_path / "nats" / f"{name}.conf"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            done = subprocess.run([find("2.15.1"), "-t", "-c", path], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("strategy", RUNNABLE)
+def test_only_a_primary_that_is_mirrored_starts_behind_a_gate(
+    strategy: str, laid_out: Callable[[str], Deployment]
+) -> None:
+    deployment = laid_out(strategy)
+    texts = server_configs(deployment, book(deployment))
+    gated = {server.region for server in servers_of(deployment) if "include" in texts[server.name]}
+    assert gated == ({"us-east-1"} if "mirror" in strategy else set())
+    if gated:
+        assert {"events.>", "kgent.>"} <= set(gated_subjects(deployment, "us-east-1"))
 
 
 @pytest.mark.parametrize("strategy", RUNNABLE)

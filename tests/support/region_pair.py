@@ -52,10 +52,11 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> Non
 
 
 class Pair:
-    """``start`` and ``kill`` a region; what it stored stays."""
+    """``start`` and ``kill`` a region; what it stored stays. ``gate``: what the writers' login includes at home."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, gate: str = "") -> None:
         self.folder = folder
+        self.gate = gate
         self.ports = dict(zip((HOME, AWAY), (free_ports(3), free_ports(3)), strict=True))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -90,10 +91,14 @@ class Pair:
         return (
             f"server_name: {region}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{http}\n"
             f'jetstream {{ domain: {region}, store_dir: "{self.folder / region}" }}\n'
-            "accounts { APP { jetstream: enabled, users: [{user: app, password: app}, {user: leaf, password: leaf}] }\n"
+            f"accounts {{ APP {{ jetstream: enabled, users: [{{user: app, password: app\n{self._gate(region)}}},\n"
+            "    {user: operator, password: operator}, {user: leaf, password: leaf}] }\n"
             "  SYS { users: [{user: sys, password: sys}] } }\nsystem_account: SYS\n"
             + (f"leafnodes {{ listen: 127.0.0.1:{leaf} }}\n" if region == HOME else self._remote())
         )
+
+    def _gate(self, region: str) -> str:
+        return f'include "{self.gate}"\n' if self.gate and region == HOME else ""
 
     def _remote(self) -> str:
         denied = '["events.>", "e.>"]'

@@ -29,6 +29,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.streams import Streams
+from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
 
 _MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
@@ -178,6 +179,11 @@ def _without_denies(setup: Setup) -> Setup:
     return evolve(setup, deployment=evolve(setup.deployment, clusters=clusters))
 
 
+def _without_gate(setup: Setup) -> Setup:
+    needs = tuple(each for each in setup.deployment.requirements if each.id != write_gate.REQUIREMENT)
+    return evolve(setup, deployment=evolve(setup.deployment, requirements=needs))
+
+
 def _strict_rpo(setup: Setup) -> Setup:
     """An RPO that the lag does not keep."""
     contracts = tuple(
@@ -212,9 +218,10 @@ CONTROLS: Mapping[str, Control] = {
     for control in (
         Control(
             "promotion-without-fencing",
-            "the dead region comes back and nobody fences it",
+            "the dead region comes back without a write gate, and nobody fences it",
             evolve(zombie_primary.DRILL, play=partial(zombie_primary.play, fenced=False)),
             _not_shown,
+            spoil=_without_gate,
         ),
         Control(
             "leaf-link-without-denies",

@@ -207,7 +207,9 @@ def lab_world(
 
 
 def place(lab: Lab, region: str, *, system: bool = False) -> NatsPlace:
-    return NatsPlace(parse_addresses(lab.nats_url(region, system=system)), ConnectOptions())
+    """As the operator, whom no write gate stops; or as the system account."""
+    url = lab.nats_url(region, system=system, operator=not system)
+    return NatsPlace(parse_addresses(url), ConnectOptions())
 
 
 def api_service(deployment: Deployment) -> str:

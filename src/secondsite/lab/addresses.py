@@ -48,6 +48,7 @@ class LabAddresses:
     regions: tuple[str, ...]
     stores: str
     application: Login = Login("app", "app")
+    operator: Login = Login("operator", "operator")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
 

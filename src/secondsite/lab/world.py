@@ -25,6 +25,7 @@ from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import Endpoint, LabAddresses
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
+from secondsite.lab.gates import Gates
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
@@ -68,6 +69,7 @@ class Lab:
         urls = {region: self.nats_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = Services(deployment, addresses, options, folder, urls, key)
+        self.gates = Gates(deployment, folder, self.nats_url)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -100,12 +102,15 @@ class Lab:
 
     async def _boot(self) -> None:
         begin = time.monotonic()
+        for region in self.regions:
+            self.gates.set(region, is_open=True)
         servers = self.fleet.specs(frozenset(self.regions))
         check_free(self._endpoints())
         await self.supervisor.start(self._wan_spec())
         around = self.services.common() if self.options.services else ()
         await self.supervisor.start(*servers, *around)
         await self._create_streams()
+        await self.supervisor.start(*(spec for region in self.regions for spec in self.gates.specs(region)))
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
             await self.start_services(*running)
@@ -125,17 +130,18 @@ class Lab:
         """All nats-servers, or those of one region."""
         return tuple(server for server in self.fleet.servers if region in ("", server.region))
 
-    def nats_urls(self, region: str, *, system: bool = False) -> tuple[str, ...]:
-        """Client URLs of every server of the region, login included; of the system account where asked."""
-        login = self.addresses.system if system else self.addresses.application
+    def nats_urls(self, region: str, *, system: bool = False, operator: bool = False) -> tuple[str, ...]:
+        """Client URLs of every server of the region, login included: a writer's, the operator's, the system's."""
+        book = self.addresses
+        login = book.system if system else book.operator if operator else book.application
         return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.listen(server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{book.listen(server)}:{CLIENT_PORT}"
             for server in self.servers(self._region(region))
         )
 
-    def nats_url(self, region: str, *, system: bool = False) -> str:
+    def nats_url(self, region: str, *, system: bool = False, operator: bool = False) -> str:
         """The same in one string, with commas between."""
-        return ",".join(self.nats_urls(region, system=system))
+        return ",".join(self.nats_urls(region, system=system, operator=operator))
 
     def monitor_url(self, server: str) -> str:
         found = next((each for each in self.servers() if each.name == server), None)
@@ -236,9 +242,16 @@ class Lab:
         self.thaw(*self.processes(self._region(region)))
 
     async def restart_region(self, region: str, *, isolated: bool = False) -> None:
-        """The region's servers with the data they had; ``isolated``: no leaf, no gateway, no route, no services."""
+        """The region's servers with the data they had; ``isolated``: no leaf, no gateway, no route, no services.
+
+        Where the region has a write gate it is shut at first, and kept from then on.
+        """
         chosen = frozenset({self._region(region)})
+        self.gates.set(region, is_open=False)
         await self.supervisor.start(*self.fleet.specs(chosen, isolated=chosen if isolated else frozenset()))
+        await self.supervisor.start(
+            *(spec for spec in self.gates.specs(region) if not self.supervisor.alive(spec.name))
+        )
 
     def processes(self, region: str = "") -> tuple[str, ...]:
         """Names of what runs, in all or in one region."""
@@ -292,7 +305,8 @@ class Lab:
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]
-        every += [spec for region in self.regions for spec in self.services.regional(region)]
+        around = (self.services.regional, self.gates.specs)
+        every += [spec for region in self.regions for each in around for spec in each(region)]
         specs = {spec.name: spec for spec in every}
         if name not in specs:
             raise InputError.at("lab", f"there is no process {name}", _one_of(specs))

@@ -7,15 +7,13 @@ from its disks (nats-server 2.15.1, measured 2026-11).
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
-from nats import errors
-from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream, RefusedError
+from secondsite.nats.servers import ask_all
 
 NOT_A_MEMBER = 10044
 _LISTEN_S = 0.3
@@ -49,7 +47,7 @@ class Meta:
 
     async def servers(self, *, listen_s: float = _LISTEN_S) -> tuple[MetaServer, ...]:
         """All servers with JetStream that answer in time."""
-        replies = await self._ask_all("$SYS.REQ.SERVER.PING.JSZ", b"", listen_s)
+        replies = await ask_all(self.jetstream, "$SYS.REQ.SERVER.PING.JSZ", b"", listen_s)
         return tuple(_server(reply) for reply in replies if (reply.get("data") or {}).get("meta_cluster"))
 
     async def remove(self, server: str) -> None:
@@ -63,32 +61,11 @@ class Meta:
     async def rescue(self, quorum: int, *, listen_s: float = _LISTEN_S) -> tuple[Rescued, ...]:
         """Ask every server that is left to go on with so many votes; for five minutes (nats-server 2.15)."""
         request = json.dumps({"quorum_needed": quorum}).encode()
-        replies = await self._ask_all("$JS.API.META.RESCUE", request, listen_s)
+        replies = await ask_all(self.jetstream, "$JS.API.META.RESCUE", request, listen_s)
         return tuple(
             Rescued(str(reply.get("server", "")), str((reply.get("error") or {}).get("description", "")))
             for reply in replies
         )
-
-    async def _ask_all(self, subject: str, data: bytes, listen_s: float) -> list[Mapping[str, Any]]:
-        client = self.jetstream.connection.client
-        inbox = client.new_inbox()
-        replies: list[Mapping[str, Any]] = []
-        try:
-            subscription = await client.subscribe(inbox)
-            await client.publish(subject, data, reply=inbox)
-            end = time.monotonic() + listen_s
-            while (left := end - time.monotonic()) > 0:
-                try:
-                    message = await subscription.next_msg(timeout=left)
-                except (TimeoutError, errors.TimeoutError):
-                    break
-                if message.data:
-                    replies.append(json.loads(message.data))
-            await subscription.unsubscribe()
-        except (errors.Error, OSError, ValueError) as error:
-            what = f"{subject} failed ({type(error).__name__})"
-            raise MachineError.at(self.jetstream.shown, what, "connect as a user of the system account") from None
-        return replies
 
 
 def _server(reply: Mapping[str, Any]) -> MetaServer:

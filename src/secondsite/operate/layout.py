@@ -11,7 +11,7 @@ from attrs import frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.strategy import Link
-from secondsite.strategies.stream_config import stream_config
+from secondsite.strategies.stream_config import stream_config, subjects_of
 
 FENCED = "secondsite.fenced"
 PROMOTING = "secondsite.promoting"
@@ -90,18 +90,6 @@ def _reach(deployment: Deployment) -> Reach:
             return Reach.ALONE
         case _:
             return Reach.MIRRORED
-
-
-def subjects_of(stream: Stream) -> tuple[str, ...]:
-    """As declared; else by the rule of its kind, else its own name, as the server does."""
-    if stream.subjects:
-        return stream.subjects
-    bucket = stream.name.split("_", 1)[-1]
-    if stream.kind == "kv":
-        return (f"$KV.{bucket}.>",)
-    if stream.kind == "object":
-        return (f"$O.{bucket}.C.>", f"$O.{bucket}.M.>")
-    return (stream.name,)
 
 
 def fenced_subject(held: Held) -> str:

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster
+from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
 ROUTE_PORT = 6222
@@ -25,6 +26,8 @@ MONITOR_PORT = 8222
 
 ACCOUNT = "APP"
 SYSTEM_ACCOUNT = "SYS"
+
+_INCLUDE = "include"
 
 Conf = Mapping[str, Any]
 
@@ -50,6 +53,11 @@ class AddressBook(Protocol):
 
     @property
     def application(self) -> Login: ...
+
+    @property
+    def operator(self) -> Login:
+        """Of the application's account, with all of its rights whatever the write gate says: it fences and promotes."""
+        ...
 
     @property
     def system(self) -> Login: ...
@@ -92,8 +100,11 @@ def server_configs(
 ) -> dict[str, str]:
     """nats.conf by server name. ``isolated`` regions get no leaf, no gateway and no route to another region."""
     servers = servers_of(deployment)
+    gated = {server.region for server in servers if gated_subjects(deployment, server.region)}
     return {
-        server.name: nats_conf(_Config(servers, book, cut_off=server.region in isolated).of(server))
+        server.name: nats_conf(
+            _Config(servers, book, cut_off=server.region in isolated, gated=server.region in gated).of(server)
+        )
         for server in servers
     }
 
@@ -103,6 +114,7 @@ class _Config:
     servers: tuple[NatsServer, ...]
     book: AddressBook
     cut_off: bool
+    gated: bool
 
     def of(self, server: NatsServer) -> Conf:
         cluster, host = server.cluster, self.book.listen(server)
@@ -111,7 +123,7 @@ class _Config:
             "listen": f"{host}:{CLIENT_PORT}",
             "http": f"{host}:{MONITOR_PORT}",
             "server_tags": [f"region:{server.region}"],
-            "accounts": self._accounts(),
+            "accounts": self._accounts(server),
             "system_account": SYSTEM_ACCOUNT,
         }
         if cluster.jetstream:
@@ -123,11 +135,14 @@ class _Config:
         leafnodes = {} if self.cut_off else self._leafnodes(server, host)
         return parts | ({"leafnodes": leafnodes} if leafnodes else {})
 
-    def _accounts(self) -> Conf:
-        application, system = self.book.application, self.book.system
+    def _accounts(self, server: NatsServer) -> Conf:
+        writer = _user(self.book.application)
+        if self.gated:
+            writer = {**writer, _INCLUDE: gate_file(server.region)}
+        users = [writer, _user(self.book.operator), _user(self.book.leaf)]
         return {
-            ACCOUNT: {"jetstream": "enabled", "users": [_user(application), _user(self.book.leaf)]},
-            SYSTEM_ACCOUNT: {"users": [_user(system)]},
+            ACCOUNT: {"jetstream": "enabled", "users": users},
+            SYSTEM_ACCOUNT: {"users": [_user(self.book.system)]},
         }
 
     def _jetstream(self, server: NatsServer) -> Conf:
@@ -224,6 +239,8 @@ def nats_conf(parts: Conf, depth: int = 0) -> str:
 
 
 def _entry(key: str, value: Any, depth: int) -> str:
+    if key == _INCLUDE:
+        return f"{key} {json.dumps(value)}"
     if isinstance(value, Mapping):
         return f"{key} {{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
     return f"{key}: {_value(value, depth)}"

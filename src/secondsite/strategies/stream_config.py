@@ -15,6 +15,18 @@ Request = Mapping[str, Any]
 _NANOSECONDS = 1_000_000_000
 
 
+def subjects_of(stream: Stream) -> tuple[str, ...]:
+    """As declared; else by the rule of its kind, else its own name, as the server does."""
+    if stream.subjects:
+        return stream.subjects
+    bucket = stream.name.split("_", 1)[-1]
+    if stream.kind == "kv":
+        return (f"$KV.{bucket}.>",)
+    if stream.kind == "object":
+        return (f"$O.{bucket}.C.>", f"$O.{bucket}.M.>")
+    return (stream.name,)
+
+
 def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
     """The body of ``STREAM.CREATE``, at most as many replicas as the cluster can hold."""
     config: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""The dead region comes back by itself, writable, while clients have moved on: there may be one writer only.
+"""The dead region comes back by itself, while clients have moved on and no controller lives: one writer only.
 
-Whoever keeps watch over an unfenced region fences it when it answers; a share of the users never asks for the name
-again and writes to it as soon as it is there.
+A share of the users never asks for the name again and writes to it as soon as it is there. Its write gate has to hold
+until somebody goes on with the procedure, who fences an unfenced region when it answers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ from secondsite.drill.script import Drill, mirrored
 from secondsite.drill.stage import Stage
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
+from secondsite.nats.address import parse_addresses
+from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.streams import Streams
 from secondsite.operate.action import Context
-from secondsite.operate.actions.fence import fence_returned
+from secondsite.operate.actions.fence import fence_returned, takes_writes
+from secondsite.operate.layout import Family, Held
 from secondsite.operate.world import Decision
 
-_BACK_S = 8.0
+_ALONE_S, _BACK_S = 5.0, 4.0
+"""How long the region is back while no controller lives, and then with one."""
 _FENCE_AGAIN_S, _ANSWER_S = 0.2, 2.0
+_ASKED_S, _FENCED_WITHIN_S = 0.5, 30.0
 _STUBBORN = 0.04
 
 
@@ -30,12 +37,14 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     await stage.noticed(check)
     await stage.fail_over()
     promoted_ns = time.monotonic_ns()
-    if fenced:
-        stage.background(_keep_fenced(stage))
-    stage.tell(f"{stage.home} comes back, linked and writable")
+    stage.tell(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
     await stage.lab.restart_region(stage.home)
     await stage.lab.start_services(stage.home)
     stage.note("returned", region=stage.home)
+    took = await _asked_as_a_writer(stage, _ALONE_S)
+    stage.observe(f"writers who asked the old primary and found that it takes writes: {took}", took == 0)
+    if fenced:
+        await _fence(stage)
     await stage.pass_time(_BACK_S, "two regions are up")
     stored, queued = stage.stored_by(stage.home, promoted_ns), stage.buffered_by(stage.home, promoted_ns)
     stage.observe(f"writes that the old primary stored after it came back: {stored}", stored == 0)
@@ -46,6 +55,36 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
         )
         stage.observe(told, None)
     await stage.settled()
+
+
+async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
+    """How often a stream there showed that it takes writes, asked again and again with the writers' own login."""
+    writer = NatsPlace(parse_addresses(stage.lab.nats_url(stage.home)), ConnectOptions(timeout_s=1.0))
+    pairs = [(family, held) for family in stage.families if (held := family.at(stage.home))]
+    end, took = time.monotonic() + for_s, 0
+    while time.monotonic() < end:
+        found = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
+        took += sum(found)
+        await asyncio.sleep(_ASKED_S)
+    return took
+
+
+async def _takes(writer: NatsPlace, family: Family, held: Held) -> bool:
+    """Whoever is refused gets no answer."""
+    try:
+        async with asyncio.timeout(_ANSWER_S), writer.open() as opened:
+            return await takes_writes(Streams(opened), family, held)
+    except (MachineError, TimeoutError):
+        return False
+
+
+async def _fence(stage: Stage) -> None:
+    """Somebody goes on with the procedure: an unfenced region is tried again and again."""
+    try:
+        async with asyncio.timeout(_FENCED_WITHIN_S):
+            await _keep_fenced(stage)
+    except TimeoutError:
+        stage.observe(f"{stage.home} is fenced within {_FENCED_WITHIN_S:g} s of the controller's return", holds=False)
 
 
 async def _keep_fenced(stage: Stage) -> None:

@@ -21,6 +21,7 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
+from secondsite.strategies.write_gate import write_gate
 
 
 @frozen
@@ -60,6 +61,7 @@ class LeafnodeMirror:
                 "each region keeps a meta group of its own; denies keep each publish in one stream",
                 "a publish is stored in both regions at once",
             ),
+            write_gate(kit),
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
+from secondsite.strategies.write_gate import write_gate
 
 
 def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
@@ -76,7 +77,12 @@ class SuperclusterMirror:
         return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
 
     def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        return (backup_requirement(kit), *requirements.promotion(kit, RESCUES), gateway_requirement(kit))
+        return (
+            backup_requirement(kit),
+            *requirements.promotion(kit, RESCUES),
+            gateway_requirement(kit),
+            write_gate(kit),
+        )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
         lost, voters = _voters(deployment)

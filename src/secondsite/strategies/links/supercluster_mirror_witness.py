@@ -19,6 +19,7 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
+from secondsite.strategies.write_gate import write_gate
 
 
 @frozen
@@ -55,6 +56,7 @@ class SuperclusterMirrorWitness:
                 "a vote outside both regions: 4 of 7 survive the loss of either",
                 "the meta group dies with either region",
             ),
+            write_gate(kit),
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:

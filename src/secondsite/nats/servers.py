@@ -1,0 +1,67 @@
+"""The servers of one region, as its system account sees them: which there are, and to read their configuration anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from nats import errors
+from secondsite.model.errors import MachineError
+from secondsite.nats.jetstream import JetStream
+
+_LISTEN_S = 0.3
+
+
+async def ask_all(
+    jetstream: JetStream, subject: str, data: bytes, listen_s: float = _LISTEN_S
+) -> list[Mapping[str, Any]]:
+    """Every answer that comes in time; raises MachineError."""
+    client = jetstream.connection.client
+    inbox = client.new_inbox()
+    replies: list[Mapping[str, Any]] = []
+    try:
+        subscription = await client.subscribe(inbox)
+        await client.publish(subject, data, reply=inbox)
+        end = time.monotonic() + listen_s
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = await subscription.next_msg(timeout=left)
+            except (TimeoutError, errors.TimeoutError):
+                break
+            if message.data:
+                replies.append(json.loads(message.data))
+        await subscription.unsubscribe()
+    except (errors.Error, OSError, ValueError) as error:
+        what = f"{subject} failed ({type(error).__name__})"
+        raise MachineError.at(jetstream.shown, what, "connect as a user of the system account") from None
+    return replies
+
+
+@frozen
+class Servers:
+    """Of the system account's connection."""
+
+    jetstream: JetStream
+
+    async def running(self) -> dict[str, str]:
+        """Names by id; a server that was started anew has a new id."""
+        replies = await ask_all(self.jetstream, "$SYS.REQ.SERVER.PING", b"")
+        servers = [reply.get("server") or {} for reply in replies]
+        return {str(server["id"]): str(server.get("name", "")) for server in servers if "id" in server}
+
+    async def reload(self, server_id: str) -> None:
+        """The server reads its configuration file anew; raises MachineError where it does not, or cannot."""
+        subject = f"$SYS.REQ.SERVER.{server_id}.RELOAD"
+        client = self.jetstream.connection.client
+        try:
+            answer = json.loads((await client.request(subject, b"", timeout=2)).data)
+        except (errors.Error, OSError, ValueError, TimeoutError) as error:
+            what = f"{subject} failed ({type(error).__name__})"
+            raise MachineError.at(self.jetstream.shown, what, "connect as a user of the system account") from None
+        if refusal := answer.get("error"):
+            what = f"the server does not take its configuration: {refusal.get('description', refusal)}"
+            raise MachineError.at(self.jetstream.shown, what, "see what nats-server -t says of it")

@@ -1,0 +1,166 @@
+"""Keeps a region's write gate: open while nobody else took over, shut from the moment that somebody did.
+
+Who may write is nowhere written down twice: a region still may as long as every copy elsewhere is a mirror, or fenced.
+What cannot be asked leaves the gate as it is: a primary that is cut off from the other region goes on, one that was
+started while it cannot ask takes no writes. It is opened on two equal looks only, so that a promotion between the
+first look and the opening is seen; and looked at for ever, so that one that comes later is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, evolve, field, frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.nats.jetstream import api_prefix
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.servers import Servers
+from secondsite.nats.streams import StreamLook, Streams
+from secondsite.operate.layout import FENCED, Held, Reach, families
+from secondsite.strategies.write_gate import OPEN, gate_file, gated_subjects, shut
+
+LOOK_EVERY_S = 0.5
+_ANSWER_S = 1.0
+
+
+@frozen
+class Watched:
+    """A stream of this region, what its writers use, and its copies elsewhere: API prefix and name."""
+
+    name: str
+    subjects: tuple[str, ...]
+    copies: tuple[tuple[str, str], ...]
+
+
+@frozen
+class Seen:
+    """``writable``: this stream takes writes of its family. ``displaced``: a copy does, or will. None: not known."""
+
+    writable: bool | None = None
+    displaced: bool | None = None
+
+
+def watched(deployment: Deployment, region: str) -> tuple[Watched, ...]:
+    """The streams whose writers the gate stands before."""
+    gated = set(gated_subjects(deployment, region))
+    mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
+    found = [(family, held) for family in mirrored if (held := family.at(region))]
+    return tuple(
+        Watched(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
+        for family, held in found
+    )
+
+
+def _reached(held: Held, other: Held) -> tuple[str, str]:
+    """Through this region's own servers, and the link."""
+    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
+    return api_prefix(other.cluster.domain if foreign else None), other.name
+
+
+def may_write(looks: tuple[Seen, ...]) -> bool | None:
+    """Whether the region may take writes; None where that is not known."""
+    if any(seen.writable and seen.displaced for seen in looks):
+        return False
+    if all(seen.writable is False or (seen.writable and seen.displaced is False) for seen in looks):
+        return True
+    return None
+
+
+def next_state(is_open: bool, before: bool | None, now: bool | None) -> bool:
+    if now is None:
+        return is_open
+    return now and (is_open or before is True)
+
+
+def displaces(copy: StreamLook) -> bool:
+    return not copy.is_mirror and not all(subject.startswith(f"{FENCED}.") for subject in copy.subjects)
+
+
+@define
+class Gate:
+    """``place`` is the region's, as the operator; ``system`` its system account. ``folder`` holds nats.conf."""
+
+    region: str
+    place: NatsPlace
+    system: NatsPlace
+    streams: tuple[Watched, ...]
+    folder: Path
+    tell: Callable[[str], None]
+    _before: bool | None = None
+    _took: set[str] = field(factory=set)
+
+    async def keep(self) -> None:
+        """Until cancelled. Servers that do not answer are asked again."""
+        while True:
+            try:
+                async with self.place.open() as jetstream, self.system.open() as system:
+                    while True:
+                        await self._round(Streams(jetstream), Servers(system))
+                        await asyncio.sleep(LOOK_EVERY_S)
+            except MachineError as error:
+                self._before = None
+                self.tell(str(error.problems[0]))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / gate_file(self.region)
+
+    async def _round(self, streams: Streams, servers: Servers) -> None:
+        now = may_write(tuple(await asyncio.gather(*(_look(streams, stream) for stream in self.streams))))
+        is_open = is_open_file(self.file)
+        wanted = next_state(is_open, self._before, now)
+        self._before = now
+        if wanted != is_open:
+            write_gate_file(self.file, self._subjects, is_open=wanted)
+            self._took.clear()
+            self.tell(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
+        for server in set(await servers.running()) - self._took:
+            await servers.reload(server)
+            self._took.add(server)
+
+    @property
+    def _subjects(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(subject for stream in self.streams for subject in stream.subjects))
+
+
+def is_open_file(file: Path) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == OPEN
+
+
+def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> None:
+    """A server that reads it meanwhile reads all of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = file.with_suffix(".new")
+    written.write_text(OPEN if is_open else shut(subjects), encoding="utf-8")
+    written.replace(file)
+
+
+async def _look(streams: Streams, stream: Watched) -> Seen:
+    """Both sides at once; what does not answer soon is not known."""
+    found = await asyncio.gather(
+        _answer(streams, stream.name),
+        *(_answer(_through(streams, prefix), name) for prefix, name in stream.copies),
+    )
+    own, copies = found[0], found[1:]
+    writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
+    if any(copy is not None and displaces(copy) for copy in copies):
+        return Seen(writable, displaced=True)
+    return Seen(writable, None if None in copies else False)
+
+
+def _through(streams: Streams, prefix: str) -> Streams:
+    return Streams(evolve(streams.jetstream, prefix=prefix))
+
+
+async def _answer(streams: Streams, name: str) -> StreamLook | None:
+    """A stream that is said not to be there may be one that the servers have not read yet."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            return await streams.stream(name)
+    except (MachineError, TimeoutError):
+        return None

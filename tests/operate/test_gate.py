@@ -1,0 +1,168 @@
+"""The write gate: who may write, decided from looks; and kept before a real server that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as some
+from region_pair import AWAY, HOME, Pair, create, deployment_of, door, linked, make_world, stream_named
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.strategy import Strategy
+from secondsite.nats.streams import Streams
+from secondsite.operate.action import Context
+from secondsite.operate.actions.fence import fence_returned, takes_writes
+from secondsite.operate.gate import Gate, Seen, may_write, next_state, watched, write_gate_file
+from secondsite.operate.layout import families, promoting_subject, writer_config
+from secondsite.strategies.compose import failover, lay_out
+from secondsite.strategies.design import Kit
+from secondsite.strategies.write_gate import gate_file
+
+LEAF = "warm-standby/leafnode-mirror"
+LOOKS = some.builds(Seen, some.sampled_from([True, False, None]), some.sampled_from([True, False, None]))
+WITHIN_S = 20.0
+
+
+@given(looks=some.lists(LOOKS, min_size=1, max_size=4))
+def test_nobody_may_write_beside_another_writer(looks: list[Seen]) -> None:
+    found = may_write(tuple(looks))
+    if any(seen.writable and seen.displaced for seen in looks):
+        assert found is False
+    if found:
+        assert all(seen.writable is False or seen.displaced is False for seen in looks)
+
+
+@given(history=some.lists(some.sampled_from([True, False, None]), max_size=12))
+def test_it_opens_on_two_looks_and_shuts_on_one(history: list[bool | None]) -> None:
+    """What is not known changes nothing."""
+    is_open, before = False, None
+    for at, now in enumerate(history):
+        was, is_open = is_open, next_state(is_open, before, now)
+        if now is None:
+            assert is_open == was
+        if now is False:
+            assert not is_open
+        if is_open and not was:
+            assert history[at - 1 : at + 1] == [True, True]
+        before = now
+
+
+@pytest.fixture
+def gated(tmp_path: Path) -> Iterator[Pair]:
+    found = Pair(tmp_path, gate_file(HOME))
+    write_gate_file(tmp_path / gate_file(HOME), (), is_open=True)
+    try:
+        for region in (HOME, AWAY):
+            found.start(region)
+        yield found
+    finally:
+        for region in (HOME, AWAY):
+            found.kill(region)
+
+
+@frozen
+class Case:
+    pair: Pair
+    deployment: Deployment
+    kit: Kit
+
+    @property
+    def gate(self) -> Gate:
+        streams = watched(self.deployment, HOME)
+        place = self.pair.place
+        return Gate(HOME, place(HOME, "operator"), place(HOME, "sys"), streams, self.pair.folder, lambda _what: None)
+
+    def return_home(self) -> None:
+        """As a region does: shut."""
+        write_gate_file(self.gate.file, self.gate._subjects, is_open=False)
+        self.pair.start(HOME)
+
+    async def takes_writes(self, login: str = "app") -> bool:
+        """Asked as a writer would; whoever is refused gets no answer."""
+        family = families(self.deployment)[0]
+        with suppress(MachineError, TimeoutError):
+            async with asyncio.timeout(1.0), self.pair.place(HOME, login).open() as opened:
+                return await takes_writes(Streams(opened), family, family.origin)
+        return False
+
+    async def promote_away(self) -> None:
+        async with door(self.pair, AWAY) as away:
+            for family in families(self.deployment):
+                held = family.at(AWAY)
+                look = await away.stream(family.name)
+                assert held
+                assert look
+                await away.update(writer_config(look.config, (promoting_subject(held),)))
+
+
+async def _until(asked: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not await asked():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_region_that_returns_writes_only_while_it_is_mirrored(gated: Pair, kit: Kit) -> None:
+    """Mirrored: it is opened. Promoted elsewhere meanwhile, or later, or nobody to ask: shut, for writers only."""
+    case = Case(gated, deployment_of(kit, LEAF, stream_named("A")), kit)
+
+    async def shut_for(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert not await case.takes_writes()
+
+    async def run() -> None:
+        await linked(gated)
+        await create(gated, case.deployment)
+        assert await case.takes_writes()
+        keeper = asyncio.ensure_future(case.gate.keep())
+        gated.kill(HOME)
+        case.return_home()
+        assert not await case.takes_writes()
+        await _until(case.takes_writes)
+
+        gated.kill(HOME)
+        gated.kill(AWAY)
+        case.return_home()
+        await shut_for(3.0)
+        gated.start(AWAY)
+        await _until(case.takes_writes)
+
+        await case.promote_away()
+        await _until(lambda: _not(case.takes_writes))
+        gated.kill(HOME)
+        case.return_home()
+        await shut_for(3.0)
+        assert await case.takes_writes("operator")
+        await _fenced(case)
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+async def _not(asked: Callable[[], Awaitable[bool]]) -> bool:
+    return not await asked()
+
+
+async def _fenced(case: Case) -> None:
+    """Whoever fences it is let through."""
+    world = make_world(case.pair, case.pair.folder, regions={r: case.pair.place(r, "operator") for r in (HOME, AWAY)})
+    procedure = failover(case.deployment, case.kit, Fault.REGION)
+    assert await fence_returned(Context(case.deployment, procedure, world, {}, lambda _kind, _facts: None), HOME)
+    assert not await case.takes_writes("operator")
+
+
+def test_what_has_no_mirror_has_no_gate(kit: Kit) -> None:
+    for strategy in ("backup-restore/backup", "warm-standby/stretch", "active-active/sourced/weighted"):
+        assert watched(lay_out(Strategy.parse(strategy), kit), HOME) == ()
