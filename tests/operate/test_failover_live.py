@@ -17,7 +17,6 @@ from region_pair import (
     deployment_of,
     door,
     fill,
-    linked,
     make_world,
     stream_named,
     synchronised,
@@ -55,9 +54,9 @@ class Case:
     world: LiveWorld
     folder: Path
 
-    async def over(self) -> Outcome:
+    async def over(self, journal_name: str = "over.jsonl") -> Outcome:
         procedure = failover(self.deployment, self.kit, Fault.REGION)
-        with Journal(self.folder / "over.jsonl", self.world.clock) as journal:
+        with Journal(self.folder / journal_name, self.world.clock) as journal:
             return await execute(procedure, self.deployment, self.world, journal)
 
     async def back(self, *, approve: bool) -> Outcome:
@@ -104,7 +103,8 @@ async def _check_home_again(pair: Pair) -> None:
         assert look
         assert other
         messages = [m async for m in home.messages("A", 1, look.last_seq)]
-    assert look.subjects == ("e.A.>",) != other.subjects
+    assert look.subjects == ("e.A.>",)
+    assert other.is_mirror
     ids = {m.headers["Nats-Msg-Id"] for m in messages}
     assert {f"e.A.x-{n}" for n in range(25)} <= ids
     assert len(ids) == len(messages) == look.messages
@@ -134,6 +134,44 @@ def test_region_lost_and_back(pair: Pair, kit: Kit, tmp_path: Path) -> None:
     salvaged = outcome.steps["salvage"].facts["streams"]["A"]
     assert (salvaged["diverged"], salvaged["found"], salvaged["republished"]) == (20, 5, 5)
     asyncio.run(_check_home_again(pair))
+    _lost_once_more(case)
+
+
+def _lost_once_more(case: Case) -> None:
+    """The roles are as before the first loss, so the same procedure serves the second."""
+    pair, name = case.pair, "e.A.x"
+    held = asyncio.run(_mirrored_again(pair))
+    asyncio.run(fill(pair, HOME, name, 7, start=100))
+    asyncio.run(synchronised(pair, case.deployment))
+    pair.kill(HOME)
+    try:
+        outcome = asyncio.run(case.over("again.jsonl"))
+        assert outcome.finished, _show(outcome)
+        asyncio.run(_check_promoted_again(pair, held + 7))
+    finally:
+        pair.start(HOME)
+
+
+async def _mirrored_again(pair: Pair) -> int:
+    """Where both sides end."""
+    async with door(pair, HOME) as home, door(pair, AWAY) as away:
+        look, copy = await home.stream("A"), await away.stream("A")
+    assert look
+    assert copy
+    assert copy.is_mirror
+    assert copy.last_seq == look.last_seq
+    return look.last_seq
+
+
+async def _check_promoted_again(pair: Pair, last: int) -> None:
+    async with door(pair, AWAY) as away:
+        look, worker = await away.stream("A"), await away.consumer("A", "worker")
+        assert look
+        assert worker
+        assert (look.subjects, look.is_mirror, look.metadata[DIVERGED]) == (("e.A.>",), False, str(last))
+        assert worker.config["opt_start_seq"] == 11
+        found = {m.headers["Nats-Msg-Id"] async for m in away.messages("A", 1, look.last_seq)}
+    assert {f"e.A.x-{n}" for n in (*range(25), *range(100, 107))} <= found
 
 
 def test_plan_is_refused_when_it_changed(pair: Pair, kit: Kit, tmp_path: Path) -> None:
@@ -161,7 +199,6 @@ def test_a_primary_that_comes_back_is_fenced(pair: Pair, kit: Kit, tmp_path: Pat
     deployment = deployment_of(kit, LEAF, stream_named("Z"))
     world = make_world(pair, tmp_path, "e.Z.path")
     case = Case(pair, deployment, evolve(kit, system=deployment.system), world, tmp_path)
-    asyncio.run(linked(pair))
     asyncio.run(create(pair, deployment))
     pair.kill(HOME)
     assert asyncio.run(case.over()).finished
@@ -183,7 +220,6 @@ def test_stale_secrets_stop_the_traffic(pair: Pair, kit: Kit, tmp_path: Path) ->
     deployment = deployment_of(kit, LEAF, stream_named("S"))
     stale = SameSecrets({"api-secrets": b"of last year"})
     world = make_world(pair, tmp_path, "e.S.path", secrets=stale)
-    asyncio.run(linked(pair))
     asyncio.run(create(pair, deployment))
     procedure = failover(deployment, evolve(kit, system=deployment.system), Fault.GRAY)
     plan = asyncio.run(make_plan(procedure, deployment, world))
@@ -196,7 +232,6 @@ def test_a_frozen_region_is_unfenced_and_left(pair: Pair, kit: Kit, tmp_path: Pa
     deployment = deployment_of(kit, LEAF, stream_named("F"))
     world = make_world(pair, tmp_path, "e.F.path", reach_s=0.5)
     case = Case(pair, deployment, evolve(kit, system=deployment.system), world, tmp_path)
-    asyncio.run(linked(pair))
     asyncio.run(create(pair, deployment))
     pair.signal(HOME, signal.SIGSTOP)
     try:

@@ -25,7 +25,6 @@ from region_pair import (
     deployment_of,
     door,
     fill,
-    linked,
     make_world,
     stream_named,
     synchronised,
@@ -123,7 +122,7 @@ def make_walks(pair: Pair, kit: Kit, folder: Path, prefix: str, count: int) -> l
 
 
 async def prepare(walks: list[Walk]) -> None:
-    await linked(walks[0].pair)
+
     room = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def one(walk: Walk) -> None:
@@ -241,6 +240,7 @@ async def _same_messages(walk: Walk) -> None:
         here, there = await home.stream(walk.name), await away.stream(walk.name)
         assert here
         assert there
+        assert there.is_mirror
         ours = [m.headers["Nats-Msg-Id"] async for m in home.messages(walk.name, 1, here.last_seq)]
         theirs = [m.headers["Nats-Msg-Id"] async for m in away.messages(walk.name, 1, there.last_seq)]
         assert await home.consumer(walk.name, "worker")

@@ -207,7 +207,8 @@ def journal_lines(path: Path) -> list[dict[str, object]]:
 
 
 async def create(pair: Pair, deployment: Deployment) -> None:
-    """Every stream, mirror and consumer of the deployment."""
+    """Every stream, mirror and consumer of the deployment. A mirror made before the link is there waits for 40 s."""
+    await linked(pair)
     for cluster in deployment.clusters:
         async with door(pair, cluster.region or HOME) as streams:
             for stream in cluster.streams:

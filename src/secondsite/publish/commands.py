@@ -241,12 +241,22 @@ def _salvage(at: At) -> Iterable[str]:
 
 
 def _resynchronise(at: At) -> Iterable[str]:
+    if at.region != at.home:
+        yield from _mirror_again(at)
+        return
     serving = word(at.serving)
     for stream in (one for cluster in at.deployment.system.nats for one in cluster.streams):
         name = word(stream.name)
         yield f"{at.nats} stream rm {name} --force  # its backup is in salvage/"
         config = word(f"mirrors/{_file(stream.name)}.json")
         yield f"{at.nats} stream add {name} --config {config}  # a mirror of {serving}"
+
+
+def _mirror_again(at: At) -> Iterable[str]:
+    """After a failback: the copies are mirrors of home again."""
+    for name, _ in _mirrors_in(at):
+        yield f"{at.nats} stream rm {word(name)} --force  # fenced, and all it holds is in {word(at.home)}"
+        yield f"{at.nats} stream add {word(name)} --config {word(f'mirrors/{_file(name)}.json')}"
 
 
 def _announce(at: At) -> Iterable[str]:

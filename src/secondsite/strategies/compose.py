@@ -124,7 +124,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         targets=tuple(secret.name for secret in kit.system.secrets),
     )
     ready = (services[-1].id, streams[-1].id, secrets.id)
-    change = switch.change_steps(deployment, kit, trigger[-1].id, ready)
+    change = switch.change_steps(deployment, kit, trigger[-1].id, ready, kit.second)
     verify = make_step(
         kit,
         Verb.VERIFY_PATH,
@@ -214,18 +214,41 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
         after=(resync.id,),
         region=kit.home.name,
     )
-    change = SWITCHES[deployment.strategy.switch].change_steps(deployment, ready, promote.id, (promote.id,))
+    switch = SWITCHES[deployment.strategy.switch]
+    change = switch.change_steps(deployment, ready, promote.id, (promote.id,), kit.home)
+    mirrors = _mirror_again(ready, change[-1].id) if _mirrors(deployment) else ()
     announce = make_step(
         ready,
         Verb.ANNOUNCE,
         "tell customers and stakeholders",
         "verify.path",
         check="status page",
-        after=(change[-1].id,),
+        after=(change[-1].id, *(step.id for step in mirrors)),
     )
     return Procedure(
         f"failback of {deployment.strategy.id}",
         Fault.REGION,
-        (isolate, salvage, resync, promote, *change, announce),
+        (isolate, salvage, resync, promote, *change, *mirrors, announce),
         {Subject.API: change[-1].id, Subject.NATS: promote.id},
     )
+
+
+def _mirrors(deployment: Deployment) -> bool:
+    return any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
+
+
+def _mirror_again(kit: Kit, after: str) -> tuple[Step, ...]:
+    """Both regions as they were before the loss, so that the next one is failed over like the first."""
+    step = make_step(
+        kit,
+        Verb.RESYNCHRONISE,
+        f"make {kit.second.name} the mirror of {kit.home.name} again",
+        "restore.stores",
+        check=f"each stream of {kit.second.name} is a mirror and ends at its origin's sequence",
+        after=(after,),
+        step_id="mirror-again",
+        region=kit.second.name,
+        reversible=False,
+        approval=True,
+    )
+    return (step,)

@@ -116,8 +116,10 @@ class Switch(Protocol):
         """Detection and decision; the last step is what everything else waits for."""
         ...
 
-    def change_steps(self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        """The change of the record and its convergence; the last step ends with clients on the other side.
+    def change_steps(
+        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+    ) -> tuple[Step, ...]:
+        """The change of the record and its convergence; the last step ends with clients in the region ``to``.
 
         A switch that somebody throws waits until the other side is ``ready``; one that throws itself does not.
         """

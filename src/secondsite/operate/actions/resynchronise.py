@@ -1,7 +1,8 @@
-"""The old primary becomes the mirror of the region that serves.
+"""One region becomes the mirror of the one that serves: the old primary before a failback, the standby after it.
 
-Its streams lose their subjects while it stands apart; only then may it join. Each is deleted and made anew as a
+An old primary stands apart until its streams are gone; only then may it join. Each is deleted and made anew as a
 mirror, as the server turns no stream into one, and the copy is whole when both sides end at the same sequence.
+What is deleted was salvaged, or is held by the serving side: it was fenced and drained, and that is looked at again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.actions.salvage import salvage_guard
-from secondsite.operate.layout import Family, Held, Reach, mirror_config
+from secondsite.operate.layout import Family, Held, Reach, is_writable, mirror_config
+from secondsite.operate.positions import replicate_positions
 from secondsite.operate.world import StreamsDoor
 
 
@@ -32,14 +34,19 @@ class Resynchronise:
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
         pairs = _pairs(context, region)
-        self._refuse_unsalvaged(context, pairs)
+        if region == context.home:
+            self._refuse_unsalvaged(context, pairs)
+        else:
+            await _refuse_ahead(context, pairs)
         async with context.world.streams(region) as door:
             for _, held, _ in pairs:
                 await _delete_writer(context, door, held)
-        joined = await self._join(context, step, region)
+        joined = await self._join(context, step, region) if region == context.home else "was never apart"
         ends: dict[str, int] = {}
         for family, held, of in pairs:
             ends[family.name] = await self._mirror(context, held, of)
+        if region != context.home:
+            await replicate_positions(context.world, tuple(family for family, _, _ in pairs), context.home, region)
         return {"region": region, "joined": joined, "streams": ends}
 
     def _refuse_unsalvaged(self, context: Context, pairs: list[tuple[Family, Held, Held]]) -> None:
@@ -73,6 +80,23 @@ class Resynchronise:
 
         await until(context, same)
         return ends[0]
+
+
+async def _refuse_ahead(context: Context, pairs: list[tuple[Family, Held, Held]]) -> None:
+    """What is to be deleted takes no writes, and the serving side takes them and has all of it."""
+    if not pairs:
+        return
+    async with context.world.streams(pairs[0][1].region) as door, context.world.streams(pairs[0][2].region) as serving:
+        for family, held, of in pairs:
+            here, there = await door.stream(held.name), await serving.stream(of.name)
+            if here is None or here.is_mirror:
+                continue
+            if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
+                what = f"{of.name} in {of.region} does not serve alone, so {held.name} in {held.region} is not deleted"
+                raise failed(what, f"promote it in {of.region} first, then resume")
+            if here.last_seq > there.last_seq:
+                what = f"{held.name} in {held.region} ends at {here.last_seq}, in {of.region} at {there.last_seq}"
+                raise failed(what, "copy what only it has, then resume")
 
 
 async def _linked(door: StreamsDoor, held: Held, of: Held) -> bool:

@@ -14,6 +14,14 @@ from secondsite.operate.actions.people import ByHand
 from secondsite.operate.world import Dns, PathWrite
 
 
+async def wanted_addresses(context: Context, dns: Dns) -> tuple[str, ...]:
+    """Of the target; back at home, weighted records hold every region that serves."""
+    target, sites = target_region(context), context.deployment.serving
+    if context.deployment.strategy.switch is not Switch.WEIGHTED or target != context.home:
+        return await dns.addresses(target)
+    return tuple([address for site in sites for address in await dns.addresses(site.region.name)])
+
+
 def target_region(context: Context) -> str:
     """Where clients are to go: where this procedure promotes, which in a failback is home."""
     regions = (step.region for step in context.procedure.steps if step.verb.value == "promote-streams")
@@ -26,7 +34,7 @@ class ChangeTraffic:
         dns = context.world.dns
         if dns is None:
             return await ByHand().look(context, step)
-        wanted = await dns.addresses(target_region(context))
+        wanted = await wanted_addresses(context, dns)
         now = await dns.authoritative()
         host = context.deployment.traffic.host or "the record"
         changes = () if _all_answer(now, wanted) else (f"{host}: point at {', '.join(wanted)}",)
@@ -36,9 +44,9 @@ class ChangeTraffic:
         dns = context.world.dns
         if dns is None:
             return await ByHand().run(context, step)
-        wanted = await dns.addresses(target_region(context))
+        wanted = await wanted_addresses(context, dns)
         before = await dns.authoritative()
-        weighted = context.deployment.strategy.switch is Switch.WEIGHTED
+        weighted = context.deployment.strategy.switch is Switch.WEIGHTED and target_region(context) != context.home
         gone = () if not weighted else await dns.addresses(context.home)
 
         async def changed() -> bool:
@@ -76,7 +84,7 @@ class Converge:
         if dns is None:
             await context.world.clock.sleep(min(step.limit_s, float(context.deployment.traffic.ttl_s)))
             return {"waited_s": float(context.deployment.traffic.ttl_s)}
-        wanted = set(await dns.addresses(target_region(context)))
+        wanted = set(await wanted_addresses(context, dns))
         begin = context.world.clock.monotonic()
 
         async def followed() -> bool:

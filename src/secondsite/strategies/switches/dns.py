@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Step, Verb
+from secondsite.model.region import Region
 from secondsite.model.traffic import Traffic
 from secondsite.model.units import Seconds
 from secondsite.strategies import requirements
@@ -61,14 +62,16 @@ class DnsFailover:
         )
         return detect, decide
 
-    def change_steps(self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    def change_steps(
+        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+    ) -> tuple[Step, ...]:
         del trigger
         change = make_step(
             kit,
             Verb.CHANGE_TRAFFIC,
-            f"point {deployment.traffic.host or 'the record'} at the standby",
+            f"point {deployment.traffic.host or 'the record'} at {to.name}",
             "change.dns",
-            check="every authoritative server answers with the standby's address",
+            check=f"every authoritative server answers with the address of {to.name}",
             after=ready,
             needs=frozenset({Need.DNS_CONTROL}),
         )

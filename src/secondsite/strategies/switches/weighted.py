@@ -7,6 +7,7 @@ from attrs import frozen
 from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
+from secondsite.model.region import Region
 from secondsite.model.traffic import Traffic
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
@@ -38,14 +39,13 @@ class Weighted:
             return detect, people_decide(kit, detect.id)
         return (health_checks(kit, deployment.traffic),)
 
-    def change_steps(self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    def change_steps(
+        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+    ) -> tuple[Step, ...]:
         """No control plane is asked: the record set holds both regions already."""
         del ready
-        change = instant(
-            kit,
-            Verb.CHANGE_TRAFFIC,
-            "the DNS provider answers without the lost region",
-            "no authoritative server answers with the lost region's address",
-            (trigger,),
-        )
+        title, check = "the DNS provider answers without the lost region", f"only {to.name} is answered with"
+        if to == kit.home:
+            title, check = f"the DNS provider answers with {to.name} again", f"{to.name} is answered with too"
+        change = instant(kit, Verb.CHANGE_TRAFFIC, title, check, (trigger,))
         return change, converged(kit, deployment.traffic, change.id)
