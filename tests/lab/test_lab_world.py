@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from secondsite.lab.addresses import pods_of
 from secondsite.lab.names import look_up
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
@@ -260,6 +261,32 @@ def test_what_a_202_is_worth(laid_out: LaidOut, durable: bool) -> None:
 
 async def _contains(ids: Callable[[], Awaitable[set[str]]], wanted: set[str]) -> bool:
     return wanted <= await ids()
+
+
+def test_pods_behind_their_service_are_observed_and_can_be_cut_off(laid_out: LaidOut) -> None:
+    """Both serve, the collector hears of both; while nothing passes between them and NATS, the servers are well."""
+
+    async def run() -> None:
+        async with Lab.up(laid_out("single-region/none/manual"), LabOptions(pods=True)) as lab:
+            names = [pod.name for pod in lab.pods(HOME)]
+            assert len(names) == 2
+            assert [(await post(lab, HOME, str(number)))[0] for number in range(4)] == [200] * 4
+            record = lab.services.observed(HOME)
+
+            async def told() -> bool:
+                lines = [json.loads(line) for line in record.read_text().splitlines()]
+                spans = {each["pod"] for each in lines if each["kind"] == "report" and each["spans"]}
+                up = {each["target"] for each in lines if each["kind"] == "scrape" and each["up"]}
+                return spans == set(names) and up >= {*names, *(server.name for server in lab.servers(HOME))}
+
+            await until(told, "reports of both pods, scrapes of all")
+            await lab.wan.cut(pods_of(HOME), HOME)
+            assert (await post(lab, HOME, "cut"))[0] == 504
+            await publish(lab, HOME, 1)
+            await lab.wan.heal(pods_of(HOME), HOME)
+            assert (await post(lab, HOME, "healed"))[0] == 200
+
+    asyncio.run(run())
 
 
 def test_consumers_write_down_what_they_processed(laid_out: LaidOut) -> None:

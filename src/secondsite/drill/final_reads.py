@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from secondsite.drill.finals import Copy, CopyReader, Processing, processing
 from secondsite.lab.addresses import Endpoint
+from secondsite.lab.http_get import http_get
 from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
@@ -108,11 +109,7 @@ async def queues_empty(apis: Iterable[Endpoint], within_s: float) -> bool:
 
 async def _queued(api: Endpoint) -> int:
     try:
-        async with asyncio.timeout(2.0):
-            reader, writer = await asyncio.open_connection(api.host, api.port)
-            writer.write(b"GET /metrics HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
-            text = (await reader.read()).decode(errors="replace")
-            writer.close()
+        _, text = await http_get(api, "/metrics", 2.0)
     except (OSError, TimeoutError):
         return 0
     found = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]

@@ -13,8 +13,11 @@ from collections.abc import Awaitable, Callable
 from attrs import define, field
 
 from secondsite.lab.addresses import Endpoint
+from secondsite.lab.http_get import http_get
 
 _SPEAK_S = 1.0
+_ANSWER_S = 60.0
+"""The check's own interval ends it before."""
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -59,13 +62,9 @@ class HealthCheck:
 
 
 async def http_well(at: Endpoint, path: str) -> bool:
-    """Whether a GET is answered with 200; raises OSError."""
-    reader, writer = await asyncio.open_connection(at.host, at.port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {at.host}\r\nConnection: close\r\n\r\n".encode())
-        return b" 200 " in await reader.readline()
-    finally:
-        writer.close()
+    """Whether a GET is answered with 200; raises OSError or TimeoutError."""
+    status, _ = await http_get(at, path, _ANSWER_S)
+    return status == 200
 
 
 async def nats_speaks(at: Endpoint) -> bool:

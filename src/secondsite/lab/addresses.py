@@ -2,7 +2,7 @@
 
 Block ``b`` holds the networks 127.(20b+1).0.0/24 to 127.(20b+19).0.0/24, one for each region, and what belongs to
 no region in 127.(20b).0.0/16. Two labs never share a block. Servers of region ``i`` reach server ``j`` of region
-``k`` only at 127.i.(100+k).(10+j), where the WAN process listens.
+``k`` only at 127.i.(100+k).(10+j), where the WAN process listens; so do the region's own pods, where it has some.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.strategies.server_config import GATEWAY_PORT, LEAF_PORT, ROUTE_PORT, Login, NatsServer
+from secondsite.strategies.server_config import CLIENT_PORT, GATEWAY_PORT, LEAF_PORT, ROUTE_PORT, Login, NatsServer
 
 BLOCKS = 12
 BLOCK_SIZE = 20
@@ -19,6 +19,7 @@ API_PORT = 8000
 GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300
 S3_PORT = 9000
+COLLECTOR_PORT = 4318
 
 
 @frozen
@@ -84,6 +85,17 @@ class LabAddresses:
     def gateway(self, region: str) -> Endpoint:
         return Endpoint(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT)
 
+    def api_pod(self, region: str, number: int) -> Endpoint:
+        """Of one replica, counted from 1; its gateway is beside it."""
+        return Endpoint(f"{self.network(region)}.0.{150 + number}", API_PORT)
+
+    def service_control(self, region: str) -> Endpoint:
+        """Where the kubelet tells which pods are ready."""
+        return Endpoint(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT + 1)
+
+    def collector(self, region: str) -> Endpoint:
+        return Endpoint(f"{self.network(region)}.0.90", COLLECTOR_PORT)
+
     @property
     def dns(self) -> Endpoint:
         return Endpoint(f"{self.nowhere}.53.1", DNS_PORT)
@@ -105,9 +117,12 @@ class LabAddresses:
         """Whoever holds this address holds the block."""
         return claim_of(self.block)
 
-    def wan_listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        """One for every pair of a region and a server of another, on the ports that servers dial each other at."""
-        return tuple(
+    def wan_listeners(self, servers: tuple[NatsServer, ...], *, pods: bool = False) -> tuple[WanListener, ...]:
+        """One for every pair of a region and a server of another, on the ports that servers dial each other at.
+
+        ``pods``: also one for each server where clients in its own region reach it, so that they can be cut off.
+        """
+        between = tuple(
             WanListener(
                 region,
                 server.region,
@@ -119,6 +134,21 @@ class LabAddresses:
             if server.region != region
             for port in WAN_PORTS
         )
+        within = tuple(
+            WanListener(
+                pods_of(server.region),
+                server.region,
+                Endpoint(self.seen_from(server.region, server), CLIENT_PORT),
+                Endpoint(self.listen(server), CLIENT_PORT),
+            )
+            for server in servers
+        )
+        return (*between, *within) if pods else between
+
+
+def pods_of(region: str) -> str:
+    """The name of one end of the link between a region's pods and its servers."""
+    return f"{region}/pods"
 
 
 def claim_of(block: int) -> Endpoint:

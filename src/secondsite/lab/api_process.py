@@ -1,12 +1,14 @@
 """The API of one region, and its gateway before it, on an address each: ``… -m secondsite.lab.api_process FILE``.
 
 One process serves both: on two cores a second hop through Python would measure the hop. Losing it is losing both.
+At SIGUSR1 it takes memory until somebody ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,11 +20,14 @@ from nats.aio.client import Client
 from starlette.types import ASGIApp
 
 from nats import errors
+from secondsite.lab.addresses import Endpoint
 from secondsite.lab.api_app import ApiGateway, api_app
+from secondsite.lab.ballast import Ballast
 from secondsite.lab.breaker import Breaker
 from secondsite.lab.fallback_queue import FallbackQueue
 from secondsite.lab.publisher import Publisher
 from secondsite.lab.rate_limit import RateLimit
+from secondsite.lab.reporter import Reporter
 
 
 async def _quiet(error: Exception) -> None:
@@ -41,13 +46,25 @@ async def connected(servers: list[str], name: str, options: Mapping[str, Any]) -
 
 
 async def _run(config: Mapping[str, Any]) -> None:
-    client = await connected(config["nats"], f"api-{config['region']}", config["client"])
+    client = await connected(config["nats"], config["name"], config["client"])
     breaker = Breaker(config["after_failures"], config["half_open_after_s"])
     spool = Path(config["spool"]) if config["spool"] else None
     publisher = Publisher(client, breaker, FallbackQueue(config["queue"], spool))
-    api = api_app(publisher, config["region"])
+    ballast, works = Ballast(), [publisher.drain()]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: asyncio.ensure_future(ballast.fill()))
+    reporter = None
+    if config["collector"]:
+        reporter = Reporter(config["name"], Endpoint(*config["collector"]))
+        works.append(reporter.run())
+
+    def answered(message_id: str, seconds: float, outcome: str) -> None:
+        ballast.grow(config["leak_bytes"])
+        if reporter:
+            reporter.note(message_id, seconds, outcome)
+
+    api = api_app(publisher, config["region"], answered)
     gateway = ApiGateway(api, frozenset(config["keys"]), RateLimit(config["requests_per_s"]))
-    await asyncio.gather(publisher.drain(), _serve(api, config["api"]), _serve(gateway, config["gateway"]))
+    await asyncio.gather(*works, _serve(api, config["api"]), _serve(gateway, config["gateway"]))
 
 
 async def _serve(app: ASGIApp, at: tuple[str, int]) -> None:

@@ -47,6 +47,9 @@ class NatsFleet:
     def _spec(self, server: NatsServer, config: str) -> Spec:
         path = self.folder / "nats" / f"{server.name}.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
+        if self.options.pods:  # so that clients learn of no way around the link that can be cut
+            told = self.addresses.seen_from(server.region, server)
+            config += f'client_advertise: "{told}:{CLIENT_PORT}"\n'
         path.write_text(config, encoding="utf-8")
         host = self.addresses.listen(server)
         return Spec(

@@ -17,7 +17,9 @@ class LabOptions:
     ``rtt_ms``: round trips by pair of regions, over those of the table. ``jitter`` is a share of the one-way delay.
     ``rate_bytes_per_s`` of each link (0: unlimited). ``ttl_s`` replaces the record's. ``services``: start API,
     gateway and consumers. ``keys``: what the gateway lets in, other ones in the regions of ``region_keys``;
-    ``requests_per_s`` limits each of them (0: no limit).
+    ``requests_per_s`` limits each of them (0: no limit). ``pods``: every replica of the API is a process behind a
+    Service, reports to a collector, and is restarted and probed as a kubelet would, as are the servers; one process
+    stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
     """
 
     folder: Path | None = None
@@ -33,3 +35,5 @@ class LabOptions:
     region_keys: Mapping[str, tuple[str, ...]] = {}
     requests_per_s: float = 0.0
     ready_within_s: float = 60.0
+    pods: bool = False
+    leak_bytes: int = 0

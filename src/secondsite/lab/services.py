@@ -9,8 +9,9 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.lab.addresses import Endpoint, LabAddresses
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint, LabAddresses
 from secondsite.lab.binaries import binary
+from secondsite.lab.control import ask
 from secondsite.lab.names import look_up
 from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
@@ -18,6 +19,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service
+from secondsite.strategies.server_config import MONITOR_PORT, servers_of
 
 DEFAULT_HOST = "api.lab.example"
 
@@ -33,12 +35,22 @@ class S3:
 
 
 @frozen
+class ApiPod:
+    """One process of the API: where it answers itself, and where its gateway does."""
+
+    name: str
+    api: Endpoint
+    gateway: Endpoint
+
+
+@frozen
 class Services:
     deployment: Deployment
     addresses: LabAddresses
     options: LabOptions
     folder: Path
     urls: Mapping[str, tuple[str, ...]]
+    pod_urls: Mapping[str, tuple[str, ...]]
     dns_key: str
 
     @property
@@ -67,7 +79,28 @@ class Services:
         return self._dns(), self._resolver(), self._s3()
 
     def regional(self, region: str) -> tuple[Spec, ...]:
-        return self._api(region), self._consumers(region)
+        pods = self.pods(region)
+        around = (self._collector(region), self._service(region)) if self.options.pods else ()
+        return (*around, *(self._api(region, pod) for pod in pods), self._consumers(region))
+
+    def pods(self, region: str) -> tuple[ApiPod, ...]:
+        """Every replica, or the one process that stands for all of them."""
+        if not self.options.pods:
+            return (ApiPod(f"api-{region}", self.addresses.api(region), self.addresses.gateway(region)),)
+        service = self.api_service
+        sites = [site for site in self.deployment.sites if site.region.name == region]
+        count = sum(site.replicas(service.name) for site in sites) if service else 0
+        ends = [(number, self.addresses.api_pod(region, number)) for number in range(1, max(1, count) + 1)]
+        return tuple(
+            ApiPod(f"api-{region}-{number}", api, Endpoint(api.host, GATEWAY_HTTP_PORT)) for number, api in ends
+        )
+
+    @property
+    def api_service(self) -> Service | None:
+        return next(iter(self.deployment.system.with_role(Role.API)), None)
+
+    async def tell_ready(self, region: str, pod: str, ready: bool) -> None:
+        await ask(self.addresses.service_control(region), {"pod": pod, "ready": ready}, process=f"service-{region}")
 
     def runs_in(self, region: str) -> bool:
         """Whether the API runs there while nothing is wrong."""
@@ -77,7 +110,12 @@ class Services:
 
     def endpoints(self, regions: tuple[str, ...]) -> tuple[Endpoint, ...]:
         shared = (self.addresses.dns, self.dns_control, self.addresses.resolver, self.addresses.s3)
-        return (*shared, *(each(region) for region in regions for each in (self.addresses.api, self.addresses.gateway)))
+        book = self.addresses
+        if not self.options.pods:
+            return (*shared, *(each(region) for region in regions for each in (book.api, book.gateway)))
+        before = [each(region) for region in regions for each in (book.gateway, book.service_control, book.collector)]
+        pods = [end for region in regions for pod in self.pods(region) for end in (pod.api, pod.gateway)]
+        return (*shared, *before, *pods)
 
     def _dns(self) -> Spec:
         serving = [site.region.name for site in self.deployment.serving if self.runs_in(site.region.name)]
@@ -122,30 +160,56 @@ class Services:
             "s3", (str(program), "serve", "s3", *options, str(store)), ready=lambda: port_open(at.host, at.port)
         )
 
-    def _api(self, region: str) -> Spec:
-        service = next(iter(self.deployment.system.with_role(Role.API)), None)
+    def _api(self, region: str, pod: ApiPod) -> Spec:
+        service = self.api_service
         buffer = (service.ack_buffer if service else None) or AckBuffer(0)
-        api, gateway = self.addresses.api(region), self.addresses.gateway(region)
-        name = f"api-{region}"
+        collector = self.addresses.collector(region)
         config = {
+            "name": pod.name,
             "region": region,
-            "nats": self.urls[region],
+            "nats": self.pod_urls[region] if self.options.pods else self.urls[region],
             "client": _client_options(service),
-            "api": [api.host, api.port],
-            "gateway": [gateway.host, gateway.port],
+            "api": [pod.api.host, pod.api.port],
+            "gateway": [pod.gateway.host, pod.gateway.port],
             "after_failures": buffer.after_failures,
             "half_open_after_s": buffer.half_open_after_s,
             "queue": buffer.messages,
-            "spool": str(self.folder / f"{name}.spool") if buffer.durable else "",
+            "spool": str(self.folder / f"{pod.name}.spool") if buffer.durable else "",
             "keys": self.keys(region),
             "requests_per_s": self.options.requests_per_s,
+            "collector": [collector.host, collector.port] if self.options.pods else None,
+            "leak_bytes": self.options.leak_bytes,
         }
         return Spec(
-            name,
-            tuple(python("secondsite.lab.api_process", self._write(name, config))),
-            ready=lambda: port_open(gateway.host, gateway.port),
+            pod.name,
+            tuple(python("secondsite.lab.api_process", self._write(pod.name, config))),
+            ready=lambda: port_open(pod.gateway.host, pod.gateway.port),
             region=region,
         )
+
+    def _service(self, region: str) -> Spec:
+        at, control = self.addresses.gateway(region), self.addresses.service_control(region)
+        config = {
+            "at": [at.host, at.port],
+            "control": [control.host, control.port],
+            "pods": {pod.name: [pod.gateway.host, pod.gateway.port] for pod in self.pods(region)},
+        }
+        name = f"service-{region}"
+        command = tuple(python("secondsite.lab.service_process", self._write(name, config)))
+        return Spec(name, command, ready=lambda: port_open(control.host, control.port), region=region)
+
+    def _collector(self, region: str) -> Spec:
+        at, name = self.addresses.collector(region), f"collector-{region}"
+        servers = [each for each in servers_of(self.deployment) if each.region == region]
+        scraped = [(pod.name, (pod.api.host, pod.api.port), "/metrics") for pod in self.pods(region)]
+        scraped += [(each.name, (self.addresses.listen(each), MONITOR_PORT), "/varz") for each in servers]
+        config = {"at": [at.host, at.port], "record": str(self.observed(region)), "targets": scraped}
+        command = tuple(python("secondsite.lab.collector_process", self._write(name, config)))
+        return Spec(name, command, ready=lambda: port_open(at.host, at.port), region=region)
+
+    def observed(self, region: str) -> Path:
+        """JSON lines: what the collector of the region scraped and was told."""
+        return self.folder / f"observed-{region}.jsonl"
 
     def _consumers(self, region: str) -> Spec:
         name = f"consumers-{region}"

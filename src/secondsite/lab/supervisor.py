@@ -124,6 +124,9 @@ class Supervisor:
         for name in names:
             self._signal(self.running[name], signal.SIGCONT)
 
+    def send(self, name: str, number: signal.Signals) -> None:
+        self._signal(self.running[name], number)
+
     def terminate(self, name: str, within_s: float = 10.0) -> None:
         """SIGTERM, and SIGKILL where that is not enough."""
         running = self.running.get(name)

@@ -12,30 +12,34 @@ import base64
 import json
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from secondsite.catalogue.round_trips import load_round_trips
-from secondsite.lab.addresses import Endpoint, LabAddresses
+from secondsite.lab.addresses import Endpoint, LabAddresses, WanListener
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
+from secondsite.lab.kubelet import Kubelet, Pod
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
-from secondsite.lab.services import S3, Services
+from secondsite.lab.services import S3, ApiPod, Services
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
+from secondsite.model.service import Service
 from secondsite.model.strategy import Link
 from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
@@ -67,8 +71,10 @@ class Lab:
         self.supervisor = Supervisor(folder / "logs", lock)
         self.wan = Wan(addresses.wan_control)
         urls = {region: self.nats_urls(region) for region in addresses.regions}
+        cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
-        self.services = Services(deployment, addresses, options, folder, urls, key)
+        self.services = Services(deployment, addresses, options, folder, urls, cuttable, key)
+        self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self.nats_url)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
@@ -94,6 +100,7 @@ class Lab:
                 await lab._boot()
                 yield lab
             finally:
+                await lab.end_kubelet()
                 lab.supervisor.close()
         finally:
             lock.close()
@@ -114,6 +121,8 @@ class Lab:
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
             await self.start_services(*running)
+        if self.options.pods:
+            self.kubelet = Kubelet(self.supervisor, self._pods())
         self.boot_s = time.monotonic() - begin
 
     async def _create_streams(self) -> None:
@@ -148,6 +157,10 @@ class Lab:
         if found is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
         return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+
+    def pods(self, region: str) -> tuple[ApiPod, ...]:
+        """The processes of the API in the region."""
+        return self.services.pods(self._region(region))
 
     @property
     def host(self) -> str:
@@ -218,6 +231,12 @@ class Lab:
         """Start again what was killed, with its data where it left it."""
         await self.supervisor.start(*(self._spec_of(name) for name in names))
 
+    def fill_memory(self, pod: str) -> Moment:
+        """An API process takes memory until something ends it."""
+        moment = Moment.now()
+        self.supervisor.send(self._process(pod), signal.SIGUSR1)
+        return moment
+
     def freeze(self, *names: str) -> Moment:
         """SIGSTOP: connections stay open and nobody answers."""
         moment = Moment.now()
@@ -230,6 +249,7 @@ class Lab:
     async def kill_region(self, region: str) -> Moment:
         """Everything in the region dies at once, and with it all bytes that had not arrived elsewhere."""
         await self.wan.isolate(self._region(region))
+        await self.end_kubelet()
         moment = Moment.now()
         self.supervisor.kill(*self.processes(region))
         await self.wan.lose(region)
@@ -257,16 +277,48 @@ class Lab:
         """Names of what runs, in all or in one region."""
         return tuple(name for name, running in self.supervisor.running.items() if region in ("", running.spec.region))
 
+    async def end_kubelet(self) -> None:
+        """From now on nothing restarts by itself."""
+        if self.kubelet:
+            await self.kubelet.end()
+            self.kubelet = None
+
     # --- how it is made
+
+    def _pods(self) -> Iterator[Pod]:
+        """What restarts by itself: servers, and the API where it runs."""
+        by_name = {service.name: service for service in self.deployment.system.services}
+        specs = {name: running.spec for name, running in self.supervisor.running.items()}
+        for server in self.servers():
+            at = Endpoint(self.addresses.listen(server), MONITOR_PORT)
+            service = by_name.get(server.cluster.service, Service(server.cluster.service))
+            yield Pod(specs[server.name], service.probes, at, service.memory_limit_bytes)
+        api = self.services.api_service
+        for region in self.regions:
+            for pod in self.pods(region):
+                if api and pod.name in specs:
+                    tell = partial(self.services.tell_ready, region)
+                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, tell)
+
+    def _pod_urls(self, region: str) -> tuple[str, ...]:
+        """Where the region's pods reach its servers through a link that can be cut."""
+        login = self.addresses.application
+        return tuple(
+            f"nats://{login.user}:{login.password}@{self.addresses.seen_from(region, server)}:{CLIENT_PORT}"
+            for server in self.servers(region)
+        )
 
     def _endpoints(self) -> list[Endpoint]:
         servers = self.fleet.servers
         own = [
             Endpoint(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
         ]
-        wan = [end for each in self.addresses.wan_listeners(servers) for end in (each.at, each.to)]
+        wan = [end for each in self._listeners(servers) for end in (each.at, each.to)]
         around = self.services.endpoints(self.regions) if self.options.services else ()
         return [*dict.fromkeys([*own, *wan, self.wan.control, *around])]
+
+    def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
+        return self.addresses.wan_listeners(servers, pods=self.options.pods)
 
     def _wan_spec(self) -> Spec:
         config = {
@@ -280,7 +332,7 @@ class Lab:
                     "at": [each.at.host, each.at.port],
                     "to": [each.to.host, each.to.port],
                 }
-                for each in self.addresses.wan_listeners(self.fleet.servers)
+                for each in self._listeners(self.fleet.servers)
             ],
         }
         path = self.folder / "wan.json"
