@@ -57,15 +57,18 @@ class LabServices:
     wanted: dict[str, int] = field(factory=dict)
 
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
-        runs = self.lab.supervisor.alive(f"api-{region}")
+        runs = self.runs(region)
         sites = [site for site in self.lab.deployment.sites if site.region.name == region]
         placed = sum(site.replicas(self.api) for site in sites)
         wanted = self.wanted.get(region, placed)
         return {self.api: Replicas(wanted, wanted if runs else 0)}
 
+    def runs(self, region: str) -> bool:
+        return any(self.lab.supervisor.alive(pod.name) for pod in self.lab.pods(region))
+
     async def scale(self, region: str, service: str, replicas: int) -> None:
         self.wanted[region] = replicas
-        if not self.lab.supervisor.alive(f"api-{region}"):
+        if not self.runs(region):
             await self.lab.start_services(region)
 
 

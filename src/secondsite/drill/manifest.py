@@ -46,8 +46,8 @@ class Manifest:
 
     ``run`` counts the repetitions from 1. ``started_at`` is ISO 8601 in UTC. ``subjects`` are those that the drill
     really ran. ``new_side``: networks that traffic was moved to, none where it may stay. ``timing`` is what was
-    configured, ``production`` what the strategy asks for: where they differ, figures are projected. ``control``
-    names the known-bad control that this run was; such a run proves no contract.
+    configured, ``production`` what the strategy asks for: where they differ and clients move, figures are projected.
+    ``control`` names the known-bad control that this run was; such a run proves no contract.
     """
 
     drill: str
@@ -71,7 +71,8 @@ class Manifest:
 
     @property
     def projected(self) -> bool:
-        return self.timing != self.production
+        """Where nobody moves, neither checks nor the TTL have a part in the clock."""
+        return self.timing != self.production and bool(self.new_side)
 
     def step_of(self, *verbs: Verb) -> str:
         """The last step with one of the verbs; empty where there is none."""

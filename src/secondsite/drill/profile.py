@@ -17,7 +17,7 @@ class Profile:
     """``decide_s``: how long a second signal has to agree. ``positions_s``: how often consumers' floors are copied.
 
     ``hopeless_s``: for how long clients go on trying after a procedure failed. ``backup_s``: how often streams are
-    backed up, where that is all there is.
+    backed up, where that is all there is. ``cut_off_s``: how long the API is cut off from NATS.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Profile:
     settle_s: float = 40.0
     hopeless_s: float = 25.0
     backup_s: float = 3.0
+    cut_off_s: float = 12.0
 
     @property
     def floor_s(self) -> float:
@@ -55,6 +56,7 @@ def profile(name: str, deployment: Deployment, figures: Figures) -> Profile:
         settle_s=180.0,
         hopeless_s=60.0,
         backup_s=figures["backup.streams.interval"].mean,
+        cut_off_s=60.0,
     )
 
 

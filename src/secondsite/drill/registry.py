@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from secondsite.drill.faults import (
+    api_cut_off,
+    api_killed,
     dns_stuck,
     failing_back,
     gray_region,
     loss_during,
+    memory_pressure,
+    nats_leader_lost,
+    observability_gone,
     purge,
     region_loss,
     stale_secret,
@@ -33,9 +38,12 @@ _MODULES = (
     zombie_primary,
     failing_back,
 )
-DRILLS: Mapping[str, Drill] = {module.DRILL.id: module.DRILL for module in _MODULES}
+_INSIDE = (api_killed, nats_leader_lost, api_cut_off, memory_pressure, observability_gone)
+"""What happens inside one region: the chaos baseline."""
+DRILLS: Mapping[str, Drill] = {module.DRILL.id: module.DRILL for module in (*_MODULES, *_INSIDE)}
 
 _EACH = "warm-standby/leafnode-mirror"
+_BASELINE = "single-region/none/manual@today"
 MATRIX: tuple[tuple[str, str], ...] = (
     ("region-loss", "backup-restore/backup"),
     ("region-loss", "pilot-light/backup"),
@@ -46,7 +54,8 @@ MATRIX: tuple[tuple[str, str], ...] = (
     ("region-loss", "warm-standby/leafnode-mirror"),
     ("region-loss", "warm-standby/stretch"),
     ("region-loss", "active-active/sourced/weighted"),
-    *((drill, _EACH) for drill in DRILLS if drill != "region-loss"),
+    *((module.DRILL.id, _EACH) for module in _MODULES if module is not region_loss),
+    *((module.DRILL.id, _BASELINE) for module in _INSIDE),
 )
 """Every strategy of the catalogue that can run here, and every drill: ``pattern/link@version``."""
 

@@ -10,7 +10,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.drill.checker import Crashed, check, checked
 from secondsite.drill.evidence import EvidenceWriter
@@ -82,7 +82,7 @@ class RunResult:
 
     @property
     def projected(self) -> bool:
-        return self.setup.profile.name != "production"
+        return self.setup.profile.name != "production" and self.drill.moves
 
     @property
     def judged(self) -> tuple[RunVerdict, ...]:
@@ -96,7 +96,7 @@ class RunResult:
             return Verdict.BREACHED
         if self.judged:
             return worst(verdict.verdict for verdict in self.judged)
-        return Verdict.MET if self.observations and all(seen.holds for seen in self.observations) else Verdict.UNPROVEN
+        return Verdict.MET if any(seen.holds for seen in self.observations) else Verdict.UNPROVEN
 
 
 def lab_options(setup: Setup) -> LabOptions:
@@ -123,7 +123,8 @@ async def run_drill(
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
     tell(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
-    async with Lab.up(setup.deployment, options or lab_options(setup), tell) as lab:
+    chosen = options or evolve(lab_options(setup), pods=drill.pods)
+    async with Lab.up(setup.deployment, chosen, tell) as lab:
         tell(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
@@ -187,7 +188,7 @@ async def _read_all(stage: Stage) -> None:
     stage.tell("reading every surviving copy")
     await stage.end()
     serving = [region for region in stage.survivors or stage.lab.regions if stage.lab.servers(region)]
-    apis = [stage.lab.addresses.api(region) for region in serving if not stage.failure]
+    apis = [pod.api for region in serving if not stage.failure for pod in stage.lab.pods(region)]
     if not await queues_empty(apis, _QUEUES_S):
         stage.note("queues-left", within_s=_QUEUES_S)
     places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}

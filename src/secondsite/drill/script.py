@@ -19,6 +19,7 @@ class Drill:
     """``fits`` says why it cannot be run on a deployment; empty where it can. ``moves``: clients have to leave the
     first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
     that is another than ``fault``. ``ignoring_ttl``: the share of users that keep the address they resolved first.
+    ``pods``: it needs pods that restart by themselves.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Drill:
     subjects: tuple[Subject, ...] = (Subject.API, Subject.NATS)
     procedure: Fault | None = None
     ignoring_ttl: float = 0.0
+    pods: bool = False
 
 
 def several_regions(deployment: Deployment) -> str:

@@ -89,7 +89,7 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     for part, name in _PART_NAMES.items():
         yield f"  {name}", partial(_part, part=part)
     yield "RTO, measured", _total
-    yield "RTO floor by configuration", lambda r: duration(r.setup.profile.floor_s)
+    yield "RTO floor by configuration", lambda r: duration(r.setup.profile.floor_s) if r.drill.moves else "-"
     for contract in dict.fromkeys(v.contract for r in results for v in r.judged):
         limit = ", ".join(
             f"{name} {duration(value)}" for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s)) if value

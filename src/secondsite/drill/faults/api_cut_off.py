@@ -1,0 +1,45 @@
+"""The API's pods are cut off from NATS for a while: what they promise meanwhile waits in their queues.
+
+The promise of the example's chaos baseline begins when the network is back; a contract has no name for it.
+"""
+
+from __future__ import annotations
+
+from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, stored_again, within
+from secondsite.drill.rto import Milestone
+from secondsite.drill.script import Drill
+from secondsite.drill.stage import Stage
+from secondsite.lab.addresses import pods_of
+from secondsite.lab.world import Moment
+from secondsite.model.fault import Fault
+
+LIMIT_S = 90.0
+
+
+async def play(stage: Stage) -> None:
+    pods = pods_of(stage.home)
+    await stage.strike()
+    await stage.lab.wan.cut(pods, stage.home)
+    stage.struck(Moment.now(), "the API is cut off from NATS")
+    nobody_decides(stage)
+    await stage.pass_time(stage.setup.profile.cut_off_s, "nothing passes between the API and NATS")
+    await stage.lab.wan.heal(pods, stage.home)
+    healed_ns = stage.note("network-back")
+    promised = stage.buffered_by(stage.home, stage.milestones[Milestone.FAULT])
+    stage.observe(f"while cut off the API promised {promised} writes (202) that it could not store", None)
+    took_s = await stored_again(stage, healed_ns, LIMIT_S)
+    within(stage, "with the network back, streams store as before", took_s, LIMIT_S)
+    note_pods(stage)
+
+
+DRILL = Drill(
+    "api-cut-off",
+    "the API is cut off from NATS for a while",
+    Fault.GRAY,
+    play,
+    serves_at_home,
+    moves=False,
+    subjects=(),
+    procedure=Fault.PROCESS,
+    pods=True,
+)

@@ -1,0 +1,31 @@
+"""One of the API's pods is killed: the others serve, Kubernetes starts it again."""
+
+from __future__ import annotations
+
+from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home
+from secondsite.drill.script import Drill
+from secondsite.drill.stage import Stage
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+
+
+async def play(stage: Stage) -> None:
+    pods = [pod.name for pod in stage.lab.pods(stage.home)]
+    victim = stage.random.choice(pods)
+    await stage.strike()
+    stage.struck(stage.lab.kill(victim), f"{victim} is killed, one of {len(pods)}")
+    nobody_decides(stage)
+    await ready_again(stage, victim, limit_of(stage, "api"))
+    await stage.settled()
+
+
+DRILL = Drill(
+    "api-killed",
+    "a process of the API is killed",
+    Fault.PROCESS,
+    play,
+    serves_at_home,
+    moves=False,
+    subjects=(Subject.API,),
+    pods=True,
+)

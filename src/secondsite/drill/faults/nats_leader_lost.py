@@ -1,0 +1,46 @@
+"""The server that leads most streams is killed: replicated streams elect, those with one replica wait for a restart."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home, stored_again, within
+from secondsite.drill.lab_world import place
+from secondsite.drill.rto import Milestone
+from secondsite.drill.script import Drill
+from secondsite.drill.stage import Stage
+from secondsite.model.contract import Subject
+from secondsite.model.fault import Fault
+from secondsite.nats.streams import Streams
+
+
+async def play(stage: Stage) -> None:
+    led = await _led(stage)
+    victim = led.most_common(1)[0][0]
+    await stage.strike()
+    stage.struck(stage.lab.kill(victim), f"{victim} is killed, the leader of {led[victim]} of {led.total()} streams")
+    nobody_decides(stage)
+    limit_s = limit_of(stage, "nats")
+    took_s = await stored_again(stage, stage.milestones[Milestone.FAULT], limit_s or 0.0)
+    within(stage, "streams store as before", took_s, limit_s)
+    await ready_again(stage, victim, limit_s)
+
+
+async def _led(stage: Stage) -> Counter[str]:
+    """How many streams each server of the region leads."""
+    async with place(stage.lab, stage.home).open() as opened:
+        looks = [await Streams(opened).stream(family.name) for family in stage.families]
+    home = [server.name for server in stage.lab.servers(stage.home)]
+    return Counter(look.leader for look in looks if look and look.leader in home) or Counter(home[:1])
+
+
+DRILL = Drill(
+    "nats-leader-lost",
+    "the NATS server that leads most streams is killed",
+    Fault.PROCESS,
+    play,
+    serves_at_home,
+    moves=False,
+    subjects=(Subject.NATS,),
+    pods=True,
+)

@@ -1,0 +1,69 @@
+"""What observes the API stands still, then dies: the API must not notice.
+
+A collector that hangs is worse than one that is gone, so it comes first. Its death proves no contract about the API,
+as nothing of the API was hurt.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home
+from secondsite.drill.script import Drill
+from secondsite.drill.served import Served, served
+from secondsite.drill.stage import Stage
+from secondsite.model.fault import Fault
+
+_WATCH_S = 8.0
+_FAILED = 0.001
+_P95_MS = 200.0
+_TIMES = 2.0
+
+
+async def play(stage: Stage) -> None:
+    collector, record = f"collector-{stage.home}", stage.lab.services.observed(stage.home)
+    begin_ns = time.monotonic_ns()
+    await stage.pass_time(_WATCH_S, "observed as usual")
+    seen, before = _lines(record), served(stage.history(), begin_ns, time.monotonic_ns())
+    told = ", ".join(f"{count} {kind}s" for kind, count in sorted(seen.items()))
+    stage.observe(f"before, the collector has {told}", seen.get("scrape", 0) > 0 and seen.get("report", 0) > 0)
+    await stage.strike()
+    stage.struck(stage.lab.freeze(collector), f"{collector} stands still")
+    nobody_decides(stage)
+    await _unhurt(stage, "while it stands still", before)
+    stage.lab.kill(collector)
+    stage.note("collector-killed")
+    stage.tell(f"{collector} is killed")
+    await _unhurt(stage, "while it is gone", before)
+    note_pods(stage)
+
+
+async def _unhurt(stage: Stage, when: str, before: Served) -> None:
+    begin_ns = time.monotonic_ns()
+    await stage.pass_time(_WATCH_S, f"{when}")
+    since = served(stage.history(), begin_ns, time.monotonic_ns() - 1_000_000_000)
+    told = f"{when}: {since.failed:.2%} of {since.writes} writes failed, p95 {since.p95_ms:.0f} ms"
+    slow = since.p95_ms > max(_P95_MS, _TIMES * before.p95_ms)
+    stage.observe(f"{told} (before: {before.p95_ms:.0f} ms)", since.failed <= _FAILED and not slow)
+
+
+def _lines(record: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for line in record.read_text(encoding="utf-8").splitlines():
+        kind = json.loads(line)["kind"]
+        found[kind] = found.get(kind, 0) + 1
+    return found
+
+
+DRILL = Drill(
+    "observability-gone",
+    "the collector stands still, then dies",
+    Fault.PROCESS,
+    play,
+    serves_at_home,
+    moves=False,
+    subjects=(),
+    pods=True,
+)
