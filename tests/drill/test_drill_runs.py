@@ -107,6 +107,37 @@ def test_a_purged_stream_is_back_after_failover(tmp_path: Path) -> None:
     assert result.findings.counts()["resurrected"] > 0
 
 
+BASELINE = "single-region/none/manual"
+
+
+@pytest.mark.parametrize("name", ["api-killed", "nats-leader-lost", "memory-pressure", "observability-gone"])
+def test_the_chaos_baseline_holds_on_what_runs_today(name: str, tmp_path: Path) -> None:
+    result = drilled(tmp_path, name, BASELINE, version="today")
+    assert result.verdict is Verdict.MET, (result.observations, [each.why for each in result.judged])
+    assert (result.loss.messages, result.loss.proven) == (0, True)
+    _proven_again(result)
+    told = [event.name for event in read_evidence(result.evidence).events]
+    assert ("pod-started" in told) == (name != "observability-gone")
+
+
+def test_an_api_that_was_cut_off_keeps_what_it_promised(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "api-cut-off", BASELINE, version="today")
+    assert result.verdict is Verdict.MET, result.observations
+    assert (result.loss.messages, result.loss.proven) == (0, True)
+    assert result.findings.counts()["duplicate"] == 0
+    assert result.judged == ()
+
+
+def test_a_wrong_write_is_replicated_and_only_the_backup_helps(tmp_path: Path) -> None:
+    result = drilled(tmp_path, "bad-write")
+    assert result.verdict is Verdict.MET, result.observations
+    assert [seen.holds for seen in result.observations] == [True, True, None, None, True]
+    counts = result.findings.counts()
+    assert (counts["wrong-present"], counts["wrong-absent"]) == (0, 50)
+    assert result.loss.messages > 0
+    assert result.loss.proven
+
+
 def test_the_dead_region_comes_back_and_is_fenced(tmp_path: Path) -> None:
     """Until the fence is up it may take writes: the drill counts them, and that count is its verdict."""
     result = drilled(tmp_path, "zombie-primary")

@@ -47,15 +47,17 @@ class LabBackups:
                 await self.once()
             await asyncio.sleep(interval_s)
 
-    async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
-        """From the newest whole backup."""
+    async def restore(self, region: str, streams: tuple[str, ...], *, overwrite: bool = False) -> Mapping[str, str]:
+        """From the newest whole backup; ``overwrite`` those that are there."""
         with self._credentials():
             store = self._store()
             manifests = (await take_inventory(store)).readable
             if not manifests:
                 return dict.fromkeys(streams, "there is no backup")
             newest = max(manifests, key=lambda manifest: manifest.finished)
-            plan = RestorePlan({name: name for name in streams}, changes=Changes(placement=NOWHERE))
+            replaced = frozenset(streams if overwrite else ())
+            changes = Changes() if overwrite else Changes(placement=NOWHERE)
+            plan = RestorePlan({name: name for name in streams}, replaced, changes)
             outcomes = await run_restore(place(self.lab, region), store, newest, plan, Silent())
         return {outcome.target: outcome.error for outcome in outcomes}
 

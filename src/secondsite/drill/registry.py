@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from secondsite.drill.faults import (
     api_cut_off,
     api_killed,
+    bad_write,
     dns_stuck,
     failing_back,
     gray_region,
@@ -34,6 +35,7 @@ _MODULES = (
     stale_secret,
     dns_stuck,
     purge,
+    bad_write,
     loss_during,
     zombie_primary,
     failing_back,

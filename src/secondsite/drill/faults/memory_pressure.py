@@ -24,7 +24,7 @@ async def play(stage: Stage) -> None:
     stage.struck(stage.lab.fill_memory(victim), f"{victim} takes memory until its limit ends it")
     nobody_decides(stage)
     ended_s = await until(stage, victim, Happened.OUT_OF_MEMORY, LIMIT_S)
-    within(stage, f"{victim} is beyond its memory limit and killed", ended_s, LIMIT_S)
+    within(stage, f"{victim} is beyond its memory limit and killed", ended_s, None)
     took_s = await until(stage, victim, Happened.READY, 2 * LIMIT_S)
     within(stage, f"{victim} runs and is ready again", took_s, LIMIT_S)
     note_pods(stage)
