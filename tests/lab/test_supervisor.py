@@ -46,7 +46,7 @@ from pathlib import Path
 from secondsite.lab.supervisor import Spec, Supervisor
 
 async def main():
-    supervisor = Supervisor(Path(sys.argv[1]))
+    supervisor = Supervisor(Path(sys.argv[1]) / "logs", doomed=Path(sys.argv[1]))
     child = "import os, subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print(p.pid, flush=True); time.sleep(600)"
     await supervisor.start(Spec("parent", (sys.executable, "-c", child)))
     while not supervisor.log_tail("parent"):
@@ -61,7 +61,7 @@ asyncio.run(main())
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_death_of_the_parent_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "lab")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
         assert parent.stdout
         pids = [int(word) for word in parent.stdout.readline().split()]
@@ -70,6 +70,10 @@ def test_death_of_the_parent_leaves_nothing(number: signal.Signals, tmp_path: Pa
         parent.send_signal(number)
         parent.wait(10)
     assert all(gone(pid) for pid in pids), "the process and the child of it that nobody registered"
+    deadline = time.monotonic() + 5.0
+    while (tmp_path / "lab").exists():
+        assert time.monotonic() < deadline, "what it had written down"
+        time.sleep(0.02)
 
 
 def test_a_process_that_fails_tells_its_own_words(tmp_path: Path) -> None:

@@ -54,13 +54,17 @@ class Running:
 
 
 class Supervisor:
-    """All processes by name. ``close`` kills what is left; so does the death of this process."""
+    """All processes by name. ``close`` kills what is left; so does the death of this process.
 
-    def __init__(self, logs: Path, lock: socket.socket | None = None) -> None:
+    ``doomed`` is a folder that is removed then, logs and all.
+    """
+
+    def __init__(self, logs: Path, lock: socket.socket | None = None, doomed: Path | None = None) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.logs = logs
         self.running: dict[str, Running] = {}
-        self._warden = _start_warden(logs / "warden.log", lock)
+        self._doomed = doomed
+        self._warden = _start_warden(logs / "warden.log", lock, doomed)
 
     async def start(self, *specs: Spec) -> None:
         """All at once; returns when all are ready, raises MachineError with the end of the log of one that is not."""
@@ -96,7 +100,8 @@ class Supervisor:
 
     def _failed(self, spec: Spec, what: str) -> MachineError:
         tail = self.log_tail(spec.name).strip() or "its log is empty"
-        return MachineError.at(spec.name, f"{what}; its own words:\n{tail}\n", f"see {self.log(spec.name)}")
+        remedy = "mend that, then start again" if self._doomed else f"see {self.log(spec.name)}"
+        return MachineError.at(spec.name, f"{what}; its own words:\n{tail}\n", remedy)
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -160,10 +165,11 @@ class Supervisor:
         self._warden.wait()
 
 
-def _start_warden(log: Path, lock: socket.socket | None) -> subprocess.Popen[bytes]:
+def _start_warden(log: Path, lock: socket.socket | None, doomed: Path | None) -> subprocess.Popen[bytes]:
+    arguments = [str(doomed)] if doomed else []
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py"))],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("warden.py")), *arguments],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -68,7 +68,7 @@ class Lab:
         self.addresses = addresses
         self.folder = folder
         self.fleet = NatsFleet(deployment, addresses, options, folder)
-        self.supervisor = Supervisor(folder / "logs", lock)
+        self.supervisor = Supervisor(folder / "logs", lock, folder if options.folder is None else None)
         self.wan = Wan(addresses.wan_control)
         urls = {region: self.nats_urls(region) for region in addresses.regions}
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
