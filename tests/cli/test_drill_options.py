@@ -45,6 +45,6 @@ def test_the_setup_is_what_was_asked_for(system: System) -> None:
     from secondsite.catalogue.bundle import load_catalogue
 
     world = World(seed=7, rate=60.0, ignoring_ttl=0.25)
-    made = world.setup(system, load_catalogue(), f"{LEAF}@2.12.8")
+    made = world.setup(system, load_catalogue(), "region-loss", f"{LEAF}@2.12.8")
     assert (made.seed, made.rate_per_s, made.ignoring_ttl, made.profile.name) == (7, 60.0, 0.25, "quick")
     assert {cluster.version for cluster in made.deployment.clusters} == {"2.12.8"}

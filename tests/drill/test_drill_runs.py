@@ -147,7 +147,7 @@ def test_the_dead_region_comes_back_and_is_fenced(tmp_path: Path) -> None:
     assert (result.verdict is Verdict.BREACHED) == bool(_shown(result))
 
 
-@pytest.mark.parametrize("name", ["promotion-without-fencing", "lag-zero-over-a-cut"])
+@pytest.mark.parametrize("name", ["promotion-without-fencing", "lag-zero-over-a-cut", "leaking-api"])
 def test_controls_turn_red(name: str, tmp_path: Path) -> None:
     checked = controlled(tmp_path, name)
     assert checked.red, checked.result.observations

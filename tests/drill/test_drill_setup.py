@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from attrs import evolve
-from drilling import LEAFNODE, setup_of
+from drilling import EXAMPLE, LEAFNODE, setup_of
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
@@ -87,3 +91,29 @@ def test_the_list_and_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert "region-loss" in told
     assert "lying-health-check" in told
     assert cli(["drill", "earthquake", "--file", str(tmp_path / "none.yaml")]) == 2
+
+
+def test_a_soak_is_told_how_long(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, why in (
+        (["region-loss", "--duration", "1h"], "give it with soak only"),
+        (["soak", "--duration", "long"], "'long' is not a duration"),
+        (["soak", "--duration", "3s"], "too short to show a trend"),
+    ):
+        assert cli(["drill", *arguments, "--file", str(EXAMPLE)]) == 2
+        assert why in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "secondsite.cli", "drill", "--file", str(EXAMPLE), "--evidence", str(tmp_path / "e")],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)),
+    )
+    assert done.returncode == 4, done.stderr
+    assert f"{tmp_path}: could not be written: File too large; make room on that disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("secondsite-lab-*")) == []

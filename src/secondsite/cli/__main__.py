@@ -5,12 +5,17 @@ Verbs are named by import path so that ``secondsite --help`` loads none of them.
 
 from __future__ import annotations
 
+import errno
 import sys
+import tempfile
 
 from cyclopts import App
 
 from secondsite import __version__
-from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, SecondsiteError
+from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, Problem, SecondsiteError
+from secondsite.model.place import Place
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = App(
     name="secondsite",
@@ -51,11 +56,23 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        print(_no_room(error), file=sys.stderr)
+        return EXIT_ENVIRONMENT
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):
             return EXIT_BAD_INPUT
         raise
     return code if isinstance(code, int) else 0
+
+
+def _no_room(error: OSError) -> Problem:
+    """Only a failed open names its file; what is written without one lies in the temporary folder."""
+    what = f"could not be written: {error.strerror}"
+    remedy = "make room on that disk; TMPDIR says where labs lie, --evidence where evidence does"
+    return Problem(Place(str(error.filename or tempfile.gettempdir())), what, remedy)
 
 
 if __name__ == "__main__":

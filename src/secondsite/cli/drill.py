@@ -59,7 +59,7 @@ def drill(
     root = evidence or file.parent / ".secondsite" / "evidence"
 
     def setup(text: str) -> Setup:
-        return world.setup(system, catalogue, text)
+        return world.setup(system, catalogue, fault, text)
 
     if controls:
         return _controls(setup, root, json_)

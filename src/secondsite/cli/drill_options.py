@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from secondsite.drill.setup import Setup
     from secondsite.model.system import System
 
+SHORTEST_SOAK_S = 30.0
+
 
 @frozen
 class World:
@@ -34,6 +36,8 @@ class World:
         option("Share of users that keep the first address for ever.", validator=Number(gte=0, lte=1)),
     ] = None
 
+    duration: Annotated[str, option("Of a soak: 2m, 1h, 24h.")] = ""
+
     def versions(self, strategy: str) -> tuple[str, ...]:
         """The strategy on each version asked for, as ``pattern/link@VERSION``; one that names its own keeps it."""
         if self.nats_server is not None:
@@ -50,7 +54,7 @@ class World:
             raise InputError.at("--nats-server", what, "give one of the two")
         return version_of(binary.resolve())
 
-    def setup(self, system: System, catalogue: Catalogue, text: str) -> Setup:
+    def setup(self, system: System, catalogue: Catalogue, fault: str, text: str) -> Setup:
         from secondsite.drill.setup import make_setup
         from secondsite.evaluate.explain import parse_strategy
 
@@ -63,8 +67,27 @@ class World:
             seed=self.seed,
             nats_version=version,
             rate_per_s=self.rate,
+            soak_s=self._soak_s(fault),
         )
         return evolve(made, nats_server=self.nats_server, ignoring_ttl=self.ignoring_ttl)
+
+    def _soak_s(self, fault: str) -> float | None:
+        """None where no duration is given."""
+        from secondsite.model.units import parse_seconds
+
+        text = self.duration
+        if not text:
+            return None
+        if fault != "soak":
+            raise InputError.at("--duration", f"{fault} takes as long as it takes", "give it with soak only")
+        try:
+            seconds = parse_seconds(text)
+        except ValueError as error:
+            raise InputError.at("--duration", str(error), "such as 2m, 1h or 24h") from None
+        if seconds < SHORTEST_SOAK_S:
+            what = f"{text} is too short to show a trend"
+            raise InputError.at("--duration", what, f"give {SHORTEST_SOAK_S:g}s or more")
+        return seconds
 
 
 AS_IT_IS = World()

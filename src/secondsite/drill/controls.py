@@ -11,7 +11,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from secondsite.drill.faults import region_loss, zombie_primary
+from secondsite.drill.faults import region_loss, soak, zombie_primary
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
 from secondsite.drill.findings import Fate
@@ -33,9 +33,11 @@ from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
 
 _MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
+_ALONE = Strategy.parse("single-region/none/manual")
 _BOTH_WRITE = Strategy.parse("active-active/sourced/weighted")
 _CUT_S = 5.0
 _WRITES = 50
+_SOAK_S, _LEAK_BYTES = 45.0, 32 << 10
 
 
 @frozen
@@ -77,6 +79,11 @@ def _promises_lost(result: RunResult) -> str:
     """Lost although a 202 promised them."""
     lost = (result.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & (result.history.status == Status.BUFFERED)
     return f"{int(lost.sum())} writes lost that a 202 had promised" if lost.any() else ""
+
+
+def _memory_grows(result: RunResult) -> str:
+    seen = [each.what for each in result.observations if each.holds is False]
+    return "; ".join(what for what in seen if what.startswith("api-") and "memory" in what)
 
 
 def _refused_copy(result: RunResult) -> str:
@@ -205,6 +212,14 @@ def _old_key_away(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), region_keys={away.region.name: ("last-years-key",)})
 
 
+def _soak(setup: Setup) -> Setup:
+    return evolve(setup, profile=evolve(setup.profile, soak_s=_SOAK_S))
+
+
+def _leaking(setup: Setup) -> LabOptions:
+    return evolve(lab_options(setup), pods=True, leak_bytes=_LEAK_BYTES)
+
+
 def _hour(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), ttl_s=3600.0)
 
@@ -257,6 +272,15 @@ CONTROLS: Mapping[str, Control] = {
             evolve(ZONE_LOSS, id="api-memory", play=_promised_and_gone),
             _promises_lost,
             spoil=_from_memory,
+        ),
+        Control(
+            "leaking-api",
+            "the API forgets to free 32 KiB with each event",
+            soak.DRILL,
+            _memory_grows,
+            _ALONE,
+            spoil=_soak,
+            options=_leaking,
         ),
     )
 }

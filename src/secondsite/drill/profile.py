@@ -18,6 +18,7 @@ class Profile:
 
     ``hopeless_s``: for how long clients go on trying after a procedure failed. ``backup_s``: how often streams are
     backed up, where that is all there is. ``cut_off_s``: how long the API is cut off from NATS.
+    ``soak_s``: how long a soak lasts.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Profile:
     hopeless_s: float = 25.0
     backup_s: float = 3.0
     cut_off_s: float = 12.0
+    soak_s: float = 120.0
 
     @property
     def floor_s(self) -> float:
@@ -57,6 +59,7 @@ def profile(name: str, deployment: Deployment, figures: Figures) -> Profile:
         hopeless_s=60.0,
         backup_s=figures["backup.streams.interval"].mean,
         cut_off_s=60.0,
+        soak_s=3600.0,
     )
 
 

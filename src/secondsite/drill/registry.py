@@ -17,6 +17,7 @@ from secondsite.drill.faults import (
     observability_gone,
     purge,
     region_loss,
+    soak,
     stale_secret,
     under_lag,
     wan_partition,
@@ -40,7 +41,7 @@ _MODULES = (
     zombie_primary,
     failing_back,
 )
-_INSIDE = (api_killed, nats_leader_lost, api_cut_off, memory_pressure, observability_gone)
+_INSIDE = (api_killed, nats_leader_lost, api_cut_off, memory_pressure, observability_gone, soak)
 """What happens inside one region: the chaos baseline."""
 DRILLS: Mapping[str, Drill] = {module.DRILL.id: module.DRILL for module in (*_MODULES, *_INSIDE)}
 

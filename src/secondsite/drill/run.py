@@ -94,6 +94,8 @@ class RunResult:
         """Of its contracts; a drill that did not show what it is there for holds nothing."""
         if any(seen.holds is False for seen in self.observations):
             return Verdict.BREACHED
+        if any(seen.unproven for seen in self.observations):
+            return Verdict.UNPROVEN
         if self.judged:
             return worst(verdict.verdict for verdict in self.judged)
         return Verdict.MET if any(seen.holds for seen in self.observations) else Verdict.UNPROVEN
@@ -131,13 +133,14 @@ async def run_drill(
         with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
             ignoring = drill.ignoring_ttl if setup.ignoring_ttl is None else setup.ignoring_ttl
             stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=ignoring)
+            limit_s = LIMIT_S + 3 * setup.profile.settle_s + drill.lasts(setup.profile)
             try:
-                async with asyncio.timeout(LIMIT_S + 3 * setup.profile.settle_s):
+                async with asyncio.timeout(limit_s):
                     await stage.begin()
                     await drill.play(stage)
                     await _read_all(stage)
             except TimeoutError:
-                what = f"the drill did not end within {LIMIT_S + 3 * setup.profile.settle_s:g} s"
+                what = f"the drill did not end within {limit_s:g} s"
                 raise MachineError.at(drill.id, what, f"see {writer.folder}") from None
             finally:
                 await _quietly_cancel(stage)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from attrs import frozen
 
+from secondsite.drill.profile import Profile
 from secondsite.drill.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
@@ -19,7 +20,8 @@ class Drill:
     """``fits`` says why it cannot be run on a deployment; empty where it can. ``moves``: clients have to leave the
     first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
     that is another than ``fault``. ``ignoring_ttl``: the share of users that keep the address they resolved first.
-    ``pods``: it needs pods that restart by themselves.
+    ``pods``: it needs pods that restart by themselves. ``lasts``: how long it is meant to take beyond the usual, in
+    seconds.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Drill:
     procedure: Fault | None = None
     ignoring_ttl: float = 0.0
     pods: bool = False
+    lasts: Callable[[Profile], float] = lambda _: 0.0
 
 
 def several_regions(deployment: Deployment) -> str:

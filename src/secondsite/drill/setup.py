@@ -59,6 +59,7 @@ def make_setup(
     seed: int = 1,
     nats_version: str = "",
     rate_per_s: float = 100.0,
+    soak_s: float | None = None,
 ) -> Setup:
     """Raises InputError for a system without streams: there is nothing to write to, and nothing to lose."""
     if not any(cluster.streams for cluster in system.nats):
@@ -71,5 +72,7 @@ def make_setup(
         nats = tuple(evolve(cluster, version=nats_version) for cluster in production.system.nats)
         production = evolve(production, clusters=clusters, system=evolve(production.system, nats=nats))
     chosen = profile(profile_name, production, catalogue.figures)
+    if soak_s is not None:
+        chosen = evolve(chosen, soak_s=soak_s)
     deployment = with_profile(production, chosen)
     return Setup(system, catalogue, strategy, chosen, seed, nats_version, rate_per_s, production, deployment)

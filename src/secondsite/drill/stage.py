@@ -58,10 +58,11 @@ Tell = Callable[[str], None]
 
 @frozen
 class Observation:
-    """What a drill is there to show, and whether it did; None for what was seen and is neither right nor wrong."""
+    """What a drill is there to show, and whether it did; None for what is neither right nor wrong, or ``unproven``."""
 
     what: str
     holds: bool | None
+    unproven: bool = False
 
 
 @define
@@ -148,9 +149,9 @@ class Stage:
         mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
         return int(((history.intent_ns > since_ns) & mine & (history.status == Status.BUFFERED)).sum())
 
-    def observe(self, what: str, holds: bool | None) -> None:
-        self.observations.append(Observation(what, holds))
-        self.note("observation", what=what, holds=holds)
+    def observe(self, what: str, holds: bool | None, *, unproven: bool = False) -> None:
+        self.observations.append(Observation(what, holds, unproven))
+        self.note("observation", what=what, holds=holds, unproven=unproven)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(work))

@@ -40,7 +40,9 @@ def _run(run: RunResult) -> dict[str, Any]:
         "after_rejoin": run.after_rejoin,
         "ledger": run.findings.counts(),
         "verdicts": [_verdict(each) for each in run.judgement.verdicts],
-        "observations": [{"what": each.what, "holds": each.holds} for each in run.observations],
+        "observations": [
+            {"what": each.what, "holds": each.holds, "unproven": each.unproven} for each in run.observations
+        ],
         "failure": run.failure,
         "not_rehearsed": list(run.skipped),
         "evidence": str(run.evidence),

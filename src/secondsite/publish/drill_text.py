@@ -157,7 +157,7 @@ def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
     if result.failure:
         yield Text(f"{lead}stopped: {result.failure}", style="red")
     for seen in result.observations:
-        sign = {True: "shown", False: "DOES NOT HOLD", None: "seen"}[seen.holds]
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
         yield Text(f"{lead}{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
     if result.people:
         yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
