@@ -48,3 +48,15 @@ def test_the_setup_is_what_was_asked_for(system: System) -> None:
     made = world.setup(system, load_catalogue(), "region-loss", f"{LEAF}@2.12.8")
     assert (made.seed, made.rate_per_s, made.ignoring_ttl, made.profile.name) == (7, 60.0, 0.25, "quick")
     assert {cluster.version for cluster in made.deployment.clusters} == {"2.12.8"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "duration", "said"),
+    [("region-loss", "2m", "give it with soak only"), ("soak", "two", "such as 2m"), ("soak", "5s", "too short")],
+)
+def test_a_duration_is_a_soaks(system: System, fault: str, duration: str, said: str) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    with pytest.raises(InputError, match=said):
+        World(duration=duration).setup(system, load_catalogue(), fault, LEAF)
+    assert World(duration="2m").setup(system, load_catalogue(), "soak", LEAF).profile.soak_s == 120
