@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.measurements import Run, find_runs
 from secondsite.drill.projection import projected
+from secondsite.drill.rehearsal import REAL
 from secondsite.evaluate.assess import plan
 from secondsite.evaluate.calibrate import Prediction, calibrated, predictions
 from secondsite.model.errors import InputError, Problem
@@ -21,21 +22,6 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
-
-REAL: Mapping[str, Verb] = {
-    "decide.automatic": Verb.DECIDE,
-    "fence": Verb.FENCE,
-    "record-state": Verb.RECORD_STATE,
-    "promote.leafnode": Verb.PROMOTE_STREAMS,
-    "promote.witness": Verb.DELETE_ORIGIN,
-    "quorum.rescue": Verb.RESTORE_QUORUM,
-    "continue.sourced": Verb.ELECT,
-    "elect.stretch": Verb.ELECT,
-    "elect.raft": Verb.ELECT,
-    "restore.consumers": Verb.RESTORE_CONSUMERS,
-    "verify.path": Verb.VERIFY_PATH,
-}
-"""Figures whose subject runs in the lab as in production, and the verb that is the figure's own: others borrow it."""
 
 _PARTS = {Verb.DETECT: "detect", Verb.DECIDE: "decide", Verb.CONVERGE: "converge"}
 

@@ -19,7 +19,7 @@ from secondsite.drill.finals import read_finals
 from secondsite.drill.findings import Fate, Findings
 from secondsite.drill.history import History, read_history
 from secondsite.drill.judgement import RunJudgement, RunVerdict, verdicts_json, worst
-from secondsite.drill.projection import projected
+from secondsite.drill.projection import projected, projected_loss_s
 from secondsite.drill.record import NEVER, Status
 from secondsite.drill.rpo import Rpo, rpo
 from secondsite.drill.rto import Milestone, Rto, reached, rto
@@ -121,6 +121,8 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     if parts is not None and manifest.projected:
         parts = projected(parts, manifest.timing, manifest.production)
     loss, window_s = _loss(contract, facts)
+    if manifest.projected:
+        window_s = projected_loss_s(window_s, manifest.timing, manifest.production)
     found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window_s, facts)]
     found += _one_writer(facts)
     return RunVerdict(
@@ -142,6 +144,10 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         total_s = clock.parts["total"]
         late = total_s > limit_s
         yield _Finding(*(Verdict.BREACHED, f"back after {total_s:.1f} s") if late else (Verdict.MET,))
+        missing = facts.evidence.manifest.unrehearsed.get(contract.subject)
+        if missing and not late and total_s + missing.seconds > limit_s:
+            more = f"{', '.join(missing.steps)} took no time here, and may take {missing.seconds:.0f} s"
+            yield _Finding(Verdict.UNPROVEN, f"{more} of the {limit_s - total_s:.0f} s that are left")
     elif clock.stopped or facts.watched_s > limit_s:
         yield _Finding(Verdict.BREACHED, clock.why)
     else:

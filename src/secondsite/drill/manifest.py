@@ -12,6 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from secondsite.drill.fingerprint import Fingerprint
+from secondsite.drill.rehearsal import Unrehearsed
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
@@ -23,12 +24,16 @@ SCHEMA = "secondsite/evidence/1"
 
 @frozen
 class Timing:
-    """What RTO mostly consists of, as configured. ``decide_s``: how long a second signal has to agree."""
+    """What RTO and RPO mostly consist of, as configured. ``decide_s``: how long a second signal has to agree.
+
+    ``backup_s``: how often streams are backed up, where nothing else carries them; 0 where something does.
+    """
 
     check_interval_s: float
     check_threshold: int
     decide_s: float
     ttl_s: float
+    backup_s: float = 0.0
 
 
 @frozen
@@ -47,6 +52,7 @@ class Manifest:
     ``run`` counts the repetitions from 1. ``started_at`` is ISO 8601 in UTC. ``subjects`` are those that the drill
     really ran. ``new_side``: networks that traffic was moved to, none where it may stay. ``timing`` is what was
     configured, ``production`` what the strategy asks for: where they differ and clients move, figures are projected.
+    ``unrehearsed``: what moving takes in production and the lab has none of, by subject.
     ``control`` names the known-bad control that this run was; such a run proves no contract.
     """
 
@@ -68,6 +74,7 @@ class Manifest:
     versions: Mapping[str, str] = field(factory=dict)
     host: Mapping[str, str] = field(factory=dict)
     control: str = ""
+    unrehearsed: Mapping[Subject, Unrehearsed] = field(factory=dict)
 
     @property
     def projected(self) -> bool:

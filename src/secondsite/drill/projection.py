@@ -1,4 +1,4 @@
-"""A quick run's RTO as it would be at the strategy's own intervals, part by part.
+"""A quick run's RTO and RPO as they would be at the strategy's own intervals, part by part.
 
 Only what is configured is stretched: where in a check interval the fault fell, and for what share of the TTL clients
 kept the old address. What lies beyond (timeouts, connections, the procedure itself) is taken as it was measured.
@@ -26,6 +26,12 @@ def projected(parts: Mapping[str, float], ran: Timing, wanted: Timing) -> dict[s
             result[name] = parts[name] * longer
     result["total"] = sum(value for name, value in result.items() if name != "total")
     return result
+
+
+def projected_loss_s(window_s: float, ran: Timing, wanted: Timing) -> float:
+    """Where only backups carry the streams, what is lost is a share of the interval between two of them."""
+    share = min(1.0, window_s / ran.backup_s) if ran.backup_s else 0.0
+    return window_s + share * (wanted.backup_s - ran.backup_s)
 
 
 def _detect(measured_s: float, ran: Timing, wanted: Timing) -> float:

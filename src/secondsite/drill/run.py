@@ -25,6 +25,7 @@ from secondsite.drill.judgement import RunJudgement, RunVerdict, worst
 from secondsite.drill.lab_world import place
 from secondsite.drill.manifest import Manifest, Timing, steps_of
 from secondsite.drill.profile import Profile, profile
+from secondsite.drill.rehearsal import unrehearsed
 from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
 from secondsite.drill.rto import Milestone, Rto, rto
 from secondsite.drill.script import Drill
@@ -33,8 +34,10 @@ from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.contract import Verdict
+from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
+from secondsite.operate.layout import Reach, families
 
 LIMIT_S = 240.0
 _DRAIN_S = 10.0
@@ -169,8 +172,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: i
         run=run,
         started_at=datetime.now(UTC).isoformat(),
         fingerprint=fingerprint(setup.deployment.system, setup.production, procedure, versions.values()),
-        timing=_timing(setup.profile),
-        production=_timing(own),
+        timing=_timing(setup.profile, setup.deployment),
+        production=_timing(own, setup.deployment),
         subjects=drill.subjects,
         contracts=setup.system.contracts,
         new_side=(network,) if drill.moves else (),
@@ -179,11 +182,13 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: i
         versions=versions,
         host=host_facts(),
         control=control,
+        unrehearsed=unrehearsed(procedure) if drill.moves else {},
     )
 
 
-def _timing(of: Profile) -> Timing:
-    return Timing(of.check_interval_s, of.check_threshold, of.decide_s, of.ttl_s)
+def _timing(of: Profile, deployment: Deployment) -> Timing:
+    backed_up = any(family.reach is Reach.ALONE for family in families(deployment)) and len(deployment.sites) > 1
+    return Timing(of.check_interval_s, of.check_threshold, of.decide_s, of.ttl_s, of.backup_s if backed_up else 0.0)
 
 
 async def _read_all(stage: Stage) -> None:

@@ -163,9 +163,13 @@ def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
         yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
     if result.skipped:
         yield Text(f"{lead}not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
+    told = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.failure))
+    for verdict, why in told:
+        names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
+        yield Text(f"{lead}{names} {verdict}: {why}", style=STYLES[verdict])
     if result.setup.strategy.link is Link.BACKUP and result.projected:
         every = duration(result.setup.profile.backup_s)
-        yield Text(f"{lead}backups were taken every {every} here: the loss in production is that of its own interval")
+        yield Text(f"{lead}backups were taken every {every} here: what is lost is projected to their own interval")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
         yield Text(f"{lead}contracts are judged at the strategy's own intervals, to which this quick run is projected")
 

@@ -1,0 +1,64 @@
+"""What a lab rehearses of a procedure, and what it cannot: machines that start, bulk data, a provider's DNS, people.
+
+What was not rehearsed is expected to take as long as its figures say. A run that would not hold its limit with that
+added has not shown that the limit holds, however quick it was here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.procedure import Procedure, Step, Verb
+
+REAL: Mapping[str, Verb] = {
+    "decide.automatic": Verb.DECIDE,
+    "fence": Verb.FENCE,
+    "record-state": Verb.RECORD_STATE,
+    "promote.leafnode": Verb.PROMOTE_STREAMS,
+    "promote.witness": Verb.DELETE_ORIGIN,
+    "quorum.rescue": Verb.RESTORE_QUORUM,
+    "continue.sourced": Verb.ELECT,
+    "elect.stretch": Verb.ELECT,
+    "elect.raft": Verb.ELECT,
+    "restore.consumers": Verb.RESTORE_CONSUMERS,
+    "verify.path": Verb.VERIFY_PATH,
+}
+"""Figures whose subject runs in the lab as in production, and the verb that is the figure's own: others borrow it."""
+
+_CLOCKS = (Verb.DETECT, Verb.CONVERGE)
+"""Parts of the clients' clock, projected to the strategy's own intervals."""
+_QUANTILE = 0.95
+
+
+@frozen
+class Unrehearsed:
+    """Of one subject: the steps, in their order, and how long the slowest way through them is expected to take."""
+
+    steps: tuple[str, ...]
+    seconds: float
+
+
+def unrehearsed(procedure: Procedure) -> dict[Subject, Unrehearsed]:
+    """Of each subject that waits for a step that the lab does not run; seconds are 95 % quantiles, summed."""
+    found = {}
+    for subject, milestone in procedure.milestones.items():
+        steps = procedure.leading_to(milestone)
+        ends: dict[str, float] = {}
+        for step in steps:
+            ends[step.id] = max((ends.get(each, 0.0) for each in step.after), default=0.0) + _beyond(step)
+        missing = tuple(step.id for step in steps if _beyond(step))
+        if missing:
+            found[subject] = Unrehearsed(missing, ends[milestone])
+    return found
+
+
+def rehearsed(step: Step) -> bool:
+    """A step that borrows a figure which the lab measures is taken to be as quick as that."""
+    return not step.by_person and (step.verb in _CLOCKS or step.duration.name in REAL)
+
+
+def _beyond(step: Step) -> float:
+    return 0.0 if rehearsed(step) else step.duration.quantile(_QUANTILE)
