@@ -46,6 +46,19 @@ def make_step(
     )
 
 
+def start_services(kit: Kit, after: str) -> Step:
+    """Of everything, where nothing ran."""
+    return make_step(
+        kit,
+        Verb.START_SERVICES,
+        "start every service",
+        "start.services",
+        check="every startup probe green",
+        after=(after,),
+        region=kit.second.name,
+    )
+
+
 def blocked_step(kit: Kit, verb: Verb, why: str, after: str) -> Step:
     """A step that cannot complete; all that waits for it is unbounded."""
     del kit

@@ -8,7 +8,7 @@ from secondsite.model.deployment import Copy, Requirement, Site, SiteRole, WanLi
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies import requirements, services, stores
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import make_step
+from secondsite.strategies.steps import make_step, start_services
 
 
 @frozen
@@ -42,16 +42,7 @@ class BackupRestore:
             region=kit.second.name,
             needs=frozenset({Need.CONTROL_PLANE, Need.CAPACITY}),
         )
-        start = make_step(
-            kit,
-            Verb.START_SERVICES,
-            "start every service",
-            "start.services",
-            check="every startup probe green",
-            after=(create.id,),
-            region=kit.second.name,
-        )
-        return create, start
+        return create, start_services(kit, create.id)
 
     def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
         return (

@@ -9,7 +9,7 @@ from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies import services
 from secondsite.strategies.design import Kit
 from secondsite.strategies.patterns.standby import LivingSecondRegion, second_cluster
-from secondsite.strategies.steps import make_step
+from secondsite.strategies.steps import make_step, start_services
 
 
 @frozen
@@ -40,13 +40,4 @@ class PilotLight(LivingSecondRegion):
             region=kit.second.name,
             needs=frozenset({Need.CONTROL_PLANE, Need.CAPACITY}),
         )
-        start = make_step(
-            kit,
-            Verb.START_SERVICES,
-            "start every service",
-            "start.services",
-            check="every startup probe green",
-            after=(nodes.id,),
-            region=kit.second.name,
-        )
-        return nodes, start
+        return nodes, start_services(kit, nodes.id)
