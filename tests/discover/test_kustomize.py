@@ -275,3 +275,101 @@ def test_a_secret_generator_gives_keys_and_opens_no_file(tmp_path: Path) -> None
     }
     (secret,) = resources(tmp_path, files)
     assert to_plain(secret.top["data"].node) == {"TOKEN": "", "key.pem": ""}
+
+
+CANNOT = {
+    "nothing to merge": (
+        "configMapGenerator:\n  - {name: a, behavior: merge, literals: [X=1]}\n",
+        ":2:25: there is no ConfigMap 'a' to merge",
+    ),
+    "made twice": (
+        "configMapGenerator:\n  - {name: a}\n  - {name: a}\n",
+        ":3:12: there is a ConfigMap 'a' already; write `behavior: merge`",
+    ),
+    "no such file": ("configMapGenerator:\n  - {name: a, files: [k=gone]}\n", ":2:23: 'gone' is not there"),
+    "no such env file": ("configMapGenerator:\n  - {name: a, envs: [gone]}\n", ":2:22: cannot be read"),
+    "no source": (
+        "resources: [web.yaml]\nreplacements:\n  - {source: {kind: Service}, targets: []}\n",
+        ":3:6: a replacement's source selects 0 objects",
+    ),
+    "no field to read": (
+        "resources: [web.yaml]\nreplacements:\n  - {source: {kind: Deployment, fieldPath: spec.none}, targets: []}\n",
+        ":3:44: Deployment web has no field 'spec.none'",
+    ),
+    "no part": (
+        "resources: [web.yaml]\nreplacements:\n"
+        "  - {source: {kind: Deployment, options: {delimiter: '-', index: 1}}, targets: []}\n",
+        ":3:66: 'web' has no part 1; write 0 to 0",
+    ),
+    "no field to write": (
+        "resources: [web.yaml]\nreplacements:\n  - source: {kind: Deployment}\n    targets:\n"
+        "      - {select: {kind: ConfigMap}, fieldPaths: [data.NONE]}\n",
+        ":5:50: ConfigMap settings has no field 'data.NONE'; correct the path, or write `create: true`",
+    ),
+    "no item to write": (
+        "resources: [web.yaml]\nreplacements:\n  - source: {kind: Deployment}\n    targets:\n"
+        "      - {select: {kind: Deployment}, fieldPaths: ['spec.template.spec.containers.[name=x].image']}\n",
+        "has no field 'spec.template.spec.containers.[name=x].image'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CANNOT)
+def test_what_kustomize_refuses_is_an_error_with_its_place(tmp_path: Path, case: str) -> None:
+    text, says = CANNOT[case]
+    problems = told(tmp_path, {"web.yaml": DEPLOYMENT, "kustomization.yaml": text})
+    assert len(problems) == 1
+    assert says in problems[0]
+
+
+def test_a_secret_keeps_its_plain_name_and_gives_no_value_away(tmp_path: Path) -> None:
+    """Its hash is of values that are not read; references name it plainly too."""
+    kustomization = (
+        "resources: [web.yaml]\nnamePrefix: eu-\nsecretGenerator:\n"
+        "  - {name: s, envs: [a.env], literals: [TOKEN=hunter2], type: kubernetes.io/tls}\n"
+        "replacements:\n  - source: {kind: Secret, name: s, fieldPath: data.TOKEN}\n    targets:\n"
+        "      - {select: {kind: ConfigMap}, fieldPaths: [data.A]}\n"
+    )
+    text = DEPLOYMENT.replace("configMapRef: {name: settings}", "secretRef: {name: s}")
+    found = resources(tmp_path, {"web.yaml": text, "kustomization.yaml": kustomization, "a.env": "PASSWORD=hunter2\n"})
+    secret, web = named(found, "Secret", "eu-s"), named(found, "Deployment", "eu-web")
+    assert to_plain(secret.top["data"].node) == {"PASSWORD": "", "TOKEN": ""}
+    assert secret.top["type"].text == "kubernetes.io/tls"
+    assert web.spec.dig("template", "spec")["containers"][0]["envFrom"][0]["secretRef"]["name"].text == "eu-s"
+    assert to_plain(named(found, "ConfigMap", "eu-settings").top["data"].node) == {"A": "1"}
+    assert "hunter2" not in repr([to_plain(one.node) for one in found])
+
+
+def test_a_generated_nats_conf_is_read_with_its_own_lines(tmp_path: Path) -> None:
+    kustomization = "resources: [nats.yaml]\nconfigMapGenerator:\n  - {name: nats-config, files: [nats.conf]}\n"
+    nats = """apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: nats}
+spec:
+  serviceName: nats
+  replicas: 3
+  template:
+    spec:
+      containers:
+        - name: nats
+          image: nats:2.10
+          args: ["-c", "/etc/nats/nats.conf"]
+          volumeMounts: [{name: config, mountPath: /etc/nats}]
+      volumes:
+        - {name: config, configMap: {name: nats-config}}
+"""
+    conf = "port: 4222\njetstream {\n  store_dir: /data\n  max_file_store: 7Gi\n}\n"
+    files = {"kustomization.yaml": kustomization, "nats.yaml": nats, "nats.conf": conf}
+    system = discovered(tmp_path, files).system
+    (cluster,) = system.nats
+    assert cluster.max_file_bytes == 7 * 2**30
+    place = system.place(f"nats.{cluster.name}.max_file")
+    assert (place.file, place.line) == ("nats.conf", 4)
+
+
+def test_a_file_that_is_no_text_leaves_the_rest(tmp_path: Path) -> None:
+    write(tmp_path, {"kustomization.yaml": "configMapGenerator:\n  - {name: a, files: [b.bin], literals: [X=1]}\n"})
+    (tmp_path / "b.bin").write_bytes(b"\xff\x00")
+    found = find([tmp_path], tmp_path)
+    assert [note.split(": ")[1] for note in found.notes] == ["b.bin is not text and was left out"]
+    assert to_plain(found.resources[0].top["data"].node) == {"X": "1"}

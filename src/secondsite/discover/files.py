@@ -78,7 +78,7 @@ def _read_folder(path: Path, build: Build, found: Found, *, kubectl: bool) -> No
         if kubectl and shutil.which("kubectl"):
             found.resources += _kubectl(root, build)
         else:
-            found.resources += build.folder(root)
+            found.resources += build.root(root)
     for file in files:
         if file.resolve() not in build.files:
             _read_file(file, build, found, asked=False)

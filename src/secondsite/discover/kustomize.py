@@ -1,8 +1,8 @@
 """A kustomization, built in memory: which manifests belong together, and what is changed on the way.
 
-Covers resources, components, bases, namespace, name prefix and suffix, labels, images, replicas, generators and
-patches. Not covered, and then noted: remote resources, Helm charts, replacements and variables, the hash that
-generators put behind names (references keep the plain name, so they still meet). Places stay those of the files.
+Covers resources, components, bases, namespace, name prefix and suffix, labels, images, replicas, generators, patches
+and replacements. Not covered, and then noted: remote resources, Helm charts, variables and plugins. Places stay those
+of the files.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from attrs import define, field
 
+from secondsite.discover.generators import Generators, with_hashes
 from secondsite.discover.patches import json_patch, matcher, strategic_merge
-from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.replacements import replaced
+from secondsite.discover.resources import At, Resource, with_entries
 from secondsite.discover.transforms import annotated, labelled, namespaced, renamed, with_images, with_replicas
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text
 from secondsite.model.errors import InputError, Problem
@@ -24,7 +26,7 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_FOLDERS_DEEP = 50
 MAX_RESOURCES = 100_000
 
-_NOT_APPLIED = ("helmCharts", "helmChartInflationGenerator", "replacements", "vars", "generators", "transformers")
+_NOT_APPLIED = ("helmCharts", "helmChartInflationGenerator", "vars", "generators", "transformers")
 _REMOTE = re.compile(r"^[a-z+]+://|^git@|^(github|gitlab|bitbucket)\.[a-z]+/|\?ref=|\.git(//|$)")
 
 
@@ -52,8 +54,11 @@ class Build:
     files: set[Path] = field(factory=set)
     _stack: list[Path] = field(factory=list)
 
-    def folder(self, folder: Path) -> list[Resource]:
-        """The resources of the kustomization in the folder."""
+    def root(self, folder: Path) -> list[Resource]:
+        """The resources of the kustomization in the folder, as they are deployed."""
+        return with_hashes(self._folder(folder))
+
+    def _folder(self, folder: Path) -> list[Resource]:
         path, real = kustomization_of(folder), folder.resolve()
         if path is None:
             raise InputError.at(self.shown(folder), "has no kustomization.yaml", "name a file or a kustomization")
@@ -93,7 +98,7 @@ class Build:
         resources = before + self._members(at, folder)
         if len(resources) > MAX_RESOURCES:
             raise InputError.at(self.shown(folder), f"has more than {MAX_RESOURCES:,} objects", "name a part of it")
-        resources += self._generated(at, folder)
+        resources = self._generators.apply(at, folder, resources)
         for entry in _listed(at, "components"):
             resources = self._component(entry, folder, resources)
         resources = self._patched(at, folder, resources)
@@ -107,7 +112,27 @@ class Build:
             for key in _NOT_APPLIED
             if (entry := at[key])
         ]
-        return [annotated(resource, at["commonAnnotations"]) for resource in resources]
+        resources = [annotated(resource, at["commonAnnotations"]) for resource in resources]
+        return self._replaced(at, folder, resources)
+
+    @property
+    def _generators(self) -> Generators:
+        return Generators(self.shown, self.problems, self.notes, self.files)
+
+    def _replaced(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+        """Entries of the kustomization itself, and lists of them in the files that it names."""
+        entries: list[At] = []
+        for entry in at["replacements"].items:
+            if entry["path"]:
+                for document in self.documents(folder / entry["path"].text):
+                    entries += At(document).items or (At(document),)
+            else:
+                entries.append(entry)
+        try:
+            return replaced(resources, entries)
+        except InputError as error:
+            self.problems.extend(error.problems)
+            return resources
 
     def _members(self, at: At, folder: Path) -> list[Resource]:
         found: list[Resource] = []
@@ -118,7 +143,7 @@ class Build:
             path = folder / entry.text
             try:
                 if path.is_dir():
-                    found += self.folder(path)
+                    found += self._folder(path)
                 elif path.is_file():
                     found += self.manifests(path)
                 else:
@@ -140,52 +165,6 @@ class Build:
             resources = self._apply(At(document), part, resources)
         self._stack.pop()
         return resources
-
-    def _generated(self, at: At, folder: Path) -> list[Resource]:
-        made = []
-        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-            for entry in at[key].items:
-                data = self._generated_data(entry, folder, secret=kind == "Secret")
-                made.append(_generated_object(kind, entry, data))
-        return [resource for resource in made if resource.name]
-
-    def _generated_data(self, entry: At, folder: Path, *, secret: bool) -> dict[str, Node]:
-        """Keys and texts. Of a secret the keys only: its files are not opened."""
-        data: dict[str, Node] = {}
-        for literal in entry["literals"].items:
-            key, _, value = literal.text.partition("=")
-            data[key] = scalar("" if secret else value.strip("'\""), literal.place or Place("?"))
-        for item in entry["files"].items:
-            key, _, name = item.text.rpartition("=")
-            path = folder / name
-            if not path.is_file():
-                self._problem(item.place, f"{name!r} is not there", "correct the path")
-                continue
-            if secret:
-                data[key or path.name] = scalar("", item.place or Place("?"))
-                continue
-            self.files.add(path.resolve())
-            try:
-                text = read_text(path, self.shown(path))
-                data[key or path.name] = ScalarNode(text, text, Place(self.shown(path), 1))
-            except InputError:
-                self.notes.append(f"{item.place}: {name} is not text and was left out")
-        for item in (*entry["envs"].items, *((entry["env"],) if entry["env"] else ())):
-            data.update(self._env_file(folder / item.text, item, secret=secret))
-        return data
-
-    def _env_file(self, path: Path, item: At, *, secret: bool) -> dict[str, Node]:
-        try:
-            lines = read_text(path, self.shown(path)).splitlines()
-        except InputError as error:
-            self._problem(item.place, error.problems[0].what, error.problems[0].remedy)
-            return {}
-        pairs = [(number, *line.partition("=")[::2]) for number, line in enumerate(lines, 1) if "=" in line]
-        return {
-            key.strip(): scalar("" if secret else value, Place(self.shown(path), number))
-            for number, key, value in pairs
-            if not key.lstrip().startswith("#")
-        }
 
     def _patched(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
         for entry in (*at["patches"].items, *at["patchesJson6902"].items, *at["patchesStrategicMerge"].items):
@@ -228,27 +207,13 @@ def _listed(at: At, *keys: str) -> list[At]:
     return [entry for key in keys for entry in at[key].items if entry.text]
 
 
-def _generated_object(kind: str, entry: At, data: dict[str, Node]) -> Resource:
-    place = entry["name"].place or entry.place or Place("?")
-    metadata: dict[str, Node] = {"name": scalar(entry["name"].text, place)}
-    if entry["namespace"]:
-        metadata["namespace"] = scalar(entry["namespace"].text, place)
-    parts: dict[str, Node] = {
-        "apiVersion": scalar("v1", place),
-        "kind": scalar(kind, place),
-        "metadata": mapping(metadata, place),
-        "data": mapping(data, place),
-    }
-    return Resource.of(mapping(parts, place))
-
-
 def _apply_patch(resources: list[Resource], patch: Node, target: At, place: Place) -> list[Resource]:
     if isinstance(patch, MapNode) and not target:
         named = Resource.of(patch)
         selected = [
             found
             for found in resources
-            if (found.kind, found.name) == (named.kind, named.name) and named.namespace in ("", found.namespace)
+            if found.kind == named.kind and named.name in found.names and named.namespace in ("", found.namespace)
         ]
     else:
         selected = [found for found in resources if matcher(target)(found)] if target else []
@@ -262,7 +227,7 @@ def _apply_patch(resources: list[Resource], patch: Node, target: At, place: Plac
         elif resource in selected and isinstance(patch, ListNode):
             node = json_patch(resource.node, patch)
         if node is not None:
-            result.append(resource if node is resource.node else Resource.of(node))
+            result.append(resource if node is resource.node else resource.becoming(node))
     return result
 
 

@@ -170,13 +170,13 @@ def matcher(target: At) -> Callable[[Resource], bool]:
     def matches(resource: Resource) -> bool:
         version = resource.top["apiVersion"].text.rpartition("/")[2]
         facts = {
-            "kind": resource.kind,
-            "name": resource.name,
-            "namespace": resource.namespace,
-            "group": resource.group,
-            "version": version,
+            "kind": {resource.kind},
+            "name": resource.names,
+            "namespace": {resource.namespace},
+            "group": {resource.group},
+            "version": {version},
         }
-        if any(pattern and not pattern.fullmatch(facts[key]) for key, pattern in patterns.items()):
+        if any(pattern and not any(map(pattern.fullmatch, facts[key])) for key, pattern in patterns.items()):
             return False
         wanted = dict(part.split("=", 1) for part in target["labelSelector"].text.split(",") if "=" in part)
         return all(resource.labels.get(key.strip().rstrip("=!")) == value.strip("= ") for key, value in wanted.items())

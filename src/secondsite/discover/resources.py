@@ -102,13 +102,18 @@ class At:
 
 @frozen(eq=False)
 class Resource:
-    """A manifest. ``namespace`` is empty where none is named; ``top.place`` is where it begins."""
+    """A manifest. ``namespace`` is empty where none is named; ``top.place`` is where it begins.
+
+    ``former`` are names that a kustomization changed on the way; ``hashed``: its name will end in a hash.
+    """
 
     node: MapNode
     kind: str
     group: str
     name: str
     namespace: str
+    former: frozenset[str] = frozenset()
+    hashed: bool = False
 
     @classmethod
     def of(cls, node: MapNode) -> Resource:
@@ -116,6 +121,15 @@ class Resource:
         group = top["apiVersion"].text.rpartition("/")[0]
         metadata = top["metadata"]
         return cls(node, top["kind"].text, group, metadata["name"].text, metadata["namespace"].text)
+
+    def becoming(self, node: MapNode) -> Resource:
+        """The same object, changed."""
+        return evolve(Resource.of(node), former=self.names, hashed=self.hashed)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Each name that it can be addressed by."""
+        return self.former | {self.name}
 
     @property
     def top(self) -> At:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
@@ -12,10 +12,26 @@ _CLUSTER_WIDE = re.compile(
     r"Namespace|Node|PersistentVolume|StorageClass|PriorityClass|IngressClass|RuntimeClass|CSIDriver|APIService"
     r"|CustomResourceDefinition|.*WebhookConfiguration|Cluster[A-Z].*|KongClusterPlugin"
 )
-_REFERENCES = frozenset(
-    ("configMap", "configMapRef", "configMapKeyRef", "secretRef", "secretKeyRef", "scaleTargetRef", "service")
-)
-_PLAIN_REFERENCES = {"claimName": "PersistentVolumeClaim", "secretName": "Secret", "serviceName": "Service"}
+_REFERENCES = {  # a `name` in these names an object of that kind
+    "configMap": "ConfigMap",
+    "configMapRef": "ConfigMap",
+    "configMapKeyRef": "ConfigMap",
+    "secret": "Secret",
+    "secretRef": "Secret",
+    "secretKeyRef": "Secret",
+    "imagePullSecrets": "Secret",
+    "service": "Service",
+}
+_PLAIN_REFERENCES = {
+    "claimName": "PersistentVolumeClaim",
+    "secretName": "Secret",
+    "serviceName": "Service",
+    "serviceAccountName": "ServiceAccount",
+}
+_NAMED_ELSEWHERE = ("Namespace", "CustomResourceDefinition")
+
+Rename = Callable[[str, str], str]
+"""From kind and name to the new name."""
 
 
 def _set(resource: Resource, path: tuple[str, ...], value: Node) -> Resource:
@@ -26,7 +42,7 @@ def _set(resource: Resource, path: tuple[str, ...], value: Node) -> Resource:
         return with_entries(here, {rest[0]: change(here.get(rest[0]), rest[1:])})
 
     changed = change(resource.node, path)
-    return Resource.of(changed) if isinstance(changed, MapNode) else resource
+    return resource.becoming(changed) if isinstance(changed, MapNode) else resource
 
 
 def namespaced(resource: Resource, namespace: At) -> Resource:
@@ -39,31 +55,42 @@ def renamed(resources: list[Resource], prefix: At, suffix: At) -> list[Resource]
     """Prefix and suffix on every name, and on the references between these objects."""
     if not prefix.text and not suffix.text:
         return resources
-    names = {resource.name for resource in resources}
+    names = {(resource.kind, resource.name) for resource in resources if resource.kind not in _NAMED_ELSEWHERE}
+    return named_anew(
+        resources, lambda kind, name: f"{prefix.text}{name}{suffix.text}" if (kind, name) in names else name
+    )
 
-    def new(name: str) -> str:
-        return f"{prefix.text}{name}{suffix.text}" if name in names else name
 
-    def rewrite(node: Node, key: str) -> Node:
-        if isinstance(node, ListNode):
-            return ListNode(tuple(rewrite(item, key) for item in node.items), node.place)
-        if isinstance(node, MapNode):
-            changed = {name: rewrite(value, f"{key}.{name}") for name, value in node.entries.items()}
-            return MapNode(changed, node.keys, node.place)
-        parent, _, last = key.rpartition(".")
-        parent = parent.rpartition(".")[2]
-        if last in _PLAIN_REFERENCES or (last == "name" and parent in _REFERENCES):
-            return ScalarNode(new(node.text), new(node.text), node.place)
-        return node
-
+def named_anew(resources: list[Resource], new: Rename) -> list[Resource]:
+    """New names for the objects, and in the references between them."""
     result = []
     for resource in resources:
-        rewritten = rewrite(resource.node, "")
+        rewritten = _with_references(resource.node, new, "")
         if isinstance(rewritten, MapNode):
-            kept = Resource.of(rewritten)
-            name = resource.name if resource.kind in ("Namespace", "CustomResourceDefinition") else new(resource.name)
-            result.append(_set(kept, ("metadata", "name"), scalar(name, resource.place)))
+            name = new(resource.kind, resource.name)
+            kept = resource.becoming(rewritten)
+            result.append(
+                kept if name == resource.name else _set(kept, ("metadata", "name"), scalar(name, resource.place))
+            )
     return result
+
+
+def _with_references(node: Node, new: Rename, kind: str) -> Node:
+    """``kind`` is what a `name` in this mapping, or in those of this list, names; empty: nothing."""
+    if isinstance(node, ListNode):
+        return ListNode(tuple(_with_references(item, new, kind) for item in node.items), node.place)
+    if not isinstance(node, MapNode):
+        return node
+    changed: dict[str, Node] = {}
+    for key, value in node.entries.items():
+        if not isinstance(value, ScalarNode):
+            target = At(value)["kind"].text if key == "scaleTargetRef" else _REFERENCES.get(key, "")
+            changed[key] = _with_references(value, new, target)
+            continue
+        named = _PLAIN_REFERENCES.get(key) or (kind if key == "name" else "")
+        name = new(named, value.text) if named else value.text
+        changed[key] = value if name == value.text else ScalarNode(name, name, value.place)
+    return MapNode(changed, node.keys, node.place)
 
 
 def labelled(resource: Resource, at: At) -> Resource:
@@ -124,7 +151,7 @@ def with_images(resource: Resource, images: Iterable[At]) -> Resource:
         return MapNode(changed, node.keys, node.place)
 
     changed = rewrite(resource.node)
-    return Resource.of(changed) if isinstance(changed, MapNode) else resource
+    return resource.becoming(changed) if isinstance(changed, MapNode) else resource
 
 
 def _image(node: ScalarNode, wanted: dict[str, At]) -> ScalarNode:
@@ -154,6 +181,6 @@ def split_image(image: str) -> tuple[str, str]:
 def with_replicas(resource: Resource, counts: Iterable[At]) -> Resource:
     for count in counts:
         node = count["count"].node
-        if count["name"].text == resource.name and node is not None and resource.spec["template"]:
+        if count["name"].text in resource.names and node is not None and resource.spec["template"]:
             return _set(resource, ("spec", "replicas"), node)
     return resource
