@@ -248,6 +248,27 @@ def test_an_unbounded_promise_excludes_and_says_which(assessor: Assessor, catalo
     assert excluded.startswith("nats/region: RPO unbounded, no copy of streams survives")
 
 
+def test_what_is_not_promised_does_not_hide_what_is(assessor: Assessor, catalogue: Catalogue) -> None:
+    """A contract without limits stands first, and is looked past."""
+    contracts = (Contract(Subject.API, Fault.ZONE), Contract(Subject.NATS, Fault.REGION, None, Seconds(60)))
+    system = evolve(assessor.system, contracts=contracts)
+    found = Assessor(system, catalogue, 1, assessor.auditor).assess(plan(BASELINE, system, catalogue), _years(1.0))
+    assert found.excluded.startswith("nats/region: RPO unbounded")
+
+
+def test_a_year_is_owned_at_the_home_provider_s_prices(assessor: Assessor, catalogue: Catalogue) -> None:
+    region = Region("gcp", "us-east1")
+    system = evolve(assessor.system, region=region, second=None, third=None)
+    found = Assessor(system, catalogue, 1, assessor.auditor).assess(plan(BASELINE, system, catalogue), _years(1.0))
+    assert found.monthly_usd["gcp"].mean != found.monthly_usd["aws"].mean
+    expected = 12 * found.monthly_usd["gcp"].mean + found.expected_loss_usd.mean
+    assert found.owning_usd.mean == pytest.approx(expected)
+
+
+def test_a_contract_asks_for_nine_in_ten_where_it_says_nothing() -> None:
+    assert Contract(Subject.API, Fault.REGION).confidence == 0.9
+
+
 def _hazard(severity: Severity = Severity.FATAL, contract: str = "api/region", waived: str = "") -> Hazard:
     return Hazard("rule-x", severity, Place("f"), "s", "the meta group dies", contract, "src", "fix", waived)
 
@@ -379,6 +400,9 @@ def test_the_choice_on_another_provider_s_prices() -> None:
         "gcp": BACKUP,
         "azure": LEAF,
     }
+    close = [_assessment(LEAF, 5000, monthly={"gcp": 200.0}), _assessment(BACKUP, 6201 / 1.05)]
+    assert recommend.by_provider(close)["gcp"].id == LEAF  # 5,000 + 12 × 100 is within the tie
+    assert recommend.by_provider([close[0], _assessment(BACKUP, 6199 / 1.05)])["gcp"].id == BACKUP
     elsewhere = [_assessment(LEAF, 5000, provider="rack"), _assessment(BACKUP, 6000, provider="rack")]
     assert recommend.by_provider(elsewhere)["gcp"].id == LEAF
 
@@ -387,10 +411,10 @@ def test_reasons_name_the_tightest_contract_and_the_next_best() -> None:
     loose = evolve(API, subject=Subject.NATS)
     best = _assessment(LEAF, 1000, outcomes=[_outcome(0.999, loose), _outcome(0.93)])
     rest = [_assessment(STRETCH, 1500, outcomes=[_outcome(0.99)]), _assessment(BACKUP, 900, outcomes=[_outcome(0.1)])]
-    rest.append(_assessment(MANAGED, 800, excluded="x"))
+    rest += [_assessment(MANAGED, 800, excluded="x"), _assessment(ACTIVE, 800, excluded="x")]
     contracts, money, rival = recommend.reasons(best, [best, *rest], "aws")
     assert "all 2 contracts are expected to hold (the tightest, api/region, with 93.0%)" in contracts
-    assert "2 of 4 strategies breach one" in contracts
+    assert "3 of 5 strategies breach one" in contracts
     assert "$1,000 a year ($1,200 to run, $500 expected loss" in money
     assert rival.startswith(f"the next is {STRETCH} at $1,500; downtime 10 against 10")
 
@@ -433,7 +457,7 @@ def test_the_managed_track(managed: Assessment, holds: bool) -> None:
     assert _tracks(_assessment(LEAF, 1000), [managed])["managed service"] is holds
 
 
-@pytest.mark.parametrize(("budget", "holds"), [(None, False), (79.0, True), (80.0, False)])
+@pytest.mark.parametrize(("budget", "holds"), [(None, False), (79.0, True), (80.0, False), (81.0, False)])
 def test_a_budget_is_for_machines(budget: float | None, holds: bool) -> None:
     assert _tracks(_assessment(LEAF, 1000), budget=budget)["cost prohibitive"] is holds
 
@@ -463,7 +487,8 @@ NATS = Contract(Subject.NATS, Fault.REGION, Seconds(300))
 def test_blockers() -> None:
     need = Requirement("up", "upgrade NATS", "why", fixed("h", 1.0, "h", "t"), "src", "the mirror is not promoted")
     plain = evolve(need, id="b", without="")
-    fatal, waived, high = _hazard(contract=""), _hazard(waived="ok"), _hazard(Severity.HIGH)
+    fatal = _hazard(contract="")
+    waived, high = evolve(_hazard(waived="ok"), message="waived"), evolve(_hazard(Severity.HIGH), message="high")
     chosen = _assessment(
         LEAF, 1.0, requirements=(need, plain), hazards=(fatal, fatal, waived, high), excluded="why not"
     )
@@ -487,6 +512,7 @@ def test_blockers() -> None:
             "RTO reaches 400 s at 95 %, 300 s are promised",
         ),
         (_outcome(0.1, rpo=fixed("RPO", 90.0, "s", "t")), "RPO reaches 90 s at 95 %, 60 s are promised"),
+        (_outcome(0.1, rto=fixed("RTO", 300.0, "s", "t")), "it holds with 10.0%"),
         (_outcome(0.1, evolve(API, rto_s=None), rto=fixed("RTO", 4e9, "s", "t")), "it holds with 10.0%"),
         (_outcome(0.1), "it holds with 10.0%, and 90.0% is asked"),
     ],
