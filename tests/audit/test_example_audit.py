@@ -31,7 +31,7 @@ WEAKNESSES = [
     ("image-latest", "services.kgent-api", "kustomization.yaml", "latest"),
     ("api-may-share-node", "services.kgent-api", "deployment.yaml", "2 pods"),
     ("api-may-share-zone", "services.kgent-api", "deployment.yaml", "2 pods"),
-    ("api-buffered-acknowledgement", "services.kgent-api", "deployment.yaml", "1000 messages"),
+    ("api-buffered-acknowledgement", "services.kgent-api", "config.yaml", "1000 messages"),
     ("nats-version-without-promotion", "nats.nats", "statefulset.yaml", "2.10"),
     ("nats-memory-store", "nats.nats", "config.yaml", "1Gi in a container of 1Gi"),
     ("nats-store-above-volume", "nats.nats", "config.yaml", "10Gi on a volume of 10Gi"),
@@ -60,6 +60,7 @@ WEAKNESSES = [
     ),
     ("alert-after-rpo", "alerts.NatsBackupOverdue", "rules.yaml", "25h"),
     ("alert-after-rpo", "alerts.NatsBackupMissing", "rules.yaml", "2d"),
+    ("client-ping-interval", "services.kgent-api", "deployment.yaml", "120 s"),
     ("secret-one-region", "secrets.kgents-api-secrets", "cluster-secret-store.yaml", "us-east-1"),
     ("dns-by-hand", "traffic.automatic", "", "a person changes DNS"),
 ]

@@ -12,6 +12,7 @@ from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
+from secondsite.model.place import Place
 from secondsite.model.service import NatsClient, Role, Service
 
 MEASURED = "nats-py 2.16 on nats-server 2.15.1, measured 2026-11"
@@ -32,6 +33,12 @@ def _lasting(audited: Audited) -> Iterator[tuple[Service, NatsClient]]:
     return (pair for pair in _clients(audited) if pair[0].kind not in ("CronJob", "Job"))
 
 
+def _place(audited: Audited, service: Service, setting: str) -> Place | None:
+    """Where a setting is left to the default: at the list of servers, which names the client."""
+    path = f"services.{service.name}.nats_client"
+    return None if f"{path}.{setting}" in audited.system.marks else audited.system.place(f"{path}.servers")
+
+
 def _pings(audited: Audited) -> Iterator[Finding]:
     for service, client in _lasting(audited):
         interval_s = DEFAULT_PING_S if client.ping_interval_s is None else client.ping_interval_s
@@ -43,6 +50,7 @@ def _pings(audited: Audited) -> Iterator[Finding]:
                 f"services.{service.name}.nats_client.ping_interval",
                 f"{service.name} pings every {interval_s:g} s{default}, leaves a frozen server after {notices_s:g} s",
                 audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.GRAY}, rto_below(notices_s)),
+                _place(audited, service, "ping_interval"),
             )
 
 
@@ -58,6 +66,7 @@ def _gives_up(audited: Audited) -> Iterator[Finding]:
                 f"services.{service.name}.nats_client.max_reconnects",
                 f"{service.name} gives up for good after {attempts} reconnects{_default(client.max_reconnects)}",
                 audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.ZONE}),
+                _place(audited, service, "max_reconnects"),
             )
 
 
@@ -69,6 +78,7 @@ def _randomised(audited: Audited) -> Iterator[Finding]:
                 f"services.{service.name}.nats_client.randomize",
                 f"{service.name} picks among servers in {', '.join(regions)} at random",
                 audited.endangered(SERVED, REGION_LOST | {Fault.WAN_PARTITION}),
+                _place(audited, service, "randomize"),
             )
 
 
@@ -90,6 +100,7 @@ def _no_ids(audited: Audited) -> Iterator[Finding]:
                 f"services.{service.name}.nats_client.message_ids",
                 f"{service.name} publishes without message ids: a retry of an unanswered publish may be stored twice",
                 audited.endangered(SERVED, PUBLISH_CUT),
+                _place(audited, service, "message_ids"),
             )
 
 
