@@ -156,14 +156,11 @@ def test_a_cluster_that_is_not_there_is_told_soon() -> None:
     assert time.monotonic() - start < 15
 
 
-@pytest.mark.parametrize("address", ["dask://nonsense", "dask://", "dask://host:port"])
-def test_addresses_that_are_none(address: str) -> None:
-    with pytest.raises(MachineError, match="no scheduler answers"):
-        spread_over(address, 1).__enter__()
-
-
-@pytest.mark.parametrize("address", ["localhost:8786", "", "ssh://host"])
-def test_only_dask_is_spoken(address: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["localhost:8786", "", "ssh://host", "dask://nonsense", "dask://", "dask://host:port", "dask://a b:1"],
+)
+def test_what_is_no_address_is_refused_before_anything_is_asked(address: str) -> None:
     with pytest.raises(InputError, match="write dask://HOST:PORT"):
         spread_over(address).__enter__()
 

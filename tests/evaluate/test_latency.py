@@ -11,7 +11,7 @@ from secondsite.model.deployment import Deployment, Placed, Site, SiteRole
 from secondsite.model.errors import InputError
 from secondsite.model.load import Population
 from secondsite.model.region import Region
-from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 
@@ -114,6 +114,32 @@ def test_users_from_nowhere_known_are_an_error(single_region: Lay, kgents: Syste
     lost = single_region(evolve(kgents, users=(Population("atlantis-1", 1.0),)))
     with pytest.raises(InputError, match=r"add-rtt atlantis-1 us-east-1 MS"):
         latency(lost, round_trips)
+
+
+def test_weighted_records_send_users_near_and_far(warm_standby: Lay, kgents: System, round_trips: RoundTrips) -> None:
+    """Half of them across the continent, wherever they are; DNS failover keeps them at home."""
+    users = (Population("us-east-1", 1.0),)
+    waiting = warm_standby(evolve(kgents, users=users))
+    home, standby = waiting.sites
+    weights = Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED, Switch.WEIGHTED)
+    active = evolve(waiting, strategy=weights, sites=(home, evolve(standby, role=SiteRole.ACTIVE)))
+    nearest = evolve(active, strategy=evolve(weights, switch=Switch.DNS))
+    far = round_trips.between("aws", "us-east-1", "us-west-2").mean
+    figures = latency(active, round_trips)
+    # Half are far: the p99 of all is the p98 of theirs.
+    assert figures.user_p99_ms.mean == pytest.approx(far * 1.5 ** (2.0537 / 2.3263), rel=1e-3)
+    assert latency(nearest, round_trips).user_p99_ms.mean < far
+    assert figures.user_after_p50_ms.mean == pytest.approx(far, rel=1e-3)
+
+
+def test_after_the_loss_users_go_to_what_is_left(
+    single_region: Lay, warm_standby: Lay, kgents: System, round_trips: RoundTrips
+) -> None:
+    users = (Population("eu-central-1", 1.0),)
+    assert latency(single_region(evolve(kgents, users=users)), round_trips).user_after_p50_ms.unbounded
+    waiting = warm_standby(evolve(kgents, users=users))
+    there = round_trips.between("aws", "eu-central-1", "us-west-2").mean
+    assert latency(waiting, round_trips).user_after_p50_ms.mean == pytest.approx(there, rel=1e-3)
 
 
 def test_active_active_with_one_region_that_serves_publishes_at_home(

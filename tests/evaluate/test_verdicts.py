@@ -16,7 +16,7 @@ from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.complexity import Complexity
 from secondsite.evaluate.draws import Draws
-from secondsite.evaluate.evaluation import Assessment, ContractOutcome
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Flip
 from secondsite.evaluate.holding import held
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.evaluate.pareto import pareto
@@ -316,7 +316,7 @@ def _zero() -> Estimate:
 
 MACHINES = CostItem("nodes", fixed("nodes", 80.0, "USD/month", "test"))
 PEOPLE = CostItem("people, operations", fixed("people", 20.0, "USD/month", "test"))
-LATENCY = LatencyFigures(*[_zero()] * 4)
+LATENCY = LatencyFigures(*[_zero()] * 5)
 
 
 def _assessment(
@@ -527,3 +527,29 @@ def test_the_front_is_what_nothing_beats() -> None:
     worse = _assessment(STRETCH, 1.0, monthly={"aws": 95.0}, downtime=10)
     twin = _assessment(MANAGED, 1.0, monthly={"aws": 90.0}, downtime=10)
     assert [s.id for s in pareto([cheap, good, worse, twin], "aws")] == [BACKUP, LEAF, MANAGED]
+
+
+@pytest.mark.parametrize(
+    ("flip", "says"),
+    [
+        (Flip("economics.outage", "USD/h", 5000.0, 84_412.0, WARM), "above $84,400/h (taken: $5,000/h)"),
+        (Flip("economics.lost", "USD", 0.05, 0.5554, WARM), "above $0.555 (taken: $0.05)"),
+        (Flip("fault.rate", "/year", 2.0, 0.012345, WARM), "below 0.0123 /year (taken: 2 /year)"),
+        (Flip("fault.rate", "/year", 2.0, 0.0, WARM), "below 0 /year (taken: 2 /year)"),
+        (Flip("upkeep hours", "× hours", 1.0, 0.403, WARM), "with upkeep hours below 0.4 times what is taken"),
+    ],
+)
+def test_what_would_flip_it_is_told_in_plain_numbers(flip: Flip, says: str) -> None:
+    assert says in str(flip)
+    assert str(flip).endswith(f": {WARM}")
+
+
+def test_reasons_tell_a_tie_from_the_least() -> None:
+    holds = [_outcome(0.95)]
+    cheap, simple = _assessment(STRETCH, 1000, outcomes=holds, sites=3), _assessment(LEAF, 1040, outcomes=holds)
+    _, money, rival = recommend.reasons(simple, [simple, cheap], "aws")
+    assert money.startswith("within 5% of the least to own, and the simplest of those")
+    assert rival.startswith(f"the least is {STRETCH} at $1,000")
+    _, money, rival = recommend.reasons(cheap, [simple, cheap], "aws")
+    assert money.startswith("least to own among those: $1,000")
+    assert rival.startswith(f"the next is {LEAF} at $1,040")

@@ -6,6 +6,7 @@ numpy, since figures that depend on which worker drew them would be worth nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ B = TypeVar("B")
 @contextmanager
 def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Spread]:
     """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
-    if not address.startswith(_SCHEME):
+    if not re.fullmatch(r"dask://[^/:\s]+:\d{1,5}|dask://\[[0-9a-fA-F:]+\]:\d{1,5}", address):
         raise InputError.at(
             "--workers", f"{address!r} is no cluster", "write dask://HOST:PORT, the scheduler's address"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from attrs import frozen
@@ -81,7 +82,7 @@ class Assessment:
         yield "loss", self.expected_loss_usd
         yield "owning", self.owning_usd
         yield "hours", self.complexity.hours_per_month
-        for name in ("user_p50_ms", "user_p99_ms", "publish_p50_ms", "publish_p99_ms"):
+        for name in ("user_p50_ms", "user_p99_ms", "user_after_p50_ms", "publish_p50_ms", "publish_p99_ms"):
             yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", getattr(self.latency, name)
         for provider, items in self.bills.items():
             yield f"cost/{provider}", self.monthly_usd[provider]
@@ -111,7 +112,16 @@ class Flip:
 
     def __str__(self) -> str:
         side = "above" if self.threshold > self.today else "below"
-        return f"if {self.name} is {side} {self.threshold:,.3g} {self.unit} (taken: {self.today:,.3g}): {self.to}"
+        if self.unit.startswith("×"):
+            return f"with {self.name} {side} {self.threshold:.2g} times what is taken: {self.to}"
+        return f"if {self.name} is {side} {self._amount(self.threshold)} (taken: {self._amount(self.today)}): {self.to}"
+
+    def _amount(self, value: float) -> str:
+        """Three digits that count, in plain notation: ``$84,400/h``, ``0.555 /year``."""
+        digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+        number = f"{round(value, digits):,.{min(max(digits, 0), 9)}f}"
+        number = number.rstrip("0").rstrip(".") if "." in number else number
+        return f"${number}{self.unit.removeprefix('USD')}" if self.unit.startswith("USD") else f"{number} {self.unit}"
 
 
 @frozen

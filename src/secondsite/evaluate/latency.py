@@ -15,10 +15,10 @@ from attrs import frozen
 from secondsite.catalogue.round_trips import RoundTrips
 from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.quantities import JITTER, MANAGED_ROUND_TRIP_MS, ZONE_ROUND_TRIP_MS
-from secondsite.model.deployment import Deployment
-from secondsite.model.estimate import Estimate, Fixed, Provenance
+from secondsite.model.deployment import Deployment, Site
+from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.load import Population
-from secondsite.model.strategy import Link, Pattern
+from secondsite.model.strategy import Link, Pattern, Switch
 
 _Z99 = NormalDist().inv_cdf(0.99)
 _SOURCE = "nats-server 2.15.1 with nats-py 2.16 on 2 cores, 2026-11"
@@ -44,41 +44,61 @@ ACK_TAIL = Estimate(
 
 @frozen
 class LatencyFigures:
-    """All in ms. ``user`` is the network alone, from users to the region that serves them."""
+    """All in ms. ``user`` is the network alone, from users to the region that serves them; ``after``: with the first
+    region lost, unbounded where no other takes over."""
 
     user_p50_ms: Estimate
     user_p99_ms: Estimate
+    user_after_p50_ms: Estimate
     publish_p50_ms: Estimate
     publish_p99_ms: Estimate
 
 
 def latency(deployment: Deployment, round_trips: RoundTrips) -> LatencyFigures:
     """Raises InputError for a pair of regions that is not in the round-trip table."""
-    paths = _user_paths(deployment, round_trips)
-    trips = tuple(trip for _, trip in paths)
-    inputs = (JITTER, *trips)
+    paths = _user_paths(deployment, deployment.serving, round_trips)
+    inputs = (JITTER, *(trip for _, trip in paths))
     p50, p99 = publish_ack(deployment, round_trips)
     return LatencyFigures(
         user_p50_ms=count("users, p50", _mixture(paths, 0.5), "median over all users", *inputs, unit="ms"),
         user_p99_ms=count("users, p99", _mixture(paths, 0.99), "p99 over all users", *inputs, unit="ms"),
+        user_after_p50_ms=_after(deployment, round_trips),
         publish_p50_ms=p50,
         publish_p99_ms=p99,
     )
 
 
-def _user_paths(deployment: Deployment, round_trips: RoundTrips) -> list[tuple[float, Estimate]]:
-    """Of each population its share and the round trip to the nearest region that serves; none named: at home."""
+def _after(deployment: Deployment, round_trips: RoundTrips) -> Estimate:
+    """The median once the first region is lost and its users are served elsewhere."""
+    name, home = "users, p50, first region lost", deployment.primary
+    left = tuple(site for site in deployment.serving if site is not home)
+    left = left or ((deployment.standby,) if deployment.standby else ())
+    if not left:
+        return unbounded(name, "ms", "no other region serves")
+    paths = _user_paths(deployment, left, round_trips)
+    inputs = (JITTER, *(trip for _, trip in paths))
+    return count(name, _mixture(paths, 0.5), "median over all users", *inputs, unit="ms")
+
+
+def _user_paths(
+    deployment: Deployment, serving: Sequence[Site], round_trips: RoundTrips
+) -> list[tuple[float, Estimate]]:
+    """Shares of users and the round trip to what serves them; where no users are named, they are at home.
+
+    Weighted records send every population to all serving regions alike, near or far: that is what weights are.
+    """
     provider = deployment.primary.region.provider
-    serving = [site.region.name for site in deployment.serving]
     users = deployment.system.users or (Population(deployment.primary.region.name, 1.0),)
     whole = math.fsum(population.share for population in users) or 1.0
-    return [
-        (
-            population.share / whole,
-            min((round_trips.between(provider, population.region, one) for one in serving), key=lambda trip: trip.mean),
-        )
-        for population in users
-    ]
+    paths = []
+    for population in users:
+        share = population.share / whole
+        trips = [round_trips.between(provider, population.region, site.region.name) for site in serving]
+        if deployment.strategy.switch is Switch.WEIGHTED:
+            paths += [(share / len(trips), trip) for trip in trips]
+        else:
+            paths.append((share, min(trips, key=lambda trip: trip.mean)))
+    return paths
 
 
 def _mixture(paths: Sequence[tuple[float, Estimate]], p: float) -> float:

@@ -69,15 +69,22 @@ def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str
     else:
         lines.append("no contract is written: chosen by the cost of owning alone")
     run = 12 * chosen.monthly_usd[provider].mean
+    cheapest = min((_owning(a, provider) for a in holding or [chosen]), default=0.0)
+    least = (
+        "least to own among those"
+        if _owning(chosen, provider) <= cheapest
+        else f"within {TIE:.0%} of the least to own, and the simplest of those (regions, irreversible steps, hazards)"
+    )
     lines.append(
-        f"least to own among those (a tie within {TIE:.0%} goes to the simpler): "
+        f"{least}: "
         f"${chosen.owning_usd.mean:,.0f} a year (${run:,.0f} to run, "
         f"${chosen.expected_loss_usd.mean:,.0f} expected loss, the rest to get there over {WRITE_OFF_YEARS:g} years)"
     )
     rival = min((a for a in holding if a is not chosen), key=lambda a: _owning(a, provider), default=None)
     if rival:
+        place = "next" if rival.owning_usd.mean >= chosen.owning_usd.mean else "least"
         lines.append(
-            f"the next is {rival.strategy} at ${rival.owning_usd.mean:,.0f}; "
+            f"the {place} is {rival.strategy} at ${rival.owning_usd.mean:,.0f}; "
             f"downtime {rival.downtime_minutes.mean:.0f} against {chosen.downtime_minutes.mean:.0f} minutes a year"
         )
     return tuple(lines)

@@ -73,6 +73,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
         "latency_ms": {
             "user_p50": estimate_json(speed.user_p50_ms),
             "user_p99": estimate_json(speed.user_p99_ms),
+            "user_after_p50": estimate_json(speed.user_after_p50_ms),
             "publish_p50": estimate_json(speed.publish_p50_ms),
             "publish_p99": estimate_json(speed.publish_p99_ms),
         },

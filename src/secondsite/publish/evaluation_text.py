@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep
+from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Verdict
 from secondsite.model.hazard import Severity
 from secondsite.publish.figures import duration, money, percent, spread
@@ -31,7 +33,10 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield Text(_legend(evaluation), style="dim")
     yield _heading("Speed and effort")
     yield _efforts(evaluation)
-    note = "users, publish: medians of the network and of an acknowledged publish; hazards: fatal and high / all"
+    note = (
+        "users: network, before → after the loss; publish: until acknowledged; medians\n"
+        "parts: components × regions; by hand: steps; hazards: fatal and high / all"
+    )
     yield Text(note, style="dim")
     yield from _recommendation(evaluation)
 
@@ -59,7 +64,7 @@ def _legend(evaluation: Evaluation) -> str:
     return (
         "> recommended  * Pareto front  times: median–95 %  held: chance that the contract most at risk holds\n"
         f"unproven: expected to hold, not drilled yet  $/month: list prices of {_provider(evaluation)} "
-        f"and people's hours\n{evaluation.years:,} simulated years, seed {evaluation.seed}; most inputs are "
+        f"+ people's hours\n{evaluation.years:,} simulated years, seed {evaluation.seed}; most inputs are "
         "assumed: --explain STRATEGY:FIGURE shows"
     )
 
@@ -95,7 +100,7 @@ def _short_name(assessment: Assessment) -> str:
 
 
 def _strategies(evaluation: Evaluation) -> Table:
-    columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 6), ("verdict", 9), ("down/yr", 7), ("$/month", 8))
+    columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 6), ("verdict", 9), ("down/yr", 7), ("$/month", 10))
     table = _side_by_side(columns)
     for assessment, mark, name in _grouped(evaluation, table):
         api, nats = assessment.outcome("api"), assessment.outcome("nats")
@@ -107,9 +112,16 @@ def _strategies(evaluation: Evaluation) -> Table:
             _held(assessment),
             _verdict(assessment),
             f"{assessment.downtime_minutes.mean:.0f} min",
-            money(assessment.monthly_usd[_provider(evaluation)].mean),
+            _monthly(assessment, _provider(evaluation)),
         )
     return table
+
+
+def _monthly(assessment: Assessment, provider: str) -> str:
+    """What the provider is paid, and people's hours: ``$714+1,140``."""
+    people = sum(item.monthly_usd.mean for item in assessment.bills[provider] if item.for_people)
+    machines = assessment.monthly_usd[provider].mean - people
+    return money(machines) if math.isinf(machines) else f"{money(machines)}+{people:,.0f}"
 
 
 def _held(assessment: Assessment) -> str:
@@ -129,7 +141,7 @@ def _verdict(assessment: Assessment) -> Text:
 def _efforts(evaluation: Evaluation) -> Table:
     """The rest of what is compared: speed, parts, effort, hazards, cost of owning."""
     columns = (
-        ("users", 5),
+        ("users", 9),
         ("publish", 7),
         ("regions", 7),
         ("parts", 5),
@@ -143,7 +155,7 @@ def _efforts(evaluation: Evaluation) -> Table:
         table.add_row(
             mark,
             name,
-            f"{speed.user_p50_ms.quantile(0.5):.0f} ms",
+            _before_and_after(speed),
             f"{speed.publish_p50_ms.quantile(0.5):.1f} ms",
             str(len(assessment.deployment.sites)),
             str(effort.component_regions),
@@ -152,6 +164,11 @@ def _efforts(evaluation: Evaluation) -> Table:
             money(assessment.owning_usd.mean),
         )
     return table
+
+
+def _before_and_after(speed: LatencyFigures) -> str:
+    before, after = speed.user_p50_ms.quantile(0.5), speed.user_after_p50_ms
+    return f"{before:.0f} ms" if after.unbounded else f"{before:.0f} → {after.quantile(0.5):.0f} ms"
 
 
 def _hazards(assessment: Assessment) -> str:
@@ -176,7 +193,7 @@ def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
     pattern = f"{found.pattern_stability:.0%} to {found.strategy.pattern}"
     yield _heading(f"How firm: {found.stability:.0%} of draws of all assumptions lead to this strategy, {pattern}")
     yield _bullets(_doubt(evaluation))
-    tracks = [f"{track.track}: {track.condition}. {track.what}" for track in found.follow_ups if track.holds]
+    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
     if tracks:
         yield _heading("Tracks to follow")
         yield _bullets(tracks)
@@ -196,11 +213,11 @@ def _bullets(lines: list[str] | tuple[str, ...]) -> RenderableType:
     return table
 
 
-def _plain_table(columns: tuple[str, ...], right: tuple[str, ...], whole: str) -> Table:
+def _plain_table(columns: tuple[str, ...], right: tuple[str, ...], *whole: str) -> Table:
     table = Table(box=None, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for title in columns:
         side = "right" if title in right else "left"
-        table.add_column(title, justify="right" if side == "right" else "left", overflow="fold", no_wrap=title == whole)
+        table.add_column(title, justify="right" if side == "right" else "left", overflow="fold", no_wrap=title in whole)
     return table
 
 
@@ -241,7 +258,8 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"availability {percent(chosen.availability.mean)}, {chosen.downtime_minutes.mean:.0f} minutes down a year "
         f"({evaluation.assessments[0].downtime_minutes.mean:.0f} with {evaluation.assessments[0].strategy.id}): "
         + ", ".join(f"{part.mean:.1f} {part.name}" for part in chosen.downtime_minutes.inputs[:4]),
-        f"users to region {speed.user_p50_ms.quantile(0.5):.0f} ms (p99 {speed.user_p99_ms.quantile(0.5):.0f}); "
+        f"users to region {speed.user_p50_ms.quantile(0.5):.0f} ms (p99 {speed.user_p99_ms.quantile(0.5):.0f})"
+        f"{_after(speed)}; "
         f"publish acknowledged in {speed.publish_p50_ms.quantile(0.5):.1f} ms "
         f"(p99 {speed.publish_p99_ms.quantile(0.5):.1f})",
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
@@ -250,9 +268,14 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
     ]
 
 
+def _after(speed: LatencyFigures) -> str:
+    after = speed.user_after_p50_ms
+    return "" if after.unbounded else f", {after.quantile(0.5):.0f} ms after the loss"
+
+
 def _migration(steps: tuple[MigrationStep, ...]) -> Table:
     columns = (" step", "strategy", "$/month", "hours", "brings within reach")
-    table = _plain_table(columns, ("$/month", "hours"), "strategy")
+    table = _plain_table(columns, ("$/month", "hours"), " step", "strategy")
     for number, step in enumerate(steps, 1):
         added = step.added_usd.mean
         table.add_row(
@@ -268,7 +291,7 @@ def _migration(steps: tuple[MigrationStep, ...]) -> Table:
 def _doubt(evaluation: Evaluation) -> list[str]:
     found = evaluation.recommendation
     flips = [str(flip) for flip in found.flips[:5]]
-    top = [f"{i.name} ({i.index:.0%} of the doubt): {i.settle or i.source}" for i in found.influences[:5]]
+    top = [f"{i.name} (in {i.index:.0%} of the doubt): {i.settle or i.source}" for i in found.influences[:5]]
     return [*flips, *(f"to settle {line}" for line in top)] or ["no assumption changes it within its range"]
 
 

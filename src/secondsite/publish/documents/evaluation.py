@@ -213,11 +213,19 @@ def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
         figures = row.assessment.latency
         key = tuple(
             sources.figure(one)
-            for one in (figures.user_p50_ms, figures.user_p99_ms, figures.publish_p50_ms, figures.publish_p99_ms)
+            for one in (
+                figures.user_p50_ms,
+                figures.user_p99_ms,
+                figures.user_after_p50_ms,
+                figures.publish_p50_ms,
+                figures.publish_p99_ms,
+            )
         )
         seen.setdefault(key, []).append(row)
     body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in seen.items()]
-    return table(("Strategies", "Users p50", "Users p99", "Publish p50", "Publish p99"), body)
+    return table(
+        ("Strategies", "Users p50", "Users p99", "Users p50 after the loss", "Publish p50", "Publish p99"), body
+    )
 
 
 def _complexity(compared: tuple[Row, ...], today: Assessment, sources: Sources) -> Md:
