@@ -177,6 +177,17 @@ def test_what_is_not_there_is_not_needed(without: str, system: System, catalogue
     assert (nats.rpo.mean == 0) == (without in ("streams", "nats"))
 
 
+def test_without_nats_links_are_not_compared(system: System, catalogue: Catalogue, auditor: Auditor) -> None:
+    """They carry streams: where there are none, only what differs in its pattern or switch is worth a line."""
+    bare = evolve(system, nats=(), services=tuple(s for s in system.services if s.role is not Role.NATS), contracts=())
+    found = compare(bare, catalogue, auditor, years=200)
+    assert {a.strategy.link for a in found.assessments} == {Link.NONE, Link.BACKUP, Link.SOURCED}
+    assert {a.strategy.pattern for a in found.assessments} == set(Pattern)
+    needs = {need.id for a in found.assessments for need in a.deployment.requirements}
+    assert not needs & {"stream-backup", "sourced-streams"}
+    assert len(compare(system, catalogue, auditor, years=20).assessments) == len(STRATEGIES)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
 def test_each_strategy_can_be_looked_at_alone(
     strategy: Strategy, system: System, catalogue: Catalogue, auditor: Auditor

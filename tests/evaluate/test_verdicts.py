@@ -27,6 +27,7 @@ from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate, Fixed, Provenance, Quantiles, fixed, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
+from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.region import Region
@@ -199,7 +200,24 @@ def test_a_buffer_loses_writes_with_every_process(assessor: Assessor, catalogue:
         return Assessor(system, table, 1, assessor.auditor).lost_writes(plan(BASELINE, system, table))
 
     each = catalogue.figures["buffer.share"].mean * catalogue.figures["onset.duration"].mean
-    assert lost(12.0) - lost(0.0) == pytest.approx(12 * each * system.load.mean_per_s, rel=0.1)
+    (pods,) = [service.replicas for service in system.services if service.ack_buffer]
+    assert pods == 2
+    # One pod dies, and its share of the writes: the other pod keeps what it holds.
+    assert lost(12.0) - lost(0.0) == pytest.approx(12 * each * system.load.mean_per_s / pods, rel=0.1)
+
+
+def test_one_pod_of_many_loses_its_own_buffer_only(buffer: Buffer, system: System, catalogue: Catalogue) -> None:
+    deployment = plan(BASELINE, system, catalogue).deployment
+    assert buffer.share(Fault.PROCESS, deployment) == buffer.share(Fault.NODE, deployment) == 0.5
+    assert buffer.share(Fault.REGION, deployment) == buffer.share(Fault.ZONE, deployment) == 1
+    bare = tuple(evolve(service, ack_buffer=None) for service in system.services)
+    assert buffer.share(Fault.PROCESS, evolve(deployment, system=evolve(system, services=bare))) == 1
+    process = Contract(Subject.API, Fault.PROCESS, Seconds(60), Seconds(60))
+    promised = evolve(system, contracts=(process,))
+    found = Assessor(promised, catalogue, 1, lambda *_: ()).assess(plan(BASELINE, promised, catalogue), _years(1.0))
+    outcome = found.outcome("api", Fault.PROCESS)
+    assert outcome
+    assert outcome.messages_at_risk.mean == pytest.approx(outcome.rpo.mean * system.load.mean_per_s / 2)
 
 
 def test_hazards_are_looked_for_in_the_way_back_too(assessor: Assessor, catalogue: Catalogue) -> None:
@@ -477,8 +495,11 @@ def test_the_better_of_two_managed_strategies_is_shown() -> None:
     assert _tracks(leaf, [bad, _assessment(MANAGED, 1050)])["managed service"] is True
 
 
-def _blockers(chosen: Assessment, *contracts: Contract) -> tuple[str, ...]:
-    return recommend.blockers(chosen, System("s", Region("aws", "x"), contracts=contracts))
+ONE_STREAM = (NatsCluster("n", streams=(Stream("A"),)),)
+
+
+def _blockers(chosen: Assessment, *contracts: Contract, nats: tuple[NatsCluster, ...] = ONE_STREAM) -> tuple[str, ...]:
+    return recommend.blockers(chosen, System("s", Region("aws", "x"), nats=nats, contracts=contracts))
 
 
 NATS = Contract(Subject.NATS, Fault.REGION, Seconds(300))
@@ -501,6 +522,9 @@ def test_blockers() -> None:
     assert "no contract is written" in _blockers(_assessment(LEAF, 1.0))[0]
     for subject in (Subject.API, Subject.STATE):
         assert "no contract for the streams" in _blockers(_assessment(LEAF, 1.0), evolve(API, subject=subject))[0]
+    assert _blockers(_assessment(LEAF, 1.0), API, nats=()) == ()
+    (unread,) = _blockers(_assessment(LEAF, 1.0), NATS, nats=(NatsCluster("n"),))
+    assert unread.startswith("no stream is known, so none is judged")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.region import Region
+from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss, Store
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
@@ -230,6 +231,42 @@ def test_a_stream_with_one_replica_waits_for_its_server(kit: Kit) -> None:
 
     assert lone(1).verb is Verb.RESTART
     assert lone(3).verb is Verb.ELECT
+
+
+def test_nobody_waits_for_what_is_not_there(kit: Kit) -> None:
+    """Without NATS the API is back when it is; without an API, when NATS is."""
+    bare = _on(kit, lambda system: evolve(system, nats=(), services=_without(system, Role.NATS)))
+    for fault in (Fault.PROCESS, Fault.NODE, Fault.ZONE):
+        streams = procedures(lay_out(BASELINE, bare), bare)[fault].step("nats")
+        assert streams.duration.mean == 0
+    queue = _on(kit, lambda system: evolve(system, services=_without(system, Role.API)))
+    assert procedures(lay_out(BASELINE, queue), queue)[Fault.NODE].step("api").duration.mean == 0
+
+
+def _without(system: System, role: Role) -> tuple[Service, ...]:
+    return tuple(service for service in system.services if service.role is not role)
+
+
+def test_a_store_with_replicas_apart_outlives_a_node(kit: Kit) -> None:
+    """A single one moves with its volume, always; two that never share a node never do; the worst store counts."""
+
+    def waits(replicas: int, spread: Spreading) -> float:
+        def change(system: System) -> System:
+            names = {store.service for store in system.stores}
+            services = tuple(
+                evolve(one, replicas=replicas, spread_nodes=spread) if one.name in names else one
+                for one in system.services
+            )
+            return evolve(system, services=services)
+
+        changed = _on(kit, change)
+        return procedures(lay_out(BASELINE, changed), changed)[Fault.NODE].step("state").duration.mean
+
+    alone = kit.figures["attach.volume"].mean
+    assert waits(1, Spreading.REQUIRED) == pytest.approx(alone)
+    assert waits(2, Spreading.REQUIRED) == 0
+    # Both of two on one of six nodes, given that the node holds one: (1/36) / (1 − (5/6)²) = 1/11.
+    assert waits(2, Spreading.NONE) == pytest.approx(alone / 11)
 
 
 def test_an_escalated_zone_leads_to_the_second_region(kit: Kit) -> None:

@@ -47,10 +47,9 @@ def evaluate(
     from secondsite.evaluate.compare import compare, evaluate_many
     from secondsite.evaluate.explain import find, lines, parse_strategy
     from secondsite.evaluate.study import here
-    from secondsite.strategies.registry import STRATEGIES
 
     systems = [load_system(path) for path in file]
-    chosen = tuple(parse_strategy(text) for text in strategy) or STRATEGIES
+    chosen = tuple(parse_strategy(text) for text in strategy)
     tables = load_catalogue(catalogue or file[0].parent / USER_FOLDER)
     if len(systems) > 1:
         if html or explain or evidence:

@@ -126,14 +126,19 @@ class Assessor:
             contract=contract,
             rto=rto(planned.procedures, fault, subject, draws),
             rpo=lost,
-            messages_at_risk=self._messages(lost),
+            messages_at_risk=self._messages(lost, self._pods(subject, fault, deployment)),
             probability_met=met,
             verdict=None if met is None else (Verdict.UNPROVEN if met >= contract.confidence else Verdict.BREACHED),
         )
 
-    def _messages(self, lost: Estimate) -> Estimate:
+    def _pods(self, subject: Subject, fault: Fault, deployment: Deployment) -> float:
+        """The share of the API's writes that one dying pod holds; faults that spare its pods take all of them."""
+        return self.buffer.share(fault, deployment) if subject is Subject.API else 1.0
+
+    def _messages(self, lost: Estimate, pods: float = 1.0) -> Estimate:
         """Acknowledged messages lost: the RPO times the rate, at most what is kept at all."""
-        rate = self._rate()
+        rate = fixed("mean rate", pods * self.system.load.mean_per_s, "messages/s", "load.mean_per_s, of pods that die")
+        rate = rate if pods < 1 else self._rate()
         kept = retention_s(self.system)
         name = lost.name.replace("RPO", "messages at risk")
         if lost.unbounded:
@@ -180,7 +185,8 @@ class Assessor:
                 seconds = lost_for_good_s(
                     planned.deployment, subject, fault, self.draws(fault), self.buffer, kept, gone
                 )
-                lost += self.model.rate(fault).mean * sites * share * mean(seconds)
+                pods = self._pods(subject, fault, planned.deployment)
+                lost += self.model.rate(fault).mean * sites * share * pods * mean(seconds)
         return lost * self.system.load.mean_per_s
 
     def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:

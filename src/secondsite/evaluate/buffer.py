@@ -44,6 +44,11 @@ class Buffer:
             inputs=(share, age),
         )
 
+    def share(self, fault: Fault, deployment: Deployment) -> float:
+        """Of all writes that wait in memory, those that are lost: one pod's where one pod dies, else every pod's."""
+        pods = [s.replicas for s in deployment.system.services if s.ack_buffer and not s.ack_buffer.durable]
+        return 1 / max(1, min(pods)) if fault in _POD_DIES and pods else 1.0
+
     def loss_s(self, deployment: Deployment, fault: Fault, draws: Draws) -> Samples:
         if fault in _STAYS or not self.applies(deployment):
             return np.zeros(1)

@@ -15,7 +15,7 @@ from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
 from secondsite.evaluate.study import Candidate, Setting, Spread, here
 from secondsite.evaluate.years import Exposure, downtime
-from secondsite.model.strategy import Strategy
+from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.sizing import retention_s
@@ -30,12 +30,13 @@ def compare(
     *,
     seed: int = 1,
     years: int = YEARS,
-    strategies: Sequence[Strategy] = STRATEGIES,
+    strategies: Sequence[Strategy] = (),
     spread: Spread = here,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Same inputs and seed, same figures. ``progress`` is told how many years more are done."""
-    plans = [plan(strategy, system, catalogue) for strategy in strategies]
+    """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
+    years more are done."""
+    plans = [plan(strategy, system, catalogue) for strategy in strategies or suiting(system)]
     assessor = Assessor(system, catalogue, seed, auditor)
     exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
     outages = downtime(exposures, assessor.model, years, seed, progress)
@@ -51,6 +52,12 @@ def compare(
     )
 
 
+def suiting(system: System) -> tuple[Strategy, ...]:
+    """Links carry streams: without NATS, strategies that differ in their link only are one and the same."""
+    bare = (Link.NONE, Link.BACKUP, Link.SOURCED)
+    return tuple(strategy for strategy in STRATEGIES if system.nats or strategy.link in bare)
+
+
 def evaluate_many(
     systems: Sequence[System],
     catalogue: Catalogue,
@@ -58,7 +65,7 @@ def evaluate_many(
     *,
     seed: int = 1,
     years: int = YEARS,
-    strategies: Sequence[Strategy] = STRATEGIES,
+    strategies: Sequence[Strategy] = (),
     spread: Spread = here,
 ) -> tuple[Evaluation, ...]:
     """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""

@@ -156,8 +156,12 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
     ]
     if not system.contracts:
         found.append("no contract is written in secondsite.yaml: nothing can be met or breached")
-    elif not any(c.subject is Subject.NATS for c in system.contracts):
+    elif system.nats and not any(c.subject is Subject.NATS for c in system.contracts):
         found.append("no contract for the streams: their loss is not judged")
+    if system.nats and not any(cluster.streams for cluster in system.nats):
+        found.append(
+            "no stream is known, so none is judged: read them with `secondsite init --nats URL`, or write them"
+        )
     return tuple(dict.fromkeys(found))
 
 

@@ -185,6 +185,8 @@ class _Study:
                 hours = hours + rate * sites * procedure.affected * self._outage_s(candidate, fault) / 3600
             for subject in (Subject.API, Subject.STATE):
                 lost = self._lost_s(candidate.deployment, subject, fault)
+                if subject is Subject.API:
+                    lost = lost * setting.buffer.share(fault, candidate.deployment)
                 writes = writes + rate * sites / serving * lost * setting.rate_per_s
         return hours, writes
 

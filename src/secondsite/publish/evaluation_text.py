@@ -102,13 +102,14 @@ def _short_name(assessment: Assessment) -> str:
 def _strategies(evaluation: Evaluation) -> Table:
     columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 6), ("verdict", 9), ("down/yr", 7), ("$/month", 10))
     table = _side_by_side(columns)
+    streams = any(cluster.streams for cluster in evaluation.system.nats)
     for assessment, mark, name in _grouped(evaluation, table):
         api, nats = assessment.outcome("api"), assessment.outcome("nats")
         table.add_row(
             mark,
             name,
             spread(api.rto) if api else "",
-            duration(nats.rpo.quantile(0.95)) if nats else "",
+            duration(nats.rpo.quantile(0.95)) if nats and streams else "–",
             _held(assessment),
             _verdict(assessment),
             f"{assessment.downtime_minutes.mean:.0f} min",
@@ -156,7 +157,7 @@ def _efforts(evaluation: Evaluation) -> Table:
             mark,
             name,
             _before_and_after(speed),
-            f"{speed.publish_p50_ms.quantile(0.5):.1f} ms",
+            f"{speed.publish_p50_ms.quantile(0.5):.1f} ms" if evaluation.system.nats else "–",
             str(len(assessment.deployment.sites)),
             str(effort.component_regions),
             str(effort.manual_steps),
@@ -259,9 +260,13 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"({evaluation.assessments[0].downtime_minutes.mean:.0f} with {evaluation.assessments[0].strategy.id}): "
         + ", ".join(f"{part.mean:.1f} {part.name}" for part in chosen.downtime_minutes.inputs[:4]),
         f"users to region {speed.user_p50_ms.quantile(0.5):.0f} ms (p99 {speed.user_p99_ms.quantile(0.5):.0f})"
-        f"{_after(speed)}; "
-        f"publish acknowledged in {speed.publish_p50_ms.quantile(0.5):.1f} ms "
-        f"(p99 {speed.publish_p99_ms.quantile(0.5):.1f})",
+        f"{_after(speed)}"
+        + (
+            f"; publish acknowledged in {speed.publish_p50_ms.quantile(0.5):.1f} ms "
+            f"(p99 {speed.publish_p99_ms.quantile(0.5):.1f})"
+            if evaluation.system.nats
+            else ""
+        ),
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
         f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {effort.hours_per_month.mean:.1f} hours a month",

@@ -6,12 +6,15 @@ steps are Kubernetes' and Raft's own doing.
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Role, Service, Spreading
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import restore_streams
@@ -53,7 +56,7 @@ def node(deployment: Deployment, kit: Kit) -> Procedure:
         (
             *_outage(kit, "api", "the API pods of the node start elsewhere", p_api, "reschedule.node"),
             *_streams_away(deployment, kit, _NODES, "reschedule.node", "attach.volume"),
-            *_outage(kit, "state", "the store moves with its volume", 1.0, "reschedule.node", "attach.volume"),
+            *_outage(kit, "state", "the store moves with its volume", _stores(kit), "reschedule.node", "attach.volume"),
             *_outage(kit, "observability", "monitoring moves with its volume", 1.0, "reschedule.node", "attach.volume"),
         ),
         affected=_share(api),
@@ -181,6 +184,8 @@ def _streams_away(deployment: Deployment, kit: Kit, domains: int, *waits: str) -
                 kit, Verb.ELECT, "streams elect a leader elsewhere", "elect.stretch", check=check, step_id="nats"
             ),
         )
+    if not kit.system.nats:
+        return (_nothing_stored(kit),)
     zone_wide = "duration.zone" in waits
     lost = max((_quorum_lost(kit, service, domains, zone=zone_wide) for service in _nats(kit)), default=1.0)
     return _outage(kit, "nats", "a quorum that lay together waits for its servers", lost, *waits)
@@ -188,6 +193,8 @@ def _streams_away(deployment: Deployment, kit: Kit, domains: int, *waits: str) -
 
 def _streams_again(kit: Kit) -> Step:
     """R3 elects a new leader; a stream with one replica waits for its pod."""
+    if not kit.system.nats:
+        return _nothing_stored(kit)
     lone = any(stream.replicas < 3 for stream in all_streams(kit.system))
     return make_step(
         kit,
@@ -199,8 +206,20 @@ def _streams_again(kit: Kit) -> Step:
     )
 
 
+def _nothing_stored(kit: Kit) -> Step:
+    """Without NATS nobody waits for it."""
+    return evolve(instant(kit, Verb.VERIFY_PATH, "there are no streams", "none is written", ()), id="nats")
+
+
 def _restart(kit: Kit, step_id: str, title: str) -> Step:
     return make_step(kit, Verb.RESTART, title, "restart.process", check=f"{step_id} answers", step_id=step_id)
+
+
+def _stores(kit: Kit) -> float:
+    """P(a store loses its last replica with a node that holds one): certain for a single one; the worst store."""
+    services = {service.name: service for service in kit.system.services}
+    held = [services.get(store.service) for store in kit.system.stores if store.loss is Loss.DATA]
+    return max((_lost_with(kit, one, _NODES, zone=False) if one else 1.0 for one in held), default=0.0)
 
 
 def _first(kit: Kit, role: Role) -> Service | None:
@@ -222,7 +241,7 @@ def _spreading(service: Service, zone_wide: bool) -> Spreading:
 
 def _lost_with(kit: Kit, service: Service | None, domains: int, *, zone: bool) -> float:
     if service is None:
-        return 1.0
+        return 0.0  # nobody waits for what is not there
     ignored = kit.figures["placement.ignored"].mean
     return total_loss_probability(service.replicas, domains, _spreading(service, zone), ignored)
 

@@ -77,7 +77,7 @@ class BackupLink:
         return (stream_backup(kit, kit.second),)
 
     def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        return (backup_requirement(kit),)
+        return (backup_requirement(kit),) if kit.system.nats else ()
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
         """Where nothing runs in the second region, its cluster is created first."""

@@ -44,6 +44,8 @@ class Sourced:
         return (stream_copy(kit, kit.second, "sourced stream"), stream_backup(kit, kit.second))
 
     def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+        if not kit.system.nats:
+            return ()
         return (
             backup_requirement(kit),
             *requirements.promotion(kit),
