@@ -11,9 +11,9 @@ from secondsite.discover.system_file.updating import Update
 from secondsite.model.mark import Origin
 from secondsite.model.system import System
 
-SHOWN = 8
+SHOWN = 10
 # Wrong guesses about these change the recommendation most.
-_FIRST = ("load", "economics", "users", "region", "traffic", "second", "third", "nats", "backups")
+_FIRST = ("region", "load", "economics", "users", "traffic", "second", "third", "nats", "backups")
 
 
 def counts(system: System) -> dict[str, int]:
