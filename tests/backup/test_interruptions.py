@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats_world import Server, cluster_place, connect, everything, fill, run, wait_until
+from nats_world import Server, cluster_place, connect, consume, everything, fill, publish, run, wait_until
 
 from secondsite.backup import restore as restore_module
 from secondsite.backup import run as module
@@ -155,12 +155,15 @@ def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: A
     run(work())
 
 
-def test_written_and_purged_meanwhile(start: Any, store: Store) -> None:
+@pytest.mark.parametrize("retention", ["limits", "interest", "workqueue"])
+def test_written_and_purged_meanwhile(retention: str, start: Any, store: Store) -> None:
     source, target = start("source"), start("target")
 
     async def work() -> None:
         client, other = await connect(source.url), await connect(target.url)
-        await fill(client, "S", 40_000, 1000)
+        await fill(client, "S", 0, retention=retention)
+        await consume(client, "S", "c", 0)
+        await publish(client, "S", 40_000, 1000)
         writing = asyncio.ensure_future(_write(source, "s.w"))
         progress = Slow()
         backing_up = asyncio.ensure_future(run_backup(source.place, store, BackupPlan(), progress))

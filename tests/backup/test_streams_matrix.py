@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats.js.api import StreamSource
+from nats.js.api import DiscardPolicy, StoreCompression, StreamSource
+from nats.js.errors import APIError
 from nats_world import (
     Server,
     cluster_place,
@@ -138,6 +139,41 @@ def test_work_queue_and_interest(two: tuple[Server, Server], store: Store) -> No
     run(work())
 
 
+def test_limits_and_subjects_of_every_kind(two: tuple[Server, Server], store: Store) -> None:
+    """Full streams that refuse new messages come back full, and refuse them again."""
+    source, target = two
+    new = DiscardPolicy.NEW
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        await fill(client, "FULL", 10, max_msgs=10, discard=new)
+        await fill(client, "EACH", 21, max_msgs_per_subject=3, discard=new, discard_new_per_subject=True)
+        await fill(client, "BYTES", 20, 1000, max_bytes=20_000 + 20 * 40, discard=new)
+        await fill(client, "OLD", 50, max_msgs=10)
+        await fill(client, "LAST", 50, max_msgs_per_subject=2, allow_direct=True)
+        await fill(client, "PACKED", 50, 1000, compression=StoreCompression.S2)
+        wild = ["wild.*.in", "wild.*.out.>", "wild.fixed"]
+        await client.jetstream().add_stream(name="WILD", subjects=wild)
+        for subject in ("wild.a.in", "wild.b.out.x.y", "wild.fixed", "wild.ä.in"):
+            await client.jetstream().publish(subject, subject.encode())
+        names = ("FULL", "EACH", "BYTES", "OLD", "LAST", "PACKED", "WILD")
+        before = {name: await everything(client, name) for name in names}
+        assert [len(before[name]) for name in ("FULL", "EACH", "OLD", "LAST", "WILD")] == [10, 21, 10, 14, 4]
+        await back_up(source.place, store)
+        outcomes = await bring_back(target.place, store)
+        assert {name: (item.ok, item.proof.verdict, item.notes) for name, item in outcomes.items()} == dict.fromkeys(
+            names, (True, "equal", ())
+        )
+        assert {name: await everything(other, name) for name in names} == before
+        assert (await other.jetstream().stream_info("WILD")).config.subjects == wild
+        for name in ("FULL", "EACH", "BYTES"):
+            with pytest.raises(APIError, match="maximum"):
+                await other.jetstream().publish(f"{name.lower()}.1", bytes(1000))
+        await other.jetstream().publish("wild.z.out.q", b"")
+
+    run(work())
+
+
 def test_buckets_and_objects(two: tuple[Server, Server], store: Store) -> None:
     source, target = two
     content = bytes(range(256)) * 4000
@@ -185,6 +221,8 @@ def test_expired_messages_are_told_and_are_no_loss(two: tuple[Server, Server], s
         }
         assert told["LASTING"] == (True, 5, 0, ())
         assert told["TTL"] == (True, 1, 1, ())
+        lasting = await (await connect(target.url)).jetstream().get_msg("TTL", 2)
+        assert (lasting.headers or {})["Nats-TTL"] == "1h"
         assert told["AGED"] in ((True, 5, 0, ()), (True, 0, 5, ()))  # the server drops them when it gets to it
 
     run(work())
@@ -223,9 +261,10 @@ def test_r3_with_consumers_on_any_server(cluster: list[Server], store: Store, st
         client, other = await connect(cluster[0].url), await connect(target.url)
         await fill(client, "R3", 300, num_replicas=3)
         await fill(client, "R1", 300, num_replicas=1)
+        await fill(client, "M3", 100, num_replicas=3, storage="memory")
         for number in range(6):
             await consume(client, "R3", f"c{number}", 10 * (number + 1), num_replicas=1)
-        before = {name: await everything(client, name) for name in ("R3", "R1")}
+        before = {name: await everything(client, name) for name in ("R3", "R1", "M3")}
         await back_up(cluster_place(cluster), store)
         refused = await bring_back(target.place, store)
         assert "--replicas 1" in refused["R3"].remedy
@@ -234,6 +273,7 @@ def test_r3_with_consumers_on_any_server(cluster: list[Server], store: Store, st
         assert {name: (item.ok, item.proof.verdict) for name, item in outcomes.items()} == {
             "R3": (True, "equal"),
             "R1": (True, "equal"),
+            "M3": (True, "equal"),
         }
         assert outcomes["R1"].already_there
         assert {name: await everything(other, name) for name in before} == before

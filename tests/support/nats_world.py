@@ -155,8 +155,13 @@ async def fill(
     client: Client, stream: str, count: int, size: int = 100, *, headers: bool = False, **config: Any
 ) -> None:
     """A stream with ``count`` messages on ``<stream>.<n>``."""
+    await client.jetstream(timeout=30).add_stream(name=stream, subjects=[f"{stream.lower()}.>"], **config)
+    await publish(client, stream, count, size, headers=headers)
+
+
+async def publish(client: Client, stream: str, count: int, size: int = 100, *, headers: bool = False) -> None:
+    """On seven subjects of a stream that is there."""
     jetstream = client.jetstream(timeout=30, publish_async_max_pending=2000)
-    await jetstream.add_stream(name=stream, subjects=[f"{stream.lower()}.>"], **config)
     for number in range(count):
         payload = number.to_bytes(8, "big") + os.urandom(max(0, size - 8))
         told = {"Number": str(number)} if headers and number % 2 else None
