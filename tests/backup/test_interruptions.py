@@ -31,24 +31,25 @@ from secondsite.backup.target import Changes, mark_of
 from secondsite.backup.verify import run_verify
 from secondsite.model.errors import MachineError
 from secondsite.nats.snapshot import SnapshotCutError, open_snapshot
+from secondsite.objects.address import parse_store
 from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
 
 
-def begin(*arguments: str) -> subprocess.Popen[bytes]:
+def begin(*arguments: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [BIN / "secondsite", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [BIN / "secondsite", *arguments], stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
     )
 
 
-def caught(process: subprocess.Popen[bytes], when: Callable[[], bool]) -> bool:
+def caught(process: subprocess.Popen[bytes], when: Callable[[], bool], number: int = signal.SIGKILL) -> bool:
     """Kill it once ``when`` holds; False when it ended before."""
-    wait_until(lambda: when() or process.poll() is not None, 30)
+    wait_until(lambda: when() or process.poll() is not None)
     if process.poll() is not None:
         return False
-    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, number)
     process.wait()
     return True
 
@@ -136,6 +137,37 @@ def test_a_killed_restore_goes_on(start: Any, store: Store, tmp_path: Path) -> N
 
     run(compare())
     assert run(marks()) == {"SMALL": None, "BIG": None}
+
+
+def test_a_person_who_interrupts_is_told_what_is_left(start: Any, store: Store, tmp_path: Path) -> None:
+    source, target = start("source"), start("target")
+    saved, good = tmp_path / "backups", tmp_path / "good"
+
+    async def load() -> None:
+        await fill(await connect(source.url), "BIG", 60_000, 2000)
+        await run_backup(source.place, Store(parse_store(f"file://{good}"), make=True), BackupPlan(), Silent())
+
+    async def there() -> bool:
+        async with target.place.open() as jetstream:
+            return await jetstream.stream("BIG") is not None
+
+    run(load())
+    process = begin("backup", "--nats", source.url, "--to", f"file://{saved}", stderr=subprocess.PIPE)
+    assert caught(process, lambda: bool(list(saved.glob("*/streams/BIG/*"))), signal.SIGINT)
+    assert (process.returncode, told(process)) == (130, "interrupted: nothing was left half written\n")
+    assert [path for path in saved.rglob("*") if path.is_file()] == []
+    process = begin("restore", "--nats", target.url, "--from", f"file://{good}", stderr=subprocess.PIPE)
+    assert caught(process, lambda: run(there()), signal.SIGINT)
+    assert (process.returncode, told(process)[:29]) == (130, "interrupted: say the same aga")
+    again = begin("restore", "--nats", target.url, "--from", f"file://{good}", stderr=subprocess.PIPE)
+    assert (again.wait(120), "restored" in told(again)) == (0, True)
+
+
+def told(process: subprocess.Popen[bytes]) -> str:
+    """On standard error."""
+    assert process.stderr
+    with process.stderr:
+        return process.stderr.read().decode()
 
 
 def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: Any, store: Store) -> None:

@@ -135,7 +135,7 @@ async def _through(chunks: AsyncIterator[bytes], work: Callable[[_Source, _Sink]
             yield piece
         await running
     finally:
-        bridge.close()
+        await bridge.close()
         while not sink.pieces.empty():
             sink.pieces.get_nowait()
         with suppress(Exception, asyncio.CancelledError):  # it was told already, or the reader has left

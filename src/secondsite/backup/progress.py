@@ -12,6 +12,9 @@ class Progress(Protocol):
 
     def at(self, stream: str, done_bytes: int) -> None: ...
 
+    def comparing(self, stream: str) -> None:
+        """It is there; what follows is its proof."""
+
     def end(self, stream: str) -> None: ...
 
     def note(self, text: str) -> None: ...
@@ -24,6 +27,9 @@ class Silent:
         """Nothing."""
 
     def at(self, stream: str, done_bytes: int) -> None:
+        """Nothing."""
+
+    def comparing(self, stream: str) -> None:
         """Nothing."""
 
     def end(self, stream: str) -> None:

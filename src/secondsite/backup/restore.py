@@ -206,6 +206,7 @@ async def _bring(jetstream: JetStream, reader: Reader, task: _Task, progress: Pr
 async def _finish(jetstream: JetStream, reader: Reader, task: _Task, transfer_s: float, progress: Progress) -> Outcome:
     work, begin = task.work, time.monotonic()
     notes: list[str] = []
+    progress.comparing(work.target)
     proof, sent = await prove(jetstream, reader, work, task.there)
     count, missing = await missing_consumers(jetstream, work, sent)
     if missing and (made := await recreate(jetstream, work, missing)):

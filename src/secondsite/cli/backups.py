@@ -29,7 +29,8 @@ def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint
     """
     from secondsite.backup.inventory import take_inventory
 
-    inventory = asyncio.run(take_inventory(open_store(from_, endpoint, "--from")))
+    store = open_store(from_, endpoint, "--from")
+    inventory = asyncio.run(take_inventory(store))
     if json:
         backups = [
             {
@@ -52,6 +53,8 @@ def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint
         print(f"{entry.id}  {told}{proof}{', held' if entry.held else ''}")
     for backup_id in inventory.incomplete:
         print(f"{backup_id}  no manifest: under way, or killed; no backup")
+    if not (inventory.entries or inventory.incomplete):
+        print(f"{store.shown}: there are no backups; check the prefix", file=sys.stderr)
     return EXIT_HOLDS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, read_keys, telling
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
     from secondsite.backup.manifest import Manifest
@@ -84,7 +85,11 @@ def restore(
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
 
-    manifest, outcomes = asyncio.run(work())
+    try:
+        manifest, outcomes = asyncio.run(work())
+    except KeyboardInterrupt:
+        print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
+        return EXIT_INTERRUPTED
     if json:
         print_json(as_json(manifest, outcomes))
     else:

@@ -95,15 +95,17 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
+    whole = Column(no_wrap=True)
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", table_column=Column(ratio=3, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=None, table_column=Column(ratio=1)),
+        DownloadColumn(binary_units=True, table_column=whole),
+        TransferSpeedColumn(table_column=whole.copy()),
+        TimeRemainingColumn(table_column=whole.copy()),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=Console(stderr=True), expand=True) as bars:
         yield Barred(bars)
 
 
@@ -123,34 +125,47 @@ class Barred:
     def at(self, stream: str, done_bytes: int) -> None:
         self._bars.update(self._tasks[stream], completed=done_bytes)
 
+    def comparing(self, stream: str) -> None:
+        if stream in self._tasks:
+            self._whole(stream, f"comparing {stream}")
+
     def end(self, stream: str) -> None:
-        if stream in self._tasks:  # its size before the transfer was an estimate
-            done = self._bars.tasks[self._tasks[stream]].completed
-            self._bars.update(self._tasks[stream], total=done)
+        if stream in self._tasks:
+            self._whole(stream, stream)
+
+    def _whole(self, stream: str, description: str) -> None:
+        """Its size before the transfer was an estimate."""
+        task = self._tasks[stream]
+        self._bars.update(task, total=self._bars.tasks[task].completed, description=description)
 
     def note(self, text: str) -> None:
         self._bars.console.print(text, markup=False, highlight=False)
 
 
 class Lines:
-    """A JSON line when a stream ends."""
+    """A JSON line when a stream ends. The rate is that of its transfer, without its proof."""
 
     def __init__(self, verb: str) -> None:
         self._verb = verb
         self._begun: dict[str, float] = {}
+        self._there: dict[str, float] = {}
         self._bytes: dict[str, int] = {}
 
     def begin(self, stream: str, total_bytes: int) -> None:
         self._begun[stream] = time.monotonic()
         self._bytes[stream] = 0
 
+    def comparing(self, stream: str) -> None:
+        self._there.setdefault(stream, time.monotonic())
+
     def at(self, stream: str, done_bytes: int) -> None:
         self._bytes[stream] = done_bytes
 
     def end(self, stream: str) -> None:
-        seconds = time.monotonic() - self._begun.get(stream, time.monotonic())
-        size = self._bytes.get(stream, 0)
-        rate = round(size / seconds / 1e6, 1) if seconds else None
+        now = time.monotonic()
+        begun, size = self._begun.get(stream, now), self._bytes.get(stream, 0)
+        seconds, transfer_s = now - begun, self._there.get(stream, now) - begun
+        rate = round(size / transfer_s / 1e6, 1) if size and transfer_s > 0 else None
         told = {"event": self._verb, "stream": stream, "bytes": size, "seconds": round(seconds, 3), "mb_per_s": rate}
         print(json.dumps(told), file=sys.stderr, flush=True)
 

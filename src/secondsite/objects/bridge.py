@@ -17,13 +17,15 @@ class Bridge:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._current: Future[Any] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The result of ``coroutine``, run on the loop."""
         if self._closed:
             coroutine.close()
             raise BrokenPipeError
-        current: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        current: Future[T] = asyncio.run_coroutine_threadsafe(self._tracked(coroutine), self._loop)
         self._current = current
         if self._closed:
             current.cancel()
@@ -32,10 +34,20 @@ class Bridge:
         except CancelledError:
             raise BrokenPipeError from None
 
-    def close(self) -> None:
+    async def _tracked(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        self._idle.clear()
+        try:
+            return await coroutine
+        finally:
+            self._idle.set()
+
+    async def close(self) -> None:
+        """Returns when nothing of it runs any more, so that what it iterated over can be closed in its turn."""
         self._closed = True
         if self._current:
             self._current.cancel()
+            await asyncio.sleep(0)  # a call that is under way begins, or is cancelled before it does
+            await self._idle.wait()
 
 
 class Pieces:

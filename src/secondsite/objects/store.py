@@ -103,7 +103,7 @@ class Store:
                 raise pieces.error from None
             raise
         finally:
-            bridge.close()
+            await bridge.close()
 
     async def read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         """A small object, whole."""
