@@ -18,11 +18,12 @@ from nats_world import run
 from secondsite.backup.codec import CodecError, Keys, decode, encode, read_keys, worth_compressing
 from secondsite.backup.cronjob import cron
 from secondsite.backup.digest import Digest
+from secondsite.backup.digesting import Listed
 from secondsite.backup.inventory import Entry, Inventory
 from secondsite.backup.keep import KeepRules
 from secondsite.backup.layout import is_id, new_id, started
 from secondsite.backup.manifest import Manifest, StoredObject, StreamBackup, from_json, kind_of, to_json
-from secondsite.backup.proof import Listed, judge, spans
+from secondsite.backup.proof import judge, spans
 from secondsite.backup.prune import plan_pruning
 from secondsite.backup.target import (
     MARK,

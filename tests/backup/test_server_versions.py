@@ -21,6 +21,8 @@ from nats_world import (
     three_servers,
 )
 
+from secondsite.backup import restore as restore_module
+from secondsite.backup import stream_restore
 from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
@@ -33,7 +35,6 @@ from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
-OLD = ("2.10.26", "2.11.11", "2.12.8")
 
 
 def binary_of(version: str) -> Path:
@@ -80,25 +81,65 @@ async def various(server: Server) -> list[str]:
     return ["S", "WORK", "FULL", "EMPTY", "PURGED", "BY_SUBJECT", "COPY", "KV_cfg"]
 
 
-@pytest.mark.parametrize("version", OLD)
-def test_there_and_back_and_into_the_newest(version: str, start: Any, store: Store) -> None:
-    binary = binary_of(version)
+async def compared(source: Server, target: Server, store: Store, names: list[str]) -> None:
+    """Restored and proven by digest; and the same again as a client reads it."""
+    outcomes = await bring_back(target.place, store)
+    told = {name: (item.ok, item.error, item.proof.verdict, item.proof.why) for name, item in outcomes.items()}
+    assert told == dict.fromkeys(names, (True, "", "equal", ""))
+    one, other = await connect(source.url), await connect(target.url)
+    for name in names:
+        assert await everything(one, name) == await everything(other, name)
+    assert await next_of(other, "S", "worker") == 44  # three below it are deleted
+
+
+def test_there_and_back_on_2_10_and_into_the_newest(start: Any, store: Store) -> None:
+    binary = binary_of("2.10.26")
     source, same, newest = start("source", binary), start("same", binary), start("newest")
 
     async def work() -> None:
         names = await various(source)
         manifest = await run_backup(source.place, store, BackupPlan(), Silent())
-        assert manifest.server == version
+        assert manifest.server == "2.10.26"
         assert {stream.archive_file for stream in manifest.streams} == {"stream.tar.s2"}
-        one = await connect(source.url)
-        expected = {name: await everything(one, name) for name in names}
-        for target in (same, newest):
-            outcomes = await bring_back(target.place, store)
-            assert {name: (item.ok, item.error) for name, item in outcomes.items()} == dict.fromkeys(names, (True, ""))
-            other = await connect(target.url)
-            assert {name: await everything(other, name) for name in names} == expected
-            assert await next_of(other, "S", "worker") == 44  # three below it are deleted
-            assert await next_of(other, "WORK", "w") == 21
+        await compared(source, same, store, names)
+        await compared(source, newest, store, names)
+        again = await bring_back(newest.place, store, streams={"FULL": "FULL", "BY_SUBJECT": "BY_SUBJECT"})
+        assert all(outcome.already_there for outcome in again.values())
+
+    run(work())
+
+
+@pytest.mark.parametrize("version", ["2.11.11", "2.12.8"])
+def test_from_later_versions_into_the_newest(version: str, start: Any, store: Store) -> None:
+    source, newest = start("source", binary_of(version)), start("newest")
+
+    async def work() -> None:
+        await various(source)
+        names = ("S", "WORK", "BY_SUBJECT")
+        await run_backup(source.place, store, BackupPlan(streams=names), Silent())
+        await compared(source, newest, store, list(names))
+
+    run(work())
+
+
+def test_what_differs_after_the_transfer_is_named(start: Any, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = binary_of("2.10.26")
+    source, target = start("source", binary), start("target", binary)
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        await fill(client, "S", 3000)
+        await run_backup(source.place, store, BackupPlan(), Silent())
+        transfer = stream_restore.transfer
+
+        async def and_delete(*arguments: Any) -> None:
+            await transfer(*arguments)
+            for sequence in (7, 8, 2900):
+                await other.jetstream().delete_msg("S", sequence)
+
+        monkeypatch.setattr(restore_module, "transfer", and_delete)
+        outcome = (await bring_back(target.place, store))["S"]
+        assert (outcome.ok, outcome.proof.verdict, outcome.proof.missing) == (False, "differs", (7, 8, 2900))
 
     run(work())
 

@@ -1,7 +1,7 @@
 """What a snapshot holds, read as it streams: the NATSARC1 archive of nats-server 2.15 and later.
 
 Entries come in this order: the stream's state, its consumers, its messages by ascending sequence, an end mark. An
-archive without its end mark is cut short. Older servers send a tar of store files, which is passed on unread.
+archive without its end mark is cut short. Older servers send a tar of store files: see `tar_archive`.
 """
 
 from __future__ import annotations
@@ -119,6 +119,22 @@ def _decode(encoded: bytes) -> int:
     for byte in reversed(encoded):
         value = value << 7 | byte & 0x7F
     return value
+
+
+def entry(subject: bytes, time_ns: int, sequence: int, headers: bytes, payload: bytes) -> bytes:
+    """One message as an archive has it."""
+    zigzag = time_ns << 1 if time_ns >= 0 else (-time_ns << 1) - 1
+    head = b"".join(_encode(value) for value in (len(subject), zigzag, sequence, len(headers), len(payload)))
+    return head + subject + headers + payload
+
+
+def _encode(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 @frozen

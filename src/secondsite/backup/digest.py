@@ -101,6 +101,17 @@ def differing(expected: Digest, found: Digest) -> tuple[int, ...]:
     return tuple(sorted(index for index in one.keys() | other.keys() if one.get(index) != other.get(index)))
 
 
+def runs(sequences: Iterable[int]) -> list[list[int]]:
+    """First and last of each run of sequences, sorted."""
+    told: list[list[int]] = []
+    for sequence in sorted(sequences):
+        if told and sequence == told[-1][1] + 1:
+            told[-1][1] = sequence
+        else:
+            told.append([sequence, sequence])
+    return told
+
+
 def digest_archive(pieces: Iterable[bytes], width: int) -> Digest:
     """The digest of a whole archive. Raises S2Error or ArchiveError."""
     reader, digester = ArchiveReader(), Digester(width)

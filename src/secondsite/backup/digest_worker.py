@@ -1,7 +1,8 @@
 """Digests an archive from its standard input in a process of its own: decoding is work, and must not hold up the copy.
 
-Run as ``python -m secondsite.backup.digest_worker '{"width": 1024, "upto": null, "only": null}'``; answers in JSON.
-``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead.
+The first line is the request, ``{"width": 1024, "upto": null, "only": null, "tar": null}``; the answer is JSON.
+``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead. ``tar`` is for
+archives of servers before 2.15: ``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from typing import Any
 from attrs import asdict
 
 from secondsite.backup.archive import ArchiveError, ArchiveReader, Message, open_message
-from secondsite.backup.digest import Digester
+from secondsite.backup.digest import Digester, runs
 from secondsite.backup.s2 import S2Error
+from secondsite.backup.tar_archive import messages as tar_messages
+from secondsite.backup.tar_archive import tombstones
 
 READ_BYTES = 256 * 1024
 MAX_LISTED = 200_000
 
 
 def main() -> None:
-    request = json.loads(sys.argv[1])
+    request = json.loads(sys.stdin.buffer.readline())
     try:
         answer = _work(request)
     except (S2Error, ArchiveError) as error:
@@ -34,25 +37,40 @@ def main() -> None:
 
 
 def _work(request: dict[str, Any]) -> dict[str, Any]:
-    reader, width, upto = ArchiveReader(), int(request["width"]), request["upto"]
-    only = None if request["only"] is None else set(request["only"])
-    digester, listed = Digester(width), []
+    tar = request["tar"]
+    if tar and tar["gone"] is None:
+        return {"gone": runs(tombstones(_pieces()))}
+    reader = ArchiveReader()
+    if tar:
+        gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
+        found: Iterable[Message] = tar_messages(_pieces(), int(tar["first"]), gone)
+    else:
+        found = (message for piece in _pieces() for message in reader.feed(piece))
+    if request["upto"] is not None:
+        upto = int(request["upto"])
+        found = (message for message in found if message.sequence <= upto)
+    answer = _answer(found, int(request["width"]), request["only"])
+    if not tar:
+        reader.close()
+    return {"consumers": None if tar else reader.consumers, **answer}
+
+
+def _answer(found: Iterable[Message], width: int, only: list[int] | None) -> dict[str, Any]:
+    if only is None:
+        digester = Digester(width)
+        digester.add(found)
+        return {"digest": asdict(digester.result())}
+    wanted = set(only)
+    listed: list[tuple[int, int, str, str]] = []
+    for message in found:
+        if message.sequence // width in wanted and len(listed) < MAX_LISTED:
+            listed.append(_listed(message))
+    return {"listed": listed}
+
+
+def _pieces() -> Iterator[bytes]:
     while piece := sys.stdin.buffer.read(READ_BYTES):
-        messages: Iterable[Message] = reader.feed(piece)
-        if upto is not None:
-            messages = _until(messages, int(upto))
-        if only is None:
-            digester.add(messages)
-        else:
-            listed += [_listed(message) for message in messages if message.sequence // width in only]
-            del listed[MAX_LISTED:]
-    reader.close()
-    head = {"state": reader.state, "consumers": reader.consumers}
-    return {**head, "listed": listed} if only is not None else {**head, "digest": asdict(digester.result())}
-
-
-def _until(messages: Iterable[Message], upto: int) -> Iterator[Message]:
-    return (message for message in messages if message.sequence <= upto)
+        yield piece
 
 
 def _listed(message: Message) -> tuple[int, int, str, str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing, suppress
 from typing import Any
 
 import cattrs
 from attrs import frozen
 
 from secondsite.backup.digest import Digest
+
+Source = Callable[[], AsyncIterator[bytes]]
+# Sequence, time in ns, checksum, and the time to live as its header says it.
+Listed = tuple[int, int, str, str]
 
 
 class DigestError(ValueError):
@@ -21,30 +25,62 @@ class DigestError(ValueError):
 
 @frozen
 class Digested:
-    """What an archive holds. ``consumers`` are configuration and state."""
+    """What an archive holds. ``consumers`` are configuration and state; None where it does not tell."""
 
     digest: Digest
-    consumers: tuple[dict[str, Any], ...]
+    consumers: tuple[dict[str, Any], ...] | None
 
 
-class DigestProcess:
-    """One archive. Memory is that of the process, for one block and one message."""
+@frozen
+class Archived:
+    """An archive that can be read again. ``tar_first``: of servers before 2.15, and its stream's first sequence."""
 
-    def __init__(self, width: int, *, upto: int | None = None, only: Iterable[int] | None = None) -> None:
-        wanted = None if only is None else list(only)
-        self._request = json.dumps({"width": width, "upto": upto, "only": wanted})
+    source: Source
+    tar_first: int | None = None
+
+    async def digest(self, width: int, upto: int | None = None) -> Digested:
+        """Raises DigestError, or what the source raises."""
+        answer = await self._ask({"width": width, "upto": upto, "only": None})
+        consumers = answer["consumers"]
+        told = None if consumers is None else tuple(consumers)
+        return Digested(cattrs.structure(answer["digest"], Digest), told)
+
+    async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
+        """Each message of the ranges asked for. Raises as `digest` does."""
+        answer = await self._ask({"width": width, "upto": upto, "only": list(only)})
+        return [tuple(item) for item in answer["listed"]]
+
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        tar = None
+        if self.tar_first is not None:
+            tar = {"first": self.tar_first, "gone": None}
+            tar["gone"] = (await self._read({**request, "tar": tar}))["gone"]
+        return await self._read({**request, "tar": tar})
+
+    async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
+        async with _DigestProcess(request) as process, aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+            async for piece in pieces:
+                await process.feed(piece)
+            return await process.answer()
+
+
+class _DigestProcess:
+    """One pass over one archive. Memory is that of the process, for one block and one message."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._request = request
         self._process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> DigestProcess:
+    async def __aenter__(self) -> _DigestProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "secondsite.backup.digest_worker",
-            self._request,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=64 * 1024**2,
         )
+        await self.feed(json.dumps(self._request).encode() + b"\n")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -57,20 +93,12 @@ class DigestProcess:
     async def feed(self, piece: bytes) -> None:
         stdin = self._running().stdin
         assert stdin  # noqa: S101 # opened as a pipe
-        with suppress(BrokenPipeError, ConnectionResetError):  # finish() says what happened
+        with suppress(BrokenPipeError, ConnectionResetError):  # answer() says what happened
             stdin.write(piece)
             await stdin.drain()
 
-    async def finish(self) -> Digested:
+    async def answer(self) -> dict[str, Any]:
         """Raises DigestError."""
-        answer = await self._answer()
-        return Digested(cattrs.structure(answer["digest"], Digest), tuple(answer["consumers"]))
-
-    async def listed(self) -> list[tuple[int, int, str, str]]:
-        """Sequence, time in ns, checksum and TTL of each message of the ranges asked for."""
-        return [tuple(item) for item in (await self._answer())["listed"]]
-
-    async def _answer(self) -> dict[str, Any]:
         stdin = self._running().stdin
         assert stdin  # noqa: S101 # opened as a pipe
         stdin.close()

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal
 
 from attrs import frozen
 
-from secondsite.backup.digest import Digest, differing
-from secondsite.backup.digesting import DigestProcess
+from secondsite.backup.archive import NATSARC_SINCE
+from secondsite.backup.digest import Digest, differing, runs
+from secondsite.backup.digesting import Archived, DigestError, Listed
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.snapshot import open_snapshot
 
 Verdict = Literal["equal", "differs", "unproven"]
-Source = Callable[[], AsyncIterator[bytes]]
-Listed = tuple[int, int, str, str]
-
 _TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 MAX_TOLD = 20
@@ -45,16 +44,26 @@ class Proof:
 
 
 async def digest_stream(jetstream: JetStream, name: str, width: int, upto: int) -> Digest:
-    """The digest of what the server holds now, up to a sequence: read as a snapshot, so nothing is consumed."""
-    async with DigestProcess(width, upto=upto) as process:
-        await _feed(process, jetstream, name)
-        return (await process.finish()).digest
+    """The digest of what the server holds now, up to a sequence: read as a snapshot, so nothing is consumed.
+
+    Raises DigestError where the messages cannot be told from the deleted ones.
+    """
+    state = (await jetstream.ask(f"STREAM.INFO.{name}"))["state"]
+    archived = _held(jetstream, name, int(state["first_seq"]))
+    digest = (await archived.digest(width, upto)).digest
+    if archived.tar_first is not None and int(state["last_seq"]) <= upto and digest.count != int(state["messages"]):
+        raise DigestError(f"the server shows {digest.count} messages where it counts {state['messages']}")
+    return digest
 
 
-async def _feed(process: DigestProcess, jetstream: JetStream, name: str) -> None:
+def _held(jetstream: JetStream, name: str, first: int) -> Archived:
+    return Archived(partial(_snapshot, jetstream, name), None if jetstream.version >= NATSARC_SINCE else first)
+
+
+async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:
     async with open_snapshot(jetstream, name, consumers=False) as snapshot, aclosing(snapshot.chunks) as chunks:  # type: ignore[type-var] # an async generator
         async for chunk in chunks:
-            await process.feed(chunk)
+            yield chunk
 
 
 def equal(expected: Digest, found: Digest) -> Proof:
@@ -63,19 +72,14 @@ def equal(expected: Digest, found: Digest) -> Proof:
 
 
 async def explain(
-    jetstream: JetStream, config: Mapping[str, Any], expected: Digest, found: Digest, archive: Source
+    jetstream: JetStream, config: Mapping[str, Any], expected: Digest, found: Digest, archived: Archived
 ) -> Proof:
     """What differs, message by message. Reads the archive and the stream once more."""
     if expected == found:
         return equal(expected, found)
     only = differing(expected, found)
-    async with DigestProcess(expected.width, only=only) as process:
-        async for piece in archive():
-            await process.feed(piece)
-        before = await process.listed()
-    async with DigestProcess(expected.width, only=only, upto=expected.last) as process:
-        await _feed(process, jetstream, config["name"])
-        after = await process.listed()
+    before = await archived.listed(expected.width, only, expected.last)
+    after = await _held(jetstream, config["name"], found.first).listed(expected.width, only, expected.last)
     return judge(expected, found, before, after, float(config.get("max_age") or 0) / 1e9, time.time())
 
 
@@ -114,11 +118,6 @@ def _seconds(ttl: str) -> float:
 
 def spans(sequences: tuple[int, ...]) -> str:
     """``3, 7-9``: sequences as people read them, the first few."""
-    told: list[list[int]] = []
-    for sequence in sorted(sequences):
-        if told and sequence == told[-1][1] + 1:
-            told[-1][1] = sequence
-        else:
-            told.append([sequence, sequence])
+    told = runs(sequences)
     shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in told[:MAX_TOLD]]
     return ", ".join(shown) + (f" and {len(told) - MAX_TOLD} more ranges" if len(told) > MAX_TOLD else "")

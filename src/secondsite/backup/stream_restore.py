@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from secondsite.backup.archive import NATSARC_FILE
 from secondsite.backup.digest import width_for
-from secondsite.backup.digesting import Digested, DigestError, DigestProcess
+from secondsite.backup.digesting import Archived, Digested, DigestError
 from secondsite.backup.manifest import StreamBackup
 from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
@@ -41,9 +41,9 @@ class Work:
         return str(self.final["name"])
 
     @property
-    def readable(self) -> bool:
-        """Whether the archive is of the kind whose messages can be read."""
-        return self.stream.archive_file == NATSARC_FILE
+    def old(self) -> bool:
+        """Whether the archive is a tar of a server before 2.15, which may lack consumers."""
+        return self.stream.archive_file != NATSARC_FILE
 
     @property
     def width(self) -> int:
@@ -75,12 +75,17 @@ class Outcome:
         return not self.error and not self.missing_consumers and self.proof.verdict != "differs"
 
 
+def _archived(reader: Reader, work: Work) -> Archived:
+    read = partial(reader.plain, work.stream.archive, work.stream.codecs)
+    return Archived(read, work.stream.first_seq if work.old else None)
+
+
 async def digest_backup(reader: Reader, work: Work) -> Digested:
     """Read the archive for its digest only. Raises BrokenObjectError or DigestError."""
-    async with DigestProcess(work.width) as process:
-        async for piece in reader.plain(work.stream.archive, work.stream.codecs):
-            await process.feed(piece)
-        return await process.finish()
+    found = await _archived(reader, work).digest(work.width, work.stream.last_seq if work.old else None)
+    if work.old and found.digest.count != work.stream.messages:
+        raise DigestError(f"the archive shows {found.digest.count} messages where {work.stream.messages} were counted")
+    return found
 
 
 async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
@@ -107,7 +112,7 @@ async def prove(
 
     After the transfer and not during it: a service that waits for its stream does not wait for the proof.
     """
-    if not (work.prove and work.readable):
+    if not work.prove:
         return await _by_count(jetstream, work), None
     reading = digest_stream(jetstream, work.target, work.width, work.stream.last_seq)
     try:
@@ -116,8 +121,7 @@ async def prove(
         return evolve(await _by_count(jetstream, work), why=f"the messages could not be read: {error}"), None
     if found == saved.digest:
         return equal(saved.digest, found), saved
-    archive = partial(reader.plain, work.stream.archive, work.stream.codecs)
-    return await explain(jetstream, work.final, saved.digest, found, archive), saved
+    return await explain(jetstream, work.final, saved.digest, found, _archived(reader, work)), saved
 
 
 async def _known(digested: Digested) -> Digested:
@@ -139,7 +143,7 @@ async def _by_count(jetstream: JetStream, work: Work) -> Proof:
 async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | None) -> tuple[int, tuple[str, ...]]:
     """How many consumers are there, and which durable ones are not, or stand further back than in the backup."""
     expected = _positions(work, sent)
-    begin, settle_s = time.monotonic(), SETTLE_S if work.readable else SETTLE_OLD_S
+    begin, settle_s = time.monotonic(), SETTLE_OLD_S if work.old else SETTLE_S
     while True:
         found = {str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
         behind = tuple(
@@ -152,7 +156,7 @@ async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | N
 
 def _positions(work: Work, sent: Digested | None) -> dict[str, int]:
     """The acknowledged floor of each durable consumer."""
-    if sent is None:
+    if sent is None or sent.consumers is None:
         return {str(info["name"]): _floor(info) for info in work.consumers if info["config"].get("durable_name")}
     durable = (item for item in sent.consumers if item["config"].get("durable_name"))
     return {str(item["config"]["durable_name"]): int(item["state"]["ack_floor"]["stream_seq"]) for item in durable}
@@ -184,11 +188,9 @@ async def recreate(jetstream: JetStream, work: Work, names: tuple[str, ...]) -> 
 
 async def is_there_already(jetstream: JetStream, reader: Reader, work: Work) -> Digested | None:
     """The digest when the target holds exactly what the backup does; None when it does not, or cannot be told."""
-    if not work.readable:
-        return None
     try:
         sent = await digest_backup(reader, work)
+        found = await digest_stream(jetstream, work.target, work.width, 2**64)
     except DigestError:
         return None
-    found = await digest_stream(jetstream, work.target, work.width, 2**64)
     return sent if found == sent.digest else None
