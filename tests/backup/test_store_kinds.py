@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
 from command import secondsite
 from nats_world import ACCESS, SECRET, Server, connect, consume, everything, fill, next_of, run
@@ -28,6 +31,26 @@ def source(start: Any) -> Server:
     return server
 
 
+@pytest.fixture
+def nothing_secret_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Neither in what commands print, nor in what they wrote."""
+    heard: list[str] = []
+    say = command.secondsite
+
+    def listening(*arguments: str, **more: Any) -> tuple[str, str]:
+        heard.extend(told := say(*arguments, **more))
+        return told
+
+    monkeypatch.setattr(sys.modules[__name__], "secondsite", listening)
+    yield
+    key = tmp_path / "service-account.json"
+    private = json.loads(key.read_text())["private_key"].splitlines()[1:-1] if key.exists() else []
+    assert heard
+    for secret in (SECRET, ACCOUNT_KEY, *private):
+        assert not [text for text in heard if secret in text]
+
+
+@pytest.mark.usefixtures("nothing_secret_is_said")
 @pytest.mark.parametrize(("kind", "scheme"), [("moto_s3", "s3"), ("azurite", "az"), ("fake_gcs", "gs")])
 def test_there_and_back(source: Server, start: Any, kind: str, scheme: str, request: pytest.FixtureRequest) -> None:
     target = start("target")
@@ -44,12 +67,15 @@ def test_there_and_back(source: Server, start: Any, kind: str, scheme: str, requ
         assert await next_of(other, "ORDERS", "worker") == 101
 
     run(compare())
+    error = secondsite("backup", "list", "--from", f"{scheme}://other/prod", *where[1:], code=4)[1]
+    assert "there is no such" in error
     newer = json.loads(secondsite("backup", "--nats", source.url, "--to", *where, "--keep-last", "1", "--json")[0])
     assert [line.split()[0] for line in secondsite("backup", "list", "--from", *where)[0].splitlines()] == [
         newer["backup"]
     ]
 
 
+@pytest.mark.usefixtures("nothing_secret_is_said")
 def test_aws_profiles_and_a_shared_credentials_file(source: Server, moto_s3: str, tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text(
         f"[default]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n\n"
@@ -67,6 +93,7 @@ def test_aws_profiles_and_a_shared_credentials_file(source: Server, moto_s3: str
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("nothing_secret_is_said")
 def test_an_aws_role_by_web_identity(source: Server, moto_s3: str, tmp_path: Path) -> None:
     """A token that STS changes into keys, as in a pod; from a profile, as the tests' STS speaks no TLS."""
     (tmp_path / "token").write_text("header.payload.signature")
@@ -83,6 +110,7 @@ def test_an_aws_role_by_web_identity(source: Server, moto_s3: str, tmp_path: Pat
     assert "1 streams" in secondsite("backup", "list", "--from", *where, without=KEYS, env=pod)[0]
 
 
+@pytest.mark.usefixtures("nothing_secret_is_said")
 def test_where_google_default_credentials_are_found(source: Server, fake_gcs: str, tmp_path: Path) -> None:
     """In the variable (above), in gcloud's own file, and in the one that names a service account."""
     variable = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -104,6 +132,7 @@ def test_where_google_default_credentials_are_found(source: Server, fake_gcs: st
     assert "GOOGLE_APPLICATION_CREDENTIALS" in error
 
 
+@pytest.mark.usefixtures("nothing_secret_is_said")
 def test_azure_refuses_another_key_and_says_what_it_takes(source: Server, azurite: str) -> None:
     where = ["az://bucket/prod", "--endpoint", azurite]
     other = ACCOUNT_KEY[:-6] + "AAAA=="

