@@ -19,16 +19,17 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import DataLoss, Measurement
-from secondsite.publish.drill_timeline import DrillTimeline, Moment, Second
+from secondsite.publish.drill_drawings import rto_waterfall, timeline_chart
+from secondsite.publish.drill_timeline import DrillTimeline, Moment, Slice
 from secondsite.publish.evaluation_html import render_html
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.report import report, timeline_chart
+from secondsite.publish.report import report
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 PARTS = {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "sustained": 3.0}
 SEEN = DrillTimeline(
     tuple(
-        Second(at, 40 if at < 0 or at > 130 else 0, 0 if at < 0 or at > 130 else 40, 7 * (at == -1))
+        Slice(at, 40 if at < 0 or at > 130 else 0, 0 if at < 0 or at > 130 else 40, 7 * (at == -1))
         for at in range(-9, 150)
     ),
     (Moment("fault", 0), Moment("promote-streams", 51, 51.01), Moment("change-traffic", 53, 60.5)),
@@ -104,14 +105,50 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     ]
     refuted, held = shown.drills
     assert refuted.verdicts == (("nats/region", "breached"),)
-    assert (refuted.total, refuted.why, refuted.strip) == ("unbounded", "503/10008: no meta leader", "")
+    assert (refuted.total, refuted.why, refuted.waterfall) == ("RTO unbounded", "503/10008: no meta leader", None)
     assert "is no evidence folder" in refuted.missing
-    assert [name for name, _, _ in held.parts] == ["detect", "decide", "execute", "converge", "first ack", "sustained"]
+    assert held.waterfall is not None
+    assert held.total == "RTO 2\u00a0min\u00a014\u00a0s"
     assert held.told == "2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
     assert held.moments[1] == ("promote-streams", "+51\u00a0s", "10\u00a0ms")
     rows = {row.name: (row.verdict, row.note) for row in shown.rows}
     assert rows["api/region"] == ("met", "counts until 2026-12-25")
     assert rows["nats/region"] == ("unproven", "expected to hold"), "the other strategy's drill says nothing of it"
+
+
+def test_the_waterfall_puts_each_phase_after_the_one_before_and_the_limit_in_its_place() -> None:
+    found = rto_waterfall(drilled(), 300.0)
+    assert found is not None
+    assert [bar.name for bar in found.bars] == ["detect", "decide", "execute", "converge", "first ack", "sustained"]
+    assert "the 5\u00a0min that api/region allows, 44.7\u00a0% used." in found.limit
+    edge = 0.0
+    for bar, spent in zip(found.bars, PARTS.values(), strict=True):
+        svg = drawn(bar.drawing)
+        (piece,) = [rect for rect in svg.iter("rect") if "piece" in rect.attrib["class"]]
+        start, width = (float(piece.attrib[name].rstrip("%")) for name in ("x", "width"))
+        assert start == pytest.approx(edge, abs=0.01)
+        assert width == pytest.approx(max(spent / 306 * 100, 0.2), abs=0.01)
+        edge += spent / 306 * 100
+        (line,) = svg.iter("line")
+        assert float(line.attrib["x1"].rstrip("%")) == pytest.approx(300 / 306 * 100, abs=0.01)
+
+
+def test_a_limit_out_of_all_proportion_stands_at_the_edge_and_says_so() -> None:
+    found = rto_waterfall(drilled(), 86_400.0)
+    assert found is not None
+    assert "further out than drawn" in found.limit
+    assert next(drawn(found.bars[0].drawing).iter("line")).attrib["x1"] == "99.800%"
+    unlimited = rto_waterfall(drilled(), None)
+    assert unlimited is not None
+    assert not list(drawn(unlimited.bars[0].drawing).iter("line"))
+    assert rto_waterfall(BREACHED, 300.0) is None
+
+
+def test_short_slices_are_drawn_as_rates() -> None:
+    quarters = DrillTimeline(tuple(Slice(at / 4, 25, 0, 0) for at in range(8)), (), 0.25)
+    seconds = DrillTimeline(tuple(Slice(at, 100, 0, 0) for at in range(2)), ())
+    tops = [{rect.attrib["y"] for rect in drawn(timeline_chart(one)).iter("rect")} for one in (quarters, seconds)]
+    assert tops[0] == tops[1]
 
 
 def test_the_timeline_draws_what_was_acknowledged_refused_and_lost() -> None:
@@ -120,13 +157,13 @@ def test_the_timeline_draws_what_was_acknowledged_refused_and_lost() -> None:
     for rect in svg.iter("rect"):
         kind = rect.attrib["class"]
         heights[kind] = heights.get(kind, 0.0) + float(rect.attrib["height"])
-    acknowledged = sum(second.acknowledged for second in SEEN.seconds)
-    refused = sum(second.refused for second in SEEN.seconds)
+    acknowledged = sum(second.acknowledged for second in SEEN.slices)
+    refused = sum(second.refused for second in SEEN.slices)
     assert heights["acked"] / heights["refused"] == pytest.approx(acknowledged / refused, rel=0.01)
     assert heights["lost"] / heights["acked"] == pytest.approx(7 / acknowledged, rel=0.05)
 
 
-@pytest.mark.parametrize("seen", [DrillTimeline((), ()), DrillTimeline((Second(0, 0, 0, 0),), (Moment("fault", 0),))])
+@pytest.mark.parametrize("seen", [DrillTimeline((), ()), DrillTimeline((Slice(0, 0, 0, 0),), (Moment("fault", 0),))])
 def test_a_timeline_of_nothing_is_drawn_as_nothing(seen: DrillTimeline) -> None:
     assert not list(drawn(timeline_chart(seen)).iter("rect"))
 

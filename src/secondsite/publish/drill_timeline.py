@@ -1,4 +1,4 @@
-"""What one drill looked like from outside, second by second: a noun for the report, and its reader from evidence."""
+"""What one drill looked like from outside, slice by slice: a noun for the report, and its reader from evidence."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from pathlib import Path
 
 from attrs import frozen
 
+_SLICES = 150
+"""As many as a chart can show; a slice is as long as it has to be, and never longer than a second."""
+
 
 @frozen
-class Second:
-    """Of the drill's clock, which is 0 at the fault: writes acknowledged, not acknowledged, and later not found."""
+class Slice:
+    """From ``at_s`` on, on the drill's clock, which is 0 at the fault: writes acknowledged, not acknowledged, lost."""
 
-    at_s: int
+    at_s: float
     acknowledged: int
     refused: int
     lost: int
@@ -28,8 +31,11 @@ class Moment:
 
 @frozen
 class DrillTimeline:
-    seconds: tuple[Second, ...]
+    """``slices`` are ``slice_s`` long."""
+
+    slices: tuple[Slice, ...]
     moments: tuple[Moment, ...]
+    slice_s: float = 1.0
 
 
 def read_drill_timeline(folder: Path) -> DrillTimeline:
@@ -52,22 +58,30 @@ def read_drill_timeline(folder: Path) -> DrillTimeline:
     lost = check(history, read_finals(evidence.finals)).marks.fate == Fate.ACKNOWLEDGED_LOST
     acknowledged = history.ack_ns != NEVER
     first, last = int(history.intent_ns.min(initial=fault_ns)), int(history.intent_ns.max(initial=fault_ns))
-    low, high = (first - fault_ns) // 10**9, (last - fault_ns) // 10**9
-    edges = np.arange(low, high + 2) * 10**9 + fault_ns
+    size_ns = _slice_ns(last - first)
+    low, high = (first - fault_ns) // size_ns, (last - fault_ns) // size_ns
+    edges = np.arange(low, high + 2) * size_ns + fault_ns
 
-    def per_second(times: object, which: object) -> list[int]:
+    def per_slice(times: object, which: object) -> list[int]:
         return [int(count) for count in np.histogram(times[which], edges)[0]]  # type: ignore[index] # arrays of one length
 
     rows = zip(
-        per_second(history.ack_ns, acknowledged),
-        per_second(history.intent_ns, ~acknowledged),
-        per_second(history.intent_ns, lost),
+        per_slice(history.ack_ns, acknowledged),
+        per_slice(history.intent_ns, ~acknowledged),
+        per_slice(history.intent_ns, lost),
         strict=True,
     )
-    seconds = tuple(Second(low + number, *row) for number, row in enumerate(rows))
+    slices = tuple(Slice((low + number) * size_ns / 1e9, *row) for number, row in enumerate(rows))
     steps = tuple(
         Moment(run.id, (run.begin_ns - fault_ns) / 1e9, (run.end_ns - fault_ns) / 1e9)
         for run in step_runs(evidence.events)
     )
     points = tuple(Moment(str(mark), (at - fault_ns) / 1e9) for mark, at in marks.items())
-    return DrillTimeline(seconds, tuple(sorted((*points, *steps), key=lambda one: one.begin_s)))
+    moments = tuple(sorted((*points, *steps), key=lambda one: one.begin_s))
+    return DrillTimeline(slices, moments, size_ns / 1e9)
+
+
+def _slice_ns(whole_ns: int) -> int:
+    """A quarter, a half or a whole second, whichever gives a readable number of slices."""
+    sizes = (250_000_000, 500_000_000)
+    return next((size for size in sizes if whole_ns / size <= _SLICES), 10**9)

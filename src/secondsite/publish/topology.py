@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten, wrap
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from attrs import frozen
@@ -12,7 +13,8 @@ from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Role
 from secondsite.publish.markdown import plain
 
-_WIDTH, _GAP, _LINE, _TOP = 300, 120, 17, 62
+_WIDTH, _GAP, _LINE, _TOP = 340, 130, 17, 62
+_LETTERS = 46
 _SHOWN = 12
 _ELSEWHERE = frozenset({Role.NATS, Role.OBSERVABILITY})
 _TITLE = {
@@ -63,10 +65,10 @@ def _box(deployment: Deployment, site: Site) -> Box:
     lines = [*map(_cluster, clusters)]
     lines += [f"copy of {plain(copy.what)}: {plain(copy.method)}" for copy in copies]
     lines += [f"{site.replicas(one.name)} × {plain(one.name)}" for one in running if one.role not in _ELSEWHERE]
-    lines += [f"{watching} services that watch"] if watching else []
+    lines += [f"{watching} observability services"] if watching else []
     if len(lines) > _SHOWN:
         lines = [*lines[: _SHOWN - 1], f"and {len(lines) - _SHOWN + 1} more"]
-    return Box(plain(site.region.name), _TITLE[site.role], tuple(_cut(line) for line in lines))
+    return Box(plain(site.region.name), _TITLE[site.role], tuple(part for line in lines for part in _wrapped(line)))
 
 
 def _cluster(cluster: NatsCluster) -> str:
@@ -76,8 +78,10 @@ def _cluster(cluster: NatsCluster) -> str:
     return f"{cluster.servers} × nats{version}, {kept}"
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= 42 else f"{line[:41]}…"
+def _wrapped(line: str) -> tuple[str, ...]:
+    """On two lines at most; the second is indented."""
+    first, *more = wrap(line, _LETTERS) or [""]
+    return (first, f"\u2003{shorten(' '.join(more), _LETTERS - 2, placeholder=' …')}") if more else (first,)
 
 
 def _between(deployment: Deployment, here: Site, there: Site) -> tuple[str, ...]:
