@@ -14,6 +14,7 @@ from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
 from secondsite.evaluate.study import Candidate, Setting, Spread, here
+from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
@@ -88,6 +89,7 @@ def _recommendation(
         by_provider=recommend.by_provider(assessments),
         influences=doubt.influences,
         flips=doubt.flips,
+        tornado=tornado(setting, axes, assessments.index(chosen), spread),
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),

@@ -125,6 +125,38 @@ class Flip:
 
 
 @frozen
+class Swing:
+    """An assumption moved alone from ``low`` to ``high``: what owning the recommendation then costs, USD a year.
+
+    ``low_to`` and ``high_to`` are what would be recommended there.
+    """
+
+    name: str
+    unit: str
+    today: float
+    low: float
+    high: float
+    low_usd: float
+    high_usd: float
+    low_to: Strategy
+    high_to: Strategy
+    source: str
+    settle: str
+
+    @property
+    def width_usd(self) -> float:
+        return abs(self.high_usd - self.low_usd) if self.high_usd != self.low_usd else 0.0
+
+
+@frozen
+class Tornado:
+    """``owning_usd`` with every assumption as taken; swings from the widest to the narrowest."""
+
+    owning_usd: float
+    swings: tuple[Swing, ...]
+
+
+@frozen
 class FollowUp:
     """A track that opens where its condition holds."""
 
@@ -161,6 +193,7 @@ class Recommendation:
     by_provider: Mapping[str, Strategy]
     influences: tuple[Influence, ...]
     flips: tuple[Flip, ...]
+    tornado: Tornado
     follow_ups: tuple[FollowUp, ...]
     blockers: tuple[str, ...]
     migration: tuple[MigrationStep, ...]

@@ -128,11 +128,12 @@ def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[Fol
     if not offered:
         return ()
     best = min(offered, key=lambda a: (bool(a.excluded), len(a.breached), a.owning_usd.mean))
+    price = "no public price" if best.owning_usd.unbounded else f"${best.owning_usd.mean:,.0f} a year"
     as_good = not best.excluded and len(best.breached) <= len(chosen.breached)
     return (
         FollowUp(
             "managed service",
-            f"{best.strategy} costs at most a tenth more to own (${best.owning_usd.mean:,.0f} a year)",
+            f"{best.strategy} costs at most a tenth more to own ({price})",
             as_good and best.owning_usd.mean <= 1.1 * chosen.owning_usd.mean,
             "a trial account, one stream mirrored there, the promotion drilled through the provider's API",
         ),

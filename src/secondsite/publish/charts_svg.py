@@ -16,12 +16,13 @@ from secondsite.publish.evaluation_page import Row
 from secondsite.publish.figure import dollars, duration, number
 from secondsite.publish.markdown import plain
 from secondsite.publish.timeline import Phase, timeline
+from secondsite.publish.tornado import Bar, TornadoShown
 
 _STYLE = """
 svg{font-family:system-ui,'Segoe UI',Helvetica,Arial,sans-serif;background:#fff;--ink:#1b1f24;--faint:#6b7280;
---line:#e1e4e8;--holds:#0f766e;--breaches:#b45309;--excluded:#b91c1c;--bar:#2563eb;--soft:#93b4f5;--alt:#0f766e}
+--line:#e1e4e8;--holds:#0f766e;--breaches:#b45309;--excluded:#b91c1c;--bar:#2563eb;--soft:#93b4f5;--alt:#0f766e;--high:#c2570c}
 @media (prefers-color-scheme:dark){svg{background:#0d1117;--ink:#e6edf3;--faint:#9198a1;--line:#30363d;
---holds:#2dd4bf;--breaches:#f59e0b;--excluded:#f87171;--bar:#60a5fa;--soft:#2b4a80;--alt:#2dd4bf}}
+--holds:#2dd4bf;--breaches:#f59e0b;--excluded:#f87171;--bar:#60a5fa;--soft:#2b4a80;--alt:#2dd4bf;--high:#f59e0b}}
 text{fill:var(--ink);font-size:12px}.tick,.axis{fill:var(--faint)}.tick{font-size:11px}
 .grid{stroke:var(--line)}.leader{fill:none;stroke:var(--line)}.leader.chosen{stroke:var(--ink)}.label{fill:var(--faint)}
 .label.front,.label.chosen{fill:var(--ink)}.label.chosen{font-weight:700}
@@ -29,6 +30,7 @@ text{fill:var(--ink);font-size:12px}.tick,.axis{fill:var(--faint)}.tick{font-siz
 .marker.excluded *{stroke:var(--excluded)}.marker.holds.front>:not(.ring){fill:var(--holds)}
 .marker.breaches.front>:not(.ring){fill:var(--breaches)}.marker .ring{stroke:var(--ink)}
 .bar{fill:var(--bar)}.slack{fill:var(--soft)}.alt{fill:var(--alt)}.value{fill:var(--faint)}
+.low-end{fill:var(--bar)}.high-end{fill:var(--high)}.base{stroke:var(--ink);stroke-dasharray:3 2}
 .limit{stroke:var(--excluded);stroke-width:2;stroke-dasharray:5 3}.limit-text{fill:var(--excluded)}
 """
 _WIDTH, _LABELS, _VALUES, _ROW = 900, 340, 110, 22
@@ -89,6 +91,40 @@ def recovery(assessment: Assessment, limit_s: float | None) -> str:
     return spans_chart(spans, "seconds since the fault", limit=shown, limit_name="RTO limit of the API")
 
 
+def tornado_chart(shown: TornadoShown) -> str:
+    """Bars on both sides of what owning costs as taken; each row ends with the range that was tried."""
+    ranges, top = 250, 14
+    height = _ROW * len(shown.bars) + top + 52
+    axis = charts.Axis(shown.low_usd, shown.high_usd, _LABELS, _WIDTH + 160 - ranges, False)
+    svg = Element("svg", {"viewBox": f"0 0 {_WIDTH + 160} {height}", "width": str(_WIDTH + 160), "height": str(height)})
+    svg.set("role", "img")
+    SubElement(svg, "title").text = f"yearly cost of owning: {len(shown.bars)} assumptions, each from low to high"
+    for tick in axis.ticks():
+        _line(svg, "grid", axis.px(tick), top, height - 40)
+        _text(svg, "tick", axis.px(tick), height - 26, f"${tick:,.0f}", "middle")
+    name = "USD a year to own; blue: low end of the range, orange: high end"
+    _text(svg, "axis", (axis.start_px + axis.end_px) / 2, height - 8, name, "middle")
+    base = axis.start_px + (axis.end_px - axis.start_px) * shown.base
+    for index, bar in enumerate(shown.bars):
+        _swing(svg, bar, axis, base, top + 6 + _ROW * index)
+    _line(svg, "base", base, top - 2, height - 40)
+    _text(svg, "value", base, 10, f"{shown.owning} as taken", "middle")
+    return standing(tostring(svg, encoding="unicode"))
+
+
+def _swing(svg: Element, bar: Bar, axis: charts.Axis, base: float, top: float) -> None:
+    ends = [("low-end", bar.at_low), ("high-end", bar.at_high)]
+    for kind, share in sorted(
+        ends, key=lambda end: -abs(axis.start_px + (axis.end_px - axis.start_px) * end[1] - base)
+    ):
+        at = axis.start_px + (axis.end_px - axis.start_px) * share
+        left, size = min(at, base), max(abs(at - base), 1.0)
+        where = {"x": f"{left:.1f}", "y": f"{top:g}", "width": f"{size:.1f}", "height": "14"}
+        SubElement(svg, "rect", {"class": kind, **where})
+    _text(svg, "name", _LABELS - 10, top + 11, _shortened(bar.name), "end")
+    _text(svg, "value", axis.end_px + 10, top + 11, _shortened(bar.between, 38), "start")
+
+
 def spans_chart(spans: Sequence[Span], x_name: str, *, limit: float | None = None, limit_name: str = "") -> str:
     """Bars below one another on one axis from zero, their value at the right; empty where there is nothing to draw."""
     whole = max([*(span.start + span.length for span in spans), limit or 0.0], default=0.0)
@@ -123,9 +159,13 @@ def _span(svg: Element, span: Span, axis: charts.Axis, top: float) -> None:
         "rx": "2",
     }
     SubElement(svg, "rect", shape)
-    name = plain(span.name)
-    _text(svg, "name", _LABELS - 10, top + 11, name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…", "end")
+    _text(svg, "name", _LABELS - 10, top + 11, _shortened(span.name), "end")
     _text(svg, "value", _WIDTH - _VALUES + 8, top + 11, span.shown, "start")
+
+
+def _shortened(name: str, letters: int = _LETTERS) -> str:
+    shown = plain(name)
+    return shown if len(shown) <= letters else f"{shown[: letters - 1]}…"
 
 
 def _line(svg: Element, kind: str, x: float, top: float, bottom: float) -> None:

@@ -33,6 +33,7 @@ from secondsite.publish.evaluation_page import (
 )
 from secondsite.publish.figure import duration, figure, number, percent, quantity
 from secondsite.publish.timeline import Phase
+from secondsite.publish.tornado import tornado
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -67,6 +68,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
         blockers=other_blockers(evaluation),
         tradeoff=tradeoff(compared, provider),
         waterfall=waterfall(evaluation.recommended),
+        tornado=tornado(evaluation),
         influence_bars=influences(evaluation),
         stacks=stacks(compared, provider),
         categories=spent_on(compared, provider),

@@ -158,6 +158,19 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
             {"name": f.name, "unit": f.unit, "today": f.today, "threshold": f.threshold, "to": f.to.id, "text": str(f)}
             for f in recommendation.flips
         ],
+        "tornado": {
+            "owning_usd": _finite(recommendation.tornado.owning_usd),
+            "swings": [
+                {
+                    "name": s.name,
+                    "unit": s.unit,
+                    "today": s.today,
+                    "low": {"value": s.low, "owning_usd": _finite(s.low_usd), "to": s.low_to.id},
+                    "high": {"value": s.high, "owning_usd": _finite(s.high_usd), "to": s.high_to.id},
+                }
+                for s in recommendation.tornado.swings
+            ],
+        },
         "follow_ups": [
             {"track": f.track, "condition": f.condition, "holds": f.holds, "what": f.what}
             for f in recommendation.follow_ups

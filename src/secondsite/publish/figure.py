@@ -44,7 +44,7 @@ def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
     centre = estimate.mean if mean else middle
     return Figure(
         text=quantity(centre, estimate.unit),
-        span=_span(low, high, estimate.unit),
+        span=span(low, high, estimate.unit),
         basis=weakest(estimate),
         note=note(estimate),
         order=centre,
@@ -82,11 +82,11 @@ def _short(text: str) -> str:
     return shorten(text, _NOTE_CHARACTERS, placeholder=" …")
 
 
-def _span(low: float, high: float, unit: str) -> str:
+def span(low: float, high: float, unit: str) -> str:
     """Both ends in one unit, the unit once; empty where there is no spread."""
     if low == high:
         return ""
-    if unit.startswith("USD"):
+    if unit in ("USD", "USD/month", "USD/year"):
         return f"{dollars(low)}{_TO}{dollars(high)}"
     if unit == "share":
         return f"{_share(low)}{_TO}{_share(high)}"
@@ -128,8 +128,10 @@ def number(value: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """Cents below ten dollars."""
+    """Cents below ten dollars, three digits that count below ten cents."""
     sign = "−" if value < 0 else ""
+    if 0.001 <= abs(value) < 0.1:
+        return f"{sign}${number(abs(value))}"
     return f"{sign}${abs(value):,.2f}" if 0 < abs(value) < 10 else f"{sign}${abs(value):,.0f}"
 
 

@@ -8,18 +8,20 @@ from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
-from secondsite.model.strategy import Link, Pattern
+from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.publish import charts_svg
 from secondsite.publish.claims import claims
 from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
-from secondsite.publish.figure import figure, number, percent
+from secondsite.publish.figure import figure, number, percent, quantity
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render
 from secondsite.publish.sources import Sources, legend
+from secondsite.publish.tornado import TornadoShown, tornado
 
 NAME = "multi-region-evaluation.md"
 PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/effort.svg"
+TORNADO = "charts/tornado.svg"
 _PATTERNS = {
     Pattern.SINGLE_REGION: "today: one region",
     Pattern.BACKUP_RESTORE: "backup and restore",
@@ -43,6 +45,7 @@ def document(inputs: Inputs) -> str:
     provider = provider_of(inputs.evaluation)
     compared = rows(inputs.evaluation)
     chosen, recommendation = inputs.chosen, inputs.evaluation.recommendation
+    shown = tornado(inputs.evaluation)
     return render(
         "multi-region-evaluation.md.j2",
         system=inputs.system,
@@ -69,6 +72,10 @@ def document(inputs: Inputs) -> str:
         needs=_needs(chosen, sources),
         blockers=other_blockers(inputs.evaluation),
         flips=_flips(inputs),
+        tornado=shown,
+        owning_mark=sources.mark(chosen.owning_usd),
+        owning=sources.value(chosen.owning_usd, figure(chosen.owning_usd).text),
+        swings=_swings(shown),
         doubts=_doubts(inputs),
         tracks=_tracks(inputs),
         legend=legend(),
@@ -84,6 +91,7 @@ def charts(inputs: Inputs) -> Mapping[str, str]:
         PARETO: charts_svg.pareto(compared, provider_of(inputs.evaluation)),
         RECOVERY: _recovery(inputs),
         EFFORT: charts_svg.effort(compared),
+        TORNADO: _tornado(inputs),
     }
     return {name: svg for name, svg in drawn.items() if svg}
 
@@ -91,6 +99,35 @@ def charts(inputs: Inputs) -> Mapping[str, str]:
 def _recovery(inputs: Inputs) -> str:
     outcome = inputs.chosen.outcome(Subject.API)
     return charts_svg.recovery(inputs.chosen, outcome.contract.rto_s if outcome else None)
+
+
+def _tornado(inputs: Inputs) -> str:
+    shown = tornado(inputs.evaluation)
+    return charts_svg.tornado_chart(shown) if shown else ""
+
+
+def _swings(shown: TornadoShown | None) -> Md:
+    if shown is None:
+        return Md("")
+    body = [
+        (
+            code(bar.name),
+            Md(f"~{text(bar.today)}"),
+            bar.between,
+            f"{bar.low_usd} – {bar.high_usd}",
+            _elsewhere(bar.low_to, bar.high_to),
+            bar.settle or "not known how",
+            bar.source,
+        )
+        for bar in shown.bars
+    ]
+    head = ("Assumption", "Taken", "Could be", "Then owning costs a year", "Then recommended")
+    return table((*head, "Measure this to settle it", "Taken from"), body)
+
+
+def _elsewhere(low: Strategy | None, high: Strategy | None) -> Md:
+    found = [(end, to) for end, to in (("low", low), ("high", high)) if to is not None]
+    return joined(Md(f"{end}: {code(to.id)}") for end, to in found) if found else Md("the same")
 
 
 def _firmness(inputs: Inputs) -> Md:
@@ -278,9 +315,9 @@ def _needs(chosen: Assessment, sources: Sources) -> Md:
 def _flips(inputs: Inputs) -> Md:
     body = [
         (
-            flip.name,
-            f"{number(flip.today)} {flip.unit}",
-            f"{'above' if flip.threshold > flip.today else 'below'} {number(flip.threshold)} {flip.unit}",
+            code(flip.name),
+            Md(f"~{text(quantity(flip.today, flip.unit))}"),
+            f"{'above' if flip.threshold > flip.today else 'below'} {quantity(flip.threshold, flip.unit)}",
             code(flip.to.id),
         )
         for flip in inputs.evaluation.recommendation.flips
@@ -290,7 +327,7 @@ def _flips(inputs: Inputs) -> Md:
 
 def _doubts(inputs: Inputs) -> Md:
     body = [
-        (one.name, percent(min(one.index, 1.0)), one.settle or "not known how", one.source)
+        (code(one.name), percent(min(one.index, 1.0)), one.settle or "not known how", one.source)
         for one in inputs.evaluation.recommendation.influences
     ]
     return table(("Assumption", "Share of the doubt\t", "Measure this", "Taken from"), body) if body else Md("")
