@@ -102,3 +102,14 @@ def _session(client: httpx.Client, binary: str, profile: Path) -> Iterator[Brows
         yield Browser(client, session)
     finally:
         client.delete(f"/session/{session}")
+
+
+def browser_tool(name: str, root: Path) -> Path:
+    """A script that tests run inside the browser. Skips the test where it was not fetched; fails it in CI."""
+    found = root / "build" / "browser" / f"{name}.js"
+    if not found.is_file():
+        remedy = f"{found} is not there; fetch it with `python script/browser_tools.py` (needs npm)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(remedy)
+        pytest.skip(remedy)
+    return found

@@ -128,9 +128,9 @@ def number(value: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """Cents below ten dollars, three digits that count below ten cents."""
+    """Cents below ten dollars, three digits that count below one."""
     sign = "−" if value < 0 else ""
-    if 0.001 <= abs(value) < 0.1:
+    if 0.001 <= abs(value) < 0.01:
         return f"{sign}${number(abs(value))}"
     return f"{sign}${abs(value):,.2f}" if 0 < abs(value) < 10 else f"{sign}${abs(value):,.0f}"
 

@@ -11,6 +11,8 @@ from secondsite.publish.markdown import Md, fence, plain
 _SHAPES = {"box": ('["', '"]'), "store": ('[("', '")]'), "round": ('(["', '"])'), "choice": ('{{"', '"}}')}
 _CODED = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", ";": "#59;", "\\": "#92;"}
 
+_LONGEST = 120
+
 
 @frozen
 class Node:
@@ -50,7 +52,10 @@ def flowchart(nodes: Sequence[Node], edges: Sequence[Edge], *, direction: str = 
 
 
 def label(value: str) -> str:
-    return "".join(_CODED.get(letter, letter) for letter in plain(value)[:80])
+    """Mermaid breaks a long one into lines by itself."""
+    shown = plain(value)
+    cut = shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+    return "".join(_CODED.get(letter, letter) for letter in cut)
 
 
 def _node(name: str, node: Node) -> str:

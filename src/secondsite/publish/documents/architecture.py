@@ -74,7 +74,8 @@ def _diagram(system: System, points: tuple[SinglePoint, ...]) -> Md:
     for service in system.services:
         shape = "store" if service.stateful else "box"
         kind = "lone" if service.name in lone else ""
-        lines = (service.name, f"{service.role} × {service.replicas}")
+        many = "on schedule" if service.kind == "CronJob" else f"× {service.replicas}"
+        lines = (service.name, f"{service.role} {many}")
         nodes.append(Node(f"s:{service.name}", lines, shape, service.namespace, kind))
     return flowchart(nodes, tuple(_edges(system)))
 

@@ -103,20 +103,10 @@ def _graph(inputs: Inputs, steps: Sequence[RoadmapStep]) -> Md:
     edges = list(_edges(steps))
     for step in steps:
         group = f"{step.number}: {step.name}"
-        nodes += [Node(need.id, _lines(need.what), "box", group) for need in step.deliverables]
+        nodes += [Node(need.id, (need.what,), "box", group) for need in step.deliverables]
         kind = "goal" if step.stop else ""
         nodes.append(Node(f"test-{step.number}", ("exit test", "go on?"), "choice", group, kind))
-    return flowchart(nodes, edges)
-
-
-def _lines(what: str) -> tuple[str, ...]:
-    """Two lines of some thirty letters, broken between words."""
-    words, lines = what.split(), [""]
-    for one in words:
-        if len(lines[-1]) + len(one) > 30 and lines[-1]:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {one}".strip()
-    return tuple(lines[:3]) if len(lines) <= 3 else (*lines[:2], f"{lines[2]} …")
+    return flowchart(nodes, edges, direction="TB")
 
 
 def _edges(steps: Sequence[RoadmapStep]) -> Iterator[Edge]:
