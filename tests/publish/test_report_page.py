@@ -7,18 +7,14 @@ from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import attrs
 import pytest
 from browser import Browser
+from reported import BREACHED, PARTS, SEEN, drilled, read
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.model.contract import Subject, Verdict
-from secondsite.model.errors import InputError
-from secondsite.model.fault import Fault
-from secondsite.model.measurement import DataLoss, Measurement
 from secondsite.publish.drill_drawings import rto_waterfall, timeline_chart
 from secondsite.publish.drill_timeline import DrillTimeline, Moment, Slice
 from secondsite.publish.evaluation_html import render_html
@@ -26,50 +22,6 @@ from secondsite.publish.inputs import Inputs
 from secondsite.publish.report import report
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
-PARTS = {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "sustained": 3.0}
-SEEN = DrillTimeline(
-    tuple(
-        Slice(at, 40 if at < 0 or at > 130 else 0, 0 if at < 0 or at > 130 else 40, 7 * (at == -1))
-        for at in range(-9, 150)
-    ),
-    (Moment("fault", 0), Moment("promote-streams", 51, 51.01), Moment("change-traffic", 53, 60.5)),
-)
-
-
-def drilled(**more: Any) -> Measurement:
-    known: dict[str, Any] = {
-        "subject": Subject.API,
-        "fault": Fault.REGION,
-        "drill": "region-loss",
-        "strategy": "warm-standby/leafnode-mirror",
-        "profile": "quick",
-        "verdict": Verdict.MET,
-        "rto_s": {**PARTS, "total": sum(PARTS.values())},
-        "loss": DataLoss(7, 7168, 0.041),
-        "runs": 1,
-        "seed": 11,
-        "at": "2026-11-20T10:00:00+00:00",
-        "versions": {"nats-server": "2.15.1"},
-        "evidence": "evidence/one",
-        "fingerprint": "f00d",
-    }
-    return Measurement(**{**known, **more})
-
-
-BREACHED = drilled(
-    strategy="warm-standby/supercluster-mirror",
-    subject=Subject.NATS,
-    verdict=Verdict.BREACHED,
-    rto_s=None,
-    why="503/10008: no meta leader",
-    evidence="evidence/two",
-)
-
-
-def read(folder: Path) -> DrillTimeline:
-    if folder.name == "one":
-        return SEEN
-    raise InputError.at(str(folder), "is no evidence folder", "name another")
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +129,7 @@ def test_the_drawing_of_the_recommendation_holds_both_regions(none: Inputs) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), [(320, False), (390, True), (768, False), (1280, True), (1600, False)])
 def test_the_page_fits_and_asks_for_nothing(
     browser: Browser, some: Inputs, tmp_path: Path, width: int, dark: bool
 ) -> None:
