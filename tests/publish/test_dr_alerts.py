@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from attrs import frozen
 from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.strategy import Strategy
-from secondsite.publish.alerts import alerts, rules
+from secondsite.publish.alerts import Alert, alerts, rules
+from secondsite.publish.dashboard import dashboard
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.state import replicated, rounded
 
@@ -74,40 +77,117 @@ def test_hostile_names_stay_names(
     assert len(plain) == len(set(plain))
 
 
-def test_they_fire_in_promtools_simulator(promtool: str, evaluation: Evaluation, tmp_path: Path) -> None:
-    """A mirror that stops falls behind in seconds of the origin's rate; a backup ages; secrets differ."""
-    inputs = of(evaluation)
-    (tmp_path / "rules.yaml").write_text(written(inputs), encoding="utf-8")
-    labels = {"MirrorBehind": "stream_name: EVENTS", "SecretDrift": "namespace: a, name: s"}
-    severity = {alert.name: alert for alert in alerts(inputs)}
-    series = {
-        'jetstream_stream_last_seq{region="us-east-1",stream_name="EVENTS"}': "0+600x60",
-        'jetstream_stream_last_seq{region="us-west-2",stream_name="EVENTS"}': "0+600x20 12000x40",
-        'gnatsd_leafz_conn_nodes_total{region="us-west-2"}': "1x20 0x40",
-        "secondsite_backup_age_seconds": "0+300x60",
-        'secondsite_secret_digest_info{namespace="a",name="s",digest="x",region="us-east-1"}': "1x60",
-        'secondsite_secret_digest_info{namespace="a",name="s",digest="y",region="us-west-2"}': "_x20 1x40",
-        'secondsite_dns_ttl_seconds{host="api.example.io"}': "60x20 3600x40",
-    }
-    names = ("MirrorBehind", "LeafLinkDown", "StreamBackupOld", "SecretDrift", "TtlDrift")
-    tests = [
+def test_every_expression_of_the_dashboard_is_promql(promtool: str, evaluation: Evaluation, tmp_path: Path) -> None:
+    for number, assessment in enumerate(evaluation.assessments):
+        found = alerts(of(evaluation, assessment.strategy.id))
+        shown = json.loads(dashboard("s", found))
+        drawn = [target["expr"] for panel in shown["panels"] for target in panel["targets"]]
+        assert drawn == [alert.value for alert in found]
+        records = [{"record": f"panel:{place}", "expr": expression} for place, expression in enumerate(drawn)]
+        with (tmp_path / f"{number}.yaml").open("w", encoding="utf-8") as file:
+            YAML().dump({"groups": [{"name": "panels", "rules": records}]}, file)
+    run(promtool, "check", "rules", *map(str, sorted(tmp_path.glob("*.yaml"))))
+
+
+@frozen
+class Case:
+    """Series that are good up to minute 20 and bad from then on, and the labels that the alert then carries."""
+
+    series: Mapping[str, str]
+    labels: Mapping[str, str] = {}
+
+
+LAST = "jetstream_stream_last_seq"
+HOME, THERE = 'region="us-east-1"', 'region="us-west-2"'
+ORIGIN = f'{LAST}{{{HOME},stream_name="EVENTS"}}'
+CASES = {
+    "MirrorBehind": Case(
+        {ORIGIN: "0+600x60", f'{LAST}{{{THERE},stream_name="EVENTS"}}': "0+600x20 12000x40"}, {"stream_name": "EVENTS"}
+    ),
+    "MirrorAheadOfOrigin": Case(
+        {ORIGIN: "0+600x20 0+1x40", f'{LAST}{{{THERE},stream_name="EVENTS"}}': "0+600x20 12000x40"},
+        {"stream_name": "EVENTS"},
+    ),
+    "MirrorUnseen": Case({f'{LAST}{{{THERE},stream_name="EVENTS"}}': "0+600x20 stale"}, {"region": "us-west-2"}),
+    "LeafLinkDown": Case({f"gnatsd_leafz_conn_nodes_total{{{THERE}}}": "1x20 0x40"}),
+    "GatewayLinkDown": Case(
+        {f'gnatsd_gatewayz_outbound_gateway_conn_idle_seconds{{{THERE},remote_gateway_name="home"}}': "5x20 900x40"},
+        {"remote_gateway_name": "home"},
+    ),
+    "StreamBackupOld": Case({"secondsite_backup_age_seconds": "60x20 100000x40"}),
+    "StreamBackupUnseen": Case({"secondsite_backup_age_seconds": "60x20 stale"}),
+    "StoreBackupOld": Case(
+        {'kube_cronjob_status_last_successful_time{cronjob="db-backup"}': "0+60x20 -1000000x40"},
+    ),
+    "DatabaseReplicaBehind": Case({f"pg_replication_lag_seconds{{{THERE}}}": "1x20 100000x40"}),
+    "SecretNotSynchronised": Case(
         {
-            "interval": "1m",
-            "input_series": [{"series": name, "values": values} for name, values in series.items()],
-            "alert_rule_test": [{"eval_time": "19m", "alertname": name, "exp_alerts": []} for name in names]
-            + [
-                {"eval_time": "55m", "alertname": name, "exp_alerts": [_expected(severity[name], labels.get(name, ""))]}
-                for name in names
-            ],
-        }
-    ]
-    with (tmp_path / "test.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}, file)
-    assert "SUCCESS" in run(promtool, "test", "rules", str(tmp_path / "test.yaml"))
+            f'externalsecret_status_condition{{{THERE},namespace="a",name="s",condition="Ready",status="False"}}': (
+                "0x20 1x40"
+            )
+        },
+        {"region": "us-west-2", "namespace": "a", "name": "s"},
+    ),
+    "SecretDrift": Case(
+        {
+            f'secondsite_secret_digest_info{{namespace="a",name="s",digest="x",{HOME}}}': "1x60",
+            f'secondsite_secret_digest_info{{namespace="a",name="s",digest="x",{THERE}}}': "1x20 stale",
+            f'secondsite_secret_digest_info{{namespace="a",name="s",digest="y",{THERE}}}': "_x20 1x40",
+        },
+        {"namespace": "a", "name": "s"},
+    ),
+    "TtlDrift": Case({'secondsite_dns_ttl_seconds{host="api.example.io"}': "60x20 3600x40"}),
+    "GatewayDown": Case(
+        {f'probe_success{{{HOME},instance="https://api.example.io/health"}}': "1x20 0x40"}, {"region": "us-east-1"}
+    ),
+    "StandbyNotReady": Case(
+        {f'kube_deployment_status_replicas_available{{{THERE},deployment="api"}}': "2x20 0x40"}, {"deployment": "api"}
+    ),
+}
 
 
-def _expected(alert: Any, labels: str) -> dict[str, Any]:
-    own = dict(part.split(": ") for part in labels.split(", ")) if labels else {}
+def test_every_alert_has_a_case_and_every_case_an_alert(evaluation: Evaluation) -> None:
+    every = {alert.name for a in evaluation.assessments for alert in alerts(of(evaluation, a.strategy.id))}
+    assert every == set(CASES)
+
+
+def test_each_alert_is_silent_while_all_is_well_and_fires_when_it_is_not(
+    promtool: str, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """In promtool's own simulator, each with its own series alone, under every strategy that has rules of its own."""
+    different = {written(of(evaluation, a.strategy.id)): a for a in evaluation.assessments}
+    for number, assessment in enumerate(different.values()):
+        inputs = of(evaluation, assessment.strategy.id)
+        (tmp_path / f"rules-{number}.yaml").write_text(written(inputs), encoding="utf-8")
+        tests = [_simulated(alert, _case(alert.name, assessment.strategy.id)) for alert in alerts(inputs)]
+        with (tmp_path / f"test-{number}.yaml").open("w", encoding="utf-8") as file:
+            YAML().dump({"rule_files": [f"rules-{number}.yaml"], "evaluation_interval": "1m", "tests": tests}, file)
+    assert "SUCCESS" in run(promtool, "test", "rules", *map(str, sorted(tmp_path.glob("test-*.yaml"))))
+
+
+def _case(name: str, strategy: str) -> Case:
+    """In one account space the copies carry the region's name."""
+    if "supercluster" not in strategy:
+        return CASES[name]
+    renamed = {
+        series.replace("EVENTS", "EVENTS-us-west-2") if THERE in series else series: values
+        for series, values in CASES[name].series.items()
+    }
+    return Case(renamed, CASES[name].labels)
+
+
+def _simulated(alert: Alert, case: Case) -> dict[str, Any]:
+    return {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+        "alert_rule_test": [
+            {"eval_time": "19m", "alertname": alert.name, "exp_alerts": []},
+            {"eval_time": "58m", "alertname": alert.name, "exp_alerts": [_expected(alert, case.labels)]},
+        ],
+    }
+
+
+def _expected(alert: Alert, own: Mapping[str, str]) -> dict[str, Any]:
     contract = {"contract": alert.contract} if alert.contract else {}
     told = {"summary": alert.summary, "remedy": alert.remedy}
     for key, value in own.items():
