@@ -10,7 +10,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,11 @@ from secondsite.lab.api_app import ApiGateway, api_app
 from secondsite.lab.ballast import Ballast
 from secondsite.lab.breaker import Breaker
 from secondsite.lab.fallback_queue import FallbackQueue
-from secondsite.lab.publisher import Publisher
+from secondsite.lab.publisher import Denials, Publisher
 from secondsite.lab.rate_limit import RateLimit
 from secondsite.lab.reporter import Reporter
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
 
 
 async def _quiet(error: Exception) -> None:
@@ -35,21 +37,25 @@ async def _quiet(error: Exception) -> None:
     print(type(error).__name__, error, flush=True)
 
 
-async def connected(servers: list[str], name: str, options: Mapping[str, Any]) -> Client:
+async def connected(
+    servers: list[str], name: str, options: Mapping[str, Any], on_error: ErrorCallback = _quiet
+) -> Client:
     """Waits for the servers: a pod that starts before NATS does not end."""
     while True:
         client = Client()
         with suppress(errors.Error, OSError, TimeoutError):
-            await client.connect(servers, name=name, error_cb=_quiet, **options)
+            await client.connect(servers, name=name, error_cb=on_error, **options)
             return client
         await asyncio.sleep(0.2)
 
 
 async def _run(config: Mapping[str, Any]) -> None:
-    client = await connected(config["nats"], config["name"], config["client"])
+    denials = Denials()
+    client = await connected(config["nats"], config["name"], config["client"], denials.note)
     breaker = Breaker(config["after_failures"], config["half_open_after_s"])
     spool = Path(config["spool"]) if config["spool"] else None
-    publisher = Publisher(client, breaker, FallbackQueue(config["queue"], spool))
+    queue = FallbackQueue(config["queue"], spool)
+    publisher = Publisher(client, breaker, queue, denials if config["refuses_elsewhere"] else None)
     ballast, works = Ballast(), [publisher.drain()]
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: asyncio.ensure_future(ballast.fill()))
     reporter = None

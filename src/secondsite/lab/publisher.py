@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import define, frozen
 from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError
 
@@ -20,6 +21,9 @@ from secondsite.lab.fallback_queue import Event, FallbackQueue
 
 PUBLISH_TIMEOUT_S = 2.0
 _DRAIN_PAUSE_S = 0.2
+_ASK_AGAIN_S = 1.0
+_NAMES = "$JS.API.STREAM.NAMES"
+_ELSEWHERE = "no stream here takes it: another region serves"
 
 
 class Outcome(StrEnum):
@@ -38,9 +42,26 @@ class Published:
     why: str = ""
 
 
+@define
+class Denials:
+    """When the server said last that this login may not publish, as behind a shut write gate."""
+
+    last_s: float = float("-inf")
+
+    async def note(self, error: Exception) -> None:
+        """What the client reports beside its calls; lost connections are counted by the breaker."""
+        print(type(error).__name__, error, flush=True)
+        if "permissions violation for publish" in str(error).lower():
+            self.last_s = time.monotonic()
+
+
 class Publisher:
-    def __init__(self, client: Client, breaker: Breaker, queue: FallbackQueue) -> None:
-        self.client, self.breaker, self.queue = client, breaker, queue
+    """With ``denials`` it promises nothing that its region may not write: a stream that is fenced, a mirror, a shut
+    gate are no outage that passes, and what waits for their end would wait for ever. Without, it queues those too.
+    """
+
+    def __init__(self, client: Client, breaker: Breaker, queue: FallbackQueue, denials: Denials | None = None) -> None:
+        self.client, self.breaker, self.queue, self.denials = client, breaker, queue, denials
         self.counted: Counter[Outcome] = Counter()
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
 
@@ -50,7 +71,9 @@ class Publisher:
 
     async def publish(self, event: Event) -> Published:
         """Through to NATS while the breaker lets it, into the queue while it does not."""
-        if self.breaker.lets_through(time.monotonic()):
+        if self._denied_since(time.monotonic() - _ASK_AGAIN_S):
+            result = Published(Outcome.REFUSED, why=_ELSEWHERE)
+        elif self.breaker.lets_through(time.monotonic()):
             result = await self._send(event)
         elif self.queue.put(event):
             result = Published(Outcome.QUEUED)
@@ -60,17 +83,35 @@ class Publisher:
         return result
 
     async def _send(self, event: Event) -> Published:
-        headers = {"Nats-Msg-Id": event.id, "Lab-Key": event.key}
+        begun, headers = time.monotonic(), {"Nats-Msg-Id": event.id, "Lab-Key": event.key}
         if not self.client.is_connected:
             return self._failed(Outcome.REFUSED, ConnectionError("not connected to NATS"))
         try:
             ack = await self._jetstream.publish(event.subject, event.data.encode(), headers=headers)
-        except (NoStreamResponseError, APIError) as error:
-            return self._failed(Outcome.REFUSED, error)
-        except (errors.Error, TimeoutError, OSError) as error:
-            return self._failed(Outcome.UNKNOWN, error)
+        except (NoStreamResponseError, APIError, errors.Error, TimeoutError, OSError) as error:
+            return await self._not_stored(event, error, begun)
         self.breaker.succeeded(time.monotonic())
         return Published(Outcome.STORED, ack.stream, ack.seq, bool(ack.duplicate))
+
+    def _denied_since(self, begun_s: float) -> bool:
+        return self.denials is not None and self.denials.last_s >= begun_s
+
+    async def _nobodys(self, subject: str) -> bool:
+        """Whether no stream has the subject; one that only has no leader still does."""
+        request = json.dumps({"subject": subject}).encode()
+        try:
+            answer = json.loads((await self.client.request(_NAMES, request, timeout=PUBLISH_TIMEOUT_S)).data)
+        except (errors.Error, TimeoutError, OSError, ValueError):
+            return False
+        return "error" not in answer and not answer.get("streams")
+
+    async def _not_stored(self, event: Event, error: Exception, begun_s: float) -> Published:
+        missing = isinstance(error, NoStreamResponseError) and self.denials and await self._nobodys(event.subject)
+        if self.denials and (missing or self._denied_since(begun_s)):
+            self.denials.last_s = time.monotonic()
+            return Published(Outcome.REFUSED, why=_ELSEWHERE)
+        known = isinstance(error, NoStreamResponseError | APIError)
+        return self._failed(Outcome.REFUSED if known else Outcome.UNKNOWN, error)
 
     def _failed(self, outcome: Outcome, error: Exception) -> Published:
         self.breaker.failed(time.monotonic())

@@ -175,6 +175,7 @@ class Services:
             "half_open_after_s": buffer.half_open_after_s,
             "queue": buffer.messages,
             "spool": str(self.folder / f"{pod.name}.spool") if buffer.durable else "",
+            "refuses_elsewhere": buffer.durable,
             "keys": self.keys(region),
             "requests_per_s": self.options.requests_per_s,
             "collector": [collector.host, collector.port] if self.options.pods else None,

@@ -63,8 +63,10 @@ def honest_acknowledgement(kit: Kit) -> tuple[Requirement, ...]:
     return (
         Requirement(
             "durable-acknowledgement",
-            f"make the fallback queue of {names} durable, or answer 503 while NATS is away",
-            "a 202 from memory is an acknowledged write with no copy at all",
+            f"make the fallback queue of {names} durable, or answer 503 while NATS is away; answer 503, not 202, "
+            "where no stream of the region takes the write",
+            "a 202 from memory is an acknowledged write with no copy at all; one for a mirror or a fenced stream waits "
+            "for ever",
             kit.figures["work.buffer"],
             "ack_buffer in secondsite.yaml",
             "acknowledged messages die with the pod whenever NATS went first",
