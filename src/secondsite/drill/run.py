@@ -24,6 +24,8 @@ from secondsite.drill.judge import seal
 from secondsite.drill.judgement import RunJudgement, RunVerdict, worst
 from secondsite.drill.lab_world import place
 from secondsite.drill.manifest import Manifest, Timing, steps_of
+from secondsite.drill.on_disk import erased, held_by_server
+from secondsite.drill.positions_check import observe_positions
 from secondsite.drill.profile import Profile, profile
 from secondsite.drill.rehearsal import unrehearsed
 from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
@@ -202,15 +204,31 @@ async def _read_all(stage: Stage) -> None:
     places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}
     reading = Reading(places, stage.load.clients[0].run, frozenset(stage.path.written))
     await _read_consumers(stage, reading, serving)
+    observe_positions(stage)
     for region in serving:
         _save(await reading.copies(stage.families, region), stage.writer.finals)
     await _read_old_disks(stage, reading, _SALVAGE)
     if stage.rejoin:
         for region in stage.salvage:
-            stage.tell(f"{region} joins the others again")
-            await stage.sites.join(region)
-        await asyncio.sleep(_REJOINED_S)
-        await _read_old_disks(stage, reading, _REJOINED)
+            await _rejoin(stage, reading, region)
+
+
+async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
+    """As a region does that comes back by itself, with its links: what is left of what only it had?"""
+    held = tuple(one.name for family in stage.families if (one := held_in(family, region)))
+    before = await held_by_server(stage.lab, region)
+    stage.tell(f"{region} joins the others again")
+    await stage.sites.join(region)
+    await asyncio.sleep(_REJOINED_S)
+    after = await held_by_server(stage.lab, region)
+    stage.note("held-before-it-rejoined", servers=before)
+    stage.note("held-after-it-rejoined", servers=after)
+    gone = erased(before, after, held)
+    told = "; ".join(gone) or "nothing"
+    stage.observe(f"{region} rejoined, and its servers deleted what they held: {told}", None)
+    (stage.writer.folder / _REJOINED).mkdir(exist_ok=True)
+    await all_led(reading.places[region], held, _LED_S)
+    _save(await reading.copies(stage.families, region), stage.writer.folder / _REJOINED)
 
 
 async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
