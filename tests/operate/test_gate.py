@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from region_pair import AWAY, HOME, Pair, create, deployment_of, door, linked, make_world, stream_named
 
+from secondsite.cli.__main__ import run
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
@@ -166,3 +167,14 @@ async def _fenced(case: Case) -> None:
 def test_what_has_no_mirror_has_no_gate(kit: Kit) -> None:
     for strategy in ("backup-restore/backup", "warm-standby/stretch", "active-active/sourced/weighted"):
         assert watched(lay_out(Strategy.parse(strategy), kit), HOME) == ()
+
+
+def test_shut_before_a_server_starts(tmp_path: Path) -> None:
+    """By the command, on the example; the server takes the file."""
+    example = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
+    where = ["--nats", "nats://127.0.0.1:1", "--system", "nats://127.0.0.1:1", "--folder", str(tmp_path)]
+    assert run(["gate", "--file", str(example), *where, "--shut"]) == 0
+    text = (tmp_path / "gate" / "us-east-1.conf").read_text()
+    assert text.startswith("permissions { publish { deny: [")
+    assert '"kgent.>"' in text
+    assert run(["gate", "--file", str(example), "--strategy", "warm-standby/stretch", *where, "--shut"]) == 2

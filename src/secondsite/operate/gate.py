@@ -21,7 +21,7 @@ from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
 from secondsite.nats.streams import StreamLook, Streams
 from secondsite.operate.layout import FENCED, Held, Reach, families
-from secondsite.strategies.write_gate import OPEN, gate_file, gated_subjects, shut
+from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
 
 LOOK_EVERY_S = 0.5
 _ANSWER_S = 1.0
@@ -129,7 +129,8 @@ class Gate:
 
 
 def is_open_file(file: Path) -> bool:
-    return file.exists() and file.read_text(encoding="utf-8") == OPEN
+    """As the server reads it: whatever denies nothing is open, so that a person can open it by an empty file."""
+    return file.exists() and not file.read_text(encoding="utf-8").startswith(SHUT)
 
 
 def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> None:

@@ -14,6 +14,7 @@ from secondsite.strategies.stream_config import subjects_of
 
 REQUIREMENT = "write-gate"
 OPEN = "# open: whoever logs in as the application may write\n"
+SHUT = "permissions"
 
 
 def write_gate(kit: Kit) -> Requirement:
@@ -46,4 +47,4 @@ def gated_subjects(deployment: Deployment, region: str) -> tuple[str, ...]:
 def shut(subjects: tuple[str, ...]) -> str:
     """Reading, acknowledging and everything else go on."""
     listed = ", ".join(f'"{subject}"' for subject in subjects)
-    return f"permissions {{ publish {{ deny: [{listed}] }} }}\n"
+    return f"{SHUT} {{ publish {{ deny: [{listed}] }} }}\n"

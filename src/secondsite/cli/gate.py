@@ -1,0 +1,62 @@
+"""``secondsite gate``: keeps the write gate of the first region, beside its servers, for as long as they run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.stores import option
+from secondsite.model.errors import EXIT_HOLDS, InputError
+
+
+def gate(
+    *,
+    nats: Annotated[str, option("The region's own servers; log in as the operator, whom the gate does not stop.")],
+    system: Annotated[str, option("The same for the system account, which has the servers read their files anew.")],
+    folder: Annotated[Path, option("Where nats.conf is, which includes gate/REGION.conf.")],
+    file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
+    strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
+    shut: Annotated[bool, option("Write a shut gate and end: what runs before a server starts.", negative="")] = False,
+) -> int:
+    """Let writers in while the other region mirrors, and shut them out from the moment that it was promoted.
+
+    User and password come from NATS_USER and NATS_PASSWORD, those of the system account from NATS_SYSTEM_USER and
+    NATS_SYSTEM_PASSWORD.
+    """
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.evaluate.explain import parse_strategy
+    from secondsite.nats.options import ConnectOptions
+    from secondsite.nats.place import nats_place
+    from secondsite.operate.gate import Gate, watched, write_gate_file
+    from secondsite.strategies.compose import lay_out
+    from secondsite.strategies.design import Kit
+    from secondsite.strategies.write_gate import gated_subjects
+
+    catalogue = load_catalogue(file.parent / USER_FOLDER)
+    deployment = lay_out(parse_strategy(strategy), Kit(load_system(file), catalogue.figures, catalogue.round_trips))
+    region = deployment.primary.region.name
+    streams = watched(deployment, region)
+    if not streams:
+        what = f"{strategy} has no write gate: no stream of {region} is mirrored elsewhere"
+        raise InputError.at("--strategy", what, "nothing to keep; see `secondsite evaluate` for those that have one")
+    environment = {key.replace("NATS_SYSTEM_", "NATS_"): v for key, v in os.environ.items() if "NATS_SYSTEM_" in key}
+    options = (ConnectOptions().with_environment(os.environ), ConnectOptions().with_environment(environment))
+    kept = Gate(
+        region,
+        nats_place(nats, options[0]),
+        nats_place(system, options[1]),
+        streams,
+        folder,
+        lambda what: print(what, file=sys.stderr, flush=True),
+    )
+    if shut:
+        write_gate_file(kept.file, gated_subjects(deployment, region), is_open=False)
+        return EXIT_HOLDS
+    asyncio.run(kept.keep())
+    return EXIT_HOLDS
