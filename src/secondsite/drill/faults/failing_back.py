@@ -9,6 +9,7 @@ from secondsite.drill.script import Drill, mirrored
 from secondsite.drill.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
+from secondsite.nats.streams import Streams
 from secondsite.operate.executor import Options, Told
 from secondsite.strategies.compose import failback
 
@@ -28,7 +29,7 @@ async def play(stage: Stage) -> None:
     await all_led(place(stage.lab, stage.home), names, 30.0)
 
     def serve_again(told: Told) -> None:
-        if told.step.verb is Verb.RESYNCHRONISE and told.state == "done":
+        if told.step.id == Verb.RESYNCHRONISE and told.state == "done":
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again
@@ -37,9 +38,20 @@ async def play(stage: Stage) -> None:
     back = await stage.carry_out(procedure, journal, "the old region is repaired", Options(patience=PATIENCE))
     stage.on_step = None
     stage.observe("the failback procedure completes", bool(back and back.finished))
+    away = stage.away
+    stage.observe(
+        f"{away} mirrors {stage.home} again, so that the next loss is failed over alike", await _mirrors(stage)
+    )
     await stage.pass_time(4.0, "clients follow")
     stage.salvage = []
     stage.survivors = [stage.home, stage.away]
+
+
+async def _mirrors(stage: Stage) -> bool:
+    held = [one for family in stage.families if (one := family.at(stage.away))]
+    async with place(stage.lab, stage.away).open() as opened:
+        looks = [await Streams(opened).stream(one.name) for one in held]
+    return all(look is not None and look.is_mirror for look in looks)
 
 
 DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored)

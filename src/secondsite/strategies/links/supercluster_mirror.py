@@ -96,10 +96,10 @@ class SuperclusterMirror:
         rescue = make_step(
             kit,
             Verb.RESTORE_QUORUM,
-            "rescue the meta group, remove the lost servers, delete the origins: the lost region's unsent messages "
-            "are erased when it returns",
+            "rescue the meta group, remove the lost servers that do not answer: what only their disks hold is erased "
+            "when they rejoin",
             "quorum.rescue",
-            check="a meta leader is known, the lost servers are not in the group",
+            check="a meta leader is known, and every server that is still in the group answers",
             after=(after, "approve"),
             region=kit.second.name,
             reversible=False,
