@@ -62,7 +62,8 @@ class Walk:
 
     @property
     def world(self) -> LiveWorld:
-        return make_world(self.pair, self.folder, f"e.{self.name}.path")
+        """Nobody here is slow, only the machine: a region that lives is waited for."""
+        return make_world(self.pair, self.folder, f"e.{self.name}.path", reach_s=20.0)
 
     def procedure(self, fault: Fault | None) -> Procedure:
         if fault is None:
@@ -99,7 +100,10 @@ def in_a_process_of_its_own(work: Coroutine[Any, Any, object]) -> int:
         try:
             asyncio.run(work)
             code = 0
+        except BaseException:  # the parent says that it failed, this says why
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     work.close()
     _, status = os.waitpid(child, 0)

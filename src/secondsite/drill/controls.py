@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from attrs import evolve, frozen
@@ -25,16 +26,22 @@ from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Moment
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
+from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 from secondsite.nats.direct import direct_messages
+from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import Streams
+from secondsite.operate.action import Context, Facts, Prospect, until
+from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
 
 _MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
 _ALONE = Strategy.parse("single-region/none/manual")
 _BOTH_WRITE = Strategy.parse("active-active/sourced/weighted")
+_ONE_GROUP = Strategy.parse("warm-standby/supercluster-mirror")
+_UNANSWERED_S = 0.7
 _CUT_S = 5.0
 _WRITES = 50
 _SOAK_S, _LEAK_BYTES = 45.0, 32 << 10
@@ -86,6 +93,14 @@ def _memory_grows(result: RunResult) -> str:
     return "; ".join(what for what in seen if what.startswith("api-") and "memory" in what)
 
 
+def _erased(result: RunResult) -> str:
+    """Lost writes that could have been salvaged, and cannot be any more."""
+    held, left = result.salvageable or 0, result.after_rejoin
+    if not held or left is None or left == held:
+        return ""
+    return f"{held} lost writes were on the old region's disks, {left} once it had rejoined"
+
+
 def _refused_copy(result: RunResult) -> str:
     return result.failure if "no copy" in result.failure else ""
 
@@ -118,6 +133,42 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> No
     leave_home(stage)
     await stage.noticed(check)
     if await stage.fail_over(allowed=allowed):
+        await stage.settled()
+
+
+@frozen
+class _DeleteOrigins:
+    """Instead of giving them other subjects. The answer would come from a lost server: the next look tells."""
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return Prospect(changes=tuple(f"{family.name}: deleted" for family in context.chosen(step)))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        names = [family.origin.name for family in context.chosen(step)]
+        async with context.world.streams(step.region) as door:
+            for name in names:
+
+                async def gone(name: str = name) -> bool:
+                    with suppress(TimeoutError, RefusedError):
+                        async with asyncio.timeout(_UNANSWERED_S):
+                            await door.delete(name)
+                    return name not in await door.holders("")
+
+                await until(context, gone)
+        return {"deleted": names}
+
+
+async def _rejoined_unsalvaged(stage: Stage) -> None:
+    """The last second before the loss does not get across, so that the old disks hold something alone."""
+    check = stage.watch()
+    await stage.lab.wan.cut(stage.home, stage.away)
+    await stage.pass_time(1.0, "the way to the standby is cut")
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    outcome = await stage.fail_over(executors={**EXECUTORS, Verb.DELETE_ORIGIN: _DeleteOrigins()})
+    if outcome is not None and outcome.finished:
+        stage.rejoin = True
         await stage.settled()
 
 
@@ -254,6 +305,13 @@ CONTROLS: Mapping[str, Control] = {
             _loss(partial(_cut_before, allowed=frozenset({"lagging-mirror"}))),
             _rpo_breached,
             spoil=_strict_rpo,
+        ),
+        Control(
+            "rejoined-before-salvage",
+            "the origins are deleted after a rescue, and the old region rejoins with its disks",
+            _loss(_rejoined_unsalvaged),
+            _erased,
+            strategy=_ONE_GROUP,
         ),
         Control(
             "stale-secret",

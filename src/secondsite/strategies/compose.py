@@ -181,7 +181,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     isolate = make_step(
         ready,
         Verb.FENCE,
-        "start the old primary isolated: no leaf, no gateway, no clients",
+        f"start {kit.home.name} isolated: no leaf, no gateway, no clients",
         "fence",
         check="it answers on its own address and nowhere else",
         region=kit.home.name,
@@ -189,7 +189,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     salvage = make_step(
         ready,
         Verb.SALVAGE,
-        "copy what the old primary has and nobody else, by message id and sequence",
+        f"copy what {kit.home.name} has and nobody else, by message id and sequence",
         "restore.consumers",
         check="every message after the divergence sequence is in the serving stream or listed as refused",
         after=(isolate.id,),
@@ -197,7 +197,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     resync = make_step(
         ready,
         Verb.RESYNCHRONISE,
-        "wipe it, join it as the mirror of the region that serves",
+        f"wipe {kit.home.name}, join it as the mirror of {kit.second.name}",
         "restore.stores",
         check="its sequence equals the origin's on both sides",
         after=(salvage.id,),
@@ -208,7 +208,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     promote = make_step(
         ready,
         Verb.PROMOTE_STREAMS,
-        "fence the serving side, drain, promote",
+        f"fence {kit.second.name}, drain, promote {kit.home.name}",
         "promote.leafnode",
         check="no message between fence and promotion",
         after=(resync.id,),
