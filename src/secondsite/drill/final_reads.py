@@ -73,6 +73,18 @@ class Reading:
         return ""
 
 
+async def message_ids(place: NatsPlace, families: Iterable[Family], region: str) -> frozenset[str]:
+    """Of everything that the region's streams hold now."""
+    found: set[str] = set()
+    async with place.open() as jetstream:
+        for held in filter(None, (held_in(family, region) for family in families)):
+            look = await Streams(jetstream).stream(held.name)
+            if look is not None:
+                async for message in direct_messages(jetstream, held.name, look.first_seq, look.last_seq):
+                    found.add(message.headers.get(_ID, ""))
+    return frozenset(found)
+
+
 def held_in(family: Family, region: str) -> Held | None:
     """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
     if family.reach in (Reach.STRETCHED, Reach.ALONE):

@@ -23,7 +23,15 @@ from secondsite.drill.events import Mark
 from secondsite.drill.evidence import EvidenceWriter
 from secondsite.drill.history import History, read_history
 from secondsite.drill.lab_backup import LabBackups
-from secondsite.drill.lab_world import LabHand, LabPath, LabSecrets, LabServices, LabSites, api_service, lab_world
+from secondsite.drill.lab_world import (
+    LabHand,
+    LabPath,
+    LabSecrets,
+    LabServices,
+    LabSites,
+    api_service,
+    lab_world,
+)
 from secondsite.drill.ledger import LedgerStream
 from secondsite.drill.load import Load, share_out
 from secondsite.drill.record import Status
@@ -137,14 +145,8 @@ class Stage:
         self.tell(f"{what} ({seconds:g} s)")
         await asyncio.sleep(seconds)
 
-    def stored_by(self, region: str, since_ns: int) -> int:
-        """Writes that were sent after the moment and stored through this region, by the ledger."""
-        history = self.history()
-        mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
-        return int(((history.intent_ns > since_ns) & mine & (history.status == Status.STORED)).sum())
-
     def buffered_by(self, region: str, since_ns: int) -> int:
-        """The same for writes that only a queue took (202)."""
+        """Writes that were sent after the moment and that only a queue of this region took (202)."""
         history = self.history()
         mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
         return int(((history.intent_ns > since_ns) & mine & (history.status == Status.BUFFERED)).sum())

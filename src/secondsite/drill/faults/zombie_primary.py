@@ -12,6 +12,7 @@ import time
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.script import Drill, mirrored
 from secondsite.drill.stage import Stage
+from secondsite.drill.stored_there import stored_only_there
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.nats.address import parse_addresses
@@ -46,7 +47,8 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     if fenced:
         await _fence(stage)
     await stage.pass_time(_BACK_S, "two regions are up")
-    stored, queued = stage.stored_by(stage.home, promoted_ns), stage.buffered_by(stage.home, promoted_ns)
+    stored = await stored_only_there(stage, stage.home, promoted_ns)
+    queued = stage.buffered_by(stage.home, promoted_ns)
     stage.observe(f"writes that the old primary stored after it came back: {stored}", stored == 0)
     stage.note("queued-by-the-old-primary", count=queued)
     if queued:
