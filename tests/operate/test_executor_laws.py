@@ -206,6 +206,25 @@ def test_a_region_that_returns_during_the_run_is_fenced(kit: Kit, tmp_path: Path
     assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]
 
 
+def test_a_finished_failover_is_resumed_to_fence_what_returned(kit: Kit, tmp_path: Path) -> None:
+    """Nothing else is done again."""
+    deployment, procedure = _procedure(Strategy.parse("warm-standby/leafnode-mirror"), Fault.REGION, kit)
+    world = FakeWorld(deployment, {"us-east-1"})
+
+    async def run() -> Outcome:
+        with Journal(tmp_path / "journal", world) as journal:
+            return await _execute(procedure, deployment, world, journal)
+
+    assert asyncio.run(run()).finished
+    before = len(read_journal(tmp_path / "journal"))
+    assert asyncio.run(run()).finished
+    assert {entry.kind for entry in read_journal(tmp_path / "journal")[before:]} <= {Kind.NOTE}
+    world.dead.clear()
+    assert asyncio.run(run()).finished
+    assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]
+    assert read_journal(tmp_path / "journal")[-1].data == {"fenced-on-return": "us-east-1"}
+
+
 class _Reviver:
     """Brings the lost region back once the mirrors are promoted, and takes its time."""
 

@@ -25,6 +25,7 @@ from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
 FENCE_AGAIN_S = 0.5
+FENCED_ON_RETURN = "fenced-on-return"
 
 
 @frozen
@@ -140,6 +141,8 @@ class _Run:
         running: dict[asyncio.Task[None], str] = {}
         begun = set(self._facts)
         try:
+            if not self._ready(begun):
+                await self._fence_now()
             while True:
                 for step in self._ready(begun):
                     begun.add(step.id)
@@ -213,11 +216,15 @@ class _Run:
         """The old primary may come back at any moment, and takes writes until it is fenced."""
         while True:
             await asyncio.sleep(FENCE_AGAIN_S)
-            for step in self._procedure.steps:
-                facts = self._facts.get(step.id) or {}
-                if facts.get("state") == UNFENCED and await self._fenced(step, str(facts["region"])):
-                    self._facts[step.id] = {**facts, "state": "fenced", "returned": True}
-                    self._journal.append(Kind.NOTE, step.id, {"fenced-on-return": facts["region"]})
+            await self._fence_now()
+
+    async def _fence_now(self) -> None:
+        """A procedure that is done and is resumed has only this to do."""
+        for step in self._procedure.steps:
+            facts = self._facts.get(step.id) or {}
+            if facts.get("state") == UNFENCED and await self._fenced(step, str(facts["region"])):
+                self._facts[step.id] = {**facts, "state": "fenced", "returned": True}
+                self._journal.append(Kind.NOTE, step.id, {FENCED_ON_RETURN: facts["region"]})
 
     async def _fenced(self, step: Step, region: str) -> bool:
         try:

@@ -19,10 +19,10 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import Streams
-from secondsite.operate.action import Context
-from secondsite.operate.actions.fence import fence_returned, takes_writes
+from secondsite.operate.actions.fence import takes_writes
+from secondsite.operate.executor import FENCED_ON_RETURN
+from secondsite.operate.journal import read_journal
 from secondsite.operate.layout import Family, Held
-from secondsite.operate.world import Decision
 
 _ALONE_S, _BACK_S = 5.0, 4.0
 """How long the region is back while no controller lives, and then with one."""
@@ -81,28 +81,20 @@ async def _takes(writer: NatsPlace, family: Family, held: Held) -> bool:
 
 
 async def _fence(stage: Stage) -> None:
-    """Somebody goes on with the procedure: an unfenced region is tried again and again."""
-    try:
-        async with asyncio.timeout(_FENCED_WITHIN_S):
-            await _keep_fenced(stage)
-    except TimeoutError:
-        stage.observe(f"{stage.home} is fenced within {_FENCED_WITHIN_S:g} s of the controller's return", holds=False)
-
-
-async def _keep_fenced(stage: Stage) -> None:
-    """As the executor does while it runs: an unfenced region is tried again and again."""
-    world = stage.world(Decision("the drill's trigger", time.time(), "unfenced"))
-    context = Context(stage.setup.deployment, stage.procedure, world, {}, lambda _kind, _facts: None)
-    done = False
-    while not done:
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                done = await fence_returned(context, stage.home)
-        except (MachineError, TimeoutError):
-            stage.note("not-fenced-yet", region=stage.home)
+    """Somebody resumes the procedure, which is done but for a region that was unfenced."""
+    end = time.monotonic() + _FENCED_WITHIN_S
+    while not _fenced_on_return(stage) and time.monotonic() < end:
+        await stage.fail_over("the lost region answers again")
         await asyncio.sleep(_FENCE_AGAIN_S)
-    stage.note("fenced-on-return", region=stage.home)
-    stage.tell(f"{stage.home} is fenced")
+    fenced = _fenced_on_return(stage)
+    stage.observe(f"resumed, the procedure fences {stage.home}", fenced)
+    if fenced:
+        stage.note(FENCED_ON_RETURN, region=stage.home)
+        stage.tell(f"{stage.home} is fenced")
+
+
+def _fenced_on_return(stage: Stage) -> bool:
+    return any(FENCED_ON_RETURN in entry.data for entry in read_journal(stage.writer.journal))
 
 
 DRILL = Drill(
