@@ -158,7 +158,8 @@ def test_controls_turn_red(name: str, tmp_path: Path) -> None:
     assert read_evidence(checked.result.evidence).manifest.control == name
 
 
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["starting", "steady", "fault", "promote-streams"])
+def test_an_interrupt_leaves_nothing_behind(moment: str, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -173,10 +174,11 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
         command, env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stderr
-    assert any("steady" in line for line in process.stderr)
+    assert any(moment in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    _, told = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert told.endswith("interrupted: nothing was left half written\n")
     end = time.monotonic() + 5
     while (left := _running(str(tmp_path))) and time.monotonic() < end:
         time.sleep(0.1)

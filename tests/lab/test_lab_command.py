@@ -15,7 +15,7 @@ import pytest
 
 from secondsite.lab import nats_binary
 from secondsite.lab.claim import is_claimed
-from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_ENVIRONMENT, InputError, MachineError
+from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, InputError, MachineError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
 
@@ -86,10 +86,12 @@ def test_a_lab_whose_keeper_is_killed_leaves_nothing(home: Path) -> None:
 def test_interrupted_while_it_starts_leaves_nothing(home: Path) -> None:
     del home
     command = [str(Path(sys.executable).parent / "secondsite"), "lab", "up", "warm-standby/supercluster-mirror"]
-    with subprocess.Popen([*command, "--file", str(EXAMPLE)], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, "--file", str(EXAMPLE)], stderr=subprocess.PIPE, text=True) as process:
         time.sleep(2.5)
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == EXIT_INTERRUPTED
+    assert told.endswith("interrupted: nothing was left half written\n")
     assert running() == []
 
 

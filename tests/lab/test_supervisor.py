@@ -17,6 +17,7 @@ import pytest
 from secondsite.lab import claim
 from secondsite.lab.addresses import Endpoint
 from secondsite.lab.binaries import require_lab_packages
+from secondsite.lab.room import check_room
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
 
@@ -154,6 +155,13 @@ def test_addresses_that_do_not_answer_are_told_with_the_remedy(monkeypatch: pyte
         claim.check_free([Endpoint("127.1.0.10", 4222), Endpoint("127.1.0.10", 6222), Endpoint("127.1.0.11", 4222)])
     with pytest.raises(MachineError, match="ifconfig lo0 alias"):
         claim.claim_block()
+
+
+def test_a_disk_without_room_for_a_lab_is_told_before_anything_starts(tmp_path: Path) -> None:
+    check_room(tmp_path, 0)
+    with pytest.raises(MachineError, match=r"MiB are free on this disk, a lab needs \d+ MiB; make room on it") as told:
+        check_room(tmp_path, 1 << 60)
+    assert str(tmp_path) in str(told.value)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ app = App(
     name="secondsite",
     version=__version__,
     help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
-    suppress_keyboard_interrupt=False,  # it would end without a word
+    suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
 )
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")

@@ -34,6 +34,7 @@ from secondsite.drill.script import Drill
 from secondsite.drill.setup import TODAY, Setup
 from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
 from secondsite.lab.options import LabOptions
+from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab
 from secondsite.model.contract import Verdict
 from secondsite.model.deployment import Deployment
@@ -46,6 +47,7 @@ _DRAIN_S = 10.0
 _LED_S = 20.0
 _QUEUES_S = 45.0
 _REJOINED_S = 12.0
+_FULL_BYTES = 1 << 20
 _SALVAGE, _REJOINED = "salvage", "rejoined"
 
 
@@ -147,6 +149,9 @@ async def run_drill(
             except TimeoutError:
                 what = f"the drill did not end within {limit_s:g} s"
                 raise MachineError.at(drill.id, what, f"see {writer.folder}") from None
+            except MachineError:
+                check_room(lab.folder, _FULL_BYTES)  # then that is why
+                raise
             finally:
                 await _quietly_cancel(stage)
             _keep(stage)

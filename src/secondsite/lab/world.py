@@ -32,6 +32,7 @@ from secondsite.lab.kubelet import Kubelet, Pod
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
+from secondsite.lab.room import check_room
 from secondsite.lab.services import S3, ApiPod, Services
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
@@ -93,6 +94,7 @@ class Lab:
         block, lock = claim_block()
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
+            check_room(folder)
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
