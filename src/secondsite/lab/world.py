@@ -94,6 +94,7 @@ class Lab:
         block, lock = claim_block()
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             check_room(folder)
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
