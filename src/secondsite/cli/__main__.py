@@ -71,10 +71,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _no_room(error: OSError) -> Problem:
-    """Only a failed open names its file; what is written without one lies in the temporary folder."""
+    """Of a copy, its target; what is written without a name lies in the temporary folder."""
     what = f"could not be written: {error.strerror}"
     remedy = "make room on that disk; TMPDIR says where labs lie, --evidence where evidence does"
-    return Problem(Place(str(error.filename or tempfile.gettempdir())), what, remedy)
+    return Problem(Place(str(error.filename2 or error.filename or tempfile.gettempdir())), what, remedy)
 
 
 if __name__ == "__main__":

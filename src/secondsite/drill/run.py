@@ -149,7 +149,7 @@ async def run_drill(
             except TimeoutError:
                 what = f"the drill did not end within {limit_s:g} s"
                 raise MachineError.at(drill.id, what, f"see {writer.folder}") from None
-            except MachineError:
+            except (MachineError, OSError):
                 check_room(lab.folder, _FULL_BYTES)  # then that is why
                 raise
             finally:
