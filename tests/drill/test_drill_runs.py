@@ -69,6 +69,13 @@ def _readable(result: RunResult) -> None:
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("MET")
+    many = StringIO()
+    render_drills([result] * 5, Console(width=100, file=many))
+    lines = many.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert [line.split()[0] for line in lines[1:6]] == ["region-loss"] * 5
+    assert sum(line.startswith("evidence: ") for line in lines) == 1
+    assert sum("not rehearsed" in line for line in lines) == 1
 
 
 def test_the_plan_on_paper_cannot_promote_and_the_server_says_so(tmp_path: Path) -> None:

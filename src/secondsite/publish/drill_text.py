@@ -26,18 +26,23 @@ Row = tuple[str, Callable[[RunResult], str | Text]]
 
 
 def render_drills(results: Sequence[RunResult], console: Console, measurements: Sequence[Measurement] = ()) -> None:
-    """In the order in which they ran; several runs of one drill are one outcome each."""
-    console.print(_headlines(results))
-    console.print()
-    table = _side_by_side(results) if len(results) <= SIDE_BY_SIDE else _one_a_line(results)
-    console.print(table)
+    """In the order in which they ran: few in a sentence each and side by side, many in one table, a line each."""
+    many = len(results) > SIDE_BY_SIDE
+    if not many:
+        console.print(_headlines(results))
+        console.print()
+    console.print(_one_a_line(results) if many else _side_by_side(results))
     for result in results:
-        for line in _remarks(result, len(results) > 1):
-            console.print(line, soft_wrap=False)
+        lead = "" if len(results) == 1 else f"{result.drill.id}: " if many else f"{result.short_name}: "
+        for text in (*_shown(result), *(() if many else _caveats(result))):
+            console.print(Text(lead).append(text), soft_wrap=False)
+    if many:
+        for told in dict.fromkeys(text.plain for result in results for text in _caveats(result)):
+            console.print(Text(told), soft_wrap=False)
     for found in measurements:
         console.print(_series(found))
-    for result in results:
-        console.print(Text(f"evidence: {result.evidence}", style="dim", overflow="fold"))
+    for place in dict.fromkeys(r.evidence.parent if many else r.evidence for r in results):
+        console.print(Text(f"evidence: {place}", style="dim", overflow="fold"))
 
 
 def _headlines(results: Sequence[RunResult]) -> Table:
@@ -139,11 +144,15 @@ def _consumers(result: RunResult) -> str:
 
 def _one_a_line(results: Sequence[RunResult]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, justify in (("drill", "left"), ("RTO", "right"), ("lost", "right"), ("oldest", "right"), ("", "left")):
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    table.add_column("drill", no_wrap=True)
+    table.add_column("strategy, nats-server", overflow="fold")
+    for name in ("RTO", "lost", "oldest"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for result in results:
         table.add_row(
-            result.name,
+            result.drill.id,
+            f"{result.setup.strategy.id}, {result.version}",
             _total(result),
             f"{result.loss.messages:,}",
             duration(result.loss.seconds),
@@ -152,26 +161,30 @@ def _one_a_line(results: Sequence[RunResult]) -> Table:
     return table
 
 
-def _remarks(result: RunResult, named: bool) -> Iterator[Text]:
-    lead = f"{result.short_name}: " if named else ""
+def _shown(result: RunResult) -> Iterator[Text]:
+    """What this run showed, and why its contracts are not met."""
     if result.failure:
-        yield Text(f"{lead}stopped: {result.failure}", style="red")
+        yield Text(f"stopped: {result.failure}", style="red")
     for seen in result.observations:
         sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
-        yield Text(f"{lead}{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
-    if result.people:
-        yield Text(f"{lead}people take their time in production, here they took none: {', '.join(result.people)}")
-    if result.skipped:
-        yield Text(f"{lead}not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
-    told = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.failure))
-    for verdict, why in told:
+        yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
+    reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.failure))
+    for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
-        yield Text(f"{lead}{names} {verdict}: {why}", style=STYLES[verdict])
+        yield Text(f"{names} {verdict}: {why}", style=STYLES[verdict])
+
+
+def _caveats(result: RunResult) -> Iterator[Text]:
+    """What its figures do not hold."""
+    if result.people:
+        yield Text(f"people take their time in production, here they took none: {', '.join(result.people)}")
+    if result.skipped:
+        yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
     if result.setup.strategy.link is Link.BACKUP and result.projected:
         every = duration(result.setup.profile.backup_s)
-        yield Text(f"{lead}backups were taken every {every} here: what is lost is projected to their own interval")
+        yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
-        yield Text(f"{lead}contracts are judged at the strategy's own intervals, to which this quick run is projected")
+        yield Text("contracts are judged at the strategy's own intervals, to which quick runs are projected")
 
 
 def render_controls(checked: Sequence[Checked], console: Console) -> None:
