@@ -333,7 +333,7 @@ def test_unknown_kinds_are_counted_and_named(tmp_path: Path) -> None:
     ]
     assert discovered(tmp_path, {"a.yaml": "---\n".join(texts)}).unknown == {
         "Application.app.k8s.io": 1,
-        "Certificate": 2,
+        "Certificate.cert-manager.io": 2,
     }
 
 
@@ -598,3 +598,66 @@ def test_manifests_of_any_shape_are_a_system_or_an_input_error(
     except InputError as error:
         assert error.problems  # noqa: PT017 (either outcome is right)
     assert found is None or found.system.name
+
+
+@pytest.mark.parametrize(
+    ("image", "provider", "region"),
+    [
+        ("123456789012.dkr.ecr.eu-central-1.amazonaws.com/orders:1.2", "aws", "eu-central-1"),
+        ("europe-west4-docker.pkg.dev/acme/apps/orders@sha256:ab", "gcp", "europe-west4"),
+        ("registry.example.com/123456789012.dkr.ecr.eu-central-1.amazonaws.com/x", "aws", "us-east-1"),
+    ],
+)
+def test_a_registry_tells_the_region_as_an_assumption(tmp_path: Path, image: str, provider: str, region: str) -> None:
+    """One registry may serve several regions: it is a good guess, and marked as one."""
+    text = f"""
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {{name: orders}}
+    spec: {{template: {{spec: {{containers: [{{name: a, image: "{image}"}}]}}}}}}
+    """
+    system = discovered(tmp_path, {"a.yaml": text}).system
+    assert (system.region.provider, system.region.name) == (provider, region)
+    assert system.marks["region.name"].origin is Origin.ASSUMED
+
+
+def test_a_region_that_is_named_beats_the_registry(tmp_path: Path) -> None:
+    text = """
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: orders}
+    spec:
+      template:
+        spec:
+          nodeSelector: {topology.kubernetes.io/region: eu-west-1}
+          containers: [{name: a, image: "123456789012.dkr.ecr.eu-central-1.amazonaws.com/orders:1"}]
+    """
+    assert discovered(tmp_path, {"a.yaml": text}).system.region.name == "eu-west-1"
+
+
+@pytest.mark.parametrize(("pod_name", "notes"), [("valueFrom: {fieldRef: {fieldPath: metadata.name}}", 0), ("x: y", 1)])
+def test_the_nats_chart_s_server_name_is_that_of_its_pod(tmp_path: Path, pod_name: str, notes: int) -> None:
+    """`SERVER_NAME: $(POD_NAME)`, as the official chart renders it; a note only where nobody can know it."""
+    text = f"""
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {{name: nats-config}}
+    data: {{nats.conf: 'server_name: $SERVER_NAME'}}
+    ---
+    apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {{name: nats}}
+    spec:
+      template:
+        spec:
+          containers:
+            - name: nats
+              image: nats:2.12.8
+              args: [--config, /etc/nats-config/nats.conf]
+              env: [{{name: POD_NAME, {pod_name}}}, {{name: SERVER_NAME, value: $(POD_NAME)}}]
+              volumeMounts: [{{name: c, mountPath: /etc/nats-config}}]
+          volumes: [{{name: c, configMap: {{name: nats-config}}}}]
+    """
+    found = discovered(tmp_path, {"a.yaml": text}).notes
+    assert len([note for note in found if "is not known here" in note]) == notes
+    assert all("$SERVER_NAME is not known here" in note for note in found)

@@ -80,7 +80,7 @@ def _missing(audited: Audited) -> Iterator[Finding]:
         if cluster.streams and service not in covered and not _saved(audited, service, Subject.NATS):
             yield Finding(
                 f"nats.{cluster.name}.streams",
-                f"no backup saves the {len(cluster.streams)} streams of {cluster.name}",
+                f"no backup saves {listed(stream.name for stream in cluster.streams)} of {cluster.name}",
                 _needed_for(audited, (Subject.NATS,)),
             )
 

@@ -33,12 +33,12 @@ _IN_GROUP = {
 
 
 def unknown_kinds(inventory: Inventory) -> dict[str, int]:
-    """How many objects there are of each kind that is not understood, by name."""
+    """How many objects there are of each kind that is not understood, by name and group."""
     counts: Counter[str] = Counter()
     for resource in inventory.resources:
         group = _IN_GROUP.get(resource.kind)
         if group and group != resource.group:
             counts[f"{resource.kind}.{resource.group}"] += 1
         elif not group and resource.kind not in _READ | _SILENT:
-            counts[resource.kind] += 1
+            counts[".".join(filter(None, (resource.kind, resource.group)))] += 1
     return dict(sorted(counts.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -140,13 +141,21 @@ def _parse(file: _File, workload: Workload) -> Conf:
     )
 
 
+_REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+
+
 def _environment(workload: Workload) -> dict[str, str]:
-    """Plain values, and what the field references of a first pod would give. Secrets stay unknown."""
-    values = {}
+    """Plain values, and what the field references of a first pod would give. Secrets stay unknown.
+
+    ``$(NAME)`` in a value is what Kubernetes puts there; where that is unknown, so is the value.
+    """
+    values: dict[str, str] = {}
     for item in workload.main["env"].items:
         path = item.dig("valueFrom", "fieldRef", "fieldPath").text
         if item["value"]:
-            values[item["name"].text] = item["value"].text
+            value = _REFERENCE.sub(lambda match: values.get(match[1], match[0]), item["value"].text)
+            if not _REFERENCE.search(value):
+                values[item["name"].text] = value
         elif path == "metadata.name":
             values[item["name"].text] = f"{workload.resource.name}-0"
         elif path == "metadata.namespace":

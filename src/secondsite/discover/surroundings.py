@@ -21,6 +21,9 @@ _DEFAULT = ("aws", "us-east-1")
 _ZONES = 3
 _PROVISIONERS = {"ebs.csi.aws.com": "aws", "pd.csi.storage.gke.io": "gcp", "disk.csi.azure.com": "azure"}
 _REGION_LABELS = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
+_REGISTRY = re.compile(
+    r"\d{12}\.dkr\.ecr\.(?P<ecr>[a-z0-9-]+)\.amazonaws\.com/|(?P<gar>[a-z]+-[a-z]+\d)-docker\.pkg\.dev/"
+)
 _REGION_ENV = re.compile(r"(?:AWS_|GOOGLE_CLOUD_|AZURE_|CLOUD_)(?:DEFAULT_)?REGION")
 
 # The pairs that people usually take: far enough apart for most shocks, under one law, and with full service.
@@ -49,11 +52,16 @@ _USUAL = {
 def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
     """A draft of the `Region` that the system runs in."""
     draft, at = Draft(), next(_named(inventory, workloads), At(None))
-    if at:
+    registry = next(_registries(workloads), None)
+    if registry and not at:
+        image, provider, region = registry
+        draft.assume("provider", provider, f"an image comes from a registry of {provider} ({image.place})")
+        draft.assume("name", region, f"an image comes from a registry in {region}; write where the cluster runs")
+    elif at:
         draft.read("name", at.text, at)
-        provider = load_regions().provider_of(at.text)
-        if provider:
-            draft.read("provider", provider, at, "the one provider with a region of this name")
+        known = load_regions().provider_of(at.text)
+        if known:
+            draft.read("provider", known, at, "the one provider with a region of this name")
     else:
         draft.assume("name", _DEFAULT[1], "no manifest names the region; write where the cluster runs")
     if "provider" not in draft.values:
@@ -79,6 +87,17 @@ def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[At]:
             for item in container["env"].items:
                 if _REGION_ENV.fullmatch(item["name"].text) and item["value"].text:
                     yield item["value"]
+
+
+def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[At, str, str]]:
+    """Images are pulled from the region that runs them, mostly: the image, its provider and region."""
+    for workload in workloads:
+        for container in workload.containers:
+            found = _REGISTRY.match(container["image"].text)
+            if found and found["ecr"]:
+                yield container["image"], "aws", found["ecr"]
+            elif found:
+                yield container["image"], "gcp", found["gar"]
 
 
 def _provider(draft: Draft, inventory: Inventory) -> None:
