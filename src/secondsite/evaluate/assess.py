@@ -137,8 +137,8 @@ class Assessor:
 
     def _messages(self, lost: Estimate, pods: float = 1.0) -> Estimate:
         """Acknowledged messages lost: the RPO times the rate, at most what is kept at all."""
-        rate = fixed("mean rate", pods * self.system.load.mean_per_s, "messages/s", "load.mean_per_s, of pods that die")
-        rate = rate if pods < 1 else self._rate()
+        source = "load.mean_per_s" if pods == 1 else f"load.mean_per_s × {pods:.2g}, the pods that die"
+        rate = fixed("mean rate", pods * self.system.load.mean_per_s, "messages/s", source)
         kept = retention_s(self.system)
         name = lost.name.replace("RPO", "messages at risk")
         if lost.unbounded:
@@ -148,9 +148,6 @@ class Assessor:
         spread = Quantiles(p05, p50, p95, min(lost.mean, kept) * rate.mean)
         source = "RPO × mean rate"
         return Estimate(name, "messages", spread, Provenance.DERIVED, source, formula=source, inputs=(lost, rate))
-
-    def _rate(self) -> Estimate:
-        return fixed("mean rate", self.system.load.mean_per_s, "messages/s", "load.mean_per_s")
 
     def _bill(self, deployment: Deployment, provider: str, upkeep: Estimate) -> tuple[CostItem, ...]:
         return monthly_cost(

@@ -69,7 +69,7 @@ def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str
     else:
         lines.append("no contract is written: chosen by the cost of owning alone")
     run = 12 * chosen.monthly_usd[provider].mean
-    cheapest = min((_owning(a, provider) for a in holding or [chosen]), default=0.0)
+    cheapest = min(_owning(a, provider) for a in holding or [chosen])
     least = (
         "least to own among those"
         if _owning(chosen, provider) <= cheapest
