@@ -264,6 +264,52 @@ def test_a_leader_killed_in_the_middle(cluster: list[Server], store: Store, star
     run(work())
 
 
+def test_a_leader_that_is_missing_at_the_start_is_waited_for(cluster: list[Server], store: Store) -> None:
+    """For as long as an election takes: the first question is asked again."""
+    stayed, *away = cluster
+
+    async def come_back() -> None:
+        await asyncio.sleep(4)
+        for server in away:
+            await asyncio.to_thread(server.start)
+
+    async def work() -> None:
+        client = await connect(stayed.url)
+        await fill(client, "R3", 200, num_replicas=3)
+        manifest = await run_backup(stayed.place, store, BackupPlan(), Silent())
+        for server in away:
+            server.kill()
+        back = asyncio.ensure_future(come_back())
+        (outcome,) = await run_restore(
+            stayed.place, store, manifest, RestorePlan(streams={"R3": "NEW"}, changes=Changes(replicas=1)), Silent()
+        )
+        await back
+        assert (outcome.error, outcome.proof.verdict, outcome.messages) == ("", "equal", 200)
+
+    run(work())
+
+
+def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[Server], store: Store) -> None:
+    stayed, _, away = cluster
+
+    async def work() -> None:
+        client = await connect(stayed.url)
+        lost = set()
+        for number in range(9):
+            await fill(client, f"S{number}", 5)
+            placed = (await client.jetstream(timeout=30).stream_info(f"S{number}")).cluster
+            lost |= {f"S{number}"} if placed and placed.leader == away.name else set()
+        assert lost
+        away.kill()
+        with pytest.raises(MachineError, match="streams without a leader") as refused:
+            await run_backup(stayed.place, store, BackupPlan(attempts=1), Silent())
+        assert all(f"--exclude {name}" in str(refused.value) for name in lost)
+        manifest = await run_backup(stayed.place, store, BackupPlan(exclude=tuple(lost), attempts=8), Silent())
+        assert {stream.name for stream in manifest.streams} == {f"S{number}" for number in range(9)} - lost
+
+    run(work())
+
+
 def test_a_server_that_stays_away_is_a_clear_error_and_no_half_backup(start: Any, store: Store, tmp_path: Path) -> None:
     server = start()
 

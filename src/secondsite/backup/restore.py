@@ -35,7 +35,7 @@ from secondsite.backup.stream_restore import (
 from secondsite.backup.target import Changes, check_rename, final_config, mark_of
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
-from secondsite.nats.jetstream import JetStream, RefusedError
+from secondsite.nats.jetstream import JetStream, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import Store
 
@@ -145,7 +145,11 @@ async def _work(
 
 
 async def _subjects(jetstream: JetStream) -> dict[str, list[str]]:
-    listed = await jetstream.pages("STREAM.LIST", "streams")
+    missing: list[str] = []
+    listed = await jetstream.pages("STREAM.LIST", "streams", missing)
+    if missing:
+        what = f"streams without a leader, whose subjects may be taken: {', '.join(sorted(missing))}"
+        raise NoAnswerError.at(jetstream.shown, what, "bring their servers back, or restore without a new name")
     return {str(info["config"]["name"]): list(info["config"].get("subjects") or ()) for info in listed}
 
 

@@ -25,7 +25,7 @@ from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
 from secondsite.model.errors import InputError, MachineError
-from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
+from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import Store
 
@@ -100,7 +100,9 @@ async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
     found: list[Json] = []
     named = [pattern for pattern in plan.streams if not set(pattern) & set("*?[")]
     if len(named) < len(plan.streams):
-        listed = await jetstream.pages("STREAM.LIST", "streams")
+        missing: list[str] = []
+        listed = await jetstream.pages("STREAM.LIST", "streams", missing)
+        _check_missing(jetstream, [name for name in missing if _matches(name, plan.streams)], plan)
         found += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
     for name in named:
         info = await jetstream.stream(name)
@@ -114,6 +116,15 @@ async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
         raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
     _check_memory(jetstream, left)
     return {name: int(info["state"]["bytes"]) for name, info in left.items()}
+
+
+def _check_missing(jetstream: JetStream, missing: list[str], plan: BackupPlan) -> None:
+    """A stream that nobody answers for is not left out in silence."""
+    lost = sorted(name for name in missing if not _matches(name, plan.exclude))
+    if lost:
+        what = f"streams without a leader, which cannot be saved: {', '.join(lost)}"
+        remedy = f"bring their servers back, or leave them out: {' '.join(f'--exclude {name}' for name in lost)}"
+        raise NoAnswerError.at(jetstream.shown, what, remedy)
 
 
 def _check_memory(jetstream: JetStream, chosen: Mapping[str, Json]) -> None:

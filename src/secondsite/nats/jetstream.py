@@ -85,14 +85,18 @@ class JetStream:
             raise _coded(RefusedError.at(self.shown, what, remedy), code)
         return answer
 
-    async def pages(self, subject: str, key: str) -> list[Json]:
-        """All items of a list that the API gives in pages."""
+    async def pages(self, subject: str, key: str, missing: list[str] | None = None) -> list[Json]:
+        """All items of a list that the API gives in pages; ``missing`` gets the names whose leader did not answer."""
         items: list[Json] = []
+        seen = 0
         while True:
-            page = await self.ask(subject, {"offset": len(items)})
-            found = page.get(key) or []
+            page = await self.ask(subject, {"offset": seen})
+            found, lost = page.get(key) or [], page.get("missing") or []
             items.extend(found)
-            if not found or len(items) >= int(page.get("total") or 0):
+            if missing is not None:
+                missing.extend(str(name) for name in lost)
+            seen += len(found) + len(lost)
+            if not (found or lost) or seen >= int(page.get("total") or 0):
                 return items
 
     async def stream(self, name: str) -> Json | None:
