@@ -25,6 +25,7 @@ Verdict = Literal["equal", "differs", "unproven"]
 _TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 MAX_TOLD = 20
+DIGEST_CHUNK_BYTES = 128 * 1024
 
 
 @frozen
@@ -61,7 +62,9 @@ def _held(jetstream: JetStream, name: str, first: int) -> Archived:
 
 
 async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:
-    async with open_snapshot(jetstream, name, consumers=False) as snapshot, aclosing(snapshot.chunks) as chunks:  # type: ignore[type-var] # an async generator
+    """In small chunks: the server gives up when none is acknowledged for 5 s, and digesting may be slow."""
+    opened = open_snapshot(jetstream, name, consumers=False, chunk_bytes=DIGEST_CHUNK_BYTES)
+    async with opened as snapshot, aclosing(snapshot.chunks) as chunks:  # type: ignore[type-var] # an async generator
         async for chunk in chunks:
             yield chunk
 
