@@ -144,6 +144,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + f"{_SPACE}%"
 
 
+def about(share: float) -> str:
+    """A percentage that was estimated; a bound needs no ``~``."""
+    shown = percent(share)
+    return shown if shown[0] in "<>" else f"~{shown}"
+
+
 def _share(value: float) -> str:
     """Of time: the third decimal of a percentage is five minutes a year. Rounded down."""
     return f"{math.floor(value * 100_000) / 1000:.3f}{_SPACE}%"

@@ -16,7 +16,7 @@ from secondsite.model.hazard import Hazard
 from secondsite.model.measurement import Measurement
 from secondsite.model.place import Place
 from secondsite.model.system import System
-from secondsite.publish.markdown import Md, code, link
+from secondsite.publish.markdown import Md, code, link, text
 
 SYSTEM_FILE = "secondsite.yaml"
 _DATE = re.compile(r"\b(20\d\d)-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?\b")
@@ -46,9 +46,9 @@ class Inputs:
     def chosen(self) -> Assessment:
         return self.evaluation.recommended
 
-    def place(self, place: Place) -> Md:
-        """``file:line`` with a link to it, where it is a file."""
-        shown = code(f"{place.file}:{place.line}" if place.line else place.file)
+    def place(self, place: Place, shown: str = "") -> Md:
+        """``file:line``, or what is to be shown instead, with a link to it, where it is a file."""
+        shown = text(shown) if shown else code(f"{place.file}:{place.line}" if place.line else place.file)
         if "://" in place.file or place.file.startswith("/"):
             return shown
         line = f"#L{place.line}" if place.line else ""
@@ -56,6 +56,13 @@ class Inputs:
 
     def at(self, path: str) -> Md:
         return self.place(self.system.place(path))
+
+    def told(self, path: str, shown: str) -> Md:
+        """A value of the system's, as a link to where it is written."""
+        place = self.system.place(path)
+        if "://" in place.file or place.file.startswith("/"):
+            return Md(f"{text(shown)} ({self.place(place)})")
+        return self.place(place, shown)
 
 
 def newest_date(evaluation: Evaluation, measurements: tuple[Measurement, ...]) -> date:

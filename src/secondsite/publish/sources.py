@@ -62,6 +62,11 @@ class Sources:
         ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
         return Md(f"[{self._composite(('table', what), what, Md(''), 'each computed from some of these', ends)}]")
 
+    def head(self, name: str, *marks: Md) -> Md:
+        """A heading of a column whose figures share their marks; a tab at its end stays there."""
+        plain_name = name.removesuffix("\t")
+        return Md(f"{joined((plain_name, *marks), ' ')}{name[len(plain_name) :]}")
+
     def stated(self, what: str, value: str, told: str, letter: str = "s") -> Md:
         """A mark for something that is no estimate: a measurement, a file, a server's own answer."""
         key = (letter, what, told)

@@ -8,7 +8,7 @@ from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies.design import Kit
 
-_PATIENCE = 3.0
+PATIENCE = 3.0
 
 
 def make_step(
@@ -35,7 +35,7 @@ def make_step(
         title=title,
         check=check,
         duration=duration,
-        limit_s=max(1.0, _PATIENCE * duration.quantile(0.95)),
+        limit_s=max(1.0, PATIENCE * duration.quantile(0.95)),
         after=after,
         targets=targets,
         region=region,
@@ -156,7 +156,7 @@ def promote_mirrors(kit: Kit, title: str, after: str) -> Step:
         region=kit.second.name,
         targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
     )
-    return evolve(step, limit_s=max(step.limit_s, _PATIENCE * kit.figures["elect.raft"].quantile(0.95)))
+    return evolve(step, limit_s=max(step.limit_s, PATIENCE * kit.figures["elect.raft"].quantile(0.95)))
 
 
 def included_in(figure: str, kit: Kit) -> Estimate:

@@ -11,7 +11,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.publish.board import Standing, board
-from secondsite.publish.figure import duration, number, percent
+from secondsite.publish.figure import about, duration, number, percent
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render
@@ -40,7 +40,7 @@ def document(inputs: Inputs) -> str:
         strategy=code(inputs.chosen.strategy.id),
         as_of=inputs.as_of.isoformat(),
         summary=_summary(standings),
-        board=_board(standings, sources),
+        board=_board(inputs, standings, sources),
         proofs=_proofs(inputs, standings),
         unpromised=_unpromised(inputs, sources),
         triggers=_triggers(inputs, sources),
@@ -66,31 +66,33 @@ def _summary(standings: tuple[Standing, ...]) -> Md:
     return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{rest}")
 
 
-def _board(standings: tuple[Standing, ...], sources: Sources) -> Md:
+def _board(inputs: Inputs, standings: tuple[Standing, ...], sources: Sources) -> Md:
     rows = []
     for standing in standings:
         outcome, contract = standing.outcome, standing.contract
+        written = f"contracts.{contract.name}"
         rto = contract.rto_s is not None
         rpo = contract.rpo_s is not None
         rows.append(
             (
                 code(contract.name),
-                duration(contract.rto_s) if contract.rto_s is not None else "–",
+                inputs.told(written, duration(contract.rto_s)) if contract.rto_s is not None else "–",
                 sources.figure(outcome.rto, span=True) if rto else "–",
-                duration(contract.rpo_s) if contract.rpo_s is not None else "–",
+                inputs.told(written, duration(contract.rpo_s)) if contract.rpo_s is not None else "–",
                 sources.figure(outcome.rpo, span=True) if rpo else "–",
-                Md(f"{percent(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
+                Md(f"{about(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
                 _measured(standing, sources),
                 verdict(standing),
             )
         )
+    judged = [figure for one in standings for figure in (one.outcome.rto, one.outcome.rpo)]
     head = (
         "Contract",
         "RTO limit",
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        "Holds, of asked",
+        sources.head("Holds, of asked", sources.of_all("chance that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
@@ -196,8 +198,10 @@ def _triggers(inputs: Inputs, sources: Sources) -> Md:
             (
                 faults,
                 Md(f"{text(detect.title)}; then {text(decide.title)}"),
-                f"{traffic.check_threshold} failures in a row" if checks else "a person's judgement",
-                f"{number(traffic.detection_s)} s, then {duration(decide.duration.quantile(0.5))}" if checks else "–",
+                sources.value(detect.duration, f"{traffic.check_threshold} failures in a row")
+                if checks
+                else "a person's judgement",
+                _window(traffic.detection_s, detect, decide, sources) if checks else "–",
                 strong("a person") if decide.by_person else "automatic",
                 "incident commander" if decide.by_person else "nobody has to",
                 sources.figure(_decided(detect, decide), span=True),
@@ -207,25 +211,36 @@ def _triggers(inputs: Inputs, sources: Sources) -> Md:
     return table(head, rows) if rows else Md("")
 
 
+def _window(checks_s: float, detect: Step, decide: Step, sources: Sources) -> Md:
+    """For how long the checks fail, and for how long the second signal has to agree."""
+    first = Md(f"{sources.value(detect.duration, f'{number(checks_s)} s')} {sources.mark(detect.duration)}")
+    return Md(f"{first}, then {sources.figure(decide.duration)}")
+
+
 def _decided(detect: Step, decide: Step) -> Estimate:
     return total("from the fault to the declaration, mean", "s", [detect.duration, decide.duration])
 
 
 def _state(inputs: Inputs, sources: Sources) -> Md:
+    copies = replicated(inputs.chosen)
+    alert = sources.of_all("alert thresholds", (one.behind for one in copies))
     rows: list[tuple[object, ...]] = [
         (
             text(_what(one)),
             Md(f"{text(one.copy.method)} to {code(one.copy.region)}"),
             sources.figure(one.behind, mean=True),
-            Md(f"{duration(one.limit_s)} ({code(one.contract)})") if one.limit_s is not None else Md("none promised"),
+            Md(f"{inputs.told(f'contracts.{one.contract}', duration(one.limit_s))} ({code(one.contract)})")
+            if one.limit_s is not None
+            else Md("none promised"),
             strong(f"older than {duration(one.alert_s)}: cannot hold")
             if one.too_slow
             else f"older than {duration(one.alert_s)}",
         )
-        for one in replicated(inputs.chosen)
+        for one in copies
     ]
     rows += _rest(inputs)
-    return table(("State", "How it gets there", "Behind, mean", "May be behind", "Alert when"), rows)
+    head = ("State", "How it gets there", "Behind, mean", "May be behind", sources.head("Alert when", alert))
+    return table(head, rows)
 
 
 def _what(one: Replicated) -> str:
@@ -248,12 +263,13 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
             )
         )
     if system.secrets:
-        refresh = max((secret.refresh_s or 0.0 for secret in system.secrets), default=0.0)
+        slowest = max(system.secrets, key=lambda secret: secret.refresh_s or 0.0)
+        refresh = slowest.refresh_s
         rows.append(
             (
                 f"{len(system.secrets)} secrets",
                 "secret store replicated, synchronised in both regions",
-                duration(refresh) if refresh else "–",
+                inputs.told(f"secrets.{slowest.name}.refresh", duration(refresh)) if refresh else "–",
                 "no difference",
                 "a key is missing, or its fingerprint differs",
             )

@@ -40,7 +40,7 @@ def document(inputs: Inputs) -> str:
         provider=provider,
         summary=_summary(inputs, provider, sources),
         totals=_totals(inputs, named, sources),
-        categories=_categories(named, provider),
+        categories=_categories(named, provider, sources),
         bills=[_bill(title, assessment, sources) for title, assessment in named],
         legend=legend(),
         sources=sources.table(),
@@ -62,9 +62,14 @@ def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
     machines = sum(item.monthly_usd.mean for item in bill if not item.for_people)
     people = sum(item.monthly_usd.mean for item in bill if item.for_people)
     budget = inputs.system.economics.budget_usd_per_month
+    marks = [
+        sources.of_all(what, (item.monthly_usd for item in bill if item.for_people == people_s))
+        for what, people_s in (("the provider's part", False), ("people's hours", True))
+    ]
     told = (
         f"The recommendation costs {sources.figure(inputs.chosen.monthly_usd[provider])} a month at {text(provider)}'s "
-        f"list prices: ~{dollars(machines)} to the provider, ~{dollars(people)} of people's hours."
+        f"list prices: ~{dollars(machines)} {marks[0]} to the provider, ~{dollars(people)} {marks[1]} of people's "
+        "hours."
     )
     if budget is None:
         return Md(f"{told} No budget is written in `secondsite.yaml`.")
@@ -86,11 +91,16 @@ def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: 
     return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers)), rows)
 
 
-def _categories(named: tuple[tuple[str, Assessment], ...], provider: str) -> Md:
+def _categories(named: tuple[tuple[str, Assessment], ...], provider: str, sources: Sources) -> Md:
     spent = {title: by_category(assessment.bills[provider]) for title, assessment in named}
     used = [name for name in (*CATEGORIES, OTHER) if any(amounts[name] for amounts in spent.values())]
     rows = [(text(title), *(Md(f"~{dollars(amounts[name])}") for name in used)) for title, amounts in spent.items()]
-    return table(("Step", *(f"{name}\t" for name in used)), rows)
+    items = [item for _, assessment in named for item in assessment.bills[provider]]
+    marks = {
+        name: sources.of_all(f"{name}, every step", (one.monthly_usd for one in items if category(one.name) == name))
+        for name in used
+    }
+    return table(("Step", *(sources.head(f"{name}, USD/month\t", marks[name]) for name in used)), rows)
 
 
 def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
@@ -103,14 +113,14 @@ def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
         )
         for name, by in _items(assessment)
     ]
-    sums = (_sum(assessment.monthly_usd[provider]) for provider in providers)
+    sums = (_sum(assessment.monthly_usd[provider], sources) for provider in providers)
     rows.append((Md("**together**"), "", *sums))
     head = ("Item", "Kind", *(f"{provider}, USD/month" for provider in providers))
     return Bill(text(title[:1].upper() + title[1:]), code(assessment.strategy.id), table(head, rows))
 
 
-def _sum(estimate: Estimate) -> Md:
-    return Md(f"**{'' if estimate.unbounded else '~'}{text(figure(estimate).text)}**")
+def _sum(estimate: Estimate, sources: Sources) -> Md:
+    return Md(f"{strong(sources.value(estimate, figure(estimate).text))} {sources.mark(estimate)}")
 
 
 def _items(assessment: Assessment) -> list[tuple[str, Mapping[str, CostItem]]]:

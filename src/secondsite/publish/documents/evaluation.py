@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate
@@ -12,7 +13,7 @@ from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.publish import charts_svg
 from secondsite.publish.claims import claims
 from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
-from secondsite.publish.figure import figure, number, percent, quantity
+from secondsite.publish.figure import about, figure, number, percent, quantity
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render
@@ -50,7 +51,8 @@ def document(inputs: Inputs) -> str:
         "multi-region-evaluation.md.j2",
         system=inputs.system,
         evaluation=inputs.evaluation,
-        made_of=sources.of_all("every figure of the strategies", _all(inputs, provider)),
+        answer_mark=sources.of_all("what the recommendation says", _answered(chosen, provider)),
+        reasons_mark=sources.of_all("costs of owning, downtime", _owned(inputs, provider)),
         years=f"{inputs.evaluation.years:,}",
         provider=provider,
         answer=answer(inputs.evaluation, provider),
@@ -71,12 +73,12 @@ def document(inputs: Inputs) -> str:
         claims=_claims(inputs, sources),
         needs=_needs(chosen, sources),
         blockers=other_blockers(inputs.evaluation),
-        flips=_flips(inputs),
+        flips=_flips(inputs, sources),
         tornado=shown,
         owning_mark=sources.mark(chosen.owning_usd),
         owning=sources.value(chosen.owning_usd, figure(chosen.owning_usd).text),
-        swings=_swings(shown),
-        doubts=_doubts(inputs),
+        swings=_swings(inputs, shown, sources),
+        doubts=_doubts(inputs, sources),
         tracks=_tracks(inputs),
         legend=legend(),
         sources=sources.table(),
@@ -106,23 +108,36 @@ def _tornado(inputs: Inputs) -> str:
     return charts_svg.tornado_chart(shown) if shown else ""
 
 
-def _swings(shown: TornadoShown | None) -> Md:
+def _swings(inputs: Inputs, shown: TornadoShown | None, sources: Sources) -> Md:
     if shown is None:
         return Md("")
     body = [
         (
             code(bar.name),
-            Md(f"~{text(bar.today)}"),
+            _taken(inputs, bar.name, sources),
             bar.between,
-            f"{bar.low_usd} – {bar.high_usd}",
+            Md(f"~{text(bar.low_usd)} – {text(bar.high_usd)}"),
             _elsewhere(bar.low_to, bar.high_to),
             bar.settle or "not known how",
-            bar.source,
         )
         for bar in shown.bars
     ]
-    head = ("Assumption", "Taken", "Could be", "Then owning costs a year", "Then recommended")
-    return table((*head, "Measure this to settle it", "Taken from"), body)
+    owning = sources.head("Then owning costs a year", sources.mark(inputs.chosen.owning_usd))
+    could = sources.head("Could be", sources.stated("ranges of assumptions", "", _RANGES, "a"))
+    head = ("Assumption", "Taken", could, owning, "Then recommended", "Measure this to settle it")
+    return table(head, body)
+
+
+def _taken(inputs: Inputs, name: str, sources: Sources) -> Md:
+    """An assumption as it is taken, by its name; what is no figure of the catalogue is known from the study alone."""
+    swing = next(one for one in inputs.evaluation.recommendation.tornado.swings if one.name == name)
+    figures = (figure for a in inputs.evaluation.assessments for _, figure in a.figures())
+    named = (leaf for one in figures for leaf in leaves(one) if (leaf.name, leaf.unit) == (name, swing.unit))
+    known = next(named, None)
+    if known is not None:
+        return sources.figure(known)
+    shown = quantity(swing.today, swing.unit)
+    return Md(f"~{text(shown)} {sources.stated(name, shown, swing.source, 'a')}")
 
 
 def _elsewhere(low: Strategy | None, high: Strategy | None) -> Md:
@@ -138,11 +153,17 @@ def _firmness(inputs: Inputs) -> Md:
     )
 
 
-def _all(inputs: Inputs, provider: str) -> Iterator[Estimate]:
-    for a in inputs.evaluation.assessments:
-        yield from (a.monthly_usd[provider], a.owning_usd, a.expected_loss_usd, a.complexity.hours_per_month)
-        for outcome in a.outcomes:
+def _answered(chosen: Assessment, provider: str) -> Iterator[Estimate]:
+    yield chosen.monthly_usd[provider]
+    for subject in (Subject.API, Subject.NATS):
+        outcome = chosen.outcome(subject)
+        if outcome is not None:
             yield from (outcome.rto, outcome.rpo)
+
+
+def _owned(inputs: Inputs, provider: str) -> Iterator[Estimate]:
+    for a in inputs.evaluation.assessments:
+        yield from (a.monthly_usd[provider], a.owning_usd, a.expected_loss_usd, a.downtime_minutes)
 
 
 def _providers(inputs: Inputs) -> Md:
@@ -176,10 +197,29 @@ def _patterns(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources:
         )
         for pattern, row in shown
     ]
-    return table(("Pattern", "Its best strategy", *_FIGURES), body)
+    return table(("Pattern", "Its best strategy", *_heads(compared, provider, sources)), body)
 
 
-_FIGURES = ("API RTO", "NATS RPO", "Contracts", "Down, min/year\t", "USD/month\t", "USD/year to own\t")
+def _heads(compared: tuple[Row, ...], provider: str, sources: Sources) -> tuple[object, ...]:
+    """The columns of `_figures`, each with the mark of what its figures rest on together."""
+    every = [row.assessment for row in compared]
+    api = [o.rto for a in every if (o := a.outcome(Subject.API))]
+    nats = [o.rpo for a in every if (o := a.outcome(Subject.NATS))]
+    return (
+        sources.head("API RTO", sources.of_all("RTO of api/region, every strategy", api)),
+        sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
+        sources.head("Contracts", sources.of_all("chance that contracts hold", _judged(every))),
+        sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
+        sources.head("USD/month\t", sources.of_all("monthly cost", (a.monthly_usd[provider] for a in every))),
+        sources.head("USD/year to own\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
+    )
+
+
+def _judged(assessments: Sequence[Assessment]) -> Iterator[Estimate]:
+    for assessment in assessments:
+        for outcome in assessment.outcomes:
+            if outcome.promised:
+                yield from (outcome.rto, outcome.rpo)
 
 
 def _figures(row: Row, provider: str, sources: Sources) -> tuple[object, ...]:
@@ -188,7 +228,7 @@ def _figures(row: Row, provider: str, sources: Sources) -> tuple[object, ...]:
     return (
         sources.value(api.rto, row.api_rto.text) if api and row.api_rto else "–",
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
-        contracts_told(row),
+        Md(contracts_told(row)),
         Md(f"~{number(row.downtime.order)}"),
         sources.value(a.monthly_usd[provider], row.monthly[provider].text),
         sources.value(a.owning_usd, row.owning.text),
@@ -202,7 +242,7 @@ def contracts_told(row: Row) -> str:
     broken = len(row.assessment.breached)
     if row.assessment.excluded:
         return f"excluded, {broken} of {promised} breached"
-    return f"{broken} of {promised} breached" if broken else f"unproven, {percent(row.chance or 0.0)}"
+    return f"{broken} of {promised} breached" if broken else f"unproven, {about(row.chance or 0.0)}"
 
 
 def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
@@ -223,12 +263,15 @@ def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: So
                 f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}",
                 f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
                 "no" if a.unprepared else "yes",
-                contracts_told(row),
+                Md(contracts_told(row)),
                 code(row.id),
             )
         )
+    judged = sources.of_all("chance that contracts hold", _judged([row.assessment for row in compared]))
     head = ("NATS option", "Streams back", "Streams lose", "Publish p50", "Regions\t", "By hand / final\t")
-    return table((*head, "Fatal / high\t", "Promotes on today's version", "Contracts", "Shown for"), body)
+    return table(
+        (*head, "Fatal / high\t", "Promotes on today's version", sources.head("Contracts", judged), "Shown for"), body
+    )
 
 
 def _strategies(compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
@@ -241,7 +284,7 @@ def _strategies(compared: tuple[Row, ...], provider: str, sources: Sources) -> M
         )
         for row in compared
     ]
-    return table(("#\t", "Strategy", "Front", *_FIGURES), body)
+    return table(("#\t", "Strategy", "Front", *_heads(compared, provider, sources)), body)
 
 
 def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
@@ -266,7 +309,7 @@ def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
 
 
 def _complexity(compared: tuple[Row, ...], today: Assessment, sources: Sources) -> Md:
-    body = []
+    every, body = [row.assessment for row in compared], []
     for row in compared:
         a, effort = row.assessment, row.assessment.complexity
         fewer = len(today.breached) - len(a.breached)
@@ -291,10 +334,11 @@ def _complexity(compared: tuple[Row, ...], today: Assessment, sources: Sources) 
         "Links\t",
         "By hand\t",
         "Final\t",
-        "Hours a month",
+        sources.head("Hours a month", sources.of_all("upkeep", (a.complexity.hours_per_month for a in every))),
         "Hazards\t",
     )
-    return table((*head, "Contracts won\t", "Expected loss a year\t"), body)
+    lost = sources.head("Expected loss a year\t", sources.of_all("expected loss", (a.expected_loss_usd for a in every)))
+    return table((*head, "Contracts won\t", lost), body)
 
 
 def _claims(inputs: Inputs, sources: Sources) -> Md:
@@ -312,25 +356,37 @@ def _needs(chosen: Assessment, sources: Sources) -> Md:
     return table(("Do this first", "Because", "Without it", "Hours, once"), body) if body else Md("")
 
 
-def _flips(inputs: Inputs) -> Md:
+def _flips(inputs: Inputs, sources: Sources) -> Md:
     body = [
         (
             code(flip.name),
-            Md(f"~{text(quantity(flip.today, flip.unit))}"),
+            _taken(inputs, flip.name, sources),
             f"{'above' if flip.threshold > flip.today else 'below'} {quantity(flip.threshold, flip.unit)}",
             code(flip.to.id),
         )
         for flip in inputs.evaluation.recommendation.flips
     ]
-    return table(("Assumption", "Taken", "Changes the choice", "To"), body) if body else Md("")
+    changes = sources.head("Changes the choice", sources.stated("where the choice changes", "", _FLIPS, "c"))
+    return table(("Assumption", "Taken", changes, "To"), body) if body else Md("")
 
 
-def _doubts(inputs: Inputs) -> Md:
+def _doubts(inputs: Inputs, sources: Sources) -> Md:
     body = [
-        (code(one.name), percent(min(one.index, 1.0)), one.settle or "not known how", one.source)
+        (
+            code(one.name),
+            _taken(inputs, one.name, sources),
+            percent(min(one.index, 1.0)),
+            one.settle or "not known how",
+        )
         for one in inputs.evaluation.recommendation.influences
     ]
-    return table(("Assumption", "Share of the doubt\t", "Measure this", "Taken from"), body) if body else Md("")
+    doubt = sources.head("Share of the doubt\t", sources.stated("Sobol total effect", "", _SOBOL, "c"))
+    return table(("Assumption", "Taken", doubt, "Measure this"), body) if body else Md("")
+
+
+_RANGES = "the plausible range of each figure in the catalogue; of money, wide until the team has written its own"
+_FLIPS = "each assumption moved alone over its range, coarsely, then finely where the choice changes"
+_SOBOL = "all assumptions drawn from their ranges at once, every strategy scored again for each draw"
 
 
 def _tracks(inputs: Inputs) -> Md:

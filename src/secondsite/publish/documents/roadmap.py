@@ -9,7 +9,7 @@ from attrs import frozen
 from secondsite.publish import charts_svg
 from secondsite.publish.charts_svg import Span
 from secondsite.publish.evaluation_page import provider_of
-from secondsite.publish.figure import dollars, figure, number
+from secondsite.publish.figure import dollars, number
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart
@@ -84,9 +84,9 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         (
             str(step.number),
             strong(step.name) if step.stop else text(step.name),
-            f"{number(step.low_hours)} to {number(step.high_hours)}",
+            Md(f"{number(step.low_hours)} to {number(step.high_hours)} {sources.mark(step.hours)}"),
             sources.figure(step.added_usd),
-            sources.value(step.cumulative_usd, figure(step.cumulative_usd).text),
+            sources.figure(step.cumulative_usd),
             str(len(step.won)),
             str(len(step.breached)),
             sources.figure(step.saves_usd),
@@ -94,7 +94,7 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         )
         for step in steps
     ]
-    head = ("#\t", "Step", "Hours\t", "USD/month added", "Over today\t", "Contracts won\t", "Still breached\t")
+    head = ("#\t", "Step", "Hours", "USD/month added", "USD/month over today", "Contracts won\t", "Still breached\t")
     return table((*head, "Loss saved, USD/year", ""), rows) if rows else Md("")
 
 

@@ -8,6 +8,7 @@ from secondsite.publish.markdown import Md, code, joined, table
 from secondsite.publish.page import render
 from secondsite.publish.proof import Every, shelf_life_days
 from secondsite.publish.schedule import Drill, drills
+from secondsite.publish.sources import Sources, legend
 
 NAME = "dr-test-schedule.md"
 CALENDAR = "dr-test-schedule.ics"
@@ -20,18 +21,23 @@ _WHEN = {
 
 
 def document(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
     found = drills(inputs)
     return render(
         "dr-test-schedule.md.j2",
         system=inputs.system,
         start=inputs.as_of.isoformat(),
-        drills=_drills(found, inputs),
-        shelf=_shelf(inputs),
+        drills=_drills(found, inputs, sources),
+        shelf=_shelf(inputs, sources),
+        planned=_planned(sources),
+        legend=legend(),
+        sources=sources.table(),
+        targets=sources.targets(),
         hours=f"{sum(one.minutes * 366 / one.every.days for one in found) / 60:.0f}",
     )
 
 
-def _drills(found: tuple[Drill, ...], inputs: Inputs) -> Md:
+def _drills(found: tuple[Drill, ...], inputs: Inputs, sources: Sources) -> Md:
     rows = [
         (
             f"{_WHEN[one.every]}, 10:00 UTC",
@@ -39,15 +45,21 @@ def _drills(found: tuple[Drill, ...], inputs: Inputs) -> Md:
             code(one.command),
             joined(map(code, one.keeps)) or "–",
             one.where,
-            f"{one.minutes} min",
+            Md(f"~{one.minutes} min"),
             one.first(inputs.as_of).isoformat(),
         )
         for one in found
     ]
-    return table(("When", "What", "Run", "Keeps from going stale", "Where", "Keep free\t", "Next"), rows)
+    free = sources.head("Keep free\t", _planned(sources))
+    return table(("When", "What", "Run", "Keeps from going stale", "Where", free, "Next"), rows)
 
 
-def _shelf(inputs: Inputs) -> Md:
+def _planned(sources: Sources) -> Md:
+    told = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
+    return sources.stated("time to keep free", "", told, "a")
+
+
+def _shelf(inputs: Inputs, sources: Sources) -> Md:
     rows = [
         (
             code(one.contract.name),
@@ -57,8 +69,8 @@ def _shelf(inputs: Inputs) -> Md:
         )
         for one in board(inputs)
     ]
-    return (
-        table(("Contract", "Evidence lasts\t", "Last drill", "Unproven after"), [(*r[:3], Md(r[3])) for r in rows])
-        if rows
-        else Md("")
-    )
+    if not rows:
+        return Md("")
+    told = "`shelf_life` of the contract where it is written, else what `secondsite verify` allows the quick profile"
+    lasts = sources.head("Evidence lasts\t", sources.stated("shelf life of evidence", "", told, "s"))
+    return table(("Contract", lasts, "Last drill", "Unproven after"), [(*r[:3], Md(r[3])) for r in rows])
