@@ -185,6 +185,22 @@ def test_a_refuted_claim_stands_with_its_evidence(inputs: Inputs) -> None:
     assert re.search(r"\[m\d+\]", row)
 
 
+def test_what_a_drill_refuted_on_todays_version_is_not_foreseen_as_well(inputs: Inputs) -> None:
+    paper = "warm-standby/supercluster-mirror"
+    ran = {
+        subject: measurement(subject=subject, strategy=paper, verdict=Verdict.BREACHED, rto_s=None, why="10055")
+        for subject in (Subject.API, Subject.NATS)
+    }
+    for version, foreseen in (("2.10.26", False), ("2.15.1", True), ("2.1.0", True)):
+        drilled = tuple(attrs.evolve(one, versions={"nats-server": version}) for one in ran.values())
+        found = markdown(attrs.evolve(inputs, measurements=drilled))["multi-region-evaluation.md"]
+        claimed = found.partition("## Claims")[2].partition("## Cost")[0]
+        (row,) = [line for line in claimed.split("\n") if "refuted, measured" in line]
+        assert "holds `api/region` and `nats/region` in `region-loss`" in row
+        assert "**refuted, measured** 2026-11-20" in row
+        assert ("503/10008" in claimed) is foreseen, version
+
+
 def test_the_plan_on_paper_is_refuted_as_predicted_with_its_source(inputs: Inputs) -> None:
     found = markdown(inputs)["multi-region-evaluation.md"]
     row = next(line for line in found.split("\n") if "503/10008" in line)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drilled import Scenario, leave, quick
 
 from secondsite.cli import publish as verb
 from secondsite.cli.__main__ import run
@@ -28,7 +31,9 @@ def evaluated_once() -> Iterator[None]:
     gather = verb.gather
 
     def once(file: Path, folder: Path, *rest: Any) -> Inputs:
-        key = (file.read_text(encoding="utf-8"), os.path.relpath(folder, file.parent), *rest)
+        beside = [file.parent / name for name in ("secondsite-catalogue", ".secondsite")]
+        lying = tuple(str(path.relative_to(file.parent)) for place in beside for path in sorted(place.rglob("*")))
+        key = (file.read_text(encoding="utf-8"), lying, os.path.relpath(folder, file.parent), *rest)
         if key not in known:
             known[key] = gather(file, folder, *rest)
         return known[key]
@@ -87,6 +92,55 @@ def test_check_holds_writes_nothing_and_shows_a_diff_when_stale(
     assert "--- " in out
     assert "-| `api/region`" in out
     assert "+| `api/region`" in out
+
+
+def test_a_row_of_ones_own_in_the_catalogue_makes_documents_stale(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = folder / "secondsite-catalogue"
+    row = ["aws", "lb_hour", "us-east-1", "0.05", "USD/h", "--source", "our own bill", "--as-of", "2026-10-01"]
+    assert run(["catalogue", "add-price", *row, "--catalogue", str(mine)]) == 0
+    capsys.readouterr()
+    assert publish(folder, "--check") == 1
+    assert "our own bill" in "".join(line for line in capsys.readouterr().out.splitlines() if line[:1] == "+")
+    shutil.rmtree(mine)
+    assert publish(folder, "--check") == 0
+
+
+def test_evidence_that_was_added_makes_documents_stale(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = folder / ".secondsite" / "evidence"
+    left = leave(evidence, Scenario(manifest=quick()))
+    assert publish(folder, "--check") == 1
+    assert left.name in "".join(line for line in capsys.readouterr().out.splitlines() if line[:1] == "+")
+
+
+def in_a_process(folder: Path, source: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "secondsite.cli", "publish", str(folder / "docs"), "--check", *YEARS]
+    return subprocess.run(
+        [*command, "--file", str(folder / "secondsite.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(source), **environment},
+    )
+
+
+def test_another_process_with_another_hash_seed_writes_the_same_bytes(made: Path, pytestconfig: pytest.Config) -> None:
+    seed = "77" if os.environ.get("PYTHONHASHSEED") != "77" else "78"
+    again = in_a_process(made, pytestconfig.rootpath / "src", PYTHONHASHSEED=seed)
+    assert (again.returncode, again.stdout) == (0, ""), again.stderr
+
+
+def test_documents_of_other_code_are_stale(made: Path, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    source = tmp_path / "src"
+    shutil.copytree(pytestconfig.rootpath / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    template = source / "secondsite/publish/templates/documents/cost-estimate.md.j2"
+    template.write_text(template.read_text().replace("no discounts", "no rebates"))
+    found = in_a_process(made, source)
+    assert found.returncode == 1, found.stderr
+    changed = [line for line in found.stdout.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert [line[0] for line in changed] == ["-", "+"]
+    assert "no rebates" in changed[1]
 
 
 def test_a_byte_changed_by_hand_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

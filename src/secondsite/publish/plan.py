@@ -66,7 +66,7 @@ def _capital(told: str) -> str:
 
 def as_markdown(step: RoadmapStep) -> str:
     lines = [
-        f"## {text(f'{step.number}. {_capital(step.name)}')}",
+        f"## {step.number}. {text(_capital(step.name))}",
         "",
         f"Strategy {code(step.assessment.strategy.id)}; {_range(step.low_hours, step.high_hours)}. "
         f"Undo it: {text(step.rollback)}.",
