@@ -72,7 +72,10 @@ def commands(step: Step, deployment: Deployment, region: str, fault: Fault | Non
     lines = tuple(_BY_VERB[step.verb](At(step, deployment, where, fault)))
     if len(lines) <= _SHOWN:
         return lines
-    return (*lines[:_SHOWN], f"# and {len(lines) - _SHOWN} more like these; `secondsite render` writes them all")
+    return (
+        *lines[:_SHOWN],
+        f"# and {len(lines) - _SHOWN} more like these, one for each stream or consumer that is left",
+    )
 
 
 def _detect(at: At) -> Iterable[str]:
@@ -99,7 +102,10 @@ def _fence(at: At) -> Iterable[str]:
     else:
         yield from _without_clients(at, at.home)
         yield "# unreachable? refuse it from this side: remove its leaf or gateway credentials, then reload"
-        yield f"nats --context {word(at.serving)} server request reload"
+        for service in _with_role(at, Role.NATS):
+            pods = f"kubectl --context {word(at.serving)} -n {word(service.namespace)} exec"
+            for number in range(service.replicas):
+                yield f"{pods} {word(f'{service.name}-{number}')} -- nats-server --signal reload"
 
 
 def _without_clients(at: At, region: str) -> Iterable[str]:
@@ -142,7 +148,11 @@ def _promote_streams(at: At) -> Iterable[str]:
 
 
 def _restore_streams(at: At) -> Iterable[str]:
-    yield f'secondsite restore --context {word(at.region)} --from "$BACKUP_URL"'
+    when = ""
+    if at.fault in _DESTROYED:
+        yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
+        when = ' --at "$BEFORE"'
+    yield f'secondsite restore --context {word(at.region)} --from "$BACKUP_URL"{when}'
 
 
 def _restore_consumers(at: At) -> Iterable[str]:
