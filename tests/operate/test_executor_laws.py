@@ -21,8 +21,9 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.operate.executor import Options, Outcome, execute
-from secondsite.operate.journal import Journal, Kind, read_journal
+from secondsite.operate.journal import Journal, Kind, read_journal, records, unfenced
 from secondsite.operate.plan import make_plan
+from secondsite.publish.operation_text import outcome_text, status_text
 from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
@@ -215,14 +216,22 @@ def test_a_finished_failover_is_resumed_to_fence_what_returned(kit: Kit, tmp_pat
         with Journal(tmp_path / "journal", world) as journal:
             return await _execute(procedure, deployment, world, journal)
 
-    assert asyncio.run(run()).finished
+    outcome = asyncio.run(run())
+    assert outcome.finished
+    assert "us-east-1 is unfenced" in outcome_text("over", outcome, tmp_path)
     before = len(read_journal(tmp_path / "journal"))
     assert asyncio.run(run()).finished
     assert {entry.kind for entry in read_journal(tmp_path / "journal")[before:]} <= {Kind.NOTE}
     world.dead.clear()
     assert asyncio.run(run()).finished
     assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]
-    assert read_journal(tmp_path / "journal")[-1].data == {"fenced-on-return": "us-east-1"}
+    entries = read_journal(tmp_path / "journal")
+    assert entries[-1].data == {"fenced-on-return": "us-east-1"}
+    assert unfenced(records(entries)) == ()
+    assert "unfenced" not in status_text(entries)
+    assert asyncio.run(run()).finished
+    again = read_journal(tmp_path / "journal")
+    assert sum("fenced-on-return" in entry.data for entry in again) == 1
 
 
 class _Reviver:

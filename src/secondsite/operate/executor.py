@@ -18,14 +18,13 @@ from secondsite.model.errors import InputError, MachineError, Problem, Secondsit
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import Action, Context, Facts, WaitingError
-from secondsite.operate.actions.fence import UNFENCED, fence_returned
-from secondsite.operate.journal import Entry, Journal, Kind, State, StepRecord, records
+from secondsite.operate.actions.fence import fence_returned
+from secondsite.operate.journal import FENCED_ON_RETURN, UNFENCED, Entry, Journal, Kind, State, StepRecord, records
 from secondsite.operate.plan import check_plan, make_plan, needs_approval, plan_json, procedure_hash
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
 FENCE_AGAIN_S = 0.5
-FENCED_ON_RETURN = "fenced-on-return"
 
 
 @frozen

@@ -17,12 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.world import Clock
 
 Data = Mapping[str, Any]
+UNFENCED, FENCED_ON_RETURN = "unfenced", "fenced-on-return"
 _FIRST = "0" * 64
 
 
@@ -155,7 +156,14 @@ def records(entries: list[Entry]) -> dict[str, StepRecord]:
                 str(data.get("why", "")),
                 str(data.get("remedy", "")),
             )
+        elif known and FENCED_ON_RETURN in entry.data:
+            found[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
     return found
+
+
+def unfenced(known: Mapping[str, StepRecord]) -> tuple[str, ...]:
+    """Regions that nobody could reach to fence: each may take writes once it returns."""
+    return tuple(str(record.facts["region"]) for record in known.values() if record.facts.get("state") == UNFENCED)
 
 
 def _open(path: Path) -> int:

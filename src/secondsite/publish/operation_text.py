@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from secondsite.operate.executor import Outcome, Told, is_approved
-from secondsite.operate.journal import Entry, StepRecord, records
+from secondsite.operate.journal import Entry, StepRecord, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
 
@@ -48,8 +49,15 @@ def told_line(told: Told) -> str:
 def outcome_text(name: str, outcome: Outcome, path: Path) -> str:
     done = sum(record.state == "done" for record in outcome.steps.values())
     if outcome.finished:
-        return f"{name}: done, {done} steps; journal {path}"
+        return "\n".join([f"{name}: done, {done} steps; journal {path}", *_unfenced(outcome.steps)])
     return "\n".join([f"{name}: not finished, {done} steps done; journal {path}", *map(str, outcome.problems)])
+
+
+def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
+    return [
+        f"{region} is unfenced, as it could not be reached: once it returns, run `resume` before anybody writes there"
+        for region in unfenced(known)
+    ]
 
 
 def outcome_json(name: str, outcome: Outcome) -> dict[str, Any]:
@@ -58,6 +66,7 @@ def outcome_json(name: str, outcome: Outcome) -> dict[str, Any]:
         "procedure": name,
         "plan": outcome.plan_hash,
         "finished": outcome.finished,
+        "unfenced": list(unfenced(outcome.steps)),
         "steps": {step: _record(record) for step, record in outcome.steps.items()},
         "problems": [{"place": str(p.place), "what": p.what, "remedy": p.remedy} for p in outcome.problems],
     }
@@ -71,7 +80,7 @@ def status_text(entries: list[Entry]) -> str:
         lines.append(f"  {record.state if record else 'to come':<12} {step['id']}{_times(record)}")
         if record and record.why:
             lines.append(f"               {record.why}; {record.remedy}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_unfenced(known)])
 
 
 def status_json(entries: list[Entry]) -> dict[str, Any]:
@@ -81,6 +90,7 @@ def status_json(entries: list[Entry]) -> dict[str, Any]:
         "procedure": plan["procedure"],
         "plan": plan["hash"],
         "approved": is_approved(entries),
+        "unfenced": list(unfenced(known)),
         "steps": {s["id"]: _record(known[s["id"]]) if s["id"] in known else None for s in plan["steps"]},
     }
 

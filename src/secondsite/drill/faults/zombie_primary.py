@@ -20,8 +20,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import Streams
 from secondsite.operate.actions.fence import takes_writes
-from secondsite.operate.executor import FENCED_ON_RETURN
-from secondsite.operate.journal import read_journal
+from secondsite.operate.journal import FENCED_ON_RETURN, read_journal
 from secondsite.operate.layout import Family, Held
 
 _ALONE_S, _BACK_S = 5.0, 4.0

@@ -10,10 +10,11 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
+from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import Family, Held, Reach, fenced_subject, is_writable, probe_subject, writer_config
 from secondsite.operate.world import StreamsDoor
 
-FENCED, UNFENCED, NOT_NEEDED = "fenced", "unfenced", "not-needed"
+FENCED, NOT_NEEDED = "fenced", "not-needed"
 _WHY_NOT = {
     Reach.SOURCED: "each region writes streams of its own",
     Reach.STRETCHED: "a stream over several regions has one leader, by its quorum",

@@ -21,7 +21,8 @@ from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import ANSWER_S, POLL_S, Context, Facts, Guard, Prospect, failed, until
 from secondsite.operate.actions.consumers import carry_consumers
-from secondsite.operate.actions.fence import UNFENCED, fence_guard, fence_stream
+from secondsite.operate.actions.fence import fence_guard, fence_stream
+from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
 from secondsite.operate.world import StreamsDoor
 
