@@ -22,8 +22,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """State of this test only, so that labs of whoever runs the tests are left alone."""
+    """State of this test only, so that labs of whoever runs the tests are left alone; a lab's folder is kept there."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
 
 

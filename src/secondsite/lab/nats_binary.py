@@ -54,7 +54,7 @@ def version_of(binary: Path) -> str:
     """What a server of the user's own says it is; raises MachineError where it says nothing of the kind."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - named by the user
-        said = done.stdout
+        said = done.stdout + done.stderr
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
     found = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
