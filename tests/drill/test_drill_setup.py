@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from attrs import evolve
@@ -17,8 +18,10 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
 from secondsite.drill.profile import profile
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
-from secondsite.drill.run import run_drill
+from secondsite.drill.run import RunResult, run_drill
 from secondsite.drill.setup import make_setup
+from secondsite.drill.stage import Observation
+from secondsite.model.contract import Verdict
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
@@ -117,3 +120,18 @@ def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -
     assert f"{tmp_path}: could not be written: File too large; make room on that disk" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.glob("secondsite-lab-*")) == []
+
+
+def test_a_drill_that_proves_no_contract_is_as_good_as_what_it_showed() -> None:
+    """What was only seen decides nothing; what is unproven is never met."""
+
+    def verdict(*seen: Observation) -> Verdict:
+        read = RunResult.verdict.fget  # type: ignore[attr-defined]
+        found: Verdict = read(SimpleNamespace(observations=seen, judged=()))
+        return found
+
+    shown, told, open_ = Observation("a", True), Observation("b", None), Observation("c", None, unproven=True)
+    assert verdict(shown, told) is Verdict.MET
+    assert verdict(told) is Verdict.UNPROVEN
+    assert verdict(shown, open_) is Verdict.UNPROVEN
+    assert verdict(shown, open_, Observation("d", False)) is Verdict.BREACHED
