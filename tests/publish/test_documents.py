@@ -211,7 +211,8 @@ def test_the_plan_on_paper_is_refuted_as_predicted_with_its_source(inputs: Input
     assert "2.10.26" in next(line for line in found.split("\n") if f'id="{mark}"' in line)
 
 
-REASONS = ("- all ", "- least ", "- the next ", "- no ", "all ", "least ", "the next ", "no ")
+_BEGINNINGS = ("all ", "least ", "within ", "the next ", "the least ", "no ")
+REASONS = (*_BEGINNINGS, *(f"- {each}" for each in _BEGINNINGS))
 _FIGURE = re.compile(
     r"[~−<>≈]*(\$[\d,.]+|[\d,.]+\s(ms|s|min|h|d|days|minutes|hours|%|USD/h|messages|KiB|MiB|GiB|B|× \w+)(?![\w/]))"
 )
