@@ -41,6 +41,17 @@ def test_a_mirror_is_promoted_for_real_and_a_providers_dns_is_not(kit: Kit) -> N
     assert found[Subject.API].seconds < 120
 
 
+def test_what_cannot_complete_adds_no_time_and_goes_into_a_manifest(kit: Kit, tmp_path: Path) -> None:
+    """The plan on paper, on servers that promote no mirror."""
+    deployment = lay_out(Strategy.parse("warm-standby/supercluster-mirror"), kit, prepared=False)
+    procedure = failover(deployment, kit, Fault.REGION)
+    assert any(step.blocked for step in procedure.steps)
+    found = unrehearsed(procedure)
+    assert all(missing.seconds < 86400 for missing in found.values())
+    kept = read_evidence(leave(tmp_path, Scenario(manifest=evolve(MANIFEST, unrehearsed=found)))).manifest
+    assert kept.unrehearsed == found
+
+
 def test_people_take_their_time(kit: Kit) -> None:
     """Who decides and who approves wait for each other; what waits for neither is not added."""
     procedure = _procedure(kit, "warm-standby/leafnode-mirror/manual")

@@ -61,4 +61,5 @@ def rehearsed(step: Step) -> bool:
 
 
 def _beyond(step: Step) -> float:
-    return 0.0 if rehearsed(step) else step.duration.quantile(_QUANTILE)
+    """A step that cannot complete takes no time: what it stops is judged by having stopped."""
+    return 0.0 if rehearsed(step) or step.blocked else step.duration.quantile(_QUANTILE)
