@@ -29,6 +29,7 @@ from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
 from secondsite.lab.kubelet import Kubelet, Pod
+from secondsite.lab.meta import formed, meta_groups
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
@@ -56,6 +57,10 @@ class Moment:
     @classmethod
     def now(cls) -> Moment:
         return cls(time.monotonic_ns(), time.time_ns())
+
+
+_TRIES = 3
+_LOOK_S = 0.1
 
 
 class Lab:
@@ -119,14 +124,8 @@ class Lab:
         await self.supervisor.start(self._wan_spec())
         around = self.services.common() if self.options.services else ()
         await self.supervisor.start(*servers, *around)
-        try:
-            await self._create_streams(self.options.ready_within_s / 2)
-        except MachineError:
-            # A super-cluster sometimes forms without a leader that answers (seen on nats-server 2.10, one start in
-            # many): servers that are started anew find each other.
-            self.supervisor.kill(*(spec.name for spec in servers))
-            await self.supervisor.start(*servers)
-            await self._create_streams(self.options.ready_within_s)
+        await self._find_each_other(servers)
+        await self._create_streams()
         await self.supervisor.start(*(spec for region in self.regions for spec in self.gates.specs(region)))
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
@@ -135,9 +134,29 @@ class Lab:
             self.kubelet = Kubelet(self.supervisor, self._pods())
         self.boot_s = time.monotonic() - begin
 
-    async def _create_streams(self, within_s: float) -> None:
+    async def _find_each_other(self, servers: tuple[Spec, ...]) -> None:
+        """Started anew where they do not; a fresh lab's stores are empty then, as nothing is in them yet."""
+        groups = [
+            tuple((server, Endpoint(self.addresses.listen(server), MONITOR_PORT)) for server in group)
+            for group in meta_groups(self.fleet.servers)
+        ]
+        for _ in range(_TRIES):
+            end = time.monotonic() + self.options.ready_within_s / _TRIES
+            while time.monotonic() < end:
+                if await formed(groups):
+                    return
+                await asyncio.sleep(_LOOK_S)
+            self.supervisor.kill(*(spec.name for spec in servers))
+            if self.options.folder is None:
+                for server in self.fleet.servers:
+                    shutil.rmtree(self.addresses.store(server), ignore_errors=True)
+            await self.supervisor.start(*servers)
+        what = "its JetStream servers do not agree on a meta leader"
+        raise MachineError.at("lab", what, "leave the machine to the lab, and start it again")
+
+    async def _create_streams(self) -> None:
         urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
-        await create_streams(self.deployment, urls, within_s)
+        await create_streams(self.deployment, urls, self.options.ready_within_s)
 
     # --- what is where
 
