@@ -264,13 +264,7 @@ def other_blockers(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def bill_lines(assessment: Assessment, sources: Sources) -> tuple[BillLine, ...]:
-    """Items of all providers side by side. Regions differ by provider, so lines meet by position within a name."""
-    found: dict[tuple[str, int], dict[str, CostItem]] = {}
-    for provider, items in assessment.bills.items():
-        seen: Counter[str] = Counter()
-        for item in items:
-            found.setdefault((item.name, seen[item.name]), {})[provider] = item
-            seen[item.name] += 1
+    """Items of all providers side by side, with numbered sources."""
     return tuple(
         BillLine(
             name=name,
@@ -282,8 +276,19 @@ def bill_lines(assessment: Assessment, sources: Sources) -> tuple[BillLine, ...]
                 for provider in assessment.bills
             },
         )
-        for (name, _), by in found.items()
+        for name, by in side_by_side(assessment)
     )
+
+
+def side_by_side(assessment: Assessment) -> list[tuple[str, Mapping[str, CostItem]]]:
+    """Items by provider. Regions differ by provider, so items meet by their position within a name."""
+    found: dict[tuple[str, int], dict[str, CostItem]] = {}
+    for provider, items in assessment.bills.items():
+        seen: Counter[str] = Counter()
+        for item in items:
+            found.setdefault((item.name, seen[item.name]), {})[provider] = item
+            seen[item.name] += 1
+    return [(name, by) for (name, _), by in found.items()]
 
 
 def category(item: str) -> str:

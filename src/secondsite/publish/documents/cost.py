@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-
 from attrs import frozen
 
-from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.estimate import Estimate
-from secondsite.publish.evaluation_page import CATEGORIES, OTHER, by_category, category, provider_of
+from secondsite.publish.evaluation_page import CATEGORIES, OTHER, by_category, category, provider_of, side_by_side
 from secondsite.publish.figure import dollars, figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, strong, table, text
@@ -111,7 +107,7 @@ def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
             category(name),
             *(sources.figure(by[provider].monthly_usd) if provider in by else "–" for provider in providers),
         )
-        for name, by in _items(assessment)
+        for name, by in side_by_side(assessment)
     ]
     sums = (_sum(assessment.monthly_usd[provider], sources) for provider in providers)
     rows.append((Md("**together**"), "", *sums))
@@ -121,14 +117,3 @@ def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
 
 def _sum(estimate: Estimate, sources: Sources) -> Md:
     return Md(f"{strong(sources.value(estimate, figure(estimate).text))} {sources.mark(estimate)}")
-
-
-def _items(assessment: Assessment) -> list[tuple[str, Mapping[str, CostItem]]]:
-    """Items of all providers side by side, met by their position within a name."""
-    found: dict[tuple[str, int], dict[str, CostItem]] = {}
-    for provider, items in assessment.bills.items():
-        seen: Counter[str] = Counter()
-        for item in items:
-            found.setdefault((item.name, seen[item.name]), {})[provider] = item
-            seen[item.name] += 1
-    return [(name, by) for (name, _), by in found.items()]
