@@ -306,6 +306,18 @@ def test_a_leader_that_is_missing_at_the_start_is_waited_for(cluster: list[Serve
     run(work())
 
 
+async def _elected(client: Any) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                answer = await client.request("$JS.API.STREAM.LIST", b"{}", timeout=6)
+            except Exception:  # no answer, or no responder yet
+                await asyncio.sleep(0.2)
+                continue
+            if b'"error"' not in answer.data:
+                return
+
+
 def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[Server], store: Store) -> None:
     stayed, _, away = cluster
 
@@ -318,6 +330,7 @@ def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[S
             lost |= {f"S{number}"} if placed and placed.leader == away.name else set()
         assert lost
         away.kill()
+        await _elected(client)  # it may have led the meta group too: what it was asked then is never answered
         with pytest.raises(MachineError, match="streams without a leader") as refused:
             await run_backup(stayed.place, store, BackupPlan(attempts=1), Silent())
         assert all(f"--exclude {name}" in str(refused.value) for name in lost)
