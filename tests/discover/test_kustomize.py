@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -163,14 +162,11 @@ def test_what_was_changed_stands_where_it_was_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl, to compare with kustomize itself")
 @pytest.mark.parametrize("name", ["tree", "example"])
-def test_the_result_is_that_of_kustomize_itself(tmp_path: Path, name: str) -> None:
+def test_the_result_is_that_of_kustomize_itself(tmp_path: Path, kubectl: str, name: str) -> None:
     root = write(tmp_path, TREE) if name == "tree" else Path("examples/kgents/manifests").absolute()
     folder = root / "prod" if name == "tree" else root
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, timeout=120, check=True)
     theirs = [to_plain(node) for node in load_documents(done.stdout, "kubectl")]
     ours = [to_plain(resource.node) for resource in find([folder], root).resources]
     assert sorted(map(canonical, ours)) == sorted(map(canonical, theirs))
@@ -185,9 +181,8 @@ def canonical(value: Plain) -> str:
     return repr(value)
 
 
+@pytest.mark.usefixtures("kubectl")
 def test_kubectl_gives_the_same_system(tmp_path: Path) -> None:
-    if shutil.which("kubectl") is None:
-        pytest.skip("needs kubectl")
     found = resources(tmp_path, TREE, kubectl=True)
     assert {resource.name for resource in found} == {"eu-web-v1", "eu-settings-v1", "eu-extra-v1"}
     assert found[0].place.file == "kubectl kustomize prod"

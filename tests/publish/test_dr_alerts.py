@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 from attrs import frozen
+from needed import missing
 from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
@@ -29,12 +30,7 @@ Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 @pytest.fixture(scope="session")
 def promtool() -> str:
     found = os.environ.get("PROMTOOL") or shutil.which("promtool")
-    if found is None:
-        remedy = "promtool is not installed; on Debian: apt-get install prometheus"
-        if os.environ.get("CI") == "true":
-            pytest.fail(remedy)
-        pytest.skip(remedy)
-    return found
+    return found or missing("promtool is not installed; on Debian: apt-get install prometheus")
 
 
 def of(evaluation: Evaluation, strategy: str = "") -> Inputs:

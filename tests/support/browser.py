@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
-import pytest
 from attrs import frozen
+from needed import missing
 
 _REMEDY = "chromium and chromedriver are not installed; on Debian: apt-get install chromium chromium-driver"
 _ARGUMENTS = (
@@ -76,9 +76,7 @@ def chromium(profile: Path) -> Iterator[Browser]:
     """Skips the test where there is no browser; fails it in CI, where there has to be one."""
     driver, binary = shutil.which("chromedriver"), shutil.which("chromium")
     if driver is None or binary is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(_REMEDY)
-        pytest.skip(_REMEDY)
+        missing(_REMEDY)
     server = subprocess.Popen([driver, "--port=0"], stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert server.stdout is not None
@@ -108,8 +106,5 @@ def browser_tool(name: str, root: Path) -> Path:
     """A script that tests run inside the browser. Skips the test where it was not fetched; fails it in CI."""
     found = root / "build" / "browser" / f"{name}.js"
     if not found.is_file():
-        remedy = f"{found} is not there; fetch it with `python script/browser_tools.py` (needs npm)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(remedy)
-        pytest.skip(remedy)
+        missing(f"{found} is not there; fetch it with `python script/browser_tools.py` (needs npm)")
     return found
