@@ -9,6 +9,7 @@ from typing import TypeVar
 from secondsite.backup.objects import BrokenObjectError
 from secondsite.backup.progress import Progress
 from secondsite.model.errors import MachineError
+from secondsite.nats.connection import DeniedError
 from secondsite.nats.jetstream import JetStream, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.restore import RestoreCutError
@@ -44,7 +45,7 @@ def may_pass(error: MachineError) -> bool:
     """Whether it may go better in a moment. A refusal may while there is no leader; damage and a closed door do not."""
     if isinstance(error, RefusedError):
         return error.passing
-    return not isinstance(error, BrokenObjectError | AccessError)
+    return not isinstance(error, BrokenObjectError | AccessError | DeniedError)
 
 
 def election(error: MachineError) -> bool:

@@ -25,6 +25,10 @@ _NO_JETSTREAM = (10039, 10076)
 _NO_META_LEADER = 10008
 
 
+class DeniedError(MachineError):
+    """This login may not ask that; it will not be allowed by asking again."""
+
+
 class Connection:
     """``shown`` is the address as people may see it."""
 
@@ -34,7 +38,7 @@ class Connection:
         self.missing: set[str] = set()
         self._timeout_s = options.timeout_s
         self._errors: list[Exception] = []
-        self._denied = asyncio.Event()
+        self._noted = asyncio.Event()
 
     @property
     def server(self) -> Mapping[str, Any]:
@@ -45,19 +49,39 @@ class Connection:
     async def note(self, error: Exception) -> None:
         """What the client reports beside its calls."""
         self._errors.append(error)
-        if "permissions violation" in str(error).lower():
-            self._denied.set()
+        self._noted.set()
+
+    async def request(self, subject: str, payload: bytes, timeout_s: float) -> bytes:
+        """The answer; what the client raises, or DeniedError at once where this login may not ask.
+
+        A server never answers what it denies: it says so beside, and an answer would be waited for in vain.
+        """
+        asked = asyncio.ensure_future(self.client.request(subject, payload, timeout=timeout_s))
+        denied = asyncio.ensure_future(self._denial(subject))
+        try:
+            await asyncio.wait({asked, denied}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                raise self._no_permission(subject)
+            answer: bytes = (await asked).data
+            return answer
+        finally:
+            for task in (asked, denied):
+                task.cancel()
+            await asyncio.gather(asked, denied, return_exceptions=True)
+
+    async def _denial(self, subject: str) -> None:
+        """Until this subject was denied, or the inbox where answers arrive."""
+        inbox = bytes(self.client._inbox_prefix).decode().lower()
+        words = (f'publish to "{subject.lower()}"', f'subscription to "{inbox}.')
+        while not any(word in str(error).lower() for error in self._errors for word in words):
+            self._noted.clear()
+            await self._noted.wait()
 
     async def api(self, subject: str, request: Mapping[str, object] | None = None) -> Mapping[str, Any]:
         """The answer of the JetStream API on ``$JS.API.`` and ``subject``; raises MachineError."""
         payload = json.dumps(request).encode() if request else b""
-        asked = asyncio.ensure_future(self.client.request(f"$JS.API.{subject}", payload, timeout=self._timeout_s))
-        denied = asyncio.ensure_future(self._denied.wait())
         try:
-            await asyncio.wait({asked, denied}, return_when=asyncio.FIRST_COMPLETED)
-            if self._denied.is_set():
-                raise self._no_permission(subject)
-            answer = json.loads((await asked).data)
+            answer = json.loads(await self.request(f"$JS.API.{subject}", payload, self._timeout_s))
         except errors.NoRespondersError:
             raise self._no_jetstream() from None
         except (TimeoutError, errors.TimeoutError):
@@ -69,10 +93,6 @@ class Connection:
         except ValueError:
             what = f"$JS.API.{subject} was not answered in JSON"
             raise self._error(what, "check that this is a NATS server") from None
-        finally:
-            for task in (asked, denied):
-                task.cancel()
-            await asyncio.gather(asked, denied, return_exceptions=True)
         return self._checked(subject, answer)
 
     async def pages(self, subject: str, key: str) -> list[Mapping[str, Any]]:
@@ -108,9 +128,9 @@ class Connection:
         remedy = "connect as a user of an account that has it, or enable it for this one"
         return self._error("JetStream is not enabled for this account", remedy)
 
-    def _no_permission(self, subject: str) -> MachineError:
+    def _no_permission(self, subject: str) -> DeniedError:
         remedy = "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>, or connect as another"
-        return self._error(f"no permission for $JS.API.{subject}", remedy)
+        return DeniedError([Problem(Place(self.shown), f"no permission for {subject}", remedy)])
 
     def _error(self, what: str, remedy: str) -> MachineError:
         return MachineError([Problem(Place(self.shown), what, remedy)])

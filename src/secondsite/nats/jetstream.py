@@ -55,11 +55,11 @@ class JetStream:
         return parse_version(str(self.connection.server.get("version", ""))) or (0, 0, 0)
 
     async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
-        """The answer on ``prefix.subject``; raises RefusedError, or MachineError where nobody answers."""
+        """The answer on ``prefix.subject``; raises RefusedError, DeniedError, or MachineError where nobody answers."""
         payload = json.dumps(request).encode() if request else b""
         full = f"{self.prefix}.{subject}"
         try:
-            answer = json.loads((await self.connection.client.request(full, payload, timeout=timeout_s)).data)
+            answer = json.loads(await self.connection.request(full, payload, timeout_s))
         except errors.NoRespondersError:
             remedy = "check the domain, and that this account has JetStream"
             raise MachineError.at(self.shown, f"nobody answers on {self.prefix}", remedy) from None
