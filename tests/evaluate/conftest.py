@@ -11,9 +11,11 @@ from attrs import evolve
 from secondsite.catalogue.bundle import Catalogue, load_catalogue
 from secondsite.catalogue.prices import Prices, load_prices
 from secondsite.catalogue.round_trips import RoundTrips, load_round_trips
-from secondsite.evaluate.assess import Auditor
-from secondsite.evaluate.compare import compare
+from secondsite.evaluate.assess import Assessor, Auditor, plan
+from secondsite.evaluate.axes import axes_of
+from secondsite.evaluate.compare import compare, study_setting
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.evaluate.study import Axis, Setting
 from secondsite.model.deployment import Deployment, Placed, Site, SiteRole, WanLink
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
@@ -154,3 +156,14 @@ def auditor() -> Auditor:
 def evaluation(system: System, catalogue: Catalogue, auditor: Auditor) -> Evaluation:
     """The small system, all strategies, few years."""
     return compare(system, catalogue, auditor, years=4000)
+
+
+@pytest.fixture(scope="module")
+def setting(evaluation: Evaluation, catalogue: Catalogue, auditor: Auditor) -> Setting:
+    return study_setting(Assessor(evaluation.system, catalogue, 1, auditor), evaluation.assessments, "aws")
+
+
+@pytest.fixture(scope="module")
+def axes(evaluation: Evaluation, catalogue: Catalogue) -> tuple[Axis, ...]:
+    plans = [plan(a.strategy, evaluation.system, catalogue) for a in evaluation.assessments]
+    return axes_of(plans, catalogue, evaluation.system, evaluation.recommended.bills["aws"])

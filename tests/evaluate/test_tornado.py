@@ -9,12 +9,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import load_figures
-from secondsite.evaluate.assess import Assessor, Auditor, plan
-from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.buffer import Buffer
-from secondsite.evaluate.compare import study_setting
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, OUTAGE, WORK, Axis, Candidate, Setting, score
@@ -24,17 +20,6 @@ from secondsite.model.economics import Economics
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-
-@pytest.fixture(scope="module")
-def setting(evaluation: Evaluation, catalogue: Catalogue, auditor: Auditor) -> Setting:
-    return study_setting(Assessor(evaluation.system, catalogue, 1, auditor), evaluation.assessments, "aws")
-
-
-@pytest.fixture(scope="module")
-def axes(evaluation: Evaluation, catalogue: Catalogue) -> tuple[Axis, ...]:
-    plans = [plan(a.strategy, evaluation.system, catalogue) for a in evaluation.assessments]
-    return axes_of(plans, catalogue, evaluation.system, evaluation.recommended.bills["aws"])
 
 
 def _axis(name: str, value: float, low: float, high: float) -> Axis:

@@ -12,12 +12,13 @@ from typing import Any
 import attrs
 import pytest
 from markdown_it import MarkdownIt
+from reported import drilled
 
 from secondsite.audit.registry import audit
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
-from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.model.measurement import Measurement
 from secondsite.publish.board import board
 from secondsite.publish.inputs import Inputs, newest_date
 from secondsite.publish.whole import files, runbook_section
@@ -34,24 +35,13 @@ def inputs(evaluation: Evaluation) -> Inputs:
 
 
 def measurement(**more: Any) -> Measurement:
-    found: dict[str, Any] = {
-        "subject": Subject.API,
-        "fault": Fault.REGION,
-        "drill": "region-loss",
-        "strategy": "warm-standby/leafnode-mirror",
-        "profile": "quick",
-        "verdict": Verdict.MET,
+    known: dict[str, Any] = {
         "rto_s": {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "total": 131.0},
-        "loss": DataLoss(7, 7168, 0.041),
         "runs": 3,
-        "seed": 11,
-        "at": "2026-11-20T10:00:00+00:00",
-        "versions": {"nats-server": "2.15.1"},
         "evidence": "evidence/20261120-region-loss",
-        "fingerprint": "f00d",
         "steps_s": {"promote-streams": 0.006},
     }
-    return Measurement(**{**found, **more})
+    return drilled(**{**known, **more})
 
 
 def all_texts(inputs: Inputs) -> dict[str, str]:

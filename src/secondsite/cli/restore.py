@@ -90,12 +90,16 @@ def restore(
     except KeyboardInterrupt:
         print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
         return EXIT_INTERRUPTED
-    if json:
+    _tell(manifest, outcomes, machine=json)
+    return exit_code(outcomes, asked=prove)
+
+
+def _tell(manifest: Manifest, outcomes: tuple[Outcome, ...], *, machine: bool) -> None:
+    if machine:
         print_json(as_json(manifest, outcomes))
     else:
         print(f"backup {manifest.id}, finished {manifest.finished_at}")
         print(as_text(outcomes))
-    return exit_code(outcomes, asked=prove)
 
 
 def _names(given: tuple[str, ...]) -> dict[str, str]:
