@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import pytest
 from identities import USER, Identity, Operated
 from nats.js import api
@@ -27,6 +28,7 @@ from secondsite.model.nats import Origin as StreamOrigin
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
+from secondsite.nats.connection import Connection
 from secondsite.nats.inspect import inspect
 from secondsite.nats.options import ConnectOptions
 
@@ -253,6 +255,24 @@ def test_a_refusal_says_what_to_do(guarded: Any, user: str, password: str, what:
     assert what in problem.what
     assert problem.remedy
     assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("noted", "last", "what"),
+    [
+        ([], BrokenPipeError(), "ended the connection"),
+        ([nats.errors.UnexpectedEOF()], nats.errors.NoServersError(), "ended the connection"),
+        ([Exception("nats: 'Authorization Violation'")], ConnectionResetError(), "does not know these credentials"),
+        ([ConnectionRefusedError()], nats.errors.NoServersError(), "was refused"),
+        ([], nats.errors.NoServersError(), "no connection (NoServersError)"),
+    ],
+)
+def test_the_most_telling_word_counts(noted: list[Exception], last: Exception, what: str) -> None:
+    """A hang-up says the least, and it may come last."""
+    connection = Connection("nats://somewhere:4222", ConnectOptions())
+    for error in noted:
+        asyncio.run(connection.note(error))
+    assert what in str(connection.refusal(last))
 
 
 def test_no_jetstream_at_all(start_nats: Callable[..., list[Any]], tmp_path: Path) -> None:

@@ -171,13 +171,33 @@ async def fill(
 
 
 async def publish(client: Client, stream: str, count: int, size: int = 100, *, headers: bool = False) -> None:
-    """On seven subjects of a stream that is there."""
+    """On seven subjects of a stream that is there; each of them acknowledged."""
     jetstream = client.jetstream(timeout=30, publish_async_max_pending=2000)
+    under_way: list[asyncio.Future[Any]] = []
     for number in range(count):
         payload = number.to_bytes(8, "big") + os.urandom(max(0, size - 8))
         told = {"Number": str(number)} if headers and number % 2 else None
-        await jetstream.publish_async(f"{stream.lower()}.{number % 7}", payload, headers=told)
-    await jetstream.publish_async_completed()
+        subject = f"{stream.lower()}.{number % 7}"
+        if not number:
+            await _first(jetstream, subject, payload)
+            continue
+        under_way.append(await jetstream.publish_async(subject, payload, headers=told))
+        if len(under_way) == 5000:
+            await asyncio.gather(*under_way)
+            under_way.clear()
+    await asyncio.gather(*under_way)
+
+
+async def _first(jetstream: JetStreamContext, subject: str, payload: bytes) -> None:
+    """A stream that was just created on a cluster may not be known to the server that is asked."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await jetstream.publish(subject, payload)
+            except nats.js.errors.NoStreamResponseError:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def fetched(puller: JetStreamContext.PullSubscription, count: int, seconds: float = 30.0) -> list[Msg]:

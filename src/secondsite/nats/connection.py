@@ -137,9 +137,13 @@ class Connection:
 
     def refusal(self, error: Exception) -> MachineError:
         """Why connecting failed: the client's last words are often less telling than those before."""
-        for cause in [*reversed(self._errors), error]:
+        causes = [*reversed(self._errors), error]
+        for cause in causes:
             if told := _refusal(cause):
                 return self._error(*told)
+        if any(isinstance(cause, ConnectionError | errors.UnexpectedEOF) for cause in causes):
+            # One that misses a certificate says so and hangs up, and what it said may be lost on the way.
+            return self._error("the server ended the connection", f"look at its log; where it wants TLS, {_TLS}")
         return self._error(f"no connection ({_kind(error)})", "check the address, and that the server runs")
 
 
