@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,10 +13,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import frozen
 from identities import certificates
+
+from secondsite.lab.meta import agreed
 
 BINARY = Path(sys.executable).parent / "nats-server"
 
@@ -58,6 +62,13 @@ def answers(url: str) -> bool:
     return False
 
 
+def meta_cluster(server: Server) -> dict[str, Any] | None:
+    with suppress(OSError), urllib.request.urlopen(f"{server.monitor}/jsz", timeout=1) as response:  # noqa: S310 - as above
+        found: dict[str, Any] | None = json.loads(response.read()).get("meta_cluster")
+        return found
+    return None
+
+
 def launch(folder: Path, name: str, config: str, port: int, http: int) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     text = f"server_name: {name}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{http}\n{config}\n"
@@ -93,6 +104,8 @@ def running() -> Iterator[Callable[..., list[Server]]]:
         for server in servers:
             url = f"{server.monitor}/healthz"
             wait_until(lambda url=url: answers(url), (server.folder / "log").read_text()[-2000:])  # type: ignore[misc]
+        if count > 1:
+            wait_until(lambda: agreed(map(meta_cluster, servers), count), "a meta leader that knows all of them")
         return servers
 
     try:

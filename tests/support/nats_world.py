@@ -106,7 +106,7 @@ def binary_of(version: str) -> Path:
 
 @contextmanager
 def three_servers(folder: Path, binary: Path = BIN / "nats-server") -> Iterator[list[Server]]:
-    """A cluster with a meta leader."""
+    """A cluster whose servers found each other."""
     ports = [free_port() for _ in range(3)]
     routes = [f"nats://127.0.0.1:{port}" for port in ports]
     with ExitStack() as stack:
@@ -117,22 +117,23 @@ def three_servers(folder: Path, binary: Path = BIN / "nats-server") -> Iterator[
             stack.callback(server.kill)
             server.start()
             servers.append(server)
-        run(meta_leader(servers[0].url))
+        run(formed(servers[0].url))
         yield servers
 
 
-async def meta_leader(url: str) -> None:
+async def formed(url: str) -> None:
+    """Until the meta leader knows all three: before, it finds no peers for three replicas."""
     client = await connect(url)
+    probe = {"name": "FORMED", "storage": "memory", "num_replicas": 3, "subjects": ["formed"]}
     try:
-        for _ in range(200):
-            try:
-                await client.jetstream().account_info()
-                await client.jetstream().streams_info()
-            except Exception:  # not yet
-                await asyncio.sleep(0.1)
-            else:
-                return
-        raise AssertionError("no meta leader")
+        for _ in range(300):
+            with suppress(nats.errors.Error, TimeoutError):
+                answer = await client.request("$JS.API.STREAM.CREATE.FORMED", json.dumps(probe).encode(), 2)
+                if "error" not in json.loads(answer.data):
+                    await client.request("$JS.API.STREAM.DELETE.FORMED", b"", 5)
+                    return
+            await asyncio.sleep(0.1)
+        raise AssertionError("the cluster did not form")
     finally:
         await client.close()
 
