@@ -11,11 +11,12 @@ import pytest
 
 from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.gates import Gates
+from secondsite.lab.meta import meta_groups
 from secondsite.lab.nats_binary import find
 from secondsite.model.deployment import Deployment
 from secondsite.model.strategy import Link
 from secondsite.strategies.registry import STRATEGIES
-from secondsite.strategies.server_config import NatsServer, server_configs, servers_of
+from secondsite.strategies.server_config import GATEWAY_PORT, ROUTE_PORT, NatsServer, server_configs, servers_of
 from secondsite.strategies.write_gate import gated_subjects
 
 RUNNABLE = [strategy.id for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
@@ -74,12 +75,15 @@ def test_leaf_link_denies_every_subject(laid_out: Callable[[str], Deployment]) -
     assert "remotes" not in server_configs(deployment, book(deployment))["nats-0"]
 
 
-def test_lone_gateway_region_routes_to_itself(laid_out: Callable[[str], Deployment]) -> None:
-    deployment = laid_out("warm-standby/supercluster-mirror-witness")
-    witness = next(server for server in servers_of(deployment) if server.region == "us-east-2")
-    addresses = book(deployment)
-    text = server_configs(deployment, addresses)[witness.name]
-    assert re.search(r"routes: \[\s*\"nats://" + re.escape(addresses.listen(witness)), text)
+@pytest.mark.parametrize("link", ["leafnode-mirror", "supercluster-mirror", "supercluster-mirror-witness"])
+def test_a_server_names_every_server_it_votes_with(link: str, laid_out: Callable[[str], Deployment]) -> None:
+    """A new JetStream group is as large as routes and gateway URLs say; one short, and a region elects alone."""
+    deployment = laid_out(f"warm-standby/{link}")
+    configs = server_configs(deployment, book(deployment))
+    for group in meta_groups(servers_of(deployment)):
+        for server in group:
+            named = re.findall(rf'"nats://[^"]+:(?:{ROUTE_PORT}|{GATEWAY_PORT})"', configs[server.name])
+            assert len(set(named)) == len(named) == len(group)
 
 
 def dialled_regions(deployment: Deployment, text: str, server: NatsServer) -> set[str]:

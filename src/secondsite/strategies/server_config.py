@@ -168,21 +168,23 @@ class _Config:
         return len(whole) > 1 or bool(server.cluster.gateways)
 
     def _routes(self, server: NatsServer, host: str) -> Conf:
+        """Every server of the region, itself too: a new JetStream group counts routes and gateway URLs to know how
+        many votes it needs, and with itself left out one region of two elects a leader of its own (2.10)."""
         peers = self._peers(server)
-        others = [peer for peer in peers if self._dials(server, peer)] or [server]
+        dialled = [peer for peer in peers if self._dials(server, peer)]
         parts: dict[str, Any] = {"name": server.cluster.name, "listen": f"{host}:{ROUTE_PORT}"}
         if any(peer.region != server.region for peer in peers):
             parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
-        return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in others]}
+        return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in dialled]}
 
     def _dials(self, server: NatsServer, peer: NatsServer) -> bool:
-        """A pair of servers in two regions is dialled by one of them only.
+        """Of two servers in two regions one dials the other.
 
         Where both dial over a long way, each closes the other's connection as a duplicate, over and over: with three
         regions 60 to 80 ms apart a cluster formed after 5 to 12 s, or not within a minute (nats-server 2.15.1).
         """
         if peer.region == server.region:
-            return peer.name != server.name
+            return True
         return self.servers.index(peer) < self.servers.index(server)
 
     def _gateway(self, server: NatsServer, host: str) -> Conf:
