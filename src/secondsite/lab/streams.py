@@ -74,9 +74,7 @@ async def _made_to_follow(jetstream: JetStream, cluster: NatsCluster, stream: St
     raise MachineError.at("lab", what, "see the servers' logs in the lab's folder")
 
 
-async def _retry(
-    jetstream: JetStream, subject: str, request: Mapping[str, Any], deadline: float
-) -> Mapping[str, Any]:
+async def _retry(jetstream: JetStream, subject: str, request: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
     """Creating what is there already as asked for is no error in the API: it may be asked again."""
     while True:
         try:
