@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +114,38 @@ def test_a_mirror_that_was_cut_off_before_the_fault_is_refused(kit: Kit) -> None
     assert "lagging-mirror" not in _guards(_plan(procedure, deployment, world))
 
 
+@pytest.mark.parametrize(
+    ("jumped_s", "fault_s", "told"),
+    [(0, 3600, ""), (7200, 3600, "+7200 s off"), (-7200, 3600, "-7200 s off"), (0, -7200, "7200 s from now")],
+)
+def test_a_clock_that_jumped_hides_no_lag(kit: Kit, jumped_s: float, fault_s: float, told: str) -> None:
+    """The servers' clock shows it: ahead, the mirror would seem current; back, hours behind."""
+    deployment, procedure = _case(kit, LEAF)
+    world = _Silent(deployment, {"us-east-1"})
+    world.told_at = (
+        datetime.fromtimestamp(world.wall() - jumped_s, UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "123Z")
+    )
+    world.decision = Decision("tester", 1.0, "a test", fault_at=world.wall() - fault_s)
+    plan = _plan(procedure, deployment, world)
+    assert [g.what for step in plan.steps for g in step.guards if g.id == "clock" and told in g.what] or not told
+    assert ("clock" in _guards(plan)) is bool(told)
+    assert not _plan(procedure, deployment, world, "clock").refusals
+
+
 class _Silent(FakeWorld):
     """Its mirrors have heard nothing for an hour, and say so only there."""
 
+    told_at = ""
+
     def streams(self, region: str, within_s: float | None = None) -> Any:
-        return _Wrapped(super().streams(region, within_s))
+        return _Wrapped(super().streams(region, within_s), self.told_at)
 
 
 class _Wrapped:
-    def __init__(self, opened: Any) -> None:
-        self._opened = opened
+    def __init__(self, opened: Any, told_at: str) -> None:
+        self._opened, self._told_at = opened, told_at
 
     async def __aenter__(self) -> Any:
         self._door = await self._opened.__aenter__()
@@ -136,7 +159,9 @@ class _Wrapped:
 
     async def stream(self, name: str) -> Any:
         look = await self._door.stream(name)
-        return evolve(look, mirror_silent_s=3600.0) if look and look.is_mirror else look
+        if not (look and look.is_mirror):
+            return look
+        return evolve(look, mirror_silent_s=3600.0, told_at=self._told_at)
 
 
 @given(floor=some.integers(0, 100), diverged=some.integers(0, 100))

@@ -30,7 +30,10 @@ _NANOSECONDS = 1_000_000_000
 
 @frozen
 class StreamLook:
-    """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never."""
+    """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never.
+
+    ``told_at`` is the leader's own clock as it answered; RFC 3339, as all times are.
+    """
 
     name: str
     config: Json
@@ -41,6 +44,7 @@ class StreamLook:
     leader: str
     mirror_lag: int | None = None
     mirror_silent_s: float | None = None
+    told_at: str = ""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -237,6 +241,7 @@ def _look(info: Json) -> StreamLook:
         leader=str((info.get("cluster") or {}).get("leader", "")),
         mirror_lag=int(mirror.get("lag", 0)) if mirror else None,
         mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
+        told_at=str(info.get("ts", "")),
     )
 
 

@@ -21,6 +21,9 @@ from secondsite.operate.layout import Family, Held, Reach
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.world import StreamsDoor
 
+_APART_S = 10.0
+"""By more than this clocks do not differ while anybody looks after them."""
+
 
 @frozen
 class Measured:
@@ -132,10 +135,17 @@ def _guards(context: Context, measured: Measured) -> tuple[Guard, ...]:
     if missing is not None and missing < 0:
         what = f"the mirror of {name} has {-missing} messages more than its origin, which was recreated"
         return (Guard("origin-recreated", what, "find out which of the two is right, then --allow origin-recreated"),)
-    behind = measured.behind_s if missing is not None else _cut_off_s(context, here)
-    if behind is None or limit is None or behind <= limit:
+    if missing is None and (wrong := _clocks_differ(context, here)):
+        what = f"how far the mirror of {name} is behind cannot be told: {wrong}"
+        remedy = "set this machine's clock, correct --at, or accept an unknown loss: --allow clock"
+        return (Guard("clock", what, remedy),)
+    return _lagging(name, measured.behind_s if missing is not None else _cut_off_s(context, here), limit)
+
+
+def _lagging(name: str, behind_s: float | None, limit_s: float | None) -> tuple[Guard, ...]:
+    if behind_s is None or limit_s is None or behind_s <= limit_s:
         return ()
-    what = f"the mirror of {name} is {behind:.0f} s behind, and {limit:g} s are promised"
+    what = f"the mirror of {name} is {behind_s:.0f} s behind, and {limit_s:g} s are promised"
     return (Guard("lagging-mirror", what, "wait until it caught up, or accept the loss: --allow lagging-mirror"),)
 
 
@@ -147,6 +157,23 @@ def _cut_off_s(context: Context, here: StreamLook) -> float | None:
     if silent < 0:
         return float("inf")
     return max(0.0, silent - (context.world.clock.wall() - decision.fault_at))
+
+
+def _clocks_differ(context: Context, here: StreamLook) -> str:
+    """Why the fault's time and the mirror's silence must not be compared; empty where they may be.
+
+    A clock that jumped ahead would make the mirror look current up to the fault.
+    """
+    now, fault_at = context.world.clock.wall(), context.world.decision.fault_at
+    if not fault_at:
+        return ""
+    if fault_at > now + _APART_S:
+        return f"the fault is said to come {fault_at - now:.0f} s from now"
+    try:
+        apart = now - _instant(here.told_at).timestamp()
+    except ValueError:
+        return ""
+    return f"this machine's clock is {apart:+.0f} s off the servers'" if abs(apart) > _APART_S else ""
 
 
 def _rpo_limit_s(context: Context) -> float | None:
