@@ -19,6 +19,7 @@ from secondsite.backup.layout import SLOTS, stamp
 from secondsite.backup.manifest import Manifest
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.model.errors import SecondsiteError
+from secondsite.nats.tasks import end_tasks
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import Store
 
@@ -102,6 +103,4 @@ async def _until(stopping: asyncio.Task[Literal[True]], work: Coroutine[Any, Any
     """``work``, ended when ``stopping`` is done."""
     task = asyncio.ensure_future(work)
     await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not task.done():
-        task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks(task)

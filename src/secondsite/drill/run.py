@@ -40,6 +40,7 @@ from secondsite.model.contract import Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import Reach, families
 
 LIMIT_S = 240.0
@@ -153,7 +154,7 @@ async def run_drill(
                 check_room(lab.folder, _FULL_BYTES)  # then that is why
                 raise
             finally:
-                await _quietly_cancel(stage)
+                await end_tasks(*stage.tasks)
             _keep(stage)
             return _result(drill, stage, seal(writer))
 
@@ -316,10 +317,3 @@ def _keep(stage: Stage) -> None:
         writer.add_config(path.name, path.read_text(encoding="utf-8"))
     for path in sorted((lab.folder / "logs").glob("*.log")):
         writer.add_log(path)
-
-
-async def _quietly_cancel(stage: Stage) -> None:
-    for task in stage.tasks:
-        task.cancel()
-    await asyncio.gather(*stage.tasks, return_exceptions=True)
-    stage.tasks.clear()

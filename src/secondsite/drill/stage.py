@@ -43,6 +43,7 @@ from secondsite.lab.world import Lab, Moment
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
 from secondsite.operate.executor import Options, Outcome, Told, execute
 from secondsite.operate.journal import Journal
@@ -348,12 +349,11 @@ class Stage:
         await self.cancel()
 
     async def cancel(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        ended = await asyncio.gather(*self.tasks, return_exceptions=True)
+        ended = self.tasks.copy()
         self.tasks.clear()
-        for error in ended:
-            if isinstance(error, Exception):
+        await end_tasks(*ended)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()):
                 raise error
 
 

@@ -25,6 +25,7 @@ from secondsite.drill.record import endpoint
 from secondsite.drill.sending import Answer, Message, Sender
 from secondsite.drill.tally import Summary, Tally
 from secondsite.model.errors import MachineError, SecondsiteError
+from secondsite.nats.tasks import end_tasks
 
 _LONGEST_SLEEP_S = 0.1
 
@@ -146,9 +147,7 @@ class Client:
         if self._under_way and not self._fatal:
             await asyncio.wait(self._under_way, timeout=self._config.drain_s)
         left = list(self._under_way)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end_tasks(*left)
         return len(left)
 
 

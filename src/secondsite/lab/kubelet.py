@@ -25,6 +25,7 @@ from secondsite.lab.together import together
 from secondsite.lab.usage import usage
 from secondsite.model.errors import MachineError
 from secondsite.model.service import Probe, Probes
+from secondsite.nats.tasks import end_tasks
 
 RELIST_S = 1.0
 _MEMORY_S = 0.1
@@ -74,9 +75,7 @@ class Kubelet:
         _raise_failed(self._tasks)
 
     async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
 
     def since(self, pod: str, what: Happened, since_ns: int) -> int | None:
         """When it first happened after the moment; None for not yet."""
@@ -110,9 +109,7 @@ class Kubelet:
                 await asyncio.sleep(RELIST_S)
                 _raise_failed(tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(*tasks)
 
     async def _probed(self, pod: Pod, fresh: bool) -> None:
         if fresh and pod.probes.startup and not await self._started(pod, pod.probes.startup):

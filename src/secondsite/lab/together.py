@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from secondsite.nats.tasks import end_tasks
+
 
 async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)

@@ -18,6 +18,7 @@ from secondsite.model.place import Place
 from secondsite.nats.address import Address
 from secondsite.nats.credentials import Signer, from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
+from secondsite.nats.tasks import asked_to_end, end_tasks
 
 MAX_ITEMS = 20_000
 
@@ -65,9 +66,7 @@ class Connection:
             answer: bytes = (await asked).data
             return answer
         finally:
-            for task in (asked, denied):
-                task.cancel()
-            await asyncio.gather(asked, denied, return_exceptions=True)
+            await end_tasks(asked, denied)
 
     async def _denial(self, subject: str) -> None:
         """Until this subject was denied, or the inbox where answers arrive."""
@@ -175,6 +174,8 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
             )
     except BaseException as error:  # a cancelled one too: what is half open is not left to the collector
         await _close(connection)
+        if asked_to_end():
+            raise asyncio.CancelledError from None
         if isinstance(error, errors.Error | OSError | TimeoutError | ValueError):
             raise connection.refusal(error) from None
         raise

@@ -17,6 +17,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem, SecondsiteError
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action, Context, Facts, WaitingError
 from secondsite.operate.actions.fence import fence_returned
 from secondsite.operate.journal import FENCED_ON_RETURN, UNFENCED, Entry, Journal, Kind, State, StepRecord, records
@@ -155,7 +156,7 @@ class _Run:
                 if watch.done():
                     watch.result()
         finally:
-            await _cancel(watch, *running)
+            await end_tasks(watch, *running)
         return self._outcome()
 
     def _ready(self, begun: set[str]) -> list[Step]:
@@ -240,9 +241,3 @@ class _Run:
             if step.id in known and known[step.id].state is not State.DONE
         ]
         return Outcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))
-
-
-async def _cancel(*tasks: asyncio.Future[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
