@@ -30,7 +30,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}; {self.remedy}"
+        between = "" if self.what.endswith("\n") else "; "  # a quotation ends with its line
+        return f"{self.place}: {self.what}{between}{self.remedy}"
 
 
 class SecondsiteError(Exception):
