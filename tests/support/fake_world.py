@@ -19,7 +19,8 @@ from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
-from secondsite.nats.streams import Answer, ConsumerLook, Stored, StreamLook
+from secondsite.nats.stored import Stored
+from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
@@ -260,6 +261,8 @@ class FakeRegion:
         for message in list(self.held[stream].messages):
             if first <= message.sequence <= last:
                 yield message
+
+    copied = messages
 
     async def servers(self) -> tuple[MetaServer, ...]:
         members = tuple(s.name for s in servers_of(self.world.deployment) if s.name not in self.world.removed)

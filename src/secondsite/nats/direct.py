@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream
-from secondsite.nats.streams import Stored
+from secondsite.nats.stored import Stored
 
 _WINDOW = 128
 _NOT_FOUND = "404"

@@ -17,7 +17,9 @@ from attrs import frozen
 
 from nats import errors
 from secondsite.model.errors import MachineError
+from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
+from secondsite.nats.stored import Stored
 
 NO_MESSAGE = 10037
 NO_CONSUMER = 10014
@@ -81,17 +83,6 @@ class Answer:
     duplicate: bool = False
     code: int = 0
     why: str = ""
-
-
-@frozen
-class Stored:
-    """A message as a stream holds it."""
-
-    sequence: int
-    subject: str
-    headers: Mapping[str, str]
-    data: bytes
-    at: str
 
 
 @frozen
@@ -212,6 +203,10 @@ class Streams:
             for message in found:
                 if message is not None:
                     yield message
+
+    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+        """The same as replicas have it, also without a meta leader; one that lags may lack the newest."""
+        return direct_messages(self.jetstream, stream, first, last)
 
 
 class NobodyListensError(MachineError):

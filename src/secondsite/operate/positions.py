@@ -74,7 +74,7 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     if look is None:
         return ()
     found: dict[str, Position] = {}
-    async for message in door.messages(STREAM, look.first_seq, look.last_seq):
+    async for message in door.copied(STREAM, look.first_seq, look.last_seq):
         stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
         body = json.loads(message.data)
         position = Position(stream, consumer, int(body["floor"]), body["config"], "replicated", float(body["at"]))
@@ -93,6 +93,7 @@ def _config(families: tuple[Family, ...], region: str) -> dict[str, Any]:
         "subjects": [f"{_PREFIX}.>"],
         "num_replicas": replicas,
         "max_msgs_per_subject": 1,
+        "allow_direct": True,
         "storage": "file",
         **placement,
     }

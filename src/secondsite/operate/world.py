@@ -13,7 +13,8 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
-from secondsite.nats.streams import Answer, ConsumerLook, Stored, StreamLook
+from secondsite.nats.stored import Stored
+from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
 
 Json = Mapping[str, Any]
 
@@ -73,6 +74,8 @@ class StreamsDoor(Protocol):
     async def newest(self, stream: str, subject: str) -> Stored | None: ...
 
     def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]: ...
+
+    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]: ...
 
 
 class MetaDoor(Protocol):

@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.contract import Subject
+from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import Context, Facts, Guard, Prospect
@@ -105,8 +106,9 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
     try:
         async with asyncio.timeout(context.world.reach_s):
             return await read_positions(door)
-    except TimeoutError:
-        context.note("positions", {"why": "no answer: consumers go on from the first message"})
+    except (TimeoutError, MachineError) as error:
+        why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
+        context.note("positions", {"why": f"{why}: consumers go on from the first message"})
         return ()
 
 

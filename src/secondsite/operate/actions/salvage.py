@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.procedure import Step
-from secondsite.nats.streams import Stored
+from secondsite.nats.stored import Stored
 from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach
 from secondsite.operate.world import StreamsDoor
