@@ -53,9 +53,10 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
         config["placement"] = {"cluster": stream.placement or cluster.name}
     if stream.mirror:
         return config | {"mirror": _origin(stream.mirror, cluster), "mirror_direct": True}
-    config |= {"subjects": stream.subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
+    subjects = stream.subjects if stream.kind == "stream" else subjects_of(stream)
+    config |= {"subjects": subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
     if stream.sources:
-        own = stream.subjects or (stream.name,)
+        own = subjects_of(stream)
         config["sources"] = [_origin(source, cluster) | _transforms(source, own) for source in stream.sources]
     return config
 
