@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from secondsite.catalogue.figures import load_figures
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
+from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Role, Service, Spreading, Volume
 from secondsite.model.store import Store
+from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
 from secondsite.model.units import Bytes, Cores, Seconds
+from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 
 GIB = 1024**3
@@ -90,3 +95,8 @@ def system() -> System:
 @pytest.fixture(scope="session")
 def kit(system: System) -> Kit:
     return Kit(system, load_figures(), load_round_trips(None))
+
+
+@pytest.fixture(scope="session")
+def laid_out(kit: Kit) -> Callable[[str], Deployment]:
+    return lambda strategy: lay_out(Strategy.parse(strategy), kit)

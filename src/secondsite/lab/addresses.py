@@ -10,7 +10,16 @@ from __future__ import annotations
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.strategies.server_config import CLIENT_PORT, GATEWAY_PORT, LEAF_PORT, ROUTE_PORT, Login, NatsServer
+from secondsite.strategies.server_config import (
+    CLIENT_PORT,
+    GATEWAY_PORT,
+    LEAF_PORT,
+    ROUTE_PORT,
+    Certificates,
+    Login,
+    NatsServer,
+    leaf_url,
+)
 
 BLOCKS = 12
 BLOCK_SIZE = 20
@@ -52,6 +61,7 @@ class LabAddresses:
     operator: Login = Login("operator", "operator")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
+    certificates: Certificates | None = None
 
     def __attrs_post_init__(self) -> None:
         if len(self.regions) >= BLOCK_SIZE:
@@ -69,12 +79,19 @@ class LabAddresses:
     def listen(self, server: NatsServer) -> str:
         return f"{self.network(server.region)}.0.{10 + server.number}"
 
+    def inside(self, server: NatsServer) -> str:
+        return self.listen(server)
+
     def seen_from(self, region: str, server: NatsServer) -> str:
         return f"{self.network(region)}.{101 + self.regions.index(server.region)}.{10 + server.number}"
 
     def gossip(self, server: NatsServer) -> str:
         """An address where nothing listens: it is refused at once, and the ways that are configured are taken."""
         return f"{self.network(server.region)}.0.9"
+
+    def leaf_url(self, server: NatsServer, host: str) -> str:
+        del server
+        return leaf_url(self.leaf, host)
 
     def store(self, server: NatsServer) -> str:
         return f"{self.stores}/{server.name}/jetstream"

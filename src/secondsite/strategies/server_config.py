@@ -1,7 +1,7 @@
 """The nats.conf of every server of a Deployment: what the lab starts is, word for word, what is rendered to deploy.
 
-Addresses, folders and logins come from an ``AddressBook``, so that the text differs between the lab and a real
-deployment in nothing else. A server reaches another region only at the address its own region knows it by, and
+Addresses, folders, logins and certificates come from an ``AddressBook``, so that the text differs between the lab and
+a real deployment in nothing else. A server reaches another region only at the address its own region knows it by, and
 tells nobody another one: gossip cannot open a way that the configuration does not name.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
-from secondsite.model.nats import NatsCluster
+from secondsite.model.nats import LeafLink, NatsCluster
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
@@ -32,6 +32,12 @@ _INCLUDE = "include"
 Conf = Mapping[str, Any]
 
 
+class Variable(str):
+    """``$NAME``: the server takes the value from its environment. It stands without quotes, and for a whole value."""
+
+    __slots__ = ()
+
+
 @frozen
 class Login:
     user: str
@@ -39,12 +45,23 @@ class Login:
 
 
 @frozen
+class Certificates:
+    """Paths on the server's machine."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+
+@frozen
 class NatsServer:
-    """One nats-server process. ``number`` counts from 0 within the region, over all of its clusters."""
+    """One nats-server process. ``number`` counts from 0 within the region, over all of its clusters; ``ordinal`` within
+    the part of its cluster that is in the region."""
 
     name: str
     region: str
     number: int
+    ordinal: int
     cluster: NatsCluster
 
 
@@ -65,8 +82,17 @@ class AddressBook(Protocol):
     @property
     def leaf(self) -> Login: ...
 
+    @property
+    def certificates(self) -> Certificates | None:
+        """For links that ask for TLS; None where no link has any."""
+        ...
+
     def listen(self, server: NatsServer) -> str:
         """The host that the server listens on."""
+        ...
+
+    def inside(self, server: NatsServer) -> str:
+        """The host at which servers of its own region reach it."""
         ...
 
     def seen_from(self, region: str, server: NatsServer) -> str:
@@ -75,6 +101,10 @@ class AddressBook(Protocol):
 
     def gossip(self, server: NatsServer) -> str:
         """The host that servers of other regions are told by gossip."""
+        ...
+
+    def leaf_url(self, server: NatsServer, host: str) -> str:
+        """With the login in it: what dials the server there as a leaf node."""
         ...
 
     def store(self, server: NatsServer) -> str:
@@ -91,7 +121,9 @@ def servers_of(deployment: Deployment) -> tuple[NatsServer, ...]:
         region = cluster.region or deployment.primary.region.name
         label = f"{cluster.name}-{region}" if names.count(cluster.name) > 1 else cluster.name
         counter = numbers.setdefault(region, count())
-        servers += [NatsServer(f"{label}-{each}", region, next(counter), cluster) for each in range(cluster.servers)]
+        servers += [
+            NatsServer(f"{label}-{each}", region, next(counter), each, cluster) for each in range(cluster.servers)
+        ]
     return tuple(servers)
 
 
@@ -175,6 +207,7 @@ class _Config:
         parts: dict[str, Any] = {"name": server.cluster.name, "listen": f"{host}:{ROUTE_PORT}"}
         if any(peer.region != server.region for peer in peers):
             parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
+        parts |= self._tls(asked=server.cluster.route_tls)
         return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in dialled]}
 
     def _dials(self, server: NatsServer, peer: NatsServer) -> bool:
@@ -198,40 +231,49 @@ class _Config:
             "listen": f"{host}:{GATEWAY_PORT}",
             "advertise": f"{self.book.gossip(server)}:{GATEWAY_PORT}",
             "reject_unknown_cluster": server.cluster.reject_unknown_gateways,
+            **self._tls(asked=any(link.tls for link in server.cluster.gateways)),
             "gateways": remotes,
         }
 
     def _leafnodes(self, server: NatsServer, host: str) -> Conf:
         """A listener where another cluster dials this one, remotes where this one dials."""
         cluster = server.cluster
-        dialled = any(link.cluster == cluster.name for other in self.servers for link in other.cluster.leaves)
-        parts: dict[str, Any] = {"listen": f"{host}:{LEAF_PORT}", "no_advertise": True} if dialled else {}
+        dialling = [link for other in self.servers for link in other.cluster.leaves if link.cluster == cluster.name]
+        parts: dict[str, Any] = {"listen": f"{host}:{LEAF_PORT}", "no_advertise": True} if dialling else {}
+        parts |= self._tls(asked=any(link.tls for link in dialling))
         if not cluster.leaves:
             return parts
-        login = self.book.leaf
-        remotes = []
-        for link in cluster.leaves:
-            urls = [
-                f"nats-leaf://{login.user}:{login.password}@{each}:{LEAF_PORT}"
-                for each in self._hosts(server, link.cluster)
-            ]
-            remote: dict[str, Any] = {"urls": urls, "account": ACCOUNT}
-            if link.deny_imports:
-                remote["deny_imports"] = link.deny_imports
-            if link.deny_exports:
-                remote["deny_exports"] = link.deny_exports
-            remotes.append(remote)
-        return parts | {"reconnect": "1s", "remotes": remotes}
+        return parts | {"reconnect": "1s", "remotes": [self._remote(server, link) for link in cluster.leaves]}
+
+    def _remote(self, server: NatsServer, link: LeafLink) -> Conf:
+        hubs = [other for other in self.servers if other.cluster.name == link.cluster]
+        urls = [self.book.leaf_url(hub, self._host(server, hub)) for hub in hubs]
+        remote: dict[str, Any] = {"urls": urls, "account": ACCOUNT}
+        if link.tls and self.book.certificates:
+            remote["tls"] = {"ca_file": self.book.certificates.ca_file}
+        if link.deny_imports:
+            remote["deny_imports"] = link.deny_imports
+        if link.deny_exports:
+            remote["deny_exports"] = link.deny_exports
+        return remote
+
+    def _tls(self, *, asked: bool) -> Conf:
+        """Routes and gateways with it check each other's certificate, in both directions."""
+        return {"tls": asdict(self.book.certificates)} if asked and self.book.certificates else {}
 
     def _hosts(self, server: NatsServer, cluster: str) -> list[str]:
         return [self._host(server, other) for other in self.servers if other.cluster.name == cluster]
 
     def _host(self, server: NatsServer, other: NatsServer) -> str:
-        return self.book.listen(other) if other.region == server.region else self.book.seen_from(server.region, other)
+        return self.book.inside(other) if other.region == server.region else self.book.seen_from(server.region, other)
 
 
 def _user(login: Login) -> Conf:
     return {"user": login.user, "password": login.password}
+
+
+def leaf_url(login: Login, host: str) -> str:
+    return f"nats-leaf://{login.user}:{login.password}@{host}:{LEAF_PORT}"
 
 
 def nats_conf(parts: Conf, depth: int = 0) -> str:
@@ -255,4 +297,4 @@ def _value(value: Any, depth: int) -> str:
         inner = "  " * (depth + 1)
         items = "".join(f"{inner}{_value(item, depth + 1)}\n" for item in value)
         return f"[\n{items}{'  ' * depth}]"
-    return json.dumps(value)
+    return value if isinstance(value, Variable) else json.dumps(value)

@@ -1,0 +1,95 @@
+"""Where the servers of a real deployment are: names that Kubernetes gives inside a region, and a domain's between them.
+
+Nothing secret is in here: whatever has a login in it is a variable that the server reads from its environment.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from secondsite.model.errors import InputError
+from secondsite.model.nats import NatsCluster
+from secondsite.model.service import Service
+from secondsite.strategies.server_config import Certificates, Login, NatsServer, Variable
+
+STORE = "/data"
+"""As in NATS's Helm chart. The server makes a folder ``jetstream`` in it."""
+CERTIFICATES = Certificates("/etc/nats-tls/tls.crt", "/etc/nats-tls/tls.key", "/etc/nats-tls/ca.crt")
+"""The names of the files in a Secret of type kubernetes.io/tls, and the authority's beside them."""
+
+_ANY = "0.0.0.0"  # noqa: S104 # a pod has one address, which it does not know beforehand
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+
+
+@frozen
+class DeployedAddresses:
+    """``domain`` is the one under which each server is known in other regions, as POD.REGION.DOMAIN."""
+
+    services: tuple[Service, ...] = ()
+    domain: str = ""
+    application: Login = Login("app", Variable("$NATS_APP_PASSWORD"))
+    operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
+    system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
+    leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
+    certificates: Certificates | None = CERTIFICATES
+
+    def listen(self, server: NatsServer) -> str:
+        del server
+        return _ANY
+
+    def inside(self, server: NatsServer) -> str:
+        """Short, and good within its namespace, where the namespace is not known."""
+        namespace = self.namespace(server.cluster)
+        rest = f".{namespace}.svc.cluster.local" if namespace else ""
+        return f"{self.pod(server)}.{self.workload(server.cluster)}{rest}"
+
+    def seen_from(self, region: str, server: NatsServer) -> str:
+        """Raises InputError where there is no domain, or none that a name can be made of."""
+        if not self.domain:
+            what = f"servers in {region} have to reach those in {server.region}, and no domain is given for their names"
+            raise InputError.at("--domain", what, "give one whose records you can write: --domain nats.example.com")
+        host = f"{self.pod(server)}.{server.region}.{self.domain}"
+        if not _HOST.fullmatch(host):
+            raise InputError.at("--domain", f"{host!r} is no host name", "give one such as nats.example.com")
+        return host
+
+    def reached(self, region: str, server: NatsServer) -> str:
+        """The host at which servers of ``region``, whichever it is, reach this server."""
+        return self.inside(server) if server.region == region else self.seen_from(region, server)
+
+    def gossip(self, server: NatsServer) -> str:
+        return self.seen_from("other regions", server)
+
+    def leaf_url(self, server: NatsServer, host: str) -> str:
+        """A variable cannot be a part of a value: the whole URL is one."""
+        del host
+        return leaf_variable(server)
+
+    def store(self, server: NatsServer) -> str:
+        del server
+        return STORE
+
+    def workload(self, cluster: NatsCluster) -> str:
+        """The StatefulSet, and the headless Service before it."""
+        return cluster.service or cluster.name
+
+    def config_map(self, cluster: NatsCluster) -> str:
+        return f"{self.workload(cluster)}-servers"
+
+    def pod(self, server: NatsServer) -> str:
+        return f"{self.workload(server.cluster)}-{server.ordinal}"
+
+    def namespace(self, cluster: NatsCluster) -> str:
+        """Empty where it is not known."""
+        return next((service.namespace for service in self.services if service.name == cluster.service), "")
+
+
+def leaf_variable(server: NatsServer) -> Variable:
+    return Variable(f"$NATS_LEAF_URL_{re.sub(r'[^A-Za-z0-9]', '_', server.name).upper()}")
+
+
+def variables(text: str) -> tuple[str, ...]:
+    """What a configuration takes from its environment, each ``$NAME`` once."""
+    return tuple(dict.fromkeys(re.findall(r"(?m)(?<=\s)\$[A-Z][A-Z0-9_]*$", text)))
