@@ -66,13 +66,19 @@ def make_setup(
         what = "the system has no stream, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
     kit = Kit(system, catalogue.figures, catalogue.round_trips)
-    production = lay_out(strategy, kit, prepared=nats_version != TODAY)
-    if nats_version not in ("", TODAY):
-        clusters = tuple(evolve(cluster, version=nats_version) for cluster in production.clusters)
-        nats = tuple(evolve(cluster, version=nats_version) for cluster in production.system.nats)
-        production = evolve(production, clusters=clusters, system=evolve(production.system, nats=nats))
+    production = on_version(strategy, kit, nats_version)
     chosen = profile(profile_name, production, catalogue.figures)
     if soak_s is not None:
         chosen = evolve(chosen, soak_s=soak_s)
     deployment = with_profile(production, chosen)
     return Setup(system, catalogue, strategy, chosen, seed, nats_version, rate_per_s, production, deployment)
+
+
+def on_version(strategy: Strategy, kit: Kit, nats_version: str) -> Deployment:
+    """The strategy laid out for a ``nats_version`` as in a Setup."""
+    found = lay_out(strategy, kit, prepared=nats_version != TODAY)
+    if nats_version in ("", TODAY):
+        return found
+    clusters = tuple(evolve(cluster, version=nats_version) for cluster in found.clusters)
+    nats = tuple(evolve(cluster, version=nats_version) for cluster in found.system.nats)
+    return evolve(found, clusters=clusters, system=evolve(found.system, nats=nats))
