@@ -20,6 +20,7 @@ from secondsite.publish.figure import duration
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import plain
 from secondsite.publish.state import Replicated, replicated
+from secondsite.publish.yaml_text import yaml_text
 
 _FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
 
@@ -250,10 +251,6 @@ def _escaped(value: str) -> str:
 
 def rules(system: str, found: Sequence[Alert]) -> str:
     """The file, as `promtool check rules` takes it."""
-    import io
-
-    from ruamel.yaml import YAML
-
     entries = [
         {
             "alert": alert.name,
@@ -264,9 +261,5 @@ def rules(system: str, found: Sequence[Alert]) -> str:
         }
         for alert in found
     ]
-    text = io.StringIO()
-    writer = YAML()
-    writer.width = 10_000
-    writer.indent(mapping=2, sequence=4, offset=2)
-    writer.dump({"groups": [{"name": f"{plain(system)} disaster recovery", "rules": entries}]}, text)
-    return f"# Written by `secondsite publish`; thresholds as in dr-contracts.md.\n{text.getvalue()}"
+    groups = {"groups": [{"name": f"{plain(system)} disaster recovery", "rules": entries}]}
+    return f"# Written by `secondsite publish`; thresholds as in dr-contracts.md.\n{yaml_text(groups)}"
