@@ -34,7 +34,8 @@ test: setup ## every test but whole drills (under 20 minutes on two cores)
 coverage: setup ## the pure layers by branch, each at 95 % or more (a minute)
 	@rm -f .coverage
 	$(BIN)/python -m pytest tests/model tests/catalogue tests/strategies tests/evaluate tests/audit \
-		tests/lab/test_server_config.py tests/lab/test_stream_config.py tests/system_file/test_file_errors.py \
+		tests/lab/test_server_config.py tests/lab/test_stream_config.py tests/publish/test_rendered_texts.py \
+		tests/system_file/test_file_errors.py \
 		-m "not slow" -n 2 --dist loadfile -q --cov --cov-report=
 	@for layer in model catalogue strategies evaluate audit; do \
 		$(BIN)/coverage report --skip-covered --show-missing --fail-under=95 --include="src/secondsite/$$layer/*" \

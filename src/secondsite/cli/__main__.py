@@ -27,6 +27,7 @@ app.command("secondsite.cli.init:init", name="init", help="Discover the system a
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
 app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
+app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
 app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts by what was drilled.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")

@@ -1,0 +1,106 @@
+"""``secondsite render``: what to deploy for a strategy, as the lab starts it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
+
+from secondsite import __version__
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.stores import option, print_json
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
+
+if TYPE_CHECKING:
+    from secondsite.model.deployment import Deployment
+    from secondsite.publish.folder import Change
+
+FOLDER = Path("deploy")
+GATE_IMAGE = f"secondsite:{__version__}"
+
+
+def render(
+    folder: Annotated[Path, option("Where the files go.")] = FOLDER,
+    *,
+    file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
+    strategy: Annotated[str, option("pattern/link, or pattern/link@today; the recommended one without.")] = "",
+    domain: Annotated[str, option("Servers are known in other regions as POD.REGION.DOMAIN.")] = "",
+    gate_image: Annotated[str, option("An image that runs secondsite, for the write gate.")] = GATE_IMAGE,
+    check: Annotated[bool, option("Write nothing; exit 1 with a diff when a file is stale.", negative="")] = False,
+    years: Annotated[PositiveInt, option("Years to simulate, where no strategy is named.")] = 200_000,
+    seed: Annotated[NonNegativeInt, option("Same seed, same recommendation.")] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+) -> int:
+    """Write what to deploy: each server's nats.conf, streams, consumers, Kubernetes parts, and in which order.
+
+    Same inputs, same bytes; no secret is in them. Exit code 0, or with --check 1 when a file is stale.
+    """
+    from secondsite.publish.folder import changes, write
+    from secondsite.publish.rendered.whole import files, left_over
+    from secondsite.strategies.deployed_addresses import DeployedAddresses
+
+    told, deployment = _chosen(file, strategy, years, seed)
+    book = DeployedAddresses(deployment.system.services, domain)
+    again = ["secondsite", "render", "DIR", "--strategy", told, *(["--domain", domain] if domain else [])]
+    again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
+    texts = files(deployment, book, join(again), gate_image)
+    found, old = changes(folder, texts), left_over(folder, texts)
+    needed = [change for change in found if change.needed]
+    if not check:
+        for change in needed:
+            write(change)
+    if json_:
+        print_json(_shape(told, found, old))
+    else:
+        _print(folder, needed, old, check=check)
+    return EXIT_DOES_NOT_HOLD if check and (needed or old) else EXIT_HOLDS
+
+
+def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployment]:
+    """The strategy as it is named on the command line, laid out. Raises InputError."""
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.drill.setup import on_version
+    from secondsite.evaluate.explain import parse_strategy
+    from secondsite.strategies.design import Kit
+
+    if not text:
+        from secondsite.cli.publish import gather
+
+        best = gather(file, file.parent, None, "", years, seed).chosen.deployment
+        return best.strategy.id, best
+    name, _, version = text.partition("@")
+    catalogue = load_catalogue(file.parent / USER_FOLDER)
+    kit = Kit(load_system(file), catalogue.figures, catalogue.round_trips)
+    return text, on_version(parse_strategy(name), kit, version)
+
+
+def _print(folder: Path, needed: list[Change], old: tuple[Path, ...], *, check: bool) -> None:
+    for change in needed:
+        if check:
+            sys.stdout.writelines(change.diff())
+        else:
+            print(f"{'new' if change.before is None else 'changed'}: {change.path}")
+    for path in old:
+        print(f"left over: {path}; this strategy has no such file: delete it", file=sys.stderr)
+    if check and (needed or old):
+        again = f"bring them up to date with `secondsite render {folder}`"
+        print(f"stale: {len(needed) + len(old)}; {again}", file=sys.stderr)
+    elif not check:
+        print(f"{len(needed)} written in {folder}" if needed else f"up to date: {folder}")
+        print(f"begin with: {folder / 'README.md'}")
+
+
+def _shape(strategy: str, found: tuple[Change, ...], old: tuple[Path, ...]) -> dict[str, object]:
+    """``stale``: the file was not there, or not so, before this run."""
+    return {
+        "schema": "secondsite/render/1",
+        "strategy": strategy,
+        "files": [{"path": str(change.path), "stale": change.needed} for change in found],
+        "left_over": [str(path) for path in old],
+    }
