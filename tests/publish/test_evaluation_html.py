@@ -24,9 +24,9 @@ from secondsite.model.contract import Verdict
 from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
+from secondsite.model.wording import percent
 from secondsite.publish.evaluation_html import render_html
 from secondsite.publish.evaluation_page import Sources, bill_lines, by_category, category
-from secondsite.publish.figure import percent
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 Found = list[tuple[str, dict[str, str]]]

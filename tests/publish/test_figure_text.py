@@ -1,66 +1,9 @@
-"""Figures as people read them."""
+"""Estimates as people read them."""
 
 from __future__ import annotations
 
-import math
-import re
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Provenance, Quantiles, fixed, unbounded
-from secondsite.publish.figure import dollars, duration, figure, number, percent, quantity
-
-
-@pytest.mark.parametrize(
-    ("value_s", "text"),
-    [
-        (0, "0 s"),
-        (0.0321, "32.1 ms"),
-        (59.0, "59 s"),
-        (119.9, "120 s"),
-        (177.1, "2 min 57 s"),
-        (300, "5 min"),
-        (5399.6, "90 min"),
-        (6649, "1 h 51 min"),
-        (22_400, "6 h 13 min"),
-        (266_400, "3 d 2 h"),
-        (math.inf, "unbounded"),
-    ],
-)
-def test_durations_have_two_units_at_most(value_s: float, text: str) -> None:
-    assert duration(value_s).replace("\u00a0", " ") == text
-
-
-@given(st.floats(0, 1e12))
-def test_numbers_keep_three_digits_and_no_exponent(value: float) -> None:
-    text = number(value)
-    assert "e" not in text
-    if value >= 0.001:
-        assert math.isclose(float(text.replace(",", "")), value, rel_tol=0.0051)
-
-
-@given(st.floats(0, 1e9))
-def test_durations_stay_near_what_they_say(value_s: float) -> None:
-    sizes = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-    parts = re.findall(r"([\d.,]+)\u00a0(ms|s|min|h|d)", duration(value_s))
-    said = sum(float(amount.replace(",", "")) * sizes[unit] for amount, unit in parts)
-    assert math.isclose(said, value_s, rel_tol=0.02, abs_tol=1e-6)
-
-
-@given(st.floats(0, 1))
-def test_nothing_short_of_certain_reads_certain(share: float) -> None:
-    assert (percent(share).startswith("100")) == (share == 1)
-    assert (percent(share) == "0\u00a0%") == (share == 0)
-
-
-def test_money_shows_cents_only_where_they_matter() -> None:
-    assert [dollars(value) for value in (0, 0.05, 9.6, 1696.4, -75)] == ["$0", "$0.05", "$9.60", "$1,696", "−$75"]
-
-
-def test_availability_keeps_the_decimals_that_are_minutes() -> None:
-    assert quantity(0.999959, "share") == "99.995\u00a0%"
+from secondsite.publish.figure import figure
 
 
 def test_a_spread_is_given_in_one_unit() -> None:

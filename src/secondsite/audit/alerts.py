@@ -12,7 +12,7 @@ from secondsite.model.alert import Alert
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.units import format_seconds
+from secondsite.model.wording import duration
 
 LAG = re.compile(r"(mirror|source)\w*lag", re.IGNORECASE)
 SEES = re.compile(r"active|last_?seq|sequence|heartbeat", re.IGNORECASE)
@@ -43,8 +43,8 @@ def _after_rpo(audited: Audited) -> Iterator[Finding]:
             tightest = min(contract.rpo_s or 0.0 for contract in contracts)
             yield Finding(
                 f"alerts.{alert.name}.threshold",
-                f"{alert.name} fires after {format_seconds(earliest_s)} at the earliest, the RPO it guards is "
-                f"{format_seconds(tightest)}",
+                f"{alert.name} fires after {duration(earliest_s)} at the earliest, the RPO it guards is "
+                f"{duration(tightest)}",
                 audited.endangered(subjects, faults, rpo_below(earliest_s)),
             )
 
@@ -59,7 +59,7 @@ def _after_rto(audited: Audited) -> Iterator[Finding]:
         if contracts:
             yield Finding(
                 f"alerts.{alert.name}.threshold",
-                f"{alert.name} fires after {format_seconds(earliest_s)} at the earliest, when the RTO has passed",
+                f"{alert.name} fires after {duration(earliest_s)} at the earliest, when the RTO has passed",
                 contracts,
             )
 

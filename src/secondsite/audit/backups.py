@@ -14,7 +14,7 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.store import Loss
-from secondsite.model.units import format_seconds
+from secondsite.model.wording import duration
 
 SNAPSHOTS = "nats-server issue 7829, fixed in 2.15; measured 2026-11"
 WELL_ARCHITECTED = "AWS Well-Architected, reliability pillar: back up data"
@@ -116,7 +116,7 @@ def _interval(audited: Audited) -> Iterator[Finding]:
             tightest = min(contract.rpo_s or 0.0 for contract in contracts)
             yield Finding(
                 f"backups.{backup.name}.interval",
-                f"{backup.name} runs every {format_seconds(backup.interval_s)}, the RPO is {format_seconds(tightest)}",
+                f"{backup.name} runs every {duration(backup.interval_s)}, the RPO is {duration(tightest)}",
                 audited.endangered(subjects, REGION_LOST | DATA_SPOILT, too_rare),
             )
 

@@ -14,6 +14,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.place import Place
 from secondsite.model.service import NatsClient, Role, Service
+from secondsite.model.wording import duration
 
 MEASURED = "nats-py 2.16 on nats-server 2.15.1, measured 2026-11"
 DEFAULT_PING_S = 120.0
@@ -48,7 +49,8 @@ def _pings(audited: Audited) -> Iterator[Finding]:
             default = _default(client.ping_interval_s)
             yield Finding(
                 f"services.{service.name}.nats_client.ping_interval",
-                f"{service.name} pings every {interval_s:g} s{default}, leaves a frozen server after {notices_s:g} s",
+                f"{service.name} pings every {duration(interval_s)}{default}, leaves a frozen server after "
+                f"{duration(notices_s)}",
                 audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.GRAY}, rto_below(notices_s)),
                 _place(audited, service, "ping_interval"),
             )

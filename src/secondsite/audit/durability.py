@@ -19,7 +19,8 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster, Storage
 from secondsite.model.service import Spreading
-from secondsite.model.units import format_bytes, format_seconds
+from secondsite.model.units import format_bytes
+from secondsite.model.wording import duration
 
 JEPSEN = "Jepsen, NATS 2.12.1 (2025-12); nats-server issues 7549 and 7564"
 KUBERNETES = "Kubernetes documentation, resource management and persistent volumes"
@@ -33,7 +34,7 @@ def _sync_interval(audited: Audited) -> Iterator[Finding]:
         if cluster.jetstream and interval_s > 0 and not _powered_apart(audited, cluster):
             yield Finding(
                 f"nats.{cluster.name}.sync_interval",
-                f"{cluster.name} acknowledges up to {format_seconds(interval_s)} before it is on disk, and nothing "
+                f"{cluster.name} acknowledges up to {duration(interval_s)} before it is on disk, and nothing "
                 "keeps its servers on separate power",
                 audited.endangered(NATS, SHARED_POWER, rpo_below(interval_s)),
             )

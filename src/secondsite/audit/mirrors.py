@@ -11,7 +11,8 @@ from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import Discard, Retention, Stream
-from secondsite.model.units import format_bytes, format_seconds
+from secondsite.model.units import format_bytes
+from secondsite.model.wording import duration
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 STALL_S = 10.0
@@ -77,7 +78,7 @@ def _smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
             ("bytes", copy.max_bytes, origin.max_bytes, lambda value: format_bytes(int(value))),
             ("messages", copy.max_messages, origin.max_messages, str),
             ("messages per subject", copy.max_messages_per_subject, origin.max_messages_per_subject, str),
-            ("age", copy.max_age_s, origin.max_age_s, format_seconds),
+            ("age", copy.max_age_s, origin.max_age_s, duration),
         )
         if mine is not None and (theirs is None or mine < theirs)
     ]
@@ -128,11 +129,9 @@ def _delay(audited: Audited) -> Iterator[Finding]:
         faults = [fault for fault in REGION_LOST & copy.survives if not _nearer(audited, fault, delay_s)]
         contracts = audited.endangered(NATS, faults, rpo_below(delay_s))
         if contracts:
-            yield Finding("nats", f"{copy.what} in {copy.region} is {_short(delay_s)} behind at the median", contracts)
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.0f} s"
+            yield Finding(
+                "nats", f"{copy.what} in {copy.region} is {duration(delay_s)} behind at the median", contracts
+            )
 
 
 def _nearer(audited: Audited, fault: Fault, delay_s: float) -> bool:

@@ -10,7 +10,7 @@ from secondsite.audit.audited import REGION_LOST, Audited, rto_below
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.hazard import Severity
-from secondsite.model.units import format_seconds
+from secondsite.model.wording import duration, percent
 
 DECIDE = NormalDist(mu=3.79, sigma=1.22)  # of the logarithm, in minutes
 MANUAL_AT_LEAST_S = 1800.0
@@ -30,11 +30,11 @@ def _arithmetic(audited: Audited) -> Iterator[Finding]:
     contracts = audited.contracts(API, REGION_LOST, late)
     if contracts:
         rto_s = min(contract.rto_s or 0.0 for contract in contracts)
-        checks = f"checks {traffic.check_threshold} × {format_seconds(traffic.check_interval_s)} + "
+        checks = f"checks {traffic.check_threshold} × {duration(traffic.check_interval_s)} + "
         yield Finding(
             "traffic.ttl",
-            f"{checks if traffic.automatic else ''}TTL {format_seconds(traffic.ttl_s)} = {format_seconds(spent_s)} "
-            f"before anything else, and the RTO is {format_seconds(rto_s)}",
+            f"{checks if traffic.automatic else ''}TTL {duration(traffic.ttl_s)} = {duration(spent_s)} "
+            f"before anything else, and the RTO is {duration(rto_s)}",
             audited.endangered(API, REGION_LOST, late),
         )
 
@@ -48,8 +48,8 @@ def _stale(audited: Audited) -> Iterator[Finding]:
         strictest = max(contract.confidence for contract in contracts)
         yield Finding(
             "traffic.ttl",
-            f"{STALE_SHARE:.0%} of requests still go to the lost region after {format_seconds(STALE_S)}, and "
-            f"{strictest:.1%} are promised to be served before",
+            f"{percent(STALE_SHARE)} of requests still go to the lost region after {duration(STALE_S)}, and "
+            f"{percent(strictest)} are promised to be served before",
             audited.endangered(API, REGION_LOST, missed_by_the_tail),
         )
 
@@ -62,7 +62,7 @@ def _manual(audited: Audited) -> Iterator[Finding]:
         yield Finding(
             "traffic.automatic",
             f"a person changes DNS: the decision alone takes 44 min at the median and is made within the RTO of "
-            f"{format_seconds(rto_s)} in {_decided_within(rto_s):.0%} of cases",
+            f"{duration(rto_s)} in {percent(_decided_within(rto_s))} of cases",
             audited.endangered(API, REGION_LOST, hasty),
         )
 

@@ -22,6 +22,7 @@ from secondsite.drill.judgement import RunJudgement, RunVerdict
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.errors import Problem, SecondsiteError
 from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.model.wording import percent
 
 
 @frozen(eq=False)
@@ -134,7 +135,7 @@ def _together(contract: Contract, verdicts: Sequence[RunVerdict]) -> tuple[Verdi
     if unproven:
         return Verdict.UNPROVEN, f"{_times(len(unproven), runs)}{unproven[-1].why}"
     if allowed is None:
-        sure = f"{contract.confidence:.0%}".replace("%", " %")
+        sure = percent(contract.confidence)
         needed = runs_needed(contract.confidence)
         return Verdict.UNPROVEN, f"held in {runs} of {runs} runs; {needed} are needed to be {sure} sure of {sure}"
     return Verdict.MET, f"held in {runs - len(breached)} of {runs} runs"

@@ -21,6 +21,7 @@ from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
 from secondsite.evaluate.recovery import rto
+from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE
 from secondsite.evaluate.years import YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.deployment import Deployment
@@ -28,6 +29,7 @@ from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure
+from secondsite.model.stated import load_of, stated
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.strategies.compose import failback, lay_out, procedures
@@ -88,9 +90,9 @@ class Assessor:
         effort = complexity(deployment, own, hazards)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
-        loss = self._expected_loss(planned, downtime)
         parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)
         minutes = downtime_minutes(downtime, parts)
+        loss = self._expected_loss(planned, downtime, minutes)
         return Assessment(
             deployment=deployment,
             procedures=planned.procedures,
@@ -137,8 +139,9 @@ class Assessor:
 
     def _messages(self, lost: Estimate, pods: float = 1.0) -> Estimate:
         """Acknowledged messages lost: the RPO times the rate, at most what is kept at all."""
-        source = "load.mean_per_s" if pods == 1 else f"load.mean_per_s × {pods:.2g}, the pods that die"
-        rate = fixed("mean rate", pods * self.system.load.mean_per_s, "messages/s", source)
+        rate = load_of(self.system)[0]
+        if pods != 1:
+            rate = product("mean rate", "messages/s", rate, fixed("share of the pods that die", pods, "", "deployment"))
         kept = retention_s(self.system)
         name = lost.name.replace("RPO", "messages at risk")
         if lost.unbounded:
@@ -158,15 +161,26 @@ class Assessor:
             people={"operations": upkeep},
         )
 
-    def _expected_loss(self, planned: Planned, downtime: YearlyDowntime) -> Estimate:
+    def _expected_loss(self, planned: Planned, downtime: YearlyDowntime, minutes: Estimate) -> Estimate:
         """USD a year: hours of outage, and acknowledged writes lost, each at its price."""
         economics = self.system.economics
-        hours = count("hours of outage a year", downtime.mean_s / 3600, f"{downtime.years:,} simulated years", unit="h")
-        price = fixed("an hour of outage", economics.outage_usd_per_hour, "USD/h", "economics.outage_usd_per_hour")
-        writes = count(
-            "acknowledged writes lost a year", self.lost_writes(planned), "rate of faults × loss", unit="writes"
+        years = f"{downtime.years:,} simulated years"
+        hours = count(
+            "hours of outage a year", downtime.mean_s / 3600, years, minutes, unit="h", plausible=minutes.plausible
         )
-        each = fixed("a lost write", economics.lost_message_usd, "USD/write", "economics.lost_message_usd")
+        price = stated(self.system, OUTAGE, "an hour of outage", economics.outage_usd_per_hour, "USD/h")
+        writes = count(
+            "acknowledged writes lost a year",
+            self.lost_writes(planned),
+            "rate of faults × loss",
+            *(self.model.rate(fault) for fault in planned.procedures),
+            *(delay for copy in planned.deployment.copies for delay in (copy.hold, copy.propagate, copy.interval)),
+            self.catalogue.figures["share.destroyed"],
+            load_of(self.system)[0],
+            unit="writes",
+            plausible=(1.0, 1.0),
+        )
+        each = stated(self.system, LOST_WRITE, "a lost write", economics.lost_message_usd, "USD/write")
         parts = [product("outages", "USD/year", hours, price), product("lost writes", "USD/year", writes, each)]
         return total("expected yearly loss", "USD/year", parts)
 
@@ -187,7 +201,7 @@ class Assessor:
         return lost * self.system.load.mean_per_s
 
     def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:
-        rate = fixed("an hour of work", self.system.economics.engineer_usd_per_hour, "USD/h", "economics")
+        rate = stated(self.system, ENGINEER, "an hour of work", self.system.economics.engineer_usd_per_hour, "USD/h")
         provider = self.system.region.provider
         year = product(
             "a year of it",

@@ -12,6 +12,7 @@ from secondsite.evaluate.quantities import NAT_BYTES, REQUEST_HOPS, RESOLVERS, R
 from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate
 from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.stated import load_of
 from secondsite.model.strategy import Link, Pattern
 from secondsite.model.system import System
 
@@ -60,7 +61,7 @@ def _cross_zone(bill: Bill) -> Iterator[CostItem]:
         price = bill.price("transfer_cross_zone_gb", site.region)
         if rate and price.mean:
             why = f"{rate / 1024:.3g} KiB/s of replication, publishes, deliveries and requests to other zones"
-            quantity = gigabytes("between zones", rate * SECONDS, why, REQUEST_HOPS)
+            quantity = gigabytes("between zones", rate * SECONDS, why, REQUEST_HOPS, *load_of(system))
             yield bill.item(f"transfer between zones, {site.region.name}", quantity, price)
 
 
@@ -88,12 +89,15 @@ def _between_regions(bill: Bill) -> Iterator[CostItem]:
         carried[link.kind, link.source, link.target] += link.bytes_per_s
     for (kind, source, target), rate in carried.items():
         if kind != "managed" and source != target and rate:
-            quantity = gigabytes("between regions", rate * SECONDS, f"{rate / 1024:.3g} KiB/s")
+            quantity = gigabytes(
+                "between regions", rate * SECONDS, f"{rate / 1024:.3g} KiB/s", *load_of(bill.deployment.system)
+            )
             yield bill.item(f"transfer {source} → {target}, {kind}", quantity, bill.transfer(source, target))
 
 
 def _egress(bill: Bill) -> Iterator[CostItem]:
-    load = bill.deployment.system.load
+    system = bill.deployment.system
+    load = system.load
     rate = load.mean_per_s * load.message_bytes * RESPONSE_MESSAGES.mean
     if bill.deployment.managed_plan:
         rate += load.mean_per_s * load.message_bytes
@@ -103,7 +107,7 @@ def _egress(bill: Bill) -> Iterator[CostItem]:
     for tier, size in EGRESS_TIERS_GB:
         if left > 0:
             why = f"{rate / 1024:.3g} KiB/s, {free:g} GB free"
-            quantity = count("to the internet", min(left, size), why, RESPONSE_MESSAGES, unit="GB")
+            quantity = count("to the internet", min(left, size), why, RESPONSE_MESSAGES, *load_of(system), unit="GB")
             parts.append(bill.item(f"egress, {tier}", quantity, bill.price(f"egress_gb:{tier}", bill.home)).monthly_usd)
         left -= size
     if parts:
@@ -119,7 +123,8 @@ def _entries(bill: Bill) -> Iterator[CostItem]:
         yield bill.item(f"load balancer, {site.region.name}", one, MONTH_HOURS, bill.price("lb_hour", site.region))
     for site in serving:
         rate = load.mean_per_s * load.message_bytes * (1 + RESPONSE_MESSAGES.mean) / len(serving)
-        quantity = gigabytes("through load balancers", rate * SECONDS, "requests and responses", RESPONSE_MESSAGES)
+        asked = (RESPONSE_MESSAGES, *load_of(bill.deployment.system))
+        quantity = gigabytes("through load balancers", rate * SECONDS, "requests and responses", *asked)
         yield bill.item(f"load balancer traffic, {site.region.name}", quantity, bill.price("lb_gb", site.region))
 
 

@@ -14,6 +14,7 @@ from secondsite.evaluate.quantities import DRILL_PEOPLE_HOURS, SECRET_REFRESH_S
 from secondsite.model.deployment import Deployment, SiteRole
 from secondsite.model.estimate import Estimate, unbounded
 from secondsite.model.nats import Stream
+from secondsite.model.stated import stated
 from secondsite.strategies.sizing import stream_bytes
 
 DRILLS = "drills"
@@ -47,7 +48,13 @@ def _people(bill: Bill, people: Mapping[str, Estimate]) -> Iterator[CostItem]:
     hours = dict(people)
     if bill.multi_region:
         hours.setdefault(DRILLS, DRILL_PEOPLE_HOURS)
-    wage = count("an engineer's hour", bill.economics.engineer_usd_per_hour, "economics.engineer", unit="USD/h")
+    wage = stated(
+        bill.deployment.system,
+        "economics.engineer_usd_per_hour",
+        "an engineer's hour",
+        bill.economics.engineer_usd_per_hour,
+        "USD/h",
+    )
     for name, spent in hours.items():
         yield bill.item(f"people, {name}", spent, wage)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 from attrs import frozen
@@ -18,6 +17,7 @@ from secondsite.model.hazard import Hazard
 from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
+from secondsite.model.wording import number, quantity
 
 
 @frozen
@@ -113,15 +113,9 @@ class Flip:
     def __str__(self) -> str:
         side = "above" if self.threshold > self.today else "below"
         if self.unit.startswith("×"):
-            return f"with {self.name} {side} {self.threshold:.2g} times what is taken: {self.to}"
-        return f"if {self.name} is {side} {self._amount(self.threshold)} (taken: {self._amount(self.today)}): {self.to}"
-
-    def _amount(self, value: float) -> str:
-        """Three digits that count, in plain notation: ``$84,400/h``, ``0.555 /year``."""
-        digits = 2 - math.floor(math.log10(abs(value))) if value else 0
-        number = f"{round(value, digits):,.{min(max(digits, 0), 9)}f}"
-        number = number.rstrip("0").rstrip(".") if "." in number else number
-        return f"${number}{self.unit.removeprefix('USD')}" if self.unit.startswith("USD") else f"{number} {self.unit}"
+            return f"with {self.name} {side} {number(self.threshold)} times what is taken: {self.to}"
+        threshold, today = quantity(self.threshold, self.unit), quantity(self.today, self.unit)
+        return f"if {self.name} is {side} {threshold} (taken: {today}): {self.to}"
 
 
 @frozen

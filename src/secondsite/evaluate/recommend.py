@@ -12,6 +12,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
+from secondsite.model.wording import dollars, duration, number, percent
 
 
 def choose(assessments: Sequence[Assessment], provider: str) -> Assessment:
@@ -61,7 +62,7 @@ def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str
         others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"
         lines.append(
             f"all {len(promised)} contracts are expected to hold (the tightest, {worst.contract.name}, with "
-            f"{worst.probability_met:.1%}); {others}"
+            f"{percent(worst.probability_met or 0.0)}); {others}"
         )
     elif promised:
         names = ", ".join(outcome.contract.name for outcome in chosen.breached) or chosen.excluded
@@ -73,19 +74,21 @@ def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str
     least = (
         "least to own among those"
         if _owning(chosen, provider) <= cheapest
-        else f"within {TIE:.0%} of the least to own, and the simplest of those (regions, irreversible steps, hazards)"
+        else f"within {percent(TIE)} of the least to own, and the simplest of those (regions, irreversible steps, "
+        "hazards)"
     )
     lines.append(
         f"{least}: "
-        f"${chosen.owning_usd.mean:,.0f} a year (${run:,.0f} to run, "
-        f"${chosen.expected_loss_usd.mean:,.0f} expected loss, the rest to get there over {WRITE_OFF_YEARS:g} years)"
+        f"{dollars(chosen.owning_usd.mean)} a year ({dollars(run)} to run, "
+        f"{dollars(chosen.expected_loss_usd.mean)} expected loss, the rest to get there over {WRITE_OFF_YEARS:g} years)"
     )
     rival = min((a for a in holding if a is not chosen), key=lambda a: _owning(a, provider), default=None)
     if rival:
         place = "next" if rival.owning_usd.mean >= chosen.owning_usd.mean else "least"
         lines.append(
-            f"the {place} is {rival.strategy} at ${rival.owning_usd.mean:,.0f}; "
-            f"downtime {rival.downtime_minutes.mean:.0f} against {chosen.downtime_minutes.mean:.0f} minutes a year"
+            f"the {place} is {rival.strategy} at {dollars(rival.owning_usd.mean)}; "
+            f"downtime {number(rival.downtime_minutes.mean)} against {number(chosen.downtime_minutes.mean)} minutes "
+            "a year"
         )
     return tuple(lines)
 
@@ -113,8 +116,8 @@ def follow_ups(
         ),
         FollowUp(
             "cost prohibitive",
-            f"${machines:,.0f} a month without people's hours is above the budget"
-            + (f" of ${budget:,.0f}" if budget is not None else " (none is written)"),
+            f"{dollars(machines)} a month without people's hours is above the budget"
+            + (f" of {dollars(budget)}" if budget is not None else " (none is written)"),
             over,
             "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",
         ),
@@ -128,7 +131,7 @@ def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[Fol
     if not offered:
         return ()
     best = min(offered, key=lambda a: (bool(a.excluded), len(a.breached), a.owning_usd.mean))
-    price = "no public price" if best.owning_usd.unbounded else f"${best.owning_usd.mean:,.0f} a year"
+    price = "no public price" if best.owning_usd.unbounded else f"{dollars(best.owning_usd.mean)} a year"
     as_good = not best.excluded and len(best.breached) <= len(chosen.breached)
     return (
         FollowUp(
@@ -167,7 +170,9 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
 
 
 def _often(outcome: ContractOutcome) -> str:
-    return f"it holds with {outcome.probability_met:.1%}, and {outcome.contract.confidence:.1%} is asked"
+    return (
+        f"it holds with {percent(outcome.probability_met or 0.0)}, and {percent(outcome.contract.confidence)} is asked"
+    )
 
 
 def _why(estimate: Estimate, limit_s: float | None) -> str:
@@ -176,4 +181,4 @@ def _why(estimate: Estimate, limit_s: float | None) -> str:
     if estimate.unbounded:
         return f"{estimate.name} unbounded, {estimate.source}"
     p95 = estimate.quantile(0.95)
-    return f"{estimate.name} reaches {p95:.0f} s at 95 %, {limit_s:.0f} s are promised" if p95 > limit_s else ""
+    return f"{estimate.name} reaches {duration(p95)} at 95 %, {duration(limit_s)} are promised" if p95 > limit_s else ""

@@ -16,7 +16,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.service import Role
 from secondsite.model.strategy import Link
-from secondsite.publish.figure import duration
+from secondsite.model.wording import duration
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import plain
 from secondsite.publish.state import Replicated, replicated

@@ -10,10 +10,10 @@ from attrs import frozen
 
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.fault import Fault
+from secondsite.model.wording import dollars, duration, number
 from secondsite.publish import charts
 from secondsite.publish.evaluation_drawings import tradeoff
 from secondsite.publish.evaluation_page import Row
-from secondsite.publish.figure import dollars, duration, number
 from secondsite.publish.markdown import plain
 from secondsite.publish.timeline import Phase, timeline
 from secondsite.publish.tornado import Bar, TornadoShown

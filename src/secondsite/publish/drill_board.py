@@ -16,8 +16,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from secondsite.model.wording import short_duration
 from secondsite.publish.drill_text import STYLES
-from secondsite.publish.figures import duration
 
 _WAITS, _RUNS = "waits", "runs"
 _AROUND = 6
@@ -86,7 +86,7 @@ class DrillBoard:
         table.add_column(f"{self._next} of {len(self._rows)}", no_wrap=True, max_width=_TITLE)
         table.add_column("", width=8, no_wrap=True)
         ran_s = time.monotonic() - self._begun
-        table.add_column(duration(ran_s), ratio=1, no_wrap=True)
+        table.add_column(short_duration(ran_s), ratio=1, no_wrap=True)
         fits = max(3, self.console.height - _AROUND)
         first = max(0, min(self._next - fits // 2, len(self._rows) - fits))
         for row in self._rows[first : first + fits]:

@@ -15,7 +15,7 @@ from secondsite.drill.run import RunResult
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.strategy import Link
-from secondsite.publish.figures import duration
+from secondsite.model.wording import short_duration
 
 WIDTH = 100
 SIDE_BY_SIDE = 3
@@ -57,7 +57,7 @@ def _headlines(results: Sequence[RunResult]) -> Table:
 def outcome(result: RunResult) -> str:
     """In one sentence."""
     total = result.recovery.total
-    back = "service never came back" if total is None else f"back after {duration(total)}"
+    back = "service never came back" if total is None else f"back after {short_duration(total)}"
     return f"{back}; {_lost(result)}"
 
 
@@ -69,7 +69,7 @@ def _lost(result: RunResult) -> str:
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
-    told += f" ({_size(loss.bytes)}, {duration(loss.seconds)})"
+    told += f" ({_size(loss.bytes)}, {short_duration(loss.seconds)})"
     if result.salvageable == loss.messages:
         told += ", all still on the old region's disks"
     elif result.salvageable is not None:
@@ -94,15 +94,17 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     for part, name in _PART_NAMES.items():
         yield f"  {name}", partial(_part, part=part)
     yield "RTO, measured", _total
-    yield "RTO floor by configuration", lambda r: duration(r.setup.profile.floor_s) if r.drill.moves else "-"
+    yield "RTO floor by configuration", lambda r: short_duration(r.setup.profile.floor_s) if r.drill.moves else "-"
     for contract in dict.fromkeys(v.contract for r in results for v in r.judged):
         limit = ", ".join(
-            f"{name} {duration(value)}" for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s)) if value
+            f"{name} {short_duration(value)}"
+            for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
+            if value
         )
         yield f"{contract.name} within {limit}", partial(_contract, name=contract.name)
     yield "lost: messages", lambda r: f"{r.loss.messages:,}"
     yield "lost: bytes", lambda r: _size(r.loss.bytes)
-    yield "lost: age of the oldest", lambda r: duration(r.loss.seconds)
+    yield "lost: age of the oldest", lambda r: short_duration(r.loss.seconds)
     yield "on the old region's disks", lambda r: "-" if r.salvageable is None else f"{r.salvageable:,}"
     if any(r.after_rejoin is not None for r in results):
         yield "the same, once it rejoined", lambda r: "-" if r.after_rejoin is None else f"{r.after_rejoin:,}"
@@ -117,12 +119,12 @@ def _count(result: RunResult, key: str) -> str:
 
 def _part(result: RunResult, part: str) -> str:
     value = result.recovery.parts()[part]
-    return "never" if value is None else duration(value)
+    return "never" if value is None else short_duration(value)
 
 
 def _total(result: RunResult) -> Text:
     total = result.recovery.total
-    return Text("unbounded", style="bold red") if total is None else Text(duration(total), style="bold")
+    return Text("unbounded", style="bold red") if total is None else Text(short_duration(total), style="bold")
 
 
 def _contract(result: RunResult, name: str) -> Text:
@@ -133,7 +135,7 @@ def _contract(result: RunResult, name: str) -> Text:
 
 
 def _contract_figure(found: RunVerdict) -> str:
-    return f"{duration(found.rto_s['total'])}: " if found.rto_s else ""
+    return f"{short_duration(found.rto_s['total'])}: " if found.rto_s else ""
 
 
 def _consumers(result: RunResult) -> str:
@@ -155,7 +157,7 @@ def _one_a_line(results: Sequence[RunResult]) -> Table:
             f"{result.setup.strategy.id}, {result.version}",
             _total(result),
             f"{result.loss.messages:,}",
-            duration(result.loss.seconds),
+            short_duration(result.loss.seconds),
             Text(str(result.verdict), style=STYLES[result.verdict]),
         )
     return table
@@ -181,7 +183,7 @@ def _caveats(result: RunResult) -> Iterator[Text]:
     if result.skipped:
         yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
     if result.setup.strategy.link is Link.BACKUP and result.projected:
-        every = duration(result.setup.profile.backup_s)
+        every = short_duration(result.setup.profile.backup_s)
         yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
         yield Text("contracts are judged at the strategy's own intervals, to which quick runs are projected")
@@ -199,7 +201,7 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
 
 
 def _series(found: Measurement) -> Text:
-    bound = "" if found.upper_rto_s is None else f", RTO at most {duration(found.upper_rto_s)} at its confidence"
+    bound = "" if found.upper_rto_s is None else f", RTO at most {short_duration(found.upper_rto_s)} at its confidence"
     return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=STYLES[found.verdict])
 
 

@@ -11,9 +11,10 @@ from secondsite.evaluate.evaluation import Assessment, Evaluation
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step
+from secondsite.model.wording import dollars, duration, number
 from secondsite.publish import charts
 from secondsite.publish.evaluation_page import Row, by_category
-from secondsite.publish.figure import Figure, dollars, duration, figure, number
+from secondsite.publish.figure import Figure, figure
 from secondsite.publish.timeline import Phase, phases, timeline
 
 _WIDE, _NARROW = 1230, 350

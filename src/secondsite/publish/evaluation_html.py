@@ -17,6 +17,7 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
+from secondsite.model.wording import duration, number, percent, quantity
 from secondsite.publish import charts
 from secondsite.publish.evaluation_drawings import influences, stacks, tradeoff, waterfall
 from secondsite.publish.evaluation_page import (
@@ -31,7 +32,7 @@ from secondsite.publish.evaluation_page import (
     rows,
     spent_on,
 )
-from secondsite.publish.figure import duration, figure, number, percent, quantity
+from secondsite.publish.figure import figure
 from secondsite.publish.timeline import Phase
 from secondsite.publish.tornado import tornado
 

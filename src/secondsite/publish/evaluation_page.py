@@ -16,7 +16,8 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
-from secondsite.publish.figure import Figure, dollars, duration, figure, percent, why_unbounded
+from secondsite.model.wording import dollars, duration, percent
+from secondsite.publish.figure import Figure, figure, why_unbounded
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",

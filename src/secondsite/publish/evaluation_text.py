@@ -13,8 +13,9 @@ from rich.text import Text
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Verdict
+from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
-from secondsite.publish.figures import duration, money, percent, spread
+from secondsite.model.wording import dollars, number, percent, quantity, short_duration, short_span
 
 WIDTH = 100
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
@@ -51,13 +52,18 @@ def render_many(evaluations: Sequence[Evaluation]) -> Table:
         table.add_row(
             Text(evaluation.system.name),
             best.strategy.id,
-            spread(api.rto) if api else "",
+            _spread(api.rto) if api else "",
             _held(best),
             _verdict(best),
-            money(best.monthly_usd[_provider(evaluation)].mean),
-            money(best.owning_usd.mean),
+            dollars(best.monthly_usd[_provider(evaluation)].mean),
+            dollars(best.owning_usd.mean),
         )
     return table
+
+
+def _spread(estimate: Estimate) -> str:
+    """Median and 95 % quantile of a time."""
+    return short_span(estimate.quantile(0.5), estimate.quantile(0.95))
 
 
 def _legend(evaluation: Evaluation) -> str:
@@ -100,7 +106,7 @@ def _short_name(assessment: Assessment) -> str:
 
 
 def _strategies(evaluation: Evaluation) -> Table:
-    columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 6), ("verdict", 9), ("down/yr", 7), ("$/month", 10))
+    columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 7), ("verdict", 9), ("down/yr", 7), ("$/month", 10))
     table = _side_by_side(columns)
     streams = any(cluster.streams for cluster in evaluation.system.nats)
     for assessment, mark, name in _grouped(evaluation, table):
@@ -108,11 +114,11 @@ def _strategies(evaluation: Evaluation) -> Table:
         table.add_row(
             mark,
             name,
-            spread(api.rto) if api else "",
-            duration(nats.rpo.quantile(0.95)) if nats and streams else "–",
+            _spread(api.rto) if api else "",
+            short_duration(nats.rpo.quantile(0.95)) if nats and streams else "–",
             _held(assessment),
             _verdict(assessment),
-            f"{assessment.downtime_minutes.mean:.0f} min",
+            f"{number(assessment.downtime_minutes.mean, 2)} min",
             _monthly(assessment, _provider(evaluation)),
         )
     return table
@@ -122,7 +128,7 @@ def _monthly(assessment: Assessment, provider: str) -> str:
     """What the provider is paid, and people's hours: ``$714+1,140``."""
     people = sum(item.monthly_usd.mean for item in assessment.bills[provider] if item.for_people)
     machines = assessment.monthly_usd[provider].mean - people
-    return money(machines) if math.isinf(machines) else f"{money(machines)}+{people:,.0f}"
+    return dollars(machines) if math.isinf(machines) else f"{dollars(machines)}+{people:,.0f}"
 
 
 def _held(assessment: Assessment) -> str:
@@ -157,19 +163,20 @@ def _efforts(evaluation: Evaluation) -> Table:
             mark,
             name,
             _before_and_after(speed),
-            f"{speed.publish_p50_ms.quantile(0.5):.1f} ms" if evaluation.system.nats else "–",
+            f"{number(speed.publish_p50_ms.quantile(0.5), 2)} ms" if evaluation.system.nats else "–",
             str(len(assessment.deployment.sites)),
             str(effort.component_regions),
             str(effort.manual_steps),
             _hazards(assessment),
-            money(assessment.owning_usd.mean),
+            dollars(assessment.owning_usd.mean),
         )
     return table
 
 
 def _before_and_after(speed: LatencyFigures) -> str:
     before, after = speed.user_p50_ms.quantile(0.5), speed.user_after_p50_ms
-    return f"{before:.0f} ms" if after.unbounded else f"{before:.0f} → {after.quantile(0.5):.0f} ms"
+    told = number(before, 2)
+    return f"{told} ms" if after.unbounded else f"{told} → {number(after.quantile(0.5), 2)} ms"
 
 
 def _hazards(assessment: Assessment) -> str:
@@ -191,8 +198,8 @@ def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _bullets(found.blockers)
     yield _heading("The way there")
     yield _migration(found.migration)
-    pattern = f"{found.pattern_stability:.0%} to {found.strategy.pattern}"
-    yield _heading(f"How firm: {found.stability:.0%} of draws of all assumptions lead to this strategy, {pattern}")
+    pattern = f"{percent(found.pattern_stability)} to {found.strategy.pattern}"
+    yield _heading(f"How firm: {percent(found.stability)} of draws of all assumptions lead to this strategy, {pattern}")
     yield _bullets(_doubt(evaluation))
     tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
     if tracks:
@@ -237,10 +244,10 @@ def _contract(outcome: ContractOutcome) -> list[str | Text]:
     contract = outcome.contract
     return [
         f" {contract.name}",
-        "–" if contract.rto_s is None else duration(contract.rto_s),
-        spread(outcome.rto),
-        "–" if contract.rpo_s is None else duration(contract.rpo_s),
-        "" if contract.rpo_s is None else spread(outcome.rpo),
+        "–" if contract.rto_s is None else short_duration(contract.rto_s),
+        _spread(outcome.rto),
+        "–" if contract.rpo_s is None else short_duration(contract.rpo_s),
+        "" if contract.rpo_s is None else _spread(outcome.rpo),
         percent(outcome.probability_met or 0.0),
         percent(contract.confidence),
         Text(str(outcome.verdict), style=_STYLES[outcome.verdict] if outcome.verdict else ""),
@@ -248,46 +255,48 @@ def _contract(outcome: ContractOutcome) -> list[str | Text]:
 
 
 def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
-    costs = ", ".join(f"{provider} {money(total.mean)}" for provider, total in chosen.monthly_usd.items())
+    costs = ", ".join(f"{provider} {dollars(total.mean)}" for provider, total in chosen.monthly_usd.items())
     others = {strategy.id for strategy in evaluation.recommendation.by_provider.values()}
     depends = f"the choice depends on it: {', '.join(sorted(others))}"
     same = "the same choice on all three" if len(others) == 1 else depends
     speed, effort = chosen.latency, chosen.complexity
     return [
         f"{costs} a month, people's hours included; {same}",
-        f"{money(chosen.owning_usd.mean)} a year to own, of it {money(chosen.expected_loss_usd.mean)} expected loss",
-        f"availability {percent(chosen.availability.mean)}, {chosen.downtime_minutes.mean:.0f} minutes down a year "
-        f"({evaluation.assessments[0].downtime_minutes.mean:.0f} with {evaluation.assessments[0].strategy.id}): "
-        + ", ".join(f"{part.mean:.1f} {part.name}" for part in chosen.downtime_minutes.inputs[:4]),
-        f"users to region {speed.user_p50_ms.quantile(0.5):.0f} ms (p99 {speed.user_p99_ms.quantile(0.5):.0f})"
+        f"{dollars(chosen.owning_usd.mean)} a year to own, of it {dollars(chosen.expected_loss_usd.mean)} expected "
+        "loss",
+        f"availability {quantity(chosen.availability.mean, 'share')}, {number(chosen.downtime_minutes.mean)} "
+        f"minutes down a year "
+        f"({number(evaluation.assessments[0].downtime_minutes.mean)} with {evaluation.assessments[0].strategy.id}): "
+        + ", ".join(f"{number(part.mean)} {part.name}" for part in chosen.downtime_minutes.inputs[:4]),
+        f"users to region {number(speed.user_p50_ms.quantile(0.5))} ms (p99 {number(speed.user_p99_ms.quantile(0.5))})"
         f"{_after(speed)}"
         + (
-            f"; publish acknowledged in {speed.publish_p50_ms.quantile(0.5):.1f} ms "
-            f"(p99 {speed.publish_p99_ms.quantile(0.5):.1f})"
+            f"; publish acknowledged in {number(speed.publish_p50_ms.quantile(0.5))} ms "
+            f"(p99 {number(speed.publish_p99_ms.quantile(0.5))})"
             if evaluation.system.nats
             else ""
         ),
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
         f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
-        f"{effort.open_hazards} open hazards, {effort.hours_per_month.mean:.1f} hours a month",
+        f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
     ]
 
 
 def _after(speed: LatencyFigures) -> str:
     after = speed.user_after_p50_ms
-    return "" if after.unbounded else f", {after.quantile(0.5):.0f} ms after the loss"
+    return "" if after.unbounded else f", {number(after.quantile(0.5))} ms after the loss"
 
 
 def _migration(steps: tuple[MigrationStep, ...]) -> Table:
     columns = (" step", "strategy", "$/month", "hours", "brings within reach")
     table = _plain_table(columns, ("$/month", "hours"), " step", "strategy")
-    for number, step in enumerate(steps, 1):
+    for position, step in enumerate(steps, 1):
         added = step.added_usd.mean
         table.add_row(
-            Text(f" {number}. {step.name}", style="dim" if step.beyond else ""),
+            Text(f" {position}. {step.name}", style="dim" if step.beyond else ""),
             step.strategy.id,
-            f"+{money(added)}" if added >= 0 else money(added),
-            f"{step.hours.mean:.0f}",
+            f"+{dollars(added)}" if added >= 0 else dollars(added),
+            number(step.hours.mean),
             ", ".join(step.gains) or "–",
         )
     return table
@@ -296,7 +305,9 @@ def _migration(steps: tuple[MigrationStep, ...]) -> Table:
 def _doubt(evaluation: Evaluation) -> list[str]:
     found = evaluation.recommendation
     flips = [str(flip) for flip in found.flips[:5]]
-    top = [f"{i.name} (in {i.index:.0%} of the doubt): {i.settle or i.source}" for i in found.influences[:5]]
+    top = [
+        f"{i.name} (in {percent(min(i.index, 1.0))} of the doubt): {i.settle or i.source}" for i in found.influences[:5]
+    ]
     return [*flips, *(f"to settle {line}" for line in top)] or ["no assumption changes it within its range"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.publish.figure import number
+from secondsite.model.wording import number
 from secondsite.publish.markdown import Md, code, text
 from secondsite.publish.roadmap import NEEDS, RoadmapStep
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from secondsite.evaluate.calibrate import Prediction
-from secondsite.publish.figure import duration, number
+from secondsite.model.wording import duration, number
 
 WIDTH = 100
 

@@ -10,11 +10,12 @@ from attrs import frozen
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
+from secondsite.model.wording import duration, percent
 from secondsite.publish.board import Standing, board
 from secondsite.publish.documents.contracts import versions_told
 from secondsite.publish.drill_drawings import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drill_timeline import DrillTimeline, Moment
-from secondsite.publish.figure import Figure, duration, figure, percent
+from secondsite.publish.figure import Figure, figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.topology import topology
 

@@ -13,7 +13,7 @@ from secondsite.evaluate.evaluation import Assessment, MigrationStep
 from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.strategy import Pattern, Switch
-from secondsite.publish.figure import dollars, number
+from secondsite.model.wording import dollars, number
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.proof import command
 

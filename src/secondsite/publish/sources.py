@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import shorten
 
-from attrs import Factory, define, fields, frozen, has
+from attrs import Factory, define, frozen
 
 from secondsite.evaluate.derive import leaves
 from secondsite.model.estimate import Estimate, Provenance
-from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.mark import Mark, Origin
+from secondsite.model.stated import value_at
 from secondsite.model.system import System
 from secondsite.publish.figure import figure
 from secondsite.publish.markdown import Md, code, joined, plain, table, text
@@ -127,7 +128,7 @@ class Sources:
 
     def _mark(self, leaf: Estimate) -> Mark | None:
         """Of a leaf that is a value of today's system: how the system came by it. What a strategy sets is no such."""
-        stated = leaf.provenance is Provenance.DERIVED and _value_at(self.system, leaf.source) == leaf.mean
+        stated = leaf.provenance is Provenance.DERIVED and value_at(self.system, leaf.source) == leaf.mean
         return self.system.marks.get(leaf.source) if stated else None
 
     def _origin(self, leaf: Estimate) -> str:
@@ -142,16 +143,6 @@ class Sources:
 def weakest(letters: Iterable[str]) -> str:
     found = set(letters)
     return next((letter for letter in _WEAKEST_FIRST if letter in found), "c")
-
-
-def _value_at(system: System, path: str) -> object:
-    """Of a path of two parts, such as ``traffic.ttl``; None for any other."""
-    noun, _, key = path.partition(".")
-    owner = getattr(system, noun, None)
-    if owner is None or not has(type(owner)):
-        return None
-    names = (field.name for field in fields(type(owner)))
-    return next((getattr(owner, name) for name in names if key_of(name) == key), None)
 
 
 def _key(estimate: Estimate) -> object:

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from secondsite.evaluate.evaluation import Evaluation, Swing, Tornado
 from secondsite.model.strategy import Strategy
+from secondsite.model.wording import dollars, quantity, span
 from secondsite.publish import charts
-from secondsite.publish.figure import dollars, quantity, span
 
 SHOWN = 12
 _MARGIN = 0.02

@@ -12,7 +12,7 @@ from rich.text import Text
 from secondsite.drill.verification import Judged, Verification
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.measurement import Measurement
-from secondsite.publish.figure import duration
+from secondsite.model.wording import duration, percent
 
 WIDTH = 100
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
@@ -61,7 +61,7 @@ def limits(contract: Contract) -> str:
         for name, limit in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
         if limit is not None
     ]
-    return f"{', '.join(parts)}, at {contract.confidence:.0%}".replace("%", " %")
+    return f"{', '.join(parts)}, at {percent(contract.confidence)}"
 
 
 def measured(row: Judged) -> str:

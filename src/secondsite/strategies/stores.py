@@ -5,9 +5,10 @@ from __future__ import annotations
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, WanLink
-from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
+from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.region import Region
+from secondsite.model.stated import stated
 from secondsite.model.store import Loss
 from secondsite.strategies.design import LOST_REGION, Kit
 from secondsite.strategies.sizing import store_bytes
@@ -76,9 +77,8 @@ def _existing(kit: Kit, backup: Backup) -> tuple[Copy, ...]:
         return ()
     elsewhere = backup.where is Where.ELSEWHERE
     faults = EVERYTHING if elsewhere else EVERYTHING - LOST_REGION - {Fault.ZONE}
-    interval = Estimate(
-        f"interval of {backup.name}", "s", Fixed(backup.interval_s), Provenance.DERIVED, f"backups.{backup.name}"
-    )
+    path = f"backups.{backup.name}.interval"
+    interval = stated(kit.system, path, f"interval of {backup.name}", backup.interval_s, "s")
     nats_services = {cluster.service for cluster in kit.system.nats}
     covers_nats = backup.content is Content.MESSAGES or bool(nats_services & set(backup.covers))
     covers_stores = bool({store.service for store in kit.system.stores} & set(backup.covers))

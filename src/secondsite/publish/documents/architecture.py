@@ -11,8 +11,8 @@ from secondsite.model.nats import Stream
 from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss
 from secondsite.model.system import System
-from secondsite.model.units import format_bytes, format_seconds
-from secondsite.publish.figure import number
+from secondsite.model.units import format_bytes
+from secondsite.model.wording import duration, number
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart
@@ -68,9 +68,7 @@ def _diagram(system: System, points: tuple[SinglePoint, ...]) -> Md:
     lone = {point.what for point in points}
     nodes = [Node("users", ("users",), "round")]
     if system.traffic.host:
-        nodes.append(
-            Node("dns", (f"DNS {system.traffic.host}", f"TTL {format_seconds(system.traffic.ttl_s)}"), "round")
-        )
+        nodes.append(Node("dns", (f"DNS {system.traffic.host}", f"TTL {duration(system.traffic.ttl_s)}"), "round"))
     for service in system.services:
         shape = "store" if service.stateful else "box"
         kind = "lone" if service.name in lone else ""
@@ -127,7 +125,7 @@ def _clusters(inputs: Inputs) -> Md:
             code(cluster.name),
             str(cluster.servers),
             code(cluster.version) or "unknown",
-            format_seconds(cluster.sync_interval_s) if cluster.sync_interval_s else "always",
+            duration(cluster.sync_interval_s) if cluster.sync_interval_s else "always",
             "yes" if cluster.route_tls else "no",
             format_bytes(cluster.max_file_bytes) if cluster.max_file_bytes else "unknown",
             inputs.at(f"nats.{cluster.name}.servers"),
@@ -158,7 +156,7 @@ def _streams(inputs: Inputs) -> Md:
 
 def _limits(stream: Stream) -> str:
     found = (
-        "" if stream.max_age_s is None else format_seconds(stream.max_age_s),
+        "" if stream.max_age_s is None else duration(stream.max_age_s),
         "" if stream.max_bytes is None else format_bytes(stream.max_bytes),
         "" if stream.max_messages is None else f"{stream.max_messages:,} messages",
         "" if stream.max_messages_per_subject is None else f"{stream.max_messages_per_subject:,} a subject",
@@ -215,7 +213,7 @@ def _edge(inputs: Inputs) -> Md:
     system, traffic, load = inputs.system, inputs.system.traffic, inputs.system.load
     facts: list[tuple[str, object, str]] = [
         ("Host", code(traffic.host) or "none", "traffic.host"),
-        ("TTL", format_seconds(traffic.ttl_s), "traffic.ttl"),
+        ("TTL", duration(traffic.ttl_s), "traffic.ttl"),
         ("Record changed by", "health checks" if traffic.automatic else "a person", "traffic.automatic"),
         ("Writes, mean", f"{number(load.mean_per_s)}/s", "load.mean_per_s"),
         ("Writes, peak", f"{number(load.peak_per_s)}/s", "load.peak_per_s"),
@@ -278,7 +276,7 @@ def _saved(inputs: Inputs) -> Md:
             code(name),
             kind,
             strong("no") if backup is None else code(backup.name),
-            "–" if backup is None else format_seconds(backup.interval_s),
+            "–" if backup is None else duration(backup.interval_s),
             strong("no") if backup is None or not _survives_region(backup) else "yes",
             "–" if backup is None else "yes" if backup.restore_tested else strong("no"),
             inputs.at(path),
@@ -296,7 +294,7 @@ def _backups(inputs: Inputs) -> Md:
             _some(backup.covers),
             backup.content,
             backup.where,
-            format_seconds(backup.interval_s),
+            duration(backup.interval_s),
             code(backup.destination),
             joined(_weaknesses(backup)) or "none found",
             inputs.at(f"backups.{backup.name}"),

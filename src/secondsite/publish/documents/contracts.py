@@ -10,8 +10,8 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.wording import about, duration, number, percent
 from secondsite.publish.board import Standing, board
-from secondsite.publish.figure import about, duration, number, percent
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render

@@ -6,8 +6,9 @@ from attrs import frozen
 
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.estimate import Estimate
+from secondsite.model.wording import dollars
 from secondsite.publish.evaluation_page import CATEGORIES, OTHER, by_category, category, provider_of, side_by_side
-from secondsite.publish.figure import dollars, figure
+from secondsite.publish.figure import figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, strong, table, text
 from secondsite.publish.page import render

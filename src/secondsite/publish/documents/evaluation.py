@@ -10,10 +10,11 @@ from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.wording import about, number, percent, quantity
 from secondsite.publish import charts_svg
 from secondsite.publish.claims import claims
 from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
-from secondsite.publish.figure import about, figure, number, percent, quantity
+from secondsite.publish.figure import figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render

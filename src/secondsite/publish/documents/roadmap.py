@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
+from secondsite.model.wording import dollars, number
 from secondsite.publish import charts_svg
 from secondsite.publish.charts_svg import Span
 from secondsite.publish.evaluation_page import provider_of
-from secondsite.publish.figure import dollars, number
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart

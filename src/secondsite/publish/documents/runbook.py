@@ -10,11 +10,11 @@ from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.wording import duration
 from secondsite.publish.board import deciding
 from secondsite.publish.commands import commands, word
 from secondsite.publish.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.documents.contracts import evidence_mark
-from secondsite.publish.figure import duration
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.page import render

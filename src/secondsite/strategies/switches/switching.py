@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from secondsite.model.estimate import Estimate, Fixed, Provenance, Uniform, fixed
+from secondsite.model.estimate import Estimate, Fixed, Provenance, Uniform
 from secondsite.model.procedure import Step, Verb
+from secondsite.model.stated import stated
 from secondsite.model.traffic import Traffic
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import make_step
@@ -20,8 +21,8 @@ def health_checks(kit: Kit, traffic: Traffic) -> Step:
         f"checks every {interval:g} s, {threshold} failures in a row",
         formula="interval × (threshold − 1) + a share of one interval",
         inputs=(
-            fixed("check interval", interval, "s", "traffic.check_interval"),
-            fixed("check threshold", threshold, "checks", "traffic.check_threshold"),
+            stated(kit.system, "traffic.check_interval", "check interval", interval, "s"),
+            stated(kit.system, "traffic.check_threshold", "check threshold", threshold, "checks"),
         ),
     )
     return make_step(
@@ -66,7 +67,7 @@ def converged(kit: Kit, traffic: Traffic, after: str) -> Step:
         Provenance.DERIVED,
         f"until 90 % of requests moved, at a TTL of {traffic.ttl_s:g} s; the rest counts as downtime",
         formula="TTL + what resolvers add",
-        inputs=(fixed("TTL", traffic.ttl_s, "s", "traffic.ttl"), beyond),
+        inputs=(stated(kit.system, "traffic.ttl", "TTL", traffic.ttl_s, "s"), beyond),
     )
     return make_step(
         kit,
