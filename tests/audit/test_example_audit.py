@@ -38,7 +38,7 @@ WEAKNESSES = [
     ("nats-may-share-node", "services.nats", "statefulset.yaml", "only prefers"),
     ("nats-may-share-zone", "services.nats", "statefulset.yaml", "3 pods"),
     ("nats-route-tls", "nats.nats", "config.yaml", "without TLS"),
-    ("nats-sync-interval", "nats.nats", "config.yaml", "120 s"),
+    ("nats-sync-interval", "nats.nats", "config.yaml", "2 min"),
     ("nats-stream-single-replica", "nats.nats.streams.kgent-events", "streams.yaml", "replicas 1"),
     ("backup-no-messages", "backups.nats-backup", "backup.sh", "AGENTESE, EVENTS, kgent-events"),
     ("backup-same-domain", "backups.nats-backup", "backup.yaml", "Kubernetes cluster"),
@@ -60,7 +60,7 @@ WEAKNESSES = [
     ),
     ("alert-after-rpo", "alerts.NatsBackupOverdue", "rules.yaml", "25 h"),
     ("alert-after-rpo", "alerts.NatsBackupMissing", "rules.yaml", "2 d"),
-    ("client-ping-interval", "services.kgent-api", "deployment.yaml", "120 s"),
+    ("client-ping-interval", "services.kgent-api", "deployment.yaml", "every 2 min"),
     ("secret-one-region", "secrets.kgents-api-secrets", "cluster-secret-store.yaml", "us-east-1"),
     ("dns-by-hand", "traffic.automatic", "", "a person changes DNS"),
 ]

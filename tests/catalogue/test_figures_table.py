@@ -10,6 +10,7 @@ from secondsite.catalogue.figures import load_figures, parse_figures
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Fixed, Lognormal, Provenance, Uniform
 
+MEASURED = '[a]\nfixed = 1\nunit = "s"\nprovenance = "measured"\nsource = "a try"\n'
 ROW = 'unit = "min"\nprovenance = "published"\nsource = "a paper"\n'
 
 
@@ -29,6 +30,11 @@ def test_minutes_become_seconds() -> None:
     assert rows["a"].provenance is Provenance.PUBLISHED
 
 
+def test_a_measurement_says_on_what_and_when() -> None:
+    rows = parse_figures(f'{MEASURED}on = "nats-server 2.15.1"\nas_of = "2026-11"\n', "f.toml")
+    assert rows["a"].source == "a try; measured on nats-server 2.15.1, 2026-11"
+
+
 def test_what_is_no_table_beside_figures_is_passed_over() -> None:
     assert list(parse_figures(f'title = "rates"\n[a.b]\nfixed = 1\n{ROW}', "f.toml")) == ["a.b"]
 
@@ -38,6 +44,8 @@ def test_what_is_no_table_beside_figures_is_passed_over() -> None:
     [
         (f"[a]\nfixed = 1\nfixd = 2\n{ROW}", r"f\.toml: a has unknown keys \['fixd'\]"),
         (f"[a]\n{ROW}", r"f\.toml: a has no distribution; write one of fixed"),
+        (MEASURED, r"f\.toml: a is measured, on nobody knows what or when; write its `on` and `as_of`"),
+        (f'{MEASURED}on = "2.15.1"\n', r"a is measured, on nobody knows what or when"),
     ],
 )
 def test_what_is_no_figure(text: str, message: str) -> None:

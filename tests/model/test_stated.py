@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from secondsite.evaluate.derive import product, weakest
-from secondsite.model.backup import Backup
+from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.estimate import Estimate, Provenance, fixed
 from secondsite.model.mark import Mark, Origin
 from secondsite.model.place import Place
@@ -47,7 +47,7 @@ def test_what_is_made_of_it_is_no_surer() -> None:
 
 
 def test_values_are_found_by_their_path_in_the_file() -> None:
-    backup = Backup("nightly", interval_s=Seconds(86_400))
+    backup = Backup("nightly", ("api",), Content.MESSAGES, Where.REGION, Seconds(86_400))
     assert value_at(evolve(SYSTEM, backups=(backup,)), "backups.nightly.interval") == 86_400
     assert value_at(SYSTEM, "traffic.ttl") == 60
     assert [value_at(SYSTEM, path) for path in ("traffic.none", "backups.none.interval", "nats")] == [None, None, ()]

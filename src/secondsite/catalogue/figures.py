@@ -35,6 +35,8 @@ _KEYS = {
     "source",
     "plausible",
     "settle",
+    "on",
+    "as_of",
 }
 
 
@@ -83,10 +85,20 @@ def _figure(name: str, row: Mapping[str, Any], file: str) -> Estimate:
         unit="s" if row["unit"] in _IN_SECONDS else row["unit"],
         distribution=_distribution(name, row, factor, file),
         provenance=Provenance(row["provenance"]),
-        source=row["source"],
+        source=_source(name, row, file),
         plausible=(float(low), float(high)),
         settle=row.get("settle", ""),
     )
+
+
+def _source(name: str, row: Mapping[str, Any], file: str) -> str:
+    """A measurement is worth something only with what was measured, and when."""
+    told, provenance = str(row["source"]), Provenance(row["provenance"])
+    if provenance is not Provenance.MEASURED:
+        return told
+    if not row.get("on") or not row.get("as_of"):
+        raise InputError.at(file, f"{name} is measured, on nobody knows what or when", "write its `on` and `as_of`")
+    return f"{told}; measured on {row['on']}, {row['as_of']}"
 
 
 def _distribution(name: str, row: Mapping[str, Any], factor: float, file: str) -> Distribution:

@@ -39,7 +39,7 @@ def promotion(kit: Kit, release: tuple[int, int, int] = PROMOTES) -> tuple[Requi
             f"promotion by update needs {'.'.join(map(str, PROMOTES[:2]))}"
             + (", rescue of the meta group 2.15" if release >= RESCUES else ""),
             kit.figures["work.upgrade"],
-            "tried on 2.10.26, 2.11.11 (refused), 2.12.8, 2.14.6, 2.15.1 (done)",
+            "tried on nats-server 2.10.26, 2.11.11 (refused), 2.12.8, 2.14.6, 2.15.1 (done), 2026-11",
             skipped,
         ),
     )

@@ -67,7 +67,7 @@ def half_round_trip(rtt_ms: Estimate) -> Estimate:
         unit="s",
         distribution=Fixed(rtt_ms.quantile(0.5) / 2000),
         provenance=Provenance.DERIVED,
-        source="nats-server 2.15.1: a healthy mirror is the one-way delay behind",
+        source="a healthy mirror is the one-way delay behind; measured on nats-server 2.15.1, 2026-11",
         formula="round trip / 2",
         inputs=(rtt_ms,),
     )
