@@ -92,8 +92,8 @@ def test_every_contract_strategy_step_and_need_is_there(page: Page, evaluation: 
     for outcome in chosen.outcomes:
         assert outcome.contract.name in page.text
     for need in chosen.deployment.requirements:
-        assert need.what in page.text
-        assert need.without in page.text
+        assert need.what.replace("`", "") in page.text
+        assert need.without.replace("`", "") in page.text
     for procedure in chosen.procedures.values():
         for step in procedure.steps:
             assert step.title in page.text
@@ -271,13 +271,17 @@ BITING = st.one_of(
 )
 
 
+INERT: list[tuple[str, dict[str, str | None]]] = [("code", {}), ("wbr", {})]
+"""What a name may bring about: letters of one width between its backticks, the end of a line after its dots."""
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BITING)
 def test_names_stay_text_whatever_they_hold(short: Evaluation, rename: Rename, name: str) -> None:
     def skeleton(text: str) -> list[tuple[str, list[str]]]:
         page = parse(render_html(rename(short, lambda known: known + text)))
-        return [(tag, sorted(attributes)) for tag, attributes in page.elements]
+        return [(tag, sorted(attributes)) for tag, attributes in page.elements if (tag, attributes) not in INERT]
 
     assert skeleton(name) == skeleton("x")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from secondsite.publish.markdown import Md, code, fence, plain, strong, table, text, width
+from secondsite.publish.markdown import Md, code, fence, plain, prose, strong, table, text, width
 
 _PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 _SNIPPETS = st.sampled_from(
@@ -102,3 +102,17 @@ def test_values_that_never_end_are_cut() -> None:
 )
 def test_harmless_words_look_like_themselves(value: str, shown: str) -> None:
     assert text(value) == shown
+
+
+def test_names_between_backticks_are_code_and_the_rest_is_text() -> None:
+    assert prose("`secondsite gate` opens *once*") == "`secondsite gate` opens \\*once\\*"
+    assert prose("one ` alone") == text("one ` alone")
+    assert prose(code("made here")) == code("made here")
+
+
+@given(HOSTILE)
+def test_prose_stays_on_its_line_and_brings_no_markup_but_code(value: str) -> None:
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(prose(f"{value}`{value}`{value}"))
+    kinds = {child.type for token in tokens for child in token.children or []}
+    assert kinds <= {"text", "code_inline", "text_special"}
+    assert {token.type for token in tokens} <= {"paragraph_open", "inline", "paragraph_close"}

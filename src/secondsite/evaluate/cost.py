@@ -18,7 +18,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate
 
-__all__ = ["CostItem", "monthly_cost", "total_cost"]
+__all__ = ["CostItem", "monthly_cost", "people_usd", "total_cost"]
 
 
 def monthly_cost(
@@ -30,6 +30,11 @@ def monthly_cost(
     """
     bill = Bill(deployment, provider, prices, economics, prices.node_type(provider))
     return (*compute_items(bill), *network_items(bill), *service_items(bill, people))
+
+
+def people_usd(items: Sequence[CostItem]) -> Estimate:
+    """The part that is hours of one's own people, a month."""
+    return total("people's hours", USD, [item.monthly_usd for item in items if item.for_people])
 
 
 def total_cost(items: Sequence[CostItem]) -> Estimate:

@@ -62,9 +62,9 @@ def total(name: str, unit: str, parts: Sequence[Estimate]) -> Estimate:
     )
 
 
-def weakest(figure: Estimate) -> Provenance:
-    """The weakest provenance among the figure's leaves; derived when no leaf is better than a count."""
-    found = {leaf.provenance for leaf in leaves(figure)}
+def weakest(*figures: Estimate) -> Provenance:
+    """The weakest provenance among the leaves of the figures; derived when no leaf is better than a count."""
+    found = {leaf.provenance for figure in figures for leaf in leaves(figure)}
     return next((kind for kind in reversed(_STRENGTH) if kind in found), Provenance.DERIVED)
 
 

@@ -162,12 +162,16 @@ class FollowUp:
 
 @frozen
 class MigrationStep:
-    """One step of the way from today's system to the recommendation (or beyond it)."""
+    """One step of the way from today's system to the recommendation (or beyond it).
+
+    ``added_people_usd`` is the part of ``added_usd`` that is people's hours, not the provider's invoice.
+    """
 
     name: str
     strategy: Strategy
     monthly_usd: Estimate
     added_usd: Estimate
+    added_people_usd: Estimate
     hours: Estimate
     requirements: tuple[str, ...]
     gains: tuple[str, ...]

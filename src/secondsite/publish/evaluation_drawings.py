@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
 from secondsite.evaluate.evaluation import Assessment, Evaluation
 from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Procedure, Step
 from secondsite.model.wording import dollars, duration, number
 from secondsite.publish import charts
-from secondsite.publish.evaluation_page import Row, by_category
-from secondsite.publish.figure import Figure, figure
-from secondsite.publish.timeline import Phase, phases, timeline
+from secondsite.publish.evaluation_page import Row, by_category, category
+from secondsite.publish.figure import Figure, figure, made_of
+from secondsite.publish.timeline import Bar, Phase, phases, timeline
 
 _WIDE, _NARROW = 1230, 350
 
@@ -31,13 +32,13 @@ class Tradeoff:
 
 @frozen
 class Stage:
-    """A step of the waterfall: its bar over the whole recovery, when it starts and ends."""
+    """A step of the waterfall: its bar over the whole recovery, when it starts and ends; a blocked one does not."""
 
     step: Step
     phase: Phase
     drawing: str
     duration: Figure
-    ends: str
+    ends: Figure | None
     critical: bool
     brings_back: tuple[str, ...]
 
@@ -48,9 +49,9 @@ class Waterfall:
 
     name: str
     stages: tuple[Stage, ...]
-    parts: Mapping[Phase, str]
+    parts: Mapping[Phase, Figure]
     strip: str
-    total: str
+    total: Figure
     limit: str
 
 
@@ -58,7 +59,7 @@ class Waterfall:
 class Stack:
     row: Row
     drawing: str
-    amounts: Mapping[str, str]
+    amounts: Mapping[str, Figure]
     total: Figure
 
 
@@ -116,7 +117,7 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
             phase=bar.phase,
             drawing=charts.bar(_piece(bar.start_s, bar.end_s, width, _kind(bar.phase, bar.critical)), at),
             duration=figure(bar.step.duration),
-            ends="" if bar.step.blocked else "never" if math.isinf(bar.end_s) else duration(bar.end_s),
+            ends=None if bar.step.blocked else _end(procedure, bar),
             critical=bar.critical,
             brings_back=tuple(str(subject) for subject in bar.brings_back),
         )
@@ -126,11 +127,22 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
     return Waterfall(
         name=procedure.name,
         stages=stages,
-        parts={phase: duration(spent) for phase, spent in parts.items()},
+        parts={phase: _spent(spent, (bar for bar in bars if bar.phase is phase)) for phase, spent in parts.items()},
         strip=charts.stacked(finite, sum(spent for _, spent, _ in finite)),
-        total=duration(sum(parts.values())),
+        total=_spent(sum(parts.values()), bars),
         limit="" if shown_limit is None else duration(shown_limit),
     )
+
+
+def _end(procedure: Procedure, bar: Bar) -> Figure:
+    before = (step.duration for step in procedure.leading_to(bar.step.id))
+    shown = "never" if math.isinf(bar.end_s) else duration(bar.end_s)
+    return made_of(shown, "the medians of the steps that lead to it", bar.end_s, *before)
+
+
+def _spent(spent_s: float, bars: Iterable[Bar]) -> Figure:
+    on_path = (bar.step.duration for bar in bars if bar.critical)
+    return made_of(duration(spent_s), "the medians of its steps on the path", spent_s, *on_path)
 
 
 def _kind(phase: Phase, critical: bool) -> str:
@@ -152,6 +164,10 @@ def influences(evaluation: Evaluation) -> tuple[str, ...]:
     return tuple(charts.stacked([("influence", influence.index, "")], whole) for influence in found)
 
 
+def _items(row: Row, provider: str, kind: str) -> tuple[Estimate, ...]:
+    return tuple(one.monthly_usd for one in row.assessment.bills[provider] if category(one.name) == kind)
+
+
 def stacks(rows: Sequence[Row], provider: str) -> tuple[Stack, ...]:
     """Cheapest first; one scale for all."""
     spent = {row.number: by_category(row.assessment.bills[provider]) for row in rows}
@@ -168,7 +184,10 @@ def stacks(rows: Sequence[Row], provider: str) -> tuple[Stack, ...]:
                 ],
                 whole,
             ),
-            amounts={name: dollars(usd) for name, usd in spent[row.number].items()},
+            amounts={
+                name: made_of(dollars(usd), f"items of the bill for {name}", usd, *_items(row, provider, name))
+                for name, usd in spent[row.number].items()
+            },
             total=row.monthly[provider],
         )
         for row in sorted(rows, key=lambda row: (row.monthly[provider].order, row.number))

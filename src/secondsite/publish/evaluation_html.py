@@ -13,6 +13,7 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from secondsite.evaluate.derive import weakest
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
@@ -23,6 +24,7 @@ from secondsite.publish.evaluation_drawings import influences, stacks, tradeoff,
 from secondsite.publish.evaluation_page import (
     Sources,
     answer,
+    answered,
     bill_lines,
     described,
     firmness,
@@ -31,6 +33,7 @@ from secondsite.publish.evaluation_page import (
     regional,
     rows,
     spent_on,
+    waiting,
 )
 from secondsite.publish.figure import figure
 from secondsite.publish.timeline import Phase
@@ -65,6 +68,8 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
         rows=compared,
         anchors={row.assessment.strategy: f"strategy-{row.number}" for row in compared},
         answer=answer(evaluation, provider),
+        answer_basis=weakest(*answered(evaluation.recommended, provider)),
+        limit=partial(waiting, contracts=evaluation.system.contracts),
         regional=regional(evaluation.recommended),
         blockers=other_blockers(evaluation),
         tradeoff=tradeoff(compared, provider),
@@ -94,7 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(figure=figure, duration=duration, percent=percent, number=number)
-    environment.filters.update(described=described, breakable=_breakable)
+    environment.filters.update(described=described, breakable=_breakable, dotted=_dotted, prose=_prose)
     environment.globals.update(
         marker=charts.marker,
         quantity=quantity,
@@ -113,6 +118,25 @@ def _breakable(strategy_id: str) -> Markup:
 
     parts = (Markup('<span class="part">{}</span>').format(part) for part in strategy_id.split("/"))
     return Markup("/<wbr>").join(parts)
+
+
+def _dotted(name: str) -> Markup:
+    """A line may end after a dot or an underline of a name, and after its slash."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("([._/])", r"\1<wbr>", str(escape(name))))  # noqa: S704 # escaped, and only ``<wbr>`` added
+
+
+def _prose(told: str) -> Markup:
+    """Running text of ours in which names stand between backticks."""
+    from markupsafe import Markup, escape
+
+    parts = told.split("`")
+    if len(parts) % 2 == 0:
+        return escape(told)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if inside % 2 else escape(part) for inside, part in enumerate(parts)
+    )
 
 
 def _shipped(name: str) -> str:

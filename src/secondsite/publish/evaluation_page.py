@@ -12,12 +12,15 @@ from attrs import Factory, define, frozen
 
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation
-from secondsite.model.contract import Subject, Verdict
+from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
+from secondsite.model.procedure import Procedure, Step
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.model.wording import dollars, duration, percent
-from secondsite.publish.figure import Figure, figure, why_unbounded
+from secondsite.publish.figure import Figure, figure, made_of, why_unbounded
+from secondsite.publish.patience import ESCALATION, LIMITS, patience
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",
@@ -53,7 +56,7 @@ OTHER = "other"
 
 @frozen
 class Judged:
-    """A contract of a strategy. ``chance`` and ``verdict`` are empty where nothing is promised."""
+    """A contract of a strategy. ``chance`` is None, ``verdict`` empty, where nothing is promised."""
 
     name: str
     rto: Figure
@@ -61,7 +64,7 @@ class Judged:
     rpo: Figure
     rpo_limit: str
     messages: Figure
-    chance: str
+    chance: Figure | None
     confidence: str
     verdict: str
 
@@ -77,7 +80,7 @@ class Row:
     standing: str
     api_rto: Figure | None
     nats_rpo: Figure | None
-    chance: float | None
+    chance: Figure | None
     tightest: str
     verdict: str
     downtime: Figure
@@ -159,7 +162,7 @@ def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Row:
         standing="excluded" if assessment.excluded else "breaches" if assessment.breached else "holds",
         api_rto=figure(api.rto) if api else None,
         nats_rpo=figure(streams.rpo) if streams else None,
-        chance=None if tightest is None else _chance(tightest),
+        chance=None if tightest is None else chance(tightest),
         tightest="" if tightest is None else tightest.contract.name,
         verdict=_verdict(assessment),
         downtime=figure(assessment.downtime_minutes, mean=True),
@@ -174,6 +177,12 @@ def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Row:
 
 def _chance(outcome: ContractOutcome) -> float:
     return outcome.probability_met or 0.0
+
+
+def chance(outcome: ContractOutcome) -> Figure:
+    """That the contract holds when its fault comes."""
+    share = _chance(outcome)
+    return made_of(percent(share), "the share of draws in which both limits hold", share, outcome.rto, outcome.rpo)
 
 
 def _verdict(assessment: Assessment) -> str:
@@ -197,7 +206,7 @@ def judged(outcome: ContractOutcome) -> Judged:
         rpo=figure(outcome.rpo),
         rpo_limit=_limit(contract.rpo_s),
         messages=figure(outcome.messages_at_risk),
-        chance=percent(_chance(outcome)) if outcome.promised else "",
+        chance=chance(outcome) if outcome.promised else None,
         confidence=percent(contract.confidence) if outcome.promised else "",
         verdict=str(outcome.verdict or ""),
     )
@@ -211,6 +220,24 @@ def answer(evaluation: Evaluation, provider: str) -> str:
     """The recommendation in one sentence."""
     chosen, region = evaluation.recommended, evaluation.system.region.name
     return f"{described(chosen.strategy)}: {_when_lost(chosen, region)}, for {_monthly(chosen, provider)} a month."
+
+
+def answered(chosen: Assessment, provider: str) -> tuple[Estimate, ...]:
+    """What the sentence rests on."""
+    outcomes = (outcome for subject in (Subject.API, Subject.NATS) if (outcome := chosen.outcome(subject)))
+    return (chosen.monthly_usd[provider], *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)))
+
+
+def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> Figure | None:
+    """The step's time limit, or when to escalate it; None where there is neither."""
+    if step.blocked:
+        return None
+    found = patience(procedure, step, contracts)
+    if found.limit_s is not None:
+        return made_of(duration(found.limit_s), LIMITS, found.limit_s, step.duration)
+    if found.escalate_s is None:
+        return None
+    return made_of(f"escalate after {duration(found.escalate_s)}", ESCALATION, found.escalate_s, step.duration)
 
 
 def described(strategy: Strategy) -> str:

@@ -288,18 +288,22 @@ def _after(speed: LatencyFigures) -> str:
 
 
 def _migration(steps: tuple[MigrationStep, ...]) -> Table:
-    columns = (" step", "strategy", "$/month", "hours", "brings within reach")
-    table = _plain_table(columns, ("$/month", "hours"), " step", "strategy")
+    columns = (" step", "strategy", "$/month", "of it people", "hours", "brings within reach")
+    table = _plain_table(columns, columns[2:5], " step", "strategy")
     for position, step in enumerate(steps, 1):
-        added = step.added_usd.mean
         table.add_row(
             Text(f" {position}. {step.name}", style="dim" if step.beyond else ""),
             step.strategy.id,
-            f"+{dollars(added)}" if added >= 0 else dollars(added),
+            _added(step.added_usd.mean),
+            _added(step.added_people_usd.mean),
             number(step.hours.mean),
             ", ".join(step.gains) or "–",
         )
     return table
+
+
+def _added(usd: float) -> str:
+    return f"+{dollars(usd)}" if usd >= 0 else dollars(usd)
 
 
 def _doubt(evaluation: Evaluation) -> list[str]:

@@ -48,6 +48,19 @@ def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
     )
 
 
+def made_of(shown: str, how: str, order: float, *inputs: Estimate) -> Figure:
+    """What was computed from estimates on the way to a reader, no surer than the weakest of them."""
+    basis = weakest(*inputs)
+    weak = "" if basis is Provenance.DERIVED else f"; the weakest that it is made of is {basis}"
+    return Figure(shown, "", basis, f"computed: {how}{weak}", order)
+
+
+def looking(estimate: Estimate, shown: str) -> str:
+    """``shown`` as text can show it: with ``~`` where the estimate rests on an assumption."""
+    assumed = not estimate.unbounded and weakest(estimate) is Provenance.ASSUMED
+    return f"~{shown}" if assumed and shown[:1] not in "<>~" else shown
+
+
 def note(estimate: Estimate) -> str:
     """Where it comes from, in one sentence or two."""
     parts = [_origin(estimate)]

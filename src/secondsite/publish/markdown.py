@@ -42,9 +42,17 @@ def text(value: object) -> Md:
     """A value as running text."""
     if isinstance(value, Md):
         return value
-    escaped = _MEANT.sub(lambda found: "&amp;" if found[0] == "&" else f"\\{found[0]}", plain(value))
-    start = _BLOCK.match(escaped)
-    return Md(f"{escaped[: start.end() - 1]}\\{escaped[start.end() - 1 :]}" if start else escaped)
+    return _inline(_escaped(plain(value)))
+
+
+def prose(value: object) -> Md:
+    """Running text of ours in which names stand between backticks: those as `code`, the rest as `text`."""
+    if isinstance(value, Md):
+        return value
+    parts = plain(value).split("`")
+    if len(parts) % 2 == 0:
+        return text(value)
+    return _inline("".join(code(part) if inside % 2 else _escaped(part) for inside, part in enumerate(parts)))
 
 
 def code(value: object) -> Md:
@@ -73,6 +81,10 @@ def strong(value: object) -> Md:
     return Md(f"**{text(value)}**")
 
 
+def bullets(items: Iterable[object]) -> Md:
+    return Md("\n".join(f"- {text(item)}" for item in items))
+
+
 def joined(parts: Iterable[object], between: str = ", ") -> Md:
     return Md(between.join(text(part) for part in parts))
 
@@ -97,6 +109,16 @@ def width(shown: str) -> int:
 def escape(value: Any) -> str:
     """What a template prints: Markdown made here as it is, everything else as text."""
     return value if isinstance(value, Md) else text(value)
+
+
+def _escaped(line: str) -> str:
+    return _MEANT.sub(lambda found: "&amp;" if found[0] == "&" else f"\\{found[0]}", line)
+
+
+def _inline(line: str) -> Md:
+    """What would begin a heading or a list does not."""
+    start = _BLOCK.match(line)
+    return Md(f"{line[: start.end() - 1]}\\{line[start.end() - 1 :]}" if start else line)
 
 
 def _longest_run(content: str) -> int:

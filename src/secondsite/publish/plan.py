@@ -104,6 +104,7 @@ def as_json(step: RoadmapStep) -> dict[str, Any]:
             "strategy": step.assessment.strategy.id,
             "hours": {"low": step.low_hours, "high": step.high_hours},
             "added_usd_per_month": step.added_usd.mean,
+            "added_people_usd_per_month": step.added_people_usd.mean,
             "wins": list(step.won),
             "rollback": step.rollback,
             "stop_here": step.stop,

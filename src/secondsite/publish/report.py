@@ -10,11 +10,12 @@ from attrs import frozen
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
-from secondsite.model.wording import duration, percent
+from secondsite.model.wording import duration
 from secondsite.publish.board import Standing, board
 from secondsite.publish.documents.contracts import versions_told
 from secondsite.publish.drill_drawings import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drill_timeline import DrillTimeline, Moment
+from secondsite.publish.evaluation_page import chance
 from secondsite.publish.figure import Figure, figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.topology import topology
@@ -31,7 +32,7 @@ class BoardRow:
     rto: Figure
     rpo_limit: str
     rpo: Figure
-    chance: str
+    chance: Figure
     measured: str
     verdict: str
     note: str
@@ -87,7 +88,7 @@ def _row(standing: Standing) -> BoardRow:
         rto=figure(outcome.rto),
         rpo_limit="" if contract.rpo_s is None else duration(contract.rpo_s),
         rpo=figure(outcome.rpo),
-        chance=percent(outcome.probability_met or 0.0),
+        chance=chance(outcome),
         measured="never" if measured is None else told(measured),
         verdict=str(standing.verdict),
         note=f"stale: {standing.stale}" if standing.stale else until or standing.expectation,

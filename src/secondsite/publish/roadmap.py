@@ -14,6 +14,7 @@ from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.strategy import Pattern, Switch
 from secondsite.model.wording import dollars, number
+from secondsite.publish.figure import looking
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.proof import command
 
@@ -73,6 +74,7 @@ class RoadmapStep:
     high_hours: float
     monthly_usd: Estimate
     added_usd: Estimate
+    added_people_usd: Estimate
     cumulative_usd: Estimate
     prerequisites: tuple[str, ...]
     exit_tests: tuple[str, ...]
@@ -117,6 +119,7 @@ def _step(
         high_hours=sum(need.hours.quantile(0.95) for need in needed),
         monthly_usd=step.monthly_usd,
         added_usd=step.added_usd,
+        added_people_usd=step.added_people_usd,
         cumulative_usd=_less("monthly cost over today's", step.monthly_usd, today),
         prerequisites=(_DNS_PREREQUISITE,) if dns else _PREREQUISITES.get(step.strategy.pattern, ()),
         exit_tests=_exit_tests(after, needed, step.gains),
@@ -157,20 +160,21 @@ def _exit_tests(after: Assessment, needed: Sequence[Requirement], won: Sequence[
 
 def _criteria(before: Assessment, step: MigrationStep, saves: Estimate) -> tuple[str, ...]:
     """In figures, for the people who decide."""
-    added = 12 * step.added_usd.mean
     found = []
     if step.gains:
         found.append(f"take it while these are promised: {', '.join(step.gains)}")
     elif before.breached:
         found.append("it wins no contract by itself: the next step needs it")
-    found.append(f"it {_costs(added)} and takes {dollars(saves.mean)} a year off the expected loss")
+    off = looking(saves, dollars(saves.mean))
+    found.append(f"it {_costs(step.added_usd)}, people's hours included, and takes {off} a year off the expected loss")
     if step.beyond:
         found.append("stop before it unless a contract asks for less than the step before can give")
     return tuple(found)
 
 
-def _costs(usd: float) -> str:
-    return f"costs {dollars(abs(usd))} a year {'more' if usd >= 0 else 'less'}"
+def _costs(added: Estimate) -> str:
+    usd = 12 * added.mean
+    return f"costs {looking(added, dollars(abs(usd)))} a year {'more' if usd >= 0 else 'less'}"
 
 
 def slug(name: str) -> str:
@@ -188,6 +192,7 @@ def why_stop(steps: Sequence[RoadmapStep]) -> str:
     after = next((step for step in steps if step.number == stop.number + 1), None)
     if after is None:
         return left
-    more = 12 * after.added_usd.mean
-    balance = f"{_costs(more)}, saves {dollars(after.saves_usd.mean)} of expected loss"
-    return f"{left}; the next step {balance} and takes {number(after.low_hours)} to {number(after.high_hours)} hours"
+    saved = looking(after.saves_usd, dollars(after.saves_usd.mean))
+    balance = f"{_costs(after.added_usd)}, saves {saved} of expected loss"
+    hours = looking(after.hours, f"{number(after.low_hours)} to {number(after.high_hours)} hours")
+    return f"{left}; the next step {balance} and takes {hours}"

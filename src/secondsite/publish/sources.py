@@ -1,4 +1,4 @@
-"""Where every figure of a document comes from: a mark beside the figure, and a table that the mark leads to.
+"""Where every figure of a document comes from: a mark beside the figure, and a list that the mark leads to.
 
 A mark is a letter and a number: ``m`` measured, ``p`` published, ``a`` assumed, ``s`` stated (read from the team's
 files or written by the team), ``c`` counted or computed from those. A figure made of several has the letter of the
@@ -8,6 +8,7 @@ weakest, and one that rests on an assumption looks like it: ``~``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from textwrap import shorten
 
 from attrs import Factory, define, frozen
@@ -18,7 +19,7 @@ from secondsite.model.mark import Mark, Origin
 from secondsite.model.stated import value_at
 from secondsite.model.system import System
 from secondsite.publish.figure import figure
-from secondsite.publish.markdown import Md, code, joined, plain, table, text
+from secondsite.publish.markdown import Md, code, joined, plain, text
 
 LETTERS = {"m": "measured", "p": "published", "a": "assumed", "s": "stated", "c": "computed"}
 _FORMULA = 160
@@ -28,7 +29,7 @@ _OF = {Provenance.MEASURED: "m", Provenance.PUBLISHED: "p", Provenance.ASSUMED: 
 
 @frozen
 class Source:
-    """One row of the table. ``made_of`` are the marks of what a computed figure rests on."""
+    """One item of the list. ``made_of`` are the marks of what a computed figure rests on."""
 
     mark: str
     what: str
@@ -58,10 +59,10 @@ class Sources:
     def mark(self, estimate: Estimate) -> Md:
         return Md(f"[{self._row(estimate).mark}]")
 
-    def of_all(self, what: str, estimates: Iterable[Estimate]) -> Md:
+    def of_all(self, what: str, estimates: Iterable[Estimate], told: str = "each computed from some of these") -> Md:
         """One mark for all figures of a table: what they rest on together."""
         ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
-        return Md(f"[{self._composite(('table', what), what, Md(''), 'each computed from some of these', ends)}]")
+        return Md(f"[{self._composite(('table', what), what, Md(''), told, ends)}]")
 
     def head(self, name: str, *marks: Md) -> Md:
         """A heading of a column whose figures share their marks; a tab at its end stays there."""
@@ -81,14 +82,10 @@ class Sources:
     def rows(self) -> Sequence[Source]:
         return sorted(self._rows.values(), key=lambda row: ("mpasc".index(row.mark[0]), int(row.mark[1:])))
 
-    def table(self) -> Md:
-        """Empty where the document has no figure."""
-        if not self._rows:
-            return Md("")
-        return table(
-            ("Mark", "What", "Value", "Where it comes from"),
-            [(Md(f'<a id="{row.mark}"></a>{row.mark}'), row.what, row.value, _told(row)) for row in self.rows()],
-        )
+    def listing(self) -> Md:
+        """By how they are known; a list, as what a source says does not fit into a column. Empty without figures."""
+        groups = groupby(self.rows(), key=lambda row: row.mark[0])
+        return Md("\n\n".join(f"**{LETTERS[letter].capitalize()}**\n\n{_items(rows)}" for letter, rows in groups))
 
     def targets(self) -> Md:
         """What the marks link to; on no page, but needed by it."""
@@ -153,6 +150,14 @@ def _key(estimate: Estimate) -> object:
 def _shown(estimate: Estimate) -> Md:
     shown = figure(estimate)
     return Md(f"{text(shown.text)} ({text(shown.span)})" if shown.span else text(shown.text))
+
+
+def _items(rows: Iterable[Source]) -> str:
+    return "\n".join(f'- <a id="{row.mark}"></a>**{row.mark}** {_item(row)}' for row in rows)
+
+
+def _item(row: Source) -> Md:
+    return Md(f"{text(row.what)}{f', {row.value}' if row.value else ''}: {_told(row)}")
 
 
 def _told(row: Source) -> Md:

@@ -77,11 +77,17 @@ def phases(bars: tuple[Bar, ...]) -> Mapping[Phase, float]:
     return spent
 
 
-def _times(procedure: Procedure) -> dict[str, tuple[float, float]]:
+def ends_s(procedure: Procedure, without: Step | None = None) -> Mapping[str, float]:
+    """When each step ends, by its id; ``without`` takes no time."""
+    return {name: end for name, (_, end) in _times(procedure, without).items()}
+
+
+def _times(procedure: Procedure, without: Step | None = None) -> dict[str, tuple[float, float]]:
     times: dict[str, tuple[float, float]] = {}
     for step in procedure.steps:
-        start = max((times[name][1] for name in step.after), default=0.0)
-        times[step.id] = (start, math.inf if step.blocked else start + step.duration.quantile(0.5))
+        start = max((times[name][1] for name in step.after if name in times), default=0.0)
+        takes = 0.0 if step is without else step.duration.quantile(0.5)
+        times[step.id] = (start, math.inf if step.blocked else start + takes)
     return times
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.model.backup import Backup, Content
-from secondsite.model.hazard import Severity
+from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.mark import Origin
 from secondsite.model.nats import Stream
 from secondsite.model.service import Role, Service, Spreading
@@ -14,7 +14,7 @@ from secondsite.model.system import System
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import duration, number
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, joined, strong, table, text
+from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart
 from secondsite.publish.page import render
 from secondsite.publish.single_points import SinglePoint, single_points
@@ -318,8 +318,13 @@ def _weaknesses(backup: Backup) -> Iterator[str]:
 
 def _hazards(inputs: Inputs) -> Md:
     worst = [h for h in inputs.hazards if h.severity in (Severity.FATAL, Severity.HIGH) and not h.waived]
-    rows = [(h.severity, h.message, h.contract or "–", h.remedy, inputs.place(h.place)) for h in worst]
-    return table(("Severity", "What", "Endangers", "Remedy", "Where"), rows) if rows else Md("")
+    return bullets(_hazard(hazard, inputs) for hazard in worst)
+
+
+def _hazard(hazard: Hazard, inputs: Inputs) -> Md:
+    endangers = f" Endangers {joined(map(code, hazard.contract.split(', ')))}." if hazard.contract else ""
+    where = inputs.place(hazard.place)
+    return Md(f"{strong(hazard.severity)}: {prose(hazard.message)} ({where}).{endangers} {prose(hazard.remedy)}")
 
 
 def _assumptions(inputs: Inputs) -> Md:

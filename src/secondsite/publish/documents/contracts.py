@@ -47,7 +47,7 @@ def document(inputs: Inputs) -> str:
         by_person=any(trigger.decide.by_person for trigger in triggers(inputs)),
         state=_state(inputs, sources),
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
     )
 

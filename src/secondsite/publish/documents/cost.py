@@ -40,7 +40,7 @@ def document(inputs: Inputs) -> str:
         categories=_categories(named, provider, sources),
         bills=[_bill(title, assessment, sources) for title, assessment in named],
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
     )
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.contract import Subject
+from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.wording import about, number, percent, quantity
 from secondsite.publish import charts_svg
 from secondsite.publish.claims import claims
-from secondsite.publish.evaluation_page import Row, answer, firmness, other_blockers, provider_of, rows
+from secondsite.publish.evaluation_page import Row, answer, answered, firmness, other_blockers, provider_of, rows
 from secondsite.publish.figure import figure
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, joined, strong, table, text
+from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong, table, text
 from secondsite.publish.page import render
 from secondsite.publish.sources import Sources, legend
 from secondsite.publish.tornado import TornadoShown, tornado
@@ -52,7 +53,7 @@ def document(inputs: Inputs) -> str:
         "multi-region-evaluation.md.j2",
         system=inputs.system,
         evaluation=inputs.evaluation,
-        answer_mark=sources.of_all("what the recommendation says", _answered(chosen, provider)),
+        answer_mark=sources.of_all("what the recommendation says", answered(chosen, provider)),
         reasons_mark=sources.of_all("costs of owning, downtime", _owned(inputs, provider)),
         years=f"{inputs.evaluation.years:,}",
         provider=provider,
@@ -82,7 +83,7 @@ def document(inputs: Inputs) -> str:
         doubts=_doubts(inputs, sources),
         tracks=_tracks(inputs),
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
     )
 
@@ -152,14 +153,6 @@ def _firmness(inputs: Inputs) -> Md:
         f"{percent(found.stability)} of draws of all assumptions lead to it, {percent(found.pattern_stability)} to the "
         f"same pattern; {text(firmness(found.stability))}"
     )
-
-
-def _answered(chosen: Assessment, provider: str) -> Iterator[Estimate]:
-    yield chosen.monthly_usd[provider]
-    for subject in (Subject.API, Subject.NATS):
-        outcome = chosen.outcome(subject)
-        if outcome is not None:
-            yield from (outcome.rto, outcome.rpo)
 
 
 def _owned(inputs: Inputs, provider: str) -> Iterator[Estimate]:
@@ -243,7 +236,9 @@ def contracts_told(row: Row) -> str:
     broken = len(row.assessment.breached)
     if row.assessment.excluded:
         return f"excluded, {broken} of {promised} breached"
-    return f"{broken} of {promised} breached" if broken else f"unproven, {about(row.chance or 0.0)}"
+    if broken or row.chance is None:
+        return f"{broken} of {promised} breached"
+    return f"unproven, {about(row.chance.order)}"
 
 
 def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
@@ -346,15 +341,17 @@ def _claims(inputs: Inputs, sources: Sources) -> Md:
     found = claims(inputs, sources)
     if not found:
         return Md("")
-    return table(("Claim", "Outcome", "Because"), [(one.claim, one.outcome, one.because) for one in found])
+    return bullets(Md(f"{text(one.outcome)}: {one.claim}. Because {one.because}.") for one in found)
 
 
 def _needs(chosen: Assessment, sources: Sources) -> Md:
-    body = [
-        (need.what, need.why, need.without, sources.figure(need.hours, span=True))
-        for need in chosen.deployment.requirements
-    ]
-    return table(("Do this first", "Because", "Without it", "Hours, once"), body) if body else Md("")
+    return bullets(_need(need, sources) for need in chosen.deployment.requirements)
+
+
+def _need(need: Requirement, sources: Sources) -> Md:
+    without = f" Without it: {prose(need.without)}." if need.without else ""
+    hours = sources.figure(need.hours, span=True)
+    return Md(f"{strong(prose(need.what))}: {hours}, once. Because {prose(need.why)}.{without}")
 
 
 def _flips(inputs: Inputs, sources: Sources) -> Md:

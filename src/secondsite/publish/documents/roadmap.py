@@ -10,8 +10,9 @@ from secondsite.model.wording import dollars, number
 from secondsite.publish import charts_svg
 from secondsite.publish.charts_svg import Span
 from secondsite.publish.evaluation_page import provider_of
+from secondsite.publish.figure import looking
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
+from secondsite.publish.markdown import Md, bullets, code, fence, joined, prose, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart
 from secondsite.publish.page import render
 from secondsite.publish.roadmap import NEEDS, RoadmapStep, roadmap, why_stop
@@ -53,7 +54,7 @@ def document(inputs: Inputs) -> str:
         graph=_graph(inputs, steps),
         steps=[_shown(step, sources) for step in steps],
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
     )
 
@@ -62,13 +63,13 @@ def charts(inputs: Inputs) -> Mapping[str, str]:
     """What each step brings the bill to."""
     provider = provider_of(inputs.evaluation)
     today = inputs.evaluation.assessments[0].monthly_usd[provider]
-    spans = [Span("today", 0.0, today.mean, dollars(today.mean), "slack")]
+    spans = [Span("today", 0.0, today.mean, looking(today, dollars(today.mean)), "slack")]
     spans += [
         Span(
             f"{step.number}: {step.name}",
             0.0,
             step.monthly_usd.mean,
-            dollars(step.monthly_usd.mean),
+            looking(step.monthly_usd, dollars(step.monthly_usd.mean)),
             "alt" if step.beyond else "bar",
         )
         for step in roadmap(inputs, provider)
@@ -84,8 +85,9 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         (
             str(step.number),
             strong(step.name) if step.stop else text(step.name),
-            Md(f"{number(step.low_hours)} to {number(step.high_hours)} {sources.mark(step.hours)}"),
+            Md(f"{_hours(step, sources)} {sources.mark(step.hours)}"),
             sources.figure(step.added_usd),
+            sources.figure(step.added_people_usd),
             sources.figure(step.cumulative_usd),
             str(len(step.won)),
             str(len(step.breached)),
@@ -94,8 +96,12 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         )
         for step in steps
     ]
-    head = ("#\t", "Step", "Hours", "USD/month added", "USD/month over today", "Contracts won\t", "Still breached\t")
-    return table((*head, "Loss saved, USD/year", ""), rows) if rows else Md("")
+    head = ("#\t", "Step", "Hours, once", "USD/month added", "of it people", "USD/month over today")
+    return table((*head, "Contracts won\t", "Still breached\t", "Loss saved, USD/year", ""), rows) if rows else Md("")
+
+
+def _hours(step: RoadmapStep, sources: Sources) -> Md:
+    return sources.value(step.hours, f"{number(step.low_hours)} to {number(step.high_hours)}")
 
 
 def _graph(inputs: Inputs, steps: Sequence[RoadmapStep]) -> Md:
@@ -147,27 +153,34 @@ def _shown(step: RoadmapStep, sources: Sources) -> Shown:
 
 
 def _deliverables(step: RoadmapStep, sources: Sources) -> Md:
+    """Effort and order as a table; what each is, and why, as a list below it: sentences do not fit into columns."""
+    if not step.deliverables:
+        return Md("Nothing new.")
     rows = [
         (
-            need.what,
-            need.why,
+            code(need.id),
             sources.figure(need.hours, span=True),
             joined(code(name) for name in NEEDS.get(need.id, ())) or "–",
-            code(need.id),
         )
         for need in step.deliverables
     ]
-    return table(("Deliverable", "Why", "Hours", "After", "Id"), rows) if rows else Md("Nothing new.")
+    told = bullets(
+        Md(f"{code(need.id)}: {strong(prose(need.what))}. Why: {prose(need.why)}.") for need in step.deliverables
+    )
+    return Md(f"{table(('Deliverable', 'Hours, once', 'After'), rows)}\n\n{told}")
 
 
 def _facts(step: RoadmapStep, sources: Sources) -> Md:
     rows = [
         (
             "Effort",
-            f"{number(step.low_hours)} to {number(step.high_hours)} hours, {sources.figure(step.hours)} expected",
+            f"{_hours(step, sources)} hours, once; {sources.figure(step.hours)} expected",
         ),
-        ("Added a month", sources.figure(step.added_usd)),
-        ("Bill then, a month", sources.figure(step.monthly_usd)),
+        (
+            "Added a month",
+            f"{sources.figure(step.added_usd)}, of it people's hours {sources.figure(step.added_people_usd)}",
+        ),
+        ("Bill then, a month", f"{sources.figure(step.monthly_usd)}, people's hours included"),
         ("Turns from breached to expected to hold", joined(map(code, step.won)) or "nothing yet"),
         ("Still breached", joined(map(code, step.breached)) or "nothing"),
         ("Expected loss saved", Md(f"{sources.figure(step.saves_usd)} a year")),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from secondsite.model.contract import Subject
+from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
@@ -18,10 +18,10 @@ from secondsite.publish.documents.contracts import evidence_mark
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.page import render
+from secondsite.publish.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.remedies import remedy
 from secondsite.publish.sources import Sources, legend
 from secondsite.strategies.design import LOST_REGION
-from secondsite.strategies.steps import PATIENCE
 
 _BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
 _ORDER = (
@@ -40,8 +40,7 @@ class Shown:
     after: str
     commands: Md
     check: str
-    limit: str
-    expected: Md
+    limit: Md
     fails: str
     final: bool
     brings_back: Md
@@ -83,7 +82,7 @@ def section(inputs: Inputs) -> str:
         dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
         phases=_phases(inputs, sources),
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
     )
 
@@ -218,14 +217,22 @@ def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources
             joined(_numbers(procedure, step)) or "–",
             sources.figure(step.duration),
             duration(last.steps_s[step.id]) if last and step.id in last.steps_s else "never",
-            duration(step.limit_s),
+            _limit(inputs, sources, procedure, step),
             joined(_brings(procedure, step)),
         )
         for number, step in enumerate(procedure.steps, 1)
     ]
-    limit = sources.stated("limit of a step", "", f"{PATIENCE:g} times what 19 of 20 take, and at least 1 s", "c")
     measured = sources.head("Measured\t", *([evidence_mark(last, sources)] if last else []))
-    heads = ("Step\t", "What", "Who", "After", "Takes", measured, sources.head("Limit\t", limit), "Back then")
+    heads = (
+        "Step\t",
+        "What",
+        "Who",
+        "After",
+        "Takes",
+        measured,
+        sources.head("Limit\t", _limits(inputs, sources)),
+        "Back then",
+    )
     return table(heads, rows)
 
 
@@ -257,12 +264,52 @@ def _shown(
         after=", ".join(_numbers(procedure, step)),
         commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
         check=step.check,
-        limit=duration(step.limit_s),
-        expected=sources.figure(step.duration, span=True),
+        limit=_waiting(inputs, sources, procedure, step),
         fails=remedy(step),
         final=not step.reversible,
         brings_back=joined(map(strong, _brings(procedure, step))),
     )
+
+
+def _limits(inputs: Inputs, sources: Sources) -> Md:
+    """One mark for the limits of all procedures: they are no surer than the durations that they are made of."""
+    chosen = inputs.chosen
+    procedures = [*chosen.procedures.values(), *([chosen.failback] if chosen.failback else [])]
+    takes = (step.duration for one in procedures for step in one.steps if not step.blocked)
+    return sources.of_all("limits of steps", takes, LIMITS)
+
+
+def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
+    """In a cell: the time limit, or for whom there is none, when to escalate."""
+    found = patience(procedure, step, _promised(inputs))
+    if found.limit_s is not None:
+        return sources.value(step.duration, duration(found.limit_s))
+    if found.escalate_s is None:
+        return Md("none")
+    return Md(f"escalate after {sources.value(step.duration, duration(found.escalate_s))}")
+
+
+def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
+    """In a sentence, with what the step is expected to take."""
+    takes = sources.figure(step.duration, span=True)
+    found = patience(procedure, step, _promised(inputs))
+    if found.limit_s is not None:
+        limit = sources.value(step.duration, duration(found.limit_s))
+        return Md(f"Limit: {limit}; takes {takes}")
+    if found.escalate_s is None:
+        return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
+    whom = "A person" if step.by_person else "Nothing to hurry"
+    late = f", or {code(found.missed.name)} cannot hold" if found.missed else ""
+    when = sources.value(step.duration, duration(found.escalate_s))
+    return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")
+
+
+def _escalation(sources: Sources) -> Md:
+    return sources.stated("when to escalate", "", ESCALATION, "c")
+
+
+def _promised(inputs: Inputs) -> tuple[Contract, ...]:
+    return tuple(outcome.contract for outcome in inputs.chosen.outcomes if outcome.promised)
 
 
 def _last(inputs: Inputs, fault: Fault | None) -> Measurement | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secondsite.publish.board import board
 from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, joined, table
+from secondsite.publish.markdown import Md, code, fence, joined, table
 from secondsite.publish.page import render
 from secondsite.publish.proof import Every, shelf_life_days
 from secondsite.publish.schedule import Drill, drills
@@ -28,10 +28,11 @@ def document(inputs: Inputs) -> str:
         system=inputs.system,
         start=inputs.as_of.isoformat(),
         drills=_drills(found, inputs, sources),
+        commands=_commands(found),
         shelf=_shelf(inputs, sources),
         planned=_planned(sources),
         legend=legend(),
-        sources=sources.table(),
+        sources=sources.listing(),
         targets=sources.targets(),
         hours=f"{sum(one.minutes * 366 / one.every.days for one in found) / 60:.0f}",
     )
@@ -40,18 +41,21 @@ def document(inputs: Inputs) -> str:
 def _drills(found: tuple[Drill, ...], inputs: Inputs, sources: Sources) -> Md:
     rows = [
         (
-            f"{_WHEN[one.every]}, 10:00 UTC",
+            one.first(inputs.as_of).isoformat(),
+            _WHEN[one.every],
             one.title,
-            code(one.command),
-            joined(map(code, one.keeps)) or "–",
             one.where,
             Md(f"~{one.minutes} min"),
-            one.first(inputs.as_of).isoformat(),
+            joined(map(code, one.keeps)) or "–",
         )
         for one in found
     ]
     free = sources.head("Keep free\t", _planned(sources))
-    return table(("When", "What", "Run", "Keeps from going stale", "Where", free, "Next"), rows)
+    return table(("Next", "When", "What", "Where", free, "Keeps from going stale"), rows)
+
+
+def _commands(found: tuple[Drill, ...]) -> Md:
+    return fence(line for one in found for line in (f"# {one.title}", one.command))
 
 
 def _planned(sources: Sources) -> Md:
