@@ -385,3 +385,17 @@ def test_a_system_with_next_to_nothing_is_published_too(evaluation: Evaluation) 
     texts = markdown(Inputs(found, (), (), date(2026, 11, 1)))
     assert "No contract is written" in texts["dr-contracts.md"]
     assert "There is no NATS cluster." in texts["architecture-current.md"]
+
+
+def test_the_page_of_each_document_names_all_of_it(pytestconfig: pytest.Config) -> None:
+    """Every heading that is always there is explained; the list of sources once for all, in docs/publish.md."""
+    root = pytestconfig.rootpath
+    common = (root / "docs/publish.md").read_text("utf-8")
+    templates = root / "src/secondsite/publish/templates/documents"
+    for page in sorted((root / "docs/publish").glob("*.md")):
+        template = templates / f"{page.name}.j2"
+        if not template.is_file():
+            continue
+        told = " ".join((common + page.read_text("utf-8")).lower().split())
+        headings = re.findall(r"^##+ ([^{}\n]+?)(?:,? at \{\{.*|, outside \{\{.*)?$", template.read_text("utf-8"), re.M)
+        assert not [heading for heading in headings if heading.lower() not in told], page.name

@@ -10,9 +10,9 @@ from attrs import frozen
 
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.fault import Fault
-from secondsite.model.wording import dollars, duration, number
+from secondsite.model.wording import dollars, number
 from secondsite.publish import charts
-from secondsite.publish.evaluation_drawings import tradeoff
+from secondsite.publish.evaluation_drawings import ended, tradeoff
 from secondsite.publish.evaluation_page import Row
 from secondsite.publish.markdown import plain
 from secondsite.publish.timeline import Phase, timeline
@@ -75,13 +75,15 @@ def _point(row: Row) -> charts.Point:
 def recovery(assessment: Assessment, limit_s: float | None) -> str:
     """The failover of the region in time, at median durations; empty where nothing can be drawn."""
     procedure = assessment.procedures.get(Fault.REGION)
-    bars = [bar for bar in (timeline(procedure) if procedure else ()) if math.isfinite(bar.end_s)]
+    if procedure is None:
+        return ""
+    bars = [bar for bar in timeline(procedure) if math.isfinite(bar.end_s)]
     spans = [
         Span(
             bar.step.title,
             bar.start_s,
             bar.length_s,
-            duration(bar.end_s),
+            ended(procedure, bar).looks,
             "alt" if bar.phase is Phase.AFTERWARDS else "bar" if bar.critical else "slack",
         )
         for bar in bars
@@ -108,7 +110,7 @@ def tornado_chart(shown: TornadoShown) -> str:
     for index, bar in enumerate(shown.bars):
         _swing(svg, bar, axis, base, top + 6 + _ROW * index)
     _line(svg, "base", base, top - 2, height - 40)
-    _text(svg, "value", base, 10, f"{shown.owning} as taken", "middle")
+    _text(svg, "value", base, 10, f"~{shown.owning} as taken", "middle")
     return standing(tostring(svg, encoding="unicode"))
 
 

@@ -117,7 +117,7 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
             phase=bar.phase,
             drawing=charts.bar(_piece(bar.start_s, bar.end_s, width, _kind(bar.phase, bar.critical)), at),
             duration=figure(bar.step.duration),
-            ends=None if bar.step.blocked else _end(procedure, bar),
+            ends=None if bar.step.blocked else ended(procedure, bar),
             critical=bar.critical,
             brings_back=tuple(str(subject) for subject in bar.brings_back),
         )
@@ -134,7 +134,8 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
     )
 
 
-def _end(procedure: Procedure, bar: Bar) -> Figure:
+def ended(procedure: Procedure, bar: Bar) -> Figure:
+    """When a step is over, at median durations."""
     before = (step.duration for step in procedure.leading_to(bar.step.id))
     shown = "never" if math.isinf(bar.end_s) else duration(bar.end_s)
     return made_of(shown, "the medians of the steps that lead to it", bar.end_s, *before)

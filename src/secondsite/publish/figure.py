@@ -32,6 +32,12 @@ class Figure:
     def unbounded(self) -> bool:
         return math.isinf(self.order)
 
+    @property
+    def looks(self) -> str:
+        """The text where nothing but text can show that it rests on an assumption: with ``~``."""
+        bare = self.basis is not Provenance.ASSUMED or self.unbounded or self.text[:1] in "<>~"
+        return self.text if bare else f"~{self.text}"
+
 
 def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
     """The median with its 5 and 95 % quantiles; the mean in its place where that is what decisions use."""
@@ -56,9 +62,8 @@ def made_of(shown: str, how: str, order: float, *inputs: Estimate) -> Figure:
 
 
 def looking(estimate: Estimate, shown: str) -> str:
-    """``shown`` as text can show it: with ``~`` where the estimate rests on an assumption."""
-    assumed = not estimate.unbounded and weakest(estimate) is Provenance.ASSUMED
-    return f"~{shown}" if assumed and shown[:1] not in "<>~" else shown
+    """``shown``, made of the estimate alone, as `Figure.looks`."""
+    return made_of(shown, "", math.inf if estimate.unbounded else 0.0, estimate).looks
 
 
 def note(estimate: Estimate) -> str:

@@ -232,15 +232,18 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
             Md(f"{inputs.told(f'contracts.{one.contract}', duration(one.limit_s))} ({code(one.contract)})")
             if one.limit_s is not None
             else Md("none promised"),
-            strong(f"older than {duration(one.alert_s)}: cannot hold")
-            if one.too_slow
-            else f"older than {duration(one.alert_s)}",
+            _alerted(one, sources),
         )
         for one in copies
     ]
     rows += _rest(inputs)
     head = ("State", "How it gets there", "Behind, mean", "May be behind", sources.head("Alert when", alert))
     return table(head, rows)
+
+
+def _alerted(one: Replicated, sources: Sources) -> Md:
+    told = Md(f"older than {sources.value(one.behind, duration(one.alert_s))}")
+    return strong(Md(f"{told}: cannot hold")) if one.too_slow else told
 
 
 def _what(one: Replicated) -> str:

@@ -136,12 +136,12 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
         same=_nothing_to_do(procedure) or _same(like, steps),
         measured=_measured(inputs, sources, fault),
         watch=_watch(inputs, procedure, region, fault) if by_itself else Md(""),
-        executor=Md("") if blocked else _executor(inputs, fault),
+        executor=Md("") if blocked else _executor(inputs, fault, procedure),
     )
 
 
-def _executor(inputs: Inputs, fault: Fault | None) -> Md:
-    """The same procedure by the executor; empty for what it does not carry out."""
+def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
+    """The same procedure by the executor, with what its steps need; empty for what it does not carry out."""
     if fault is not None and fault not in LOST_REGION:
         return Md("")
     about = "failback" if fault is None else "failover"
@@ -149,7 +149,11 @@ def _executor(inputs: Inputs, fault: Fault | None) -> Md:
     strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
     regions = (inputs.system.region.name, _second(inputs))
     servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
-    arguments = f'{strategy}{told}{servers} --path-url "$WRITE_URL"'
+    verbs = {step.verb for step in procedure.steps}
+    if Verb.RESTORE_QUORUM in verbs:
+        servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
+    backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
+    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL"'
     return fence(
         (
             f"secondsite {about} plan{arguments}",
