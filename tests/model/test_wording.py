@@ -78,7 +78,7 @@ def test_other_money_keeps_what_it_is_counted_by() -> None:
         "$0.02/GB",
         "$9.60",
     ]
-    assert span(500, 50_000, "USD/h") == "$500\u00a0–\u00a0$50,000/h"
+    assert span(500, 50_000, "USD/h") == "$500\u00a0– $50,000/h"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ def test_the_set_is_the_one_that_was_asked_for(inputs: Inputs) -> None:
     }
 
 
+def test_ages_are_counted_to_the_day_of_the_newest_drill(evaluation: Evaluation) -> None:
+    older, newer = (measurement(at=f"2026-11-{day}T10:00:00+00:00") for day in (18, 25))
+    assert newest_date(evaluation, (newer, older)) == date(2026, 11, 25)
+
+
 def test_the_same_inputs_give_the_same_bytes(inputs: Inputs) -> None:
     assert all_texts(inputs) == all_texts(inputs)
 

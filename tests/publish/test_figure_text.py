@@ -8,7 +8,7 @@ from secondsite.publish.figure import figure
 
 def test_a_spread_is_given_in_one_unit() -> None:
     spread = Estimate("rto", "s", Quantiles(197.1, 1797.0, 3433.0, 1800.0), Provenance.DERIVED, "simulated")
-    assert figure(spread).span == "3.28\u00a0–\u00a057.2\u00a0min"
+    assert figure(spread).span == "3.28\u00a0– 57.2\u00a0min"
     assert figure(fixed("rto", 5, "s", "counted")).span == ""
 
 

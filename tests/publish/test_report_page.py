@@ -49,6 +49,15 @@ def test_without_evidence_the_page_says_unproven_and_names_the_command(none: Inp
     assert "verdict met" not in found
 
 
+def test_what_a_drill_has_shown_is_said_first(none: Inputs, some: Inputs) -> None:
+    """The tiles and the notice above them tell what the board tells, not what was expected."""
+    promised = len(report(some, read).rows)
+    first = page(some).partition('id="contracts"')[0]
+    assert first.count('class="verdict met"') == 1
+    assert f"{promised - 1} of {promised} contracts are unproven." in first
+    assert "Every contract is unproven." in page(none)
+
+
 def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> None:
     shown = report(some, read)
     assert [drill.title for drill in shown.drills] == [

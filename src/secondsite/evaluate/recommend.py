@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS
+from secondsite.evaluate.cost import total_cost
+from secondsite.evaluate.derive import weakest
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, FollowUp
 from secondsite.evaluate.study import TIE
 from secondsite.model.contract import Subject
-from secondsite.model.estimate import Estimate
+from secondsite.model.estimate import Estimate, Provenance
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
@@ -98,8 +100,8 @@ def follow_ups(
 ) -> tuple[FollowUp, ...]:
     """Tracks of work, each with the condition that opens it."""
     budget = system.economics.budget_usd_per_month
-    machines = sum(item.monthly_usd.mean for item in chosen.bills[provider] if not item.for_people)
-    over = budget is not None and machines > budget
+    machines = total_cost([item for item in chosen.bills[provider] if not item.for_people])
+    over = budget is not None and machines.mean > budget
     supercluster = chosen.strategy.link in (Link.SUPERCLUSTER_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS)
     return (
         FollowUp(
@@ -116,7 +118,7 @@ def follow_ups(
         ),
         FollowUp(
             "cost prohibitive",
-            f"{dollars(machines)} a month without people's hours is above the budget"
+            f"{_usd(machines)} a month without people's hours is above the budget"
             + (f" of {dollars(budget)}" if budget is not None else " (none is written)"),
             over,
             "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",
@@ -125,13 +127,18 @@ def follow_ups(
     )
 
 
+def _usd(estimate: Estimate) -> str:
+    """With ``~`` where it rests on an assumption."""
+    return f"{'~' if weakest(estimate) is Provenance.ASSUMED else ''}{dollars(estimate.mean)}"
+
+
 def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[FollowUp, ...]:
     """Nothing where no managed strategy was looked at."""
     offered = [a for a in assessments if a.strategy.link is Link.MANAGED]
     if not offered:
         return ()
     best = min(offered, key=lambda a: (bool(a.excluded), len(a.breached), a.owning_usd.mean))
-    price = "no public price" if best.owning_usd.unbounded else f"{dollars(best.owning_usd.mean)} a year"
+    price = "no public price" if best.owning_usd.unbounded else f"{_usd(best.owning_usd)} a year"
     as_good = not best.excluded and len(best.breached) <= len(chosen.breached)
     return (
         FollowUp(

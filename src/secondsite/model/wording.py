@@ -14,7 +14,8 @@ from attrs import frozen
 
 UNBOUNDED = "unbounded"
 _SPACE = "\u00a0"
-_TO = f"{_SPACE}–{_SPACE}"
+_TO = f"{_SPACE}– "
+"""In a narrow cell a line may end after the dash, and the next does not begin with a blank."""
 
 
 @frozen

@@ -99,7 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(figure=figure, duration=duration, percent=percent, number=number)
-    environment.filters.update(described=described, breakable=_breakable, dotted=_dotted, prose=_prose)
+    environment.filters.update(described=described, breakable=_breakable, dotted=_dotted, prose=_prose, words=_words)
     environment.globals.update(
         marker=charts.marker,
         quantity=quantity,
@@ -125,6 +125,13 @@ def _dotted(name: str) -> Markup:
     from markupsafe import Markup, escape
 
     return Markup(re.sub("([._/])", r"\1<wbr>", str(escape(name))))  # noqa: S704 # escaped, and only ``<wbr>`` added
+
+
+def _words(command: str) -> Markup:
+    """A line may end between the words of a command, not after a dash inside one."""
+    from markupsafe import Markup
+
+    return Markup(" ").join(Markup('<span class="part">{}</span>').format(word) for word in command.split(" "))
 
 
 def _prose(told: str) -> Markup:

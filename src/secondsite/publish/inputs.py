@@ -68,7 +68,7 @@ class Inputs:
 def newest_date(evaluation: Evaluation, measurements: tuple[Measurement, ...]) -> date:
     """Of the evidence, or where there is none, of the sources that the evaluation used."""
     if measurements:
-        return max(day for one in measurements for day in _dates(one.at))
+        return max(date.fromisoformat(one.at[:10]) for one in measurements)
     used = {leaf.source for figure in _figures(evaluation.recommended) for leaf in leaves(figure)}
     return max((day for source in used for day in _dates(source)), default=_FIRST)
 

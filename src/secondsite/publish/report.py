@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -65,6 +65,11 @@ class Report:
     command: str
     before: str
     after: str
+
+    @property
+    def verdicts(self) -> Mapping[str, str]:
+        """Of each contract, by its name, from evidence."""
+        return {row.name: row.verdict for row in self.rows}
 
 
 def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
