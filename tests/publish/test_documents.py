@@ -404,3 +404,24 @@ def test_the_page_of_each_document_names_all_of_it(pytestconfig: pytest.Config) 
         told = " ".join((common + page.read_text("utf-8")).lower().split())
         headings = re.findall(r"^##+ ([^{}\n]+?)(?:,? at \{\{.*|, outside \{\{.*)?$", template.read_text("utf-8"), re.M)
         assert not [heading for heading in headings if heading.lower() not in told], page.name
+
+
+@pytest.mark.parametrize(
+    ("strategy", "needs"),
+    [
+        ("warm-standby/leafnode-mirror", ()),
+        ("warm-standby/backup", (' --from "$BACKUP_URL"',)),
+        ("warm-standby/supercluster-mirror", (' --system us-east-1="$SYSTEM_1"', ' --system us-west-2="$SYSTEM_2"')),
+    ],
+)
+def test_the_executor_is_given_what_its_steps_need(inputs: Inputs, strategy: str, needs: tuple[str, ...]) -> None:
+    evaluation = inputs.evaluation
+    chosen = next(a.strategy for a in evaluation.assessments if a.strategy.id == strategy)
+    recommended = attrs.evolve(evaluation.recommendation, strategy=chosen)
+    other = attrs.evolve(inputs, evaluation=attrs.evolve(evaluation, recommendation=recommended))
+    command = next(line for line in runbook_section(other).split("\n") if line.startswith("secondsite failover run"))
+    found = tuple(option for option in (' --from "$BACKUP_URL"', *_SYSTEMS) if option in command)
+    assert found == needs
+
+
+_SYSTEMS = (' --system us-east-1="$SYSTEM_1"', ' --system us-west-2="$SYSTEM_2"')
