@@ -72,7 +72,7 @@ MET, BREACHED, UNPROVEN = _run(Verdict.MET), _run(Verdict.BREACHED, 400.0), _run
     ("runs", "verdict", "why"),
     [
         ([MET] * 22, Verdict.MET, "held in 22 of 22 runs"),
-        ([MET] * 21, Verdict.UNPROVEN, "held in 21 of 21 runs; 22 are needed to be 90\u00a0% sure of 90\u00a0%"),
+        ([MET] * 21, Verdict.UNPROVEN, "held in 21 of 21 runs; 22 are needed to be 90 % sure of 90 %"),
         ([MET] * 37 + [BREACHED], Verdict.MET, "held in 37 of 38 runs"),
         ([MET] * 36 + [BREACHED], Verdict.BREACHED, "in 1 of 37 runs: because"),
         ([BREACHED], Verdict.BREACHED, "because"),

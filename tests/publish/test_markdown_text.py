@@ -62,8 +62,9 @@ def test_a_table_keeps_its_shape_and_its_words(head: str, one: str, other: str) 
     assert kinds.count("tr_open") == 3
     inline = [token.children or [] for token in tokens if token.type == "inline"]
     assert len(inline) == 9
-    assert words(inline[3]) == plain(one)
-    assert words(inline[4]) == words(inline[5]) == plain(other)
+    # the parser trims cells, of blanks that do not break too
+    assert words(inline[3]).strip() == plain(one).strip()
+    assert words(inline[4]).strip() == words(inline[5]).strip() == plain(other).strip()
 
 
 @given(st.lists(HOSTILE, min_size=1, max_size=4), st.lists(HOSTILE, min_size=1, max_size=4))

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 UNBOUNDED = "unbounded"
-_SPACE = "\u00a0"
-_TO = f"{_SPACE}– "
-"""In a narrow cell a line may end after the dash, and the next does not begin with a blank."""
+_TO = " – "
 
 
 @frozen
@@ -39,14 +37,14 @@ _SCALES = (
 
 
 def duration(value_s: float) -> str:
-    """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most, never split over lines."""
+    """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most."""
     if not math.isfinite(value_s):
         return UNBOUNDED
     scale = _scale(value_s)
     if not scale.part:
-        return f"{number(value_s / scale.size_s)}{_SPACE}{scale.unit}"
+        return f"{number(value_s / scale.size_s)} {scale.unit}"
     whole, rest = divmod(round(value_s / scale.part_s), round(scale.size_s / scale.part_s))
-    return _SPACE.join((f"{whole:,}", scale.unit, *((str(rest), scale.part) if rest else ())))
+    return " ".join((f"{whole:,}", scale.unit, *((str(rest), scale.part) if rest else ())))
 
 
 def short_duration(value_s: float) -> str:
@@ -54,7 +52,7 @@ def short_duration(value_s: float) -> str:
     if not math.isfinite(value_s):
         return UNBOUNDED
     scale = _scale(value_s)
-    return f"{number(value_s / scale.size_s, 2)}{_SPACE}{scale.unit}"
+    return f"{number(value_s / scale.size_s, 2)} {scale.unit}"
 
 
 def span(low: float, high: float, unit: str) -> str:
@@ -66,7 +64,7 @@ def span(low: float, high: float, unit: str) -> str:
     if unit == "share":
         return f"{_share(low)}{_TO}{_share(high)}"
     size, name = (_scale(high).size_s, _scale(high).unit) if unit == "s" else (1.0, unit)
-    return f"{number(low / size)}{_TO}{number(high / size)}{_SPACE}{name}".rstrip()
+    return f"{number(low / size)}{_TO}{number(high / size)} {name}".rstrip()
 
 
 def short_span(low_s: float, high_s: float) -> str:
@@ -75,7 +73,7 @@ def short_span(low_s: float, high_s: float) -> str:
         return UNBOUNDED
     scale = _scale(high_s)
     low, high = (number(end / scale.size_s, 2) for end in (low_s, high_s))
-    return f"{high}{_SPACE}{scale.unit}" if low == high else f"{low}–{high}{_SPACE}{scale.unit}"
+    return f"{high} {scale.unit}" if low == high else f"{low}–{high} {scale.unit}"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -85,7 +83,7 @@ def quantity(value: float, unit: str) -> str:
     if unit not in _SPELLINGS and unit.startswith("USD/"):
         return f"{dollars(value)}{unit.removeprefix('USD')}"
     spell = _SPELLINGS.get(unit)
-    return spell(value) if spell else f"{number(value)}{_SPACE}{unit}".rstrip()
+    return spell(value) if spell else f"{number(value)} {unit}".rstrip()
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -112,10 +110,10 @@ def dollars(value: float) -> str:
 def percent(share: float) -> str:
     """Never rounded up to certainty: 0.99996 is ``>99.9 %``."""
     if 0.9995 <= share < 1:
-        return f">99.9{_SPACE}%"
+        return ">99.9 %"
     if 0 < share < 0.0005:
-        return f"<0.1{_SPACE}%"
-    return f"{100 * share:.1f}".removesuffix(".0") + f"{_SPACE}%"
+        return "<0.1 %"
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
 def about(share: float) -> str:
@@ -131,7 +129,7 @@ def _scale(value_s: float) -> _Scale:
 
 def _share(value: float) -> str:
     """Of time: the third decimal of a percentage is five minutes a year. Rounded down."""
-    return f"{math.floor(value * 100_000) / 1000:.3f}{_SPACE}%"
+    return f"{math.floor(value * 100_000) / 1000:.3f} %"
 
 
 _SPELLINGS: dict[str, Callable[[float], str]] = {

@@ -16,10 +16,10 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.service import Role
 from secondsite.model.strategy import Link
-from secondsite.model.wording import duration
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import plain
 from secondsite.publish.state import Replicated, replicated
+from secondsite.publish.unbroken import duration
 from secondsite.publish.yaml_text import yaml_text
 
 _FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."

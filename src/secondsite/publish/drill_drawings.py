@@ -7,9 +7,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from attrs import frozen
 
 from secondsite.model.measurement import RTO_PARTS, Measurement
-from secondsite.model.wording import duration, percent
 from secondsite.publish import charts
 from secondsite.publish.drill_timeline import DrillTimeline, Moment
+from secondsite.publish.unbroken import duration, percent
 
 _KINDS = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first-ack", "afterwards"), strict=True))
 _MEANS = {

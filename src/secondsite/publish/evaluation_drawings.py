@@ -12,11 +12,12 @@ from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step
-from secondsite.model.wording import dollars, duration, number
+from secondsite.model.wording import dollars, number
 from secondsite.publish import charts
 from secondsite.publish.evaluation_page import Row, by_category, category
 from secondsite.publish.figure import Figure, figure, made_of
 from secondsite.publish.timeline import Bar, Phase, phases, timeline
+from secondsite.publish.unbroken import duration
 
 _WIDE, _NARROW = 1230, 350
 

@@ -18,7 +18,7 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.wording import duration, number, percent, quantity
+from secondsite.model.wording import number
 from secondsite.publish import charts
 from secondsite.publish.evaluation_drawings import influences, stacks, tradeoff, waterfall
 from secondsite.publish.evaluation_page import (
@@ -38,6 +38,7 @@ from secondsite.publish.evaluation_page import (
 from secondsite.publish.figure import figure
 from secondsite.publish.timeline import Phase
 from secondsite.publish.tornado import tornado
+from secondsite.publish.unbroken import duration, percent, quantity
 
 if TYPE_CHECKING:
     from jinja2 import Environment

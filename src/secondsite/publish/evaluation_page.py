@@ -18,9 +18,10 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure, Step
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
-from secondsite.model.wording import dollars, duration, percent
+from secondsite.model.wording import dollars
 from secondsite.publish.figure import Figure, figure, made_of, why_unbounded
 from secondsite.publish.patience import ESCALATION, LIMITS, patience
+from secondsite.publish.unbroken import duration, percent
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",

@@ -13,7 +13,8 @@ from attrs import frozen
 
 from secondsite.evaluate.derive import leaves, weakest
 from secondsite.model.estimate import Estimate, Provenance
-from secondsite.model.wording import UNBOUNDED, quantity, span
+from secondsite.model.wording import UNBOUNDED
+from secondsite.publish.unbroken import quantity, span
 
 _NOTE_CHARACTERS = 300
 

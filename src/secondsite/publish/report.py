@@ -10,7 +10,6 @@ from attrs import frozen
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
-from secondsite.model.wording import duration
 from secondsite.publish.board import Standing, board
 from secondsite.publish.documents.contracts import versions_told
 from secondsite.publish.drill_drawings import RtoWaterfall, rto_waterfall, timeline_chart
@@ -19,6 +18,7 @@ from secondsite.publish.evaluation_page import chance
 from secondsite.publish.figure import Figure, figure
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.topology import topology
+from secondsite.publish.unbroken import duration
 
 ReadTimeline = Callable[[Path], DrillTimeline]
 

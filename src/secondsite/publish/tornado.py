@@ -11,8 +11,9 @@ from attrs import frozen
 
 from secondsite.evaluate.evaluation import Evaluation, Swing, Tornado
 from secondsite.model.strategy import Strategy
-from secondsite.model.wording import dollars, quantity, span
+from secondsite.model.wording import dollars
 from secondsite.publish import charts
+from secondsite.publish.unbroken import quantity, span
 
 SHOWN = 12
 _MARGIN = 0.02

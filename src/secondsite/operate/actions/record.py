@@ -139,7 +139,7 @@ def _guards(context: Context, measured: Measured) -> tuple[Guard, ...]:
         return (Guard("origin-recreated", what, "find out which of the two is right, then --allow origin-recreated"),)
     if missing is None and (wrong := _clocks_differ(context, here)):
         what = f"how far the mirror of {name} is behind cannot be told: {wrong}"
-        remedy = "set this machine's clock, correct --at, or accept an unknown loss: --allow clock"
+        remedy = "set this machine's clock, correct --fault-at, or accept an unknown loss: --allow clock"
         return (Guard("clock", what, remedy),)
     return _lagging(name, measured.behind_s if missing is not None else _cut_off_s(context, here), limit)
 

@@ -12,12 +12,13 @@ from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss
 from secondsite.model.system import System
 from secondsite.model.units import format_bytes
-from secondsite.model.wording import duration, number
+from secondsite.model.wording import number
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong, table, text
 from secondsite.publish.mermaid import Edge, Node, flowchart
 from secondsite.publish.page import render
 from secondsite.publish.single_points import SinglePoint, single_points
+from secondsite.publish.unbroken import duration
 
 NAME = "architecture-current.md"
 _HOLDS_DATA = frozenset({Content.MESSAGES, Content.DATA, Content.VOLUMES})

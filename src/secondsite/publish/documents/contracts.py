@@ -10,13 +10,14 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.model.wording import about, duration, number, percent
+from secondsite.model.wording import number
 from secondsite.publish.board import Standing, board
 from secondsite.publish.inputs import Inputs
 from secondsite.publish.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.page import render
 from secondsite.publish.sources import Sources, legend
 from secondsite.publish.state import Replicated, replicated
+from secondsite.publish.unbroken import about, duration, percent
 
 NAME = "dr-contracts.md"
 NOBODY = Md("**nobody named**")

@@ -11,7 +11,7 @@ from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
-from secondsite.model.wording import about, number, percent, quantity
+from secondsite.model.wording import number
 from secondsite.publish import charts_svg
 from secondsite.publish.claims import claims
 from secondsite.publish.evaluation_page import Row, answer, answered, firmness, other_blockers, provider_of, rows
@@ -21,6 +21,7 @@ from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong
 from secondsite.publish.page import render
 from secondsite.publish.sources import Sources, legend
 from secondsite.publish.tornado import TornadoShown, tornado
+from secondsite.publish.unbroken import about, percent, quantity
 
 NAME = "multi-region-evaluation.md"
 PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/effort.svg"

@@ -10,7 +10,6 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.model.wording import duration
 from secondsite.publish.board import deciding
 from secondsite.publish.commands import commands, word
 from secondsite.publish.dns_commands import DnsSteps, dns_steps
@@ -21,6 +20,7 @@ from secondsite.publish.page import render
 from secondsite.publish.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.remedies import remedy
 from secondsite.publish.sources import Sources, legend
+from secondsite.publish.unbroken import duration
 from secondsite.strategies.design import LOST_REGION
 
 _BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
