@@ -22,7 +22,7 @@ from secondsite.drill.judgement import verdicts_json
 from secondsite.drill.run import RunResult
 from secondsite.model.contract import Verdict
 from secondsite.publish.drill_json import drill_json
-from secondsite.publish.drill_text import render_drills
+from secondsite.publish.drill_text import outcome, render_drills
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 
@@ -124,6 +124,9 @@ def test_the_chaos_baseline_holds_on_what_runs_today(name: str, tmp_path: Path) 
     result = drilled(tmp_path, name, BASELINE, version="today")
     assert result.verdict is Verdict.MET, (result.observations, [each.why for each in result.judged])
     assert (result.loss.messages, result.loss.proven) == (0, True)
+    if name == "nats-leader-lost":  # clients were promised to all the while
+        assert result.back_s == result.judged[0].measured_s
+        assert outcome(result).startswith("streams store again after ")
     _proven_again(result)
     told = [event.name for event in read_evidence(result.evidence).events]
     assert ("pod-started" in told) == (name != "observability-gone")

@@ -36,7 +36,7 @@ from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab
-from secondsite.model.contract import Verdict
+from secondsite.model.contract import Subject, Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
@@ -96,6 +96,19 @@ class RunResult:
     def judged(self) -> tuple[RunVerdict, ...]:
         """Verdicts of what the drill really ran."""
         return tuple(v for v in self.judgement.verdicts if v.contract.subject in self.drill.subjects)
+
+    @property
+    def of_streams(self) -> bool:
+        """Whether only NATS was judged: where the API acknowledges what it keeps for later, its clients see nothing."""
+        return {v.contract.subject for v in self.judged} == {Subject.NATS}
+
+    @property
+    def back_s(self) -> float | None:
+        """When what was judged was back: the streams, or by the clients' clock; None for never."""
+        if not self.of_streams:
+            return self.recovery.total
+        measured = [v.measured_s for v in self.judged]
+        return None if None in measured else max(seconds for seconds in measured if seconds is not None)
 
     @property
     def verdict(self) -> Verdict:

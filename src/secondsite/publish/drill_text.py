@@ -56,8 +56,10 @@ def _headlines(results: Sequence[RunResult]) -> Table:
 
 def outcome(result: RunResult) -> str:
     """In one sentence."""
-    total = result.recovery.total
-    back = "service never came back" if total is None else f"back after {short_duration(total)}"
+    if result.back_s is None:
+        back = f"{'streams' if result.of_streams else 'service'} never came back"
+    else:
+        back = f"{'streams store again' if result.of_streams else 'back'} after {short_duration(result.back_s)}"
     return f"{back}; {_lost(result)}"
 
 
