@@ -170,6 +170,8 @@ class Stage:
         self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
+        # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
+        await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
 
     def keep_positions(self) -> None:
         mirrored = tuple(family for family in self.families if family.reach is Reach.MIRRORED)
