@@ -36,7 +36,7 @@ class Profile:
 
     @property
     def floor_s(self) -> float:
-        """RTO cannot be below what is configured: the checks that have to fail, and the TTL."""
+        """What the configuration alone takes: the checks that have to fail, and a TTL that has just begun."""
         return self.check_interval_s * (self.check_threshold - 1) + self.ttl_s
 
 

@@ -96,7 +96,7 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     for part, name in _PART_NAMES.items():
         yield f"  {name}", partial(_part, part=part)
     yield "RTO, measured", _total
-    yield "RTO floor by configuration", lambda r: short_duration(r.setup.profile.floor_s) if r.drill.moves else "-"
+    yield "checks and whole TTL", lambda r: short_duration(r.setup.profile.floor_s) if r.drill.moves else "-"
     for contract in dict.fromkeys(v.contract for r in results for v in r.judged):
         limit = ", ".join(
             f"{name} {short_duration(value)}"
