@@ -45,7 +45,7 @@ coverage: setup ## the pure layers by branch, each at 95 % or more (a minute)
 test-quick: setup ## without the slow ones (under 2 minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
 
-drills: setup ## whole drills on real servers, two at a time (5 minutes)
+drills: setup ## whole drills on real servers, two at a time (8 minutes)
 	$(BIN)/python -m pytest -m drills -n 2
 
 lint: setup ## ruff, mypy --strict, import layers

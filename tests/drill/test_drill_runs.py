@@ -16,6 +16,7 @@ from drilling import EXAMPLE, controlled, drilled
 from rich.console import Console
 
 from secondsite.drill.chain import check_chain
+from secondsite.drill.controls import CONTROLS
 from secondsite.drill.evidence import read_evidence
 from secondsite.drill.judge import judge
 from secondsite.drill.judgement import verdicts_json
@@ -161,7 +162,7 @@ def test_the_dead_region_comes_back_and_stores_nothing(tmp_path: Path) -> None:
     assert result.verdict is Verdict.MET
 
 
-@pytest.mark.parametrize("name", ["promotion-without-fencing", "lag-zero-over-a-cut", "leaking-api"])
+@pytest.mark.parametrize("name", CONTROLS)
 def test_controls_turn_red(name: str, tmp_path: Path) -> None:
     checked = controlled(tmp_path, name)
     assert checked.red, checked.result.observations
