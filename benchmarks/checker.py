@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from secondsite.drill.checker import check
-from secondsite.drill.finals import COPY_ROW, PROCESSING_ROW, Copy, Processing, read_finals
-from secondsite.drill.history import read_history
-from secondsite.drill.ledger import LedgerHeader, LedgerStream, ledgers_in, write_bulk
-from secondsite.drill.record import RECORD, Kind, Status
-from secondsite.drill.rpo import rpo
+from secondsite.drill.check.checker import check
+from secondsite.drill.check.rpo import rpo
+from secondsite.drill.ledger.finals import COPY_ROW, PROCESSING_ROW, Copy, Processing, read_finals
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, ledgers_in, write_bulk
+from secondsite.drill.ledger.record import RECORD, Kind, Status
 
 CLIENTS, KEYS, LOST, TWICE = 2, 1000, 1234, 77
 PEAK_LIMIT_MIB, LIMIT_S = 1024, 60

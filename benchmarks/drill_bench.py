@@ -22,13 +22,13 @@ from attrs import evolve
 from nats import connect
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
-from secondsite.drill.client_config import ClientConfig, HttpTarget, NatsTarget
-from secondsite.drill.load import Load, share_out, total_rate
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
+from secondsite.drill.load.tally import Summary
+from secondsite.drill.play.clients import Load, share_out, total_rate
+from secondsite.drill.play.setup import Setup, make_setup
+from secondsite.drill.play.stage import load_streams
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import lab_options, run_drill
-from secondsite.drill.setup import Setup, make_setup
-from secondsite.drill.stage import load_streams
-from secondsite.drill.tally import Summary
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.binaries import binary
 from secondsite.lab.supervisor import Spec, Supervisor, port_open

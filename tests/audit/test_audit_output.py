@@ -18,7 +18,9 @@ from secondsite.model.hazard import Hazard
 from secondsite.model.mark import Mark, Origin
 from secondsite.model.place import Place
 from secondsite.model.waiver import Waiver
-from secondsite.publish import audit_json, audit_text, sarif
+from secondsite.publish.machine import audit as audit_json
+from secondsite.publish.machine import sarif
+from secondsite.publish.terminal import audit as audit_text
 
 PLACES = {
     "services.api.image": Mark(Origin.READ, Place("manifests/api deploy.yaml", 31, 15)),

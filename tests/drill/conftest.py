@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from attrs import field, frozen
 
-from secondsite.drill.finals import COPY_ROW, Copy
-from secondsite.drill.history import History, read_history
-from secondsite.drill.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.record import ANY_KEY, RECORD, STRAY, Kind, Purpose, Records, Status
+from secondsite.drill.ledger.finals import COPY_ROW, Copy
+from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.record import ANY_KEY, RECORD, STRAY, Kind, Purpose, Records, Status
 
 STREAMS = (
     LedgerStream("EVENTS", "events.load"),

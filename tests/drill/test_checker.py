@@ -11,10 +11,10 @@ from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secondsite.drill.checker import Crashed, check, checked
-from secondsite.drill.finals import Copy, Finals, processing
-from secondsite.drill.findings import Fate, Findings
-from secondsite.drill.record import Kind, Purpose, Status, message_id
+from secondsite.drill.check.checker import Crashed, check, checked
+from secondsite.drill.check.findings import Fate, Findings
+from secondsite.drill.ledger.finals import Copy, Finals, processing
+from secondsite.drill.ledger.record import Kind, Purpose, Status, message_id
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]

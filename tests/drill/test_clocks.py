@@ -11,11 +11,11 @@ from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secondsite.drill.checker import check
-from secondsite.drill.finals import Copy, Finals
-from secondsite.drill.record import Purpose, Status, endpoint
-from secondsite.drill.rpo import rpo, rpo_by_stream
-from secondsite.drill.rto import Milestone, Rto, Sustained, reached, rto
+from secondsite.drill.check.checker import check
+from secondsite.drill.check.rpo import rpo, rpo_by_stream
+from secondsite.drill.check.rto import Milestone, Rto, Sustained, reached, rto
+from secondsite.drill.ledger.finals import Copy, Finals
+from secondsite.drill.ledger.record import Purpose, Status, endpoint
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]

@@ -12,7 +12,7 @@ import pytest
 from drilling import EXAMPLE
 from needed import missing
 
-from secondsite.drill.chain import CHAIN
+from secondsite.drill.evidence.chain import CHAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 

@@ -15,15 +15,15 @@ import pytest
 from drilling import EXAMPLE, controlled, drilled
 from rich.console import Console
 
-from secondsite.drill.chain import check_chain
 from secondsite.drill.controls import CONTROLS
-from secondsite.drill.evidence import read_evidence
-from secondsite.drill.judge import judge
-from secondsite.drill.judgement import verdicts_json
+from secondsite.drill.evidence.chain import check_chain
+from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.run import RunResult
+from secondsite.drill.verdict.judge import judge
+from secondsite.drill.verdict.judgement import verdicts_json
 from secondsite.model.contract import Verdict
-from secondsite.publish.drill_json import drill_json
-from secondsite.publish.drill_text import outcome, render_drills
+from secondsite.publish.machine.drill import drill_json
+from secondsite.publish.terminal.drill import outcome, render_drills
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 

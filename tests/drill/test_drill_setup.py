@@ -16,11 +16,11 @@ from drilling import EXAMPLE, LEAFNODE, setup_of
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
-from secondsite.drill.profile import profile
+from secondsite.drill.play.profile import profile
+from secondsite.drill.play.setup import make_setup
+from secondsite.drill.play.stage import Observation
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
 from secondsite.drill.run import RunResult, run_drill
-from secondsite.drill.setup import make_setup
-from secondsite.drill.stage import Observation
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault

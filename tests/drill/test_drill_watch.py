@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from secondsite.drill.watch import HealthCheck, agreed, http_well, nats_speaks
+from secondsite.drill.play.watching import HealthCheck, agreed, http_well, nats_speaks
 from secondsite.lab.addresses import Endpoint
 
 

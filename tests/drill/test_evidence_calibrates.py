@@ -12,9 +12,9 @@ from drilled import MANIFEST, Scenario, leave, quick
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
-from secondsite.drill.calibration import calibration, step_seconds
-from secondsite.drill.measurements import find_runs
-from secondsite.drill.rehearsal import REAL
+from secondsite.drill.evidence.rehearsal import REAL
+from secondsite.drill.verdict.calibration import calibration, step_seconds
+from secondsite.drill.verdict.measurements import find_runs
 from secondsite.model.estimate import Provenance
 
 EXAMPLE = Path("examples/kgents/secondsite.yaml")

@@ -15,10 +15,10 @@ from drilled import MANIFEST, STEPS, Scenario, fill, leave
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from secondsite.drill import manifest as manifests
-from secondsite.drill.chain import CHAIN, check_chain, last_hash
-from secondsite.drill.events import Mark, step_runs
-from secondsite.drill.evidence import EvidenceWriter, evidence_folders, read_evidence
+from secondsite.drill.evidence import manifest as manifests
+from secondsite.drill.evidence.chain import CHAIN, check_chain, last_hash
+from secondsite.drill.evidence.events import Mark, step_runs
+from secondsite.drill.evidence.folder import EvidenceWriter, evidence_folders, read_evidence
 from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.journal import Journal, Kind
 
@@ -86,7 +86,7 @@ def test_a_chain_cut_short_is_noticed_even_when_the_files_go_too(own: Path, cut:
 
 
 def test_entries_that_were_moved_are_noticed(own: Path) -> None:
-    from secondsite.drill.chain import SCHEMA, Link, _text
+    from secondsite.drill.evidence.chain import SCHEMA, Link, _text
 
     chain = json.loads((own / CHAIN).read_text())
     first, second, *rest = (Link(**entry) for entry in chain["files"])
@@ -113,7 +113,7 @@ _KILLED = """
 import sys
 from pathlib import Path
 from drilled import MANIFEST, Scenario, fill
-from secondsite.drill.evidence import EvidenceWriter
+from secondsite.drill.evidence.folder import EvidenceWriter
 with EvidenceWriter.create(Path(sys.argv[1]), MANIFEST) as writer:
     fill(writer, Scenario(until_s=1.0, back_s=None))
     print("ready", flush=True)

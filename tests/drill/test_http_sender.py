@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 from attrs import define, field
 
-from secondsite.drill.client_config import HttpTarget
-from secondsite.drill.http_sender import HttpSender
-from secondsite.drill.record import Status
-from secondsite.drill.sending import Answer, Message
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.load.client_config import HttpTarget
+from secondsite.drill.load.http_sender import HttpSender
+from secondsite.drill.load.sending import Answer, Message
 
 MESSAGE = Message("r1.0.0", "events.load.3", "3", "r1.0.0 xx")
 

@@ -12,14 +12,14 @@ from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, STATE, Scenario, fil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secondsite.drill.chain import check_chain
-from secondsite.drill.evidence import EvidenceWriter, read_evidence
-from secondsite.drill.judge import judge, seal
-from secondsite.drill.judgement import RunVerdict, verdicts_json, worst
-from secondsite.drill.ledger import Ledger, read_chunks, read_ledger_header, write_bulk
-from secondsite.drill.manifest import Timing
-from secondsite.drill.projection import projected
-from secondsite.drill.record import Kind, Status
+from secondsite.drill.evidence.chain import check_chain
+from secondsite.drill.evidence.folder import EvidenceWriter, read_evidence
+from secondsite.drill.evidence.manifest import Timing
+from secondsite.drill.ledger.ledger import Ledger, read_chunks, read_ledger_header, write_bulk
+from secondsite.drill.ledger.record import Kind, Status
+from secondsite.drill.verdict.judge import judge, seal
+from secondsite.drill.verdict.judgement import RunVerdict, verdicts_json, worst
+from secondsite.drill.verdict.projection import projected
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.units import Seconds

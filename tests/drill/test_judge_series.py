@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from secondsite.drill.confidence import allowed_failures, runs_needed, upper_bound
-from secondsite.drill.evidence import EvidenceWriter
-from secondsite.drill.judgement import RunJudgement, RunVerdict
-from secondsite.drill.measurements import Run, find_runs, load_measurements, measurement
+from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
+from secondsite.drill.verdict.measurements import Run, find_runs, load_measurements, measurement
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secondsite.drill.history import History, read_history
-from secondsite.drill.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.record import RECORD, Kind, Status
-from secondsite.drill.writers import MOST, writer_changes
+from secondsite.drill.check.writers import MOST, writer_changes
+from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.record import RECORD, Kind, Status
 
 Write = tuple[int, int, int]
 """When it was begun, when it was acknowledged, its stream sequence."""

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.drill.history import read_history
-from secondsite.drill.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks, read_ledger_header
-from secondsite.drill.record import (
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks, read_ledger_header
+from secondsite.drill.ledger.record import (
     NEVER,
     RECORD,
     STRAY,

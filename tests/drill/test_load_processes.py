@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from nats import connect
-from secondsite.drill.client_config import ClientConfig, HttpTarget, NatsTarget
-from secondsite.drill.history import read_history
-from secondsite.drill.ledger import LedgerStream
-from secondsite.drill.load import Load, share_out, total_rate
-from secondsite.drill.record import Status, address
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.ledger.ledger import LedgerStream
+from secondsite.drill.ledger.record import Status, address
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
+from secondsite.drill.play.clients import Load, share_out, total_rate
 from secondsite.lab.binaries import binary
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
@@ -131,7 +131,7 @@ def test_a_full_disk_ends_the_process_with_the_remedy_and_a_readable_ledger(tmp_
     async def run() -> None:
         async with _api(tmp_path) as (_, target):
             config = _config(tmp_path, target, 200)
-            command = python("secondsite.drill.workload", "--config", str(config.save()))
+            command = python("secondsite.drill.load.workload", "--config", str(config.save()))
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stderr=subprocess.PIPE,

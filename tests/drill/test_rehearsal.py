@@ -8,12 +8,12 @@ import pytest
 from attrs import evolve
 from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, Scenario, leave
 
-from secondsite.drill.evidence import read_evidence
-from secondsite.drill.judge import judge
-from secondsite.drill.judgement import RunVerdict
-from secondsite.drill.manifest import Manifest
-from secondsite.drill.projection import projected_loss_s
-from secondsite.drill.rehearsal import Unrehearsed, unrehearsed
+from secondsite.drill.evidence.folder import read_evidence
+from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.evidence.rehearsal import Unrehearsed, unrehearsed
+from secondsite.drill.verdict.judge import judge
+from secondsite.drill.verdict.judgement import RunVerdict
+from secondsite.drill.verdict.projection import projected_loss_s
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from secondsite.drill.sampling import Sampler, read_samples
-from secondsite.drill.trend import Limit, judged, trend
+from secondsite.drill.check.trend import Limit, judged, trend
+from secondsite.drill.play.sampling import Sampler, read_samples
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import MachineError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from secondsite.drill.on_disk import erased
-from secondsite.drill.positions_check import Again, processed_again
+from secondsite.drill.play.on_disk import erased
+from secondsite.drill.play.positions import Again, processed_again
 
 FAULT_NS = 10_000_000_000
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from secondsite.drill.record import Purpose, Status
-from secondsite.drill.served import served, stored_again_s
+from secondsite.drill.check.served import served, stored_again_s
+from secondsite.drill.ledger.record import Purpose, Status
 
 S = 1_000_000_000
 Maker = Callable[..., Any]

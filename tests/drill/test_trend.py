@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from secondsite.drill.trend import STRETCHES, Limit, judged, trend
+from secondsite.drill.check.trend import STRETCHES, Limit, judged, trend
 from secondsite.model.contract import Verdict
 
 MIB = float(1 << 20)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
-from secondsite.drill.chain import write_chain
-from secondsite.drill.fingerprint import Fingerprint
-from secondsite.drill.manifest import Manifest
-from secondsite.drill.verification import SHELF_LIFE_S, Verification, recompute, todays, verify
+from secondsite.drill.evidence.chain import write_chain
+from secondsite.drill.evidence.fingerprint import Fingerprint
+from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.verdict.verification import SHELF_LIFE_S, Verification, recompute, todays, verify
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import Problem
 from secondsite.model.fault import Fault
@@ -27,7 +27,7 @@ from secondsite.model.place import Place
 from secondsite.model.service import Service
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
-from secondsite.publish.junit import junit
+from secondsite.publish.machine.junit import junit
 
 EXAMPLE = Path("examples/kgents/secondsite.yaml")
 STRATEGY = "warm-standby/leafnode-mirror"

@@ -13,7 +13,7 @@ from drilled import MANIFEST, Scenario, leave
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.pytest_plugin import contract
-from secondsite.drill.verification import todays
+from secondsite.drill.verdict.verification import todays
 from secondsite.model.errors import InputError
 
 pytest_plugins = ["pytester"]

@@ -14,15 +14,15 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.drill.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
-from secondsite.drill.history import read_history
-from secondsite.drill.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
-from secondsite.drill.load import share_out
-from secondsite.drill.record import Kind, Status
-from secondsite.drill.sending import Answer, Message
-from secondsite.drill.service_name import ServiceName
-from secondsite.drill.tally import Summary, read_summary
-from secondsite.drill.workload import Client, Stop
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
+from secondsite.drill.ledger.record import Kind, Status
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
+from secondsite.drill.load.sending import Answer, Message
+from secondsite.drill.load.service_name import ServiceName
+from secondsite.drill.load.tally import Summary, read_summary
+from secondsite.drill.load.workload import Client, Stop
+from secondsite.drill.play.clients import share_out
 from secondsite.lab.names import Found
 from secondsite.model.errors import InputError, MachineError
 
@@ -259,7 +259,7 @@ def test_who_ignores_ttls_stays_with_the_first_answer() -> None:
 
 @given(share=st.floats(0, 1), processes=st.integers(1, 5), users=st.integers(1, 30))
 def test_the_share_that_ignores_ttls_holds_over_all_processes(share: float, processes: int, users: int) -> None:
-    from secondsite.drill.http_sender import ignores_ttl
+    from secondsite.drill.load.http_sender import ignores_ttl
 
     total = processes * users
     ignoring = sum(ignores_ttl(share, client * users + user) for client in range(processes) for user in range(users))

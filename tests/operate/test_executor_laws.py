@@ -23,7 +23,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.operate.executor import Options, Outcome, execute
 from secondsite.operate.journal import Journal, Kind, read_journal, records, unfenced
 from secondsite.operate.plan import make_plan
-from secondsite.publish.operation_text import outcome_text, status_text
+from secondsite.publish.terminal.operation import outcome_text, status_text
 from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve, field, frozen
 from region_pair import AWAY, BY_HAND, HOME, FileDns, SameSecrets
 
-from secondsite.drill.lab_world import LabPlaces, place
+from secondsite.drill.play.lab_world import LabPlaces, place
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.fault import Fault

@@ -8,7 +8,7 @@ import time
 import pytest
 from region_pair import AWAY, HOME
 
-from secondsite.drill.lab_world import LabPlaces, place
+from secondsite.drill.play.lab_world import LabPlaces, place
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.strategy import Strategy

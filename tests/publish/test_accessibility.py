@@ -12,9 +12,9 @@ from browser import Browser, browser_tool
 from reported import BREACHED, drilled, read
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.evaluation_html import render_html
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.report import report
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.page.evaluation import render_html
+from secondsite.publish.page.report import report
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.publish.charts import Axis, Point, Segment, bar, marker, scatter, spread, stacked
+from secondsite.publish.drawings.charts import Axis, Point, Segment, bar, marker, scatter, spread, stacked
 
 VALUES = st.lists(st.floats(0, 1e9).map(lambda v: round(v, 3)), min_size=1, max_size=20)
 

@@ -19,9 +19,9 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
-from secondsite.publish.board import board
-from secondsite.publish.inputs import Inputs, newest_date
-from secondsite.publish.whole import files, runbook_section
+from secondsite.publish.content.board import board
+from secondsite.publish.content.inputs import Inputs, newest_date
+from secondsite.publish.documents.document_set import files, runbook_section
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 _PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})

@@ -19,10 +19,10 @@ from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.strategy import Strategy
-from secondsite.publish.alerts import Alert, alerts, rules
-from secondsite.publish.dashboard import dashboard
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.state import replicated, rounded
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.state import replicated, rounded
+from secondsite.publish.documents.alerts import Alert, alerts, rules
+from secondsite.publish.documents.dashboard import dashboard
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 

@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from secondsite.model.contract import Verdict
-from secondsite.publish.drill_board import DrillBoard
+from secondsite.publish.terminal.drill_board import DrillBoard
 
 TITLES = [f"drill-{number}, warm-standby/leafnode-mirror, seed 1" for number in range(40)]
 

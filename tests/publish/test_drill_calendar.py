@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from icalendar import Calendar, Event
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.calendar import calendar
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.proof import Every, proof, shelf_life_days
-from secondsite.publish.schedule import Drill, drills
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.proof import Every, proof, shelf_life_days
+from secondsite.publish.content.schedule import Drill, drills
+from secondsite.publish.documents.calendar import calendar
 
 START = date(2026, 11, 1)
 DAYS = st.dates(date(2020, 1, 1), date(2090, 1, 1))

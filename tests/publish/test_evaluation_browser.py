@@ -10,7 +10,7 @@ import pytest
 from browser import Browser
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.evaluation_html import render_html
+from secondsite.publish.page.evaluation import render_html
 
 pytestmark = pytest.mark.slow
 

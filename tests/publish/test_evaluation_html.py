@@ -25,8 +25,8 @@ from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
 from secondsite.model.wording import percent
-from secondsite.publish.evaluation_html import render_html
-from secondsite.publish.evaluation_page import Sources, bill_lines, by_category, category
+from secondsite.publish.content.comparison import Sources, bill_lines, by_category, category
+from secondsite.publish.page.evaluation import render_html
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 Found = list[tuple[str, dict[str, str]]]
@@ -233,7 +233,7 @@ def test_the_same_evaluation_gives_the_same_bytes_in_any_process(
     kept = tmp_path / "evaluation.pickle"
     kept.write_bytes(pickle.dumps(short))
     code = (
-        "import pickle, sys; from pathlib import Path; from secondsite.publish.evaluation_html import render_html;"
+        "import pickle, sys; from pathlib import Path; from secondsite.publish.page.evaluation import render_html;"
         "sys.stdout.buffer.write(render_html(pickle.loads(Path(sys.argv[1]).read_bytes())).encode())"
     )
     for seed in ("1", "2"):
@@ -243,7 +243,7 @@ def test_the_same_evaluation_gives_the_same_bytes_in_any_process(
 
 
 def test_jinja_is_loaded_only_to_render() -> None:
-    code = "import sys, secondsite.publish.evaluation_html; sys.exit('jinja2' in sys.modules)"
+    code = "import sys, secondsite.publish.page.evaluation; sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Provenance, Quantiles, fixed, unbounded
-from secondsite.publish.figure import figure
+from secondsite.publish.text.figure import figure
 
 
 def test_a_spread_is_given_in_one_unit() -> None:

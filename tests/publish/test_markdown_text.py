@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from secondsite.publish.markdown import Md, code, fence, plain, prose, strong, table, text, width
+from secondsite.publish.text.markdown import Md, code, fence, plain, prose, strong, table, text, width
 
 _PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 _SNIPPETS = st.sampled_from(

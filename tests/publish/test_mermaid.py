@@ -12,9 +12,9 @@ import pytest
 from browser import Browser, browser_tool
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.mermaid import Edge, Node, flowchart
-from secondsite.publish.whole import files
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.documents.document_set import files
+from secondsite.publish.text.mermaid import Edge, Node, flowchart
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.units import Seconds
-from secondsite.publish.patience import Patience, patience
+from secondsite.publish.content.patience import Patience, patience
 
 SLOW = Estimate("decide.people", "s", Quantiles(360, 2655, 19_764, 5000), Provenance.PUBLISHED, "a study")
 DETECT = Step("detect", Verb.DETECT, "an alert", "open", fixed("d", 60, "s", "t"), 180.0, by_person=True)

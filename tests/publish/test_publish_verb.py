@@ -16,7 +16,7 @@ from drilled import Scenario, leave, quick
 
 from secondsite.cli import publish as verb
 from secondsite.cli.__main__ import run
-from secondsite.publish.inputs import Inputs
+from secondsite.publish.content.inputs import Inputs
 
 pytestmark = pytest.mark.slow
 

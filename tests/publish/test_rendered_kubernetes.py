@@ -12,7 +12,7 @@ from needed import kubectl
 from ruamel.yaml import YAML
 
 from secondsite.model.deployment import Deployment
-from secondsite.publish.rendered.whole import files
+from secondsite.publish.deploy.tree import files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 
 pytestmark = pytest.mark.slow

@@ -26,7 +26,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import connect
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
-from secondsite.publish.rendered.texts import server_files, stream_files
+from secondsite.publish.deploy.texts import server_files, stream_files
 from secondsite.strategies.deployed_addresses import CERTIFICATES, STORE, DeployedAddresses
 from secondsite.strategies.server_config import CLIENT_PORT, LEAF_PORT, MONITOR_PORT
 from secondsite.strategies.write_gate import shut

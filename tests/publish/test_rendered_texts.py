@@ -21,8 +21,8 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster
 from secondsite.model.strategy import Link
-from secondsite.publish.rendered.texts import server_files, stream_files
-from secondsite.publish.rendered.whole import files, left_over
+from secondsite.publish.deploy.texts import server_files, stream_files
+from secondsite.publish.deploy.tree import files, left_over
 from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.server_config import server_configs, servers_of

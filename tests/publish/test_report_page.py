@@ -15,11 +15,11 @@ from browser import Browser
 from reported import BREACHED, PARTS, SEEN, drilled, read
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.drill_drawings import rto_waterfall, timeline_chart
-from secondsite.publish.drill_timeline import DrillTimeline, Moment, Slice
-from secondsite.publish.evaluation_html import render_html
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.report import report
+from secondsite.publish.content.drill_timeline import DrillTimeline, Moment, Slice
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.drawings.drill import rto_waterfall, timeline_chart
+from secondsite.publish.page.evaluation import render_html
+from secondsite.publish.page.report import report
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 

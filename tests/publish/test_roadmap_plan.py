@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.plan import as_json, as_markdown, tasks
-from secondsite.publish.roadmap import RoadmapStep, roadmap, why_stop
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.roadmap import RoadmapStep, roadmap, why_stop
+from secondsite.publish.content.tasks import as_json, as_markdown, tasks
 
 
 @pytest.fixture(scope="module")

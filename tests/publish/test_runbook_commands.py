@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.procedure import Verb
 from secondsite.model.traffic import Traffic
-from secondsite.publish.commands import commands, word
-from secondsite.publish.dns_commands import dns_steps
-from secondsite.publish.remedies import remedy
+from secondsite.publish.runbook.commands import commands, word
+from secondsite.publish.runbook.dns_commands import dns_steps
+from secondsite.publish.runbook.remedies import remedy
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 

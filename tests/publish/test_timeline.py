@@ -11,7 +11,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.estimate import fixed
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.publish.timeline import Phase, phases, timeline
+from secondsite.publish.content.timeline import Phase, phases, timeline
 
 
 def step(name: str, verb: Verb, takes_s: float, *after: str, blocked: str = "") -> Step:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from secondsite.drill.events import Mark
-from secondsite.drill.evidence import EvidenceWriter
-from secondsite.drill.finals import COPY_ROW, Copy
-from secondsite.drill.fingerprint import Fingerprint
-from secondsite.drill.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.manifest import Manifest, StepFacts, Timing
-from secondsite.drill.record import RECORD, Kind, Records, Status, endpoint, identity
+from secondsite.drill.evidence.events import Mark
+from secondsite.drill.evidence.fingerprint import Fingerprint
+from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.manifest import Manifest, StepFacts, Timing
+from secondsite.drill.ledger.finals import COPY_ROW, Copy
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.record import RECORD, Kind, Records, Status, endpoint, identity
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb

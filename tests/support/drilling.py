@@ -10,9 +10,9 @@ from attrs import evolve
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.controls import CONTROLS, Checked, check_control
+from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import RunResult, run_drill
-from secondsite.drill.setup import Setup, make_setup
 from secondsite.model.strategy import Strategy
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"

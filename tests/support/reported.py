@@ -9,7 +9,7 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import DataLoss, Measurement
-from secondsite.publish.drill_timeline import DrillTimeline, Moment, Slice
+from secondsite.publish.content.drill_timeline import DrillTimeline, Moment, Slice
 
 PARTS = {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "sustained": 3.0}
 SEEN = DrillTimeline(

@@ -13,7 +13,9 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.discover.system_file.reading import load_system
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
 from secondsite.model.hazard import Hazard, Severity
-from secondsite.publish import audit_json, audit_text, sarif
+from secondsite.publish.machine import audit as audit_json
+from secondsite.publish.machine import sarif
+from secondsite.publish.terminal import audit as audit_text
 
 Form = Literal["text", "json", "sarif"]
 

@@ -15,10 +15,10 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
 if TYPE_CHECKING:
+    from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
-    from secondsite.drill.setup import Setup
     from secondsite.model.measurement import Measurement
-    from secondsite.publish.drill_board import DrillBoard
+    from secondsite.publish.terminal.drill_board import DrillBoard
 
 DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
 
@@ -105,7 +105,7 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
     else:
         from rich.console import Console
 
-        from secondsite.publish.drill_text import WIDTH, render_controls
+        from secondsite.publish.terminal.drill import WIDTH, render_controls
 
         render_controls(checked, Console(width=WIDTH, highlight=False))
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
@@ -117,7 +117,7 @@ def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> li
 
     from secondsite.drill.registry import find_drill
     from secondsite.drill.run import run_drill
-    from secondsite.publish.drill_text import outcome
+    from secondsite.publish.terminal.drill import outcome
 
     results = []
     board = _board([_title(*each) for each in planned])
@@ -144,7 +144,7 @@ def _title(name: str, setup: Setup, run: int) -> str:
 def _board(titles: list[str]) -> DrillBoard:
     from rich.console import Console
 
-    from secondsite.publish.drill_board import DrillBoard
+    from secondsite.publish.terminal.drill_board import DrillBoard
 
     return DrillBoard(titles, Console(stderr=True))
 
@@ -152,14 +152,14 @@ def _board(titles: list[str]) -> DrillBoard:
 def _print(results: list[RunResult], as_json: bool) -> None:
     groups = _groups(results)
     if as_json:
-        from secondsite.publish.drill_json import drill_json
+        from secondsite.publish.machine.drill import drill_json
 
         found = [drill_json(group, _measured(group)) for group in groups]
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False))
         return
     from rich.console import Console
 
-    from secondsite.publish.drill_text import WIDTH, render_drills
+    from secondsite.publish.terminal.drill import WIDTH, render_drills
 
     measurements = [each for group in groups if len(group) > 1 for each in _measured(group)]
     render_drills(results, Console(width=WIDTH, highlight=False), measurements)
@@ -174,8 +174,8 @@ def _groups(results: list[RunResult]) -> list[list[RunResult]]:
 
 
 def _measured(group: list[RunResult]) -> list[Measurement]:
-    from secondsite.drill.evidence import read_evidence
-    from secondsite.drill.measurements import Run, measured
+    from secondsite.drill.evidence.folder import read_evidence
+    from secondsite.drill.verdict.measurements import Run, measured
 
     runs = [Run(read_evidence(result.evidence), result.judgement) for result in group]
     ran = group[0].drill.subjects

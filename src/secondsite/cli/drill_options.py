@@ -14,7 +14,7 @@ from secondsite.model.errors import InputError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
-    from secondsite.drill.setup import Setup
+    from secondsite.drill.play.setup import Setup
     from secondsite.model.system import System
 
 SHORTEST_SOAK_S = 30.0
@@ -55,7 +55,7 @@ class World:
         return version_of(binary.resolve())
 
     def setup(self, system: System, catalogue: Catalogue, fault: str, text: str) -> Setup:
-        from secondsite.drill.setup import make_setup
+        from secondsite.drill.play.setup import make_setup
         from secondsite.evaluate.explain import parse_strategy
 
         name, _, version = text.partition("@")

@@ -16,7 +16,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
-    from secondsite.drill.calibration import Calibration
+    from secondsite.drill.verdict.calibration import Calibration
     from secondsite.evaluate.evaluation import Evaluation
     from secondsite.model.system import System
 
@@ -72,7 +72,7 @@ def evaluate(
             progress=progress,
         )
     if html:
-        from secondsite.publish.evaluation_html import render_html
+        from secondsite.publish.page.evaluation import render_html
 
         html.write_text(render_html(evaluation), encoding="utf-8")
         print(f"written: {html}", file=sys.stderr)
@@ -87,8 +87,8 @@ def evaluate(
 def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:
     """The whole of it, with how far off the prediction had been where drills are known."""
     if as_json:
-        from secondsite.publish.evaluation_json import evaluation_json
-        from secondsite.publish.prediction_text import prediction_json
+        from secondsite.publish.machine.evaluation import evaluation_json
+        from secondsite.publish.terminal.prediction import prediction_json
 
         shape = evaluation_json(evaluation)
         if measured:
@@ -97,8 +97,8 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
         return
     from rich.console import Console
 
-    from secondsite.publish.evaluation_text import WIDTH, render_text
-    from secondsite.publish.prediction_text import prediction_table
+    from secondsite.publish.terminal.evaluation import WIDTH, render_text
+    from secondsite.publish.terminal.prediction import prediction_table
 
     console = Console(width=WIDTH, highlight=False)
     render_text(evaluation, console)
@@ -109,13 +109,13 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
 def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
     """A line, or a JSON document in a list, for each; 1 when one of them has no strategy that holds."""
     if as_json:
-        from secondsite.publish.evaluation_json import evaluation_json
+        from secondsite.publish.machine.evaluation import evaluation_json
 
         print(json.dumps([evaluation_json(evaluation) for evaluation in evaluations], indent=2, allow_nan=False))
     else:
         from rich.console import Console
 
-        from secondsite.publish.evaluation_text import WIDTH, render_many
+        from secondsite.publish.terminal.evaluation import WIDTH, render_many
 
         Console(width=WIDTH, highlight=False).print(render_many(evaluations))
     failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
@@ -124,7 +124,7 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
 
 def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:
     """Evidence that was changed is not used, and said so."""
-    from secondsite.drill.calibration import calibration
+    from secondsite.drill.verdict.calibration import calibration
 
     for path in evidence:
         if not path.is_dir():

@@ -121,7 +121,7 @@ def make_app(direction: Direction, text: str) -> App:
 
 def _plan(direction: Direction, what: What, where: Where, who: Who, *, machine: bool) -> int:
     from secondsite.operate.plan import make_plan, plan_json
-    from secondsite.publish.operation_text import plan_text
+    from secondsite.publish.terminal.operation import plan_text
 
     deployment, procedure = _procedure(direction, what)
     world = _world(where, who)
@@ -135,7 +135,7 @@ def _run(direction: Direction, what: What, where: Where, who: Who, approve: str,
 
     from secondsite.operate.executor import Options, Outcome, Told, execute
     from secondsite.operate.journal import Journal
-    from secondsite.publish.operation_text import outcome_json, outcome_text, told_line
+    from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
     world = _world(where, who)
@@ -158,7 +158,7 @@ def _run(direction: Direction, what: What, where: Where, who: Who, approve: str,
 
 def _status(path: Path, *, machine: bool) -> int:
     from secondsite.operate.journal import read_journal
-    from secondsite.publish.operation_text import status_json, status_text
+    from secondsite.publish.terminal.operation import status_json, status_text
 
     entries = read_journal(path)
     if not entries:

@@ -23,9 +23,9 @@ def plan(
 ) -> int:
     """Print a step of the roadmap as tasks that can be pasted into an issue tracker, as Markdown or JSON."""
     from secondsite.cli.publish import gather
-    from secondsite.publish.evaluation_page import provider_of
-    from secondsite.publish.plan import as_json, as_markdown
-    from secondsite.publish.roadmap import roadmap
+    from secondsite.publish.content.comparison import provider_of
+    from secondsite.publish.content.roadmap import roadmap
+    from secondsite.publish.content.tasks import as_json, as_markdown
 
     inputs = gather(file, file.parent, None, "", years, seed)
     steps = roadmap(inputs, provider_of(inputs.evaluation))

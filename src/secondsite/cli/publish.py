@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
     from secondsite.model.measurement import Measurement
     from secondsite.model.system import System
-    from secondsite.publish.inputs import Inputs
+    from secondsite.publish.content.inputs import Inputs
 
 DOCUMENTS = Path("docs/saas")
 
@@ -40,9 +40,9 @@ def publish(
     Same inputs, same bytes. Words between the "team" markers, and all of a runbook outside its section, are kept.
     Exit code 0, or with --check 1 when a document is stale.
     """
-    from secondsite.publish.drill_timeline import DrillTimeline, read_drill_timeline
-    from secondsite.publish.folder import changes, write
-    from secondsite.publish.whole import REPORT, RUNBOOK, files, runbook_section
+    from secondsite.publish.content.drill_timeline import DrillTimeline, read_drill_timeline
+    from secondsite.publish.documents.document_set import REPORT, RUNBOOK, files, runbook_section
+    from secondsite.publish.files.folder import changes, write
 
     inputs = gather(file, folder, evidence, date_, years, seed)
     root = _evidence(file, evidence)
@@ -77,7 +77,7 @@ def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int
     from secondsite.cli.progress import years_progress
     from secondsite.discover.system_file.reading import load_system, load_text, read_system
     from secondsite.evaluate.compare import compare
-    from secondsite.publish.inputs import Inputs, newest_date
+    from secondsite.publish.content.inputs import Inputs, newest_date
 
     load_system(file)
     system = read_system(load_text(file), file.name)
@@ -98,7 +98,7 @@ def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int
 
 def _evidence(file: Path, named: Path | None) -> Path | None:
     """The folder named, or the one that drills of this system write to where it is there."""
-    from secondsite.drill.evidence import EVIDENCE_FOLDER
+    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
 
     if named is None:
         usual = file.parent / EVIDENCE_FOLDER
@@ -111,7 +111,7 @@ def _evidence(file: Path, named: Path | None) -> Path | None:
 def _measurements(evidence: Path | None) -> tuple[Measurement, ...]:
     from attrs import evolve
 
-    from secondsite.drill.measurements import load_measurements
+    from secondsite.drill.verdict.measurements import load_measurements
 
     if evidence is None:
         return ()
@@ -126,7 +126,7 @@ def _name(one: Measurement, evidence: Path) -> str:
 
 def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of: date) -> Mapping[str, str]:
     """Evidence of another system than today's or too old on that day, with the reason. Raises InputError."""
-    from secondsite.drill.verification import verify
+    from secondsite.drill.verdict.verification import verify
     from secondsite.model.contract import Verdict
 
     if evidence is None:

@@ -17,7 +17,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
-    from secondsite.publish.folder import Change
+    from secondsite.publish.files.folder import Change
 
 FOLDER = Path("deploy")
 GATE_IMAGE = f"secondsite:{__version__}"
@@ -39,8 +39,8 @@ def render(
 
     Same inputs, same bytes; no secret is in them. Exit code 0, or with --check 1 when a file is stale.
     """
-    from secondsite.publish.folder import changes, write
-    from secondsite.publish.rendered.whole import files, left_over
+    from secondsite.publish.deploy.tree import files, left_over
+    from secondsite.publish.files.folder import changes, write
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
     told, deployment = _chosen(file, strategy, years, seed)
@@ -65,7 +65,7 @@ def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployme
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.setup import on_version
+    from secondsite.drill.play.setup import on_version
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.strategies.design import Kit
 

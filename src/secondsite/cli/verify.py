@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from secondsite.cli.options import SYSTEM_FILE
 
 if TYPE_CHECKING:
-    from secondsite.drill.verification import Verification
+    from secondsite.drill.verdict.verification import Verification
 
 
 def verify(
@@ -33,16 +33,16 @@ def verify(
     """
     from rich.console import Console
 
-    from secondsite.publish.verification_text import WIDTH, render_text
+    from secondsite.publish.terminal.verification import WIDTH, render_text
 
     found = _verification(file, evidence, strategy)
     if junit:
-        from secondsite.publish.junit import junit as render_junit
+        from secondsite.publish.machine.junit import junit as render_junit
 
         junit.write_text(render_junit(found), encoding="utf-8")
         print(f"written: {junit}", file=sys.stderr)
     if json_:
-        from secondsite.publish.verification_json import verification_json
+        from secondsite.publish.machine.verification import verification_json
 
         print(json.dumps(verification_json(found), indent=2, allow_nan=False))
     else:
@@ -55,8 +55,8 @@ def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, .
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.evidence import EVIDENCE_FOLDER, is_single
-    from secondsite.drill.verification import recompute, verify
+    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER, is_single
+    from secondsite.drill.verdict.verification import recompute, verify
     from secondsite.model.errors import InputError
 
     for path in evidence:

@@ -12,16 +12,16 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from secondsite.drill.check.findings import Fate
 from secondsite.drill.faults import region_loss, soak, zombie_primary
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
-from secondsite.drill.findings import Fate
-from secondsite.drill.lab_world import place
-from secondsite.drill.record import Status
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, several_regions
+from secondsite.drill.play.setup import Setup
+from secondsite.drill.play.stage import Stage
 from secondsite.drill.run import RunResult, lab_options
-from secondsite.drill.script import Drill, several_regions
-from secondsite.drill.setup import Setup
-from secondsite.drill.stage import Stage
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Moment
 from secondsite.model.contract import Subject, Verdict

@@ -15,7 +15,7 @@ import pytest
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from secondsite.drill.verification import Judged, Verification
+    from secondsite.drill.verdict.verification import Judged, Verification
     from secondsite.model.measurement import Measurement
 
 _FILE = "secondsite.yaml"
@@ -81,15 +81,15 @@ def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.evidence import EVIDENCE_FOLDER
-    from secondsite.drill.verification import verify
+    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
+    from secondsite.drill.verdict.verification import verify
 
     system, catalogue = load_system(file), load_catalogue(file.parent / USER_FOLDER)
     return verify(system, catalogue, (evidence or file.parent / EVIDENCE_FOLDER,), datetime.now(UTC), strategies)
 
 
 def _standing(found: Verification, subject: str, fault: str, file: Path) -> Standing:
-    from secondsite.drill.judgement import worst
+    from secondsite.drill.verdict.judgement import worst
     from secondsite.model.errors import InputError
 
     rows = [row for row in found.rows if (row.contract.subject, row.contract.fault) == (subject, fault)]

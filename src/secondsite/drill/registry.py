@@ -24,7 +24,7 @@ from secondsite.drill.faults import (
     zombie_primary,
     zone_loss,
 )
-from secondsite.drill.script import Drill
+from secondsite.drill.play.script import Drill
 from secondsite.model.errors import InputError
 
 _MODULES = (

@@ -12,27 +12,27 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.drill.checker import Crashed, check, checked
-from secondsite.drill.evidence import EvidenceWriter
-from secondsite.drill.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
-from secondsite.drill.finals import Copy, Finals, SavedCopy, read_finals
-from secondsite.drill.findings import Fate, Findings
-from secondsite.drill.fingerprint import fingerprint
-from secondsite.drill.history import History, read_history
-from secondsite.drill.host import host_facts
-from secondsite.drill.judge import seal
-from secondsite.drill.judgement import RunJudgement, RunVerdict, worst
-from secondsite.drill.lab_world import place
-from secondsite.drill.manifest import Manifest, Timing, steps_of
-from secondsite.drill.on_disk import erased, held_by_server
-from secondsite.drill.positions_check import observe_positions
-from secondsite.drill.profile import Profile, profile
-from secondsite.drill.rehearsal import unrehearsed
-from secondsite.drill.rpo import Rpo, rpo, rpo_by_stream
-from secondsite.drill.rto import Milestone, Rto, rto
-from secondsite.drill.script import Drill
-from secondsite.drill.setup import TODAY, Setup
-from secondsite.drill.stage import Observation, Stage, Tell, set_the_stage
+from secondsite.drill.check.checker import Crashed, check, checked
+from secondsite.drill.check.findings import Fate, Findings
+from secondsite.drill.check.rpo import Rpo, rpo, rpo_by_stream
+from secondsite.drill.check.rto import Milestone, Rto, rto
+from secondsite.drill.evidence.fingerprint import fingerprint
+from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.host import host_facts
+from secondsite.drill.evidence.manifest import Manifest, Timing, steps_of
+from secondsite.drill.evidence.rehearsal import unrehearsed
+from secondsite.drill.ledger.finals import Copy, Finals, SavedCopy, read_finals
+from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.play.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.on_disk import erased, held_by_server
+from secondsite.drill.play.positions import observe_positions
+from secondsite.drill.play.profile import Profile, profile
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.setup import TODAY, Setup
+from secondsite.drill.play.stage import Observation, Stage, Tell, set_the_stage
+from secondsite.drill.verdict.judge import seal
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, worst
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab

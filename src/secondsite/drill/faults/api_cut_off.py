@@ -5,10 +5,10 @@ The promise of the example's chaos baseline begins when the network is back; a c
 
 from __future__ import annotations
 
+from secondsite.drill.check.rto import Milestone
 from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, stored_again, within
-from secondsite.drill.rto import Milestone
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.addresses import pods_of
 from secondsite.lab.world import Moment
 from secondsite.model.fault import Fault

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 

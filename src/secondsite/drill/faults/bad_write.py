@@ -12,13 +12,13 @@ from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
-from secondsite.drill.lab_backup import LabBackups
-from secondsite.drill.lab_world import place
-from secondsite.drill.ledger import Ledger, LedgerHeader
-from secondsite.drill.record import Purpose, Status
-from secondsite.drill.rto import Milestone
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.check.rto import Milestone
+from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
+from secondsite.drill.ledger.record import Purpose, Status
+from secondsite.drill.play.lab_backup import LabBackups
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.world import Moment
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError

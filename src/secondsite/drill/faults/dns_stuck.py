@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.final_reads import all_led
-from secondsite.drill.lab_world import place
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import PATIENCE, Stage
+from secondsite.drill.play.final_reads import all_led
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import Streams

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from secondsite.drill.check.rto import Milestone
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.rto import Milestone
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 
 _PEOPLE_S = 8.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.lab_world import place
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import Streams

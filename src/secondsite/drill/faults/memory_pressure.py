@@ -7,8 +7,8 @@ promise is that of the example's chaos baseline, longer than that of its contrac
 from __future__ import annotations
 
 from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, until, within
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment

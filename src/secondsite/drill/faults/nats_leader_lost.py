@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from secondsite.drill.check.rto import Milestone
 from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home, stored_again, within
-from secondsite.drill.lab_world import place
-from secondsite.drill.rto import Milestone
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.nats.streams import Streams

@@ -10,10 +10,10 @@ import json
 import time
 from pathlib import Path
 
+from secondsite.drill.check.served import Served, served
 from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home
-from secondsite.drill.script import Drill
-from secondsite.drill.served import Served, served
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 
 _WATCH_S = 8.0

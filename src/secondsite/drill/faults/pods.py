@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from secondsite.drill.rto import Milestone
-from secondsite.drill.served import stored_again_s
-from secondsite.drill.stage import Stage
+from secondsite.drill.check.rto import Milestone
+from secondsite.drill.check.served import stored_again_s
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened, Kubelet
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError

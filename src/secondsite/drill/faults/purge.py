@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from secondsite.drill.client_config import ClientConfig
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.lab_world import place
-from secondsite.drill.ledger import Ledger, LedgerHeader
-from secondsite.drill.record import Kind
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
+from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
+from secondsite.drill.ledger.record import Kind
+from secondsite.drill.load.client_config import ClientConfig
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.nats.streams import Streams

@@ -5,11 +5,11 @@ Where the procedure cannot work, the servers are asked for the promotion all the
 
 from __future__ import annotations
 
-from secondsite.drill.asking import ask_promotion
-from secondsite.drill.events import Mark
-from secondsite.drill.lab_world import place
-from secondsite.drill.script import Drill, several_regions
-from secondsite.drill.stage import Stage
+from secondsite.drill.evidence.events import Mark
+from secondsite.drill.play.asking import ask_promotion
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, several_regions
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.nats import parse_version
 from secondsite.model.strategy import Link

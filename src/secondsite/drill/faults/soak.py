@@ -1,7 +1,7 @@
 """A steady load for a long time: what grows, and whether the API stays as quick and as sound as promised.
 
 The promise is that of the example's soak test, about 24 hours: p95 below 200 ms, errors below 0.1 %, memory growth
-below 10 %. A shorter run says what it can; see `secondsite.drill.trend`.
+below 10 %. A shorter run says what it can; see `secondsite.drill.check.trend`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 
 import numpy as np
 
+from secondsite.drill.check.served import served
+from secondsite.drill.check.trend import STRETCHES, WARM_UP, Limit, Trend, judged, trend
 from secondsite.drill.faults.pods import kubelet, nobody_decides, note_pods, serves_at_home
-from secondsite.drill.history import History
-from secondsite.drill.sampling import Sampler, Series, read_samples
-from secondsite.drill.script import Drill
-from secondsite.drill.served import served
-from secondsite.drill.stage import Stage
-from secondsite.drill.trend import STRETCHES, WARM_UP, Limit, Trend, judged, trend
+from secondsite.drill.ledger.history import History
+from secondsite.drill.play.sampling import Sampler, Series, read_samples
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened
 from secondsite.lab.world import Moment
 from secondsite.model.contract import Verdict

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.script import Drill, several_regions
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill, several_regions
+from secondsite.drill.play.stage import Stage
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 

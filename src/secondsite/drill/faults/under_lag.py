@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 
 _DELAY_MS = 1500.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from secondsite.drill.lab_world import place
-from secondsite.drill.script import Drill, several_regions
-from secondsite.drill.stage import Stage
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill, several_regions
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.world import Moment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault

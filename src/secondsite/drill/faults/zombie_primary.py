@@ -10,9 +10,9 @@ import asyncio
 import time
 
 from secondsite.drill.faults.region_loss import leave_home
-from secondsite.drill.script import Drill, mirrored
-from secondsite.drill.stage import Stage
-from secondsite.drill.stored_there import stored_only_there
+from secondsite.drill.play.script import Drill, mirrored
+from secondsite.drill.play.stage import Stage
+from secondsite.drill.play.stored_there import stored_only_there
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.nats.address import parse_addresses

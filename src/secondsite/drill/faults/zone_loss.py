@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from secondsite.drill.lab_world import place
-from secondsite.drill.rto import Milestone
-from secondsite.drill.script import Drill
-from secondsite.drill.stage import Stage
+from secondsite.drill.check.rto import Milestone
+from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.script import Drill
+from secondsite.drill.play.stage import Stage
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.nats.streams import Streams

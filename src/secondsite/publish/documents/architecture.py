@@ -13,12 +13,12 @@ from secondsite.model.store import Loss
 from secondsite.model.system import System
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import number
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong, table, text
-from secondsite.publish.mermaid import Edge, Node, flowchart
-from secondsite.publish.page import render
-from secondsite.publish.single_points import SinglePoint, single_points
-from secondsite.publish.unbroken import duration
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.single_points import SinglePoint, single_points
+from secondsite.publish.text.markdown import Md, bullets, code, joined, prose, strong, table, text
+from secondsite.publish.text.mermaid import Edge, Node, flowchart
+from secondsite.publish.text.nonbreaking import duration
+from secondsite.publish.text.templates import render
 
 NAME = "architecture-current.md"
 _HOLDS_DATA = frozenset({Content.MESSAGES, Content.DATA, Content.VOLUMES})

@@ -11,13 +11,13 @@ from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.wording import number
-from secondsite.publish.board import Standing, board
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, joined, strong, table, text
-from secondsite.publish.page import render
-from secondsite.publish.sources import Sources, legend
-from secondsite.publish.state import Replicated, replicated
-from secondsite.publish.unbroken import about, duration, percent
+from secondsite.publish.content.board import Standing, board
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.state import Replicated, replicated
+from secondsite.publish.text.markdown import Md, code, joined, strong, table, text
+from secondsite.publish.text.nonbreaking import about, duration, percent
+from secondsite.publish.text.templates import render
 
 NAME = "dr-contracts.md"
 NOBODY = Md("**nobody named**")

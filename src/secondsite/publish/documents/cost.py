@@ -7,13 +7,13 @@ from attrs import frozen
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.estimate import Estimate
 from secondsite.model.wording import dollars
-from secondsite.publish.evaluation_page import CATEGORIES, OTHER, by_category, category, provider_of, side_by_side
-from secondsite.publish.figure import figure
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, strong, table, text
-from secondsite.publish.page import render
-from secondsite.publish.roadmap import roadmap
-from secondsite.publish.sources import Sources, legend
+from secondsite.publish.content.comparison import CATEGORIES, OTHER, by_category, category, provider_of, side_by_side
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.roadmap import roadmap
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.text.figure import figure
+from secondsite.publish.text.markdown import Md, code, strong, table, text
+from secondsite.publish.text.templates import render
 
 NAME = "cost-estimate.md"
 

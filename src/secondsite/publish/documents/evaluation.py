@@ -12,16 +12,16 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.wording import number
-from secondsite.publish import charts_svg
-from secondsite.publish.claims import claims
-from secondsite.publish.evaluation_page import Row, answer, answered, firmness, other_blockers, provider_of, rows
-from secondsite.publish.figure import figure
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, bullets, code, joined, prose, strong, table, text
-from secondsite.publish.page import render
-from secondsite.publish.sources import Sources, legend
-from secondsite.publish.tornado import TornadoShown, tornado
-from secondsite.publish.unbroken import about, percent, quantity
+from secondsite.publish.content.claims import claims
+from secondsite.publish.content.comparison import Row, answer, answered, firmness, other_blockers, provider_of, rows
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.drawings import svg_files as charts_svg
+from secondsite.publish.drawings.tornado import TornadoShown, tornado
+from secondsite.publish.text.figure import figure
+from secondsite.publish.text.markdown import Md, bullets, code, joined, prose, strong, table, text
+from secondsite.publish.text.nonbreaking import about, percent, quantity
+from secondsite.publish.text.templates import render
 
 NAME = "multi-region-evaluation.md"
 PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/effort.svg"

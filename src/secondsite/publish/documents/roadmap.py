@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import frozen
 
 from secondsite.model.wording import dollars, number
-from secondsite.publish import charts_svg
-from secondsite.publish.charts_svg import Span
-from secondsite.publish.evaluation_page import provider_of
-from secondsite.publish.figure import looking
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, bullets, code, fence, joined, prose, strong, table, text
-from secondsite.publish.mermaid import Edge, Node, flowchart
-from secondsite.publish.page import render
-from secondsite.publish.roadmap import NEEDS, RoadmapStep, roadmap, why_stop
-from secondsite.publish.sources import Sources, legend
+from secondsite.publish.content.comparison import provider_of
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.roadmap import NEEDS, RoadmapStep, roadmap, why_stop
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.drawings import svg_files as charts_svg
+from secondsite.publish.drawings.svg_files import Span
+from secondsite.publish.text.figure import looking
+from secondsite.publish.text.markdown import Md, bullets, code, fence, joined, prose, strong, table, text
+from secondsite.publish.text.mermaid import Edge, Node, flowchart
+from secondsite.publish.text.templates import render
 
 NAME = "multi-region-roadmap.md"
 COST = "charts/roadmap-cost.svg"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from secondsite.publish.board import board
-from secondsite.publish.inputs import Inputs
-from secondsite.publish.markdown import Md, code, fence, joined, table
-from secondsite.publish.page import render
-from secondsite.publish.proof import Every, shelf_life_days
-from secondsite.publish.schedule import Drill, drills
-from secondsite.publish.sources import Sources, legend
+from secondsite.publish.content.board import board
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.proof import Every, shelf_life_days
+from secondsite.publish.content.schedule import Drill, drills
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.text.markdown import Md, code, fence, joined, table
+from secondsite.publish.text.templates import render
 
 NAME = "dr-test-schedule.md"
 CALENDAR = "dr-test-schedule.ics"

@@ -1,0 +1,1 @@
+"""Pure checks over ledgers and final reads: fates, copies, keys, writers, RTO, RPO."""

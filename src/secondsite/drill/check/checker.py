@@ -1,0 +1,178 @@
+"""Ledger and final reads in, fate of every intent out: pure, and the same whoever runs it and when.
+
+Absence counts only where every surviving copy of the stream was read in full. What the clients were promised is
+what they were acknowledged; a timeout promises neither presence nor absence. A check that crashes is a result of
+its own, and proves nothing.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from secondsite.drill.check.copies import read_order, reordered
+from secondsite.drill.check.erased import Erased, erased
+from secondsite.drill.check.findings import ConsumerFindings, Fate, Findings, Marks, Phantom, StreamFindings
+from secondsite.drill.check.kv import check_bucket
+from secondsite.drill.ledger.finals import Copy, Finals, Processing, SavedCopy
+from secondsite.drill.ledger.history import History, stream_index
+from secondsite.drill.ledger.record import Purpose
+from secondsite.model.errors import SecondsiteError
+
+T = TypeVar("T")
+_MOST_EXAMPLES = 20
+
+
+@frozen
+class Crashed:
+    """A check that did not end: what it would have shown is unproven. ``trace`` is for the evidence folder."""
+
+    why: str
+    trace: str = ""
+
+
+def checked(check: Callable[[], T]) -> T | Crashed:
+    """What the check found, or that it crashed; the one place where any error of a check is caught."""
+    try:
+        return check()
+    except SecondsiteError as error:
+        return Crashed(str(error))
+    except Exception as error:
+        return Crashed(f"the checker failed: {type(error).__name__}: {error}", traceback.format_exc())
+
+
+@frozen(eq=False)
+class _Seen:
+    """What all copies together showed so far, one row per intent; phantoms and gaps by stream.
+
+    A superseded value of a key is present, as its promise was kept, but not visible.
+    """
+
+    present: NDArray[np.bool_]
+    visible: NDArray[np.bool_]
+    duplicated: NDArray[np.bool_]
+    reordered: NDArray[np.bool_]
+    resurrected: NDArray[np.bool_]
+    phantoms: dict[str, tuple[Phantom, ...]] = field(factory=dict)
+    phantom_counts: dict[str, int] = field(factory=dict)
+    unread: dict[str, tuple[str, ...]] = field(factory=dict)
+    read: set[str] = field(factory=set)
+
+    @classmethod
+    def nothing(cls, intents: int) -> _Seen:
+        present, visible, duplicated, reordered, resurrected = (np.zeros(intents, bool) for _ in range(5))
+        return cls(present, visible, duplicated, reordered, resurrected)
+
+
+def check(history: History, finals: Finals) -> Findings:
+    """Raises InputError where finals and ledgers are not of one run."""
+    seen = _Seen.nothing(len(history))
+    for copy in finals.copies:
+        _take(history, seen, copy.load() if isinstance(copy, SavedCopy) else copy)
+    for stream in history.streams:
+        if stream.name not in seen.read:
+            seen.unread[stream.name] = (f"{stream.name}: no copy of it was read",)
+    removed = erased(history)
+    fate = _fates(history, seen, removed)
+    seen.resurrected[removed.surely & seen.visible] = True
+    marks = Marks(fate, seen.duplicated, seen.reordered, seen.resurrected, seen.phantoms, seen.phantom_counts)
+    streams = {stream.name: _of_stream(history, marks, number, seen) for number, stream in enumerate(history.streams)}
+    consumers = tuple(_of_consumer(history, seen, processing) for processing in finals.processing)
+    return Findings(streams, consumers, marks, _examples(history, marks))
+
+
+def _take(history: History, seen: _Seen, copy: Copy) -> None:
+    number = stream_index(history, copy.stream)
+    found = read_order(history, copy, number)
+    if history.streams[number].kv:
+        bucket = check_bucket(history, _with_repeats(history, copy, number), number)
+        seen.present[bucket.survived] = True
+        seen.visible[bucket.last] = True
+        # In a part of a bucket the last value read need not be the last.
+        seen.resurrected[bucket.resurrected] |= copy.complete
+    else:
+        seen.present[found.order] = True
+        seen.visible[found.order] = True
+        seen.duplicated[found.repeated] = True
+        seen.reordered[reordered(history, found.order)] = True
+    if found.phantom_count:
+        seen.phantoms[copy.stream] = seen.phantoms.get(copy.stream, ()) + found.phantoms
+        seen.phantom_counts[copy.stream] = max(seen.phantom_counts.get(copy.stream, 0), found.phantom_count)
+    if not copy.complete:
+        reason = f"{copy.place}: {copy.why_incomplete or 'not read in full'}"
+        seen.unread[copy.stream] = (*seen.unread.get(copy.stream, ()), reason)
+    seen.read.add(copy.stream)
+
+
+def _with_repeats(history: History, copy: Copy, number: int) -> NDArray[np.int64]:
+    """A value written twice stands where it stands last."""
+    rows = copy.rows[np.argsort(copy.rows["stream_sequence"], kind="stable")]
+    found = history.rows(np.ascontiguousarray(rows["identity"]), number)
+    return found[found >= 0]
+
+
+def _fates(history: History, seen: _Seen, removed: Erased) -> NDArray[np.uint8]:
+    acknowledged, present = history.acknowledged, seen.present
+    fate = np.where(present, np.uint8(Fate.INDETERMINATE_PRESENT), np.uint8(Fate.INDETERMINATE_ABSENT))
+    fate[acknowledged & present] = Fate.ACKNOWLEDGED_PRESENT
+    fate[acknowledged & ~present] = Fate.ACKNOWLEDGED_LOST
+    fate[acknowledged & ~present & removed.perhaps] = Fate.ERASED
+    wrong = history.purpose == Purpose.WRONG
+    fate[wrong & present] = Fate.WRONG_PRESENT
+    fate[wrong & ~present] = Fate.WRONG_ABSENT
+    for number, stream in enumerate(history.streams):
+        if stream.name in seen.unread:
+            fate[(history.stream == number) & ~present] = Fate.UNREAD
+    return fate
+
+
+def _of_stream(history: History, marks: Marks, number: int, seen: _Seen) -> StreamFindings:
+    mine = history.stream == number
+    counts = np.bincount(marks.fate[mine], minlength=len(Fate) + 1)
+    name = history.streams[number].name
+    return StreamFindings(
+        stream=name,
+        fates={fate: int(counts[fate]) for fate in Fate},
+        duplicate=int(np.count_nonzero(marks.duplicated & mine)),
+        reordered=int(np.count_nonzero(marks.reordered & mine)),
+        resurrected=int(np.count_nonzero(marks.resurrected & mine)),
+        phantom=marks.phantom_counts.get(name, 0),
+        unread=seen.unread.get(name, ()),
+    )
+
+
+def _of_consumer(history: History, seen: _Seen, processing: Processing) -> ConsumerFindings:
+    number = stream_index(history, processing.stream)
+    rows = history.rows(np.ascontiguousarray(processing.rows["identity"]), number)
+    known = rows[rows >= 0]
+    times = np.bincount(known, minlength=len(history))
+    wanted = seen.present & (history.stream == number)
+    if processing.keys is not None:
+        wanted &= np.isin(history.key, np.fromiter(processing.keys, np.uint32))
+    all_read = processing.stream not in seen.unread
+    return ConsumerFindings(
+        consumer=processing.consumer,
+        stream=processing.stream,
+        processed=int(np.count_nonzero(times)),
+        processed_twice=int(np.count_nonzero(times > 1)),
+        skipped=int(np.count_nonzero(wanted & (times == 0))) if processing.drained else None,
+        processed_lost=int(np.count_nonzero((times > 0) & ~seen.present)) if all_read else None,
+        unknown=len(rows) - len(known),
+    )
+
+
+def _examples(history: History, marks: Marks) -> Mapping[str, tuple[str, ...]]:
+    kinds: Sequence[tuple[str, NDArray[np.bool_]]] = (
+        ("acknowledged-lost", marks.fate == Fate.ACKNOWLEDGED_LOST),
+        ("wrong-present", marks.fate == Fate.WRONG_PRESENT),
+        ("duplicate", marks.duplicated),
+        ("reordered", marks.reordered),
+        ("resurrected", marks.resurrected),
+    )
+    found = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
+    return {name: ids for name, ids in found.items() if ids}

@@ -1,0 +1,73 @@
+"""One copy of a stream against the history: what is in it, twice, out of order, or from nowhere.
+
+Out of order means against a promise: the message was acknowledged before another of its key was even intended,
+and stands behind it. Two writes that were under way at once were promised no order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from secondsite.drill.check.findings import Phantom
+from secondsite.drill.ledger.finals import Copy
+from secondsite.drill.ledger.history import History
+from secondsite.drill.ledger.record import STRAY
+
+_MOST_PHANTOMS = 20
+
+
+@frozen(eq=False)
+class CopyMarks:
+    """``order``: rows of the intents in the copy, in its order, each once, where it stands first."""
+
+    order: NDArray[np.int64]
+    repeated: NDArray[np.int64]
+    phantoms: tuple[Phantom, ...]
+    phantom_count: int
+
+
+def read_order(history: History, copy: Copy, stream: int) -> CopyMarks:
+    rows = copy.rows
+    if len(rows) > 1 and (rows["stream_sequence"][1:] < rows["stream_sequence"][:-1]).any():
+        rows = rows[np.argsort(rows["stream_sequence"], kind="stable")]
+    found = history.rows(np.ascontiguousarray(rows["identity"]), stream)
+    strange = np.flatnonzero(found < 0)
+    known = found[found >= 0]
+    first = np.zeros(len(history), np.int64)
+    first[known[::-1]] = np.arange(len(known))[::-1]
+    is_first = first[known] == np.arange(len(known))
+    return CopyMarks(known[is_first], known[~is_first], _phantoms(history, copy, rows[strange]), len(strange))
+
+
+def _phantoms(history: History, copy: Copy, rows: NDArray[np.void]) -> tuple[Phantom, ...]:
+    strays = iter(copy.strays)
+    found = []
+    for row in rows[:_MOST_PHANTOMS]:
+        identity = int(row["identity"])
+        text = next(strays, "") if identity == STRAY else f"{history.run}.{identity >> 32}.{identity & 0xFFFFFFFF}"
+        found.append(Phantom(copy.place, int(row["stream_sequence"]), text))
+    return tuple(found)
+
+
+def reordered(history: History, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those rows of ``order`` that stand behind a message of their key intended after their acknowledgement.
+
+    Times become ranks among this copy's intents, so that the running maximum of each key's group fits a word.
+    """
+    if not len(order):
+        return order
+    times = np.sort(history.intent_ns[order])
+    by_key = order[np.argsort(history.key[order], kind="stable")]
+    keys = history.key[by_key]
+    group = np.cumsum(np.concatenate(([False], keys[1:] != keys[:-1])), dtype=np.int64)
+    group *= len(order) + 1
+    latest = np.searchsorted(times, history.intent_ns[by_key], side="left")
+    latest += group
+    np.maximum.accumulate(latest, out=latest)
+    # Beyond every rank for what was never acknowledged.
+    bound = np.searchsorted(times, history.ack_ns[by_key], side="right")
+    bound += group
+    behind: NDArray[np.int64] = by_key[latest >= bound]
+    return behind

@@ -1,0 +1,114 @@
+"""What a drill was: written first into its evidence folder, and all that judging needs to know beside raw data.
+
+Nothing in it is measured, so a folder without its end still says what it was going to be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from secondsite.drill.evidence.fingerprint import Fingerprint
+from secondsite.drill.evidence.rehearsal import Unrehearsed
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.errors import InputError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.units import Seconds
+
+SCHEMA = "secondsite/evidence/1"
+
+
+@frozen
+class Timing:
+    """What RTO and RPO mostly consist of, as configured. ``decide_s``: how long a second signal has to agree.
+
+    ``backup_s``: how often streams are backed up, where nothing else carries them; 0 where something does.
+    """
+
+    check_interval_s: float
+    check_threshold: int
+    decide_s: float
+    ttl_s: float
+    backup_s: float = 0.0
+
+
+@frozen
+class StepFacts:
+    """``figure`` is the name of the estimate that the step's duration was taken from."""
+
+    id: str
+    verb: Verb
+    figure: str
+
+
+@frozen
+class Manifest:
+    """``drill`` is a name such as ``region-loss``, ``fault`` what its contracts are about.
+
+    ``run`` counts the repetitions from 1. ``started_at`` is ISO 8601 in UTC. ``subjects`` are those that the drill
+    really ran. ``new_side``: networks that traffic was moved to, none where it may stay. ``timing`` is what was
+    configured, ``production`` what the strategy asks for: where they differ and clients move, figures are projected.
+    ``unrehearsed``: what moving takes in production and the lab has none of, by subject.
+    ``control`` names the known-bad control that this run was; such a run proves no contract.
+    """
+
+    drill: str
+    strategy: str
+    fault: Fault
+    profile: str
+    seed: int
+    run: int
+    started_at: str
+    fingerprint: Fingerprint
+    timing: Timing
+    production: Timing
+    subjects: tuple[Subject, ...]
+    contracts: tuple[Contract, ...] = ()
+    new_side: tuple[str, ...] = ()
+    steps: tuple[StepFacts, ...] = ()
+    milestones: Mapping[Subject, str] = field(factory=dict)
+    versions: Mapping[str, str] = field(factory=dict)
+    host: Mapping[str, str] = field(factory=dict)
+    control: str = ""
+    unrehearsed: Mapping[Subject, Unrehearsed] = field(factory=dict)
+
+    @property
+    def projected(self) -> bool:
+        """Where nobody moves, neither checks nor the TTL have a part in the clock."""
+        return self.timing != self.production and bool(self.new_side)
+
+    def step_of(self, *verbs: Verb) -> str:
+        """The last step with one of the verbs; empty where there is none."""
+        return next((step.id for step in reversed(self.steps) if step.verb in verbs), "")
+
+
+def steps_of(procedure: Procedure) -> tuple[StepFacts, ...]:
+    return tuple(StepFacts(step.id, step.verb, step.duration.name) for step in procedure.steps)
+
+
+def to_json(manifest: Manifest) -> dict[str, Any]:
+    from cattrs import unstructure
+
+    return {"schema": SCHEMA, **unstructure(manifest)}
+
+
+def from_text(text: str, place: str) -> Manifest:
+    """Raises InputError for what no drill wrote."""
+    from cattrs import Converter
+    from cattrs.errors import BaseValidationError
+
+    converter = Converter()
+    converter.register_structure_hook(Seconds, lambda value, _: Seconds(float(value)))
+    remedy = "name the folder of a finished drill of this version of secondsite"
+    try:
+        plain = json.loads(text)
+        schema = plain.pop("schema")
+        if schema != SCHEMA:
+            raise InputError.at(place, f"its schema is {schema!r}, not {SCHEMA}", remedy)
+        return converter.structure(plain, Manifest)
+    except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
+        raise InputError.at(place, "is not a drill's manifest", remedy) from None

@@ -1,0 +1,177 @@
+"""What was there in the end: every surviving copy as it was read, and what each consumer processed.
+
+A copy that was not read to its end proves that something is there, never that something is not. What was read is
+kept as identities of intents; a message whose id no client of the run could have written is a stray, and its text
+is kept beside.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from secondsite.drill.ledger.envelope import read_header, write_new
+from secondsite.drill.ledger.record import ANY_KEY, STRAY, parse_identity
+from secondsite.model.errors import InputError
+
+COPY_SCHEMA = "secondsite/copy/1"
+PROCESSING_SCHEMA = "secondsite/processing/1"
+_MOST_STRAYS = 100
+
+COPY_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8"), ("key", "<u4"), ("spare", "<u4")])
+PROCESSING_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8")])
+
+
+@frozen(eq=False)
+class Copy:
+    """One surviving copy of a stream or KV bucket, ``place`` saying which. ``rows`` are COPY_ROW.
+
+    ``complete``: read from its first to its last message. A stream of which nothing survived is an empty,
+    complete copy; a stream without any copy was not looked at.
+    """
+
+    stream: str
+    place: str
+    complete: bool
+    rows: NDArray[np.void]
+    strays: tuple[str, ...] = ()
+    why_incomplete: str = ""
+
+    def save(self, path: Path) -> None:
+        header = {
+            "schema": COPY_SCHEMA,
+            "stream": self.stream,
+            "place": self.place,
+            "complete": self.complete,
+            "strays": self.strays,
+            "why_incomplete": self.why_incomplete,
+        }
+        write_new(path, header, self.rows.tobytes())
+
+
+class CopyReader:
+    """Takes the messages of one copy, one by one, as they are read."""
+
+    def __init__(self, run: str, stream: str, place: str) -> None:
+        self._run, self._stream, self._place = run, stream, place
+        self._identities, self._sequences, self._keys = array("Q"), array("Q"), array("L")
+        self._strays: list[str] = []
+
+    def take(self, message_id: str, stream_sequence: int, subject: str) -> None:
+        """``message_id`` is the Nats-Msg-Id header, empty where there is none."""
+        identity = parse_identity(self._run, message_id)
+        if identity == STRAY and len(self._strays) < _MOST_STRAYS:
+            self._strays.append(message_id)
+        self._identities.append(identity)
+        self._sequences.append(stream_sequence)
+        self._keys.append(key_of(subject))
+
+    def __len__(self) -> int:
+        return len(self._identities)
+
+    def finished(self, complete: bool, why_incomplete: str = "") -> Copy:
+        rows = np.zeros(len(self), COPY_ROW)
+        rows["identity"] = self._identities
+        rows["stream_sequence"] = self._sequences
+        rows["key"] = np.asarray(self._keys, np.uint64)
+        return Copy(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
+
+
+def key_of(subject: str) -> int:
+    """The last token of a subject of the load; ANY_KEY where it is no key."""
+    token = subject.rpartition(".")[2]
+    return int(token) if token.isascii() and token.isdigit() and len(token) < 10 else ANY_KEY
+
+
+@frozen(eq=False)
+class Processing:
+    """What the processes of one durable consumer recorded, in all regions together. ``rows`` are PROCESSING_ROW.
+
+    ``drained``: in the end the consumer had acknowledged all that its stream held; only then is a message that
+    nobody processed a skipped one. ``keys``: those it is filtered to, None for all.
+    """
+
+    consumer: str
+    stream: str
+    drained: bool
+    rows: NDArray[np.void]
+    keys: frozenset[int] | None = None
+
+    def save(self, path: Path) -> None:
+        header = {
+            "schema": PROCESSING_SCHEMA,
+            "consumer": self.consumer,
+            "stream": self.stream,
+            "drained": self.drained,
+            "keys": None if self.keys is None else sorted(self.keys),
+        }
+        write_new(path, header, self.rows.tobytes())
+
+
+@frozen
+class SavedCopy:
+    """A copy in a file: loaded one at a time, so that ten million messages in each of several stay small."""
+
+    path: Path
+
+    def load(self) -> Copy:
+        header, start = read_header(self.path, COPY_SCHEMA)
+        rows = _rows(self.path, start, COPY_ROW)
+        strays = tuple(str(stray) for stray in header["strays"])
+        return Copy(
+            str(header["stream"]),
+            str(header["place"]),
+            bool(header["complete"]),
+            rows,
+            strays,
+            header["why_incomplete"],
+        )
+
+
+def load_processing(path: Path) -> Processing:
+    header, start = read_header(path, PROCESSING_SCHEMA)
+    keys = None if header["keys"] is None else frozenset(int(key) for key in header["keys"])
+    rows = _rows(path, start, PROCESSING_ROW)
+    return Processing(str(header["consumer"]), str(header["stream"]), bool(header["drained"]), rows, keys)
+
+
+def processing(
+    run: str,
+    consumer: str,
+    stream: str,
+    drained: bool,
+    seen: Sequence[tuple[str, int]],
+    keys: frozenset[int] | None = None,
+) -> Processing:
+    """From (message id, stream sequence) pairs as the consumer processes recorded them."""
+    rows = np.zeros(len(seen), PROCESSING_ROW)
+    rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in seen), np.uint64, len(seen))
+    rows["stream_sequence"] = np.fromiter((sequence for _, sequence in seen), np.uint64, len(seen))
+    return Processing(consumer, stream, drained, rows, keys)
+
+
+@frozen(eq=False)
+class Finals:
+    copies: Sequence[Copy | SavedCopy] = ()
+    processing: Sequence[Processing] = field(factory=tuple)
+
+
+def read_finals(folder: Path) -> Finals:
+    """All ``*.copy`` and ``*.processing`` files of an evidence folder."""
+    return Finals(
+        tuple(SavedCopy(path) for path in sorted(folder.glob("*.copy"))),
+        tuple(load_processing(path) for path in sorted(folder.glob("*.processing"))),
+    )
+
+
+def _rows(path: Path, start: int, kind: np.dtype[np.void]) -> NDArray[np.void]:
+    if (path.stat().st_size - start) % kind.itemsize:
+        raise InputError.at(str(path), "ends within a row", "the file was changed after the drill wrote it")
+    with path.open("rb") as file:
+        file.seek(start)
+        return np.fromfile(file, kind)

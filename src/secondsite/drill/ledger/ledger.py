@@ -1,0 +1,208 @@
+"""What the client was promised: every intent before it is sent, every outcome as it came.
+
+One file per client process, only ever appended to, one system call a record, so that a client killed at any
+instant leaves every intent that it had sent. A torn last record is dropped when reading. A disk that fills ends
+the client with a MachineError: a load that nobody writes down proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from attrs import asdict, frozen
+
+from secondsite.drill.ledger.envelope import disk_error, packed, read_header, write_new
+from secondsite.drill.ledger.record import (
+    ANY_KEY,
+    LAYOUT,
+    RECORD,
+    Kind,
+    Purpose,
+    Records,
+    Status,
+    check_word,
+    message_id,
+    sound,
+)
+from secondsite.model.errors import InputError
+
+SCHEMA = "secondsite/ledger/1"
+CHUNK_RECORDS = 1 << 18
+
+_pack = struct.Struct(LAYOUT).pack
+_words = struct.Struct("<6Q").unpack
+
+
+@frozen
+class LedgerStream:
+    """``subject`` is followed by a dot and the key. ``kv``: only the last value of a key counts."""
+
+    name: str
+    subject: str
+    kv: bool = False
+
+
+@frozen
+class LedgerHeader:
+    """``client`` is below 65536 and its own in the run; records name streams by their place in ``streams``."""
+
+    run: str
+    client: int
+    streams: tuple[LedgerStream, ...]
+
+    def message_id(self, sequence: int) -> str:
+        return message_id(self.run, self.client, sequence)
+
+    def subject(self, stream: int, key: int) -> str:
+        return f"{self.streams[stream].subject}.{key}"
+
+
+class Ledger:
+    """The writer. Sequences are the client's own and dense from 0."""
+
+    def __init__(self, path: Path, header: LedgerHeader, descriptor: int, next_sequence: int) -> None:
+        self.path = path
+        self.header = header
+        self.next_sequence = next_sequence
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: Path, header: LedgerHeader) -> Self:
+        """Raises InputError where there is such a file: a ledger is never overwritten."""
+        if path.exists():
+            raise InputError.at(str(path), "there is a ledger already", "begin a new run with a folder of its own")
+        write_new(path, {"schema": SCHEMA, **asdict(header)})
+        return cls(path, header, _open(path), 0)
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Goes on where a killed client stopped; what it left half written is cut off."""
+        header = read_ledger_header(path)
+        start = read_header(path, SCHEMA)[1]
+        count, next_sequence = 0, 0
+        for records in read_chunks(path):
+            count += len(records)
+            firsts = records[(records["kind"] == Kind.INTENT) & (records["attempt"] == 0)]
+            next_sequence += len(firsts)
+        descriptor = _open(path)
+        os.ftruncate(descriptor, start + count * RECORD.itemsize)
+        return cls(path, header, descriptor, next_sequence)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def intend(
+        self, stream: int, key: int, payload_bytes: int, endpoint: int = 0, purpose: Purpose = Purpose.WRITE
+    ) -> int:
+        """The sequence of a new intent, written before this returns."""
+        sequence = self.next_sequence
+        self._append(0, sequence, key, endpoint, payload_bytes, stream, 0, Kind.INTENT, purpose)
+        self.next_sequence = sequence + 1
+        return sequence
+
+    def retry(self, sequence: int, stream: int, key: int, payload_bytes: int, attempt: int, endpoint: int = 0) -> None:
+        """The same message sent once more; ``attempt`` counts from 1."""
+        self._append(0, sequence, key, endpoint, payload_bytes, stream, attempt, Kind.INTENT, Purpose.WRITE)
+
+    def outcome(
+        self,
+        sequence: int,
+        stream: int,
+        key: int,
+        status: Status,
+        *,
+        stream_sequence: int = 0,
+        attempt: int = 0,
+        endpoint: int = 0,
+    ) -> None:
+        self._append(stream_sequence, sequence, key, endpoint, 0, stream, attempt, Kind.OUTCOME, status)
+
+    def erasure(self, kind: Kind, stream: int, stream_sequence: int = 0, key: int = ANY_KEY) -> None:
+        """An operator's purge or delete: before it is sent, and again when it is confirmed (PURGED, DELETED)."""
+        self._append(stream_sequence, 0, key, 0, 0, stream, 0, kind, 0)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                raise disk_error(self.path, error) from None
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _append(self, stream_sequence: int, *rest: int) -> None:
+        times = time.monotonic_ns(), time.time_ns()
+        draft = _pack(*times, stream_sequence, *rest, 0)
+        record = draft[:-2] + check_word(_words(draft)).to_bytes(2, "little")
+        try:
+            written = os.write(self._descriptor, record)
+        except OSError as error:
+            raise disk_error(self.path, error) from None
+        if written != len(record):
+            raise disk_error(self.path, OSError(28, os.strerror(28)))
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND)
+    except OSError as error:
+        raise disk_error(path, error) from None
+
+
+def read_ledger_header(path: Path) -> LedgerHeader:
+    """Raises InputError."""
+    header, _ = read_header(path, SCHEMA)
+    try:
+        streams = tuple(LedgerStream(**stream) for stream in header["streams"])
+        return LedgerHeader(str(header["run"]), int(header["client"]), streams)
+    except (KeyError, TypeError, ValueError):
+        raise InputError.at(str(path), "its header is not a ledger's", "name the file that a drill wrote") from None
+
+
+def read_chunks(path: Path, chunk_records: int = CHUNK_RECORDS) -> Iterator[Records]:
+    """The whole records in the order written, a bounded number at a time; a torn or zeroed tail is dropped.
+
+    Raises InputError where a sound record follows a damaged one: that is no tail, somebody changed the file.
+    """
+    ended = False
+    _, start = read_header(path, SCHEMA)
+    with path.open("rb") as file:
+        file.seek(start)
+        while data := file.read(chunk_records * RECORD.itemsize):
+            count = len(data) // RECORD.itemsize
+            records = np.frombuffer(data, RECORD, count)
+            good = sound(records)
+            whole = count if good.all() else int(np.argmin(good))
+            if good[whole:].any() or (ended and whole):
+                raise InputError.at(
+                    str(path), "a damaged record lies within it", "run the drill again: this proves nothing"
+                )
+            ended = ended or whole < count
+            yield records[:whole]
+
+
+def write_bulk(path: Path, header: LedgerHeader, records: Records) -> None:
+    """A ledger in one go, check words filled in: for tests and benchmarks that need millions of records."""
+    words = records.view("<u8").reshape(-1, 6)
+    records["check"] = 0
+    folded = np.bitwise_xor.reduce(words, axis=1)
+    folded ^= folded >> np.uint64(32)
+    folded ^= folded >> np.uint64(16)
+    records["check"] = (folded & np.uint64(0xFFFF)).astype("<u2") ^ np.uint16(0x5EC0)
+    with path.open("wb") as file:
+        file.write(packed({"schema": SCHEMA, **asdict(header)}))
+        records.tofile(file)
+
+
+def ledgers_in(folder: Path) -> Sequence[Path]:
+    return sorted(folder.glob("*.ledger"))

@@ -1,0 +1,101 @@
+"""What one client process of a drill is told: a JSON file, and the folder where it leaves ledger and summary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from secondsite.drill.ledger.ledger import LedgerStream
+from secondsite.model.errors import InputError
+
+
+@frozen
+class HttpTarget:
+    """The service by its name, asked of ``resolver``; ``addresses`` instead skips names.
+
+    ``users`` of this process have a name cache and connections of their own. ``ignoring_ttl`` is the share, over
+    all processes of a run, that keeps for ever what it resolved first.
+    """
+
+    host: str
+    port: int
+    resolver: tuple[str, int] | None = None
+    addresses: tuple[str, ...] = ()
+    path: str = "/v1/events"
+    api_key: str = "lab-key"
+    users: int = 25
+    ignoring_ttl: float = 0.0
+
+
+@frozen
+class NatsTarget:
+    """URLs in order of preference; a publisher stays with one until it is lost."""
+
+    servers: tuple[str, ...]
+    ping_interval_s: float = 2.0
+    max_outstanding_pings: int = 2
+
+
+@frozen
+class ClientConfig:
+    """``run`` holds no dot; ``client`` is this process's number among those of the run.
+
+    Open loop: ``rate_per_s`` arrivals, come what may, each with one of ``keys`` keys of one of ``streams``; an
+    arrival that finds ``max_in_flight`` under way is withheld, counted and never made up for. ``retries`` follow
+    every outcome that is not an acknowledgement, with the same message id, after ``retry_pause_s`` and then twice
+    as long each time. ``duration_s`` 0: until SIGTERM. What is under way then has ``drain_s`` to end.
+    """
+
+    run: str
+    client: int
+    folder: str
+    streams: tuple[LedgerStream, ...]
+    target: HttpTarget | NatsTarget
+    rate_per_s: float = 250.0
+    keys: int = 100
+    payload_bytes: int = 1024
+    max_in_flight: int = 1000
+    timeout_s: float = 2.0
+    retries: int = 3
+    retry_pause_s: float = 0.25
+    duration_s: float = 0.0
+    drain_s: float = 5.0
+    seed: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"client-{self.client}"
+
+    @property
+    def ledger(self) -> Path:
+        return Path(self.folder) / f"{self.name}.ledger"
+
+    @property
+    def summary(self) -> Path:
+        return Path(self.folder) / f"{self.name}.summary.json"
+
+    def save(self) -> Path:
+        path = Path(self.folder) / f"{self.name}.json"
+        kind = "http" if isinstance(self.target, HttpTarget) else "nats"
+        path.write_text(json.dumps({"kind": kind, **asdict(self)}, indent=1), encoding="utf-8")
+        return path
+
+
+def load_config(path: Path) -> ClientConfig:
+    """Raises InputError for a file that `ClientConfig.save` did not write."""
+    try:
+        given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        http = given.pop("kind") == "http"
+        target = given.pop("target")
+        for name in ("resolver", "addresses", "servers"):
+            if target.get(name) is not None:
+                target[name] = tuple(target[name])
+        streams = tuple(LedgerStream(**stream) for stream in given.pop("streams"))
+        return ClientConfig(**given, streams=streams, target=HttpTarget(**target) if http else NatsTarget(**target))
+    except OSError as error:
+        raise InputError.at(str(path), f"cannot be read: {error.strerror}", "name a client's file") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError.at(str(path), f"not a client's configuration: {error}", "let the drill write it") from None

@@ -1,0 +1,71 @@
+"""Publishers straight to JetStream, as many acknowledgements under way as the client allows: for more load than
+an API takes, and for KV buckets, whose keys are subjects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from nats.aio.client import Client
+from nats.js.errors import APIError, NoStreamResponseError
+
+from nats import errors
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.load.client_config import NatsTarget
+from secondsite.drill.load.sending import Answer, Message
+
+_RECONNECT_S = 0.2
+
+
+async def _quiet(error: Exception) -> None:
+    """A lost connection shows in the outcomes; the client's own words go to its log."""
+    print(type(error).__name__, error, flush=True)
+
+
+class NatsSender:
+    def __init__(self, target: NatsTarget, timeout_s: float) -> None:
+        self._target = target
+        self._timeout_s = timeout_s
+        self._client = Client()
+        self._jetstream = self._client.jetstream()
+
+    async def open(self) -> None:
+        """Waits until a server answers."""
+        while not self._client.is_connected:
+            try:
+                await self._client.connect(
+                    list(self._target.servers),
+                    error_cb=_quiet,
+                    dont_randomize=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=_RECONNECT_S,  # type: ignore[arg-type] # seconds; it only sleeps them
+                    ping_interval=self._target.ping_interval_s,  # type: ignore[arg-type] # as above
+                    max_outstanding_pings=self._target.max_outstanding_pings,
+                )
+            except (errors.Error, OSError, TimeoutError):
+                self._client = Client()
+                self._jetstream = self._client.jetstream()
+                await asyncio.sleep(_RECONNECT_S)
+
+    async def send(self, message: Message, user: int) -> Answer:
+        """``user`` does not matter: all share the connection."""
+        del user
+        url = self._client.connected_url
+        if url is None or not self._client.is_connected:
+            return Answer(Status.ERROR)
+        address = url.hostname or ""
+        headers = {"Nats-Msg-Id": message.id}
+        if not message.data:
+            headers["KV-Operation"] = "DEL"
+        try:
+            ack = await self._jetstream.publish(
+                message.subject, message.data.encode(), timeout=self._timeout_s, headers=headers
+            )
+        except (NoStreamResponseError, APIError):
+            return Answer(Status.REFUSED, address=address)
+        except (errors.Error, TimeoutError, OSError):
+            return Answer(Status.UNKNOWN, address=address)
+        return Answer(Status.STORED, ack.seq, address)
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,88 @@
+"""The load of a drill: so many client processes, started together, stopped together, their ledgers kept.
+
+The processes belong to the lab's supervisor, so that none outlives the drill, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from secondsite.drill.load.client_config import ClientConfig
+from secondsite.drill.load.tally import Summary, read_summary
+from secondsite.lab.supervisor import Spec, Supervisor, python
+from secondsite.model.errors import MachineError
+
+_STOP_MARGIN_S = 5.0
+
+
+@frozen
+class Load:
+    """``clients`` are what `share_out` made; names, ledgers and summaries are theirs."""
+
+    supervisor: Supervisor
+    clients: tuple[ClientConfig, ...]
+
+    async def start(self) -> None:
+        """Returns when every process has its ledger; raises MachineError for one that ends before."""
+        await self.supervisor.start(*(_spec(client) for client in self.clients))
+
+    def check(self) -> None:
+        """Raises MachineError, with its own words, for a client that ended by itself: a full disk, for one."""
+        for client in self.clients:
+            if not self.supervisor.alive(client.name) and not client.summary.exists():
+                raise self._failed(client)
+
+    async def stop(self) -> tuple[Summary, ...]:
+        """Ends the arrivals, lets what is under way end; raises MachineError for a client without a summary."""
+        for client in self.clients:
+            if self.supervisor.alive(client.name):
+                os.killpg(self.supervisor.pid(client.name), signal.SIGTERM)
+        limit_s = max(client.drain_s for client in self.clients) + _STOP_MARGIN_S
+        for _ in range(round(limit_s / 0.05)):
+            if not any(self.supervisor.alive(client.name) for client in self.clients):
+                break
+            await asyncio.sleep(0.05)
+        self.check()
+        self.supervisor.kill(*(client.name for client in self.clients))
+        return tuple(read_summary(client.summary) for client in self.clients if client.summary.exists())
+
+    @property
+    def ledgers(self) -> tuple[Path, ...]:
+        return tuple(client.ledger for client in self.clients)
+
+    def _failed(self, client: ClientConfig) -> MachineError:
+        tail = self.supervisor.log_tail(client.name).strip() or "its log is empty"
+        return MachineError.at(client.name, f"ended; its own words:\n{tail}\n", "mend that and run the drill again")
+
+
+def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:
+    """Rate and what may be under way, divided among processes; their numbers begin with that of ``whole``."""
+    return tuple(
+        evolve(
+            whole,
+            client=whole.client + number,
+            rate_per_s=whole.rate_per_s / processes,
+            max_in_flight=max(1, whole.max_in_flight // processes),
+        )
+        for number in range(processes)
+    )
+
+
+def total_rate(summaries: Sequence[Summary]) -> float:
+    """Acknowledged writes a second of all clients together."""
+    return sum(summary.acknowledged_per_s for summary in summaries)
+
+
+def _spec(client: ClientConfig) -> Spec:
+    async def ready() -> bool:
+        return client.ledger.exists()
+
+    return Spec(
+        client.name, tuple(python("secondsite.drill.load.workload", "--config", str(client.save()))), ready=ready
+    )

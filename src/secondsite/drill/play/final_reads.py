@@ -1,0 +1,162 @@
+"""Reads every copy of every stream from its first to its last message, and what the consumers recorded.
+
+A copy whose end moved while it was read, or that could not be read, is not complete: it then proves presence, and
+absence never.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from secondsite.drill.ledger.finals import Copy, CopyReader, Processing, processing
+from secondsite.lab.addresses import Endpoint
+from secondsite.lab.http_get import http_get
+from secondsite.model.errors import MachineError
+from secondsite.nats.direct import direct_messages
+from secondsite.nats.place import NatsPlace
+from secondsite.nats.streams import Streams
+from secondsite.operate.layout import Family, Held, Reach
+
+_ID = "Nats-Msg-Id"
+_PAUSE_S = 0.3
+_ATTEMPTS = 3
+
+
+@frozen
+class Reading:
+    """``places`` by region. ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
+
+    places: Mapping[str, NatsPlace]
+    run: str
+    operator: frozenset[str] = frozenset()
+
+    async def copies(self, families: Iterable[Family], region: str) -> tuple[Copy, ...]:
+        """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
+        held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
+        return tuple([await self._copy(family, one) for family, one in held])
+
+    async def _copy(self, family: Family, held: Held) -> Copy:
+        """Read again where it was not whole: a replica may have lagged."""
+        for attempt in range(_ATTEMPTS):
+            reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
+            try:
+                async with self.places[held.region].open() as jetstream:
+                    why = await self._read(Streams(jetstream), held, reader)
+            except MachineError as error:
+                why = error.problems[0].what
+            if not why:
+                break
+            await asyncio.sleep(_PAUSE_S * (attempt + 1))
+        return reader.finished(not why, why)
+
+    async def _read(self, streams: Streams, held: Held, reader: CopyReader) -> str:
+        """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
+        before = await streams.stream(held.name)
+        if before is None:
+            return ""
+        count = 0
+        async for message in direct_messages(streams.jetstream, held.name, before.first_seq, before.last_seq):
+            count += 1
+            if (text := message.headers.get(_ID, "")) not in self.operator:
+                reader.take(text, message.sequence, message.subject)
+        after = await streams.stream(held.name)
+        if after is None or after.last_seq != before.last_seq:
+            return "it changed while it was read"
+        if count != before.messages:
+            return f"{count} of its {before.messages} messages could be read"
+        return ""
+
+
+async def message_ids(place: NatsPlace, families: Iterable[Family], region: str) -> frozenset[str]:
+    """Of everything that the region's streams hold now."""
+    found: set[str] = set()
+    async with place.open() as jetstream:
+        for held in filter(None, (held_in(family, region) for family in families)):
+            look = await Streams(jetstream).stream(held.name)
+            if look is not None:
+                async for message in direct_messages(jetstream, held.name, look.first_seq, look.last_seq):
+                    found.add(message.headers.get(_ID, ""))
+    return frozenset(found)
+
+
+def held_in(family: Family, region: str) -> Held | None:
+    """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
+    if family.reach in (Reach.STRETCHED, Reach.ALONE):
+        return evolve(family.origin, region=region)
+    return family.at(region)
+
+
+async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) -> bool:
+    """Whether the consumer acknowledged all that its stream holds, within the time."""
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            async with place.open() as jetstream:
+                streams = Streams(jetstream)
+                look, found = await streams.stream(held.name), await streams.consumer(held.name, consumer)
+                if look and found and found.floor >= look.last_seq and not found.pending:
+                    return True
+        except MachineError:
+            await asyncio.sleep(_PAUSE_S)  # not yet reachable is not yet drained
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def queues_empty(apis: Iterable[Endpoint], within_s: float) -> bool:
+    """Whether no API still holds writes that it promised with a 202, within the time; one that is gone holds none."""
+    end = time.monotonic() + within_s
+    waiting = list(apis)
+    while waiting and time.monotonic() < end:
+        waiting = [api for api in waiting if await _queued(api)]
+        await asyncio.sleep(_PAUSE_S)
+    return not waiting
+
+
+async def _queued(api: Endpoint) -> int:
+    try:
+        _, text = await http_get(api, "/metrics", 2.0)
+    except (OSError, TimeoutError):
+        return 0
+    found = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
+    return int(found[0]) if found else 0
+
+
+async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bool:
+    """Whether every one of these streams has a leader, within the time."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        try:
+            async with place.open() as jetstream:
+                looks = [await Streams(jetstream).stream(name) for name in names]
+            if all(look and look.leader for look in looks):
+                return True
+        except MachineError:
+            await asyncio.sleep(_PAUSE_S)  # its servers have just been started
+        await asyncio.sleep(_PAUSE_S)
+    return False
+
+
+def processed(run: str, family: Family, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
+    """Of one durable consumer, in all regions together."""
+    names = {held.name for held in (family.origin, *family.copies)}
+    mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
+    seen = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
+    return processing(run, consumer, family.name, done, seen)
+
+
+def read_record(path: Path) -> list[dict[str, str | int]]:
+    """What a consumer process wrote down; a last line that was cut short was never acknowledged."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found

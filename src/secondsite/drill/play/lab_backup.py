@@ -1,0 +1,82 @@
+"""Backups of a lab's streams into its object store, by the same code as `secondsite backup`, and their restore.
+
+The store of the lab ignores conditional writes, so the drill sees to it that there is one writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from attrs import define
+
+from secondsite.backup.inventory import take_inventory
+from secondsite.backup.progress import Silent
+from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.run import BackupPlan, run_backup
+from secondsite.backup.target import NOWHERE, Changes
+from secondsite.drill.play.lab_world import place
+from secondsite.lab.world import Lab
+from secondsite.model.errors import MachineError
+from secondsite.objects.address import parse_store
+from secondsite.objects.store import Store
+
+
+@define
+class LabBackups:
+    """``taken`` counts the backups that are whole."""
+
+    lab: Lab
+    home: str
+    streams: tuple[str, ...]
+    taken: int = 0
+
+    async def once(self) -> None:
+        """Raises MachineError where the streams cannot be read; there is no backup then."""
+        with self._credentials():
+            plan = BackupPlan(streams=self.streams, attempts=1, single_writer=True)
+            await run_backup(place(self.lab, self.home), self._store(), plan, Silent())
+        self.taken += 1
+
+    async def keep(self, interval_s: float) -> None:
+        """Until cancelled; one that fails is tried again at the next interval."""
+        while True:
+            with suppress(MachineError):
+                await self.once()
+            await asyncio.sleep(interval_s)
+
+    async def restore(self, region: str, streams: tuple[str, ...], *, overwrite: bool = False) -> Mapping[str, str]:
+        """From the newest whole backup; ``overwrite`` those that are there."""
+        with self._credentials():
+            store = self._store()
+            manifests = (await take_inventory(store)).readable
+            if not manifests:
+                return dict.fromkeys(streams, "there is no backup")
+            newest = max(manifests, key=lambda manifest: manifest.finished)
+            replaced = frozenset(streams if overwrite else ())
+            changes = Changes() if overwrite else Changes(placement=NOWHERE)
+            plan = RestorePlan({name: name for name in streams}, replaced, changes)
+            outcomes = await run_restore(place(self.lab, region), store, newest, plan, Silent())
+        return {outcome.target: outcome.error for outcome in outcomes}
+
+    def _store(self) -> Store:
+        s3 = self.lab.s3
+        return Store(parse_store(f"s3://{s3.bucket}/drill", s3.endpoint))
+
+    @contextmanager
+    def _credentials(self) -> Iterator[None]:
+        """Where the provider's own tools look for them; what stood there before is put back."""
+        s3 = self.lab.s3
+        wanted = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value

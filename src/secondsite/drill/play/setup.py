@@ -1,0 +1,84 @@
+"""What a drill is made from: the system laid out by a strategy, as prepared or as it is today, and what is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from secondsite.catalogue.bundle import Catalogue
+from secondsite.drill.play.profile import Profile, profile, with_profile
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.strategies.compose import lay_out, procedures
+from secondsite.strategies.design import Kit
+
+TODAY = "today"
+
+
+@frozen
+class Setup:
+    """``rate_per_s`` is the load. ``nats_version``: "" for what the strategy prepares, ``today`` for what runs now
+    (nothing that the strategy needs first is done then), else a version for every server. ``nats_server``: a binary of
+    that version to run instead of the one that is known here. ``ignoring_ttl``: the share of users that keep for ever
+    what they resolved first; None for the drill's own.
+
+    ``production`` is the deployment with its own times; ``deployment`` has those of the profile.
+    """
+
+    system: System
+    catalogue: Catalogue
+    strategy: Strategy
+    profile: Profile
+    seed: int
+    nats_version: str
+    rate_per_s: float
+    production: Deployment
+    deployment: Deployment
+    nats_server: Path | None = None
+    ignoring_ttl: float | None = None
+
+    @property
+    def kit(self) -> Kit:
+        return Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+
+    def procedure(self, fault: Fault) -> Procedure:
+        return procedures(self.deployment, self.kit)[fault]
+
+
+def make_setup(
+    system: System,
+    catalogue: Catalogue,
+    strategy: Strategy,
+    *,
+    profile_name: str = "quick",
+    seed: int = 1,
+    nats_version: str = "",
+    rate_per_s: float = 100.0,
+    soak_s: float | None = None,
+) -> Setup:
+    """Raises InputError for a system without streams: there is nothing to write to, and nothing to lose."""
+    if not any(cluster.streams for cluster in system.nats):
+        what = "the system has no stream, so a drill has nothing to write to"
+        raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
+    kit = Kit(system, catalogue.figures, catalogue.round_trips)
+    production = on_version(strategy, kit, nats_version)
+    chosen = profile(profile_name, production, catalogue.figures)
+    if soak_s is not None:
+        chosen = evolve(chosen, soak_s=soak_s)
+    deployment = with_profile(production, chosen)
+    return Setup(system, catalogue, strategy, chosen, seed, nats_version, rate_per_s, production, deployment)
+
+
+def on_version(strategy: Strategy, kit: Kit, nats_version: str) -> Deployment:
+    """The strategy laid out for a ``nats_version`` as in a Setup."""
+    found = lay_out(strategy, kit, prepared=nats_version != TODAY)
+    if nats_version in ("", TODAY):
+        return found
+    clusters = tuple(evolve(cluster, version=nats_version) for cluster in found.clusters)
+    nats = tuple(evolve(cluster, version=nats_version) for cluster in found.system.nats)
+    return evolve(found, clusters=clusters, system=evolve(found.system, nats=nats))

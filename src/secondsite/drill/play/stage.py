@@ -1,0 +1,402 @@
+"""What a drill acts on, and the acts that drills share: load, steady state, detection, failover, final reads.
+
+Every act notes what it did before the next begins, and waits for nothing without a limit. Faults are a drill's own;
+when they strike is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from secondsite.drill.check.rto import Milestone, Rto, reached, rto
+from secondsite.drill.evidence.events import Mark
+from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.ledger import LedgerStream
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget
+from secondsite.drill.play.clients import Load, share_out
+from secondsite.drill.play.lab_backup import LabBackups
+from secondsite.drill.play.lab_world import (
+    LabHand,
+    LabPath,
+    LabSecrets,
+    LabServices,
+    LabSites,
+    api_service,
+    lab_world,
+)
+from secondsite.drill.play.setup import Setup
+from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint
+from secondsite.lab.world import Lab, Moment
+from secondsite.model.errors import MachineError
+from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.strategy import Switch
+from secondsite.nats.tasks import end_tasks
+from secondsite.operate.action import Action
+from secondsite.operate.executor import Options, Outcome, Told, execute
+from secondsite.operate.journal import Journal
+from secondsite.operate.layout import Family, Reach, families
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.plan import make_plan
+from secondsite.operate.positions import keep_positions
+from secondsite.operate.verbs import EXECUTORS
+from secondsite.operate.world import Decision, Restorer
+from secondsite.strategies.server_config import CLIENT_PORT
+
+PROCESSES = 1
+PATIENCE = 5.0
+"""Step limits are meant for machines of their own; a lab shares two cores with the load."""
+_STEADY_WITHIN_S = 30.0
+_STEADY_WINDOW_S = 3.0
+_STEADY_SHARE = 0.9
+
+Tell = Callable[[str], None]
+
+
+@frozen
+class Observation:
+    """What a drill is there to show, and whether it did; None for what is neither right nor wrong, or ``unproven``."""
+
+    what: str
+    holds: bool | None
+    unproven: bool = False
+
+
+@define
+class Stage:
+    """``survivors``: the regions whose copies count in the end. ``salvage``: those that are looked at besides;
+    ``rejoin``: they are then joined with the others, and looked at again.
+    """
+
+    setup: Setup
+    lab: Lab
+    writer: EvidenceWriter
+    procedure: Procedure
+    tell: Tell
+    load: Load
+    path: LabPath
+    secrets: LabSecrets
+    services: LabServices
+    random: random.Random
+    hand: LabHand
+    sites: LabSites
+    restorer: Restorer | None = None
+    milestones: dict[Milestone, int] = field(factory=dict)
+    observations: list[Observation] = field(factory=list)
+    survivors: list[str] = field(factory=list)
+    salvage: list[str] = field(factory=list)
+    rejoin: bool = False
+    failure: str = ""
+    extra_ledgers: list[Path] = field(factory=list)
+    took_s: dict[str, float] = field(factory=dict)
+    on_step: Callable[[Told], None] | None = None
+    tasks: list[asyncio.Task[None]] = field(factory=list)
+
+    # --- what is where
+
+    @property
+    def home(self) -> str:
+        return self.setup.deployment.primary.region.name
+
+    @property
+    def away(self) -> str:
+        standby = self.setup.deployment.standby
+        return standby.region.name if standby else self.setup.deployment.sites[-1].region.name
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        return families(self.setup.deployment)
+
+    def world(self, decision: Decision | None = None) -> LiveWorld:
+        return lab_world(
+            self.lab,
+            decision or Decision("", 0.0, ""),
+            path=self.path,
+            secret=self.secrets,
+            hand=self.hand,
+            services=self.services,
+            ttl_s=self.setup.profile.ttl_s,
+            sites=self.sites,
+            restorer=self.restorer,
+        )
+
+    # --- noting
+
+    def note(self, event: str, at_ns: int | None = None, **data: Any) -> int:
+        return self.writer.event(event, at_ns, **data).monotonic_ns
+
+    def reach(self, milestone: Milestone, at_ns: int | None = None, **data: Any) -> None:
+        """The first time counts."""
+        if milestone not in self.milestones:
+            self.milestones[milestone] = self.note(milestone, at_ns, **data)
+
+    async def pass_time(self, seconds: float, what: str) -> None:
+        self.tell(f"{what} ({seconds:g} s)")
+        await asyncio.sleep(seconds)
+
+    def buffered_by(self, region: str, since_ns: int) -> int:
+        """Writes that were sent after the moment and that only a queue of this region took (202)."""
+        history = self.history()
+        mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
+        return int(((history.intent_ns > since_ns) & mine & (history.status == Status.BUFFERED)).sum())
+
+    def observe(self, what: str, holds: bool | None, *, unproven: bool = False) -> None:
+        self.observations.append(Observation(what, holds, unproven))
+        self.note("observation", what=what, holds=holds, unproven=unproven)
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.ensure_future(work))
+
+    # --- acts
+
+    async def begin(self) -> None:
+        """Load on, consumers' positions on their way to the standby, steady state seen."""
+        await self.load.start()
+        self.note("load", rate_per_s=self.setup.rate_per_s)
+        self.keep_positions()
+        self.keep_backups()
+        self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
+        await asyncio.sleep(self.setup.profile.steady_s)
+        await self.steady()
+        # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
+        await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
+
+    def keep_positions(self) -> None:
+        mirrored = tuple(family for family in self.families if family.reach is Reach.MIRRORED)
+        if mirrored:
+            every_s = self.setup.profile.positions_s
+            self.background(keep_positions(self.world(), mirrored, self.home, self.away, every_s))
+
+    def keep_backups(self) -> None:
+        """Where nothing else carries the streams away."""
+        alone = tuple(family.name for family in self.families if family.reach is Reach.ALONE)
+        if alone and self.away != self.home:
+            backups = LabBackups(self.lab, self.home, alone)
+            self.restorer = backups
+            self.background(backups.keep(self.setup.profile.backup_s))
+
+    async def steady(self) -> None:
+        """Raises MachineError where the load is not acknowledged as it should be: a drill of that shows nothing."""
+        end = time.monotonic() + _STEADY_WITHIN_S
+        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * self.setup.rate_per_s:
+            self.load.check()
+            if time.monotonic() > end:
+                what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
+                remedy = "lower --rate, or leave the machine to the drill"
+                raise MachineError.at("drill", what, remedy)
+            await asyncio.sleep(0.5)
+        self.note("steady", acknowledged_per_s=round(rate, 1))
+
+    @property
+    def ledgers(self) -> tuple[Path, ...]:
+        return (*self.load.ledgers, *self.extra_ledgers)
+
+    def history(self) -> History:
+        """What the ledgers say so far: of copies, as clients go on writing."""
+        folder = self.lab.folder / "so-far"
+        folder.mkdir(exist_ok=True)
+        return read_history([Path(shutil.copy(path, folder)) for path in self.ledgers])
+
+    def acknowledged_per_s(self, window_s: float) -> float:
+        now = time.monotonic_ns()
+        acks = self.history().ack_ns
+        return float(((acks >= now - window_s * 1e9) & (acks <= now)).sum()) / window_s
+
+    async def strike(self) -> None:
+        """The instant of the fault, anywhere in a check's interval, by the seed."""
+        await asyncio.sleep(self.random.uniform(0, self.setup.profile.check_interval_s))
+
+    def struck(self, moment: Moment, what: str) -> None:
+        self.reach(Milestone.FAULT, moment.monotonic_ns, what=what)
+        self.tell(f"fault: {what}")
+
+    async def lose(self, region: str) -> None:
+        """SIGKILL to everything in it; what was on its way is gone."""
+        await self.strike()
+        self.struck(await self.lab.kill_region(region), f"{region} is lost")
+
+    def watch(self, probe: Probe | None = None) -> HealthCheck:
+        """Checks from outside on the region that serves, as its record's health check is configured."""
+        profile, path = self.setup.profile, self.setup.deployment.traffic.check_path
+        at = self.lab.gateway(self.home)
+        check = HealthCheck(probe or (lambda: http_well(at, path)), profile.check_interval_s, profile.check_threshold)
+        self.background(check.watch())
+        return check
+
+    async def noticed(self, check: HealthCheck, within_s: float = 60.0) -> bool:
+        """Health checks fail often enough, then a second signal agrees; False where that does not happen in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s + self.setup.profile.decide_s):
+                while True:
+                    await check.bad.wait()
+                    self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
+                    self.tell(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
+                    if self.setup.strategy.switch is Switch.WEIGHTED:
+                        await self._leave_out()
+                        self.reach(Milestone.DECIDED)
+                        return True
+                    if await agreed(self._second_signal, check, self.setup.profile.decide_s):
+                        self.reach(Milestone.DECIDED)
+                        self.tell(f"decided {self.since_fault(time.monotonic_ns()):.1f} s after the fault")
+                        return True
+                    await asyncio.sleep(0.1)
+        return False
+
+    async def _leave_out(self) -> None:
+        """The DNS provider's data plane answers without what its checks find bad."""
+        others = [site.region.name for site in self.setup.deployment.serving if site.region.name != self.home]
+        addresses = [self.lab.gateway(region).host for region in others]
+        await self.lab.dns.set(self.lab.host, addresses, self.setup.profile.ttl_s)
+        self.note("left-out", region=self.home)
+
+    async def _second_signal(self) -> bool:
+        """Any NATS server of the region speaks."""
+        ends = [Endpoint(self.lab.addresses.listen(server), CLIENT_PORT) for server in self.lab.servers(self.home)]
+        return any(await asyncio.gather(*(nats_speaks(end) for end in ends)))
+
+    def since_fault(self, at_ns: int) -> float:
+        return (at_ns - self.milestones.get(Milestone.FAULT, at_ns)) / 1e9
+
+    async def fail_over(
+        self,
+        why: str = "health checks and a second signal agree",
+        *,
+        allowed: frozenset[str] = frozenset(),
+        patience: float = PATIENCE,
+        executors: Mapping[Verb, Action] = EXECUTORS,
+    ) -> Outcome | None:
+        """The strategy's own procedure: planned, approved and executed, or gone on with where it stopped.
+
+        None where its plan forbids it.
+        """
+        return await self.carry_out(
+            self.procedure, self.writer.journal, why, Options(allowed=allowed, patience=patience, executors=executors)
+        )
+
+    async def carry_out(self, procedure: Procedure, journal: Path, why: str, options: Options) -> Outcome | None:
+        begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
+        fault_at = time.time() - self.since_fault(time.monotonic_ns())
+        world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
+        deployment = self.setup.deployment
+        if not begun:
+            plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
+            if plan.refusals:
+                self._stopped("; ".join(problem.what for problem in plan.refusals))
+                return None
+            options = evolve(options, approved=plan.hash)
+        with Journal(journal, world.clock) as opened:
+            outcome = await execute(procedure, deployment, world, opened, options=options, progress=self._progress)
+        self.failure = "; ".join(f"{problem.place}: {problem.what}" for problem in outcome.problems)
+        return outcome
+
+    def _stopped(self, why: str) -> None:
+        self.failure = why
+        self.note(Mark.STOPPED, why=why)
+        self.tell(f"the procedure cannot run: {why}")
+
+    def _progress(self, told: Told) -> None:
+        if self.on_step:
+            self.on_step(told)
+        if told.seconds is None:
+            return
+        self.took_s[told.step.id] = told.seconds
+        verb = told.step.verb.value
+        if told.state == "done" and verb == "change-traffic":
+            self.reach(Milestone.EXECUTED)
+        if told.state == "done" and verb == "converge":
+            self.reach(Milestone.CONVERGED)
+        tail = f": {told.why}" if told.why else ""
+        self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
+
+    @property
+    def new_side(self) -> tuple[str, ...]:
+        """Networks of what has to serve; none where the region that was hit may serve on."""
+        return self.writer.manifest.new_side
+
+    def recovery(self) -> Rto:
+        return rto(self.milestones, self.history(), self.new_side)
+
+    async def settled(self, within_s: float | None = None) -> Rto:
+        """Until clients are served as before, or the time is over."""
+        limit_s = self.setup.profile.settle_s if within_s is None else within_s
+        end = time.monotonic() + limit_s
+        while (found := self.recovery()).total is None and time.monotonic() < end:
+            self.load.check()
+            await asyncio.sleep(1.0)
+        return found
+
+    async def rest(self) -> None:
+        """After a procedure that failed: clients go on trying for a while."""
+        self.tell(f"clients go on trying for {self.setup.profile.hopeless_s:g} s")
+        await asyncio.sleep(self.setup.profile.hopeless_s)
+
+    async def end(self) -> None:
+        """Load off, everything that ran beside it ended."""
+        summaries = await self.load.stop()
+        acknowledged = sum(summary.acknowledged for summary in summaries)
+        self.note("load-ended", acknowledged=acknowledged)
+        self.tell(f"load ended: {acknowledged} writes acknowledged")
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        ended = self.tasks.copy()
+        self.tasks.clear()
+        await end_tasks(*ended)
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+
+
+def set_the_stage(
+    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+) -> Stage:
+    streams = load_streams(setup)
+    config = ClientConfig(
+        run=f"d{setup.seed}r{writer.manifest.run}",
+        client=0,
+        folder=str(writer.ledgers),
+        streams=streams,
+        target=HttpTarget(
+            lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port), ignoring_ttl=ignoring_ttl
+        ),
+        rate_per_s=setup.rate_per_s,
+        payload_bytes=256,
+        seed=setup.seed,
+    )
+    path = LabPath(lab, GATEWAY_HTTP_PORT, f"{streams[0].subject}.probe")
+    return Stage(
+        setup,
+        lab,
+        writer,
+        procedure,
+        tell,
+        Load(lab.supervisor, share_out(config, PROCESSES)),
+        path,
+        LabSecrets(setup.deployment, lab.regions),
+        LabServices(lab, api_service(setup.deployment)),
+        random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
+        LabHand(lab),
+        LabSites(lab),
+    )
+
+
+def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
+    """Every stream that the API can write to: a subject below the first that it listens on."""
+    found = []
+    for family in families(setup.deployment):
+        subject = family.subjects[0]
+        if family.origin.stream.kind == "stream":
+            found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
+    return tuple(found)

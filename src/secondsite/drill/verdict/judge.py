@@ -1,0 +1,243 @@
+"""From a drill's raw files to a verdict for each contract of its fault: ledgers, final reads and timeline alone.
+
+Whoever judges the same files finds the same. A contract is met only by what was run, read in full and within its
+limits; a check that crashes, a copy that was not read to its end or a drill that stopped looking too soon proves
+nothing. What was promised to the API's clients includes what a buffer took; to NATS only what a stream stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from attrs import evolve, frozen
+
+from secondsite.drill.check.checker import Crashed, check, checked
+from secondsite.drill.check.findings import Fate, Findings
+from secondsite.drill.check.rpo import Rpo, rpo
+from secondsite.drill.check.rto import Milestone, Rto, reached, rto
+from secondsite.drill.check.writers import writer_changes
+from secondsite.drill.evidence.events import StepRun, milestones, step_runs, stopped
+from secondsite.drill.evidence.folder import VERDICTS, Evidence, EvidenceWriter, read_evidence
+from secondsite.drill.ledger.finals import read_finals
+from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.record import NEVER, Status
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, verdicts_json, worst
+from secondsite.drill.verdict.projection import projected, projected_loss_s
+from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import RTO_PARTS, DataLoss
+from secondsite.model.strategy import Link, Strategy
+
+
+@frozen(eq=False)
+class _Facts:
+    """What was worked out once for all contracts."""
+
+    evidence: Evidence
+    history: History
+    findings: Findings
+    rto: Rto
+    marks: Mapping[Milestone, int]
+    steps: Mapping[str, StepRun]
+    stopped: str
+    writer_changes: Mapping[str, int]
+
+    @property
+    def fault_ns(self) -> int:
+        return self.marks[Milestone.FAULT]
+
+    @property
+    def watched_s(self) -> float:
+        """For how long after the fault clients went on trying."""
+        return max(0.0, (int(self.history.intent_ns.max(initial=self.fault_ns)) - self.fault_ns) / 1e9)
+
+
+@frozen
+class _Clock:
+    """``parts`` are None where it never ended; ``why`` then says what did not happen.
+
+    ``stopped``: something refused, so that waiting longer would not have helped.
+    """
+
+    parts: Mapping[str, float] | None
+    why: str = ""
+    stopped: bool = False
+
+
+@frozen
+class _Finding:
+    verdict: Verdict
+    why: str = ""
+
+
+def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> RunJudgement:
+    """Judged against ``contracts``, those of the manifest where none are given; reads the files of the folder."""
+    manifest = evidence.manifest
+    chosen = [
+        contract
+        for contract in (manifest.contracts if contracts is None else contracts)
+        if contract.fault is manifest.fault and (contract.rto_s is not None or contract.rpo_s is not None)
+    ]
+    facts = checked(lambda: _facts(evidence))
+    if isinstance(facts, Crashed):
+        verdicts = tuple(RunVerdict(contract, Verdict.UNPROVEN, facts.why) for contract in chosen)
+        return RunJudgement(verdicts, crashed=facts.why)
+    verdicts = tuple(_judged(contract, facts) for contract in chosen)
+    ledger, steps = facts.findings.counts(), tuple(facts.steps.values())
+    return RunJudgement(verdicts, facts.rto, ledger, steps, writer_changes=facts.writer_changes)
+
+
+def seal(writer: EvidenceWriter) -> RunJudgement:
+    """The last act of a drill: judge what it left, keep the verdicts, close the chain."""
+    judgement = judge(read_evidence(writer.folder))
+    writer.write_json(VERDICTS, verdicts_json(judgement))
+    writer.close()
+    return judgement
+
+
+def _facts(evidence: Evidence) -> _Facts:
+    manifest, events = evidence.manifest, evidence.events
+    history = read_history(evidence.ledgers)
+    marks = milestones(events, manifest)
+    clock = rto(marks, history, manifest.new_side)
+    findings = check(history, read_finals(evidence.finals))
+    steps = {run.id: run for run in step_runs(events)}
+    changes = writer_changes(history)
+    return _Facts(evidence, history, findings, clock, marks, steps, stopped(events), changes)
+
+
+def _judged(contract: Contract, facts: _Facts) -> RunVerdict:
+    found = checked(lambda: _judged_by(contract, facts))
+    return RunVerdict(contract, Verdict.UNPROVEN, found.why) if isinstance(found, Crashed) else found
+
+
+def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
+    manifest = facts.evidence.manifest
+    if contract.subject not in manifest.subjects:
+        return RunVerdict(contract, Verdict.UNPROVEN, f"the drill {manifest.drill} ran no {contract.subject}")
+    clock = _clock(contract.subject, facts)
+    parts = clock.parts
+    if parts is not None and manifest.projected:
+        parts = projected(parts, manifest.timing, manifest.production)
+    loss, window_s = _loss(contract, facts)
+    if manifest.projected:
+        window_s = projected_loss_s(window_s, manifest.timing, manifest.production)
+    found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window_s, facts)]
+    found += _one_writer(facts)
+    return RunVerdict(
+        contract=contract,
+        verdict=worst(finding.verdict for finding in found),
+        why="; ".join(finding.why for finding in found if finding.why),
+        rto_s=parts,
+        measured_s=None if clock.parts is None else clock.parts["total"],
+        loss=DataLoss(loss.messages, loss.bytes, loss.seconds),
+        lost_window_s=window_s,
+    )
+
+
+def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Finding]:
+    limit_s = contract.rto_s
+    if limit_s is None:
+        return
+    if clock.parts is not None:
+        total_s = clock.parts["total"]
+        late = total_s > limit_s
+        yield _Finding(*(Verdict.BREACHED, f"back after {total_s:.1f} s") if late else (Verdict.MET,))
+        missing = facts.evidence.manifest.unrehearsed.get(contract.subject)
+        if missing and not late and total_s + missing.seconds > limit_s:
+            more = f"{', '.join(missing.steps)} took no time here, and may take {missing.seconds:.0f} s"
+            yield _Finding(Verdict.UNPROVEN, f"{more} of the {limit_s - total_s:.0f} s that are left")
+    elif clock.stopped or facts.watched_s > limit_s:
+        yield _Finding(Verdict.BREACHED, clock.why)
+    else:
+        watched = f"clients tried for {facts.watched_s:.0f} s after the fault, the limit is {limit_s:g} s"
+        yield _Finding(Verdict.UNPROVEN, f"{clock.why}: {watched}")
+
+
+def _kept(contract: Contract, loss: Rpo, window_s: float, facts: _Facts) -> Iterator[_Finding]:
+    wrong = sum(stream.fates[Fate.WRONG_PRESENT] for stream in facts.findings.streams.values())
+    if contract.fault is Fault.BAD_WRITE and wrong:
+        yield _Finding(Verdict.BREACHED, f"{wrong} wrong writes are still there")
+    limit_s = contract.rpo_s
+    if limit_s is None:
+        return
+    if window_s > limit_s:
+        yield _Finding(Verdict.BREACHED, f"{loss.messages:,} acknowledged writes of {window_s:.1f} s are lost")
+    elif not loss.proven:
+        unread = "; ".join(each for stream in facts.findings.streams.values() for each in stream.unread)
+        yield _Finding(Verdict.UNPROVEN, f"nobody knows what is lost: {unread}")
+    else:
+        yield _Finding(Verdict.MET)
+
+
+def _one_writer(facts: _Facts) -> Iterator[_Finding]:
+    """A failover that lost something begins each log anew once; sourced streams have a log in every region."""
+    if Strategy.parse(facts.evidence.manifest.strategy).link is Link.SOURCED:
+        return
+    for stream, changes in facts.writer_changes.items():
+        if changes > 1:
+            yield _Finding(Verdict.BREACHED, f"two copies of {stream} were written to: its log changed {changes} times")
+
+
+def _clock(subject: Subject, facts: _Facts) -> _Clock:
+    """NATS is back when its streams are writable; the API, and all that has no milestone, when its clients are."""
+    step = facts.evidence.manifest.milestones.get(subject, "")
+    if subject is Subject.NATS and step:
+        return _nats_clock(step, facts)
+    if facts.rto.total is None:
+        return _Clock(None, facts.stopped or facts.rto.unbounded, bool(facts.stopped))
+    return _Clock({name: value or 0.0 for name, value in facts.rto.parts().items()})
+
+
+def _nats_clock(step: str, facts: _Facts) -> _Clock:
+    """Until its milestone's end, or until every stream had taken a client's write, whichever came first.
+
+    Without such a write no step's word is enough; with it, none is needed.
+    """
+    first_ns = _first_stored(facts)
+    silent = [name for name, at_ns in first_ns.items() if at_ns is None]
+    if silent:
+        what = f"no write to {', '.join(silent)} was stored by the new side"
+        return _Clock(None, facts.stopped or what, bool(facts.stopped))
+    run = facts.steps.get(step)
+    alive_ns = max((at_ns for at_ns in first_ns.values() if at_ns is not None), default=facts.fault_ns)
+    end_ns = max(facts.fault_ns, min(run.end_ns, alive_ns) if run else alive_ns)
+    detected = min(facts.marks.get(Milestone.DETECTED, facts.fault_ns), end_ns)
+    decided = min(max(facts.marks.get(Milestone.DECIDED, detected), detected), end_ns)
+    lengths = dict.fromkeys(RTO_PARTS, 0.0) | {
+        "detect": (detected - facts.fault_ns) / 1e9,
+        "decide": (decided - detected) / 1e9,
+        "execute": (end_ns - decided) / 1e9,
+    }
+    return _Clock(lengths | {"total": sum(lengths.values())})
+
+
+def _first_stored(facts: _Facts) -> dict[str, int | None]:
+    """For each stream written to before the fault, when it first stored a write that was begun after it."""
+    history = facts.history
+    before = history.acknowledged & (history.ack_ns < facts.fault_ns)
+    after = (history.intent_ns > facts.fault_ns) & (history.status == Status.STORED)
+    after &= reached(history.endpoint, facts.evidence.manifest.new_side)
+    first: dict[str, int | None] = {}
+    for number in np.unique(history.stream[before]).tolist():
+        acks_ns = history.ack_ns[after & (history.stream == number)]
+        first[history.streams[number].name] = int(acks_ns.min()) if len(acks_ns) else None
+    return first
+
+
+def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, float]:
+    """The loss as this contract counts it, and how long the window of lost writes is, in seconds.
+
+    Where the fault is a deletion, what the operator removed is what is lost. A write that was acknowledged after the
+    fault and is gone makes the window longer: no age at the fault tells that.
+    """
+    history, fate = facts.history, facts.findings.marks.fate.copy()
+    if contract.fault is Fault.DELETION:
+        fate[fate == Fate.ERASED] = Fate.ACKNOWLEDGED_LOST
+    if contract.subject is Subject.NATS:
+        fate[(fate == Fate.ACKNOWLEDGED_LOST) & (history.status == Status.BUFFERED)] = Fate.INDETERMINATE_ABSENT
+    counted = evolve(facts.findings, marks=evolve(facts.findings.marks, fate=fate))
+    acks_ns = history.ack_ns[(fate == Fate.ACKNOWLEDGED_LOST) & (history.ack_ns != NEVER)]
+    oldest, newest = int(acks_ns.min(initial=facts.fault_ns)), int(acks_ns.max(initial=facts.fault_ns))
+    return rpo(history, counted, facts.fault_ns), (newest - oldest) / 1e9

@@ -1,0 +1,197 @@
+"""Every contract of the system against all evidence there is: met, breached or unproven, today.
+
+Evidence counts while it is fresh and of what runs today. The worst of a contract's drills decides; of quick and
+production runs of one drill, whichever decides. What no drill tried is unproven, whatever was estimated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.catalogue.bundle import Catalogue
+from secondsite.drill.evidence.chain import check_chain
+from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
+from secondsite.drill.evidence.folder import VERDICTS
+from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.verdict.judgement import verdicts_json, worst
+from secondsite.drill.verdict.measurements import Found, Run, find_runs, measured
+from secondsite.evaluate.assess import plan
+from secondsite.model.contract import Contract, Verdict
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import Measurement
+from secondsite.model.place import Place
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
+from secondsite.strategies.compose import failback
+from secondsite.strategies.design import Kit
+
+SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
+IN_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
+"""Faults that no second region takes part in: any strategy's evidence is good."""
+
+Today = Callable[[Manifest], Fingerprint]
+
+
+@frozen
+class Judged:
+    """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run."""
+
+    contract: Contract
+    verdict: Verdict
+    why: str
+    strategy: str = ""
+    drill: str = ""
+    measurement: Measurement | None = None
+    age_s: float | None = None
+
+
+@frozen
+class Verification:
+    """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none."""
+
+    rows: tuple[Judged, ...]
+    problems: tuple[Problem, ...] = ()
+    unfinished: tuple[Path, ...] = ()
+
+    def of(self, contract: Contract) -> Verdict:
+        return worst(row.verdict for row in self.rows if row.contract == contract)
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Those that decide something; faults within the region are everybody's."""
+        named = {row.strategy for row in self.rows if row.strategy and row.contract.fault not in IN_REGION}
+        return tuple(sorted(named))
+
+    @property
+    def exit_code(self) -> int:
+        if self.problems or any(row.verdict is Verdict.BREACHED for row in self.rows):
+            return EXIT_DOES_NOT_HOLD
+        return EXIT_UNPROVEN if any(row.verdict is Verdict.UNPROVEN for row in self.rows) else EXIT_HOLDS
+
+
+def verify(
+    system: System, catalogue: Catalogue, roots: Sequence[Path], now: datetime, strategies: Sequence[str] = ()
+) -> Verification:
+    """All contracts that promise something, in the order of the file; evidence of ``strategies`` only, where named."""
+    contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
+    found = [find_runs(root, contracts) for root in roots]
+    runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
+    today = todays(system, catalogue)
+    rows = tuple(row for contract in contracts for row in _rows(contract, runs, today, now))
+    return Verification(rows, *_beside(found))
+
+
+def recompute(folders: Sequence[Path], now: datetime) -> Verification:
+    """Single folders, each against the contracts that it was drilled for: from its raw files alone.
+
+    What does not follow from them is a problem, as is a folder without its chain.
+    """
+    found = [find_runs(folder, every=True) for folder in folders]
+    rows = [row for each in found for run in each.runs for row in _alone(run, now)]
+    problems, unfinished = _beside(found)
+    problems += tuple(problem for path in unfinished for problem in check_chain(path))
+    problems += tuple(problem for each in found for run in each.runs for problem in _unlike(run))
+    return Verification(tuple(rows), problems)
+
+
+def _alone(run: Run, now: datetime) -> Iterator[Judged]:
+    """One run as it was: no number of runs is asked for."""
+    known = dict(measured([run]))
+    manifest, age_s = run.evidence.manifest, _age_s(run, now)
+    for v in run.judgement.verdicts:
+        yield Judged(v.contract, v.verdict, v.why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
+
+
+def _unlike(run: Run) -> Iterator[Problem]:
+    """The verdicts that the drill kept, where the raw files say otherwise; an older version kept less."""
+    path = run.evidence.folder / VERDICTS
+    if not path.is_file():
+        return
+    kept, found = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if not isinstance(kept, dict) or any(found.get(name) != value for name, value in kept.items()):
+        remedy = "believe what is printed here: that was judged from the raw files, by this version"
+        yield Problem(Place(str(path)), "the verdicts in it do not follow from the raw files", remedy)
+
+
+def todays(system: System, catalogue: Catalogue) -> Today:
+    """What evidence of a strategy and a fault has to be bound to, to speak of today's system."""
+
+    @lru_cache
+    def of(strategy: str, fault: Fault, back: bool) -> Fingerprint:
+        planned = plan(Strategy.parse(strategy), system, catalogue)
+        kit = Kit(system, catalogue.figures, catalogue.round_trips)
+        procedure = failback(planned.deployment, kit) if back else planned.procedures.get(fault)
+        return fingerprint(planned.deployment.system, planned.deployment, procedure)
+
+    return lambda manifest: of(manifest.strategy, manifest.fault, manifest.drill == "failback")
+
+
+def _wanted(manifest: Manifest, strategies: Sequence[str]) -> bool:
+    return not strategies or manifest.strategy in strategies or manifest.fault in IN_REGION
+
+
+def _beside(found: Iterable[Found]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
+    each = tuple(found)
+    return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
+
+
+def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) -> list[Judged]:
+    mine = [run for run in runs if any(verdict.contract == contract for verdict in run.ran)]
+    mine = sorted(mine, key=lambda run: run.series)
+    rows = []
+    for _, group in groupby(mine, key=lambda run: run.series[:2]):
+        series = [list(each) for _, each in groupby(group, key=lambda run: run.series)]
+        rows.append(_deciding([_judged(contract, each, today, now) for each in series]))
+    if rows:
+        return rows
+    return [
+        Judged(
+            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.subject} has left evidence"
+        )
+    ]
+
+
+def _deciding(judged: Sequence[Judged]) -> Judged:
+    """Of quick and production: a breach, else what is met, else the one that is newest."""
+    order = (Verdict.BREACHED, Verdict.MET, Verdict.UNPROVEN)
+    return min(judged, key=lambda one: (order.index(one.verdict), one.age_s or 0.0))
+
+
+def _judged(contract: Contract, series: Sequence[Run], today: Today, now: datetime) -> Judged:
+    """Of one strategy, drill and profile: what is fresh is judged, what is stale is only told."""
+    fresh = [run for run in series if not _stale(contract, run, today, now)]
+    counted = fresh or series
+    measurement = next(one for about, one in measured(counted) if about == contract)
+    age_s = max(_age_s(run, now) for run in counted)
+    verdict, why = measurement.verdict, measurement.why
+    if not fresh:
+        verdict, why = Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}"
+    return Judged(contract, verdict, why, measurement.strategy, measurement.drill, measurement, age_s)
+
+
+def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
+    """Why a run speaks of another time or another system; empty where it speaks of today's."""
+    manifest = run.evidence.manifest
+    life_s = contract.shelf_life_s or SHELF_LIFE_S.get(manifest.profile, SHELF_LIFE_S["quick"])
+    age_s = _age_s(run, now)
+    if age_s > life_s:
+        return f"{age_s / 86400:.0f} days old, and good for {life_s / 86400:.0f}"
+    try:
+        return ", ".join(manifest.fingerprint.drift(today(manifest)))
+    except (ValueError, InputError) as error:
+        return f"the strategy cannot be laid out any more ({error})"
+
+
+def _age_s(run: Run, now: datetime) -> float:
+    """At least zero: a clock that was set back makes nothing younger than new."""
+    started = datetime.fromisoformat(run.evidence.manifest.started_at)
+    started = started if started.tzinfo else started.replace(tzinfo=UTC)
+    return max(0.0, (now - started).total_seconds())

@@ -1,0 +1,81 @@
+"""What shows that a contract holds: a drill that exists, of its fault and its subject, and how often it is run.
+
+Drills of the quick profile are run at least monthly, within the 35 days that their evidence counts.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from shlex import quote
+
+from attrs import frozen
+
+from secondsite.model.contract import Contract
+from secondsite.model.fault import Fault
+from secondsite.model.strategy import Strategy
+
+QUICK = "quick"
+
+
+class Every(StrEnum):
+    """How often, from the most to the least often."""
+
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+    @property
+    def days(self) -> int:
+        return {Every.WEEK: 7, Every.MONTH: 31, Every.QUARTER: 92, Every.YEAR: 366}[self]
+
+
+@frozen
+class Proof:
+    """``drill`` is empty where none runs that subject under that fault yet.
+
+    ``in_region``: no second region takes part, so any strategy's evidence is good.
+    """
+
+    drill: str
+    every: Every
+    in_region: bool
+
+
+def proof(contract: Contract) -> Proof:
+    from secondsite.drill.verdict.verification import IN_REGION
+
+    every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
+    return Proof(_drill(contract), every, contract.fault in IN_REGION)
+
+
+def _drill(contract: Contract) -> str:
+    """The plain loss first, then one named after the subject, then any."""
+    from secondsite.drill.registry import DRILLS
+
+    known = [one for one in DRILLS.values() if one.fault is contract.fault and contract.subject in one.subjects]
+    plain, own = f"{contract.fault}-loss", str(contract.subject)
+    return min((one.id for one in known), key=lambda name: (name != plain, own not in name, name), default="")
+
+
+def shelf_life_days(contract: Contract, profile: str = QUICK) -> int:
+    """How long evidence of that profile proves the contract, in whole days."""
+    from secondsite.drill.verdict.verification import SHELF_LIFE_S
+
+    seconds = contract.shelf_life_s or SHELF_LIFE_S.get(profile, SHELF_LIFE_S[QUICK])
+    return int(seconds // 86400)
+
+
+def command(drill: str, strategy: Strategy, *, in_region: bool = False, runs: int = 1) -> str:
+    """As it is typed."""
+    where = "" if in_region else f" --strategy {quote(strategy.id)}"
+    return f"secondsite drill {drill}{where}" + (f" --runs {runs}" if runs > 1 else "")
+
+
+def proving(contract: Contract, strategy: Strategy) -> str:
+    """The command whose evidence decides the contract, run often enough for its confidence; empty where none does."""
+    from secondsite.drill.verdict.confidence import runs_needed
+
+    found = proof(contract)
+    runs = runs_needed(contract.confidence)
+    return command(found.drill, strategy, in_region=found.in_region, runs=runs) if found.drill else ""

@@ -1,0 +1,198 @@
+"""The way from today to the recommendation as steps that can be planned, decided and undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from shlex import quote
+
+from attrs import frozen
+
+from secondsite.evaluate.derive import total
+from secondsite.evaluate.evaluation import Assessment, MigrationStep
+from secondsite.model.deployment import Requirement
+from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
+from secondsite.model.strategy import Pattern, Switch
+from secondsite.model.wording import dollars, number
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.proof import command
+from secondsite.publish.text.figure import looking
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "leaf-link": ("nats-upgrade", "standby-cluster"),
+    "gateways": ("nats-upgrade", "standby-cluster"),
+    "witness": ("gateways",),
+    "stretch-cluster": ("standby-cluster",),
+    "sourced-streams": ("standby-cluster",),
+    "active-active": ("sourced-streams", "stretch-cluster", "standby-cluster"),
+    "standby-cluster": ("replicated-secrets",),
+    "dns-failover": (),
+    "weighted-records": ("dns-failover",),
+}
+"""What a piece of work has to wait for, by the id of its requirement, where both are to be done."""
+
+_PREREQUISITES = {
+    Pattern.BACKUP_RESTORE: (
+        "a bucket in the second region, in an account that the first cannot delete from",
+        "quota in the second region for the nodes of the restore",
+    ),
+    Pattern.PILOT_LIGHT: ("network between the regions", "quota in the second region for the whole service"),
+    Pattern.WARM_STANDBY: (
+        "network between the regions, no overlapping addresses",
+        "quota in the second region for the whole service, not only for the standby",
+        "manifests that name no region",
+    ),
+    Pattern.ACTIVE_ACTIVE: (
+        "consumers that ignore repeats, in every service",
+        "one writer a database, known and agreed",
+    ),
+}
+_ROLLBACK = {
+    Pattern.BACKUP_RESTORE: "stop the backup jobs; nothing that runs today was changed",
+    Pattern.PILOT_LIGHT: "delete the mirrors and the second cluster; the first region never depended on them",
+    Pattern.WARM_STANDBY: "remove the link, then the second cluster; the first region never depended on them",
+    Pattern.ACTIVE_ACTIVE: "weight of the second region to 0, drain its streams, mirrors back to one direction",
+}
+_DNS_PREREQUISITE = "credentials that may change this one record, kept outside the region"
+_DNS_ROLLBACK = "health check off, record back to plain; a TTL of 60 s may stay"
+
+
+@frozen
+class RoadmapStep:
+    """``hours`` is a range; ``won`` are the contracts that are breached before and expected to hold then.
+
+    ``criteria`` say when to take the step, in figures. ``saves_usd`` a year, of expected loss, over the step before.
+    """
+
+    number: int
+    slug: str
+    name: str
+    assessment: Assessment
+    deliverables: tuple[Requirement, ...]
+    hours: Estimate
+    low_hours: float
+    high_hours: float
+    monthly_usd: Estimate
+    added_usd: Estimate
+    added_people_usd: Estimate
+    cumulative_usd: Estimate
+    prerequisites: tuple[str, ...]
+    exit_tests: tuple[str, ...]
+    won: tuple[str, ...]
+    breached: tuple[str, ...]
+    rollback: str
+    criteria: tuple[str, ...]
+    saves_usd: Estimate
+    beyond: bool
+    stop: bool
+
+
+def roadmap(inputs: Inputs, provider: str) -> tuple[RoadmapStep, ...]:
+    """The last step that is not beyond the recommendation is the recommended stop."""
+    found = inputs.evaluation.recommendation.migration
+    last = max((index for index, step in enumerate(found) if not step.beyond), default=-1)
+    before = inputs.evaluation.assessments[0]
+    today = before.monthly_usd[provider]
+    steps: list[RoadmapStep] = []
+    for index, step in enumerate(found):
+        after = inputs.evaluation.of(step.strategy)
+        steps.append(_step(index + 1, step, before, after, today, stop=index == last))
+        before = after
+    return tuple(steps)
+
+
+def _step(
+    number_: int, step: MigrationStep, before: Assessment, after: Assessment, today: Estimate, *, stop: bool
+) -> RoadmapStep:
+    needed = tuple(need for need in after.deployment.requirements if need.what in step.requirements)
+    saves = _less("expected loss saved", before.expected_loss_usd, after.expected_loss_usd)
+    breached = tuple(outcome.contract.name for outcome in after.breached)
+    dns = _only_dns(before, after)
+    return RoadmapStep(
+        number=number_,
+        slug=slug(step.name),
+        name=step.name,
+        assessment=after,
+        deliverables=needed,
+        hours=total(f"work of step {number_}", "h", [need.hours for need in needed]),
+        low_hours=sum(need.hours.quantile(0.05) for need in needed),
+        high_hours=sum(need.hours.quantile(0.95) for need in needed),
+        monthly_usd=step.monthly_usd,
+        added_usd=step.added_usd,
+        added_people_usd=step.added_people_usd,
+        cumulative_usd=_less("monthly cost over today's", step.monthly_usd, today),
+        prerequisites=(_DNS_PREREQUISITE,) if dns else _PREREQUISITES.get(step.strategy.pattern, ()),
+        exit_tests=_exit_tests(after, needed, step.gains),
+        won=step.gains,
+        breached=breached,
+        rollback=_DNS_ROLLBACK if dns else _ROLLBACK.get(step.strategy.pattern, "undo what was added"),
+        criteria=_criteria(before, step, saves),
+        saves_usd=saves,
+        beyond=step.beyond,
+        stop=stop,
+    )
+
+
+def _less(name: str, more: Estimate, less: Estimate) -> Estimate:
+    if more.unbounded or less.unbounded:
+        return unbounded(name, more.unit, "one of the two has no bound", (more, less))
+    told = f"{more.name} − {less.name}"
+    return Estimate(
+        name, more.unit, Fixed(more.mean - less.mean), Provenance.DERIVED, told, formula=told, inputs=(more, less)
+    )
+
+
+def _only_dns(before: Assessment, after: Assessment) -> bool:
+    same = before.strategy.pattern is after.strategy.pattern
+    return same and before.strategy.switch is Switch.MANUAL and after.strategy.switch is not Switch.MANUAL
+
+
+def _exit_tests(after: Assessment, needed: Sequence[Requirement], won: Sequence[str]) -> tuple[str, ...]:
+    """Each ends with 0: the backup is good, the drill completes, and the contracts that the step wins are met."""
+    backup = ('secondsite backup verify --from "$BACKUP_URL"',) if any(n.id == "stream-backup" for n in needed) else ()
+    drill = f"{command('region-loss', after.strategy)} --json | jq -e 'all(.runs[]; .rto_s.total)'"
+    if not won:
+        return (*backup, drill)
+    names = ", ".join(f'"{name}"' for name in won)
+    met = f'[.contracts[] | select([.subject + "/" + .fault] | inside([{names}])) | .verdict == "met"] | any and all'
+    return (*backup, drill, f"secondsite verify --strategy {quote(after.strategy.id)} --json | jq -e {quote(met)}")
+
+
+def _criteria(before: Assessment, step: MigrationStep, saves: Estimate) -> tuple[str, ...]:
+    """In figures, for the people who decide."""
+    found = []
+    if step.gains:
+        found.append(f"take it while these are promised: {', '.join(step.gains)}")
+    elif before.breached:
+        found.append("it wins no contract by itself: the next step needs it")
+    off = looking(saves, dollars(saves.mean))
+    found.append(f"it {_costs(step.added_usd)}, people's hours included, and takes {off} a year off the expected loss")
+    if step.beyond:
+        found.append("stop before it unless a contract asks for less than the step before can give")
+    return tuple(found)
+
+
+def _costs(added: Estimate) -> str:
+    usd = 12 * added.mean
+    return f"costs {looking(added, dollars(abs(usd)))} a year {'more' if usd >= 0 else 'less'}"
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def why_stop(steps: Sequence[RoadmapStep]) -> str:
+    """Of the step at which the way ends: contracts first, then money."""
+    stop = next((step for step in steps if step.stop), None)
+    if stop is None:
+        return "no step is better than today"
+    left = (
+        f"{len(stop.breached)} contracts are still breached" if stop.breached else "every contract is expected to hold"
+    )
+    after = next((step for step in steps if step.number == stop.number + 1), None)
+    if after is None:
+        return left
+    saved = looking(after.saves_usd, dollars(after.saves_usd.mean))
+    balance = f"{_costs(after.added_usd)}, saves {saved} of expected loss"
+    hours = looking(after.hours, f"{number(after.low_hours)} to {number(after.high_hours)} hours")
+    return f"{left}; the next step {balance} and takes {hours}"

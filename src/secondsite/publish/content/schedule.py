@@ -1,0 +1,133 @@
+"""Which drills are run when, and which contracts each keeps from going stale."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from attrs import frozen
+
+from secondsite.model.contract import Contract
+from secondsite.model.fault import Fault
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.proof import Every, command, proof, proving
+
+_TUESDAY = 1
+_NTH = {Every.MONTH: 1, Every.QUARTER: 2, Every.YEAR: 3}
+
+
+@frozen
+class Drill:
+    """``keeps`` are the contracts whose evidence it renews; ``minutes`` is how long to keep free for it."""
+
+    key: str
+    title: str
+    command: str
+    every: Every
+    keeps: tuple[str, ...]
+    where: str
+    minutes: int
+
+    def first(self, start: date) -> date:
+        """Tuesdays: weekly each; monthly the first, quarterly the second, yearly the third of its month."""
+        day = start
+        while day.weekday() != _TUESDAY or not self._its_week(day):
+            day += timedelta(days=1)
+        return day
+
+    def _its_week(self, day: date) -> bool:
+        return self.every is Every.WEEK or (day.day - 1) // 7 + 1 == _NTH[self.every]
+
+    @property
+    def rule(self) -> dict[str, object]:
+        """As RFC 5545 has it."""
+        if self.every is Every.WEEK:
+            return {"FREQ": "WEEKLY", "BYDAY": "TU"}
+        by_day = f"{_NTH[self.every]}TU"
+        if self.every is Every.MONTH:
+            return {"FREQ": "MONTHLY", "BYDAY": by_day}
+        return {"FREQ": "MONTHLY", "INTERVAL": 3 if self.every is Every.QUARTER else 12, "BYDAY": by_day}
+
+
+def drills(inputs: Inputs) -> tuple[Drill, ...]:
+    """Most frequent first. A drill that several contracts share is run once."""
+    strategy = inputs.chosen.strategy
+    found: dict[str, list[Contract]] = {}
+    for outcome in inputs.chosen.outcomes:
+        if outcome.promised and proving(outcome.contract, strategy):
+            found.setdefault(proving(outcome.contract, strategy), []).append(outcome.contract)
+    own = [_of(told, contracts) for told, contracts in found.items()]
+    kept = tuple(contract.name for contracts in found.values() for contract in contracts)
+    region = tuple(name for name in kept if name.endswith(f"/{Fault.REGION}"))
+    both = inputs.chosen.deployment.standby is not None
+    more = [
+        Drill(
+            "backup-verify",
+            "restore the newest backup, compare every message",
+            'secondsite backup verify --from "$BACKUP_URL"',
+            Every.WEEK,
+            (),
+            "scratch server",
+            30,
+        ),
+        Drill(
+            "dns",
+            "change the record while the provider's control plane is stuck",
+            command("dns-stuck", strategy),
+            Every.MONTH,
+            (),
+            "lab",
+            30,
+        ),
+        Drill(
+            "failback",
+            "go back, and salvage what was left behind",
+            command("failback", strategy),
+            Every.QUARTER,
+            (),
+            "lab",
+            60,
+        ),
+        Drill(
+            "controls",
+            "the drills that have to turn red, do",
+            "secondsite drill --controls",
+            Every.QUARTER,
+            (),
+            "lab",
+            60,
+        ),
+        Drill(
+            "production",
+            "lose the region at the intervals of production",
+            f"{command('region-loss', strategy)} --profile production",
+            Every.QUARTER,
+            region,
+            "lab",
+            60,
+        ),
+        Drill(
+            "people",
+            "lose the region in staging, with the people on call, by the runbook alone",
+            f"{command('region-loss', strategy, runs=5)} --profile production",
+            Every.YEAR,
+            region,
+            "staging, then lab",
+            240,
+        ),
+    ]
+    wanted = [one for one in more if both or one.key not in ("failback", "dns", "production", "people")]
+    return tuple(sorted([*own, *wanted], key=lambda one: (list(Every).index(one.every), one.key)))
+
+
+def _of(told: str, contracts: list[Contract]) -> Drill:
+    first = proof(contracts[0])
+    minutes = 30 if first.in_region else 60
+    return Drill(
+        key=first.drill,
+        title=contracts[0].fault.meaning,
+        command=told,
+        every=first.every,
+        keeps=tuple(contract.name for contract in contracts),
+        where="lab",
+        minutes=minutes,
+    )

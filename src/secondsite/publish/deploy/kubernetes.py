@@ -1,0 +1,168 @@
+"""The rendered servers on Kubernetes: configurations as ConfigMaps, and what a StatefulSet has to say to run them.
+
+The StatefulSet itself is the team's: the patch adds to it by strategic merge, and names no secret's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from secondsite.model.deployment import Deployment
+from secondsite.publish.deploy.texts import file_name, server_file
+from secondsite.publish.text.yaml_text import yaml_text
+from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, leaf_variable, variables
+from secondsite.strategies.server_config import CLIENT_PORT, Login, NatsServer, leaf_url, server_configs, servers_of
+from secondsite.strategies.write_gate import gate_file, gated_subjects
+
+KUSTOMIZATION = "kustomization.yaml"
+LOGINS = "nats-logins"
+"""The Secret with a key for each password, called like the variable."""
+TLS = "nats-tls"
+CONTAINER = "nats"
+SYSTEM = "secondsite"
+"""The ConfigMap that holds the system file, for the gate."""
+
+_CONFIGS = "/etc/nats"
+_GATES = f"{_CONFIGS}/{gate_file('').rpartition('/')[0]}"
+_GATE_KEY = "gate.conf"
+_KEEPER = "/nats"
+"""Where the gate's containers see the folder of the configurations; all they need of it is the gate's."""
+
+Yaml = dict[str, Any]
+
+
+def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image: str) -> Mapping[str, str]:
+    """``REGION/kustomization.yaml``, and patches for the StatefulSet of each cluster's part in a region."""
+    found = {}
+    for region, parts in _parts(deployment).items():
+        found[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
+        for servers in parts:
+            found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
+            if gated_subjects(deployment, region):
+                found[gate_patch_file(servers[0], book)] = _gate_patch(
+                    deployment, book.workload(servers[0].cluster), gate_image, book
+                )
+    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in found.items()}
+
+
+def servers_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
+    return f"{server.region}/kubernetes/{file_name(book.workload(server.cluster))}.patch.yaml"
+
+
+def gate_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
+    return f"{server.region}/kubernetes/{file_name(book.workload(server.cluster))}-gate.patch.yaml"
+
+
+def _parts(deployment: Deployment) -> Mapping[str, Sequence[Sequence[NatsServer]]]:
+    """The servers of each cluster in each region."""
+    found: dict[str, dict[str, list[NatsServer]]] = {}
+    for server in servers_of(deployment):
+        found.setdefault(server.region, {}).setdefault(server.cluster.name, []).append(server)
+    return {region: list(parts.values()) for region, parts in found.items()}
+
+
+def _kustomization(deployment: Deployment, parts: Sequence[Sequence[NatsServer]], book: DeployedAddresses) -> Yaml:
+    """Each configuration by the name of its pod. Names bear no hash, so that the folder can be applied alone."""
+    maps = []
+    for servers in parts:
+        cluster, region = servers[0].cluster, servers[0].region
+        namespace = book.namespace(cluster)
+        gate = [f"{_GATE_KEY}=nats/{gate_file(region)}"] if gated_subjects(deployment, region) else []
+        maps.append(
+            {"name": book.config_map(cluster)}
+            | ({"namespace": namespace} if namespace else {})
+            | {"files": [*(f"{book.pod(each)}.conf={server_file(each)}" for each in servers), *gate]}
+        )
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "configMapGenerator": maps,
+        "generatorOptions": {"disableNameSuffixHash": True},
+    }
+
+
+def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: DeployedAddresses) -> Yaml:
+    """The gate is open and read-only: there is nothing yet that could say that the region may write."""
+    text = server_configs(deployment, book)[servers[0].name]
+    cluster, region = servers[0].cluster, servers[0].region
+    configs = {"name": book.config_map(cluster)}
+    mounts: list[Yaml] = [{"name": "servers", "mountPath": _CONFIGS, "readOnly": True}]
+    volumes: list[Yaml] = [{"name": "servers", "configMap": configs}]
+    if CERTIFICATES.ca_file in text:
+        mounts.append({"name": "tls", "mountPath": CERTIFICATES.ca_file.rpartition("/")[0], "readOnly": True})
+        volumes.append({"name": "tls", "secret": {"secretName": TLS}})
+    if gated_subjects(deployment, region):
+        mounts.append({"name": "gate-open", "mountPath": _GATES})
+        items = [{"key": _GATE_KEY, "path": gate_file(region).rpartition("/")[2]}]
+        volumes.append({"name": "gate-open", "configMap": {**configs, "items": items}})
+    container = {
+        "name": CONTAINER,
+        "args": ["--config", f"{_CONFIGS}/$(POD_NAME).conf"],
+        "env": list(_environment(deployment, servers[0], text, book)),
+        "volumeMounts": mounts,
+    }
+    return _patch(book.workload(cluster), {"containers": [container], "volumes": volumes}, replicas=len(servers))
+
+
+def _gate_patch(deployment: Deployment, workload: str, image: str, book: DeployedAddresses) -> Yaml:
+    """Takes the place of the open gate: shut before a server starts, kept beside it."""
+    volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}, {"name": SYSTEM, "configMap": {"name": SYSTEM}}]
+    server = {"name": CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
+    return _patch(
+        workload,
+        {
+            "initContainers": [_gate(deployment, "gate-shut", image, book, "--shut")],
+            "containers": [server, _gate(deployment, "gate", image, book)],
+            "volumes": volumes,
+        },
+    )
+
+
+def _patch(workload: str, pod: Yaml, **more: object) -> Yaml:
+    """For `kubectl patch` and for `patches` of a kustomization alike: the latter wants to know of what."""
+    head = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": workload}}
+    return {**head, "spec": {**more, "template": {"spec": pod}}}
+
+
+def _environment(deployment: Deployment, server: NatsServer, text: str, book: DeployedAddresses) -> Iterator[Yaml]:
+    """Passwords from the Secret; Kubernetes puts a URL together from the one that stands before it."""
+    yield {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    hubs: dict[str, NatsServer] = {leaf_variable(hub): hub for hub in servers_of(deployment)}
+    used = variables(text)
+    for name in used:
+        if name not in hubs:
+            yield _secret(name[1:], name[1:])
+    for name in used:
+        if name in hubs:
+            login = Login(book.leaf.user, f"$({book.leaf.password[1:]})")
+            yield {"name": name[1:], "value": leaf_url(login, book.reached(server.region, hubs[name]))}
+
+
+def _gate(deployment: Deployment, name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:
+    url = f"nats://localhost:{CLIENT_PORT}"
+    logins = (("NATS", book.operator), ("NATS_SYSTEM", book.system))
+    return {
+        "name": name,
+        "image": image,
+        "args": [
+            *("gate", "--strategy", deployment.strategy.id, "--file", "/secondsite/secondsite.yaml"),
+            *("--nats", url, "--system", url, "--folder", _KEEPER, *more),
+        ],
+        "env": [
+            entry
+            for prefix, login in logins
+            for entry in (
+                {"name": f"{prefix}_USER", "value": login.user},
+                _secret(f"{prefix}_PASSWORD", login.password[1:]),
+            )
+        ],
+        "volumeMounts": [
+            {"name": "gate", "mountPath": f"{_KEEPER}/{gate_file('').rpartition('/')[0]}"},
+            {"name": SYSTEM, "mountPath": "/secondsite", "readOnly": True},
+        ],
+    }
+
+
+def _secret(name: str, key: str) -> Yaml:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": LOGINS, "key": key}}}

@@ -1,0 +1,123 @@
+"""``README.md`` of what was rendered: what each file is, and in which order it is applied, with a check after each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from secondsite.model.deployment import Deployment
+from secondsite.publish.deploy.kubernetes import LOGINS, TLS
+from secondsite.publish.deploy.steps import steps
+from secondsite.publish.text.markdown import Md, code, joined, table
+from secondsite.publish.text.templates import render
+from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, leaf_variable, variables
+from secondsite.strategies.server_config import (
+    Login,
+    NatsServer,
+    leaf_url,
+    server_configs,
+    servers_of,
+)
+from secondsite.strategies.write_gate import gated_subjects
+
+NAME = "README.md"
+
+
+def document(deployment: Deployment, book: DeployedAddresses, command: str) -> str:
+    servers = servers_of(deployment)
+    configs = server_configs(deployment, book)
+    regions = tuple(dict.fromkeys(server.region for server in servers))
+    gated = tuple(region for region in regions if gated_subjects(deployment, region))
+    return render(
+        "rendered.md.j2",
+        system=deployment.system,
+        strategy=code(deployment.strategy.id),
+        versions=joined(dict.fromkeys(cluster.version or "any version" for cluster in deployment.clusters)),
+        regions=joined(map(code, regions)),
+        command=code(command),
+        differs="hosts, folders, logins and certificates" if _has_tls(configs) else "hosts, folders and logins",
+        logins=code(LOGINS),
+        files=_files(gated, tls=_has_tls(configs)),
+        servers=_servers(servers, book),
+        doors=_doors(servers, configs, book),
+        certificates=_has_tls(configs),
+        certificate_files=joined(map(code, (CERTIFICATES.cert_file, CERTIFICATES.key_file, CERTIFICATES.ca_file))),
+        variables=_variables(servers, configs, book),
+        steps=steps(deployment, book),
+        rehearsed=len(regions) > 1,
+    )
+
+
+def _has_tls(configs: Mapping[str, str]) -> bool:
+    return any(CERTIFICATES.ca_file in config for config in configs.values())
+
+
+def _files(gated: Sequence[str], *, tls: bool) -> Md:
+    rows = [
+        ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
+        ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
+        ("REGION/consumers/STREAM/CONSUMER.json", Md("a consumer, for `nats consumer add --config`")),
+        ("REGION/kustomization.yaml", Md("the configurations as a ConfigMap, for `kubectl apply -k`")),
+        (
+            "REGION/kubernetes/*.patch.yaml",
+            Md(
+                "what your StatefulSet has to say to use them, for `kubectl patch --patch-file`; its container is "
+                "called `nats`" + (f", certificates are in the Secret {code(TLS)}" if tls else "")
+            ),
+        ),
+    ]
+    if gated:
+        told = "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
+        rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(told)))
+    return table(("File", "What it is"), [(code(name), told) for name, told in rows])
+
+
+def _servers(servers: Sequence[NatsServer], book: DeployedAddresses) -> Md:
+    rows = [(each.region, code(each.name), code(book.pod(each)), code(book.inside(each))) for each in servers]
+    return table(("Region", "Server", "Pod", "Name in its region"), rows)
+
+
+def _doors(servers: Sequence[NatsServer], configs: Mapping[str, str], book: DeployedAddresses) -> Md:
+    """What configurations name in other regions, read from their text; empty where they name nothing."""
+    if not book.domain:
+        return Md("")
+    named = {server.name: _expanded(configs[server.name], server.region, servers, book) for server in servers}
+    rows = []
+    for server in servers:
+        host = book.gossip(server)
+        door = re.compile(rf"(?<![\w.-]){re.escape(host)}:(\d+)")
+        found = {each.name: door.findall(named[each.name]) for each in servers}
+        ports = sorted({int(port) for told in found.values() for port in told})
+        if ports:
+            others = dict.fromkeys(each.region for each in servers if found[each.name] and each != server)
+            rows.append((code(host), f"{server.region}, {book.pod(server)}", joined(ports), joined(others) or "gossip"))
+    return table(("Name", "Leads to", "Ports", "Dialled by"), rows) if rows else Md("")
+
+
+def _expanded(config: str, region: str, servers: Sequence[NatsServer], book: DeployedAddresses) -> str:
+    """With the URLs that variables hold. Longer names first: one may begin like another."""
+    for variable in sorted(variables(config), key=len, reverse=True):
+        hub = next((each for each in servers if leaf_variable(each) == variable), None)
+        if hub is not None:
+            config = config.replace(variable, leaf_url(book.leaf, book.reached(region, hub)))
+    return config
+
+
+def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: DeployedAddresses) -> Md:
+    meant: dict[str, object] = {
+        book.application.password: Md(f"password of {code(book.application.user)}: what services log in as"),
+        book.operator.password: Md(f"password of {code(book.operator.user)}: failover, backups, the write gate"),
+        book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
+        book.system.password: Md(f"password of {code(book.system.user)}: the system account"),
+    }
+    rows = []
+    for name in dict.fromkeys(name for config in configs.values() for name in variables(config)):
+        where = [each for each in servers if name in variables(configs[each.name])]
+        regions = dict.fromkeys(each.region for each in where)
+        rows.append((code(name[1:]), meant.get(name) or _url(name, where[0].region, servers, book), joined(regions)))
+    return table(("Variable", "Holds", "Set in"), rows)
+
+
+def _url(name: str, region: str, servers: Sequence[NatsServer], book: DeployedAddresses) -> Md:
+    hub = next(each for each in servers if leaf_variable(each) == name)
+    return code(leaf_url(Login(book.leaf.user, "PASSWORD"), book.reached(region, hub)))

@@ -1,0 +1,177 @@
+"""In which order the files are applied: each step with its commands and a check.
+
+Contexts of `nats` and `kubectl` are called like the regions, as in the runbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from secondsite.lab.meta import meta_groups
+from secondsite.model.deployment import Deployment
+from secondsite.publish.deploy.kubernetes import SYSTEM, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.texts import Placed, placed_streams
+from secondsite.publish.runbook.commands import word
+from secondsite.publish.text.markdown import Md, code, fence, joined, text
+from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
+from secondsite.strategies.write_gate import gated_subjects
+
+
+@frozen
+class Step:
+    title: Md
+    told: Md
+    commands: Md
+    check: Md
+
+
+def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[Step, ...]:
+    return tuple(_steps(deployment, book))
+
+
+def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[Step]:
+    regions = tuple(dict.fromkeys(server.region for server in servers_of(deployment)))
+    if any(cluster.streams for cluster in deployment.system.nats):
+        yield _save()
+    for region in regions:
+        yield _start(deployment, book, region)
+    yield _found(deployment, book)
+    yield from _streams(placed_streams(deployment))
+    yield from _consumers(placed_streams(deployment))
+    for region in regions:
+        if gated_subjects(deployment, region):
+            yield _gate(deployment, book, region)
+
+
+def _save() -> Step:
+    return Step(
+        Md("Save the streams that run today"),
+        Md(
+            f"The rendered servers keep streams in the account `{ACCOUNT}`. What stands in another account today (`$G` "
+            f"where none is configured) stays on the disks and is not seen from `{ACCOUNT}`: restore it from this "
+            "backup once the servers run, or let old and new servers run side by side until clients have moved."
+        ),
+        fence(['secondsite backup --nats "$NATS_TODAY" --to "$BACKUP_URL"']),
+        Md('`secondsite backup verify --from "$BACKUP_URL"` exits 0'),
+    )
+
+
+def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Step:
+    """The part of each cluster that is in the region."""
+    first = _first_of_each(deployment, region)
+    lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
+    for server in first:
+        lines += _rolled(server, servers_patch_file(server, book), book)
+    versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
+    return Step(
+        Md(f"Start the servers in {text(region)}"),
+        Md(
+            f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
+            "restart` as well: a changed ConfigMap restarts nothing by itself."
+        ),
+        fence(lines),
+        Md("`rollout status` ends with 0"),
+    )
+
+
+def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:
+    here = [server for server in servers_of(deployment) if server.region == region]
+    return tuple({server.cluster.name: server for server in reversed(here)}.values())[::-1]
+
+
+def _rolled(server: NatsServer, patch: str, book: DeployedAddresses) -> list[str]:
+    namespace = book.namespace(server.cluster)
+    kubectl = f"kubectl --context {word(server.region)}" + (f" -n {word(namespace)}" if namespace else "")
+    target = f"statefulset {word(book.workload(server.cluster))}"
+    return [
+        f"{kubectl} patch {target} --patch-file {word(patch)}",
+        f"{kubectl} rollout status {target}",
+    ]
+
+
+def _found(deployment: Deployment, book: DeployedAddresses) -> Step:
+    """Not sooner: where the meta group spans regions, one region alone has no leader."""
+    groups = meta_groups(servers_of(deployment))
+    login = f'--user {book.system.user} --password "{book.system.password}"'
+    lines = [f"nats --context {word(group[0].region)} {login} server report jetstream" for group in groups]
+    checks = [
+        f"a report shows a meta leader, and {joined(code(server.name) for server in group)} with it" for group in groups
+    ]
+    dialling = dict.fromkeys(server.region for server in servers_of(deployment) if server.cluster.leaves)
+    if dialling:
+        checks.append(f"`/leafz` has 1 or more `leafnodes` on each server in {joined(map(code, dialling))}")
+    if any(cluster.gateways for cluster in deployment.clusters):
+        checks.append("`/gatewayz` has every other cluster in `outbound_gateways` and `inbound_gateways`")
+    return Step(
+        Md("See that the servers found each other"),
+        Md(f"Pages such as `/leafz` are on port {MONITOR_PORT} of each server: `kubectl port-forward` leads there."),
+        fence(lines),
+        Md("; ".join(checks)),
+    )
+
+
+def _streams(found: Sequence[Placed]) -> Iterator[Step]:
+    copies = [each for each in found if each.stream.mirror or each.stream.sources]
+    origins = [each for each in found if each not in copies]
+    if origins:
+        yield Step(
+            Md("Create streams"),
+            Md("One that is there already: `nats stream edit` with the same file shows what it would change."),
+            fence(_adding(origins)),
+            Md("`nats stream report`: every stream has a leader and its replicas"),
+        )
+    if copies:
+        yield Step(
+            Md("Create what is copied from another region"),
+            Md("Their origins have to be there."),
+            fence(_adding(copies)),
+            Md(
+                "`nats stream info STREAM --json | jq .state.last_seq` of origin and copy: equal, or following. The "
+                "copy's own `lag` says nothing: it is 0 while the origin cannot be reached"
+            ),
+        )
+
+
+def _adding(found: Sequence[Placed]) -> list[str]:
+    return [
+        f"nats --context {word(each.region)} stream add {word(each.stream.name)} --config {word(each.file)}"
+        for each in found
+    ]
+
+
+def _consumers(found: Sequence[Placed]) -> Iterator[Step]:
+    lines = [
+        f"nats --context {word(each.region)} consumer add {word(each.stream.name)} {word(consumer.name)} --config "
+        f"{word(each.consumer_file(consumer))}"
+        for each in found
+        for consumer in each.stream.consumers
+    ]
+    if lines:
+        yield Step(
+            Md("Create consumers"),
+            Md("A mirror has none: the failover creates them, from copies of the origin's."),
+            fence(lines),
+            Md("`nats consumer report STREAM` lists each of them"),
+        )
+
+
+def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Step:
+    """Last: a gate that cannot ask the copies stays shut."""
+    subjects = joined(map(code, gated_subjects(deployment, region)))
+    lines = []
+    for server in _first_of_each(deployment, region):
+        lines += _rolled(server, gate_patch_file(server, book), book)
+    return Step(
+        Md(f"Put the write gate up in {text(region)}"),
+        Md(
+            f"From now on a server that starts denies {code(book.application.user)} to publish on {subjects}, until "
+            "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. Not before the copies "
+            "are there: it would stay shut. It reads the system from a ConfigMap in the servers' namespace: "
+            f"`kubectl create configmap {SYSTEM} --from-file=secondsite.yaml`."
+        ),
+        fence(lines),
+        Md("the container `gate` logs that the region takes writes"),
+    )

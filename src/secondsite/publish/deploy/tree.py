@@ -1,0 +1,46 @@
+"""The whole folder: every file by its path, and what an earlier rendering left in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError
+from secondsite.publish.deploy import readme
+from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, kubernetes_files
+from secondsite.publish.deploy.texts import server_files, stream_files
+from secondsite.strategies.deployed_addresses import DeployedAddresses
+
+_OURS = (
+    "*/nats/**/*.conf",
+    "*/streams/**/*.json",
+    "*/consumers/**/*.json",
+    "*/kubernetes/*.patch.yaml",
+    f"*/{KUSTOMIZATION}",
+)
+
+
+def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_image: str) -> Mapping[str, str]:
+    """Texts by path. ``command`` renders them again; ``gate_image`` runs secondsite.
+
+    Raises InputError for what cannot be deployed so.
+    """
+    if deployment.managed_plan:
+        what = f"the servers of {deployment.strategy.id} are the provider's"
+        raise InputError.at("--strategy", what, "name a strategy that runs its own: `secondsite evaluate` lists them")
+    if not deployment.clusters:
+        what = "the system has no NATS cluster, so there is nothing to render"
+        raise InputError.at("secondsite.yaml", what, "declare it under `nats`, or read it: init --nats URL")
+    return {
+        **server_files(deployment, book),
+        **stream_files(deployment),
+        **kubernetes_files(deployment, book, gate_image),
+        readme.NAME: readme.document(deployment, book, command),
+    }
+
+
+def left_over(folder: Path, wanted: Mapping[str, str]) -> tuple[Path, ...]:
+    """Files of a region, server or stream that is no more. They are told, never deleted: applied, they do harm."""
+    found = {path for pattern in _OURS for path in folder.glob(pattern) if path.is_file()}
+    return tuple(sorted(path for path in found if path.relative_to(folder).as_posix() not in wanted))

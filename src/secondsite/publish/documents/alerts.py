@@ -1,0 +1,265 @@
+"""Prometheus rules for what has to be true before a failover, with the thresholds that the contracts state.
+
+Metrics are those of prometheus-nats-exporter, postgres_exporter, kube-state-metrics, external-secrets, the blackbox
+exporter and `secondsite backup`; every series carries a `region` label. The `lag` that a mirror reports is not used.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from secondsite.model.contract import Subject
+from secondsite.model.deployment import Deployment
+from secondsite.model.service import Role
+from secondsite.model.strategy import Link
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.state import Replicated, replicated
+from secondsite.publish.text.markdown import plain
+from secondsite.publish.text.nonbreaking import duration
+from secondsite.publish.text.yaml_text import yaml_text
+
+_FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
+
+
+@frozen
+class Alert:
+    """``value`` is what a panel draws; the alert fires when it is ``fires`` for ``hold_s``."""
+
+    name: str
+    value: str
+    fires: str
+    hold_s: int
+    severity: str
+    summary: str
+    remedy: str
+    unit: str = "none"
+    threshold: float | None = None
+    contract: str = ""
+
+    @property
+    def expression(self) -> str:
+        return f"{self.value} {self.fires}"
+
+
+def alerts(inputs: Inputs) -> tuple[Alert, ...]:
+    """In the order of what hurts most."""
+    deployment = inputs.chosen.deployment
+    copies = replicated(inputs.chosen)
+    return (
+        *_mirrors(inputs, copies),
+        *_links(deployment),
+        *(alert for one in copies for alert in _copy(one)),
+        *_secrets(inputs),
+        *_edge(inputs),
+    )
+
+
+def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[Alert]:
+    """Sequences of both sides, divided by the origin's rate."""
+    mirror = next((one for one in copies if one.copy.subject is Subject.NATS and not one.scheduled), None)
+    if mirror is None:
+        return
+    home, there = _text(inputs.system.region.name), _text(mirror.copy.region)
+    origin = f"max by (stream_name) (jetstream_stream_last_seq{{region={home}}})"
+    copied = f"max by (stream_name) ({_named_alike(inputs, mirror.copy.region)})"
+    rate = f"clamp_min(max by (stream_name) (rate(jetstream_stream_last_seq{{region={home}}}[5m])), 0.1)"
+    limit = mirror.alert_s
+    yield Alert(
+        "MirrorBehind",
+        f"({origin} - {copied}) / {rate}",
+        f"> {limit:g}",
+        60,
+        "critical",
+        f"{{{{ $labels.stream_name }}}} in {_told(mirror.copy.region)} is more than {duration(limit)} behind",
+        "look at the link, then at the leader of the origin",
+        "s",
+        limit,
+        mirror.contract,
+    )
+    yield Alert(
+        "MirrorAheadOfOrigin",
+        f"min_over_time({copied}[10m:]) - {origin}",
+        "> 0",
+        600,
+        "critical",
+        "the mirror of {{ $labels.stream_name }} has more than its origin: the origin was created anew",
+        "the mirror copies nothing any more: make it again, after saving what only it has",
+    )
+    yield Alert(
+        "MirrorUnseen",
+        f"absent(jetstream_stream_last_seq{{region={there}}})",
+        "== 1",
+        300,
+        "critical",
+        f"nothing is known of the streams in {_told(mirror.copy.region)}",
+        "the exporter, then the cluster there; a failover now would go into the dark",
+    )
+
+
+def _named_alike(inputs: Inputs, region: str) -> str:
+    """The copies' sequences under their origins' names: in one account space mirrors carry the region's name too."""
+    series = f"jetstream_stream_last_seq{{region={_text(region)}}}"
+    if inputs.chosen.strategy.link not in (Link.SUPERCLUSTER_MIRROR, Link.SUPERCLUSTER_MIRROR_WITNESS):
+        return series
+    pattern = _text(f"(.*)-{_escaped(region)}")
+    return f'label_replace({series}, "stream_name", "$1", "stream_name", {pattern})'
+
+
+def _links(deployment: Deployment) -> Iterator[Alert]:
+    """What carries the mirrors."""
+    region = deployment.standby.region.name if deployment.standby else ""
+    here = f"{{region={_text(region)}}}"
+    if any(link.kind == "leaf" for link in deployment.links):
+        yield Alert(
+            "LeafLinkDown",
+            f"max(gnatsd_leafz_conn_nodes_total{here})",
+            "< 1",
+            60,
+            "critical",
+            f"no leaf connection from {_told(region)}: mirrors stand still, and report a lag of 0",
+            "certificates, credentials and the route between the regions",
+            threshold=1,
+        )
+    if any(link.kind == "gateway" for link in deployment.links):
+        yield Alert(
+            "GatewayLinkDown",
+            f"max by (remote_gateway_name) (gnatsd_gatewayz_outbound_gateway_conn_idle_seconds{here})",
+            "> 60",
+            60,
+            "critical",
+            f"the gateway from {_told(region)} is silent",
+            "certificates and the route between the regions; the meta group may be without a majority",
+            "s",
+            60,
+        )
+
+
+def _copy(one: Replicated) -> Iterator[Alert]:
+    if one.copy.subject is Subject.NATS and one.scheduled:
+        yield _aged("StreamBackupOld", "max(secondsite_backup_age_seconds)", one, "secondsite backup list")
+        yield Alert(
+            "StreamBackupUnseen",
+            "absent(secondsite_backup_age_seconds)",
+            "== 1",
+            900,
+            "critical",
+            "nothing is known of the stream backups",
+            "start `secondsite backup --every`, with its metrics scraped",
+        )
+    elif one.copy.subject is Subject.STATE and one.scheduled:
+        value = 'time() - min(max by (cronjob) (kube_cronjob_status_last_successful_time{cronjob=~".*backup.*"}))'
+        yield _aged("StoreBackupOld", value, one, "the job's last log")
+    elif one.copy.subject is Subject.STATE:
+        value = f"max(pg_replication_lag_seconds{{region={_text(one.copy.region)}}})"
+        yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
+
+
+def _aged(name: str, value: str, one: Replicated, look: str) -> Alert:
+    limit = one.alert_s
+    summary = f"{_told(one.copy.what)} in {_told(one.copy.region)}: older than {duration(limit)}"
+    return Alert(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {look}", "s", limit, one.contract)
+
+
+def _secrets(inputs: Inputs) -> Iterator[Alert]:
+    if not inputs.system.secrets:
+        return
+    yield Alert(
+        "SecretNotSynchronised",
+        'max by (region, namespace, name) (externalsecret_status_condition{condition="Ready",status="False"})',
+        "== 1",
+        600,
+        "warning",
+        "{{ $labels.namespace }}/{{ $labels.name }} is not synchronised in {{ $labels.region }}",
+        "the secret store of that region",
+    )
+    yield Alert(
+        "SecretDrift",
+        "count by (namespace, name) (count by (namespace, name, digest) (secondsite_secret_digest_info))",
+        "> 1",
+        900,
+        "critical",
+        "{{ $labels.namespace }}/{{ $labels.name }} differs between the regions",
+        f"force a refresh in both; a standby with a stale secret starts and cannot serve. {_FED}",
+        threshold=1,
+    )
+
+
+def _edge(inputs: Inputs) -> Iterator[Alert]:
+    deployment, traffic = inputs.chosen.deployment, inputs.chosen.deployment.traffic
+    if traffic.host:
+        host = _text(traffic.host)
+        yield Alert(
+            "TtlDrift",
+            f"max(secondsite_dns_ttl_seconds{{host={host}}})",
+            f"> {traffic.ttl_s:g}",
+            300,
+            "warning",
+            f"the record has a TTL above {duration(traffic.ttl_s)}: clients follow a failover later",
+            f"set it back. {_FED}",
+            "s",
+            traffic.ttl_s,
+        )
+        yield Alert(
+            "GatewayDown",
+            f"min by (region) (probe_success{{instance={_text(f'https://{traffic.host}{traffic.check_path}')}}})",
+            "== 0",
+            round(traffic.detection_s),
+            "critical",
+            f"{_told(traffic.host)} does not answer from {{{{ $labels.region }}}}",
+            "runbook, Before you fail over",
+            threshold=1,
+        )
+    ready = tuple(name for name in _doors(inputs) if deployment.standby and deployment.standby.replicas(name))
+    if deployment.standby is not None and ready:
+        region = deployment.standby.region.name
+        names = "|".join(map(_escaped, ready))
+        yield Alert(
+            "StandbyNotReady",
+            f"max by (deployment) (kube_deployment_status_replicas_available"
+            f"{{region={_text(region)},deployment=~{_text(names)}}})",
+            "< 1",
+            300,
+            "critical",
+            f"{{{{ $labels.deployment }}}} is not ready in {_told(region)}: there is nothing to fail over to",
+            "kubectl describe, in that region",
+            threshold=1,
+        )
+
+
+def _doors(inputs: Inputs) -> tuple[str, ...]:
+    return tuple(service.name for service in inputs.system.services if service.role in (Role.GATEWAY, Role.API))
+
+
+def _told(value: str) -> str:
+    """In an annotation, which is a Go template: braces in names stay braces."""
+    return plain(value).replace("{{", "{{`{{`}}")
+
+
+def _text(value: str) -> str:
+    """A string of PromQL, which escapes like JSON."""
+    return json.dumps(plain(value))
+
+
+def _escaped(value: str) -> str:
+    """Of a regular expression in RE2."""
+    return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
+
+
+def rules(system: str, found: Sequence[Alert]) -> str:
+    """The file, as `promtool check rules` takes it."""
+    entries = [
+        {
+            "alert": alert.name,
+            "expr": alert.expression,
+            "for": f"{alert.hold_s}s",
+            "labels": {"severity": alert.severity, **({"contract": alert.contract} if alert.contract else {})},
+            "annotations": {"summary": alert.summary, "remedy": alert.remedy},
+        }
+        for alert in found
+    ]
+    groups = {"groups": [{"name": f"{plain(system)} disaster recovery", "rules": entries}]}
+    return f"# Written by `secondsite publish`; thresholds as in dr-contracts.md.\n{yaml_text(groups)}"

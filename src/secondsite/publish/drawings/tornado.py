@@ -1,0 +1,117 @@
+"""The tornado: what the recommendation costs to own when one assumption alone is at the low or high end of its range.
+
+The figures are those of `evaluate.tornado`; here it is only decided which are shown, and how they read.
+"""
+
+from __future__ import annotations
+
+import math
+
+from attrs import frozen
+
+from secondsite.evaluate.evaluation import Evaluation, Swing, Tornado
+from secondsite.model.strategy import Strategy
+from secondsite.model.wording import dollars
+from secondsite.publish.drawings import charts
+from secondsite.publish.text.nonbreaking import quantity, span
+
+SHOWN = 12
+_MARGIN = 0.02
+
+
+@frozen
+class Bar:
+    """One assumption. ``low_to`` and ``high_to`` are what is recommended at that end, None where it stays.
+
+    ``drawing`` is an inline bar; ``at_low`` and ``at_high`` are shares of the axis, for other drawings.
+    """
+
+    name: str
+    source: str
+    settle: str
+    today: str
+    low: str
+    high: str
+    between: str
+    low_usd: str
+    high_usd: str
+    low_to: Strategy | None
+    high_to: Strategy | None
+    at_low: float
+    at_high: float
+    drawing: str
+
+
+@frozen
+class TornadoShown:
+    """``low_usd`` and ``high_usd`` are the ends of the axis; ``rest`` assumptions move less than ``rest_usd`` each."""
+
+    owning: str
+    base: float
+    low_usd: float
+    high_usd: float
+    bars: tuple[Bar, ...]
+    rest: int
+    rest_usd: str
+
+
+def tornado(evaluation: Evaluation) -> TornadoShown | None:
+    """None where owning has no bound, or nothing moves it."""
+    found, chosen = evaluation.recommendation.tornado, evaluation.recommendation.strategy
+    swings = [swing for swing in found.swings if swing.width_usd >= 1]
+    if not math.isfinite(found.owning_usd) or not swings:
+        return None
+    shown, hidden = swings[:SHOWN], found.swings[len(swings[:SHOWN]) :]
+    low, high = _ends(found, shown)
+    return TornadoShown(
+        owning=dollars(found.owning_usd),
+        base=_share(found.owning_usd, low, high),
+        low_usd=low,
+        high_usd=high,
+        bars=tuple(_bar(swing, chosen, found.owning_usd, low, high) for swing in shown),
+        rest=len(hidden),
+        rest_usd=dollars(shown[-1].width_usd),
+    )
+
+
+def _ends(found: Tornado, shown: list[Swing]) -> tuple[float, float]:
+    usd = [one for swing in shown for one in (swing.low_usd, swing.high_usd) if math.isfinite(one)]
+    low, high = min([found.owning_usd, *usd]), max([found.owning_usd, *usd])
+    margin = (high - low or high or 1.0) * _MARGIN
+    return max(0.0, low - margin), high + margin
+
+
+def _share(usd: float, low: float, high: float) -> float:
+    return min(1.0, (usd - low) / (high - low))
+
+
+def _bar(swing: Swing, chosen: Strategy, owning: float, low: float, high: float) -> Bar:
+    base = _share(owning, low, high)
+    at_low, at_high = _share(swing.low_usd, low, high), _share(swing.high_usd, low, high)
+    pieces = [
+        charts.Segment(min(at, base), abs(at - base), kind, f"{quantity(value, swing.unit)}: {dollars(usd)}")
+        for kind, at, value, usd in (
+            ("swing-low", at_low, swing.low, swing.low_usd),
+            ("swing-high", at_high, swing.high, swing.high_usd),
+        )
+    ]
+    return Bar(
+        name=swing.name,
+        source=swing.source,
+        settle=swing.settle,
+        low=quantity(swing.low, swing.unit),
+        today=quantity(swing.today, swing.unit),
+        high=quantity(swing.high, swing.unit),
+        between=span(swing.low, swing.high, swing.unit),
+        low_usd=_usd(swing.low_usd),
+        high_usd=_usd(swing.high_usd),
+        low_to=None if swing.low_to == chosen else swing.low_to,
+        high_to=None if swing.high_to == chosen else swing.high_to,
+        at_low=at_low,
+        at_high=at_high,
+        drawing=charts.bar(sorted(pieces, key=lambda piece: -piece.length), base),
+    )
+
+
+def _usd(value: float) -> str:
+    return dollars(value) if math.isfinite(value) else "unbounded"

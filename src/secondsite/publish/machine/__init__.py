@@ -1,0 +1,1 @@
+"""For machines: JSON, SARIF and JUnit, whose fields are added and never renamed."""

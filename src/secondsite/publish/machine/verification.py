@@ -1,0 +1,49 @@
+"""A verification for machines: ``secondsite/verification/1``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import asdict
+
+from secondsite.drill.verdict.verification import Judged, Verification
+
+
+def verification_json(verification: Verification) -> dict[str, Any]:
+    return {
+        "schema": "secondsite/verification/1",
+        "contracts": [_row(row) for row in verification.rows],
+        "problems": [
+            {"file": problem.place.file, "what": problem.what, "remedy": problem.remedy}
+            for problem in verification.problems
+        ],
+        "unfinished": [str(path) for path in verification.unfinished],
+    }
+
+
+def _row(row: Judged) -> dict[str, Any]:
+    one = row.measurement
+    return {
+        "subject": str(row.contract.subject),
+        "fault": str(row.contract.fault),
+        "strategy": row.strategy or None,
+        "verdict": str(row.verdict),
+        "measured": one
+        and {
+            "rto_s": dict(one.rto_s) if one.rto_s else None,
+            "upper_rto_s": one.upper_rto_s,
+            "rpo": asdict(one.loss) if one.loss else None,
+            "projected": one.projected,
+        },
+        "limit": {
+            "rto_s": row.contract.rto_s,
+            "rpo_s": row.contract.rpo_s,
+            "confidence": row.contract.confidence,
+        },
+        "age_s": row.age_s,
+        "why": row.why,
+        "drill": row.drill or None,
+        "profile": one.profile if one else None,
+        "runs": one.runs if one else 0,
+        "evidence": one.evidence if one else None,
+    }

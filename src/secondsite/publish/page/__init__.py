@@ -1,0 +1,1 @@
+"""HTML for people who would rather look: one file, no request leaves it."""

@@ -1,0 +1,175 @@
+"""What the report shows beside the evaluation: contracts, drills and where everything runs, before any markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.model.contract import Verdict
+from secondsite.model.errors import SecondsiteError
+from secondsite.model.measurement import Measurement
+from secondsite.publish.content.board import Standing, board
+from secondsite.publish.content.comparison import chance
+from secondsite.publish.content.drill_timeline import DrillTimeline, Moment
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.documents.contracts import versions_told
+from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
+from secondsite.publish.drawings.topology import topology
+from secondsite.publish.text.figure import Figure, figure
+from secondsite.publish.text.nonbreaking import duration
+
+ReadTimeline = Callable[[Path], DrillTimeline]
+
+
+@frozen
+class BoardRow:
+    """``verdict`` is met, breached or unproven; ``note`` says until when, or why not."""
+
+    name: str
+    rto_limit: str
+    rto: Figure
+    rpo_limit: str
+    rpo: Figure
+    chance: Figure
+    measured: str
+    verdict: str
+    note: str
+    command: str
+    owner: str
+
+
+@frozen
+class DrillShown:
+    """One drill of one strategy. ``timeline`` is an SVG, or empty; ``waterfall`` is None where nothing came back."""
+
+    title: str
+    told: str
+    verdicts: tuple[tuple[str, str], ...]
+    waterfall: RtoWaterfall | None
+    total: str
+    why: str
+    refuted: bool
+    basis: str
+    loss: str
+    timeline: str
+    moments: tuple[tuple[str, str, str], ...]
+    missing: str
+
+
+@frozen
+class Report:
+    rows: tuple[BoardRow, ...]
+    drills: tuple[DrillShown, ...]
+    command: str
+    before: str
+    after: str
+
+    @property
+    def verdicts(self) -> Mapping[str, str]:
+        """Of each contract, by its name, from evidence."""
+        return {row.name: row.verdict for row in self.rows}
+
+
+def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
+    """``read`` gets the evidence folder of a drill; a folder that cannot be read is named, not hidden."""
+    rows = tuple(_row(standing) for standing in board(inputs))
+    return Report(
+        rows=rows,
+        drills=tuple(_drill(inputs, group, read) for group in _grouped(inputs.measurements)),
+        command=next((row.command for row in rows if row.command), "secondsite drill region-loss"),
+        before=topology(inputs.evaluation.assessments[0].deployment, "today"),
+        after=topology(inputs.chosen.deployment, inputs.chosen.strategy.id),
+    )
+
+
+def _row(standing: Standing) -> BoardRow:
+    outcome, contract, measured = standing.outcome, standing.contract, standing.measured
+    until = f"counts until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
+    return BoardRow(
+        name=contract.name,
+        rto_limit="" if contract.rto_s is None else duration(contract.rto_s),
+        rto=figure(outcome.rto),
+        rpo_limit="" if contract.rpo_s is None else duration(contract.rpo_s),
+        rpo=figure(outcome.rpo),
+        chance=chance(outcome),
+        measured="never" if measured is None else told(measured),
+        verdict=str(standing.verdict),
+        note=f"stale: {standing.stale}" if standing.stale else until or standing.expectation,
+        command=standing.command,
+        owner=contract.owner,
+    )
+
+
+def told(one: Measurement) -> str:
+    """``RTO 2 min 11 s, RPO 41 ms, 7 messages``."""
+    return ", ".join([_rto_told(one), *_loss_told(one)])
+
+
+def _rto_told(one: Measurement) -> str:
+    if not one.rto_s:
+        return "RTO unbounded"
+    return f"RTO {duration(one.rto_s['total'])}{' (projected)' if one.projected else ''}"
+
+
+def _loss_told(one: Measurement) -> list[str]:
+    return [] if one.loss is None else [f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages"]
+
+
+def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
+    """By the drill that they were measured in, the newest first."""
+    found: dict[tuple[str, str, str, str], list[Measurement]] = {}
+    for one in measurements:
+        found.setdefault((one.at, one.drill, one.strategy, one.evidence), []).append(one)
+    return [found[key] for key in sorted(found, reverse=True)]
+
+
+def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | None) -> DrillShown:
+    longest = max(group, key=lambda one: one.rto_s["total"] if one.rto_s else -1.0)
+    seen, missing = _timeline(longest, read)
+    runs = f"{longest.runs} run{'s' if longest.runs != 1 else ''}"
+    how = f"{longest.at[:10]}, {longest.profile}, {runs}, seed {longest.seed}; {versions_told(longest)}"
+    scaled = (
+        "; RTO projected to the strategy's own intervals, the timeline is as it ran"
+        if longest.projected and longest.rto_s
+        else ""
+    )
+    return DrillShown(
+        title=f"{longest.drill}, {longest.strategy}",
+        told=f"{how}; {longest.evidence}{scaled}",
+        verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),
+        waterfall=rto_waterfall(longest, _limit(inputs, longest)),
+        total=_rto_told(longest),
+        why=longest.why,
+        refuted=any(one.verdict is Verdict.BREACHED for one in group),
+        basis="derived" if longest.projected else "measured",
+        loss=", ".join(_loss_told(longest)),
+        timeline="" if seen is None else timeline_chart(seen),
+        moments=() if seen is None else tuple(_moment(one) for one in seen.moments),
+        missing=missing,
+    )
+
+
+def _limit(inputs: Inputs, one: Measurement) -> float | None:
+    """What the contract allows that the measurement was judged against; None where none is written."""
+    mine = (c for c in inputs.system.contracts if c.subject is one.subject and c.fault is one.fault)
+    return next((contract.rto_s for contract in mine), None)
+
+
+def _timeline(one: Measurement, read: ReadTimeline | None) -> tuple[DrillTimeline | None, str]:
+    if read is None:
+        return None, "no evidence folder was read for this page"
+    try:
+        return read(Path(one.evidence)), ""
+    except SecondsiteError as error:
+        return None, str(error)
+
+
+def _moment(one: Moment) -> tuple[str, str, str]:
+    took = "" if one.end_s is None else duration(max(0.0, one.end_s - one.begin_s))
+    return one.name, _clock(one.begin_s), took
+
+
+def _clock(seconds: float) -> str:
+    return f"{'−' if seconds < 0 else '+'}{duration(abs(seconds))}"

@@ -1,0 +1,1 @@
+"""The runbook: procedures as a person carries them out."""

@@ -1,0 +1,388 @@
+"""The disaster-recovery section of ``runbook.md``: the procedures as they are drilled, for a person to carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from secondsite.model.contract import Contract, Subject
+from secondsite.model.fault import Fault
+from secondsite.model.measurement import RTO_PARTS, Measurement
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.publish.content.board import deciding
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
+from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.documents.contracts import evidence_mark
+from secondsite.publish.runbook.commands import commands, word
+from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
+from secondsite.publish.runbook.remedies import remedy
+from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
+from secondsite.publish.text.nonbreaking import duration
+from secondsite.publish.text.templates import render
+from secondsite.strategies.design import LOST_REGION
+
+_BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
+_ORDER = (
+    *(Fault.REGION, Fault.GRAY, Fault.CONTROL_PLANE, Fault.CAPACITY, Fault.OBSERVABILITY, Fault.GEOGRAPHY),
+    *(Fault.DELETION, Fault.BAD_WRITE, Fault.WAN_PARTITION, Fault.ZONE, Fault.NODE, Fault.PROCESS),
+)
+
+
+@frozen
+class Shown:
+    """A step as the runbook prints it."""
+
+    number: int
+    title: Md
+    who: Md
+    after: str
+    commands: Md
+    check: str
+    limit: Md
+    fails: str
+    final: bool
+    brings_back: Md
+
+
+@frozen
+class Chapter:
+    """A procedure. ``same`` says that all steps but those shown are as in another chapter.
+
+    ``watch`` are commands to look with, where Kubernetes and NATS do the steps themselves.
+    """
+
+    title: Md
+    anchor: str
+    means: str
+    overview: Md
+    steps: tuple[Shown, ...]
+    blocked: str
+    same: Md
+    measured: Md
+    watch: Md
+    executor: Md
+
+
+def section(inputs: Inputs) -> str:
+    sources = Sources(inputs.system)
+    chapters = tuple(_chapters(inputs, sources))
+    return render(
+        "runbook.md.j2",
+        system=inputs.system,
+        strategy=code(inputs.chosen.strategy.id),
+        home=code(inputs.system.region.name),
+        second=code(_second(inputs)),
+        host=code(inputs.chosen.deployment.traffic.host),
+        traffic=inputs.chosen.deployment.traffic,
+        promises=_promises(inputs),
+        chapters=chapters,
+        final=_final(inputs),
+        dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
+        phases=_phases(inputs, sources),
+        legend=legend(),
+        sources=sources.listing(),
+        targets=sources.targets(),
+    )
+
+
+def _second(inputs: Inputs) -> str:
+    deployment = inputs.chosen.deployment
+    other = deployment.standby or deployment.sites[-1]
+    return other.region.name
+
+
+def _promises(inputs: Inputs) -> Md:
+    parts = [
+        f"{o.contract.name} within {duration(o.contract.rto_s)}"
+        for o in inputs.chosen.outcomes
+        if o.promised and o.contract.rto_s is not None and o.contract.fault is Fault.REGION
+    ]
+    return joined(map(text, parts)) or Md("nothing")
+
+
+def _chapters(inputs: Inputs, sources: Sources) -> Iterator[Chapter]:
+    """The failover of the region first, then what differs from it, destroyed data, the way back, and repairs."""
+    procedures = inputs.chosen.procedures
+    order = [fault for fault in _ORDER if fault in procedures]
+    for fault in order:
+        yield _chapter(inputs, sources, fault, procedures[fault])
+        if fault is order[-1] or order[order.index(fault) + 1] in _ORDER[_ORDER.index(Fault.WAN_PARTITION) :]:
+            break
+    if inputs.chosen.failback is not None:
+        yield _chapter(inputs, sources, None, inputs.chosen.failback)
+    for fault in order:
+        if fault in _ORDER[_ORDER.index(Fault.WAN_PARTITION) :]:
+            yield _chapter(inputs, sources, fault, procedures[fault])
+
+
+def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: Procedure) -> Chapter:
+    like, steps = _likeness(inputs, fault, procedure)
+    blocked = next((step.blocked for step in procedure.steps if step.blocked), "")
+    by_itself = all(step.verb in _BY_ITSELF for step in procedure.steps)
+    at_home = by_itself or fault in (None, Fault.DELETION, Fault.BAD_WRITE)
+    region = inputs.system.region.name if at_home else _second(inputs)
+    shown = (
+        () if blocked or by_itself else tuple(_shown(inputs, sources, procedure, step, region, fault) for step in steps)
+    )
+    return Chapter(
+        title=text(f"Failback to {inputs.system.region.name}" if fault is None else _heading(fault)),
+        anchor=f"dr-{'failback' if fault is None else fault}",
+        means="Planned, when the region is back and trusted" if fault is None else _sentence(fault.meaning),
+        overview=Md("") if like or blocked or not procedure.steps else _overview(inputs, fault, procedure, sources),
+        steps=shown,
+        blocked=blocked,
+        same=_nothing_to_do(procedure) or _same(like, steps),
+        measured=_measured(inputs, sources, fault),
+        watch=_watch(inputs, procedure, region, fault) if by_itself else Md(""),
+        executor=Md("") if blocked else _executor(inputs, fault, procedure),
+    )
+
+
+def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
+    """The same procedure by the executor, with what its steps need; empty for what it does not carry out."""
+    if fault is not None and fault not in LOST_REGION:
+        return Md("")
+    about = "failback" if fault is None else "failover"
+    told = "" if fault is None else f" --fault {fault}"
+    strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
+    regions = (inputs.system.region.name, _second(inputs))
+    servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
+    verbs = {step.verb for step in procedure.steps}
+    if Verb.RESTORE_QUORUM in verbs:
+        servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
+    backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
+    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL"'
+    return fence(
+        (
+            f"secondsite {about} plan{arguments}",
+            f'secondsite {about} run{arguments} --who "$WHO" --why "$WHY" --approve "$HASH"',
+            f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
+        )
+    )
+
+
+def _likeness(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> tuple[Fault | None, tuple[Step, ...]]:
+    """A fault told before whose procedure is the same but for the steps that are returned; else None and all."""
+    told = _ORDER[: _ORDER.index(fault)] if fault is not None else ()
+    known = [(other, inputs.chosen.procedures[other]) for other in told if other in inputs.chosen.procedures]
+    for other, one in known:
+        differing = tuple(step for step in procedure.steps if not _as_in(step, one))
+        if procedure.steps and 2 * len(differing) < len(procedure.steps):
+            return other, differing
+    return None, procedure.steps
+
+
+def _sentence(told: str) -> str:
+    return told[:1].upper() + told[1:]
+
+
+def _nothing_to_do(procedure: Procedure) -> Md:
+    if procedure.steps:
+        return Md("")
+    return Md("Nothing to carry out: each region goes on by itself. **Do not promote:** that makes two writers.")
+
+
+def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
+    lines = (line for step in procedure.steps for line in commands(step, inputs.chosen.deployment, region, fault))
+    found = tuple(dict.fromkeys(lines))
+    return fence(found) if found else Md("")
+
+
+def _heading(fault: Fault) -> str:
+    return f"Fault: {fault}"
+
+
+def _as_in(step: Step, other: Procedure) -> bool:
+    """Nothing about it differs that a person would do differently."""
+    return any(_done(one) == _done(step) for one in other.steps)
+
+
+def _done(step: Step) -> tuple[object, ...]:
+    return step.id, step.verb, step.title, step.check, step.region, step.targets, step.by_person, step.approval
+
+
+def _same(like: Fault | None, own: Sequence[Step]) -> Md:
+    if like is None:
+        return Md("")
+    there = f"[{_heading(like)}](#dr-{like})"
+    return Md(f"As in {there}, but for the steps below, in their places." if own else f"All steps as in {there}.")
+
+
+def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources: Sources) -> Md:
+    last = _last(inputs, fault)
+    by_itself = all(step.verb in _BY_ITSELF for step in procedure.steps)
+    rows = [
+        (
+            str(number),
+            text(step.title),
+            "automatic" if by_itself else _who(step),
+            joined(_numbers(procedure, step)) or "–",
+            sources.figure(step.duration),
+            duration(last.steps_s[step.id]) if last and step.id in last.steps_s else "never",
+            _limit(inputs, sources, procedure, step),
+            joined(_brings(procedure, step)),
+        )
+        for number, step in enumerate(procedure.steps, 1)
+    ]
+    measured = sources.head("Measured\t", *([evidence_mark(last, sources)] if last else []))
+    heads = (
+        "Step\t",
+        "What",
+        "Who",
+        "After",
+        "Takes",
+        measured,
+        sources.head("Limit\t", _limits(inputs, sources)),
+        "Back then",
+    )
+    return table(heads, rows)
+
+
+def _numbers(procedure: Procedure, step: Step) -> list[str]:
+    numbers = {one.id: str(number) for number, one in enumerate(procedure.steps, 1)}
+    return [numbers[name] for name in step.after if name in numbers]
+
+
+def _brings(procedure: Procedure, step: Step) -> list[str]:
+    return [str(subject) for subject, end in procedure.milestones.items() if end == step.id]
+
+
+def _who(step: Step) -> Md:
+    if step.approval or not step.reversible:
+        return Md("operator, **after the incident commander's approval**")
+    if step.by_person:
+        return Md("incident commander" if step.verb is Verb.DECIDE else "operator")
+    return Md("operator")
+
+
+def _shown(
+    inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, region: str, fault: Fault | None
+) -> Shown:
+    typed = commands(step, inputs.chosen.deployment, region, fault)
+    return Shown(
+        number=procedure.steps.index(step) + 1,
+        title=text(step.title[:1].upper() + step.title[1:]),
+        who=_who(step),
+        after=", ".join(_numbers(procedure, step)),
+        commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
+        check=step.check,
+        limit=_waiting(inputs, sources, procedure, step),
+        fails=remedy(step),
+        final=not step.reversible,
+        brings_back=joined(map(strong, _brings(procedure, step))),
+    )
+
+
+def _limits(inputs: Inputs, sources: Sources) -> Md:
+    """One mark for the limits of all procedures: they are no surer than the durations that they are made of."""
+    chosen = inputs.chosen
+    procedures = [*chosen.procedures.values(), *([chosen.failback] if chosen.failback else [])]
+    takes = (step.duration for one in procedures for step in one.steps if not step.blocked)
+    return sources.of_all("limits of steps", takes, LIMITS)
+
+
+def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
+    """In a cell: the time limit, or for whom there is none, when to escalate."""
+    found = patience(procedure, step, _promised(inputs))
+    if found.limit_s is not None:
+        return sources.value(step.duration, duration(found.limit_s))
+    if found.escalate_s is None:
+        return Md("none")
+    return Md(f"escalate after {sources.value(step.duration, duration(found.escalate_s))}")
+
+
+def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
+    """In a sentence, with what the step is expected to take."""
+    takes = sources.figure(step.duration, span=True)
+    found = patience(procedure, step, _promised(inputs))
+    if found.limit_s is not None:
+        limit = sources.value(step.duration, duration(found.limit_s))
+        return Md(f"Limit: {limit}; takes {takes}")
+    if found.escalate_s is None:
+        return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
+    whom = "A person" if step.by_person else "Nothing to hurry"
+    late = f", or {code(found.missed.name)} cannot hold" if found.missed else ""
+    when = sources.value(step.duration, duration(found.escalate_s))
+    return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")
+
+
+def _escalation(sources: Sources) -> Md:
+    return sources.stated("when to escalate", "", ESCALATION, "c")
+
+
+def _promised(inputs: Inputs) -> tuple[Contract, ...]:
+    return tuple(outcome.contract for outcome in inputs.chosen.outcomes if outcome.promised)
+
+
+def _last(inputs: Inputs, fault: Fault | None) -> Measurement | None:
+    """The newest timed drill of the fault, of the recommended strategy."""
+    found = [one for one in inputs.measurements if one.fault is fault and one.rto_s is not None]
+    mine = [one for one in found if one.strategy == inputs.chosen.strategy.id]
+    return max(mine, key=lambda one: one.at, default=None)
+
+
+def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
+    """What the last drill took, by phase; unproven where there is none."""
+    latest = _last(inputs, fault)
+    if latest is None:
+        return Md("**Unproven:** no drill has timed it.")
+    return Md(f"Measured: {phases_told(latest)} {evidence_mark(latest, sources)}")
+
+
+def phases_told(one: Measurement) -> Md:
+    if one.rto_s is None:
+        return Md(f"unbounded, {text(one.why)}")
+    parts = [f"{part.replace('_', ' ')} {duration(one.rto_s[part])}" for part in RTO_PARTS if part in one.rto_s]
+    return Md(f"{', '.join(parts)}; together {duration(one.rto_s['total'])}")
+
+
+def _phases(inputs: Inputs, sources: Sources) -> Md:
+    """What to write down, beside what the last drill took."""
+    contract = next((o.contract for o in inputs.chosen.outcomes if o.contract.subject is Subject.API), None)
+    last = deciding(inputs, contract) if contract else None
+    rows = [
+        (what, code(name), duration(last.rto_s[name]) if last and last.rto_s and name in last.rto_s else "never")
+        for name, what in (
+            ("detect", "from the fault to the alert"),
+            ("decide", "from the alert to the declaration"),
+            ("execute", "from the declaration to the changed record"),
+            ("converge", "from the changed record to nine of ten requests"),
+            ("first_ack", "to the first acknowledged write"),
+            ("sustained", "until as much is acknowledged as before"),
+        )
+    ]
+    rows += [
+        ("acknowledged writes that are nowhere, and the age of the oldest", code("rpo"), "never"),
+        ("messages salvaged from the old region", code("salvaged"), "never"),
+        ("every step that took longer than its limit", code("late"), "never"),
+    ]
+    drilled = sources.head("Last drill", *([evidence_mark(last, sources)] if last and last.rto_s else []))
+    return table(("Write down", "As", drilled), rows)
+
+
+def _final(inputs: Inputs) -> Md:
+    """Where no way leads back."""
+    procedures = [*inputs.chosen.procedures.values(), *([inputs.chosen.failback] if inputs.chosen.failback else [])]
+    found = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
+    return joined(map(text, dict.fromkeys(found)), "; ")
+
+
+def _dns(steps: DnsSteps) -> dict[str, object]:
+    return {
+        "provider": steps.provider,
+        "needs": [Md(f"{code(name)}:{told}") for name, _, told in (need.partition(":") for need in steps.needs)],
+        "commands": fence(
+            line
+            for command in (
+                "# what it is now",
+                *steps.look,
+                "# change it",
+                *steps.change,
+                "# was it taken?",
+                *steps.check,
+            )
+            for line in command.split("\n")
+        ),
+    }

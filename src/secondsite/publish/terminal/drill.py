@@ -1,0 +1,214 @@
+"""What drills found, for people: each outcome in one sentence, then the figures side by side, within 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secondsite.drill.controls import Checked
+from secondsite.drill.run import RunResult
+from secondsite.drill.verdict.judgement import RunVerdict
+from secondsite.model.contract import Verdict
+from secondsite.model.measurement import RTO_PARTS, Measurement
+from secondsite.model.strategy import Link
+from secondsite.model.wording import short_duration
+
+WIDTH = 100
+SIDE_BY_SIDE = 3
+STYLES: Mapping[str, str] = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
+_PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first write", "sustained"), strict=True))
+
+Row = tuple[str, Callable[[RunResult], str | Text]]
+
+
+def render_drills(results: Sequence[RunResult], console: Console, measurements: Sequence[Measurement] = ()) -> None:
+    """In the order in which they ran: few in a sentence each and side by side, many in one table, a line each."""
+    many = len(results) > SIDE_BY_SIDE
+    if not many:
+        console.print(_headlines(results))
+        console.print()
+    console.print(_one_a_line(results) if many else _side_by_side(results))
+    for result in results:
+        lead = "" if len(results) == 1 else f"{result.drill.id}: " if many else f"{result.short_name}: "
+        for text in (*_shown(result), *(() if many else _caveats(result))):
+            console.print(Text(lead).append(text), soft_wrap=False)
+    if many:
+        for told in dict.fromkeys(text.plain for result in results for text in _caveats(result)):
+            console.print(Text(told), soft_wrap=False)
+    for found in measurements:
+        console.print(_series(found))
+    for place in dict.fromkeys(r.evidence.parent if many else r.evidence for r in results):
+        console.print(Text(f"evidence: {place}", style="dim", overflow="fold"))
+
+
+def _headlines(results: Sequence[RunResult]) -> Table:
+    """Verdict, drill, strategy, server; how long it took and what is gone."""
+    table = Table.grid(padding=(0, 1))
+    for result in results:
+        told = Text(f"{result.name}\n", style="bold").append(outcome(result), style="not bold")
+        table.add_row(Text(result.verdict.upper(), style=STYLES[result.verdict]), told)
+    return table
+
+
+def outcome(result: RunResult) -> str:
+    """In one sentence."""
+    if result.back_s is None:
+        back = f"{'streams' if result.of_streams else 'service'} never came back"
+    else:
+        back = f"{'streams store again' if result.of_streams else 'back'} after {short_duration(result.back_s)}"
+    return f"{back}; {_lost(result)}"
+
+
+def _lost(result: RunResult) -> str:
+    loss = result.loss
+    acknowledged = sum(result.findings.counts()[name] for name in ("acknowledged-present", "acknowledged-lost"))
+    if not loss.proven:
+        return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
+    if not loss.messages:
+        return f"none of {acknowledged:,} acknowledged writes lost"
+    told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
+    told += f" ({_size(loss.bytes)}, {short_duration(loss.seconds)})"
+    if result.salvageable == loss.messages:
+        told += ", all still on the old region's disks"
+    elif result.salvageable is not None:
+        told += f", {result.salvageable:,} of them still on the old region's disks"
+    if result.after_rejoin is not None:
+        told += f", {result.after_rejoin:,} once it rejoined"
+    return told
+
+
+def _side_by_side(results: Sequence[RunResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for result in results:
+        table.add_column(result.short_name, justify="right", overflow="fold")
+    for label, told in _rows(results):
+        table.add_row(label, *(told(result) for result in results))
+    return table
+
+
+def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
+    yield "nats-server", lambda r: r.version
+    for part, name in _PART_NAMES.items():
+        yield f"  {name}", partial(_part, part=part)
+    yield "RTO, measured", _total
+    yield "checks and whole TTL", lambda r: short_duration(r.setup.profile.floor_s) if r.drill.moves else "-"
+    for contract in dict.fromkeys(v.contract for r in results for v in r.judged):
+        limit = ", ".join(
+            f"{name} {short_duration(value)}"
+            for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
+            if value
+        )
+        yield f"{contract.name} within {limit}", partial(_contract, name=contract.name)
+    yield "lost: messages", lambda r: f"{r.loss.messages:,}"
+    yield "lost: bytes", lambda r: _size(r.loss.bytes)
+    yield "lost: age of the oldest", lambda r: short_duration(r.loss.seconds)
+    yield "on the old region's disks", lambda r: "-" if r.salvageable is None else f"{r.salvageable:,}"
+    if any(r.after_rejoin is not None for r in results):
+        yield "the same, once it rejoined", lambda r: "-" if r.after_rejoin is None else f"{r.after_rejoin:,}"
+    for label, key in (("duplicates", "duplicate"), ("out of order", "reordered"), ("resurrected", "resurrected")):
+        yield label, partial(_count, key=key)
+    yield "processed twice, skipped", _consumers
+
+
+def _count(result: RunResult, key: str) -> str:
+    return f"{result.findings.counts()[key]:,}"
+
+
+def _part(result: RunResult, part: str) -> str:
+    value = result.recovery.parts()[part]
+    return "never" if value is None else short_duration(value)
+
+
+def _total(result: RunResult) -> Text:
+    total = result.recovery.total
+    return Text("unbounded", style="bold red") if total is None else Text(short_duration(total), style="bold")
+
+
+def _contract(result: RunResult, name: str) -> Text:
+    found = next((v for v in result.judged if v.contract.name == name), None)
+    if found is None:
+        return Text("-")
+    return Text(f"{_contract_figure(found)}{found.verdict}", style=STYLES[found.verdict])
+
+
+def _contract_figure(found: RunVerdict) -> str:
+    return f"{short_duration(found.rto_s['total'])}: " if found.rto_s else ""
+
+
+def _consumers(result: RunResult) -> str:
+    skipped = [consumer.skipped for consumer in result.findings.consumers]
+    told = "unknown" if None in skipped else f"{sum(each or 0 for each in skipped):,}"
+    return f"{sum(consumer.processed_twice for consumer in result.findings.consumers):,}, {told}"
+
+
+def _one_a_line(results: Sequence[RunResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("drill", no_wrap=True)
+    table.add_column("strategy, nats-server", overflow="fold")
+    for name in ("RTO", "lost", "oldest"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for result in results:
+        table.add_row(
+            result.drill.id,
+            f"{result.setup.strategy.id}, {result.version}",
+            _total(result),
+            f"{result.loss.messages:,}",
+            short_duration(result.loss.seconds),
+            Text(str(result.verdict), style=STYLES[result.verdict]),
+        )
+    return table
+
+
+def _shown(result: RunResult) -> Iterator[Text]:
+    """What this run showed, and why its contracts are not met."""
+    if result.failure:
+        yield Text(f"stopped: {result.failure}", style="red")
+    for seen in result.observations:
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
+        yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
+    reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.failure))
+    for verdict, why in reasons:
+        names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
+        yield Text(f"{names} {verdict}: {why}", style=STYLES[verdict])
+
+
+def _caveats(result: RunResult) -> Iterator[Text]:
+    """What its figures do not hold."""
+    if result.people:
+        yield Text(f"people take their time in production, here they took none: {', '.join(result.people)}")
+    if result.skipped:
+        yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
+    if result.setup.strategy.link is Link.BACKUP and result.projected:
+        every = short_duration(result.setup.profile.backup_s)
+        yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")
+    if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
+        yield Text("contracts are judged at the strategy's own intervals, to which quick runs are projected")
+
+
+def render_controls(checked: Sequence[Checked], console: Console) -> None:
+    """Red is what a control has to be."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("control", "", "why"):
+        table.add_column(name, overflow="fold")
+    for each in checked:
+        told = Text("red", style="green") if each.red else Text("GREEN", style="bold red")
+        table.add_row(each.control.id, told, each.red or "it shows nothing wrong: this drill cannot be trusted")
+    console.print(table)
+
+
+def _series(found: Measurement) -> Text:
+    bound = "" if found.upper_rto_s is None else f", RTO at most {short_duration(found.upper_rto_s)} at its confidence"
+    return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=STYLES[found.verdict])
+
+
+def _size(count: int) -> str:
+    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,86 @@
+"""A verification for a person at a terminal of 100 columns: a line for each contract, and below it why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from secondsite.drill.verdict.verification import Judged, Verification
+from secondsite.model.contract import Contract, Verdict
+from secondsite.model.measurement import Measurement
+from secondsite.model.wording import duration, percent
+
+WIDTH = 100
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
+STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
+
+
+def render_text(verification: Verification, console: Console) -> None:
+    for block in _blocks(verification):
+        console.print(block)
+
+
+def _blocks(verification: Verification) -> Iterator[RenderableType]:
+    if not verification.rows and not verification.problems:
+        yield Text("no contract is written, so none is judged: add `contracts` to secondsite.yaml")
+    for row in verification.rows:
+        yield _row(row)
+    for problem in verification.problems:
+        yield Text(str(problem), style="red")
+    for path in verification.unfinished:
+        yield Text(f"{path}: the drill did not end, so this is no evidence", style="dim")
+    if len(verification.strategies) > 1:
+        named = ", ".join(verification.strategies)
+        yield Text(f"evidence of several strategies ({named}): name the one you run with --strategy", style="dim")
+    if verification.rows:
+        counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
+        yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
+
+
+def _row(row: Judged) -> Table:
+    table = Table(box=None, show_header=False, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(width=9)
+    table.add_column(width=WIDTH - 11, overflow="fold")
+    table.add_row(Text(row.verdict, style=STYLES[row.verdict]), Text(f"{row.contract.name}  {limits(row.contract)}"))
+    if row.measurement:
+        table.add_row("", Text(f"measured {measured(row)}"))
+        table.add_row("", Text(_whence(row.measurement, row.age_s or 0.0), style="dim"))
+    if row.why:
+        table.add_row("", Text(_CONTROL.sub(" ", row.why), style="dim"))
+    return table
+
+
+def limits(contract: Contract) -> str:
+    """``RTO 5 min, RPO 1 min, at 90 %``."""
+    parts = [
+        f"{name} {duration(limit)}"
+        for name, limit in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
+        if limit is not None
+    ]
+    return f"{', '.join(parts)}, at {percent(contract.confidence)}"
+
+
+def measured(row: Judged) -> str:
+    """The worst run, and the bound where enough were run."""
+    one = row.measurement
+    if one is None:
+        return "nothing"
+    parts = []
+    if row.contract.rto_s is not None:
+        parts.append(f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded")
+        if one.upper_rto_s is not None:
+            parts[-1] += f" (at most {duration(one.upper_rto_s)})"
+        if one.projected and one.rto_s:
+            parts[-1] += ", projected"
+    if row.contract.rpo_s is not None and one.loss is not None:
+        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages, {one.loss.bytes:,} bytes")
+    return ", ".join(parts) or "nothing"
+
+
+def _whence(one: Measurement, age_s: float) -> str:
+    runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
+    return f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(age_s)} old, seed {one.seed}"
