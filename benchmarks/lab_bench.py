@@ -17,9 +17,9 @@ from pathlib import Path
 from secondsite.catalogue.figures import load_figures
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.discover.system_file.reading import load_system
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.world import Lab
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.strategy import Strategy
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from secondsite.drill.check.checker import check
 from secondsite.drill.check.rpo import rpo, rpo_by_stream
-from secondsite.drill.check.rto import Milestone, Rto, Sustained, reached, rto
+from secondsite.drill.check.rto import Rto, Sustained, reached, rto
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.ledger.finals import Copy, Finals
 from secondsite.drill.ledger.record import Purpose, Status, endpoint
 from secondsite.model.errors import InputError

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from secondsite.drill.play.watching import HealthCheck, agreed, http_well, nats_speaks
-from secondsite.lab.addresses import Endpoint
+from secondsite.model.endpoint import Endpoint
 
 
 async def _run(answers: Iterable[bool], threshold: int) -> HealthCheck:

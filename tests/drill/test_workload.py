@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secondsite.dns.lookup import Found
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
 from secondsite.drill.ledger.record import Kind, Status
@@ -23,7 +24,6 @@ from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
 from secondsite.drill.load.workload import Client, Stop
 from secondsite.drill.play.clients import share_out
-from secondsite.lab.names import Found
 from secondsite.model.errors import InputError, MachineError
 
 STREAMS = (LedgerStream("EVENTS", "events.load"),)

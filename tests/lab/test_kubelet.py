@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.back_off import BackOff
 from secondsite.lab.http_get import http_get
 from secondsite.lab.kubelet import Happened, Kubelet, Pod
 from secondsite.lab.service_process import Service
 from secondsite.lab.supervisor import Spec, Supervisor, port_open
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.service import Probe, Probes
 from secondsite.model.units import Seconds
 

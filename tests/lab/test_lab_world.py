@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import pods_of
-from secondsite.lab.names import look_up
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment

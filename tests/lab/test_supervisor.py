@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from secondsite.lab import claim
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.room import check_room
 from secondsite.lab.supervisor import Spec, Supervisor
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
+from secondsite.model.endpoint import Endpoint
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondsite.model.errors import InputError
-from secondsite.publish.files import kept_sections as kept
 from secondsite.publish.files import markers
-from secondsite.publish.files.kept_sections import section, with_words, words
+from secondsite.publish.text import kept_sections as kept
+from secondsite.publish.text.kept_sections import section, with_words, words
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))

@@ -15,7 +15,8 @@ from attrs import evolve, frozen
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.check.rpo import Rpo, rpo, rpo_by_stream
-from secondsite.drill.check.rto import Milestone, Rto, rto
+from secondsite.drill.check.rto import Rto, rto
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.host import host_facts

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.strategies.server_config import (
     CLIENT_PORT,
@@ -29,15 +30,6 @@ GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300
 S3_PORT = 9000
 COLLECTOR_PORT = 4318
-
-
-@frozen
-class Endpoint:
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @frozen

@@ -20,7 +20,6 @@ from nats.aio.client import Client
 from starlette.types import ASGIApp
 
 from nats import errors
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.api_app import ApiGateway, api_app
 from secondsite.lab.ballast import Ballast
 from secondsite.lab.breaker import Breaker
@@ -28,6 +27,7 @@ from secondsite.lab.fallback_queue import FallbackQueue
 from secondsite.lab.publisher import Denials, Publisher
 from secondsite.lab.rate_limit import RateLimit
 from secondsite.lab.reporter import Reporter
+from secondsite.model.endpoint import Endpoint
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 

@@ -10,7 +10,8 @@ import errno
 import socket
 from collections.abc import Iterable
 
-from secondsite.lab.addresses import BLOCKS, Endpoint, claim_of
+from secondsite.lab.addresses import BLOCKS, claim_of
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
 

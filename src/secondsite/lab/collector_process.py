@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.http_get import http_get
+from secondsite.model.endpoint import Endpoint
 
 SCRAPE_S = 1.0
 

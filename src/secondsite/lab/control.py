@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from secondsite.lab.addresses import Endpoint
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
 Order = Mapping[str, Any]

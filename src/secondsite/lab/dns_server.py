@@ -27,9 +27,9 @@ import dns.rrset
 import dns.tsigkeyring
 import dns.update
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.control import serve_orders
 from secondsite.lab.names import KEY_NAME
+from secondsite.model.endpoint import Endpoint
 
 
 class Zone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from secondsite.lab.addresses import Endpoint
+from secondsite.model.endpoint import Endpoint
 
 
 async def http_get(at: Endpoint, path: str, within_s: float) -> tuple[int, str]:

@@ -17,12 +17,12 @@ from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.back_off import BackOff
 from secondsite.lab.http_get import http_get
 from secondsite.lab.supervisor import Spec, Supervisor, port_open
 from secondsite.lab.together import together
 from secondsite.lab.usage import usage
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.service import Probe, Probes
 from secondsite.nats.tasks import end_tasks

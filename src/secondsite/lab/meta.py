@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.http_get import http_get
+from secondsite.model.endpoint import Endpoint
 from secondsite.strategies.server_config import NatsServer
 
 _ANSWER_S = 1.0

@@ -10,7 +10,7 @@ import json
 from collections import deque
 from contextlib import suppress
 
-from secondsite.lab.addresses import Endpoint
+from secondsite.model.endpoint import Endpoint
 
 _MOST = 2048
 _PAUSE_S = 1.0

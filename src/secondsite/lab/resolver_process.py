@@ -22,7 +22,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from secondsite.lab.addresses import Endpoint
+from secondsite.model.endpoint import Endpoint
 
 _UPSTREAM_TIMEOUT_S = 2.0
 Question = tuple[dns.name.Name, dns.rdatatype.RdataType]

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.control import Order, serve_orders
+from secondsite.model.endpoint import Endpoint
 
 
 class Half(asyncio.Protocol):

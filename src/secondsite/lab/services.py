@@ -9,13 +9,14 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint, LabAddresses
+from secondsite.dns.lookup import look_up
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT, LabAddresses
 from secondsite.lab.binaries import binary
 from secondsite.lab.control import ask
-from secondsite.lab.names import look_up
 from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.control import Order, ask
+from secondsite.model.endpoint import Endpoint
 
 
 @frozen

@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.control import serve_orders
+from secondsite.model.endpoint import Endpoint
 
 _WINDOW_BYTES = 16 * 1024 * 1024
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.catalogue.round_trips import load_round_trips
-from secondsite.lab.addresses import Endpoint, LabAddresses, WanListener
+from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
@@ -39,6 +39,7 @@ from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
 from secondsite.model.deployment import Deployment
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
 from secondsite.model.service import Service

@@ -11,27 +11,17 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.record import NEVER
 from secondsite.model.errors import InputError
 
 _SECOND_NS = 1_000_000_000
-
-
-class Milestone(StrEnum):
-    """The events that a drill's timeline notes, in their order."""
-
-    FAULT = "fault"
-    DETECTED = "detected"
-    DECIDED = "decided"
-    EXECUTED = "executed"
-    CONVERGED = "converged"
 
 
 @frozen

@@ -14,11 +14,20 @@ from typing import Any
 
 from attrs import field, frozen
 
-from secondsite.drill.check.rto import Milestone
 from secondsite.drill.evidence.manifest import Manifest
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
 from secondsite.operate.journal import Entry, Kind, State
+
+
+class Milestone(StrEnum):
+    """The events that a drill's timeline notes, in their order."""
+
+    FAULT = "fault"
+    DETECTED = "detected"
+    DECIDED = "decided"
+    EXECUTED = "executed"
+    CONVERGED = "converged"
 
 
 class Mark(StrEnum):

@@ -5,7 +5,7 @@ The promise of the example's chaos baseline begins when the network is back; a c
 
 from __future__ import annotations
 
-from secondsite.drill.check.rto import Milestone
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, stored_again, within
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
-from secondsite.drill.check.rto import Milestone
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
 from secondsite.drill.ledger.record import Purpose, Status
 from secondsite.drill.play.lab_backup import LabBackups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secondsite.drill.check.rto import Milestone
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from secondsite.drill.check.rto import Milestone
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home, stored_again, within
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from secondsite.drill.check.rto import Milestone
 from secondsite.drill.check.served import stored_again_s
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened, Kubelet
 from secondsite.model.deployment import Deployment

@@ -12,13 +12,13 @@ from contextlib import suppress
 
 from attrs import define, field
 
+from secondsite.dns.lookup import Found, look_up
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
 from secondsite.drill.load.sending import Answer, Message
 from secondsite.drill.load.service_name import ServiceName
-from secondsite.lab.addresses import Endpoint
-from secondsite.lab.names import Found, look_up
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
 _STATUS = {200: Status.STORED, 202: Status.BUFFERED, 500: Status.UNKNOWN, 502: Status.UNKNOWN, 504: Status.UNKNOWN}

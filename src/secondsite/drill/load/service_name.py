@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from secondsite.lab.names import Found
+from secondsite.dns.lookup import Found
 
 LookUp = Callable[[], Awaitable[Found | None]]
 

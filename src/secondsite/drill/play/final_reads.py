@@ -15,8 +15,8 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.drill.ledger.finals import Copy, CopyReader, Processing, processing
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.http_get import http_get
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace

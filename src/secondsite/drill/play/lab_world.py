@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import define, field, frozen
 
-from secondsite.lab.names import look_up
+from secondsite.dns.lookup import look_up
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
 from secondsite.model.procedure import Step, Verb

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.drill.check.rto import Milestone
+from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.play.final_reads import read_record
 from secondsite.drill.play.stage import Stage
 from secondsite.model.procedure import Verb

@@ -18,8 +18,8 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from secondsite.drill.check.rto import Milestone, Rto, reached, rto
-from secondsite.drill.evidence.events import Mark
+from secondsite.drill.check.rto import Rto, reached, rto
+from secondsite.drill.evidence.events import Mark, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
@@ -38,8 +38,9 @@ from secondsite.drill.play.lab_world import (
 )
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
-from secondsite.lab.addresses import GATEWAY_HTTP_PORT, Endpoint
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from attrs import define, field
 
-from secondsite.lab.addresses import Endpoint
 from secondsite.lab.http_get import http_get
+from secondsite.model.endpoint import Endpoint
 
 _SPEAK_S = 1.0
 _ANSWER_S = 60.0

@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.check.rpo import Rpo, rpo
-from secondsite.drill.check.rto import Milestone, Rto, reached, rto
+from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
-from secondsite.drill.evidence.events import StepRun, milestones, step_runs, stopped
+from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import VERDICTS, Evidence, EvidenceWriter, read_evidence
 from secondsite.drill.ledger.finals import read_finals
 from secondsite.drill.ledger.history import History, read_history

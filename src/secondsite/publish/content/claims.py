@@ -11,8 +11,8 @@ from secondsite.model.backup import Content
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.measured import evidence_mark, measured_text, versions_told
 from secondsite.publish.content.sources import Sources
-from secondsite.publish.documents.contracts import evidence_mark, measured_text, versions_told
 from secondsite.publish.text.markdown import Md, code, joined, strong, text
 
 _DATA = frozenset({Content.MESSAGES, Content.DATA, Content.VOLUMES})

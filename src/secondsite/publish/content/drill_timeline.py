@@ -44,8 +44,7 @@ def read_drill_timeline(folder: Path) -> DrillTimeline:
 
     from secondsite.drill.check.checker import check
     from secondsite.drill.check.findings import Fate
-    from secondsite.drill.check.rto import Milestone
-    from secondsite.drill.evidence.events import milestones, step_runs
+    from secondsite.drill.evidence.events import Milestone, milestones, step_runs
     from secondsite.drill.evidence.folder import read_evidence
     from secondsite.drill.ledger.finals import read_finals
     from secondsite.drill.ledger.history import read_history

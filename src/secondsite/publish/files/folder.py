@@ -11,8 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.model.errors import InputError, MachineError
-from secondsite.publish.files import kept_sections as kept
 from secondsite.publish.files import markers
+from secondsite.publish.text import kept_sections as kept
 
 
 @frozen

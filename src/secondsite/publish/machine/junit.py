@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from secondsite.drill.verdict.verification import Judged, Verification
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import Problem
-from secondsite.publish.terminal.verification import limits, measured
+from secondsite.publish.content.verification import limits, measured
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -14,7 +14,7 @@ from secondsite.publish.content.board import Standing, board
 from secondsite.publish.content.comparison import chance
 from secondsite.publish.content.drill_timeline import DrillTimeline, Moment
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.documents.contracts import versions_told
+from secondsite.publish.content.measured import versions_told
 from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drawings.topology import topology
 from secondsite.publish.text.figure import Figure, figure

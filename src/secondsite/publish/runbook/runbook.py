@@ -12,9 +12,9 @@ from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.content.sources import Sources, legend
-from secondsite.publish.documents.contracts import evidence_mark
 from secondsite.publish.runbook.commands import commands, word
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.remedies import remedy

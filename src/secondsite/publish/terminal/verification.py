@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from secondsite.drill.verdict.verification import Judged, Verification
-from secondsite.model.contract import Contract, Verdict
+from secondsite.model.contract import Verdict
 from secondsite.model.measurement import Measurement
-from secondsite.model.wording import duration, percent
+from secondsite.model.wording import duration
+from secondsite.publish.content.verification import limits, measured
 
 WIDTH = 100
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
@@ -52,33 +53,6 @@ def _row(row: Judged) -> Table:
     if row.why:
         table.add_row("", Text(_CONTROL.sub(" ", row.why), style="dim"))
     return table
-
-
-def limits(contract: Contract) -> str:
-    """``RTO 5 min, RPO 1 min, at 90 %``."""
-    parts = [
-        f"{name} {duration(limit)}"
-        for name, limit in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
-        if limit is not None
-    ]
-    return f"{', '.join(parts)}, at {percent(contract.confidence)}"
-
-
-def measured(row: Judged) -> str:
-    """The worst run, and the bound where enough were run."""
-    one = row.measurement
-    if one is None:
-        return "nothing"
-    parts = []
-    if row.contract.rto_s is not None:
-        parts.append(f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded")
-        if one.upper_rto_s is not None:
-            parts[-1] += f" (at most {duration(one.upper_rto_s)})"
-        if one.projected and one.rto_s:
-            parts[-1] += ", projected"
-    if row.contract.rpo_s is not None and one.loss is not None:
-        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages, {one.loss.bytes:,} bytes")
-    return ", ".join(parts) or "nothing"
 
 
 def _whence(one: Measurement, age_s: float) -> str:

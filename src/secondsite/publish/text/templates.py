@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from secondsite.publish.files.kept_sections import section
+from secondsite.publish.text.kept_sections import section
 from secondsite.publish.text.markdown import escape
 
 if TYPE_CHECKING:

@@ -1,0 +1,41 @@
+"""One question to one DNS server, asked as a client asks it."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.endpoint import Endpoint
+from secondsite.model.errors import MachineError
+
+_TIMEOUT_S = 2.0
+
+
+@frozen
+class Found:
+    """``ttl_s`` is what is left of it where a cache answered."""
+
+    addresses: tuple[str, ...]
+    ttl_s: float
+
+
+async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) -> Found | None:
+    """None where there is no such name; raises MachineError where the server does not answer or cannot."""
+    import dns.asyncquery
+    import dns.exception
+    import dns.message
+    import dns.rcode
+
+    try:
+        answer = await dns.asyncquery.udp(
+            dns.message.make_query(name, "A"), server.host, port=server.port, timeout=timeout_s
+        )
+    except (dns.exception.DNSException, OSError) as error:
+        raise MachineError.at(str(server), f"no answer for {name} ({type(error).__name__})", "see dns.log") from None
+    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        raise MachineError.at(
+            str(server), f"{name}: {dns.rcode.to_text(answer.rcode())}", "see resolver.log and dns.log"
+        )
+    if not answer.answer:
+        return None
+    rrset = answer.answer[0]
+    return Found(tuple(str(value) for value in rrset), float(rrset.ttl))

@@ -1,0 +1,36 @@
+"""What was measured of a contract, as the documents say it, with the mark that leads to its evidence."""
+
+from __future__ import annotations
+
+from secondsite.model.measurement import Measurement
+from secondsite.publish.content.sources import Sources
+from secondsite.publish.text.markdown import Md
+from secondsite.publish.text.nonbreaking import duration
+
+
+def measured_text(one: Measurement) -> Md:
+    """``RTO 2 min 58 s, RPO 0 messages``, worst of the runs."""
+    parts = [f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded"]
+    if one.loss is not None:
+        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages")
+    return Md(", ".join(parts) + (", projected" if one.projected else ""))
+
+
+def versions_told(one: Measurement) -> str:
+    """``nats-server 2.15.1``: servers of one version are told once."""
+    found: dict[str, list[str]] = {}
+    for name, version in sorted(one.versions.items()):
+        found.setdefault(version, []).append(name)
+    return ", ".join(
+        f"{'nats-server' if all(name.startswith('nats') for name in names) else ' and '.join(names)} {version}"
+        for version, names in found.items()
+    )
+
+
+def evidence_mark(one: Measurement, sources: Sources) -> Md:
+    """Names the drill, its date and the versions."""
+    runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
+    when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
+    told = f"drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
+    why = f"; {one.why}" if one.why else ""
+    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{told}{why}", "m")
