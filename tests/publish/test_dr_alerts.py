@@ -21,7 +21,7 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.strategy import Strategy
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.state import replicated, rounded
-from secondsite.publish.documents.alerts import Alert, alerts, rules
+from secondsite.publish.documents.alerts import AlertRule, alerts, rules
 from secondsite.publish.documents.dashboard import dashboard
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -172,7 +172,7 @@ def _case(name: str, strategy: str) -> Case:
     return Case(renamed, CASES[name].labels)
 
 
-def _simulated(alert: Alert, case: Case) -> dict[str, Any]:
+def _simulated(alert: AlertRule, case: Case) -> dict[str, Any]:
     return {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
@@ -183,7 +183,7 @@ def _simulated(alert: Alert, case: Case) -> dict[str, Any]:
     }
 
 
-def _expected(alert: Alert, own: Mapping[str, str]) -> dict[str, Any]:
+def _expected(alert: AlertRule, own: Mapping[str, str]) -> dict[str, Any]:
     contract = {"contract": alert.contract} if alert.contract else {}
     told = {"summary": alert.summary, "remedy": alert.remedy}
     for key, value in own.items():

@@ -26,7 +26,7 @@ _FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
 
 
 @frozen
-class Alert:
+class AlertRule:
     """``value`` is what a panel draws; the alert fires when it is ``fires`` for ``hold_s``."""
 
     name: str
@@ -45,7 +45,7 @@ class Alert:
         return f"{self.value} {self.fires}"
 
 
-def alerts(inputs: Inputs) -> tuple[Alert, ...]:
+def alerts(inputs: Inputs) -> tuple[AlertRule, ...]:
     """In the order of what hurts most."""
     deployment = inputs.chosen.deployment
     copies = replicated(inputs.chosen)
@@ -58,7 +58,7 @@ def alerts(inputs: Inputs) -> tuple[Alert, ...]:
     )
 
 
-def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[Alert]:
+def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule]:
     """Sequences of both sides, divided by the origin's rate."""
     mirror = next((one for one in copies if one.copy.subject is Subject.NATS and not one.scheduled), None)
     if mirror is None:
@@ -68,7 +68,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[Alert]:
     copied = f"max by (stream_name) ({_named_alike(inputs, mirror.copy.region)})"
     rate = f"clamp_min(max by (stream_name) (rate(jetstream_stream_last_seq{{region={home}}}[5m])), 0.1)"
     limit = mirror.alert_s
-    yield Alert(
+    yield AlertRule(
         "MirrorBehind",
         f"({origin} - {copied}) / {rate}",
         f"> {limit:g}",
@@ -80,7 +80,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[Alert]:
         limit,
         mirror.contract,
     )
-    yield Alert(
+    yield AlertRule(
         "MirrorAheadOfOrigin",
         f"min_over_time({copied}[10m:]) - {origin}",
         "> 0",
@@ -89,7 +89,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[Alert]:
         "the mirror of {{ $labels.stream_name }} has more than its origin: the origin was created anew",
         "the mirror copies nothing any more: make it again, after saving what only it has",
     )
-    yield Alert(
+    yield AlertRule(
         "MirrorUnseen",
         f"absent(jetstream_stream_last_seq{{region={there}}})",
         "== 1",
@@ -109,12 +109,12 @@ def _named_alike(inputs: Inputs, region: str) -> str:
     return f'label_replace({series}, "stream_name", "$1", "stream_name", {pattern})'
 
 
-def _links(deployment: Deployment) -> Iterator[Alert]:
+def _links(deployment: Deployment) -> Iterator[AlertRule]:
     """What carries the mirrors."""
     region = deployment.standby.region.name if deployment.standby else ""
     here = f"{{region={_text(region)}}}"
     if any(link.kind == "leaf" for link in deployment.links):
-        yield Alert(
+        yield AlertRule(
             "LeafLinkDown",
             f"max(gnatsd_leafz_conn_nodes_total{here})",
             "< 1",
@@ -125,7 +125,7 @@ def _links(deployment: Deployment) -> Iterator[Alert]:
             threshold=1,
         )
     if any(link.kind == "gateway" for link in deployment.links):
-        yield Alert(
+        yield AlertRule(
             "GatewayLinkDown",
             f"max by (remote_gateway_name) (gnatsd_gatewayz_outbound_gateway_conn_idle_seconds{here})",
             "> 60",
@@ -138,10 +138,10 @@ def _links(deployment: Deployment) -> Iterator[Alert]:
         )
 
 
-def _copy(one: Replicated) -> Iterator[Alert]:
+def _copy(one: Replicated) -> Iterator[AlertRule]:
     if one.copy.subject is Subject.NATS and one.scheduled:
         yield _aged("StreamBackupOld", "max(secondsite_backup_age_seconds)", one, "secondsite backup list")
-        yield Alert(
+        yield AlertRule(
             "StreamBackupUnseen",
             "absent(secondsite_backup_age_seconds)",
             "== 1",
@@ -158,16 +158,16 @@ def _copy(one: Replicated) -> Iterator[Alert]:
         yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
 
 
-def _aged(name: str, value: str, one: Replicated, look: str) -> Alert:
+def _aged(name: str, value: str, one: Replicated, look: str) -> AlertRule:
     limit = one.alert_s
     summary = f"{_told(one.copy.what)} in {_told(one.copy.region)}: older than {duration(limit)}"
-    return Alert(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {look}", "s", limit, one.contract)
+    return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {look}", "s", limit, one.contract)
 
 
-def _secrets(inputs: Inputs) -> Iterator[Alert]:
+def _secrets(inputs: Inputs) -> Iterator[AlertRule]:
     if not inputs.system.secrets:
         return
-    yield Alert(
+    yield AlertRule(
         "SecretNotSynchronised",
         'max by (region, namespace, name) (externalsecret_status_condition{condition="Ready",status="False"})',
         "== 1",
@@ -176,7 +176,7 @@ def _secrets(inputs: Inputs) -> Iterator[Alert]:
         "{{ $labels.namespace }}/{{ $labels.name }} is not synchronised in {{ $labels.region }}",
         "the secret store of that region",
     )
-    yield Alert(
+    yield AlertRule(
         "SecretDrift",
         "count by (namespace, name) (count by (namespace, name, digest) (secondsite_secret_digest_info))",
         "> 1",
@@ -188,11 +188,11 @@ def _secrets(inputs: Inputs) -> Iterator[Alert]:
     )
 
 
-def _edge(inputs: Inputs) -> Iterator[Alert]:
+def _edge(inputs: Inputs) -> Iterator[AlertRule]:
     deployment, traffic = inputs.chosen.deployment, inputs.chosen.deployment.traffic
     if traffic.host:
         host = _text(traffic.host)
-        yield Alert(
+        yield AlertRule(
             "TtlDrift",
             f"max(secondsite_dns_ttl_seconds{{host={host}}})",
             f"> {traffic.ttl_s:g}",
@@ -203,7 +203,7 @@ def _edge(inputs: Inputs) -> Iterator[Alert]:
             "s",
             traffic.ttl_s,
         )
-        yield Alert(
+        yield AlertRule(
             "GatewayDown",
             f"min by (region) (probe_success{{instance={_text(f'https://{traffic.host}{traffic.check_path}')}}})",
             "== 0",
@@ -217,7 +217,7 @@ def _edge(inputs: Inputs) -> Iterator[Alert]:
     if deployment.standby is not None and ready:
         region = deployment.standby.region.name
         names = "|".join(map(_escaped, ready))
-        yield Alert(
+        yield AlertRule(
             "StandbyNotReady",
             f"max by (deployment) (kube_deployment_status_replicas_available"
             f"{{region={_text(region)},deployment=~{_text(names)}}})",
@@ -249,7 +249,7 @@ def _escaped(value: str) -> str:
     return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
 
 
-def rules(system: str, found: Sequence[Alert]) -> str:
+def rules(system: str, found: Sequence[AlertRule]) -> str:
     """The file, as `promtool check rules` takes it."""
     entries = [
         {

@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from secondsite.publish.documents.alerts import Alert
+from secondsite.publish.documents.alerts import AlertRule
 from secondsite.publish.text.markdown import plain
 
 _WIDTH, _HEIGHT = 12, 8
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 
-def dashboard(system: str, found: Sequence[Alert]) -> str:
+def dashboard(system: str, found: Sequence[AlertRule]) -> str:
     """JSON that Grafana 9 and newer imports; the data source is asked for."""
     panels = [_panel(number, alert) for number, alert in enumerate(found)]
     return (
@@ -41,7 +41,7 @@ def dashboard(system: str, found: Sequence[Alert]) -> str:
     )
 
 
-def _panel(number: int, alert: Alert) -> dict[str, Any]:
+def _panel(number: int, alert: AlertRule) -> dict[str, Any]:
     limit = alert.threshold
     below = alert.fires.startswith("<") or alert.fires == "== 0"
     good, bad = ("red", "green") if below else ("green", "red")
