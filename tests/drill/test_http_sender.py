@@ -12,7 +12,7 @@ from attrs import define, field
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_sender import HttpSender
-from secondsite.drill.load.sending import Answer, Message
+from secondsite.drill.load.sending import Attempt, Message
 
 MESSAGE = Message("r1.0.0", "events.load.3", "3", "r1.0.0 xx")
 
@@ -93,20 +93,20 @@ def _asked(
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (_response(200, b'{"stream": "E", "sequence": 41}'), Answer(Status.STORED, 41, "127.0.0.1")),
-        (_response(200, b"not json"), Answer(Status.STORED, 0, "127.0.0.1")),
-        (_response(200, b"[1]"), Answer(Status.STORED, 0, "127.0.0.1")),
-        (_response(202), Answer(Status.BUFFERED, 0, "127.0.0.1")),
-        (_response(503), Answer(Status.REFUSED, 0, "127.0.0.1")),
-        (_response(429), Answer(Status.REFUSED, 0, "127.0.0.1")),
-        (_response(500), Answer(Status.UNKNOWN, 0, "127.0.0.1")),
-        (_response(504), Answer(Status.UNKNOWN, 0, "127.0.0.1")),
-        (b"nonsense\r\n\r\n", Answer(Status.UNKNOWN, 0, "127.0.0.1")),
-        (b"", Answer(Status.UNKNOWN, 0, "127.0.0.1")),
-        (b"HTTP/1.1 200 OK\r\nContent-Le", Answer(Status.UNKNOWN, 0, "127.0.0.1")),
+        (_response(200, b'{"stream": "E", "sequence": 41}'), Attempt(Status.STORED, 41, "127.0.0.1")),
+        (_response(200, b"not json"), Attempt(Status.STORED, 0, "127.0.0.1")),
+        (_response(200, b"[1]"), Attempt(Status.STORED, 0, "127.0.0.1")),
+        (_response(202), Attempt(Status.BUFFERED, 0, "127.0.0.1")),
+        (_response(503), Attempt(Status.REFUSED, 0, "127.0.0.1")),
+        (_response(429), Attempt(Status.REFUSED, 0, "127.0.0.1")),
+        (_response(500), Attempt(Status.UNKNOWN, 0, "127.0.0.1")),
+        (_response(504), Attempt(Status.UNKNOWN, 0, "127.0.0.1")),
+        (b"nonsense\r\n\r\n", Attempt(Status.UNKNOWN, 0, "127.0.0.1")),
+        (b"", Attempt(Status.UNKNOWN, 0, "127.0.0.1")),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", Attempt(Status.UNKNOWN, 0, "127.0.0.1")),
     ],
 )
-def test_what_an_answer_is_worth(response: bytes, expected: Answer) -> None:
+def test_what_an_answer_is_worth(response: bytes, expected: Attempt) -> None:
     async def do(sender: HttpSender, _: Server) -> None:
         assert await sender.send(MESSAGE, 0) == expected
 
@@ -125,7 +125,7 @@ def test_a_request_is_what_the_api_takes() -> None:
 
 def test_a_silent_server_leaves_the_write_unknown_and_its_connection_is_given_up() -> None:
     async def do(sender: HttpSender, server: Server) -> None:
-        assert await sender.send(MESSAGE, 0) == Answer(Status.UNKNOWN, 0, "127.0.0.1")
+        assert await sender.send(MESSAGE, 0) == Attempt(Status.UNKNOWN, 0, "127.0.0.1")
         assert (await sender.send(MESSAGE, 0)).status is Status.STORED
         assert server.connections == 2
 
@@ -157,7 +157,7 @@ def test_nothing_was_sent_where_nobody_listens() -> None:
     async def run() -> None:
         async with _serving(lambda _: _response(200)) as server:
             port = server.port
-        assert await _sender(port).send(MESSAGE, 0) == Answer(Status.ERROR)
+        assert await _sender(port).send(MESSAGE, 0) == Attempt(Status.ERROR)
 
     asyncio.run(run())
 
@@ -166,7 +166,7 @@ def test_the_next_address_is_tried_where_the_first_refuses() -> None:
     async def run() -> None:
         async with _serving(lambda _: _response(200)) as server:
             sender = _sender(server.port, "127.0.0.2", "127.0.0.1")
-            assert await sender.send(MESSAGE, 0) == Answer(Status.STORED, 0, "127.0.0.1")
+            assert await sender.send(MESSAGE, 0) == Attempt(Status.STORED, 0, "127.0.0.1")
             await sender.close()
 
     asyncio.run(run())
@@ -176,7 +176,7 @@ def test_no_resolver_is_an_error_and_nothing_sent() -> None:
     async def run() -> None:
         async with _serving(lambda _: _response(200)) as server:
             target = HttpTarget("api.example", server.port, resolver=("127.0.0.1", server.port), users=1)
-            assert await HttpSender(target, 0, 0.3).send(MESSAGE, 0) == Answer(Status.ERROR)
+            assert await HttpSender(target, 0, 0.3).send(MESSAGE, 0) == Attempt(Status.ERROR)
             assert server.connections == 0
 
     asyncio.run(run())

@@ -19,7 +19,7 @@ from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
 from secondsite.drill.ledger.record import Kind, Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
-from secondsite.drill.load.sending import Answer, Message
+from secondsite.drill.load.sending import Attempt, Message
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
 from secondsite.drill.load.workload import Client, Stop
@@ -33,7 +33,7 @@ STREAMS = (LedgerStream("EVENTS", "events.load"),)
 class Scripted:
     """Answers as ``script`` says for the n-th sending of a message, after ``takes_s``."""
 
-    script: Callable[[int], Answer]
+    script: Callable[[int], Attempt]
     takes_s: float = 0.0
     opens: bool = True
     sent: list[Message] = field(factory=list)
@@ -43,7 +43,7 @@ class Scripted:
         if not self.opens:
             await asyncio.Event().wait()
 
-    async def send(self, message: Message, user: int) -> Answer:
+    async def send(self, message: Message, user: int) -> Attempt:
         nth = sum(each.id == message.id for each in self.sent)
         self.sent.append(message)
         await asyncio.sleep(self.takes_s)
@@ -71,7 +71,7 @@ def _run(config: ClientConfig, sender: Scripted, stop_after_s: float | None = No
 
 def test_arrivals_come_at_their_rate_and_each_is_in_the_ledger(tmp_path: Path) -> None:
     config = _config(tmp_path)
-    sender = Scripted(lambda _: Answer(Status.STORED, 7, "127.1.0.81"))
+    sender = Scripted(lambda _: Attempt(Status.STORED, 7, "127.1.0.81"))
     summary = _run(config, sender)
     history = read_history([config.ledger])
     assert summary.arrivals == len(history) == len(sender.sent) == 40
@@ -90,14 +90,14 @@ def test_the_same_seed_writes_the_same_keys(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).mkdir()
         config = _config(tmp_path / name, seed=1 if name < "c" else 2)
-        _run(config, Scripted(lambda _: Answer(Status.STORED, 1)))
+        _run(config, Scripted(lambda _: Attempt(Status.STORED, 1)))
         keys.append(read_history([config.ledger]).key.tolist())
     assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_retry_has_the_same_id_and_its_own_records(tmp_path: Path) -> None:
     config = _config(tmp_path, rate_per_s=20, retries=3)
-    sender = Scripted(lambda nth: Answer([Status.UNKNOWN, Status.ERROR, Status.BUFFERED][nth]))
+    sender = Scripted(lambda nth: Attempt([Status.UNKNOWN, Status.ERROR, Status.BUFFERED][nth]))
     summary = _run(config, sender)
     assert Counter(message.id for message in sender.sent) == {f"r1.2.{number}": 3 for number in range(4)}
     assert summary.outcomes == {"stored": 0, "buffered": 4, "refused": 0, "unknown": 4, "error": 4}
@@ -118,7 +118,7 @@ def test_a_retry_has_the_same_id_and_its_own_records(tmp_path: Path) -> None:
 
 
 def test_retries_end(tmp_path: Path) -> None:
-    sender = Scripted(lambda _: Answer(Status.REFUSED))
+    sender = Scripted(lambda _: Attempt(Status.REFUSED))
     summary = _run(_config(tmp_path, rate_per_s=20, retries=2), sender)
     assert summary.acknowledged == 0
     assert summary.outcomes["refused"] == 12
@@ -126,7 +126,7 @@ def test_retries_end(tmp_path: Path) -> None:
 
 def test_what_finds_too_much_under_way_is_withheld_and_counted(tmp_path: Path) -> None:
     config = _config(tmp_path, max_in_flight=3, drain_s=0.05)
-    summary = _run(config, Scripted(lambda _: Answer(Status.STORED), takes_s=60))
+    summary = _run(config, Scripted(lambda _: Attempt(Status.STORED), takes_s=60))
     assert (summary.arrivals, summary.withheld, summary.most_in_flight, summary.unfinished) == (40, 37, 3, 3)
     history = read_history([config.ledger])
     assert len(history) == 3
@@ -136,7 +136,7 @@ def test_what_finds_too_much_under_way_is_withheld_and_counted(tmp_path: Path) -
 def test_a_stop_lets_what_is_under_way_end(tmp_path: Path) -> None:
     config = _config(tmp_path, duration_s=0)
     begin = time.monotonic()
-    summary = _run(config, Scripted(lambda _: Answer(Status.STORED), takes_s=0.2), stop_after_s=0.1)
+    summary = _run(config, Scripted(lambda _: Attempt(Status.STORED), takes_s=0.2), stop_after_s=0.1)
     assert time.monotonic() - begin < 2
     assert summary.stopped == "test"
     assert summary.unfinished == 0
@@ -144,7 +144,7 @@ def test_a_stop_lets_what_is_under_way_end(tmp_path: Path) -> None:
 
 
 def test_a_client_that_never_gets_in_can_be_stopped(tmp_path: Path) -> None:
-    summary = _run(_config(tmp_path), Scripted(lambda _: Answer(Status.STORED), opens=False), stop_after_s=0.05)
+    summary = _run(_config(tmp_path), Scripted(lambda _: Attempt(Status.STORED), opens=False), stop_after_s=0.05)
     assert (summary.arrivals, summary.stopped) == (0, "test")
 
 
@@ -153,7 +153,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_client(tmp_path: Path, monkey
         raise MachineError.at("c.ledger", "No space left on device", "make room")
 
     monkeypatch.setattr(Ledger, "outcome", full)
-    sender = Scripted(lambda _: Answer(Status.STORED))
+    sender = Scripted(lambda _: Attempt(Status.STORED))
     with pytest.raises(MachineError, match="No space left"):
         _run(_config(tmp_path, duration_s=5), sender)
     assert len(sender.sent) < 5
@@ -165,7 +165,7 @@ def test_a_full_disk_at_the_first_intent_stops_it_too(tmp_path: Path, monkeypatc
         raise MachineError.at("c.ledger", "No space left on device", "make room")
 
     monkeypatch.setattr(Ledger, "intend", full)
-    sender = Scripted(lambda _: Answer(Status.STORED))
+    sender = Scripted(lambda _: Attempt(Status.STORED))
     with pytest.raises(MachineError, match="No space left"):
         _run(_config(tmp_path, duration_s=5), sender)
     assert not sender.sent
@@ -194,7 +194,7 @@ def test_a_file_that_is_no_configuration_is_named(text: str, tmp_path: Path) -> 
 
 
 def test_a_summary_survives_its_file(tmp_path: Path) -> None:
-    summary = _run(_config(tmp_path), Scripted(lambda _: Answer(Status.STORED)))
+    summary = _run(_config(tmp_path), Scripted(lambda _: Attempt(Status.STORED)))
     summary.save(tmp_path / "s.json")
     assert read_summary(tmp_path / "s.json") == summary
 

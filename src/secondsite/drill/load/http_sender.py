@@ -16,7 +16,7 @@ from secondsite.dns.lookup import Found, look_up
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
-from secondsite.drill.load.sending import Answer, Message
+from secondsite.drill.load.sending import Attempt, Message
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -48,7 +48,7 @@ class HttpSender:
             with suppress(MachineError):
                 await user.name.addresses()
 
-    async def send(self, message: Message, user: int) -> Answer:
+    async def send(self, message: Message, user: int) -> Attempt:
         mine = self._users[user % len(self._users)]
         reached = ""
         sent = False
@@ -56,13 +56,13 @@ class HttpSender:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self._connection(mine)
                 if connection is None or not connection.usable:
-                    return Answer(Status.ERROR)
+                    return Attempt(Status.ERROR)
                 reached, sent = connection.address, True
                 response = await connection.request(self._request(message))
         except MachineError:
-            return Answer(Status.ERROR)
+            return Attempt(Status.ERROR)
         except (TimeoutError, OSError):
-            return Answer(Status.UNKNOWN if sent else Status.ERROR, address=reached)
+            return Attempt(Status.UNKNOWN if sent else Status.ERROR, address=reached)
         if connection.usable:
             mine.idle.append(connection)
         return _answer(response, reached)
@@ -106,12 +106,12 @@ def ignores_ttl(share: float, user: int) -> bool:
     return math.floor((user + 1) * share + 1e-9) > math.floor(user * share + 1e-9)
 
 
-def _answer(response: Response, address: str) -> Answer:
+def _answer(response: Response, address: str) -> Attempt:
     """Only 200 and 202 promise anything; what a proxy says about a server it lost is not knowledge."""
     status = _STATUS.get(response.status, Status.REFUSED)
     if status is not Status.STORED:
-        return Answer(status, address=address)
+        return Attempt(status, address=address)
     try:
-        return Answer(status, int(json.loads(response.body).get("sequence") or 0), address)
+        return Attempt(status, int(json.loads(response.body).get("sequence") or 0), address)
     except (ValueError, AttributeError, TypeError):
-        return Answer(status, address=address)
+        return Attempt(status, address=address)

@@ -12,7 +12,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from nats import errors
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import NatsTarget
-from secondsite.drill.load.sending import Answer, Message
+from secondsite.drill.load.sending import Attempt, Message
 
 _RECONNECT_S = 0.2
 
@@ -47,12 +47,12 @@ class NatsSender:
                 self._jetstream = self._client.jetstream()
                 await asyncio.sleep(_RECONNECT_S)
 
-    async def send(self, message: Message, user: int) -> Answer:
+    async def send(self, message: Message, user: int) -> Attempt:
         """``user`` does not matter: all share the connection."""
         del user
         url = self._client.connected_url
         if url is None or not self._client.is_connected:
-            return Answer(Status.ERROR)
+            return Attempt(Status.ERROR)
         address = url.hostname or ""
         headers = {"Nats-Msg-Id": message.id}
         if not message.data:
@@ -62,10 +62,10 @@ class NatsSender:
                 message.subject, message.data.encode(), timeout=self._timeout_s, headers=headers
             )
         except (NoStreamResponseError, APIError):
-            return Answer(Status.REFUSED, address=address)
+            return Attempt(Status.REFUSED, address=address)
         except (errors.Error, TimeoutError, OSError):
-            return Answer(Status.UNKNOWN, address=address)
-        return Answer(Status.STORED, ack.seq, address)
+            return Attempt(Status.UNKNOWN, address=address)
+        return Attempt(Status.STORED, ack.seq, address)
 
     async def close(self) -> None:
         await self._client.close()

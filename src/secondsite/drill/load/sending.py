@@ -18,7 +18,7 @@ class Message:
 
 
 @frozen
-class Answer:
+class Attempt:
     """``address``: who answered, or was spoken to; empty where nobody was reached."""
 
     status: Status
@@ -31,6 +31,6 @@ class Sender(Protocol):
 
     async def open(self) -> None: ...
 
-    async def send(self, message: Message, user: int) -> Answer: ...
+    async def send(self, message: Message, user: int) -> Attempt: ...
 
     async def close(self) -> None: ...

@@ -22,7 +22,7 @@ from attrs import define, field
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
 from secondsite.drill.ledger.record import endpoint
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, load_config
-from secondsite.drill.load.sending import Answer, Message, Sender
+from secondsite.drill.load.sending import Attempt, Message, Sender
 from secondsite.drill.load.tally import Summary, Tally
 from secondsite.model.errors import MachineError, SecondsiteError
 from secondsite.nats.tasks import end_tasks
@@ -131,7 +131,7 @@ class Client:
         data = f"{text} ".ljust(self._config.payload_bytes, "x")
         return Message(text, header.subject(stream, key), str(key), data)
 
-    def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Answer) -> None:
+    def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Attempt) -> None:
         self._ledger.outcome(
             sequence,
             stream,
