@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from secondsite.discover.draft import Draft, under
-from secondsite.discover.resources import At, Inventory
+from secondsite.discover.resources import Inventory, YamlNode
 from secondsite.model.alert import Alert
 from secondsite.model.mark import Mark
 from secondsite.model.units import Seconds
@@ -37,7 +37,7 @@ def alerts_of(inventory: Inventory) -> tuple[list[Alert], dict[str, Mark]]:
     return found, marks
 
 
-def _alert(rule: At, names: dict[str, int]) -> Draft:
+def _alert(rule: YamlNode, names: dict[str, int]) -> Draft:
     """Alerts of one name are common (a warning, a page): the later ones are numbered."""
     label, expression = rule["alert"].text, " ".join(rule["expr"].text.split())
     names[label] = names.get(label, 0) + 1

@@ -15,7 +15,7 @@ from attrs import frozen
 from secondsite.discover.cron import longest_gap_s
 from secondsite.discover.dependencies import Setting
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At, Inventory
+from secondsite.discover.resources import Inventory, YamlNode
 from secondsite.discover.stream_calls import logical_lines
 from secondsite.discover.workloads import Workload
 from secondsite.model.backup import Content, Where
@@ -130,7 +130,7 @@ def _saved(lines: Sequence[Line]) -> dict[Content, tuple[Line | None, tuple[Role
     return found
 
 
-def _schedule(draft: Draft, at: At) -> None:
+def _schedule(draft: Draft, at: YamlNode) -> None:
     try:
         draft.read("interval_s", longest_gap_s(at.text), at, "the longest time between two runs")
     except ValueError as error:
@@ -159,7 +159,7 @@ def _destination(draft: Draft, source: BackupSource, lines: Sequence[Line], inve
         draft.read("where", Where.CLUSTER if lines else Where.UNKNOWN, source.workload.resource.place)
 
 
-def _claim(workload: Workload) -> At | None:
+def _claim(workload: Workload) -> YamlNode | None:
     volumes = workload.pod["volumes"].items
     return next((at for volume in volumes if (at := volume.dig("persistentVolumeClaim", "claimName"))), None)
 
@@ -220,7 +220,7 @@ def velero_backups(inventory: Inventory, workloads: Sequence[Workload], region: 
         yield draft
 
 
-def _ttl(at: At) -> Seconds | None:
+def _ttl(at: YamlNode) -> Seconds | None:
     """Velero keeps backups for 30 days where nothing is said."""
     return at.seconds if at else parse_seconds("720h")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field, frozen
 
-from secondsite.discover.resources import At, Inventory, Resource, selects
+from secondsite.discover.resources import Inventory, Resource, YamlNode, selects
 from secondsite.discover.workloads import Workload
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.place import Place
@@ -106,7 +106,7 @@ def settings_of(workload: Workload, inventory: Inventory) -> Iterator[Setting]:
             yield from _config_map(name, workload, inventory, source="file")
 
 
-def _env(item: At, workload: Workload, inventory: Inventory) -> Setting | None:
+def _env(item: YamlNode, workload: Workload, inventory: Inventory) -> Setting | None:
     name, value = item["name"].text, item["value"]
     if isinstance(value.node, ScalarNode):
         return Setting(name, value.text, _first_line(value.node), source="env")
@@ -169,7 +169,7 @@ def _internal(host: str) -> bool:
     return host.endswith((".local", ".svc", ".internal", ".localhost")) or host.startswith("kubernetes.default")
 
 
-def secrets_of(workload: Workload) -> Iterator[tuple[str, str, At]]:
+def secrets_of(workload: Workload) -> Iterator[tuple[str, str, YamlNode]]:
     """Secret name, key (empty: all) and where, for each secret that the pods are given."""
     for container in workload.containers:
         for source in container["envFrom"].items:

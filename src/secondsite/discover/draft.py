@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, field
 
-from secondsite.discover.resources import At
+from secondsite.discover.resources import YamlNode
 from secondsite.model.mark import Mark, Origin, key_of
 from secondsite.model.place import Place
 
@@ -22,15 +22,15 @@ class Draft:
     values: dict[str, Any] = field(factory=dict)
     marks: dict[str, Mark] = field(factory=dict)
 
-    def read(self, attribute: str, value: object, where: At | Place | None, why: str = "") -> None:
+    def read(self, attribute: str, value: object, where: YamlNode | Place | None, why: str = "") -> None:
         """Take a value that was read; None is not found, and leaves what the noun has."""
         if value is None:
             return
         self.values[attribute] = value
         self.mark(key_of(attribute), where, why)
 
-    def mark(self, key: str, where: At | Place | None, why: str = "") -> None:
-        place = where.place if isinstance(where, At) else where
+    def mark(self, key: str, where: YamlNode | Place | None, why: str = "") -> None:
+        place = where.place if isinstance(where, YamlNode) else where
         if place is not None:
             self.marks[key] = Mark(Origin.READ, place, why)
 

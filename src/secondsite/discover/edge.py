@@ -8,7 +8,7 @@ from attrs import frozen
 
 from secondsite.discover.dependencies import Network
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At, Inventory, Resource
+from secondsite.discover.resources import Inventory, Resource, YamlNode
 from secondsite.discover.workloads import Workload
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
@@ -28,8 +28,8 @@ class Route:
 
     resource: Resource
     gateway: str
-    hosts: tuple[At, ...]
-    targets: tuple[tuple[str, At], ...]
+    hosts: tuple[YamlNode, ...]
+    targets: tuple[tuple[str, YamlNode], ...]
 
 
 def routes_of(inventory: Inventory, network: Network) -> list[Route]:
@@ -48,13 +48,13 @@ def routes_of(inventory: Inventory, network: Network) -> list[Route]:
     return found
 
 
-def _backend_service(backend: At) -> At:
+def _backend_service(backend: YamlNode) -> YamlNode:
     old = backend["serviceName"]
     return old if old else backend.dig("service", "name")
 
 
-def _targets(named: Sequence[At], resource: Resource, network: Network) -> tuple[tuple[str, At], ...]:
-    found: dict[str, At] = {}
+def _targets(named: Sequence[YamlNode], resource: Resource, network: Network) -> tuple[tuple[str, YamlNode], ...]:
+    found: dict[str, YamlNode] = {}
     for at in named:
         target = network.resolve(at.text, resource.where) if at.text else None
         if target:
@@ -62,8 +62,8 @@ def _targets(named: Sequence[At], resource: Resource, network: Network) -> tuple
     return tuple(found.items())
 
 
-def _annotation(resource: Resource, key: str) -> At:
-    return resource.annotations.get(key, At(None))
+def _annotation(resource: Resource, key: str) -> YamlNode:
+    return resource.annotations.get(key, YamlNode(None))
 
 
 def gateway_drafts(
@@ -127,10 +127,10 @@ def traffic_draft(inventory: Inventory, routes: Sequence[Route], services: Mappi
     """The record of the host that leads to the API: what external-dns is told, else the first host."""
     draft = Draft()
     ranked = sorted(routes, key=lambda route: not _annotation(route.resource, f"{_DNS}/ttl"))
-    host = next((at for route in ranked for at in route.hosts), At(None))
+    host = next((at for route in ranked for at in route.hosts), YamlNode(None))
     sources = [route.resource for route in ranked] + list(inventory.of_kind("Service"))
     named = [at for source in sources if (at := _annotation(source, f"{_DNS}/hostname"))]
-    host = host if host else (named[0] if named else At(None))
+    host = host if host else (named[0] if named else YamlNode(None))
     if host:
         draft.read("host", host.text.split(",")[0], host)
     else:
@@ -149,8 +149,8 @@ def traffic_draft(inventory: Inventory, routes: Sequence[Route], services: Mappi
     return draft
 
 
-def _ttl(draft: Draft, annotations: Sequence[At]) -> None:
-    at = next((at for at in annotations if at.text), At(None))
+def _ttl(draft: Draft, annotations: Sequence[YamlNode]) -> None:
+    at = next((at for at in annotations if at.text), YamlNode(None))
     if not at:
         draft.assume("ttl_s", Seconds(300), "no manifest sets it; 300 s is the usual default of providers")
         return

@@ -16,7 +16,7 @@ from attrs import define, field
 
 from secondsite.discover.helm_nats import is_nats_values
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
-from secondsite.discover.resources import At, Resource
+from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.yaml_source import MapNode, load_documents
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
@@ -146,7 +146,7 @@ def _is_component(path: Path, build: Build) -> bool:
         documents = load_documents(path.read_text(errors="replace"), build.shown(path))
     except (InputError, OSError):
         return False
-    return any(At(document)["kind"].text == "Component" for document in documents)
+    return any(YamlNode(document)["kind"].text == "Component" for document in documents)
 
 
 def _read_file(path: Path, build: Build, found: Found, *, asked: bool) -> None:

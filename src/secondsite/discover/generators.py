@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.resources import Resource, YamlNode, mapping, scalar, with_entries
 from secondsite.discover.transforms import named_anew
 from secondsite.discover.yaml_source import Node, Plain, ScalarNode, read_text, to_plain
 from secondsite.model.errors import InputError, Problem
@@ -32,7 +32,7 @@ class Generators:
     notes: list[str]
     files: set[Path]
 
-    def apply(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+    def apply(self, at: YamlNode, folder: Path, resources: list[Resource]) -> list[Resource]:
         """The resources with those that this kustomization generates, merges into or replaces."""
         for key, kind in _KINDS:
             for entry in at[key].items:
@@ -41,7 +41,7 @@ class Generators:
                     resources = self._placed(made, entry, resources)
         return resources
 
-    def _placed(self, made: Resource, entry: At, resources: list[Resource]) -> list[Resource]:
+    def _placed(self, made: Resource, entry: YamlNode, resources: list[Resource]) -> list[Resource]:
         behavior = entry["behavior"].text or "create"
         place = entry["behavior"].place or made.place
         found = next((number for number, one in enumerate(resources) if _same(one, made)), None)
@@ -58,7 +58,7 @@ class Generators:
         joined = _joined(resources[found], made, merge=behavior == "merge")
         return [*resources[:found], joined, *resources[found + 1 :]]
 
-    def _made(self, kind: str, entry: At, common: At, folder: Path) -> Resource:
+    def _made(self, kind: str, entry: YamlNode, common: YamlNode, folder: Path) -> Resource:
         own = entry["options"]
         place = entry["name"].place or entry.place or Place("?")
         metadata: dict[str, Node] = {"name": scalar(entry["name"].text, place)}
@@ -83,7 +83,7 @@ class Generators:
         plain = _either(own, common, "disableNameSuffixHash")
         return evolve(Resource.of(mapping(parts, place)), hashed=not plain)
 
-    def _data(self, entry: At, folder: Path, *, secret: bool) -> dict[str, Node]:
+    def _data(self, entry: YamlNode, folder: Path, *, secret: bool) -> dict[str, Node]:
         data: dict[str, Node] = {}
         for item in (*entry["envs"].items, *((entry["env"],) if entry["env"] else ())):
             data.update(self._env_file(folder / item.text, item, secret=secret))
@@ -97,7 +97,7 @@ class Generators:
             data[key] = scalar("" if secret else _unquoted(value_text), literal.place or Place("?"))
         return data
 
-    def _file(self, path: Path, item: At, *, secret: bool) -> Node | None:
+    def _file(self, path: Path, item: YamlNode, *, secret: bool) -> Node | None:
         place = item.place or Place("?")
         if not path.is_file():
             self.problems.append(Problem(place, f"{item.text.rpartition('=')[2]!r} is not there", "correct the path"))
@@ -112,7 +112,7 @@ class Generators:
             return None
         return ScalarNode(text, text, Place(self.shown(path), 1))
 
-    def _env_file(self, path: Path, item: At, *, secret: bool) -> dict[str, Node]:
+    def _env_file(self, path: Path, item: YamlNode, *, secret: bool) -> dict[str, Node]:
         try:
             lines = read_text(path, self.shown(path)).splitlines()
         except InputError as error:
@@ -171,7 +171,7 @@ def _joined(old: Resource, new: Resource, *, merge: bool) -> Resource:
     return evolve(old.becoming(with_entries(new.node, changes)), hashed=old.hashed and new.hashed)
 
 
-def _either(own: At, common: At, key: str) -> bool:
+def _either(own: YamlNode, common: YamlNode, key: str) -> bool:
     return bool(own[key].flag or common[key].flag)
 
 

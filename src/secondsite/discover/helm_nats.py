@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from secondsite.discover.draft import Draft, under
 from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import Conf, Path, parse_conf
-from secondsite.discover.resources import At
+from secondsite.discover.resources import YamlNode
 from secondsite.discover.spreading import spread_of_constraint
 from secondsite.discover.yaml_source import MapNode, Node, ScalarNode
 from secondsite.model.mark import Mark, Origin
@@ -40,10 +40,10 @@ class NatsRelease:
 
 def is_nats_values(node: Node) -> MapNode | None:
     """The values, also where an umbrella chart holds them under ``nats``; None for anything else."""
-    if not isinstance(node, MapNode) or At(node)["kind"]:
+    if not isinstance(node, MapNode) or YamlNode(node)["kind"]:
         return None
     for candidate in (node, node.get("nats")):
-        config = At(candidate)["config"]
+        config = YamlNode(candidate)["config"]
         if isinstance(candidate, MapNode) and any(isinstance(config[key].node, MapNode) for key in _SECTIONS):
             return candidate
     return None
@@ -51,7 +51,7 @@ def is_nats_values(node: Node) -> MapNode | None:
 
 def release(values: MapNode, *, name: str) -> NatsRelease:
     """The service and the cluster that the chart makes of the values. Raises `InputError`."""
-    top, place = At(values), values.place
+    top, place = YamlNode(values), values.place
     config = top["config"]
     label = top["fullnameOverride"].text or top["nameOverride"].text or name
     service = Draft({"name": label, "kind": "StatefulSet", "role": Role.NATS, "ports": (4222, 6222, 8222)})
@@ -77,7 +77,7 @@ def release(values: MapNode, *, name: str) -> NatsRelease:
     return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)))
 
 
-def _configuration(config: At, file: str) -> Conf:
+def _configuration(config: YamlNode, file: str) -> Conf:
     """The nats.conf that the chart writes, as far as the model asks for it."""
     written = _Writer()
     cluster, jetstream = config["cluster"], config["jetstream"]
@@ -115,7 +115,7 @@ class _Writer:
     values: dict[str, object] = field(factory=dict)
     places: dict[Path, Place] = field(factory=dict)
 
-    def put(self, path: Path, value: object, at: At) -> None:
+    def put(self, path: Path, value: object, at: YamlNode) -> None:
         inside: Any = self.values
         for number, part in enumerate(path[:-1], 1):
             inside = inside.setdefault(part, {})
@@ -125,7 +125,7 @@ class _Writer:
         if at.place:
             self.places[path] = at.place
 
-    def merge(self, path: Path, at: At) -> None:
+    def merge(self, path: Path, at: YamlNode) -> None:
         for key, value in at.entries.items():
             if isinstance(value.node, MapNode):
                 self.merge((*path, key), value)
@@ -133,7 +133,7 @@ class _Writer:
                 self.put((*path, key), _value(value, self.places, (*path, key)), value)
 
 
-def _value(at: At, places: dict[Path, Place], path: Path) -> object:
+def _value(at: YamlNode, places: dict[Path, Place], path: Path) -> object:
     """A value as the configuration holds it; ``<< … >>`` is the chart's way to write it unquoted."""
     if at.place:
         places[path] = at.place
@@ -150,7 +150,7 @@ def _literal(text: str) -> object:
     return parse_conf(f"value: {inner}", "values").values["value"]
 
 
-def _replicas(cluster: At, service: Draft) -> None:
+def _replicas(cluster: YamlNode, service: Draft) -> None:
     enabled, replicas = cluster["enabled"], cluster["replicas"]
     if not enabled.flag:
         service.assume("replicas", 1, f"{_CHART} is one server without config.cluster.enabled")
@@ -160,7 +160,7 @@ def _replicas(cluster: At, service: Draft) -> None:
         service.assume("replicas", 3, f"{_CHART} of config.cluster.replicas")
 
 
-def _image(container: At, service: Draft) -> str:
+def _image(container: YamlNode, service: Draft) -> str:
     """The tag; empty where the chart's own version decides."""
     tag, repository = container["image"]["tag"], container["image"]["repository"].text or "nats"
     if tag.text:
@@ -170,7 +170,7 @@ def _image(container: At, service: Draft) -> str:
     return tag.text
 
 
-def _container(merge: At, service: Draft) -> None:
+def _container(merge: YamlNode, service: Draft) -> None:
     for attribute, kind, resource in (
         ("cpu_request_cores", "requests", "cpu"),
         ("cpu_limit_cores", "limits", "cpu"),
@@ -181,7 +181,7 @@ def _container(merge: At, service: Draft) -> None:
         service.read(attribute, at.cores if resource == "cpu" else at.size, at)
 
 
-def _volume(jetstream: At, service: Draft) -> None:
+def _volume(jetstream: YamlNode, service: Draft) -> None:
     store = jetstream["fileStore"]
     pvc = store["pvc"]
     if not jetstream["enabled"].flag or store["enabled"].flag is False or pvc["enabled"].flag is False:
@@ -195,7 +195,7 @@ def _volume(jetstream: At, service: Draft) -> None:
         service.marks["volumes.js.size"] = Mark(Origin.ASSUMED, why=f"{_CHART} of fileStore.pvc.size")
 
 
-def _pods(top: At, service: Draft) -> None:
+def _pods(top: YamlNode, service: Draft) -> None:
     template, budget = top["podTemplate"], top["podDisruptionBudget"]
     spread = {
         topology: spread_of_constraint(constraint["whenUnsatisfiable"].text, constraint["maxSkew"].whole)

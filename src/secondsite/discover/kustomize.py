@@ -16,7 +16,7 @@ from attrs import define, field
 from secondsite.discover.generators import Generators, with_hashes
 from secondsite.discover.patches import json_patch, matcher, strategic_merge
 from secondsite.discover.replacements import replaced
-from secondsite.discover.resources import At, Resource, with_entries
+from secondsite.discover.resources import Resource, YamlNode, with_entries
 from secondsite.discover.transforms import annotated, labelled, namespaced, renamed, with_images, with_replicas
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text
 from secondsite.model.errors import InputError, Problem
@@ -40,7 +40,9 @@ def referenced_folders(path: Path, shown: Callable[[Path], str]) -> list[Path]:
         documents = load_documents(read_text(path, shown(path)), shown(path))
     except InputError:
         return []
-    entries = [entry for document in documents for entry in _listed(At(document), "resources", "bases", "components")]
+    entries = [
+        entry for document in documents for entry in _listed(YamlNode(document), "resources", "bases", "components")
+    ]
     return [folder for entry in entries if entry.text and (folder := path.parent / entry.text).is_dir()]
 
 
@@ -71,7 +73,7 @@ class Build:
         try:
             result: list[Resource] = []
             for document in self.documents(path):
-                result = self._apply(At(document), folder, result)
+                result = self._apply(YamlNode(document), folder, result)
             return result
         finally:
             self._stack.pop()
@@ -93,7 +95,7 @@ class Build:
                 self._problem(resource.node.place, f"a {resource.kind} without metadata.name", "give it a name")
         return [resource for resource in found if resource.name]
 
-    def _apply(self, at: At, folder: Path, before: list[Resource]) -> list[Resource]:
+    def _apply(self, at: YamlNode, folder: Path, before: list[Resource]) -> list[Resource]:
         """One kustomization, in the order in which kustomize applies its parts."""
         resources = before + self._members(at, folder)
         if len(resources) > MAX_RESOURCES:
@@ -119,13 +121,13 @@ class Build:
     def _generators(self) -> Generators:
         return Generators(self.shown, self.problems, self.notes, self.files)
 
-    def _replaced(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+    def _replaced(self, at: YamlNode, folder: Path, resources: list[Resource]) -> list[Resource]:
         """Entries of the kustomization itself, and lists of them in the files that it names."""
-        entries: list[At] = []
+        entries: list[YamlNode] = []
         for entry in at["replacements"].items:
             if entry["path"]:
                 for document in self.documents(folder / entry["path"].text):
-                    entries += At(document).items or (At(document),)
+                    entries += YamlNode(document).items or (YamlNode(document),)
             else:
                 entries.append(entry)
         try:
@@ -134,7 +136,7 @@ class Build:
             self.problems.extend(error.problems)
             return resources
 
-    def _members(self, at: At, folder: Path) -> list[Resource]:
+    def _members(self, at: YamlNode, folder: Path) -> list[Resource]:
         found: list[Resource] = []
         for entry in _listed(at, "resources", "bases"):
             if _REMOTE.search(entry.text):
@@ -154,7 +156,7 @@ class Build:
                 self._problem(entry.place, f"{entry.text[:80]!r} cannot be read: {error.strerror}", "correct the path")
         return found
 
-    def _component(self, entry: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+    def _component(self, entry: YamlNode, folder: Path, resources: list[Resource]) -> list[Resource]:
         part = folder / entry.text
         path = kustomization_of(part)
         if path is None or part.resolve() in self._stack or len(self._stack) >= MAX_FOLDERS_DEEP:
@@ -162,13 +164,13 @@ class Build:
             return resources
         self._stack.append(part.resolve())
         for document in self.documents(path):
-            resources = self._apply(At(document), part, resources)
+            resources = self._apply(YamlNode(document), part, resources)
         self._stack.pop()
         return resources
 
-    def _patched(self, at: At, folder: Path, resources: list[Resource]) -> list[Resource]:
+    def _patched(self, at: YamlNode, folder: Path, resources: list[Resource]) -> list[Resource]:
         for entry in (*at["patches"].items, *at["patchesJson6902"].items, *at["patchesStrategicMerge"].items):
-            inline = entry["patch"] if entry["patch"] else At(None) if entry["path"] else entry
+            inline = entry["patch"] if entry["patch"] else YamlNode(None) if entry["path"] else entry
             if entry["path"] or ("\n" not in inline.text and (folder / inline.text).is_file()):
                 patches = self.documents(folder / (entry["path"].text or inline.text))
             else:
@@ -180,7 +182,7 @@ class Build:
                     self.problems.extend(error.problems)
         return resources
 
-    def _inline_patch(self, inline: At) -> list[Node]:
+    def _inline_patch(self, inline: YamlNode) -> list[Node]:
         if not isinstance(inline.node, ScalarNode):
             return [inline.node] if inline.node else []
         try:
@@ -197,17 +199,17 @@ def unfold(node: Node) -> list[Resource]:
     """The objects in a document: itself, or the items of a List."""
     if not isinstance(node, MapNode):
         return []
-    at = At(node)
+    at = YamlNode(node)
     if at["kind"].text.endswith("List") and at["items"].items:
         return [resource for item in at["items"].items if item.node for resource in unfold(item.node)]
     return [Resource.of(node)] if at["kind"].text and at["apiVersion"].text else []
 
 
-def _listed(at: At, *keys: str) -> list[At]:
+def _listed(at: YamlNode, *keys: str) -> list[YamlNode]:
     return [entry for key in keys for entry in at[key].items if entry.text]
 
 
-def _apply_patch(resources: list[Resource], patch: Node, target: At, place: Place) -> list[Resource]:
+def _apply_patch(resources: list[Resource], patch: Node, target: YamlNode, place: Place) -> list[Resource]:
     if isinstance(patch, MapNode) and not target:
         named = Resource.of(patch)
         selected = [

@@ -13,7 +13,7 @@ from secondsite.discover.dependencies import Network, dependencies, settings_of
 from secondsite.discover.draft import under
 from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import Conf, parse_conf
-from secondsite.discover.resources import At, Inventory, Resource
+from secondsite.discover.resources import Inventory, Resource, YamlNode
 from secondsite.discover.stream_calls import read_script
 from secondsite.discover.streams import Streams, read_config_map, read_nack
 from secondsite.discover.workloads import Workload, workloads_of
@@ -95,7 +95,7 @@ def _configuration(workload: Workload, inventory: Inventory) -> _File | None:
     files: dict[str, _File] = {}
     for mount in workload.main["volumeMounts"].items:
         volume = next(
-            (item for item in workload.pod["volumes"].items if item["name"].text == mount["name"].text), At(None)
+            (item for item in workload.pod["volumes"].items if item["name"].text == mount["name"].text), YamlNode(None)
         )
         sources = [volume["configMap"]["name"], *(part["configMap"]["name"] for part in _projected(volume))]
         for source in sources:
@@ -110,7 +110,7 @@ def _configuration(workload: Workload, inventory: Inventory) -> _File | None:
     return next((file for file in files.values() if file.key.endswith(".conf")), None)
 
 
-def _projected(volume: At) -> Sequence[At]:
+def _projected(volume: YamlNode) -> Sequence[YamlNode]:
     return volume.dig("projected", "sources").items
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from secondsite.discover.resources import At, Resource, with_entries, without_entry
+from secondsite.discover.resources import Resource, YamlNode, with_entries, without_entry
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
@@ -34,7 +34,7 @@ _STRATEGIC_GROUPS = ("", "apps", "batch", "autoscaling", "policy", "networking.k
 
 def strategic_merge(target: MapNode, patch: MapNode) -> MapNode | None:
     """The target with the patch merged in; None when the patch deletes it. Custom kinds merge without list keys."""
-    if At(patch)["$patch"].text == "delete":
+    if YamlNode(patch)["$patch"].text == "delete":
         return None
     merged = _merge_maps(target, patch, lists=Resource.of(target).group in _STRATEGIC_GROUPS)
     # Patches are addressed by these; they do not rename.
@@ -43,7 +43,7 @@ def strategic_merge(target: MapNode, patch: MapNode) -> MapNode | None:
 
 
 def _merge_maps(target: MapNode, patch: MapNode, *, lists: bool) -> MapNode:
-    if At(patch)["$patch"].text == "replace":
+    if YamlNode(patch)["$patch"].text == "replace":
         return without_entry(patch, "$patch")
     result = target
     for key, value in patch.entries.items():
@@ -66,9 +66,9 @@ def _merge_maps(target: MapNode, patch: MapNode, *, lists: bool) -> MapNode:
 def _merge_lists(target: ListNode, patch: ListNode, keys: tuple[str, ...]) -> ListNode:
     items = list(target.items)
     for change in patch.items:
-        directive = At(change)["$patch"].text
+        directive = YamlNode(change)["$patch"].text
         if directive == "replace":
-            others = [item for item in patch.items if At(item)["$patch"].text != "replace"]
+            others = [item for item in patch.items if YamlNode(item)["$patch"].text != "replace"]
             return ListNode(tuple(others), patch.place)
         name = _identity(change, keys)
         index = next((i for i, item in enumerate(items) if name is not None and _identity(item, keys) == name), None)
@@ -85,14 +85,14 @@ def _merge_lists(target: ListNode, patch: ListNode, keys: tuple[str, ...]) -> Li
 
 
 def _identity(item: Node, keys: tuple[str, ...]) -> str | None:
-    return next((At(item)[key].text for key in keys if At(item)[key]), None)
+    return next((YamlNode(item)[key].text for key in keys if YamlNode(item)[key]), None)
 
 
 def json_patch(target: MapNode, operations: ListNode) -> MapNode:
     """Apply add, replace, remove, test, copy and move in order. Raises `InputError` at the operation that fails."""
     node: Node = target
     for operation in operations.items:
-        at = At(operation)
+        at = YamlNode(operation)
         name, path = at["op"].text, _pointer(at["path"], operation.place)
         value = at["value"].node
         if name in ("copy", "move"):
@@ -116,7 +116,7 @@ def json_patch(target: MapNode, operations: ListNode) -> MapNode:
     return node
 
 
-def _pointer(at: At, place: Place) -> list[str]:
+def _pointer(at: YamlNode, place: Place) -> list[str]:
     text = at.text
     if not text.startswith("/"):
         raise InputError.at(at.place or place, f"{text!r} is no path of a patch", "write one such as /spec/replicas")
@@ -163,7 +163,7 @@ def _change(node: Node, path: list[str], place: Place, value: Node | None, *, ad
     return evolve(node, items=tuple(items))
 
 
-def matcher(target: At) -> Callable[[Resource], bool]:
+def matcher(target: YamlNode) -> Callable[[Resource], bool]:
     """Whether a patch's `target` selects a resource; names and namespaces are anchored regular expressions."""
     patterns = {key: _pattern(target[key]) for key in ("kind", "name", "namespace", "group", "version")}
 
@@ -184,7 +184,7 @@ def matcher(target: At) -> Callable[[Resource], bool]:
     return matches
 
 
-def _pattern(at: At) -> re.Pattern[str] | None:
+def _pattern(at: YamlNode) -> re.Pattern[str] | None:
     if not at.text:
         return None
     # Kustomize's patterns are RE2, which cannot backtrack without end; nested repetition is not taken here.

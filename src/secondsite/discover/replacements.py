@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import evolve, frozen
 
-from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.resources import Resource, YamlNode, mapping, scalar, with_entries
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
@@ -22,7 +22,7 @@ _LIST_KEY = re.compile(r"\[([^=\]]+)=([^\]]*)\]")
 Change = Callable[[Node | None], Node]
 
 
-def replaced(resources: list[Resource], entries: Iterable[At]) -> list[Resource]:
+def replaced(resources: list[Resource], entries: Iterable[YamlNode]) -> list[Resource]:
     """The resources with the replacements applied in order. Raises `InputError`."""
     for entry in entries:
         source = entry["source"]
@@ -34,7 +34,7 @@ def replaced(resources: list[Resource], entries: Iterable[At]) -> list[Resource]
     return resources
 
 
-def _value(resources: list[Resource], source: At) -> Node | None:
+def _value(resources: list[Resource], source: YamlNode) -> Node | None:
     """What is copied; None where it is a Secret's, and so unknown."""
     found = [one for one in resources if _selected(one, source)]
     place = source.place or (source["name"] or source["kind"]).place or Place("?")
@@ -58,12 +58,12 @@ def _value(resources: list[Resource], source: At) -> Node | None:
     return scalar(parts[index], node.place)
 
 
-def _wanted(resource: Resource, target: At) -> bool:
+def _wanted(resource: Resource, target: YamlNode) -> bool:
     rejected = any(_selected(resource, reject) for reject in target["reject"].items)
     return _selected(resource, target["select"]) and not rejected
 
 
-def _selected(resource: Resource, select: At) -> bool:
+def _selected(resource: Resource, select: YamlNode) -> bool:
     group, _, version = resource.top["apiVersion"].text.rpartition("/")
     return (
         select["kind"].text in ("", resource.kind)
@@ -74,9 +74,9 @@ def _selected(resource: Resource, select: At) -> bool:
     )
 
 
-def _changed(resource: Resource, target: At, value: Node) -> Resource:
+def _changed(resource: Resource, target: YamlNode, value: Node) -> Resource:
     options = target["options"]
-    for field_path in target["fieldPaths"].items or (At(scalar("metadata.name", resource.place)),):
+    for field_path in target["fieldPaths"].items or (YamlNode(scalar("metadata.name", resource.place)),):
         writing = _Writing(_putting(value, options), create=options["create"].flag or False)
         node = writing.into(resource.node, _path(field_path.text))
         if node is None or not isinstance(node, MapNode):
@@ -86,7 +86,7 @@ def _changed(resource: Resource, target: At, value: Node) -> Resource:
     return resource
 
 
-def _putting(value: Node, options: At) -> Change:
+def _putting(value: Node, options: YamlNode) -> Change:
     delimiter, index = options["delimiter"].text, options["index"].whole or 0
 
     def put(present: Node | None) -> Node:
@@ -143,7 +143,7 @@ class _Writing:
 
 def _is(item: Node, number: int, part: str) -> bool:
     key = _LIST_KEY.fullmatch(part)
-    return At(item)[key[1]].text == key[2] if key else part in ("*", str(number))
+    return YamlNode(item)[key[1]].text == key[2] if key else part in ("*", str(number))
 
 
 def _read(node: Node | None, path: list[str]) -> Node | None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @frozen(eq=False)
-class At:
+class YamlNode:
     """A node, or the absence of one, with typed access. Never fails on what is not there.
 
     ``key`` is where the key stands that leads to it: the place that a person would look at for a collection.
@@ -29,13 +29,17 @@ class At:
     node: Node | None
     key: Place | None = None
 
-    def __getitem__(self, key: str | int) -> At:
+    def __getitem__(self, key: str | int) -> YamlNode:
         if isinstance(key, str):
-            return At(self.node.get(key), self.node.keys.get(key)) if isinstance(self.node, MapNode) else At(None)
+            return (
+                YamlNode(self.node.get(key), self.node.keys.get(key))
+                if isinstance(self.node, MapNode)
+                else YamlNode(None)
+            )
         items = self.node.items if isinstance(self.node, ListNode) else ()
-        return At(items[key] if key < len(items) else None)
+        return YamlNode(items[key] if key < len(items) else None)
 
-    def dig(self, *keys: str) -> At:
+    def dig(self, *keys: str) -> YamlNode:
         at = self
         for key in keys:
             at = at[key]
@@ -52,14 +56,14 @@ class At:
         return self.node.place if isinstance(self.node, ScalarNode) or self.key is None else self.key
 
     @property
-    def items(self) -> tuple[At, ...]:
-        return tuple(At(item) for item in self.node.items) if isinstance(self.node, ListNode) else ()
+    def items(self) -> tuple[YamlNode, ...]:
+        return tuple(YamlNode(item) for item in self.node.items) if isinstance(self.node, ListNode) else ()
 
     @property
-    def entries(self) -> Mapping[str, At]:
+    def entries(self) -> Mapping[str, YamlNode]:
         if not isinstance(self.node, MapNode):
             return {}
-        return {key: At(value, self.node.keys.get(key)) for key, value in self.node.entries.items()}
+        return {key: YamlNode(value, self.node.keys.get(key)) for key, value in self.node.entries.items()}
 
     @property
     def text(self) -> str:
@@ -117,7 +121,7 @@ class Resource:
 
     @classmethod
     def of(cls, node: MapNode) -> Resource:
-        top = At(node)
+        top = YamlNode(node)
         group = top["apiVersion"].text.rpartition("/")[0]
         metadata = top["metadata"]
         return cls(node, top["kind"].text, group, metadata["name"].text, metadata["namespace"].text)
@@ -132,11 +136,11 @@ class Resource:
         return self.former | {self.name}
 
     @property
-    def top(self) -> At:
-        return At(self.node)
+    def top(self) -> YamlNode:
+        return YamlNode(self.node)
 
     @property
-    def spec(self) -> At:
+    def spec(self) -> YamlNode:
         return self.top["spec"]
 
     @property
@@ -148,7 +152,7 @@ class Resource:
         return {key: value.text for key, value in self.top.dig("metadata", "labels").entries.items()}
 
     @property
-    def annotations(self) -> Mapping[str, At]:
+    def annotations(self) -> Mapping[str, YamlNode]:
         return self.top.dig("metadata", "annotations").entries
 
     @property
@@ -181,7 +185,7 @@ class Inventory:
         )
 
 
-def selects(selector: At, labels: Mapping[str, str]) -> bool:
+def selects(selector: YamlNode, labels: Mapping[str, str]) -> bool:
     """Whether a LabelSelector or a plain map of labels matches. An empty one selects everything."""
     plain = selector["matchLabels"] if selector["matchLabels"] or selector["matchExpressions"] else selector
     if any(labels.get(key) != value.text for key, value in plain.entries.items() if key != "matchExpressions"):
@@ -189,7 +193,7 @@ def selects(selector: At, labels: Mapping[str, str]) -> bool:
     return all(_expression_holds(expression, labels) for expression in selector["matchExpressions"].items)
 
 
-def _expression_holds(expression: At, labels: Mapping[str, str]) -> bool:
+def _expression_holds(expression: YamlNode, labels: Mapping[str, str]) -> bool:
     key, values = expression["key"].text, expression["values"].texts
     operator = expression["operator"].text
     if operator == "In":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from secondsite.discover.dependencies import secrets_of
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At, Inventory, Resource
+from secondsite.discover.resources import Inventory, Resource, YamlNode
 from secondsite.discover.workloads import Workload
 
 
@@ -32,7 +32,7 @@ def secret_drafts(inventory: Inventory, workloads: Sequence[Workload]) -> dict[t
     return found
 
 
-def _draft(found: dict[tuple[str, str], Draft], namespace: str, name: str, at: At) -> Draft:
+def _draft(found: dict[tuple[str, str], Draft], namespace: str, name: str, at: YamlNode) -> Draft:
     key = (namespace, name)
     if key not in found:
         found[key] = Draft({"name": name, "namespace": namespace})
@@ -65,7 +65,7 @@ def _external(resource: Resource, inventory: Inventory, found: dict[tuple[str, s
         draft.read("regions", (region.text,), region)
 
 
-def store_region(inventory: Inventory, name: str = "") -> At:
+def store_region(inventory: Inventory, name: str = "") -> YamlNode:
     """Where a secret store of that name (any, when empty) says in which region it is."""
     for store in inventory.of_kind("ClusterSecretStore", "SecretStore"):
         if name and store.name != name:
@@ -74,7 +74,7 @@ def store_region(inventory: Inventory, name: str = "") -> At:
         for at in (provider.dig("aws", "region"), provider.dig("gcpsm", "location")):
             if at.text:
                 return at
-    return At(None)
+    return YamlNode(None)
 
 
 def _name(found: dict[tuple[str, str], Draft]) -> None:

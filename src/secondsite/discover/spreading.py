@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from secondsite.discover.resources import At
+from secondsite.discover.resources import YamlNode
 from secondsite.model.service import Spreading
 
 _NODE = "kubernetes.io/hostname"
@@ -17,12 +17,12 @@ class Spread:
     """The firmest rule for nodes and for zones, and where it stands (None: no rule)."""
 
     nodes: Spreading
-    nodes_at: At
+    nodes_at: YamlNode
     zones: Spreading
-    zones_at: At
+    zones_at: YamlNode
 
 
-def spread_of(pod: At) -> Spread:
+def spread_of(pod: YamlNode) -> Spread:
     """``pod`` is a pod's spec. Replicas kept on different zones are on different nodes too."""
     rules = [*_affinity_rules(pod["affinity"]["podAntiAffinity"]), *_spread_rules(pod["topologySpreadConstraints"])]
     zones, zones_at = _firmest(rules, _ZONES)
@@ -37,7 +37,7 @@ def spread_of_constraint(when_unsatisfiable: str, max_skew: int | None) -> Sprea
     return Spreading.REQUIRED
 
 
-def _affinity_rules(anti: At) -> list[tuple[str, Spreading, At]]:
+def _affinity_rules(anti: YamlNode) -> list[tuple[str, Spreading, YamlNode]]:
     required = [
         (term["topologyKey"].text, Spreading.REQUIRED, term["topologyKey"])
         for term in anti["requiredDuringSchedulingIgnoredDuringExecution"].items
@@ -46,7 +46,7 @@ def _affinity_rules(anti: At) -> list[tuple[str, Spreading, At]]:
     return required + [(term["topologyKey"].text, Spreading.PREFERRED, term["topologyKey"]) for term in terms]
 
 
-def _spread_rules(constraints: At) -> list[tuple[str, Spreading, At]]:
+def _spread_rules(constraints: YamlNode) -> list[tuple[str, Spreading, YamlNode]]:
     return [
         (
             item["topologyKey"].text,
@@ -57,8 +57,8 @@ def _spread_rules(constraints: At) -> list[tuple[str, Spreading, At]]:
     ]
 
 
-def _firmest(rules: list[tuple[str, Spreading, At]], keys: tuple[str, ...]) -> tuple[Spreading, At]:
-    best, at = Spreading.NONE, At(None)
+def _firmest(rules: list[tuple[str, Spreading, YamlNode]], keys: tuple[str, ...]) -> tuple[Spreading, YamlNode]:
+    best, at = Spreading.NONE, YamlNode(None)
     for key, firmness, where in rules:
         if key in keys and _RANK.index(firmness) > _RANK.index(best):
             best, at = firmness, where

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At
+from secondsite.discover.resources import YamlNode
 from secondsite.discover.streams import CHOICES, Streams, choose
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.nats import Origin
@@ -85,7 +85,7 @@ def _call_stream(draft: Draft, options: dict[str, str], place: Place) -> None:
         draft.read("subjects", tuple(part.strip() for part in options["subjects"].split(",")), place)
     for key in CHOICES:
         if options.get(key):
-            choose(draft, key, At(ScalarNode(options[key], options[key], place)))
+            choose(draft, key, YamlNode(ScalarNode(options[key], options[key], place)))
     for key, attribute in (("max-age", "max_age_s"), ("dupe-window", "duplicate_window_s")):
         if options.get(key, "-1") not in ("-1", "", "0"):
             draft.read(attribute, _or_none(parse_seconds, options[key]), place)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from attrs import define, field
 
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At, Resource
+from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.yaml_source import Node, ScalarNode, load_documents
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, Discard, Origin, Retention, Storage, Stream
@@ -93,7 +93,7 @@ def read_config_map(resource: Resource, streams: Streams) -> bool:
 
 
 def _read_json(document: Node, key: str, streams: Streams) -> bool:
-    at = At(document)
+    at = YamlNode(document)
     for entry in at.items or (*at["streams"].items, *at["consumers"].items):
         if entry.node is not None:
             _read_json(entry.node, key, streams)
@@ -109,7 +109,7 @@ def _read_json(document: Node, key: str, streams: Streams) -> bool:
     return False
 
 
-def _json_stream(config: At, draft: Draft) -> None:
+def _json_stream(config: YamlNode, draft: Draft) -> None:
     draft.read("subjects", config["subjects"].texts or None, config["subjects"])
     for key in CHOICES:
         choose(draft, key, config[key])
@@ -126,7 +126,7 @@ def _json_stream(config: At, draft: Draft) -> None:
     _origins(draft, config["mirror"], config["sources"].items)
 
 
-def _origins(draft: Draft, mirror: At, sources: tuple[At, ...]) -> None:
+def _origins(draft: Draft, mirror: YamlNode, sources: tuple[YamlNode, ...]) -> None:
     if mirror:
         draft.read("mirror", _origin(mirror), mirror)
     found = []
@@ -138,14 +138,14 @@ def _origins(draft: Draft, mirror: At, sources: tuple[At, ...]) -> None:
         draft.values["sources"] = tuple(found)
 
 
-def _origin(at: At) -> Origin:
+def _origin(at: YamlNode) -> Origin:
     """``$JS.hub.API`` is the API prefix of the domain ``hub``."""
     prefix = at["external"]["api"].text or at["externalApiPrefix"].text or at.dig("external", "apiPrefix").text
     domain = at["domain"].text or (prefix.split(".")[1] if prefix.startswith("$JS.") and prefix.count(".") > 1 else "")
     return Origin(at["name"].text, domain)
 
 
-def choose(draft: Draft, key: str, at: At) -> None:
+def choose(draft: Draft, key: str, at: YamlNode) -> None:
     """Take one of a stream's fixed choices. Raises `InputError` for a word that is none."""
     word = at.text.lower()
     word = _WORDS.get(word, word)
@@ -158,14 +158,14 @@ def choose(draft: Draft, key: str, at: At) -> None:
         raise InputError.at(at.place or Place("?"), f"{at.text!r} is no {key} of a stream", f"write {known}") from None
 
 
-def _limit(draft: Draft, attribute: str, at: At) -> None:
+def _limit(draft: Draft, attribute: str, at: YamlNode) -> None:
     """-1 and 0 are no limit, except for replicas, where 0 is the default."""
     value = at.whole
     if value is not None and value > 0:
         draft.read(attribute, value, at)
 
 
-def _json_consumer(top: At, config: At, key: str, streams: Streams) -> bool:
+def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: Streams) -> bool:
     """The stream is named beside the configuration, or by the file: ``stream.consumer.json``."""
     name_at = config["durable_name"] if config["durable_name"] else config["name"]
     parts = key.removesuffix(".json").split(".")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from secondsite.catalogue.regions import load_regions
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import At, Inventory
+from secondsite.discover.resources import Inventory, YamlNode
 from secondsite.discover.secrets_found import store_region
 from secondsite.discover.workloads import Workload
 from secondsite.model.economics import Economics
@@ -51,7 +51,7 @@ _USUAL = {
 
 def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
     """A draft of the `Region` that the system runs in."""
-    draft, at = Draft(), next(_named(inventory, workloads), At(None))
+    draft, at = Draft(), next(_named(inventory, workloads), YamlNode(None))
     registry = next(_registries(workloads), None)
     if registry and not at:
         image, provider, region = registry
@@ -70,7 +70,7 @@ def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
     return draft
 
 
-def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[At]:
+def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[YamlNode]:
     """Every place that names a region, the most telling first. Labels of nodes beat services of the cloud."""
     for workload in workloads:
         selector = workload.pod["nodeSelector"]
@@ -89,7 +89,7 @@ def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[At]:
                     yield item["value"]
 
 
-def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[At, str, str]]:
+def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[YamlNode, str, str]]:
     """Images are pulled from the region that runs them, mostly: the image, its provider and region."""
     for workload in workloads:
         for container in workload.containers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from secondsite.discover.resources import At, Resource, mapping, scalar, with_entries
+from secondsite.discover.resources import Resource, YamlNode, mapping, scalar, with_entries
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
 
 _CLUSTER_WIDE = re.compile(
@@ -45,13 +45,13 @@ def _set(resource: Resource, path: tuple[str, ...], value: Node) -> Resource:
     return resource.becoming(changed) if isinstance(changed, MapNode) else resource
 
 
-def namespaced(resource: Resource, namespace: At) -> Resource:
+def namespaced(resource: Resource, namespace: YamlNode) -> Resource:
     if not namespace.text or namespace.node is None or _CLUSTER_WIDE.fullmatch(resource.kind):
         return resource
     return _set(resource, ("metadata", "namespace"), namespace.node)
 
 
-def renamed(resources: list[Resource], prefix: At, suffix: At) -> list[Resource]:
+def renamed(resources: list[Resource], prefix: YamlNode, suffix: YamlNode) -> list[Resource]:
     """Prefix and suffix on every name, and on the references between these objects."""
     if not prefix.text and not suffix.text:
         return resources
@@ -84,7 +84,7 @@ def _with_references(node: Node, new: Rename, kind: str) -> Node:
     changed: dict[str, Node] = {}
     for key, value in node.entries.items():
         if not isinstance(value, ScalarNode):
-            target = At(value)["kind"].text if key == "scaleTargetRef" else _REFERENCES.get(key, "")
+            target = YamlNode(value)["kind"].text if key == "scaleTargetRef" else _REFERENCES.get(key, "")
             changed[key] = _with_references(value, new, target)
             continue
         named = _PLAIN_REFERENCES.get(key) or (kind if key == "name" else "")
@@ -93,7 +93,7 @@ def _with_references(node: Node, new: Rename, kind: str) -> Node:
     return MapNode(changed, node.keys, node.place)
 
 
-def labelled(resource: Resource, at: At) -> Resource:
+def labelled(resource: Resource, at: YamlNode) -> Resource:
     for pairs, selectors, templates in _label_sets(at):
         paths: list[tuple[str, ...]] = [("metadata", "labels")]
         if selectors or templates:
@@ -111,7 +111,7 @@ def labelled(resource: Resource, at: At) -> Resource:
     return resource
 
 
-def annotated(resource: Resource, pairs: At) -> Resource:
+def annotated(resource: Resource, pairs: YamlNode) -> Resource:
     for path in ((), *_templates(resource)):
         for key, value in pairs.entries.items():
             if value.node is not None:
@@ -125,7 +125,7 @@ def _templates(resource: Resource) -> list[tuple[str, ...]]:
     return [path for path in paths if isinstance(resource.top.dig(*path).node, MapNode)]
 
 
-def _label_sets(at: At) -> list[tuple[At, bool, bool]]:
+def _label_sets(at: YamlNode) -> list[tuple[YamlNode, bool, bool]]:
     """Pairs, whether they go into selectors, whether into pod templates."""
     sets = [
         (entry["pairs"], entry["includeSelectors"].flag or False, entry["includeTemplates"].flag or False)
@@ -134,7 +134,7 @@ def _label_sets(at: At) -> list[tuple[At, bool, bool]]:
     return [*sets, (at["commonLabels"], True, True)] if at["commonLabels"] else sets
 
 
-def with_images(resource: Resource, images: Iterable[At]) -> Resource:
+def with_images(resource: Resource, images: Iterable[YamlNode]) -> Resource:
     wanted = {image["name"].text: image for image in images if image["name"].text}
     if not wanted:
         return resource
@@ -154,7 +154,7 @@ def with_images(resource: Resource, images: Iterable[At]) -> Resource:
     return resource.becoming(changed) if isinstance(changed, MapNode) else resource
 
 
-def _image(node: ScalarNode, wanted: dict[str, At]) -> ScalarNode:
+def _image(node: ScalarNode, wanted: dict[str, YamlNode]) -> ScalarNode:
     name, tail = split_image(node.text)
     entry = wanted.get(name)
     if entry is None:
@@ -178,7 +178,7 @@ def split_image(image: str) -> tuple[str, str]:
     return f"{head}{slash}{name}", f"{colon}{tag}"
 
 
-def with_replicas(resource: Resource, counts: Iterable[At]) -> Resource:
+def with_replicas(resource: Resource, counts: Iterable[YamlNode]) -> Resource:
     for count in counts:
         node = count["count"].node
         if count["name"].text in resource.names and node is not None and resource.spec["template"]:

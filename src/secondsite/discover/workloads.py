@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.recognise import Kind, kind_of
-from secondsite.discover.resources import At, Inventory, Resource, selects
+from secondsite.discover.resources import Inventory, Resource, YamlNode, selects
 from secondsite.discover.spreading import spread_of
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
@@ -31,8 +31,8 @@ class Workload:
 
     name: str
     resource: Resource
-    pod: At
-    main: At
+    pod: YamlNode
+    main: YamlNode
     ports: tuple[int, ...]
     kind: Kind | None
     labels: Mapping[str, str] = field(repr=False)
@@ -42,7 +42,7 @@ class Workload:
         return self.resource.where
 
     @property
-    def containers(self) -> tuple[At, ...]:
+    def containers(self) -> tuple[YamlNode, ...]:
         return (*self.pod["containers"].items, *self.pod["initContainers"].items)
 
 
@@ -66,17 +66,17 @@ def _workload(resource: Resource, name: str) -> Workload:
     return Workload(name, resource, pod, main, ports_of(main), kind, labels)
 
 
-def _main_container(pod: At) -> tuple[At, Kind | None]:
+def _main_container(pod: YamlNode) -> tuple[YamlNode, Kind | None]:
     """The first container that is recognised, else the first of all."""
     containers = pod["containers"].items
     for container in containers:
         kind = kind_of(container["image"].text, ports_of(container))
         if kind:
             return container, kind
-    return (containers[0] if containers else At(None)), None
+    return (containers[0] if containers else YamlNode(None)), None
 
 
-def ports_of(container: At) -> tuple[int, ...]:
+def ports_of(container: YamlNode) -> tuple[int, ...]:
     """Those that are numbers; the others are told when the service is read."""
     ports = [item["containerPort"].text for item in container["ports"].items]
     return tuple(int(port) for port in ports if port.isdecimal() and len(port) < 6)
@@ -107,7 +107,7 @@ def _replicas(workload: Workload, inventory: Inventory, draft: Draft) -> None:
         draft.read("replicas", replicas.whole, replicas)
 
 
-def _not_negative(at: At) -> None:
+def _not_negative(at: YamlNode) -> None:
     if (at.whole or 0) < 0:
         raise InputError.at(at.place or Place("?"), f"{at.text} is less than none", "write 0 or more")
 
@@ -136,7 +136,7 @@ def _resources(workload: Workload, inventory: Inventory, draft: Draft) -> None:
     draft.read("memory_limit_bytes", main["limits"]["memory"].size, main["limits"]["memory"])
 
 
-def _together(parts: list[At]) -> str:
+def _together(parts: list[YamlNode]) -> str:
     return f"{len(parts)} containers of the pod together" if len(parts) > 1 else ""
 
 
@@ -156,7 +156,7 @@ def _probes(workload: Workload, inventory: Inventory, draft: Draft) -> None:
         draft.values["probes"] = Probes(**found)
 
 
-def _probe(at: At, named: Mapping[str, int]) -> Draft:
+def _probe(at: YamlNode, named: Mapping[str, int]) -> Draft:
     draft = Draft({"kind": "exec"})
     draft.mark("", at)
     for key, kind in (("httpGet", "http"), ("tcpSocket", "tcp"), ("grpc", "grpc"), ("exec", "exec")):
@@ -179,7 +179,7 @@ def _probe(at: At, named: Mapping[str, int]) -> Draft:
     return draft
 
 
-def _port(at: At) -> int:
+def _port(at: YamlNode) -> int:
     """A number; a name that no port has is unknown."""
     return int(at.text) if at.text.isdecimal() else 0
 
@@ -206,7 +206,7 @@ def _volumes(workload: Workload, inventory: Inventory, draft: Draft) -> None:
         draft.values["volumes"] = tuple(found)
 
 
-def _claims(workload: Workload, inventory: Inventory) -> Iterator[tuple[At, str]]:
+def _claims(workload: Workload, inventory: Inventory) -> Iterator[tuple[YamlNode, str]]:
     """The claim (template) behind each volume, and the volume's name."""
     for template in workload.resource.spec["volumeClaimTemplates"].items:
         yield template, template.dig("metadata", "name").text
@@ -262,7 +262,7 @@ def _budget(workload: Workload, inventory: Inventory, draft: Draft) -> None:
         draft.nest("disruption_budget", inner)
 
 
-def _share(at: At, replicas: int) -> int | None:
+def _share(at: YamlNode, replicas: int) -> int | None:
     """A count, or a percentage of the replicas, rounded as Kubernetes rounds it (up, for both)."""
     if not at.text.endswith("%"):
         return at.whole
