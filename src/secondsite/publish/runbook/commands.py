@@ -25,7 +25,7 @@ _DESTROYED = frozenset({Fault.DELETION, Fault.BAD_WRITE})
 
 
 @frozen
-class At:
+class StepSite:
     """A step where it is carried out. ``fault`` is None on the way back."""
 
     step: Step
@@ -69,7 +69,7 @@ def commands(step: Step, deployment: Deployment, region: str, fault: Fault | Non
     Carried out in the step's region, or in ``region`` where it names none, or where the data was destroyed.
     """
     where = region if fault in _DESTROYED else step.region or region
-    lines = tuple(_BY_VERB[step.verb](At(step, deployment, where, fault)))
+    lines = tuple(_BY_VERB[step.verb](StepSite(step, deployment, where, fault)))
     if len(lines) <= _SHOWN:
         return lines
     return (
@@ -78,12 +78,12 @@ def commands(step: Step, deployment: Deployment, region: str, fault: Fault | Non
     )
 
 
-def _detect(at: At) -> Iterable[str]:
+def _detect(at: StepSite) -> Iterable[str]:
     path = at.deployment.traffic.check_path
     yield f"curl -fsS --max-time 5 -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {word(f'https://{at.host}{path}')}"
 
 
-def _decide(at: At) -> Iterable[str]:
+def _decide(at: StepSite) -> Iterable[str]:
     """A second signal, from somewhere else; or what there is to bring back."""
     if at.fault in _DESTROYED:
         yield 'secondsite backup list --from "$BACKUP_URL"'
@@ -92,7 +92,7 @@ def _decide(at: At) -> Iterable[str]:
     yield f"kubectl --context {word(at.home)} get nodes --request-timeout=5s"
 
 
-def _fence(at: At) -> Iterable[str]:
+def _fence(at: StepSite) -> Iterable[str]:
     if at.fault is None:
         yield "# nats.conf without leafnodes and gateway; API and gateway stay at 0 replicas"
         yield from _without_clients(at, at.home)
@@ -108,12 +108,12 @@ def _fence(at: At) -> Iterable[str]:
                 yield f"{pods} {word(f'{service.name}-{number}')} -- nats-server --signal reload"
 
 
-def _without_clients(at: At, region: str) -> Iterable[str]:
+def _without_clients(at: StepSite, region: str) -> Iterable[str]:
     for service in _with_role(at, Role.GATEWAY, Role.API):
         yield f"kubectl --context {word(region)} -n {word(service.namespace)} scale {_kind(service)} --replicas=0"
 
 
-def _record_state(at: At) -> Iterable[str]:
+def _record_state(at: StepSite) -> Iterable[str]:
     for stream in _streams_in(at):
         yield (
             f"{at.nats} stream info {word(stream.name)} --json | jq -c '{{name: .config.name, last: .state.last_seq}}'"
@@ -121,25 +121,25 @@ def _record_state(at: At) -> Iterable[str]:
         )
 
 
-def _restore_quorum(at: At) -> Iterable[str]:
+def _restore_quorum(at: StepSite) -> Iterable[str]:
     yield f"{at.nats} server report jetstream"
     if at.step.method is QuorumMethod.RESCUE:
         yield f"{at.nats} --creds \"$SYSTEM_CREDS\" request '$JS.API.META.RESCUE' ''"
         yield f'{at.nats} --creds "$SYSTEM_CREDS" server cluster peer-remove "$LOST_SERVER" --force'
 
 
-def _delete_origin(at: At) -> Iterable[str]:
+def _delete_origin(at: StepSite) -> Iterable[str]:
     for stream in (one for cluster in at.deployment.clusters if cluster.region == at.home for one in cluster.streams):
         edit = '.config | .subjects = ["lost." + .name]'
         yield _update(at.nats, stream.name, edit)
     yield "# 'context deadline exceeded' is no answer: look with `nats stream info` whether it was applied"
 
 
-def _elect(at: At) -> Iterable[str]:
+def _elect(at: StepSite) -> Iterable[str]:
     yield f"{at.nats} stream report"
 
 
-def _promote_streams(at: At) -> Iterable[str]:
+def _promote_streams(at: StepSite) -> Iterable[str]:
     if at.fault is None:
         yield "# the serving side first: no client writes, and sequences are equal on both sides"
         yield from _without_clients(at, at.serving)
@@ -147,7 +147,7 @@ def _promote_streams(at: At) -> Iterable[str]:
         yield _update(at.nats, stream, f".config | del(.mirror) | .subjects = {json.dumps(subjects)}")
 
 
-def _restore_streams(at: At) -> Iterable[str]:
+def _restore_streams(at: StepSite) -> Iterable[str]:
     when = ""
     if at.fault in _DESTROYED:
         yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
@@ -155,7 +155,7 @@ def _restore_streams(at: At) -> Iterable[str]:
     yield f'secondsite restore --context {word(at.region)} --from "$BACKUP_URL"{when}'
 
 
-def _restore_consumers(at: At) -> Iterable[str]:
+def _restore_consumers(at: StepSite) -> Iterable[str]:
     yield "# configurations as last copied from the primary, opt_start_seq = acknowledged floor + 1"
     for stream in _streams_in(at):
         origin = stream.mirror.stream if stream.mirror else stream.name
@@ -164,7 +164,7 @@ def _restore_consumers(at: At) -> Iterable[str]:
             yield f"{at.nats} consumer add {word(stream.name)} {word(consumer)} --config {config}"
 
 
-def _create_cluster(at: At) -> Iterable[str]:
+def _create_cluster(at: StepSite) -> Iterable[str]:
     name, provider = word(at.deployment.system.name), at.deployment.primary.region.provider
     create = {
         "aws": f"eksctl create cluster --name {name} --region {word(at.region)}",
@@ -175,29 +175,29 @@ def _create_cluster(at: At) -> Iterable[str]:
     yield 'kubectl apply -k "$MANIFESTS"'
 
 
-def _restart(at: At) -> Iterable[str]:
+def _restart(at: StepSite) -> Iterable[str]:
     yield f"{at.kubectl} get pods -A --field-selector=status.phase!=Running"
 
 
-def _start_services(at: At) -> Iterable[str]:
+def _start_services(at: StepSite) -> Iterable[str]:
     yield from _ready(at)
 
 
-def _scale_services(at: At) -> Iterable[str]:
+def _scale_services(at: StepSite) -> Iterable[str]:
     for service in at.deployment.system.services:
         wanted, running = at.deployment.primary.replicas(service.name), _running(at, service.name)
         if wanted > running and service.kind in ("Deployment", "StatefulSet"):
             yield f"{at.kubectl} -n {word(service.namespace)} scale {_kind(service)} --replicas={wanted}"
 
 
-def _promote_stores(at: At) -> Iterable[str]:
+def _promote_stores(at: StepSite) -> Iterable[str]:
     for service, engine in _stores(at):
         if engine == "postgres":
             pod = f"{at.kubectl} -n {word(service.namespace)} exec {word(f'{service.name}-0')} --"
             yield f"{pod} psql -U postgres -Atc 'select pg_promote(), pg_is_in_recovery()'"
 
 
-def _restore_stores(at: At) -> Iterable[str]:
+def _restore_stores(at: StepSite) -> Iterable[str]:
     for service, engine in _stores(at):
         if engine == "postgres":
             pod = f"{at.kubectl} -n {word(service.namespace)} exec -i {word(f'{service.name}-0')} --"
@@ -212,7 +212,7 @@ def _restore_stores(at: At) -> Iterable[str]:
             yield f"# {word(service.name)} ({word(engine)}): load its newest dump"
 
 
-def _verify_secrets(at: At) -> Iterable[str]:
+def _verify_secrets(at: StepSite) -> Iterable[str]:
     """A keyed digest in each region; no value is shown."""
     yield "# the lost region does not answer? compare with the digests written down at the last drill"
     for secret in at.deployment.system.secrets:
@@ -221,28 +221,28 @@ def _verify_secrets(at: At) -> Iterable[str]:
             yield f'{get} | jq -cS .data | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$FINGERPRINT_KEY"'
 
 
-def _change_traffic(at: At) -> Iterable[str]:
+def _change_traffic(at: StepSite) -> Iterable[str]:
     del at
     yield "# Route 53 or Cloudflare: the commands stand under DNS, below"
 
 
-def _converge(at: At) -> Iterable[str]:
+def _converge(at: StepSite) -> Iterable[str]:
     for resolver in ("1.1.1.1", "8.8.8.8", "9.9.9.9"):
         yield f"dig +noall +answer {word(at.host)} @{resolver}"
 
 
-def _verify_path(at: At) -> Iterable[str]:
+def _verify_path(at: StepSite) -> Iterable[str]:
     yield f"curl -fsS --max-time 5 {word(f'https://{at.host}{at.deployment.traffic.check_path}')}"
     yield "# then one write of your own through the API, and the sequence it got:"
     for stream in _streams_in(at)[:1]:
         yield f"{at.nats} stream info {word(stream.name)} --json | jq .state.last_seq"
 
 
-def _wait(at: At) -> Iterable[str]:
+def _wait(at: StepSite) -> Iterable[str]:
     yield from _ready(at)
 
 
-def _salvage(at: At) -> Iterable[str]:
+def _salvage(at: StepSite) -> Iterable[str]:
     home = word(at.home)
     for stream in (one for cluster in at.deployment.system.nats for one in cluster.streams):
         name = word(stream.name)
@@ -250,7 +250,7 @@ def _salvage(at: At) -> Iterable[str]:
         yield f"nats --context {home} stream backup {name} {word(f'salvage/{_file(stream.name)}')}"
 
 
-def _resynchronise(at: At) -> Iterable[str]:
+def _resynchronise(at: StepSite) -> Iterable[str]:
     if at.region != at.home:
         yield from _mirror_again(at)
         return
@@ -262,19 +262,19 @@ def _resynchronise(at: At) -> Iterable[str]:
         yield f"{at.nats} stream add {name} --config {config}  # a mirror of {serving}"
 
 
-def _mirror_again(at: At) -> Iterable[str]:
+def _mirror_again(at: StepSite) -> Iterable[str]:
     """After a failback: the copies are mirrors of home again."""
     for name, _ in _mirrors_in(at):
         yield f"{at.nats} stream rm {word(name)} --force  # fenced, and all it holds is in {word(at.home)}"
         yield f"{at.nats} stream add {word(name)} --config {word(f'mirrors/{_file(name)}.json')}"
 
 
-def _announce(at: At) -> Iterable[str]:
+def _announce(at: StepSite) -> Iterable[str]:
     del at
     yield "# the texts stand under Communication, below"
 
 
-_BY_VERB: Mapping[Verb, Callable[[At], Iterable[str]]] = {
+_BY_VERB: Mapping[Verb, Callable[[StepSite], Iterable[str]]] = {
     Verb.DETECT: _detect,
     Verb.DECIDE: _decide,
     Verb.FENCE: _fence,
@@ -307,17 +307,17 @@ def _update(nats: str, stream: str, edit: str) -> str:
     return f'{nats} request {word(f"$JS.API.STREAM.UPDATE.{stream}")} "$({config})"'
 
 
-def _ready(at: At) -> Iterable[str]:
+def _ready(at: StepSite) -> Iterable[str]:
     for namespace in dict.fromkeys(service.namespace for service in at.deployment.system.services):
         yield f"{at.kubectl} -n {word(namespace)} get deployments,statefulsets"
 
 
-def _running(at: At, service: str) -> int:
+def _running(at: StepSite, service: str) -> int:
     site = next((site for site in at.deployment.sites if site.region.name == at.region), None)
     return 0 if site is None else site.replicas(service)
 
 
-def _with_role(at: At, *roles: Role) -> tuple[Service, ...]:
+def _with_role(at: StepSite, *roles: Role) -> tuple[Service, ...]:
     return tuple(service for service in at.deployment.system.services if service.role in roles)
 
 
@@ -325,17 +325,17 @@ def _kind(service: Service) -> str:
     return word(f"{service.kind.lower()}/{service.name}" if service.kind else service.name)
 
 
-def _clusters_in(at: At) -> tuple[NatsCluster, ...]:
+def _clusters_in(at: StepSite) -> tuple[NatsCluster, ...]:
     return tuple(cluster for cluster in at.deployment.clusters if cluster.region == at.region)
 
 
-def _streams_in(at: At) -> tuple[Stream, ...]:
+def _streams_in(at: StepSite) -> tuple[Stream, ...]:
     """Of the region; where none is laid out there yet, those that run today."""
     found = tuple(stream for cluster in _clusters_in(at) for stream in cluster.streams)
     return found or tuple(stream for cluster in at.deployment.system.nats for stream in cluster.streams)
 
 
-def _mirrors_in(at: At) -> Iterable[tuple[str, tuple[str, ...]]]:
+def _mirrors_in(at: StepSite) -> Iterable[tuple[str, tuple[str, ...]]]:
     """Each mirror by its name, with the subjects that it takes over."""
     origins = {stream.name: stream for cluster in at.deployment.system.nats for stream in cluster.streams}
     for stream in _streams_in(at):
@@ -344,7 +344,7 @@ def _mirrors_in(at: At) -> Iterable[tuple[str, tuple[str, ...]]]:
             yield stream.name, at.step.subjects or origin.subjects
 
 
-def _consumers_of(at: At, stream: str) -> tuple[str, ...]:
+def _consumers_of(at: StepSite, stream: str) -> tuple[str, ...]:
     return tuple(
         consumer.name
         for cluster in at.deployment.system.nats
@@ -354,7 +354,7 @@ def _consumers_of(at: At, stream: str) -> tuple[str, ...]:
     )
 
 
-def _stores(at: At) -> Iterable[tuple[Service, str]]:
+def _stores(at: StepSite) -> Iterable[tuple[Service, str]]:
     for store in at.deployment.system.stores:
         service = at.deployment.system.service(store.service)
         if service is not None and store.loss.value == "data":
