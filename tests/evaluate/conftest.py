@@ -15,7 +15,7 @@ from secondsite.evaluate.assess import Assessor, Auditor, plan
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.compare import compare, study_setting
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.evaluate.study import Axis, Setting
+from secondsite.evaluate.study import Assumption, Setting
 from secondsite.model.deployment import Deployment, Placed, Site, SiteRole, WanLink
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
@@ -164,6 +164,6 @@ def setting(evaluation: Evaluation, catalogue: Catalogue, auditor: Auditor) -> S
 
 
 @pytest.fixture(scope="module")
-def axes(evaluation: Evaluation, catalogue: Catalogue) -> tuple[Axis, ...]:
+def axes(evaluation: Evaluation, catalogue: Catalogue) -> tuple[Assumption, ...]:
     plans = [plan(a.strategy, evaluation.system, catalogue) for a in evaluation.assessments]
     return axes_of(plans, catalogue, evaluation.system, evaluation.recommended.bills["aws"])

@@ -19,7 +19,7 @@ from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Axis, Candidate, Scores, Setting, score
+from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Assumption, Candidate, Scores, Setting, score
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -49,7 +49,7 @@ def test_with_every_assumption_as_taken_the_study_says_what_the_assessment_says(
     assert evaluation.assessments[int(found.winners[0])].strategy == evaluation.recommendation.strategy
 
 
-def test_draws_give_the_same_scores_however_they_are_split(setting: Setting, axes: tuple[Axis, ...]) -> None:
+def test_draws_give_the_same_scores_however_they_are_split(setting: Setting, axes: tuple[Assumption, ...]) -> None:
     names = tuple(axis.name for axis in axes)
     factors = np.random.default_rng(1).uniform(0.5, 2, (7, len(names)))
 
@@ -108,8 +108,8 @@ def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> Se
     )
 
 
-def _axis(name: str, low: float, high: float) -> Axis:
-    return Axis(name, "", 1.0, low, high, "test", "ask")
+def _axis(name: str, low: float, high: float) -> Assumption:
+    return Assumption(name, "", 1.0, low, high, "test", "ask")
 
 
 def _variance(low: float, high: float) -> float:
@@ -159,7 +159,7 @@ def test_a_recommendation_that_is_none_at_home_has_no_flips(single_region: Calla
     assert (found.stability, found.flips) == (0.0, ())
 
 
-def test_every_flip_flips(setting: Setting, axes: tuple[Axis, ...], evaluation: Evaluation) -> None:
+def test_every_flip_flips(setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation) -> None:
     """With the assumption at the threshold another strategy wins, the one that is named; short of it, none does."""
     names = tuple(axis.name for axis in axes)
     assert evaluation.recommendation.flips
@@ -172,7 +172,7 @@ def test_every_flip_flips(setting: Setting, axes: tuple[Axis, ...], evaluation: 
         assert found == [flip.to, evaluation.recommendation.strategy], flip
 
 
-def test_axes_are_what_is_in_doubt(axes: tuple[Axis, ...], catalogue: Catalogue) -> None:
+def test_axes_are_what_is_in_doubt(axes: tuple[Assumption, ...], catalogue: Catalogue) -> None:
     names = [axis.name for axis in axes]
     assert len(set(names)) == len(names)
     assert {"lag.share", "lag.behind", "decide.automatic", "fault.region.rate", OUTAGE, INFRASTRUCTURE} <= set(names)
@@ -183,7 +183,7 @@ def test_axes_are_what_is_in_doubt(axes: tuple[Axis, ...], catalogue: Catalogue)
 
 
 def test_what_a_person_wrote_is_doubted_less(evaluation: Evaluation, catalogue: Catalogue) -> None:
-    def outage_axis(system: System) -> Axis:
+    def outage_axis(system: System) -> Assumption:
         found = axes_of([], catalogue, system, evaluation.recommended.bills["aws"])
         return next(axis for axis in found if axis.name == OUTAGE)
 

@@ -8,7 +8,7 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.assess import Planned
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.derive import total
-from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, LOST_WRITE, OUTAGE, UPKEEP, WORK, Axis
+from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, LOST_WRITE, OUTAGE, UPKEEP, WORK, Assumption
 from secondsite.model.estimate import Estimate, Maybe
 from secondsite.model.mark import Origin
 from secondsite.model.system import System
@@ -25,13 +25,15 @@ _ASK = {
 
 def axes_of(
     plans: Iterable[Planned], catalogue: Catalogue, system: System, bill: tuple[CostItem, ...]
-) -> tuple[Axis, ...]:
+) -> tuple[Assumption, ...]:
     """Each figure in doubt once, money included."""
     found: dict[str, Estimate] = {}
     for estimate in _used(plans, catalogue):
         if estimate.plausible != (1.0, 1.0) and estimate.distribution is not None:
             found.setdefault(estimate.name, estimate)
-    figures = tuple(Axis(e.name, e.unit, e.quantile(0.5), *e.plausible, e.source, e.settle) for e in found.values())
+    figures = tuple(
+        Assumption(e.name, e.unit, e.quantile(0.5), *e.plausible, e.source, e.settle) for e in found.values()
+    )
     return (*figures, *_economic(system), *_costs(bill))
 
 
@@ -53,7 +55,7 @@ def _causes(estimate: Estimate) -> tuple[Estimate, ...]:
     return estimate.inputs[:2] if isinstance(estimate.distribution, Maybe) else (estimate,)
 
 
-def _economic(system: System) -> Iterator[Axis]:
+def _economic(system: System) -> Iterator[Assumption]:
     values = {
         OUTAGE: system.economics.outage_usd_per_hour,
         LOST_WRITE: system.economics.lost_message_usd,
@@ -62,12 +64,14 @@ def _economic(system: System) -> Iterator[Axis]:
     for name, value in values.items():
         mark = system.marks.get(name)
         low, high = _SETTLED if mark and mark.origin is Origin.WRITTEN else _WIDE[name]
-        yield Axis(name, _UNITS[name], value, low, high, str(mark or "default"), _ASK[name])
+        yield Assumption(name, _UNITS[name], value, low, high, str(mark or "default"), _ASK[name])
 
 
-def _costs(bill: tuple[CostItem, ...]) -> Iterator[Axis]:
+def _costs(bill: tuple[CostItem, ...]) -> Iterator[Assumption]:
     machines = total(INFRASTRUCTURE, "USD/month", [item.monthly_usd for item in bill if not item.for_people])
     people = total(UPKEEP, "USD/month", [item.monthly_usd for item in bill if item.for_people])
-    yield Axis(INFRASTRUCTURE, "× list price", 1.0, *machines.plausible, "cost model", "one month's bill, by item")
-    yield Axis(UPKEEP, "× hours", 1.0, *people.plausible, "complexity", "time spent on upkeep in a quarter")
-    yield Axis(WORK, "× hours", 1.0, 0.5, 2.5, "catalogue: work", "the first step's real effort")
+    yield Assumption(
+        INFRASTRUCTURE, "× list price", 1.0, *machines.plausible, "cost model", "one month's bill, by item"
+    )
+    yield Assumption(UPKEEP, "× hours", 1.0, *people.plausible, "complexity", "time spent on upkeep in a quarter")
+    yield Assumption(WORK, "× hours", 1.0, 0.5, 2.5, "catalogue: work", "the first step's real effort")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Samples, generator
 from secondsite.evaluate.evaluation import Flip, Influence
-from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE, Axis, Scores, Setting, Spread, here, score
+from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE, Assumption, Scores, Setting, Spread, here, score
 
 STABILITY_DRAWS = 512
 SOBOL_BASE = 64
@@ -29,7 +29,7 @@ class Sensitivity:
     flips: tuple[Flip, ...]
 
 
-def sensitivity(setting: Setting, axes: Sequence[Axis], chosen: int, spread: Spread = here) -> Sensitivity:
+def sensitivity(setting: Setting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
     winners = _drawn_winners(setting, names, axes, spread)
@@ -41,14 +41,16 @@ def sensitivity(setting: Setting, axes: Sequence[Axis], chosen: int, spread: Spr
     )
 
 
-def _factors(axes: Sequence[Axis], unit: Samples) -> Samples:
+def _factors(axes: Sequence[Assumption], unit: Samples) -> Samples:
     """Unit cube to factors, log-uniform in each axis's range."""
     low = np.log([axis.low for axis in axes])
     high = np.log([axis.high for axis in axes])
     return np.asarray(np.exp(low + unit * (high - low)))
 
 
-def _drawn_winners(setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], spread: Spread) -> NDArray[np.intp]:
+def _drawn_winners(
+    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], spread: Spread
+) -> NDArray[np.intp]:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
     return score(setting, names, _factors(axes, unit), spread).winners
 
@@ -59,7 +61,7 @@ def _same_pattern(setting: Setting, chosen: int) -> list[int]:
 
 
 def _influences(
-    setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], chosen: int, spread: Spread
+    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
     if len(setting.candidates) < 2:
@@ -90,7 +92,7 @@ def _lead(scores: Scores, chosen: int) -> Samples:
 
 
 def _flips(
-    setting: Setting, names: tuple[str, ...], axes: Sequence[Axis], chosen: int, spread: Spread
+    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
 ) -> tuple[Flip, ...]:
     """Each assumption moved alone, over its range (money: over four orders of magnitude), coarsely then finely."""
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]

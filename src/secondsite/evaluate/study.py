@@ -50,7 +50,7 @@ class Spread(Protocol):
 
 
 @frozen
-class Axis:
+class Assumption:
     """An assumption: ``low`` and ``high`` are factors of ``value``."""
 
     name: str

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondsite.evaluate.evaluation import Swing, Tornado
-from secondsite.evaluate.study import Axis, Scores, Setting, Spread, here, score
+from secondsite.evaluate.study import Assumption, Scores, Setting, Spread, here, score
 from secondsite.model.strategy import Strategy
 
 
-def tornado(setting: Setting, axes: Sequence[Axis], chosen: int, spread: Spread = here) -> Tornado:
+def tornado(setting: Setting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Tornado:
     """``chosen`` is the index of the recommended candidate. The widest swing comes first, equal ones by name."""
     factors = np.ones((1 + 2 * len(axes), len(axes)))
     for index, axis in enumerate(axes):
@@ -28,7 +28,7 @@ def tornado(setting: Setting, axes: Sequence[Axis], chosen: int, spread: Spread 
     )
 
 
-def _swing(setting: Setting, axis: Axis, scores: Scores, chosen: int, at: int) -> Swing:
+def _swing(setting: Setting, axis: Assumption, scores: Scores, chosen: int, at: int) -> Swing:
     low_usd, high_usd = (float(usd) for usd in scores.owning_usd[chosen, at : at + 2])
     low_to, high_to = (_strategy(setting, int(winner)) for winner in scores.winners[at : at + 2])
     return Swing(
