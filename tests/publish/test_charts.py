@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.publish.drawings.charts import Axis, Point, Segment, bar, marker, scatter, spread, stacked
+from secondsite.publish.drawings.charts import Point, Scale, Segment, bar, marker, scatter, spread, stacked
 
 VALUES = st.lists(st.floats(0, 1e9).map(lambda v: round(v, 3)), min_size=1, max_size=20)
 
 
 @given(VALUES)
 def test_every_value_falls_within_its_axis(values: list[float]) -> None:
-    axis = Axis.over(values, 50, 650)
+    axis = Scale.over(values, 50, 650)
     assert all(50 <= axis.px(value) <= 650 for value in values)
     placed = [axis.px(value) for value in sorted(values)]
     assert placed == sorted(placed)
@@ -25,7 +25,7 @@ def test_every_value_falls_within_its_axis(values: list[float]) -> None:
 
 @given(VALUES)
 def test_ticks_stand_within_the_axis_and_are_not_too_many(values: list[float]) -> None:
-    axis = Axis.over(values, 50, 650)
+    axis = Scale.over(values, 50, 650)
     ticks = axis.ticks()
     assert len(ticks) <= 12
     assert all(axis.low - 1e-9 <= tick <= axis.high * (1 + 1e-9) for tick in ticks)
@@ -33,7 +33,7 @@ def test_ticks_stand_within_the_axis_and_are_not_too_many(values: list[float]) -
 
 @pytest.mark.parametrize(("values", "logarithmic"), [([15, 198], True), ([522, 1838], False), ([0, 500], False)])
 def test_a_wide_spread_of_positive_values_is_logarithmic(values: list[float], logarithmic: bool) -> None:
-    assert Axis.over(values, 0, 100).logarithmic is logarithmic
+    assert Scale.over(values, 0, 100).logarithmic is logarithmic
 
 
 @given(st.lists(st.floats(0, 300), max_size=17))

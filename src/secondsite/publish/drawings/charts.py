@@ -40,7 +40,7 @@ class Point:
 
 
 @frozen
-class Axis:
+class Scale:
     """From values to pixels; logarithmic where values spread over a factor of eight or more."""
 
     low: float
@@ -50,7 +50,7 @@ class Axis:
     logarithmic: bool
 
     @classmethod
-    def over(cls, values: Sequence[float], start_px: float, end_px: float) -> Axis:
+    def over(cls, values: Sequence[float], start_px: float, end_px: float) -> Scale:
         low, high = min(values), max(values)
         logarithmic = low > 0 and high / low >= _LOG_FROM
         if logarithmic:
@@ -139,8 +139,8 @@ def scatter(points: Sequence[Point], x_name: str, y_name: str, *, width: int, gu
     """Labels stand in a gutter on the right, each led to its point, so that crowded points stay readable."""
     gap = 18
     height = max(360, gap * len(points) + 90)
-    x = Axis.over([p.x for p in points], 46.0, width - gutter - 16.0)
-    y = Axis.over([p.y for p in points], height - 48.0, 14.0)
+    x = Scale.over([p.x for p in points], 46.0, width - gutter - 16.0)
+    y = Scale.over([p.y for p in points], height - 48.0, 14.0)
     svg = Element(
         "svg",
         {
@@ -171,7 +171,7 @@ def marker(kind: str, *, front: bool, chosen: bool) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def _grid(svg: Element, x: Axis, y: Axis, right: float, height: int) -> None:
+def _grid(svg: Element, x: Scale, y: Scale, right: float, height: int) -> None:
     for tick in x.ticks(4 if right < 500 else 6):
         at = _px(x.px(tick))
         SubElement(svg, "line", {"class": "grid", "x1": at, "x2": at, "y1": "8", "y2": str(height - 42)})
@@ -188,7 +188,7 @@ def _axis_names(svg: Element, x_name: str, y_name: str, right: float, height: in
     _text(svg, y_name, 11, middle, "axis", "middle").set("transform", f"rotate(-90 11 {_px(middle)})")
 
 
-def _scale(axis: Axis) -> str:
+def _scale(axis: Scale) -> str:
     return " (log)" if axis.logarithmic else ""
 
 

@@ -91,8 +91,8 @@ def timeline_chart(seen: DrillTimeline) -> str:
     top = 30 + _ROW * len(rows)
     height = top + _HEIGHT + 40
     most = max([(one.acknowledged + one.refused) / seen.slice_s for one in seen.slices] + [1.0])
-    x = charts.Axis(low, high, _LEFT, _WIDE - 10, False)
-    y = charts.Axis(0.0, most * 1.05, top + _HEIGHT, top, False)
+    x = charts.Scale(low, high, _LEFT, _WIDE - 10, False)
+    y = charts.Scale(0.0, most * 1.05, top + _HEIGHT, top, False)
     svg = Element("svg", {"class": "timeline", "viewBox": f"0 0 {_WIDE} {height}", "role": "img"})
     svg.set("aria-label", _told(seen, low, high))
     _axes(svg, x, y, top, height)
@@ -123,7 +123,7 @@ def _told(seen: DrillTimeline, low: float, high: float) -> str:
     )
 
 
-def _moment(svg: Element, moment: Moment, x: charts.Axis, line: int, top: float) -> None:
+def _moment(svg: Element, moment: Moment, x: charts.Scale, line: int, top: float) -> None:
     """A milestone as a line through the plot, a step as a bar; each on a row of its own, its name beside it."""
     start, end = x.px(moment.begin_s), x.px(moment.begin_s if moment.end_s is None else moment.end_s)
     if moment.end_s is None:
@@ -137,7 +137,7 @@ def _moment(svg: Element, moment: Moment, x: charts.Axis, line: int, top: float)
     _label(svg, "tick" if moment.end_s is not None else "tick point", *beside, line, moment.name)
 
 
-def _axes(svg: Element, x: charts.Axis, y: charts.Axis, top: float, height: float) -> None:
+def _axes(svg: Element, x: charts.Scale, y: charts.Scale, top: float, height: float) -> None:
     for tick in x.ticks(10):
         _label(svg, "tick", x.px(tick), "middle", top + _HEIGHT + 15, f"{tick:g}")
     for tick in y.ticks(4):
@@ -148,7 +148,7 @@ def _axes(svg: Element, x: charts.Axis, y: charts.Axis, top: float, height: floa
 
 
 def _column(
-    svg: Element, span: tuple[float, float], below: float, rate: float, kind: str, x: charts.Axis, y: charts.Axis
+    svg: Element, span: tuple[float, float], below: float, rate: float, kind: str, x: charts.Scale, y: charts.Scale
 ) -> None:
     if rate <= 0:
         return

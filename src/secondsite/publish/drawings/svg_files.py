@@ -97,7 +97,7 @@ def tornado_chart(shown: TornadoShown) -> str:
     """Bars on both sides of what owning costs as taken; each row ends with the range that was tried."""
     ranges, top = 250, 14
     height = _ROW * len(shown.bars) + top + 52
-    axis = charts.Axis(shown.low_usd, shown.high_usd, _LABELS, _WIDTH + 160 - ranges, False)
+    axis = charts.Scale(shown.low_usd, shown.high_usd, _LABELS, _WIDTH + 160 - ranges, False)
     svg = Element("svg", {"viewBox": f"0 0 {_WIDTH + 160} {height}", "width": str(_WIDTH + 160), "height": str(height)})
     svg.set("role", "img")
     SubElement(svg, "title").text = f"yearly cost of owning: {len(shown.bars)} assumptions, each from low to high"
@@ -114,7 +114,7 @@ def tornado_chart(shown: TornadoShown) -> str:
     return standing(tostring(svg, encoding="unicode"))
 
 
-def _swing(svg: Element, bar: Bar, axis: charts.Axis, base: float, top: float) -> None:
+def _swing(svg: Element, bar: Bar, axis: charts.Scale, base: float, top: float) -> None:
     ends = [("low-end", bar.at_low), ("high-end", bar.at_high)]
     for kind, share in sorted(
         ends, key=lambda end: -abs(axis.start_px + (axis.end_px - axis.start_px) * end[1] - base)
@@ -133,7 +133,7 @@ def spans_chart(spans: Sequence[Span], x_name: str, *, limit: float | None = Non
     if whole <= 0:
         return ""
     height = _ROW * len(spans) + 52
-    axis = charts.Axis(0.0, whole * 1.03, _LABELS, _WIDTH - _VALUES, False)
+    axis = charts.Scale(0.0, whole * 1.03, _LABELS, _WIDTH - _VALUES, False)
     svg = Element("svg", {"viewBox": f"0 0 {_WIDTH} {height}", "width": str(_WIDTH), "height": str(height)})
     svg.set("role", "img")
     SubElement(svg, "title").text = f"{len(spans)} bars, {x_name}"
@@ -149,7 +149,7 @@ def spans_chart(spans: Sequence[Span], x_name: str, *, limit: float | None = Non
     return standing(tostring(svg, encoding="unicode"))
 
 
-def _span(svg: Element, span: Span, axis: charts.Axis, top: float) -> None:
+def _span(svg: Element, span: Span, axis: charts.Scale, top: float) -> None:
     start = axis.px(span.start)
     size = max(axis.px(span.start + span.length) - start, 1.5)
     shape = {
