@@ -35,7 +35,7 @@ _PHASES = {
 
 
 @frozen
-class Bar:
+class StepBar:
     """``critical``: the subject waits for it. ``brings_back``: subjects that are back when it ends."""
 
     step: Step
@@ -50,13 +50,13 @@ class Bar:
         return math.inf if math.isinf(self.end_s) else self.end_s - self.start_s
 
 
-def timeline(procedure: Procedure, subject: Subject = Subject.API) -> tuple[Bar, ...]:
+def timeline(procedure: Procedure, subject: Subject = Subject.API) -> tuple[StepBar, ...]:
     """In the procedure's order. A blocked step never ends, and nothing that waits for it starts."""
     times = _times(procedure)
     critical = _critical(procedure, subject, times)
     needed = {step.id for end in procedure.milestones.values() for step in procedure.leading_to(end)}
     return tuple(
-        Bar(
+        StepBar(
             step=step,
             phase=_PHASES.get(step.verb, Phase.EXECUTE) if step.id in needed else Phase.AFTERWARDS,
             start_s=times[step.id][0],
@@ -68,7 +68,7 @@ def timeline(procedure: Procedure, subject: Subject = Subject.API) -> tuple[Bar,
     )
 
 
-def phases(bars: tuple[Bar, ...]) -> Mapping[Phase, float]:
+def phases(bars: tuple[StepBar, ...]) -> Mapping[Phase, float]:
     """Seconds of each phase on the critical path."""
     spent = dict.fromkeys(Phase, 0.0)
     for bar in bars:

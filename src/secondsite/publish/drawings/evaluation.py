@@ -14,7 +14,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step
 from secondsite.model.wording import dollars, number
 from secondsite.publish.content.comparison import Row, by_category, category
-from secondsite.publish.content.timeline import Bar, Phase, phases, timeline
+from secondsite.publish.content.timeline import Phase, StepBar, phases, timeline
 from secondsite.publish.drawings import charts
 from secondsite.publish.text.figure import Figure, figure, made_of
 from secondsite.publish.text.nonbreaking import duration
@@ -135,14 +135,14 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
     )
 
 
-def ended(procedure: Procedure, bar: Bar) -> Figure:
+def ended(procedure: Procedure, bar: StepBar) -> Figure:
     """When a step is over, at median durations."""
     before = (step.duration for step in procedure.leading_to(bar.step.id))
     shown = "never" if math.isinf(bar.end_s) else duration(bar.end_s)
     return made_of(shown, "the medians of the steps that lead to it", bar.end_s, *before)
 
 
-def _spent(spent_s: float, bars: Iterable[Bar]) -> Figure:
+def _spent(spent_s: float, bars: Iterable[StepBar]) -> Figure:
     on_path = (bar.step.duration for bar in bars if bar.critical)
     return made_of(duration(spent_s), "the medians of its steps on the path", spent_s, *on_path)
 
