@@ -15,7 +15,7 @@ from secondsite.publish.content.comparison import Row
 from secondsite.publish.content.timeline import Phase, timeline
 from secondsite.publish.drawings import charts
 from secondsite.publish.drawings.evaluation import ended, tradeoff
-from secondsite.publish.drawings.tornado import Bar, TornadoShown
+from secondsite.publish.drawings.tornado import AssumptionBar, TornadoShown
 from secondsite.publish.text.markdown import plain
 
 _STYLE = """
@@ -114,7 +114,7 @@ def tornado_chart(shown: TornadoShown) -> str:
     return standing(tostring(svg, encoding="unicode"))
 
 
-def _swing(svg: Element, bar: Bar, axis: charts.Scale, base: float, top: float) -> None:
+def _swing(svg: Element, bar: AssumptionBar, axis: charts.Scale, base: float, top: float) -> None:
     ends = [("low-end", bar.at_low), ("high-end", bar.at_high)]
     for kind, share in sorted(
         ends, key=lambda end: -abs(axis.start_px + (axis.end_px - axis.start_px) * end[1] - base)

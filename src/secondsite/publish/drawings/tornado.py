@@ -20,7 +20,7 @@ _MARGIN = 0.02
 
 
 @frozen
-class Bar:
+class AssumptionBar:
     """One assumption. ``low_to`` and ``high_to`` are what is recommended at that end, None where it stays.
 
     ``drawing`` is an inline bar; ``at_low`` and ``at_high`` are shares of the axis, for other drawings.
@@ -50,7 +50,7 @@ class TornadoShown:
     base: float
     low_usd: float
     high_usd: float
-    bars: tuple[Bar, ...]
+    bars: tuple[AssumptionBar, ...]
     rest: int
     rest_usd: str
 
@@ -85,7 +85,7 @@ def _share(usd: float, low: float, high: float) -> float:
     return min(1.0, (usd - low) / (high - low))
 
 
-def _bar(swing: Swing, chosen: Strategy, owning: float, low: float, high: float) -> Bar:
+def _bar(swing: Swing, chosen: Strategy, owning: float, low: float, high: float) -> AssumptionBar:
     base = _share(owning, low, high)
     at_low, at_high = _share(swing.low_usd, low, high), _share(swing.high_usd, low, high)
     pieces = [
@@ -95,7 +95,7 @@ def _bar(swing: Swing, chosen: Strategy, owning: float, low: float, high: float)
             ("swing-high", at_high, swing.high, swing.high_usd),
         )
     ]
-    return Bar(
+    return AssumptionBar(
         name=swing.name,
         source=swing.source,
         settle=swing.settle,
