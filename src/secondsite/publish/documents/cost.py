@@ -19,7 +19,7 @@ NAME = "cost-estimate.md"
 
 
 @frozen
-class Bill:
+class CostTable:
     """``title`` names the step; ``items`` is its table."""
 
     title: Md
@@ -100,7 +100,7 @@ def _categories(named: tuple[tuple[str, Assessment], ...], provider: str, source
     return table(("Step", *(sources.head(f"{name}, USD/month\t", marks[name]) for name in used)), rows)
 
 
-def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
+def _bill(title: str, assessment: Assessment, sources: Sources) -> CostTable:
     providers = tuple(assessment.bills)
     rows = [
         (
@@ -113,7 +113,7 @@ def _bill(title: str, assessment: Assessment, sources: Sources) -> Bill:
     sums = (_sum(assessment.monthly_usd[provider], sources) for provider in providers)
     rows.append((Md("**together**"), "", *sums))
     head = ("Item", "Kind", *(f"{provider}, USD/month" for provider in providers))
-    return Bill(text(title[:1].upper() + title[1:]), code(assessment.strategy.id), table(head, rows))
+    return CostTable(text(title[:1].upper() + title[1:]), code(assessment.strategy.id), table(head, rows))
 
 
 def _sum(estimate: Estimate, sources: Sources) -> Md:
