@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from secondsite.backup.keep import Candidate
+from secondsite.backup.keep import RetentionCandidate
 from secondsite.backup.layout import HOLD, MANIFEST, PROOFS, is_id, manifest_key, started
 from secondsite.backup.manifest import Manifest, from_json
 from secondsite.model.errors import InputError, MachineError
@@ -48,10 +48,10 @@ class Inventory:
         return tuple(entry.manifest for entry in self.entries if entry.manifest)
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def candidates(self) -> tuple[RetentionCandidate, ...]:
         """For the keep rules: what cannot be read is not theirs to judge."""
         return tuple(
-            Candidate(entry.id, entry.manifest.finished, entry.good, entry.held)
+            RetentionCandidate(entry.id, entry.manifest.finished, entry.good, entry.held)
             for entry in self.entries
             if entry.manifest
         )

@@ -32,7 +32,7 @@ class KeepRules:
 
 
 @frozen
-class Candidate:
+class RetentionCandidate:
     """``good``: its manifest is there and readable, and no proof says that it cannot be restored."""
 
     id: str
@@ -45,7 +45,7 @@ class Candidate:
 class Decision:
     """``reasons`` is empty for a backup that goes."""
 
-    backup: Candidate
+    backup: RetentionCandidate
     reasons: tuple[str, ...]
 
     @property
@@ -53,7 +53,7 @@ class Decision:
         return bool(self.reasons)
 
 
-def decide(backups: Iterable[Candidate], rules: KeepRules) -> tuple[Decision, ...]:
+def decide(backups: Iterable[RetentionCandidate], rules: KeepRules) -> tuple[Decision, ...]:
     """One decision per backup, newest first. Only good backups count towards a rule."""
     newest_first = sorted(backups, key=lambda backup: (backup.finished, backup.id), reverse=True)
     reasons: dict[str, list[str]] = {backup.id: [] for backup in newest_first}
@@ -71,7 +71,7 @@ def decide(backups: Iterable[Candidate], rules: KeepRules) -> tuple[Decision, ..
     return tuple(Decision(backup, tuple(reasons[backup.id])) for backup in newest_first)
 
 
-def _chosen(good: list[Candidate], rules: KeepRules) -> Iterable[tuple[str, Candidate]]:
+def _chosen(good: list[RetentionCandidate], rules: KeepRules) -> Iterable[tuple[str, RetentionCandidate]]:
     yield from (("last", backup) for backup in good[: rules.last])
     for name, limit in (
         ("hourly", rules.hourly),
