@@ -19,7 +19,7 @@ from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Assumption, Candidate, Scores, Setting, score
+from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Assumption, Scores, Setting, StudyCandidate, score
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -89,8 +89,8 @@ def test_contracts_first_then_money_then_preference(
     assert _scores(owning, breached, preference).winners.tolist() == [winner]
 
 
-def _candidate(deployment: Deployment, usd: float, work: float, preference: int) -> Candidate:
-    return Candidate(deployment, {}, usd, 0.0, work, False, preference)
+def _candidate(deployment: Deployment, usd: float, work: float, preference: int) -> StudyCandidate:
+    return StudyCandidate(deployment, {}, usd, 0.0, work, False, preference)
 
 
 def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> Setting:

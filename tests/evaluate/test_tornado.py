@@ -13,7 +13,7 @@ from secondsite.catalogue.figures import load_figures
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, OUTAGE, WORK, Assumption, Candidate, Setting, score
+from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, OUTAGE, WORK, Assumption, Setting, StudyCandidate, score
 from secondsite.evaluate.tornado import tornado
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -30,7 +30,8 @@ def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> Se
     """No faults and no contracts: cost is 12 × infrastructure + work × 100 / 3, and nothing else."""
     return Setting(
         candidates=tuple(
-            Candidate(deployment, {}, usd, 0.0, work, False, number) for number, (usd, work) in enumerate(candidates)
+            StudyCandidate(deployment, {}, usd, 0.0, work, False, number)
+            for number, (usd, work) in enumerate(candidates)
         ),
         model=FaultModel(load_figures(), "aws"),
         buffer=Buffer(load_figures().by_name),

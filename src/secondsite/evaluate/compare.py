@@ -13,7 +13,7 @@ from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendatio
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import Candidate, Setting, Spread, here
+from secondsite.evaluate.study import Setting, Spread, StudyCandidate, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.strategy import Link, Strategy
@@ -112,9 +112,9 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
     )
 
 
-def _candidate(assessment: Assessment, provider: str, preference: int) -> Candidate:
+def _candidate(assessment: Assessment, provider: str, preference: int) -> StudyCandidate:
     bill = assessment.bills[provider]
-    return Candidate(
+    return StudyCandidate(
         deployment=assessment.deployment,
         procedures=assessment.procedures,
         infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),

@@ -63,7 +63,7 @@ class Assumption:
 
 
 @frozen
-class Candidate:
+class StudyCandidate:
     """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties."""
 
     deployment: Deployment
@@ -79,7 +79,7 @@ class Candidate:
 class Setting:
     """What all draws share."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[StudyCandidate, ...]
     model: FaultModel
     buffer: Buffer
     contracts: tuple[Contract, ...]
@@ -160,7 +160,7 @@ class _Study:
         column = self.factors.get(name)
         return np.ones(len(self.block.factors)) if column is None else column[:, 0]
 
-    def row(self, candidate: Candidate) -> tuple[Samples, NDArray[np.int64]]:
+    def row(self, candidate: StudyCandidate) -> tuple[Samples, NDArray[np.int64]]:
         setting, economics = self.block.setting, self.block.setting.economics
         engineer = economics.engineer_usd_per_hour * self.factor(ENGINEER)
         monthly = candidate.infrastructure_usd * self.factor(INFRASTRUCTURE)
@@ -172,7 +172,7 @@ class _Study:
         owning = 12 * monthly + once / setting.write_off_years + loss
         return owning, self._breached(candidate)
 
-    def _expected(self, candidate: Candidate) -> tuple[Samples, Samples]:
+    def _expected(self, candidate: StudyCandidate) -> tuple[Samples, Samples]:
         """Hours of outage and acknowledged writes lost, a year."""
         setting = self.block.setting
         hours = writes = np.zeros(len(self.block.factors))
@@ -190,7 +190,7 @@ class _Study:
                 writes = writes + rate * sites / serving * lost * setting.rate_per_s
         return hours, writes
 
-    def _outage_s(self, candidate: Candidate, fault: Fault) -> Samples:
+    def _outage_s(self, candidate: StudyCandidate, fault: Fault) -> Samples:
         """Mean length."""
         return self._mean(outage_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault)))
 
@@ -204,14 +204,14 @@ class _Study:
             self._losses[key] = self._mean(lost)
         return self._losses[key]
 
-    def _breached(self, candidate: Candidate) -> NDArray[np.int64]:
+    def _breached(self, candidate: StudyCandidate) -> NDArray[np.int64]:
         contracts = self.block.setting.contracts
         count = np.full(len(self.block.factors), (len(contracts) + 1) * candidate.excluded, dtype=np.int64)
         for contract in contracts:
             count = count + (self._probability(candidate, contract) < contract.confidence)
         return count
 
-    def _probability(self, candidate: Candidate, contract: Contract) -> Samples:
+    def _probability(self, candidate: StudyCandidate, contract: Contract) -> Samples:
         draws, buffer = self.draws(contract.fault), self.block.setting.buffer
         return self._mean(held(contract, candidate.deployment, candidate.procedures, draws, buffer))
 
