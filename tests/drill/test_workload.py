@@ -22,7 +22,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTa
 from secondsite.drill.load.sending import Attempt, Message
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
-from secondsite.drill.load.workload import Client, Stop
+from secondsite.drill.load.workload import LoadClient, Stop
 from secondsite.drill.play.clients import share_out
 from secondsite.model.errors import InputError, MachineError
 
@@ -64,7 +64,7 @@ def _run(config: ClientConfig, sender: Scripted, stop_after_s: float | None = No
             stop = Stop()
             if stop_after_s is not None:
                 asyncio.get_running_loop().call_later(stop_after_s, stop.ask, "test")
-            return await Client(config, ledger, sender, stop).run()
+            return await LoadClient(config, ledger, sender, stop).run()
 
     return asyncio.run(run())
 

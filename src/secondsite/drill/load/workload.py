@@ -42,7 +42,7 @@ class Stop:
         self.event.set()
 
 
-class Client:
+class LoadClient:
     """``sender`` is what tests replace."""
 
     def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: Stop) -> None:
@@ -168,7 +168,7 @@ async def run_client(config: ClientConfig) -> Summary:
         asyncio.get_running_loop().add_signal_handler(number, stop.ask, number.name)
     sender = sender_of(config)
     with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
-        summary = await Client(config, ledger, sender, stop).run()
+        summary = await LoadClient(config, ledger, sender, stop).run()
     summary.save(config.summary)
     return summary
 
