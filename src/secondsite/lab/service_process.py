@@ -65,7 +65,7 @@ class Half(asyncio.Protocol):
             self._transport.close()
 
 
-class Client(Half):
+class ClientSide(Half):
     """The side that connected: its pod is chosen and dialled."""
 
     def __init__(self, service: Service) -> None:
@@ -108,7 +108,7 @@ class Service:
 
 async def _run(config: Mapping[str, Any]) -> None:
     service = Service(config)
-    await asyncio.get_running_loop().create_server(lambda: Client(service), *config["at"], backlog=256)
+    await asyncio.get_running_loop().create_server(lambda: ClientSide(service), *config["at"], backlog=256)
     server = await serve_orders(Endpoint(*config["control"]), service.obey)
     await server.serve_forever()
 
