@@ -21,7 +21,7 @@ import numpy as np
 
 from secondsite.drill.check.checker import check
 from secondsite.drill.check.rpo import rpo
-from secondsite.drill.ledger.finals import COPY_ROW, PROCESSING_ROW, Copy, Processing, read_finals
+from secondsite.drill.ledger.finals import COPY_ROW, PROCESSING_ROW, FinalRead, Processing, read_finals
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, ledgers_in, write_bulk
 from secondsite.drill.ledger.record import RECORD, Kind, Status
@@ -48,8 +48,8 @@ def write(folder: Path, entries: int) -> None:
     rows["identity"] = (order % CLIENTS).astype("u8") << np.uint64(32) | (order // CLIENTS).astype("u8")
     rows["stream_sequence"], rows["key"] = order + 1, order // CLIENTS % KEYS
     mirror = rows[:-LOST]
-    Copy("EVENTS", "west", True, mirror).save(folder / "EVENTS-west.copy")
-    Copy("EVENTS", "east", True, mirror[: len(mirror) // 2]).save(folder / "EVENTS-east.copy")
+    FinalRead("EVENTS", "west", True, mirror).save(folder / "EVENTS-west.copy")
+    FinalRead("EVENTS", "east", True, mirror[: len(mirror) // 2]).save(folder / "EVENTS-east.copy")
     seen = np.zeros(len(mirror) + TWICE, PROCESSING_ROW)
     for name in ("identity", "stream_sequence"):
         seen[name] = np.concatenate([mirror[name], mirror[name][:TWICE]])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attrs import field, frozen
 
-from secondsite.drill.ledger.finals import COPY_ROW, Copy
+from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
 from secondsite.drill.ledger.record import ANY_KEY, RECORD, STRAY, Kind, Purpose, Records, Status
@@ -99,16 +99,16 @@ def make() -> Make:
 
 
 @pytest.fixture(scope="session")
-def copy_of() -> Callable[..., Copy]:
+def copy_of() -> Callable[..., FinalRead]:
     """A copy with these identities (None: a stray) in this order, from sequence 1 on."""
 
     def copied(
         identities: Sequence[int | None], stream: str = "EVENTS", *, place: str = "west", complete: bool = True
-    ) -> Copy:
+    ) -> FinalRead:
         rows = np.zeros(len(identities), COPY_ROW)
         rows["identity"] = [STRAY if identity is None else identity for identity in identities]
         rows["stream_sequence"] = np.arange(len(identities)) + 1
         strays = tuple("stranger" for identity in identities if identity is None)
-        return Copy(stream, place, complete, rows, strays, "" if complete else "the server went away")
+        return FinalRead(stream, place, complete, rows, strays, "" if complete else "the server went away")
 
     return copied

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
-from secondsite.drill.ledger.finals import Copy, Finals, processing
+from secondsite.drill.ledger.finals import FinalRead, Finals, processing
 from secondsite.drill.ledger.record import Kind, Purpose, Status, message_id
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]
-Copier = Callable[..., Copy]
+Copier = Callable[..., FinalRead]
 
 # conftest's nouns, by the fixtures that make them: tests import nothing from each other.
 
@@ -77,7 +77,7 @@ def _in_effect(found: Sequence[W]) -> list[int]:
     return sorted(done, key=lambda number: found[number].effect_ns or 0)
 
 
-def _others(copy_of: Copier, *streams: str) -> list[Copy]:
+def _others(copy_of: Copier, *streams: str) -> list[FinalRead]:
     return [copy_of([], name) for name in streams]
 
 

@@ -15,12 +15,12 @@ from secondsite.drill.check.checker import check
 from secondsite.drill.check.rpo import rpo, rpo_by_stream
 from secondsite.drill.check.rto import Rto, Sustained, reached, rto
 from secondsite.drill.evidence.events import Milestone
-from secondsite.drill.ledger.finals import Copy, Finals
+from secondsite.drill.ledger.finals import FinalRead, Finals
 from secondsite.drill.ledger.record import Purpose, Status, endpoint
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]
-Copier = Callable[..., Copy]
+Copier = Callable[..., FinalRead]
 S = 1_000_000_000
 OLD, NEW = endpoint("127.1.0.81"), endpoint("127.2.0.81")
 NEW_SIDE = ("127.2.0.0/16",)

@@ -12,7 +12,7 @@ from secondsite.drill.evidence.events import Mark
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import Manifest, StepFacts, Timing
-from secondsite.drill.ledger.finals import COPY_ROW, Copy
+from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
 from secondsite.drill.ledger.record import RECORD, Kind, Records, Status, endpoint, identity
 from secondsite.model.contract import Contract, Subject
@@ -113,7 +113,7 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     rows["identity"][len(kept) :] = identity(9, 9)
     rows["stream_sequence"] = np.arange(1, len(rows) + 1)
     why = "" if scenario.complete else "the read broke off"
-    Copy("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
+    FinalRead("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
     writer.event("fault", FAULT_NS, WALL_NS)
     begin_s = 0.0
     for step, end_s in zip(STEPS, scenario.ends_s, strict=False):

@@ -22,7 +22,7 @@ from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
 from secondsite.drill.evidence.manifest import Manifest, Timing, steps_of
 from secondsite.drill.evidence.rehearsal import unrehearsed
-from secondsite.drill.ledger.finals import Copy, Finals, SavedCopy, read_finals
+from secondsite.drill.ledger.finals import FinalRead, Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.play.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
 from secondsite.drill.play.lab_world import place
@@ -273,7 +273,7 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
             found.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 
-def _save(copies: tuple[Copy, ...], folder: Path) -> None:
+def _save(copies: tuple[FinalRead, ...], folder: Path) -> None:
     for copy in copies:
         copy.save(folder / f"{copy.place.replace(' ', '-')}.copy")
 

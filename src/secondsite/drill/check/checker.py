@@ -19,7 +19,7 @@ from secondsite.drill.check.copies import read_order, reordered
 from secondsite.drill.check.erased import Erased, erased
 from secondsite.drill.check.findings import ConsumerFindings, Fate, Findings, Marks, Phantom, StreamFindings
 from secondsite.drill.check.kv import check_bucket
-from secondsite.drill.ledger.finals import Copy, Finals, Processing, SavedCopy
+from secondsite.drill.ledger.finals import FinalRead, Finals, Processing, SavedCopy
 from secondsite.drill.ledger.history import History, stream_index
 from secondsite.drill.ledger.record import Purpose
 from secondsite.model.errors import SecondsiteError
@@ -86,7 +86,7 @@ def check(history: History, finals: Finals) -> Findings:
     return Findings(streams, consumers, marks, _examples(history, marks))
 
 
-def _take(history: History, seen: _Seen, copy: Copy) -> None:
+def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
     number = stream_index(history, copy.stream)
     found = read_order(history, copy, number)
     if history.streams[number].kv:
@@ -109,7 +109,7 @@ def _take(history: History, seen: _Seen, copy: Copy) -> None:
     seen.read.add(copy.stream)
 
 
-def _with_repeats(history: History, copy: Copy, number: int) -> NDArray[np.int64]:
+def _with_repeats(history: History, copy: FinalRead, number: int) -> NDArray[np.int64]:
     """A value written twice stands where it stands last."""
     rows = copy.rows[np.argsort(copy.rows["stream_sequence"], kind="stable")]
     found = history.rows(np.ascontiguousarray(rows["identity"]), number)

@@ -11,7 +11,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.check.findings import Phantom
-from secondsite.drill.ledger.finals import Copy
+from secondsite.drill.ledger.finals import FinalRead
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.record import STRAY
 
@@ -28,7 +28,7 @@ class CopyMarks:
     phantom_count: int
 
 
-def read_order(history: History, copy: Copy, stream: int) -> CopyMarks:
+def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
     rows = copy.rows
     if len(rows) > 1 and (rows["stream_sequence"][1:] < rows["stream_sequence"][:-1]).any():
         rows = rows[np.argsort(rows["stream_sequence"], kind="stable")]
@@ -41,7 +41,7 @@ def read_order(history: History, copy: Copy, stream: int) -> CopyMarks:
     return CopyMarks(known[is_first], known[~is_first], _phantoms(history, copy, rows[strange]), len(strange))
 
 
-def _phantoms(history: History, copy: Copy, rows: NDArray[np.void]) -> tuple[Phantom, ...]:
+def _phantoms(history: History, copy: FinalRead, rows: NDArray[np.void]) -> tuple[Phantom, ...]:
     strays = iter(copy.strays)
     found = []
     for row in rows[:_MOST_PHANTOMS]:

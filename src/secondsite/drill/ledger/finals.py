@@ -28,7 +28,7 @@ PROCESSING_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8")])
 
 
 @frozen(eq=False)
-class Copy:
+class FinalRead:
     """One surviving copy of a stream or KV bucket, ``place`` saying which. ``rows`` are COPY_ROW.
 
     ``complete``: read from its first to its last message. A stream of which nothing survived is an empty,
@@ -74,12 +74,12 @@ class CopyReader:
     def __len__(self) -> int:
         return len(self._identities)
 
-    def finished(self, complete: bool, why_incomplete: str = "") -> Copy:
+    def finished(self, complete: bool, why_incomplete: str = "") -> FinalRead:
         rows = np.zeros(len(self), COPY_ROW)
         rows["identity"] = self._identities
         rows["stream_sequence"] = self._sequences
         rows["key"] = np.asarray(self._keys, np.uint64)
-        return Copy(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
+        return FinalRead(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
 
 
 def key_of(subject: str) -> int:
@@ -119,11 +119,11 @@ class SavedCopy:
 
     path: Path
 
-    def load(self) -> Copy:
+    def load(self) -> FinalRead:
         header, start = read_header(self.path, COPY_SCHEMA)
         rows = _rows(self.path, start, COPY_ROW)
         strays = tuple(str(stray) for stray in header["strays"])
-        return Copy(
+        return FinalRead(
             str(header["stream"]),
             str(header["place"]),
             bool(header["complete"]),
@@ -157,7 +157,7 @@ def processing(
 
 @frozen(eq=False)
 class Finals:
-    copies: Sequence[Copy | SavedCopy] = ()
+    copies: Sequence[FinalRead | SavedCopy] = ()
     processing: Sequence[Processing] = field(factory=tuple)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.drill.ledger.finals import Copy, CopyReader, Processing, processing
+from secondsite.drill.ledger.finals import CopyReader, FinalRead, Processing, processing
 from secondsite.lab.http_get import http_get
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -36,12 +36,12 @@ class Reading:
     run: str
     operator: frozenset[str] = frozenset()
 
-    async def copies(self, families: Iterable[Family], region: str) -> tuple[Copy, ...]:
+    async def copies(self, families: Iterable[Family], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
         held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
         return tuple([await self._copy(family, one) for family, one in held])
 
-    async def _copy(self, family: Family, held: Held) -> Copy:
+    async def _copy(self, family: Family, held: Held) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
             reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
