@@ -42,7 +42,7 @@ class RetentionCandidate:
 
 
 @frozen
-class Decision:
+class RetentionDecision:
     """``reasons`` is empty for a backup that goes."""
 
     backup: RetentionCandidate
@@ -53,7 +53,7 @@ class Decision:
         return bool(self.reasons)
 
 
-def decide(backups: Iterable[RetentionCandidate], rules: KeepRules) -> tuple[Decision, ...]:
+def decide(backups: Iterable[RetentionCandidate], rules: KeepRules) -> tuple[RetentionDecision, ...]:
     """One decision per backup, newest first. Only good backups count towards a rule."""
     newest_first = sorted(backups, key=lambda backup: (backup.finished, backup.id), reverse=True)
     reasons: dict[str, list[str]] = {backup.id: [] for backup in newest_first}
@@ -68,7 +68,7 @@ def decide(backups: Iterable[RetentionCandidate], rules: KeepRules) -> tuple[Dec
     if not rules.any:
         for backup in newest_first:
             reasons[backup.id].append("no rules")
-    return tuple(Decision(backup, tuple(reasons[backup.id])) for backup in newest_first)
+    return tuple(RetentionDecision(backup, tuple(reasons[backup.id])) for backup in newest_first)
 
 
 def _chosen(good: list[RetentionCandidate], rules: KeepRules) -> Iterable[tuple[str, RetentionCandidate]]:

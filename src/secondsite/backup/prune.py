@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from secondsite.backup.inventory import Inventory
-from secondsite.backup.keep import Decision, KeepRules, decide
+from secondsite.backup.keep import KeepRules, RetentionDecision, decide
 from secondsite.backup.layout import HOLD, SLOTS, manifest_key, started
 from secondsite.objects.store import Store
 
@@ -23,7 +23,7 @@ SLOTS_AFTER = timedelta(days=2)
 class Pruning:
     """``incomplete`` are older than a day, so no run still writes them. ``unreadable`` are left alone."""
 
-    decisions: tuple[Decision, ...]
+    decisions: tuple[RetentionDecision, ...]
     incomplete: tuple[str, ...]
     unreadable: tuple[str, ...]
 
