@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from secondsite.cli.operating import Direction, make_app
+from secondsite.cli.operating import ProcedureDirection, make_app
 
-app = make_app(Direction.BACK, "Move back to the first region, with what only it had.")
+app = make_app(ProcedureDirection.BACK, "Move back to the first region, with what only it had.")

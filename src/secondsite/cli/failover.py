@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from secondsite.cli.operating import Direction, make_app
+from secondsite.cli.operating import ProcedureDirection, make_app
 
-app = make_app(Direction.OVER, "Move to the other region, by the procedure of the strategy.")
+app = make_app(ProcedureDirection.OVER, "Move to the other region, by the procedure of the strategy.")

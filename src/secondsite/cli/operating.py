@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Several = Parameter(negative="")
 
 
-class Direction(StrEnum):
+class ProcedureDirection(StrEnum):
     OVER = "failover"
     BACK = "failback"
 
@@ -69,7 +69,7 @@ Placed = Annotated[Where, Parameter(name="*")]
 Declared = Annotated[Who, Parameter(name="*")]
 
 
-def make_app(direction: Direction, text: str) -> App:
+def make_app(direction: ProcedureDirection, text: str) -> App:
     """The four verbs for one direction."""
     app = App(name=str(direction), help=text)
 
@@ -119,7 +119,7 @@ def make_app(direction: Direction, text: str) -> App:
     return app
 
 
-def _plan(direction: Direction, what: What, where: Where, who: Who, *, machine: bool) -> int:
+def _plan(direction: ProcedureDirection, what: What, where: Where, who: Who, *, machine: bool) -> int:
     from secondsite.operate.plan import make_plan, plan_json
     from secondsite.publish.terminal.operation import plan_text
 
@@ -130,7 +130,9 @@ def _plan(direction: Direction, what: What, where: Where, who: Who, *, machine: 
     return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
 
 
-def _run(direction: Direction, what: What, where: Where, who: Who, approve: str, path: Path, *, machine: bool) -> int:
+def _run(
+    direction: ProcedureDirection, what: What, where: Where, who: Who, approve: str, path: Path, *, machine: bool
+) -> int:
     import sys
 
     from secondsite.operate.executor import Options, Outcome, Told, execute
@@ -167,11 +169,11 @@ def _status(path: Path, *, machine: bool) -> int:
     return EXIT_HOLDS
 
 
-def _journal_path(direction: Direction, what: What, given: Path | None) -> Path:
+def _journal_path(direction: ProcedureDirection, what: What, given: Path | None) -> Path:
     return given or what.file.parent / ".secondsite" / f"{direction}.jsonl"
 
 
-def _procedure(direction: Direction, what: What) -> tuple[Deployment, Procedure]:
+def _procedure(direction: ProcedureDirection, what: What) -> tuple[Deployment, Procedure]:
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
@@ -184,7 +186,7 @@ def _procedure(direction: Direction, what: What) -> tuple[Deployment, Procedure]
     kit = Kit(load_system(what.file), catalogue.figures, catalogue.round_trips)
     deployment = lay_out(parse_strategy(what.strategy), kit)
     ready = evolve(kit, system=deployment.system)
-    if direction is Direction.BACK:
+    if direction is ProcedureDirection.BACK:
         return deployment, failback(deployment, ready)
     names = sorted(LOST_REGION)
     if what.fault not in names:
