@@ -12,15 +12,15 @@ from icalendar import Calendar, Event
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, proof, shelf_life_days
-from secondsite.publish.content.schedule import Drill, drills
+from secondsite.publish.content.schedule import ScheduledDrill, drills
 from secondsite.publish.documents.calendar import calendar
 
 START = date(2026, 11, 1)
 DAYS = st.dates(date(2020, 1, 1), date(2090, 1, 1))
 
 
-def drill(key: str = "x", every: Every = Every.MONTH, title: str = "t", keeps: tuple[str, ...] = ()) -> Drill:
-    return Drill(key, title, "secondsite drill x", every, keeps, "lab", 30)
+def drill(key: str = "x", every: Every = Every.MONTH, title: str = "t", keeps: tuple[str, ...] = ()) -> ScheduledDrill:
+    return ScheduledDrill(key, title, "secondsite drill x", every, keeps, "lab", 30)
 
 
 def events(text: str) -> list[dict[str, object]]:

@@ -16,7 +16,7 @@ _NTH = {Every.MONTH: 1, Every.QUARTER: 2, Every.YEAR: 3}
 
 
 @frozen
-class Drill:
+class ScheduledDrill:
     """``keeps`` are the contracts whose evidence it renews; ``minutes`` is how long to keep free for it."""
 
     key: str
@@ -48,7 +48,7 @@ class Drill:
         return {"FREQ": "MONTHLY", "INTERVAL": 3 if self.every is Every.QUARTER else 12, "BYDAY": by_day}
 
 
-def drills(inputs: Inputs) -> tuple[Drill, ...]:
+def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
     """Most frequent first. A drill that several contracts share is run once."""
     strategy = inputs.chosen.strategy
     found: dict[str, list[Contract]] = {}
@@ -60,7 +60,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
     region = tuple(name for name in kept if name.endswith(f"/{Fault.REGION}"))
     both = inputs.chosen.deployment.standby is not None
     more = [
-        Drill(
+        ScheduledDrill(
             "backup-verify",
             "restore the newest backup, compare every message",
             'secondsite backup verify --from "$BACKUP_URL"',
@@ -69,7 +69,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
             "scratch server",
             30,
         ),
-        Drill(
+        ScheduledDrill(
             "dns",
             "change the record while the provider's control plane is stuck",
             command("dns-stuck", strategy),
@@ -78,7 +78,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
             "lab",
             30,
         ),
-        Drill(
+        ScheduledDrill(
             "failback",
             "go back, and salvage what was left behind",
             command("failback", strategy),
@@ -87,7 +87,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
             "lab",
             60,
         ),
-        Drill(
+        ScheduledDrill(
             "controls",
             "the drills that have to turn red, do",
             "secondsite drill --controls",
@@ -96,7 +96,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
             "lab",
             60,
         ),
-        Drill(
+        ScheduledDrill(
             "production",
             "lose the region at the intervals of production",
             f"{command('region-loss', strategy)} --profile production",
@@ -105,7 +105,7 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
             "lab",
             60,
         ),
-        Drill(
+        ScheduledDrill(
             "people",
             "lose the region in staging, with the people on call, by the runbook alone",
             f"{command('region-loss', strategy, runs=5)} --profile production",
@@ -119,10 +119,10 @@ def drills(inputs: Inputs) -> tuple[Drill, ...]:
     return tuple(sorted([*own, *wanted], key=lambda one: (list(Every).index(one.every), one.key)))
 
 
-def _of(told: str, contracts: list[Contract]) -> Drill:
+def _of(told: str, contracts: list[Contract]) -> ScheduledDrill:
     first = proof(contracts[0])
     minutes = 30 if first.in_region else 60
-    return Drill(
+    return ScheduledDrill(
         key=first.drill,
         title=contracts[0].fault.meaning,
         command=told,

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from secondsite.publish.content.schedule import Drill
+from secondsite.publish.content.schedule import ScheduledDrill
 from secondsite.publish.text.markdown import plain
 
 _TEN = time(10, tzinfo=UTC)
 
 
-def calendar(system: str, drills: Sequence[Drill], start: date) -> str:
+def calendar(system: str, drills: Sequence[ScheduledDrill], start: date) -> str:
     """``start`` is the first day on which a drill may stand. Times are UTC."""
     from icalendar import Calendar, Event
 
@@ -37,7 +37,7 @@ def calendar(system: str, drills: Sequence[Drill], start: date) -> str:
     return bytes(found.to_ical(sorted=True)).decode("utf-8")
 
 
-def description(drill: Drill) -> str:
+def description(drill: ScheduledDrill) -> str:
     kept = f"Keeps from going stale: {', '.join(drill.keeps)}" if drill.keeps else "Renews no contract by itself"
     return f"Run: {plain(drill.command)}\nWhere: {drill.where}\n{kept}"
 

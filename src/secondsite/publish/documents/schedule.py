@@ -5,7 +5,7 @@ from __future__ import annotations
 from secondsite.publish.content.board import board
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, shelf_life_days
-from secondsite.publish.content.schedule import Drill, drills
+from secondsite.publish.content.schedule import ScheduledDrill, drills
 from secondsite.publish.content.sources import Sources, legend
 from secondsite.publish.text.markdown import Md, code, fence, joined, table
 from secondsite.publish.text.templates import render
@@ -38,7 +38,7 @@ def document(inputs: Inputs) -> str:
     )
 
 
-def _drills(found: tuple[Drill, ...], inputs: Inputs, sources: Sources) -> Md:
+def _drills(found: tuple[ScheduledDrill, ...], inputs: Inputs, sources: Sources) -> Md:
     rows = [
         (
             one.first(inputs.as_of).isoformat(),
@@ -54,7 +54,7 @@ def _drills(found: tuple[Drill, ...], inputs: Inputs, sources: Sources) -> Md:
     return table(("Next", "When", "What", "Where", free, "Keeps from going stale"), rows)
 
 
-def _commands(found: tuple[Drill, ...]) -> Md:
+def _commands(found: tuple[ScheduledDrill, ...]) -> Md:
     return fence(line for one in found for line in (f"# {one.title}", one.command))
 
 
