@@ -21,7 +21,7 @@ READS_AT_ONCE = 16
 
 
 @frozen
-class Entry:
+class BackupEntry:
     """``manifest`` is None, and ``problem`` says why, for one that cannot be read. ``proof`` is the newest."""
 
     id: str
@@ -39,7 +39,7 @@ class Entry:
 class Inventory:
     """``incomplete`` have objects and no manifest: no backups."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[BackupEntry, ...]
     incomplete: tuple[str, ...]
 
     @property
@@ -61,7 +61,7 @@ async def take_inventory(store: Store) -> Inventory:
     """Reads every manifest. Raises MachineError when the store cannot be read."""
     slots = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def one(backup_id: str) -> Entry | None:
+    async def one(backup_id: str) -> BackupEntry | None:
         async with slots:
             return await _entry(store, backup_id)
 
@@ -72,11 +72,11 @@ async def take_inventory(store: Store) -> Inventory:
     return Inventory(tuple(entries), incomplete)
 
 
-def _age(entry: Entry) -> tuple[datetime, str]:
+def _age(entry: BackupEntry) -> tuple[datetime, str]:
     return (entry.manifest.finished if entry.manifest else started(entry.id)), entry.id
 
 
-async def _entry(store: Store, backup_id: str) -> Entry | None:
+async def _entry(store: Store, backup_id: str) -> BackupEntry | None:
     key = manifest_key(backup_id)
     try:
         data = await store.read(key)
@@ -86,9 +86,9 @@ async def _entry(store: Store, backup_id: str) -> Entry | None:
     held = f"{backup_id}/{HOLD}" in names
     proof = await _newest_proof(store, [name for name in names if f"/{PROOFS}/" in name])
     try:
-        return Entry(backup_id, from_json(data, backup_id, store.url(key)), "", held, proof)
+        return BackupEntry(backup_id, from_json(data, backup_id, store.url(key)), "", held, proof)
     except InputError as error:
-        return Entry(backup_id, None, error.problems[0].what, held, proof)
+        return BackupEntry(backup_id, None, error.problems[0].what, held, proof)
 
 
 async def _newest_proof(store: Store, keys: list[str]) -> dict[str, Any] | None:
