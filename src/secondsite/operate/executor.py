@@ -20,7 +20,16 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action, Context, Facts, WaitingError
 from secondsite.operate.actions.fence import fence_returned
-from secondsite.operate.journal import FENCED_ON_RETURN, UNFENCED, Entry, Journal, Kind, State, StepRecord, records
+from secondsite.operate.journal import (
+    FENCED_ON_RETURN,
+    UNFENCED,
+    Journal,
+    JournalEntry,
+    Kind,
+    State,
+    StepRecord,
+    records,
+)
 from secondsite.operate.plan import check_plan, make_plan, needs_approval, plan_json, procedure_hash
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
@@ -106,7 +115,7 @@ def _approve(journal: Journal, approved: str) -> None:
     journal.append(Kind.NOTE, "", {"approved": approved})
 
 
-def is_approved(entries: list[Entry]) -> bool:
+def is_approved(entries: list[JournalEntry]) -> bool:
     """Whether somebody approved the plan that this journal began with."""
     planned = entries[0].data["hash"]
     return any(entry.data.get("approved") == planned for entry in entries if not entry.step)

@@ -44,7 +44,7 @@ class State(StrEnum):
 
 
 @frozen
-class Entry:
+class JournalEntry:
     """``wall`` is for people; ``monotonic`` orders what one controller did."""
 
     number: int
@@ -75,7 +75,7 @@ class Journal:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
-        self.entries: list[Entry] = []
+        self.entries: list[JournalEntry] = []
         self._clock = clock
         self._descriptor = _open(path)
         try:
@@ -92,7 +92,7 @@ class Journal:
     ) -> None:
         os.close(self._descriptor)
 
-    def append(self, kind: Kind, step: str, data: Data) -> Entry:
+    def append(self, kind: Kind, step: str, data: Data) -> JournalEntry:
         """On disk when this returns."""
         previous = self.entries[-1].hash if self.entries else _FIRST
         body = {
@@ -126,7 +126,7 @@ class Journal:
             os.fsync(self._descriptor)
 
 
-def read_journal(path: Path) -> list[Entry]:
+def read_journal(path: Path) -> list[JournalEntry]:
     """Without the lock: to look while somebody writes. A torn last line is left out."""
     try:
         content = path.read_bytes()
@@ -136,7 +136,7 @@ def read_journal(path: Path) -> list[Entry]:
     return _parse(content[: content.rfind(b"\n") + 1], path)
 
 
-def records(entries: list[Entry]) -> dict[str, StepRecord]:
+def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
     """By step, what the journal knows of it."""
     found: dict[str, StepRecord] = {}
     for entry in entries:
@@ -201,8 +201,8 @@ def _hash(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _parse(content: bytes, path: Path) -> list[Entry]:
-    entries: list[Entry] = []
+def _parse(content: bytes, path: Path) -> list[JournalEntry]:
+    entries: list[JournalEntry] = []
     previous = _FIRST
     for number, line in enumerate(content.splitlines(), 1):
         try:
@@ -218,8 +218,8 @@ def _parse(content: bytes, path: Path) -> list[Entry]:
     return entries
 
 
-def _entry(raw: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _entry(raw: Mapping[str, Any]) -> JournalEntry:
+    return JournalEntry(
         number=int(raw["number"]),
         kind=Kind(raw["kind"]),
         step=str(raw["step"]),

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from secondsite.drill.evidence.manifest import Manifest
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
-from secondsite.operate.journal import Entry, Kind, State
+from secondsite.operate.journal import JournalEntry, Kind, State
 
 
 class Milestone(StrEnum):
@@ -86,7 +86,7 @@ def _event(plain: dict[str, Any]) -> Event:
     return Event(name, int(monotonic_ns), int(wall_ns), plain)
 
 
-def journal_events(entries: Iterable[Entry]) -> tuple[Event, ...]:
+def journal_events(entries: Iterable[JournalEntry]) -> tuple[Event, ...]:
     """The beginnings and ends of steps that a controller on this machine wrote down."""
     found = []
     for entry in entries:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from secondsite.operate.executor import Outcome, Told, is_approved
-from secondsite.operate.journal import Entry, StepRecord, records, unfenced
+from secondsite.operate.journal import JournalEntry, StepRecord, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
 
@@ -72,7 +72,7 @@ def outcome_json(name: str, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def status_text(entries: list[Entry]) -> str:
+def status_text(entries: list[JournalEntry]) -> str:
     plan, known = entries[0].data, records(entries)
     lines = [f"{plan['procedure']}: plan {plan['hash']}, {'approved' if is_approved(entries) else 'not approved'}"]
     for step in plan["steps"]:
@@ -83,7 +83,7 @@ def status_text(entries: list[Entry]) -> str:
     return "\n".join([*lines, *_unfenced(known)])
 
 
-def status_json(entries: list[Entry]) -> dict[str, Any]:
+def status_json(entries: list[JournalEntry]) -> dict[str, Any]:
     plan, known = entries[0].data, records(entries)
     return {
         "schema": "secondsite/operation-status/1",
