@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondsite.lab.breaker import Breaker, State
-from secondsite.lab.fallback_queue import Event, FallbackQueue
+from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
 from secondsite.lab.rate_limit import RateLimit
 
 
-def event(number: int) -> Event:
-    return Event(str(number), "events.a", "k", "data")
+def event(number: int) -> QueuedEvent:
+    return QueuedEvent(str(number), "events.a", "k", "data")
 
 
 def opened(at_s: float = 0.0) -> Breaker:

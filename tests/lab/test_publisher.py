@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from region_pair import HOME, Pair
 
 from secondsite.lab.breaker import Breaker
-from secondsite.lab.fallback_queue import Event, FallbackQueue
+from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
 from secondsite.lab.publisher import Denials, Outcome, Publisher
 from secondsite.operate.gate import write_gate_file
 from secondsite.strategies.write_gate import gate_file
@@ -41,7 +41,7 @@ def _outcomes(pair: Pair, subject: str, denials: Denials | None) -> list[Outcome
             streams = client.jetstream()
             await streams.add_stream(name="E", subjects=["e.shut", "e.open"])
             publisher = Publisher(client, Breaker(3, 30.0, 3), FallbackQueue(10), denials)
-            return [(await publisher.publish(Event(str(n), subject, "k", ""))).outcome for n in range(TRIES)]
+            return [(await publisher.publish(QueuedEvent(str(n), subject, "k", ""))).outcome for n in range(TRIES)]
         finally:
             await client.close()
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secondsite.lab.breaker import State
-from secondsite.lab.fallback_queue import Event
+from secondsite.lab.fallback_queue import QueuedEvent
 from secondsite.lab.publisher import Outcome, Publisher
 from secondsite.lab.rate_limit import RateLimit
 
@@ -78,9 +78,9 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
     )
 
 
-def _event(body: bytes) -> Event:
+def _event(body: bytes) -> QueuedEvent:
     given = json.loads(body)
-    event = Event(given["id"], given["subject"], given.get("key", ""), given.get("data", ""))
+    event = QueuedEvent(given["id"], given["subject"], given.get("key", ""), given.get("data", ""))
     if not all(isinstance(value, str) for value in (event.id, event.subject, event.key, event.data)):
         raise TypeError("id, subject, key and data are strings")
     if not event.id or not event.subject:

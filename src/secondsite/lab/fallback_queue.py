@@ -16,7 +16,7 @@ from attrs import frozen
 
 
 @frozen
-class Event:
+class QueuedEvent:
     """What a client asked to publish. ``key`` is what order is kept within."""
 
     id: str
@@ -30,7 +30,7 @@ class FallbackQueue:
 
     def __init__(self, limit: int, path: Path | None = None) -> None:
         self._limit, self._path = limit, path
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[QueuedEvent] = deque()
         self._file: IO[str] | None = None
         if path:
             self._waiting.extend(_unpublished(path))
@@ -39,7 +39,7 @@ class FallbackQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, event: Event) -> bool:
+    def put(self, event: QueuedEvent) -> bool:
         if len(self._waiting) >= self._limit:
             return False
         self._write(["put", event.id, event.subject, event.key, event.data])
@@ -47,10 +47,10 @@ class FallbackQueue:
         return True
 
     @property
-    def head(self) -> Event | None:
+    def head(self) -> QueuedEvent | None:
         return self._waiting[0] if self._waiting else None
 
-    def published(self, event: Event) -> None:
+    def published(self, event: QueuedEvent) -> None:
         """The head is stored by NATS: forget it."""
         if self._waiting and self._waiting[0] is event:
             self._waiting.popleft()
@@ -69,16 +69,16 @@ class FallbackQueue:
             os.fsync(self._file.fileno())
 
 
-def _unpublished(path: Path) -> list[Event]:
+def _unpublished(path: Path) -> list[QueuedEvent]:
     """A last line that was cut short was never promised."""
-    waiting: dict[str, Event] = {}
+    waiting: dict[str, QueuedEvent] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             what, identity, *rest = json.loads(line)
         except ValueError:
             break
         if what == "put":
-            waiting[identity] = Event(identity, *rest)
+            waiting[identity] = QueuedEvent(identity, *rest)
         else:
             waiting.pop(identity, None)
     return list(waiting.values())

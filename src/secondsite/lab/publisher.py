@@ -17,7 +17,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from nats import errors
 from secondsite.lab.breaker import Breaker, State
-from secondsite.lab.fallback_queue import Event, FallbackQueue
+from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
 
 PUBLISH_TIMEOUT_S = 2.0
 _DRAIN_PAUSE_S = 0.2
@@ -69,7 +69,7 @@ class Publisher:
     def state(self) -> State:
         return self.breaker.state(time.monotonic())
 
-    async def publish(self, event: Event) -> Published:
+    async def publish(self, event: QueuedEvent) -> Published:
         """Through to NATS while the breaker lets it, into the queue while it does not."""
         if self._denied_since(time.monotonic() - _ASK_AGAIN_S):
             result = Published(Outcome.REFUSED, why=_ELSEWHERE)
@@ -82,7 +82,7 @@ class Publisher:
         self.counted[result.outcome] += 1
         return result
 
-    async def _send(self, event: Event) -> Published:
+    async def _send(self, event: QueuedEvent) -> Published:
         begun, headers = time.monotonic(), {"Nats-Msg-Id": event.id, "Lab-Key": event.key}
         if not self.client.is_connected:
             return self._failed(Outcome.REFUSED, ConnectionError("not connected to NATS"))
@@ -105,7 +105,7 @@ class Publisher:
             return False
         return "error" not in answer and not answer.get("streams")
 
-    async def _not_stored(self, event: Event, error: Exception, begun_s: float) -> Published:
+    async def _not_stored(self, event: QueuedEvent, error: Exception, begun_s: float) -> Published:
         missing = isinstance(error, NoStreamResponseError) and self.denials and await self._nobodys(event.subject)
         if self.denials and (missing or self._denied_since(begun_s)):
             self.denials.last_s = time.monotonic()
