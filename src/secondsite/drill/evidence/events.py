@@ -39,7 +39,7 @@ class Mark(StrEnum):
 
 
 @frozen
-class Event:
+class TimelineEvent:
     """``data`` is what else the event said; steps have ``step``, and their ends ``state`` and ``why``."""
 
     name: str
@@ -65,7 +65,7 @@ class StepRun:
         return (self.end_ns - self.begin_ns) / 1e9
 
 
-def read_events(path: Path) -> tuple[Event, ...]:
+def read_events(path: Path) -> tuple[TimelineEvent, ...]:
     """In the order of the clock; raises InputError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -81,12 +81,12 @@ def read_events(path: Path) -> tuple[Event, ...]:
     return tuple(sorted(events, key=lambda event: event.monotonic_ns))
 
 
-def _event(plain: dict[str, Any]) -> Event:
+def _event(plain: dict[str, Any]) -> TimelineEvent:
     name, monotonic_ns, wall_ns = str(plain.pop("event")), plain.pop("monotonic_ns"), plain.pop("wall_ns")
-    return Event(name, int(monotonic_ns), int(wall_ns), plain)
+    return TimelineEvent(name, int(monotonic_ns), int(wall_ns), plain)
 
 
-def journal_events(entries: Iterable[JournalEntry]) -> tuple[Event, ...]:
+def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]:
     """The beginnings and ends of steps that a controller on this machine wrote down."""
     found = []
     for entry in entries:
@@ -98,11 +98,11 @@ def journal_events(entries: Iterable[JournalEntry]) -> tuple[Event, ...]:
             if why := entry.data.get("why"):
                 data["why"] = str(why)
         name = Mark.STEP_BEGIN if entry.kind is Kind.INTENT else Mark.STEP_END
-        found.append(Event(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
+        found.append(TimelineEvent(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
     return tuple(found)
 
 
-def milestones(events: Sequence[Event], manifest: Manifest) -> dict[Milestone, int]:
+def milestones(events: Sequence[TimelineEvent], manifest: Manifest) -> dict[Milestone, int]:
     """Monotonic ns; an event of its own goes before the end of the step that brings it about."""
     ends = {run.id: run.end_ns for run in step_runs(events)}
     derived = {
@@ -116,7 +116,7 @@ def milestones(events: Sequence[Event], manifest: Manifest) -> dict[Milestone, i
     return found | {milestone: noted[milestone] for milestone in Milestone if milestone in noted}
 
 
-def step_runs(events: Sequence[Event]) -> tuple[StepRun, ...]:
+def step_runs(events: Sequence[TimelineEvent]) -> tuple[StepRun, ...]:
     begins: dict[str, int] = {}
     runs: dict[str, StepRun] = {}
     for event in events:
@@ -128,7 +128,7 @@ def step_runs(events: Sequence[Event]) -> tuple[StepRun, ...]:
     return tuple(runs.values())
 
 
-def stopped(events: Sequence[Event]) -> str:
+def stopped(events: Sequence[TimelineEvent]) -> str:
     """Why the procedure did not complete, in the words of what refused it; empty where it did not stop."""
     for event in reversed(events):
         if event.name == Mark.STOPPED:

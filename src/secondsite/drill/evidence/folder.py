@@ -18,7 +18,7 @@ from typing import Any, Self
 from attrs import evolve, frozen
 
 from secondsite.drill.evidence.chain import CHAIN, check_chain, write_chain
-from secondsite.drill.evidence.events import Event, journal_events, read_events
+from secondsite.drill.evidence.events import TimelineEvent, journal_events, read_events
 from secondsite.drill.evidence.manifest import Manifest, from_text, to_json
 from secondsite.drill.evidence.redact import blanked, leaks, redacted
 from secondsite.drill.ledger.envelope import disk_error
@@ -81,12 +81,12 @@ class EvidenceWriter:
         """Where the executor may keep its journal."""
         return self.folder / JOURNAL
 
-    def event(self, name: str, at_ns: int | None = None, wall_ns: int | None = None, /, **data: Any) -> Event:
+    def event(self, name: str, at_ns: int | None = None, wall_ns: int | None = None, /, **data: Any) -> TimelineEvent:
         """Now, or at a moment that was noted before; on the disk when this returns."""
         now_ns, now_wall_ns = time.monotonic_ns(), time.time_ns()
         at_ns = now_ns if at_ns is None else at_ns
         wall_ns = now_wall_ns - (now_ns - at_ns) if wall_ns is None else wall_ns
-        event = Event(str(name), at_ns, wall_ns, blanked(data, self._secrets))
+        event = TimelineEvent(str(name), at_ns, wall_ns, blanked(data, self._secrets))
         self._append(event.line())
         return event
 
@@ -159,7 +159,7 @@ class Evidence:
 
     folder: Path
     manifest: Manifest
-    events: tuple[Event, ...]
+    events: tuple[TimelineEvent, ...]
 
     @property
     def ledgers(self) -> Sequence[Path]:
