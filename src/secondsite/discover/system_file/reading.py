@@ -58,7 +58,7 @@ def system_of(document: Document) -> System:
     for flaw in flaws(system):
         path = _keys(flaw.path)
         if not any(_related(path, fault.path) for fault in faults):
-            problems.append(_problem(document, structure.Fault(path, flaw.what, flaw.remedy)))
+            problems.append(_problem(document, structure.FileProblem(path, flaw.what, flaw.remedy)))
     if problems:
         raise InputError(sorted(problems, key=lambda problem: (problem.place.line, problem.place.column)))
     return evolve(system, marks=dict(_marks(document, document.root, system, "")))
@@ -95,7 +95,7 @@ def _keys(path: tuple[str | int, ...]) -> structure.Path:
     return tuple(keys)
 
 
-def _problem(document: Document, fault: structure.Fault) -> Problem:
+def _problem(document: Document, fault: structure.FileProblem) -> Problem:
     node: Node = document.root
     place = node.place
     for part in fault.path:

@@ -30,7 +30,7 @@ _SUBSTITUTES: dict[Any, Plain] = {str: "?", int: 1, float: 1.0, bool: False, Sec
 
 
 @frozen
-class Fault:
+class FileProblem:
     """``path`` leads through keys and positions. ``of_key``: the key is at fault, not its value."""
 
     path: Path
@@ -45,7 +45,7 @@ class _UnfitError(ValueError):
         self.remedy = remedy
 
 
-def structure(plain: dict[str, Plain]) -> tuple[System, list[Fault]]:
+def structure(plain: dict[str, Plain]) -> tuple[System, list[FileProblem]]:
     """The System, and the faults that were mended to get it; with any fault it is good for further checks only."""
     faults = list(_key_faults(plain, System, ()))
     for fault in faults:
@@ -172,7 +172,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _key_faults(plain: Plain, noun: type[Noun], path: Path) -> Iterator[Fault]:
+def _key_faults(plain: Plain, noun: type[Noun], path: Path) -> Iterator[FileProblem]:
     """Unknown and missing keys, all the way down; what is no mapping or list is left to the converter."""
     if not isinstance(plain, dict):
         return
@@ -181,10 +181,12 @@ def _key_faults(plain: Plain, noun: type[Noun], path: Path) -> Iterator[Fault]:
         if key not in known:
             allowed = [name for name in known if name not in plain]
             remedy = suggest(key, allowed) or f"known here: {', '.join(known)}"
-            yield Fault((*path, key), f"{key!r} is not a key of {_name(path)}", remedy, of_key=True)
+            yield FileProblem((*path, key), f"{key!r} is not a key of {_name(path)}", remedy, of_key=True)
     for field in known.values():
         if field.required and field.key not in plain:
-            yield Fault((*path, field.key), f"{field.key!r} is missing in {_name(path)}", f"write `{field.key}: ...`")
+            yield FileProblem(
+                (*path, field.key), f"{field.key!r} is missing in {_name(path)}", f"write `{field.key}: ...`"
+            )
     for key, field in known.items():
         value = plain.get(key)
         if field.kind is Kind.NOUN and field.noun:
@@ -199,7 +201,7 @@ def _name(path: Path) -> str:
     return f"`{names[-1]}`" if names else "the system"
 
 
-def _value_faults(error: BaseException, noun: type[Noun] | None, path: Path) -> Iterator[Fault]:
+def _value_faults(error: BaseException, noun: type[Noun] | None, path: Path) -> Iterator[FileProblem]:
     if isinstance(error, ClassValidationError) and noun:
         by_attribute = {field.attribute: field for field in fields_of(noun)}
         for inner, note in error.group_exceptions()[0]:
@@ -209,12 +211,12 @@ def _value_faults(error: BaseException, noun: type[Noun] | None, path: Path) -> 
         for inner, position in error.group_exceptions()[0]:
             yield from _value_faults(inner, noun, (*path, int(position.index)))
     elif isinstance(error, _UnfitError):
-        yield Fault(path, str(error), error.remedy)
+        yield FileProblem(path, str(error), error.remedy)
     else:
         raise error
 
 
-def _mend_key(plain: Plain, fault: Fault) -> None:
+def _mend_key(plain: Plain, fault: FileProblem) -> None:
     parent = _at(plain, fault.path[:-1])
     if isinstance(parent, dict):
         key = str(fault.path[-1])
