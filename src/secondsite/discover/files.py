@@ -27,7 +27,7 @@ _ENDINGS = (".yaml", ".yml")
 
 
 @define
-class Found:
+class FoundFiles:
     """``values`` are Helm values files of the NATS chart."""
 
     resources: list[Resource] = field(factory=list)
@@ -35,10 +35,10 @@ class Found:
     notes: list[str] = field(factory=list)
 
 
-def find(paths: Sequence[Path], base: Path, *, kubectl: bool = False) -> Found:
+def find(paths: Sequence[Path], base: Path, *, kubectl: bool = False) -> FoundFiles:
     """Read all paths. Raises `InputError` with every problem in every file."""
     build = Build(lambda path: _shown(path, base))
-    found = Found()
+    found = FoundFiles()
     for path in paths:
         try:
             _read(path, build, found, kubectl=kubectl)
@@ -57,7 +57,7 @@ def _shown(path: Path, base: Path) -> str:
     return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else os.path.normpath(path)
 
 
-def _read(path: Path, build: Build, found: Found, *, kubectl: bool) -> None:
+def _read(path: Path, build: Build, found: FoundFiles, *, kubectl: bool) -> None:
     if path.is_file() and path.name in FILE_NAMES:
         path = path.parent
     if path.is_file():
@@ -68,7 +68,7 @@ def _read(path: Path, build: Build, found: Found, *, kubectl: bool) -> None:
         raise InputError.at(build.shown(path), "is not there", "name a file or folder with manifests")
 
 
-def _read_folder(path: Path, build: Build, found: Found, *, kubectl: bool) -> None:
+def _read_folder(path: Path, build: Build, found: FoundFiles, *, kubectl: bool) -> None:
     files, kustomizations = _walk(path, build)
     roots = _entry_points(kustomizations, build)
     if len(roots) > 1:
@@ -149,7 +149,7 @@ def _is_component(path: Path, build: Build) -> bool:
     return any(YamlNode(document)["kind"].text == "Component" for document in documents)
 
 
-def _read_file(path: Path, build: Build, found: Found, *, asked: bool) -> None:
+def _read_file(path: Path, build: Build, found: FoundFiles, *, asked: bool) -> None:
     """A file of manifests, or of values of the NATS chart. ``asked``: a person named it, so it must hold either."""
     documents = build.documents(path)
     before = len(found.resources) + len(found.values)
