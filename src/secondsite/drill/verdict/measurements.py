@@ -45,7 +45,7 @@ class Run:
 
 
 @frozen(eq=False)
-class Found:
+class EvidenceFound:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
 
     runs: tuple[Run, ...]
@@ -53,7 +53,7 @@ class Found:
     unfinished: tuple[Path, ...]
 
 
-def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> Found:
+def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
     """All evidence below ``root``; controls and what bears on no contract only if ``every`` run is asked for."""
     closed, unfinished = evidence_folders(root)
     runs: list[Run] = []
@@ -70,7 +70,7 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
             continue
         if every or (evidence.manifest.subjects and not evidence.manifest.control):
             runs.append(Run(evidence, judge(evidence, contracts)))
-    return Found(tuple(runs), tuple(problems), unfinished)
+    return EvidenceFound(tuple(runs), tuple(problems), unfinished)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:

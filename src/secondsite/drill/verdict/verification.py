@@ -21,7 +21,7 @@ from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.folder import VERDICTS
 from secondsite.drill.evidence.manifest import Manifest
 from secondsite.drill.verdict.judgement import verdicts_json, worst
-from secondsite.drill.verdict.measurements import Found, Run, find_runs, measured
+from secondsite.drill.verdict.measurements import EvidenceFound, Run, find_runs, measured
 from secondsite.evaluate.assess import plan
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
@@ -138,7 +138,7 @@ def _wanted(manifest: Manifest, strategies: Sequence[str]) -> bool:
     return not strategies or manifest.strategy in strategies or manifest.fault in IN_REGION
 
 
-def _beside(found: Iterable[Found]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
+def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
     each = tuple(found)
     return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
 
