@@ -14,7 +14,7 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.dns.lookup import Found
+from secondsite.dns.lookup import Resolved
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
 from secondsite.drill.ledger.record import Kind, Status
@@ -217,10 +217,10 @@ class Zone:
     asked: int = 0
     now_s: float = 100.0
 
-    async def look_up(self) -> Found | None:
+    async def look_up(self) -> Resolved | None:
         self.asked += 1
         await asyncio.sleep(0)
-        return Found(self.addresses, self.ttl_s) if self.addresses else None
+        return Resolved(self.addresses, self.ttl_s) if self.addresses else None
 
 
 def _names(zone: Zone, *, ignoring_ttl: bool = False) -> ServiceName:

@@ -11,14 +11,14 @@ _TIMEOUT_S = 2.0
 
 
 @frozen
-class Found:
+class Resolved:
     """``ttl_s`` is what is left of it where a cache answered."""
 
     addresses: tuple[str, ...]
     ttl_s: float
 
 
-async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) -> Found | None:
+async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) -> Resolved | None:
     """None where there is no such name; raises MachineError where the server does not answer or cannot."""
     import dns.asyncquery
     import dns.exception
@@ -38,4 +38,4 @@ async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) ->
     if not answer.answer:
         return None
     rrset = answer.answer[0]
-    return Found(tuple(str(value) for value in rrset), float(rrset.ttl))
+    return Resolved(tuple(str(value) for value in rrset), float(rrset.ttl))

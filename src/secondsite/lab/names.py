@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from secondsite.dns.lookup import Found, look_up
+from secondsite.dns.lookup import Resolved, look_up
 from secondsite.lab.control import ask
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -41,7 +41,7 @@ class Names:
             what = f"the update of {name} was refused: {dns.rcode.to_text(answer.rcode())}"
             raise MachineError.at(str(self.server), what, "ask again, or change the record another way")
 
-    async def get(self, name: str) -> Found | None:
+    async def get(self, name: str) -> Resolved | None:
         """As the authoritative server has it."""
         return await look_up(self.server, name)
 

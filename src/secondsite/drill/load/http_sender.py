@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from attrs import define, field
 
-from secondsite.dns.lookup import Found, look_up
+from secondsite.dns.lookup import Resolved, look_up
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
@@ -95,9 +95,9 @@ class HttpSender:
     def _user(self, number: int) -> _User:
         return _User(ServiceName(self._look_up, ignoring_ttl=ignores_ttl(self._target.ignoring_ttl, number)))
 
-    async def _look_up(self) -> Found | None:
+    async def _look_up(self) -> Resolved | None:
         if self._target.resolver is None:
-            return Found(self._target.addresses, _FOR_EVER_S)
+            return Resolved(self._target.addresses, _FOR_EVER_S)
         return await look_up(Endpoint(*self._target.resolver), self._target.host)
 
 

@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from secondsite.dns.lookup import Found
+from secondsite.dns.lookup import Resolved
 
-LookUp = Callable[[], Awaitable[Found | None]]
+LookUp = Callable[[], Awaitable[Resolved | None]]
 
 
 class ServiceName:
