@@ -19,7 +19,7 @@ from secondsite.backup.codec import CodecError, Keys, decode, encode, read_keys,
 from secondsite.backup.cronjob import cron
 from secondsite.backup.digest import Digest
 from secondsite.backup.digesting import Listed
-from secondsite.backup.inventory import BackupEntry, Inventory
+from secondsite.backup.inventory import BackupEntry, BackupInventory
 from secondsite.backup.keep import KeepRules
 from secondsite.backup.layout import is_id, new_id, started
 from secondsite.backup.manifest import Manifest, StoredObject, StreamBackup, from_json, kind_of, to_json
@@ -187,7 +187,7 @@ def test_what_cannot_be_read_or_may_still_be_written_is_left_alone() -> None:
     unreadable = BackupEntry("20200101T000000Z-000000", None, "corrupt", held=False, proof=None)
     good = BackupEntry(manifest().id, manifest(), "", held=False, proof=None)
     young, old = new_id(at, "aaaaaa"), "20200101T000000Z-bbbbbb"
-    pruning = plan_pruning(Inventory((good, unreadable), (young, old)), KeepRules(last=1), at)
+    pruning = plan_pruning(BackupInventory((good, unreadable), (young, old)), KeepRules(last=1), at)
     assert (pruning.doomed, pruning.incomplete, pruning.unreadable) == ((), (old,), (unreadable.id,))
 
 

@@ -36,7 +36,7 @@ class BackupEntry:
 
 
 @frozen
-class Inventory:
+class BackupInventory:
     """``incomplete`` have objects and no manifest: no backups."""
 
     entries: tuple[BackupEntry, ...]
@@ -57,7 +57,7 @@ class Inventory:
         )
 
 
-async def take_inventory(store: Store) -> Inventory:
+async def take_inventory(store: Store) -> BackupInventory:
     """Reads every manifest. Raises MachineError when the store cannot be read."""
     slots = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -69,7 +69,7 @@ async def take_inventory(store: Store) -> Inventory:
     found = await asyncio.gather(*(one(backup_id) for backup_id in ids))
     entries = sorted((entry for entry in found if entry), key=_age, reverse=True)
     incomplete = tuple(backup_id for backup_id, entry in zip(ids, found, strict=True) if entry is None)
-    return Inventory(tuple(entries), incomplete)
+    return BackupInventory(tuple(entries), incomplete)
 
 
 def _age(entry: BackupEntry) -> tuple[datetime, str]:
@@ -112,7 +112,7 @@ async def choose_backup(store: Store, *, backup_id: str | None = None, at: datet
     raise InputError.at(store.shown, _none(inventory, at), "see secondsite backup list; check the URL and the prefix")
 
 
-def _none(inventory: Inventory, at: datetime | None) -> str:
+def _none(inventory: BackupInventory, at: datetime | None) -> str:
     broken = sum(entry.manifest is None for entry in inventory.entries)
     told = [f"{broken} whose manifest is corrupt"] if broken else []
     told += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []

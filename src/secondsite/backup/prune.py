@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from secondsite.backup.inventory import Inventory
+from secondsite.backup.inventory import BackupInventory
 from secondsite.backup.keep import KeepRules, RetentionDecision, decide
 from secondsite.backup.layout import HOLD, SLOTS, manifest_key, started
 from secondsite.objects.store import Store
@@ -33,7 +33,7 @@ class Pruning:
         return tuple(decision.backup.id for decision in self.decisions if not decision.keep)
 
 
-def plan_pruning(inventory: Inventory, rules: KeepRules, now: datetime) -> Pruning:
+def plan_pruning(inventory: BackupInventory, rules: KeepRules, now: datetime) -> Pruning:
     """Pure."""
     return Pruning(
         decide(inventory.candidates, rules),
