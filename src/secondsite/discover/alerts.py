@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from secondsite.discover.draft import Draft, under
-from secondsite.discover.resources import Inventory, YamlNode
+from secondsite.discover.resources import ResourceInventory, YamlNode
 from secondsite.model.alert import Alert
 from secondsite.model.mark import Mark
 from secondsite.model.units import Seconds
@@ -22,7 +22,7 @@ _TAIL = 200  # characters of an expression in which its threshold is looked for
 _PRODUCT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*((?:[*/]\s*\d+(?:\.\d+)?\s*)*)")
 
 
-def alerts_of(inventory: Inventory) -> tuple[list[Alert], dict[str, Mark]]:
+def alerts_of(inventory: ResourceInventory) -> tuple[list[Alert], dict[str, Mark]]:
     """Marks are keyed from the System on."""
     found: list[Alert] = []
     marks: dict[str, Mark] = {}

@@ -14,7 +14,7 @@ from secondsite.discover.dependencies import Network, Setting, dependencies, sec
 from secondsite.discover.draft import Draft, under
 from secondsite.discover.edge import Route, gateway_drafts, routes_of
 from secondsite.discover.helm_nats import release
-from secondsite.discover.resources import Inventory
+from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.secrets_found import secret_drafts
 from secondsite.discover.stores import store_draft
 from secondsite.discover.workloads import Workload, service_draft, workloads_of
@@ -37,14 +37,14 @@ _LOOKS_LIKE_API = re.compile(r"api|gateway|web|frontend|backend|server", re.IGNO
 class World:
     """All that was read, looked through once. ``settings`` are keyed by the workload's name."""
 
-    inventory: Inventory
+    inventory: ResourceInventory
     workloads: Sequence[Workload]
     network: Network
     routes: Sequence[Route]
     settings: Mapping[str, Sequence[Setting]]
 
     @classmethod
-    def of(cls, inventory: Inventory) -> World:
+    def of(cls, inventory: ResourceInventory) -> World:
         workloads = list(workloads_of(inventory))
         network = Network.of(inventory, workloads)
         settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}

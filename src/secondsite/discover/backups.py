@@ -15,7 +15,7 @@ from attrs import frozen
 from secondsite.discover.cron import longest_gap_s
 from secondsite.discover.dependencies import Setting
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import Inventory, YamlNode
+from secondsite.discover.resources import ResourceInventory, YamlNode
 from secondsite.discover.stream_calls import logical_lines
 from secondsite.discover.workloads import Workload
 from secondsite.model.backup import Content, Where
@@ -95,7 +95,7 @@ def script_of(settings: Sequence[Setting]) -> list[Line]:
 
 
 def cron_backups(
-    source: BackupSource, services: Mapping[Role, Sequence[str]], inventory: Inventory, region: str
+    source: BackupSource, services: Mapping[Role, Sequence[str]], inventory: ResourceInventory, region: str
 ) -> Iterator[Draft]:
     """One draft per kind of content that the job saves; none for a job that is no backup."""
     workload, lines = source.workload, script_of(source.settings)
@@ -138,7 +138,9 @@ def _schedule(draft: Draft, at: YamlNode) -> None:
         raise InputError.at(at.place or Place("?"), what, remedy or "write five fields") from None
 
 
-def _destination(draft: Draft, source: BackupSource, lines: Sequence[Line], inventory: Inventory, region: str) -> None:
+def _destination(
+    draft: Draft, source: BackupSource, lines: Sequence[Line], inventory: ResourceInventory, region: str
+) -> None:
     """A volume of the cluster, a bucket, or both; the sure one counts."""
     uploads = [line for line in lines if _UPLOAD.search(line.text)]
     claim = _claim(source.workload)
@@ -196,7 +198,7 @@ def _errors(draft: Draft, lines: Sequence[Line]) -> None:
             return
 
 
-def velero_backups(inventory: Inventory, workloads: Sequence[Workload], region: str) -> Iterator[Draft]:
+def velero_backups(inventory: ResourceInventory, workloads: Sequence[Workload], region: str) -> Iterator[Draft]:
     """Velero's Schedules: Kubernetes objects, with volumes only where snapshots or file copies are on."""
     for schedule in inventory.of_kind("Schedule"):
         if schedule.group != "velero.io":
@@ -225,7 +227,7 @@ def _ttl(at: YamlNode) -> Seconds | None:
     return at.seconds if at else parse_seconds("720h")
 
 
-def _storage_location(draft: Draft, name: str, namespace: str, inventory: Inventory, region: str) -> None:
+def _storage_location(draft: Draft, name: str, namespace: str, inventory: ResourceInventory, region: str) -> None:
     locations = [found for found in inventory.of_kind("BackupStorageLocation") if found.where == namespace]
     for location in locations:
         if location.name == name or (not name and location.spec["default"].flag) or len(locations) == 1:

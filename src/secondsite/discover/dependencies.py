@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field, frozen
 
-from secondsite.discover.resources import Inventory, Resource, YamlNode, selects
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, selects
 from secondsite.discover.workloads import Workload
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.place import Place
@@ -53,7 +53,7 @@ class Network:
     by_name: dict[tuple[str, str], str] = field(factory=dict)
 
     @classmethod
-    def of(cls, inventory: Inventory, workloads: Sequence[Workload]) -> Network:
+    def of(cls, inventory: ResourceInventory, workloads: Sequence[Workload]) -> Network:
         by_namespace: dict[str, list[Workload]] = {}
         for workload in workloads:
             by_namespace.setdefault(workload.namespace, []).append(workload)
@@ -85,7 +85,7 @@ def backend(service: Resource, candidates: Sequence[Workload]) -> Workload | Non
     return next((found for found in candidates if selects(selector, found.labels)), None)
 
 
-def settings_of(workload: Workload, inventory: Inventory) -> Iterator[Setting]:
+def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[Setting]:
     """Everything a pod is told in the clear, and the names of what it is told in secret."""
     for container in workload.containers:
         for source in container["envFrom"].items:
@@ -106,7 +106,7 @@ def settings_of(workload: Workload, inventory: Inventory) -> Iterator[Setting]:
             yield from _config_map(name, workload, inventory, source="file")
 
 
-def _env(item: YamlNode, workload: Workload, inventory: Inventory) -> Setting | None:
+def _env(item: YamlNode, workload: Workload, inventory: ResourceInventory) -> Setting | None:
     name, value = item["name"].text, item["value"]
     if isinstance(value.node, ScalarNode):
         return Setting(name, value.text, _first_line(value.node), source="env")
@@ -121,7 +121,7 @@ def _env(item: YamlNode, workload: Workload, inventory: Inventory) -> Setting | 
     return Setting(name, node.text, _first_line(node), source="env") if isinstance(node, ScalarNode) else None
 
 
-def _config_map(name: str, workload: Workload, inventory: Inventory, source: str = "env") -> Iterator[Setting]:
+def _config_map(name: str, workload: Workload, inventory: ResourceInventory, source: str = "env") -> Iterator[Setting]:
     found = inventory.find("ConfigMap", workload.namespace, name) if name else None
     if found:
         for key, at in found.top["data"].entries.items():

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from secondsite.discover.dependencies import Network
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import Inventory, Resource, YamlNode
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.workloads import Workload
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
@@ -32,7 +32,7 @@ class Route:
     targets: tuple[tuple[str, YamlNode], ...]
 
 
-def routes_of(inventory: Inventory, network: Network) -> list[Route]:
+def routes_of(inventory: ResourceInventory, network: Network) -> list[Route]:
     found = []
     for resource in inventory.of_kind("Ingress"):
         rules = resource.spec["rules"].items
@@ -67,7 +67,7 @@ def _annotation(resource: Resource, key: str) -> YamlNode:
 
 
 def gateway_drafts(
-    inventory: Inventory, workloads: Sequence[Workload], routes: Sequence[Route], network: Network
+    inventory: ResourceInventory, workloads: Sequence[Workload], routes: Sequence[Route], network: Network
 ) -> Iterator[Draft]:
     """One per gateway that runs here; a class of Ingress that nothing here serves is a gateway of its own."""
     running = [found for found in workloads if found.kind and found.kind.role is Role.GATEWAY]
@@ -90,7 +90,7 @@ def gateway_drafts(
         yield draft
 
 
-def _describe(draft: Draft, routes: Sequence[Route], inventory: Inventory, network: Network) -> None:
+def _describe(draft: Draft, routes: Sequence[Route], inventory: ResourceInventory, network: Network) -> None:
     hosts = [at for route in routes for at in route.hosts]
     targets = [target for route in routes for target in route.targets]
     if hosts:
@@ -111,7 +111,7 @@ def _describe(draft: Draft, routes: Sequence[Route], inventory: Inventory, netwo
             draft.read("rate_limit_store", target, host)
 
 
-def _plugins(routes: Sequence[Route], inventory: Inventory) -> Iterator[Resource]:
+def _plugins(routes: Sequence[Route], inventory: ResourceInventory) -> Iterator[Resource]:
     """Those that a route names, and those for all."""
     for route in routes:
         for name in _annotation(route.resource, "konghq.com/plugins").text.split(","):
@@ -123,7 +123,7 @@ def _plugins(routes: Sequence[Route], inventory: Inventory) -> Iterator[Resource
             yield plugin
 
 
-def traffic_draft(inventory: Inventory, routes: Sequence[Route], services: Mapping[str, Service]) -> Draft:
+def traffic_draft(inventory: ResourceInventory, routes: Sequence[Route], services: Mapping[str, Service]) -> Draft:
     """The record of the host that leads to the API: what external-dns is told, else the first host."""
     draft = Draft()
     ranked = sorted(routes, key=lambda route: not _annotation(route.resource, f"{_DNS}/ttl"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from secondsite.discover.resources import Inventory
+from secondsite.discover.resources import ResourceInventory
 
 _READ = frozenset(
     {
@@ -32,7 +32,7 @@ _IN_GROUP = {
 }
 
 
-def unknown_kinds(inventory: Inventory) -> dict[str, int]:
+def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:
     """How many objects there are of each kind that is not understood, by name and group."""
     counts: Counter[str] = Counter()
     for resource in inventory.resources:

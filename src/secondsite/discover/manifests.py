@@ -29,7 +29,7 @@ from secondsite.discover.edge import traffic_draft
 from secondsite.discover.files import find
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_found import nats_of
-from secondsite.discover.resources import Inventory
+from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.surroundings import (
     economics_draft,
     load_draft,
@@ -59,7 +59,7 @@ class Discovery:
 def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kubectl: bool = False) -> Discovery:
     """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
     found = find(paths, base, kubectl=kubectl)
-    world = World.of(Inventory.of(tuple(found.resources)))
+    world = World.of(ResourceInventory.of(tuple(found.resources)))
     assembly = Assembly(notes=list(found.notes))
     add_services(assembly, world)
     add_roles(assembly, world)
@@ -119,7 +119,7 @@ def _system(assembly: Assembly, world: World) -> System:
     )
 
 
-def _named(system: System, inventory: Inventory, name: str | None, paths: Sequence[Path]) -> System:
+def _named(system: System, inventory: ResourceInventory, name: str | None, paths: Sequence[Path]) -> System:
     parts = Counter(resource.labels.get("app.kubernetes.io/part-of", "") for resource in inventory.resources)
     parts.pop("", None)
     application = next(inventory.of_kind("Application"), None)
@@ -136,7 +136,7 @@ def _named(system: System, inventory: Inventory, name: str | None, paths: Sequen
     return evolve(system, name=label, marks={**system.marks, "name": mark})
 
 
-def _delivery_notes(inventory: Inventory) -> list[str]:
+def _delivery_notes(inventory: ResourceInventory) -> list[str]:
     notes = []
     for application in inventory.of_kind("Application"):
         source, policy = application.spec["source"], application.spec["syncPolicy"]

@@ -13,7 +13,7 @@ from secondsite.discover.dependencies import Network, dependencies, settings_of
 from secondsite.discover.draft import under
 from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import Conf, parse_conf
-from secondsite.discover.resources import Inventory, Resource, YamlNode
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.stream_calls import read_script
 from secondsite.discover.streams import Streams, read_config_map, read_nack
 from secondsite.discover.workloads import Workload, workloads_of
@@ -46,7 +46,7 @@ class _File:
 
 
 def nats_of(
-    inventory: Inventory, workloads: Sequence[Workload], services: Mapping[str, Service], network: Network
+    inventory: ResourceInventory, workloads: Sequence[Workload], services: Mapping[str, Service], network: Network
 ) -> FoundNats:
     """Each workload that runs nats-server is a cluster. Problems are collected."""
     found = FoundNats()
@@ -60,7 +60,7 @@ def nats_of(
     return found
 
 
-def _add_cluster(found: FoundNats, workload: Workload, service: Service, inventory: Inventory) -> None:
+def _add_cluster(found: FoundNats, workload: Workload, service: Service, inventory: ResourceInventory) -> None:
     tag = service.image.rpartition("/")[2].partition(":")[2].partition("@")[0]
     file = _configuration(workload, inventory)
     if file is None:
@@ -89,7 +89,7 @@ def _from_arguments(workload: Workload, servers: int, tag: str) -> tuple[NatsClu
     return NatsCluster(name, service=name, servers=servers, version=tag, jetstream=on), marks
 
 
-def _configuration(workload: Workload, inventory: Inventory) -> _File | None:
+def _configuration(workload: Workload, inventory: ResourceInventory) -> _File | None:
     """The file that the server is started with, else the first mounted one that is named like a configuration."""
     named = _config_argument(workload)
     files: dict[str, _File] = {}
@@ -163,7 +163,9 @@ def _environment(workload: Workload) -> dict[str, str]:
     return values
 
 
-def _add_streams(found: FoundNats, inventory: Inventory, workloads: Sequence[Workload], network: Network) -> None:
+def _add_streams(
+    found: FoundNats, inventory: ResourceInventory, workloads: Sequence[Workload], network: Network
+) -> None:
     by_cluster: dict[str, Streams] = {}
     names = [cluster.name for cluster in found.clusters]
     users = [*workloads, *workloads_of(inventory, "Job")]
@@ -213,7 +215,7 @@ class _Owners:
     names: Sequence[str]
     namespaces: Mapping[str, str]
     users: Sequence[Workload]
-    inventory: Inventory
+    inventory: ResourceInventory
     network: Network
 
     def of(self, resource: Resource) -> str:

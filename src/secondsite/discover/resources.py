@@ -162,14 +162,14 @@ class Resource:
 
 
 @frozen
-class Inventory:
+class ResourceInventory:
     """Everything found, in order; one object per kind, namespace and name."""
 
     resources: tuple[Resource, ...] = ()
     by_kind: Mapping[str, tuple[Resource, ...]] = field(factory=dict, repr=False)
 
     @classmethod
-    def of(cls, resources: tuple[Resource, ...]) -> Inventory:
+    def of(cls, resources: tuple[Resource, ...]) -> ResourceInventory:
         by_kind: dict[str, list[Resource]] = {}
         for resource in resources:
             by_kind.setdefault(resource.kind, []).append(resource)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from secondsite.discover.dependencies import secrets_of
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import Inventory, Resource, YamlNode
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.workloads import Workload
 
 
-def secret_drafts(inventory: Inventory, workloads: Sequence[Workload]) -> dict[tuple[str, str], Draft]:
+def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -> dict[tuple[str, str], Draft]:
     """By namespace and name: those in manifests, those synchronised from a store, those only referred to."""
     found: dict[tuple[str, str], Draft] = {}
     for resource in inventory.of_kind("ExternalSecret", "ClusterExternalSecret"):
@@ -48,7 +48,7 @@ def _keys(draft: Draft, keys: Sequence[str]) -> None:
         draft.marks.setdefault("keys", draft.marks[""])
 
 
-def _external(resource: Resource, inventory: Inventory, found: dict[tuple[str, str], Draft]) -> None:
+def _external(resource: Resource, inventory: ResourceInventory, found: dict[tuple[str, str], Draft]) -> None:
     top = resource.spec if resource.kind == "ExternalSecret" else resource.spec["externalSecretSpec"]
     name = top.dig("target", "name").text or resource.name
     draft = _draft(found, resource.where, name, resource.top)
@@ -65,7 +65,7 @@ def _external(resource: Resource, inventory: Inventory, found: dict[tuple[str, s
         draft.read("regions", (region.text,), region)
 
 
-def store_region(inventory: Inventory, name: str = "") -> YamlNode:
+def store_region(inventory: ResourceInventory, name: str = "") -> YamlNode:
     """Where a secret store of that name (any, when empty) says in which region it is."""
     for store in inventory.of_kind("ClusterSecretStore", "SecretStore"):
         if name and store.name != name:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from secondsite.catalogue.regions import load_regions
 from secondsite.discover.draft import Draft
-from secondsite.discover.resources import Inventory, YamlNode
+from secondsite.discover.resources import ResourceInventory, YamlNode
 from secondsite.discover.secrets_found import store_region
 from secondsite.discover.workloads import Workload
 from secondsite.model.economics import Economics
@@ -49,7 +49,7 @@ _USUAL = {
 }
 
 
-def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
+def region_draft(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Draft:
     """A draft of the `Region` that the system runs in."""
     draft, at = Draft(), next(_named(inventory, workloads), YamlNode(None))
     registry = next(_registries(workloads), None)
@@ -70,7 +70,7 @@ def region_draft(inventory: Inventory, workloads: Sequence[Workload]) -> Draft:
     return draft
 
 
-def _named(inventory: Inventory, workloads: Sequence[Workload]) -> Iterator[YamlNode]:
+def _named(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Iterator[YamlNode]:
     """Every place that names a region, the most telling first. Labels of nodes beat services of the cloud."""
     for workload in workloads:
         selector = workload.pod["nodeSelector"]
@@ -100,7 +100,7 @@ def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[YamlNode, str, 
                 yield container["image"], "gcp", found["gar"]
 
 
-def _provider(draft: Draft, inventory: Inventory) -> None:
+def _provider(draft: Draft, inventory: ResourceInventory) -> None:
     for storage in inventory.of_kind("StorageClass"):
         provisioner = storage.top["provisioner"]
         if provisioner.text in _PROVISIONERS:

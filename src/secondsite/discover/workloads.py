@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.recognise import Kind, kind_of
-from secondsite.discover.resources import Inventory, Resource, YamlNode, selects
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, selects
 from secondsite.discover.spreading import spread_of
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
@@ -46,7 +46,7 @@ class Workload:
         return (*self.pod["containers"].items, *self.pod["initContainers"].items)
 
 
-def workloads_of(inventory: Inventory, *kinds: str) -> Iterator[Workload]:
+def workloads_of(inventory: ResourceInventory, *kinds: str) -> Iterator[Workload]:
     """Named for the System: by name, and by ``namespace/name`` where that name is taken."""
     taken: set[str] = set()
     for resource in inventory.of_kind(*(kinds or KINDS)):
@@ -82,7 +82,7 @@ def ports_of(container: YamlNode) -> tuple[int, ...]:
     return tuple(int(port) for port in ports if port.isdecimal() and len(port) < 6)
 
 
-def service_draft(workload: Workload, inventory: Inventory, problems: list[Problem]) -> Draft:
+def service_draft(workload: Workload, inventory: ResourceInventory, problems: list[Problem]) -> Draft:
     """All but role and dependencies, which need a view of the whole. What cannot be read is collected."""
     draft, resource = Draft(), workload.resource
     draft.values |= {"name": workload.name, "namespace": workload.namespace, "kind": resource.kind}
@@ -97,7 +97,7 @@ def service_draft(workload: Workload, inventory: Inventory, problems: list[Probl
     return draft
 
 
-def _replicas(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _replicas(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     replicas = workload.resource.spec["replicas"]
     if workload.resource.kind == "DaemonSet":
@@ -112,7 +112,7 @@ def _not_negative(at: YamlNode) -> None:
         raise InputError.at(at.place or Place("?"), f"{at.text} is less than none", "write 0 or more")
 
 
-def _image(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _image(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     image, ports = workload.main["image"], workload.main["ports"]
     draft.read("image", image.text or None, image)
@@ -120,7 +120,7 @@ def _image(workload: Workload, inventory: Inventory, draft: Draft) -> None:
     draft.read("ports", found or None, ports)
 
 
-def _resources(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _resources(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     main = workload.main["resources"]
     requested = [container["resources"]["requests"] for container in workload.pod["containers"].items]
@@ -140,7 +140,7 @@ def _together(parts: list[YamlNode]) -> str:
     return f"{len(parts)} containers of the pod together" if len(parts) > 1 else ""
 
 
-def _probes(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _probes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     named = {
         item["name"].text: item["containerPort"].whole or 0 for item in workload.main["ports"].items if item["name"]
@@ -184,7 +184,7 @@ def _port(at: YamlNode) -> int:
     return int(at.text) if at.text.isdecimal() else 0
 
 
-def _spread(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _spread(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     spread = spread_of(workload.pod)
     nothing = workload.resource.spec["replicas"].place or workload.resource.place
@@ -192,7 +192,7 @@ def _spread(workload: Workload, inventory: Inventory, draft: Draft) -> None:
     draft.read("spread_zones", spread.zones, spread.zones_at.place or nothing)
 
 
-def _volumes(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     found: list[Volume] = []
     for claim, name in _claims(workload, inventory):
         spec = claim["spec"]
@@ -206,7 +206,7 @@ def _volumes(workload: Workload, inventory: Inventory, draft: Draft) -> None:
         draft.values["volumes"] = tuple(found)
 
 
-def _claims(workload: Workload, inventory: Inventory) -> Iterator[tuple[YamlNode, str]]:
+def _claims(workload: Workload, inventory: ResourceInventory) -> Iterator[tuple[YamlNode, str]]:
     """The claim (template) behind each volume, and the volume's name."""
     for template in workload.resource.spec["volumeClaimTemplates"].items:
         yield template, template.dig("metadata", "name").text
@@ -221,7 +221,7 @@ def _claims(workload: Workload, inventory: Inventory) -> Iterator[tuple[YamlNode
             yield template, volume["name"].text
 
 
-def _autoscale(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _autoscale(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     for scaler in inventory.of_kind("HorizontalPodAutoscaler"):
         target = scaler.spec["scaleTargetRef"]
         same = (target["kind"].text, target["name"].text) == (workload.resource.kind, workload.resource.name)
@@ -247,7 +247,7 @@ def _autoscale(workload: Workload, inventory: Inventory, draft: Draft) -> None:
             draft.read("replicas", inner.values["min_replicas"], lowest if lowest else scaler.place)
 
 
-def _budget(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _budget(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     replicas = int(draft.values.get("replicas", 1))
     for budget in inventory.of_kind("PodDisruptionBudget"):
         if budget.where != workload.namespace or not selects(budget.spec["selector"], workload.labels):
@@ -272,7 +272,7 @@ def _share(at: YamlNode, replicas: int) -> int | None:
         raise InputError.at(at.place or Place("?"), f"{at.text!r} is no percentage", "write one such as 50%") from None
 
 
-def _policy(workload: Workload, inventory: Inventory, draft: Draft) -> None:
+def _policy(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     for policy in inventory.of_kind("NetworkPolicy"):
         if policy.where == workload.namespace and selects(policy.spec["podSelector"], workload.labels):
             draft.read("network_policy", True, policy.place)
