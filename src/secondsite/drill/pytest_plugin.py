@@ -15,7 +15,7 @@ import pytest
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from secondsite.drill.verdict.verification import Judged, Verification
+    from secondsite.drill.verdict.verification import ContractVerdict, Verification
     from secondsite.model.measurement import Measurement
 
 _FILE = "secondsite.yaml"
@@ -97,6 +97,6 @@ def _standing(found: Verification, subject: str, fault: str, file: Path) -> Stan
         known = ", ".join(dict.fromkeys(row.contract.name for row in found.rows)) or "none"
         raise InputError.at(str(file), f"there is no contract {subject}/{fault}", f"there are: {known}")
     verdict = worst(row.verdict for row in rows)
-    deciding: Judged = next((row for row in rows if row.verdict is verdict), rows[0])
+    deciding: ContractVerdict = next((row for row in rows if row.verdict is verdict), rows[0])
     changed = "".join(f"; {problem}" for problem in found.problems)
     return Standing(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement)

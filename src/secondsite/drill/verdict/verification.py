@@ -41,7 +41,7 @@ Today = Callable[[Manifest], Fingerprint]
 
 
 @frozen
-class Judged:
+class ContractVerdict:
     """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run."""
 
     contract: Contract
@@ -57,7 +57,7 @@ class Judged:
 class Verification:
     """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none."""
 
-    rows: tuple[Judged, ...]
+    rows: tuple[ContractVerdict, ...]
     problems: tuple[Problem, ...] = ()
     unfinished: tuple[Path, ...] = ()
 
@@ -102,12 +102,14 @@ def recompute(folders: Sequence[Path], now: datetime) -> Verification:
     return Verification(tuple(rows), problems)
 
 
-def _alone(run: Run, now: datetime) -> Iterator[Judged]:
+def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:
     """One run as it was: no number of runs is asked for."""
     known = dict(measured([run]))
     manifest, age_s = run.evidence.manifest, _age_s(run, now)
     for v in run.judgement.verdicts:
-        yield Judged(v.contract, v.verdict, v.why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
+        yield ContractVerdict(
+            v.contract, v.verdict, v.why, manifest.strategy, manifest.drill, known.get(v.contract), age_s
+        )
 
 
 def _unlike(run: Run) -> Iterator[Problem]:
@@ -143,7 +145,7 @@ def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[
     return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
 
 
-def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) -> list[Judged]:
+def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) -> list[ContractVerdict]:
     mine = [run for run in runs if any(verdict.contract == contract for verdict in run.ran)]
     mine = sorted(mine, key=lambda run: run.series)
     rows = []
@@ -153,19 +155,19 @@ def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) 
     if rows:
         return rows
     return [
-        Judged(
+        ContractVerdict(
             contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.subject} has left evidence"
         )
     ]
 
 
-def _deciding(judged: Sequence[Judged]) -> Judged:
+def _deciding(judged: Sequence[ContractVerdict]) -> ContractVerdict:
     """Of quick and production: a breach, else what is met, else the one that is newest."""
     order = (Verdict.BREACHED, Verdict.MET, Verdict.UNPROVEN)
     return min(judged, key=lambda one: (order.index(one.verdict), one.age_s or 0.0))
 
 
-def _judged(contract: Contract, series: Sequence[Run], today: Today, now: datetime) -> Judged:
+def _judged(contract: Contract, series: Sequence[Run], today: Today, now: datetime) -> ContractVerdict:
     """Of one strategy, drill and profile: what is fresh is judged, what is stale is only told."""
     fresh = [run for run in series if not _stale(contract, run, today, now)]
     counted = fresh or series
@@ -174,7 +176,7 @@ def _judged(contract: Contract, series: Sequence[Run], today: Today, now: dateti
     verdict, why = measurement.verdict, measurement.why
     if not fresh:
         verdict, why = Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}"
-    return Judged(contract, verdict, why, measurement.strategy, measurement.drill, measurement, age_s)
+    return ContractVerdict(contract, verdict, why, measurement.strategy, measurement.drill, measurement, age_s)
 
 
 def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secondsite.drill.verdict.verification import Judged
+from secondsite.drill.verdict.verification import ContractVerdict
 from secondsite.model.contract import Contract
 from secondsite.model.wording import duration, percent
 
@@ -17,7 +17,7 @@ def limits(contract: Contract) -> str:
     return f"{', '.join(parts)}, at {percent(contract.confidence)}"
 
 
-def measured(row: Judged) -> str:
+def measured(row: ContractVerdict) -> str:
     """The worst run, and the bound where enough were run."""
     one = row.measurement
     if one is None:

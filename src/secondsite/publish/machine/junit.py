@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from secondsite.drill.verdict.verification import Judged, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, Verification
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import Problem
 from secondsite.publish.content.verification import limits, measured
@@ -35,7 +35,7 @@ def junit(verification: Verification, name: str = "secondsite") -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-def _contract(suite: Element, row: Judged) -> None:
+def _contract(suite: Element, row: ContractVerdict) -> None:
     name = row.contract.name if not row.drill else f"{row.contract.name} [{row.drill}, {row.strategy}]"
     case = SubElement(suite, "testcase", _clean({"name": name, "classname": "secondsite.contracts", "time": "0"}))
     told = _told(f"limit {limits(row.contract)}; measured {measured(row)}; {row.why}")

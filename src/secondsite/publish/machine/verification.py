@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import asdict
 
-from secondsite.drill.verdict.verification import Judged, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, Verification
 
 
 def verification_json(verification: Verification) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def verification_json(verification: Verification) -> dict[str, Any]:
     }
 
 
-def _row(row: Judged) -> dict[str, Any]:
+def _row(row: ContractVerdict) -> dict[str, Any]:
     one = row.measurement
     return {
         "subject": str(row.contract.subject),

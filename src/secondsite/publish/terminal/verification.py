@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from secondsite.drill.verdict.verification import Judged, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, Verification
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.model.wording import duration
@@ -42,7 +42,7 @@ def _blocks(verification: Verification) -> Iterator[RenderableType]:
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
 
 
-def _row(row: Judged) -> Table:
+def _row(row: ContractVerdict) -> Table:
     table = Table(box=None, show_header=False, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(width=9)
     table.add_column(width=WIDTH - 11, overflow="fold")
