@@ -56,7 +56,7 @@ OTHER = "other"
 
 
 @frozen
-class Judged:
+class ComparedContract:
     """A contract of a strategy. ``chance`` is None, ``verdict`` empty, where nothing is promised."""
 
     name: str
@@ -115,7 +115,7 @@ class Row:
         return sum(count * 1000 ** (3 - severity.rank) for severity, count in self.hazards.items())
 
     @property
-    def judged(self) -> tuple[Judged, ...]:
+    def judged(self) -> tuple[ComparedContract, ...]:
         return tuple(judged(outcome) for outcome in self.assessment.outcomes)
 
 
@@ -198,9 +198,9 @@ def open_hazards(hazards: Iterable[Hazard]) -> Mapping[Severity, int]:
     return {severity: counts[severity] for severity in Severity}
 
 
-def judged(outcome: ContractOutcome) -> Judged:
+def judged(outcome: ContractOutcome) -> ComparedContract:
     contract = outcome.contract
-    return Judged(
+    return ComparedContract(
         name=contract.name,
         rto=figure(outcome.rto),
         rto_limit=_limit(contract.rto_s),
@@ -270,7 +270,7 @@ def _monthly(assessment: Assessment, provider: str) -> str:
     return dollars(assessment.monthly_usd[provider].mean)
 
 
-def regional(assessment: Assessment) -> tuple[Judged, ...]:
+def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:
     """The contracts for the loss of the region, promised or not."""
     return tuple(judged(o) for o in assessment.outcomes if o.contract.fault is Fault.REGION)
 
