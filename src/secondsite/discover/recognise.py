@@ -12,7 +12,7 @@ from secondsite.model.store import Loss
 
 
 @frozen
-class Kind:
+class Product:
     """``engine`` is the product's name; ``loss`` is set for what holds data outside NATS."""
 
     engine: str
@@ -20,44 +20,44 @@ class Kind:
     loss: Loss | None = None
 
 
-_NATS = Kind("nats", Role.NATS)
-_REDIS = Kind("redis", Role.CACHE, Loss.CACHE)
-_POSTGRES = Kind("postgres", Role.DATABASE, Loss.DATA)
-_QDRANT = Kind("qdrant", Role.VECTOR_STORE, Loss.DATA)
+_NATS = Product("nats", Role.NATS)
+_REDIS = Product("redis", Role.CACHE, Loss.CACHE)
+_POSTGRES = Product("postgres", Role.DATABASE, Loss.DATA)
+_QDRANT = Product("qdrant", Role.VECTOR_STORE, Loss.DATA)
 
 # The last part of an image's repository, whole. Exporters, shells and operators of a product are not it.
-_BY_IMAGE: tuple[tuple[str, Kind], ...] = (
+_BY_IMAGE: tuple[tuple[str, Product], ...] = (
     (r"nats(-server)?|synadia-server", _NATS),
     (r"redis(-stack(-server)?|-ha)?|valkey|keydb|dragonfly|bitnami-redis", _REDIS),
-    (r"memcached", Kind("memcached", Role.CACHE, Loss.CACHE)),
+    (r"memcached", Product("memcached", Role.CACHE, Loss.CACHE)),
     (r"postgres(ql)?(-\d+)?|pgvector|postgis|timescaledb(-ha)?|spilo-\d+|alloydb(omni)?", _POSTGRES),
-    (r"mysql(-server)?|mariadb|percona(-server)?", Kind("mysql", Role.DATABASE, Loss.DATA)),
-    (r"mongo(db)?|mongodb-community-server", Kind("mongodb", Role.DATABASE, Loss.DATA)),
+    (r"mysql(-server)?|mariadb|percona(-server)?", Product("mysql", Role.DATABASE, Loss.DATA)),
+    (r"mongo(db)?|mongodb-community-server", Product("mongodb", Role.DATABASE, Loss.DATA)),
     (r"qdrant", _QDRANT),
-    (r"weaviate", Kind("weaviate", Role.VECTOR_STORE, Loss.DATA)),
-    (r"milvus", Kind("milvus", Role.VECTOR_STORE, Loss.DATA)),
-    (r"kong(-gateway)?", Kind("kong", Role.GATEWAY)),
-    (r"(ingress-)?nginx-(ingress-)?controller|ingress-nginx|controller-ingress", Kind("nginx", Role.GATEWAY)),
-    (r"traefik", Kind("traefik", Role.GATEWAY)),
-    (r"envoy|envoyproxy|gateway-envoy", Kind("envoy", Role.GATEWAY)),
-    (r"haproxy(-ingress)?", Kind("haproxy", Role.GATEWAY)),
-    (r"prometheus", Kind("prometheus", Role.OBSERVABILITY)),
-    (r"alertmanager", Kind("alertmanager", Role.OBSERVABILITY)),
-    (r"grafana(-enterprise)?", Kind("grafana", Role.OBSERVABILITY)),
-    (r"loki", Kind("loki", Role.OBSERVABILITY)),
-    (r"tempo", Kind("tempo", Role.OBSERVABILITY)),
-    (r"promtail|fluent-bit|fluentd|vector|alloy", Kind("log-shipper", Role.OBSERVABILITY)),
-    (r"opentelemetry-(collector.*|operator)|otel-?col(lector)?.*", Kind("opentelemetry", Role.OBSERVABILITY)),
-    (r"(kube-state-metrics|node-exporter)", Kind("exporter", Role.OBSERVABILITY)),
-    (r"argocd|argocd-.*|argo-cd", Kind("argocd", Role.DELIVERY)),
-    (r"source-controller|kustomize-controller|helm-controller", Kind("flux", Role.DELIVERY)),
-    (r"external-secrets", Kind("external-secrets", Role.SECRETS)),
-    (r"vault", Kind("vault", Role.SECRETS)),
-    (r"velero", Kind("velero", Role.BACKUP)),
+    (r"weaviate", Product("weaviate", Role.VECTOR_STORE, Loss.DATA)),
+    (r"milvus", Product("milvus", Role.VECTOR_STORE, Loss.DATA)),
+    (r"kong(-gateway)?", Product("kong", Role.GATEWAY)),
+    (r"(ingress-)?nginx-(ingress-)?controller|ingress-nginx|controller-ingress", Product("nginx", Role.GATEWAY)),
+    (r"traefik", Product("traefik", Role.GATEWAY)),
+    (r"envoy|envoyproxy|gateway-envoy", Product("envoy", Role.GATEWAY)),
+    (r"haproxy(-ingress)?", Product("haproxy", Role.GATEWAY)),
+    (r"prometheus", Product("prometheus", Role.OBSERVABILITY)),
+    (r"alertmanager", Product("alertmanager", Role.OBSERVABILITY)),
+    (r"grafana(-enterprise)?", Product("grafana", Role.OBSERVABILITY)),
+    (r"loki", Product("loki", Role.OBSERVABILITY)),
+    (r"tempo", Product("tempo", Role.OBSERVABILITY)),
+    (r"promtail|fluent-bit|fluentd|vector|alloy", Product("log-shipper", Role.OBSERVABILITY)),
+    (r"opentelemetry-(collector.*|operator)|otel-?col(lector)?.*", Product("opentelemetry", Role.OBSERVABILITY)),
+    (r"(kube-state-metrics|node-exporter)", Product("exporter", Role.OBSERVABILITY)),
+    (r"argocd|argocd-.*|argo-cd", Product("argocd", Role.DELIVERY)),
+    (r"source-controller|kustomize-controller|helm-controller", Product("flux", Role.DELIVERY)),
+    (r"external-secrets", Product("external-secrets", Role.SECRETS)),
+    (r"vault", Product("vault", Role.SECRETS)),
+    (r"velero", Product("velero", Role.BACKUP)),
 )
 _PATTERNS = tuple((re.compile(pattern), kind) for pattern, kind in _BY_IMAGE)
 
-_BY_PORTS: tuple[tuple[frozenset[int], Kind], ...] = (
+_BY_PORTS: tuple[tuple[frozenset[int], Product], ...] = (
     (frozenset({4222, 6222}), _NATS),
     (frozenset({4222, 8222}), _NATS),
     (frozenset({6379}), _REDIS),
@@ -68,7 +68,7 @@ _BY_PORTS: tuple[tuple[frozenset[int], Kind], ...] = (
 _NOT_THE_PRODUCT = re.compile(r"exporter|nats-box|reloader|proxy|pgbouncer|operator|sidecar|init|cli")
 
 
-def kind_of(image: str, ports: tuple[int, ...] = ()) -> Kind | None:
+def kind_of(image: str, ports: tuple[int, ...] = ()) -> Product | None:
     """None is an application of its own."""
     last = split_image(image)[0].rpartition("/")[2].lower()
     for pattern, kind in _PATTERNS:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from attrs import field, frozen
 
 from secondsite.discover.draft import Draft
-from secondsite.discover.recognise import Kind, kind_of
+from secondsite.discover.recognise import Product, kind_of
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, selects
 from secondsite.discover.spreading import spread_of
 from secondsite.model.errors import InputError, Problem
@@ -34,7 +34,7 @@ class Workload:
     pod: YamlNode
     main: YamlNode
     ports: tuple[int, ...]
-    kind: Kind | None
+    kind: Product | None
     labels: Mapping[str, str] = field(repr=False)
 
     @property
@@ -66,7 +66,7 @@ def _workload(resource: Resource, name: str) -> Workload:
     return Workload(name, resource, pod, main, ports_of(main), kind, labels)
 
 
-def _main_container(pod: YamlNode) -> tuple[YamlNode, Kind | None]:
+def _main_container(pod: YamlNode) -> tuple[YamlNode, Product | None]:
     """The first container that is recognised, else the first of all."""
     containers = pod["containers"].items
     for container in containers:
