@@ -16,7 +16,7 @@ from secondsite.discover.system_file.editing import revise
 from secondsite.discover.system_file.merging import merge
 from secondsite.discover.system_file.reading import read_system
 from secondsite.discover.system_file.scalars import flow_list, scalar
-from secondsite.discover.system_file.schema import Field, Kind, canonical, fields_of, identity, paths
+from secondsite.discover.system_file.schema import Field, FieldShape, canonical, fields_of, identity, paths
 from secondsite.discover.system_file.writing import write_system
 from secondsite.discover.yaml_source import load_documents, to_plain
 from secondsite.model.contract import Contract
@@ -65,9 +65,9 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
     """Any of that class, names apart from each other; what refers to another noun is left empty."""
     parts: dict[str, st.SearchStrategy[Any]] = {}
     for field in fields_of(noun):
-        if field.kind is Kind.LEAF:
+        if field.kind is FieldShape.LEAF:
             drawn = leaves(field)
-        elif field.kind is Kind.NOUN:
+        elif field.kind is FieldShape.NOUN:
             drawn = nouns(field.noun or object)
         else:
             drawn = _lists(field.noun or object)
@@ -184,7 +184,7 @@ def test_what_only_the_tool_wrote_follows_the_manifests(base: System, theirs: Sy
 
 def ordered(noun: Any) -> Any:
     """With its lists of nouns sorted: the file keeps the order it has."""
-    lists = [field.attribute for field in fields_of(type(noun)) if field.kind is Kind.NOUNS]
+    lists = [field.attribute for field in fields_of(type(noun)) if field.kind is FieldShape.NOUNS]
     inside = {name: tuple(ordered(item) for item in sorted(getattr(noun, name), key=identity)) for name in lists}
     return evolve(noun, **inside)
 

@@ -14,7 +14,7 @@ from attrs import define, field
 from secondsite.discover.system_file.comments import comment_of, mark_of
 from secondsite.discover.system_file.document import Document, parse
 from secondsite.discover.system_file.reading import read_system, system_of
-from secondsite.discover.system_file.schema import Field, Kind, Noun, canonical, fields_of, identity, join
+from secondsite.discover.system_file.schema import Field, FieldShape, Noun, canonical, fields_of, identity, join
 from secondsite.discover.system_file.teaching import SECTIONS, commented
 from secondsite.discover.system_file.writing import Writer
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
@@ -83,7 +83,7 @@ class _Editor:
             was, will = getattr(now, entry.attribute), getattr(wanted, entry.attribute)
             if was != will and not self.writer.is_told(entry, will, below) and len(node.entries) > 1:
                 self._remove(node, entry.key)
-            elif entry.kind is Kind.LEAF or not self._descend(node, entry, was, will, below):
+            elif entry.kind is FieldShape.LEAF or not self._descend(node, entry, was, will, below):
                 self._value(node, entry, was, will, below, marked=entry.key != first)
 
     def _descend(self, node: MapNode, entry: Field, was: Noun, will: Noun, path: str) -> bool:
@@ -91,12 +91,12 @@ class _Editor:
         value = node.entries[entry.key]
         if not self.document.is_block(value):
             return False
-        if entry.kind is Kind.NOUN and isinstance(value, MapNode) and will is not None:
+        if entry.kind is FieldShape.NOUN and isinstance(value, MapNode) and will is not None:
             if not self.writer.block(will, path, 0)[0].startswith("{}"):
                 self._comment(node.keys[entry.key], value, path)
                 self.noun(value, was, will, path)
                 return True
-        elif entry.kind is Kind.NOUNS and isinstance(value, ListNode) and will:
+        elif entry.kind is FieldShape.NOUNS and isinstance(value, ListNode) and will:
             self._comment(node.keys[entry.key], value, path)
             self._items(value, was, will, path, above=path.rpartition(".")[0])
             return True
@@ -136,7 +136,7 @@ class _Editor:
         """Replace one value where it stands; unless ``marked``, the comment there speaks of something else."""
         key, value = node.keys[entry.key], node.entries[entry.key]
         block = isinstance(value, ScalarNode) and value.block
-        if was != will and (block or entry.kind is not Kind.LEAF):
+        if was != will and (block or entry.kind is not FieldShape.LEAF):
             lines = self.writer.told(entry, will, path, key.column - 1)
             end = self._line_end(self.document.end(value))
             self.edits.append((self.document.index(key), end, "\n".join(lines).lstrip() + "\n"))

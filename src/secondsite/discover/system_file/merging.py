@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen, has
 
 from secondsite.discover.system_file.schema import (
     Field,
-    Kind,
+    FieldShape,
     Noun,
     canonical,
     fields_of,
@@ -64,9 +64,9 @@ class _Merger:
             was = getattr(base, entry.attribute) if base is not None else None
             mine, new = getattr(yours, entry.attribute), getattr(theirs, entry.attribute)
             below = join(path, entry.key)
-            if entry.kind is Kind.NOUNS:
+            if entry.kind is FieldShape.NOUNS:
                 changes[entry.attribute] = self._items(was, mine, new, below)
-            elif entry.kind is Kind.NOUN and mine is not None and new is not None:
+            elif entry.kind is FieldShape.NOUN and mine is not None and new is not None:
                 changes[entry.attribute] = self.noun(was, mine, new, below)
             else:
                 changes[entry.attribute] = self._value(entry, was, mine, new, below, known=base is not None)
@@ -85,7 +85,7 @@ class _Merger:
         why = ""
         if disagreeing and disagreeing.origin is Origin.READ:
             who = "the server says" if "://" in str(disagreeing.place) else "manifests say"
-            shown = Writer({}).leaf(entry, new) if entry.kind is Kind.LEAF else "otherwise"
+            shown = Writer({}).leaf(entry, new) if entry.kind is FieldShape.LEAF else "otherwise"
             why = f"{who} {shown} ({disagreeing.place})"
             self.notes.append(f"{path}: kept {self._shown(entry, mine)}; {why}")
         place = self.your_marks[path].place if path in self.your_marks else None
@@ -155,7 +155,7 @@ class _Merger:
         self.marks.update(_marks_at(marks, noun, path))
 
     def _shown(self, entry: Field, value: Noun) -> str:
-        return Writer({}).leaf(entry, value) if entry.kind is Kind.LEAF or value is None else "yours"
+        return Writer({}).leaf(entry, value) if entry.kind is FieldShape.LEAF or value is None else "yours"
 
 
 def _origin(marks: Mapping[str, Mark], path: str) -> Origin | None:
@@ -178,9 +178,9 @@ class _Carrier:
         changes: dict[str, Any] = {}
         for entry in fields_of(type(theirs)):
             was, new, below = getattr(base, entry.attribute), getattr(theirs, entry.attribute), join(path, entry.key)
-            if entry.kind is Kind.NOUNS:
+            if entry.kind is FieldShape.NOUNS:
                 changes[entry.attribute] = self._items(was, new, below)
-            elif entry.kind is Kind.NOUN and was is not None and new is not None:
+            elif entry.kind is FieldShape.NOUN and was is not None and new is not None:
                 changes[entry.attribute] = self.noun(was, new, below)
             elif self._is_live(below):
                 changes[entry.attribute] = was

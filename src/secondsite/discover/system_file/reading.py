@@ -10,7 +10,7 @@ from attrs import evolve
 from secondsite.discover.system_file import structure
 from secondsite.discover.system_file.comments import mark_of
 from secondsite.discover.system_file.document import Document, parse
-from secondsite.discover.system_file.schema import SCHEMA, Field, Kind, Noun, fields_of, identity, join, keys_of
+from secondsite.discover.system_file.schema import SCHEMA, Field, FieldShape, Noun, fields_of, identity, join, keys_of
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, read_text, to_plain
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.mark import Mark, Origin
@@ -128,9 +128,9 @@ def _marks(
 
 
 def _marks_below(document: Document, field: Field, value: Node, what: Noun, path: str) -> Iterator[tuple[str, Mark]]:
-    if field.kind is Kind.NOUN and isinstance(value, MapNode):
+    if field.kind is FieldShape.NOUN and isinstance(value, MapNode):
         yield from _marks(document, value, what, path)
-    elif field.kind is Kind.NOUNS and isinstance(value, ListNode):
+    elif field.kind is FieldShape.NOUNS and isinstance(value, ListNode):
         for item, noun in zip(value.items, what, strict=True):
             if isinstance(item, MapNode):
                 below = join(path, identity(noun))

@@ -27,7 +27,7 @@ Noun: TypeAlias = Any  # an instance of any attrs class of the model
 Scalar: TypeAlias = "str | int | float | bool | None"
 
 
-class Kind(Enum):
+class FieldShape(Enum):
     LEAF = "leaf"
     NOUN = "noun"
     NOUNS = "nouns"
@@ -39,7 +39,7 @@ class Field:
 
     attribute: str
     key: str
-    kind: Kind
+    kind: FieldShape
     hint: Any
     optional: bool
     noun: type[Noun] | None
@@ -108,11 +108,11 @@ def paths(noun: Noun, path: str) -> Iterator[str]:
     yield path
     for field in fields_of(type(noun)):
         value, below = getattr(noun, field.attribute), join(path, field.key)
-        if field.kind is Kind.NOUNS:
+        if field.kind is FieldShape.NOUNS:
             yield below
             for item in value:
                 yield from paths(item, join(below, identity(item)))
-        elif field.kind is Kind.NOUN and value is not None:
+        elif field.kind is FieldShape.NOUN and value is not None:
             yield from paths(value, below)
         else:
             yield below
@@ -132,9 +132,9 @@ def _firsts(noun: Noun, path: str) -> list[tuple[str, str]]:
     found = []
     for entry in fields_of(type(noun)):
         value, below = getattr(noun, entry.attribute), join(path, entry.key)
-        if entry.kind is Kind.NOUN and value is not None:
+        if entry.kind is FieldShape.NOUN and value is not None:
             found += _firsts(value, below)
-        elif entry.kind is Kind.NOUNS:
+        elif entry.kind is FieldShape.NOUNS:
             for item in value:
                 where = join(below, identity(item))
                 found += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
@@ -146,10 +146,10 @@ def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:
     default = attribute.default
     key = key_of(attribute.name)
     if attrs.has(inner):
-        return Field(attribute.name, key, Kind.NOUN, inner, optional, inner, default)
+        return Field(attribute.name, key, FieldShape.NOUN, inner, optional, inner, default)
     if get_origin(inner) is tuple and attrs.has(get_args(inner)[0]):
-        return Field(attribute.name, key, Kind.NOUNS, inner, optional, get_args(inner)[0], default)
-    return Field(attribute.name, key, Kind.LEAF, inner, optional, None, default)
+        return Field(attribute.name, key, FieldShape.NOUNS, inner, optional, get_args(inner)[0], default)
+    return Field(attribute.name, key, FieldShape.LEAF, inner, optional, None, default)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

@@ -18,7 +18,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError, ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from secondsite.discover.system_file.schema import Field, Kind, Noun, fields_of, keys_of
+from secondsite.discover.system_file.schema import Field, FieldShape, Noun, fields_of, keys_of
 from secondsite.discover.yaml_source import Plain
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
@@ -189,9 +189,9 @@ def _key_faults(plain: Plain, noun: type[Noun], path: Path) -> Iterator[FileProb
             )
     for key, field in known.items():
         value = plain.get(key)
-        if field.kind is Kind.NOUN and field.noun:
+        if field.kind is FieldShape.NOUN and field.noun:
             yield from _key_faults(value, field.noun, (*path, key))
-        elif field.kind is Kind.NOUNS and field.noun and isinstance(value, list):
+        elif field.kind is FieldShape.NOUNS and field.noun and isinstance(value, list):
             for position, item in enumerate(value):
                 yield from _key_faults(item, field.noun, (*path, key, position))
 
@@ -245,7 +245,7 @@ def _filled(noun: type[Noun], path: Path) -> dict[str, Plain]:
 
 
 def _substitute(field: Field, path: Path) -> Plain:
-    if field.kind is Kind.NOUNS or get_origin(field.hint) is tuple:
+    if field.kind is FieldShape.NOUNS or get_origin(field.hint) is tuple:
         return []
     if field.noun:
         return _filled(field.noun, path)

@@ -12,7 +12,7 @@ from secondsite.discover.system_file.scalars import flow_list, scalar
 from secondsite.discover.system_file.schema import (
     SCHEMA,
     Field,
-    Kind,
+    FieldShape,
     Noun,
     canonical,
     fields_of,
@@ -29,7 +29,7 @@ from secondsite.model.system import System
 WIDTH = 110
 # Items of these lists have no page of their own: one line each, like a table.
 _ROWS: tuple[type[Noun], ...] = (Contract, Population)
-_SECTION_LISTS = frozenset(field.noun for field in fields_of(System) if field.kind is Kind.NOUNS)
+_SECTION_LISTS = frozenset(field.noun for field in fields_of(System) if field.kind is FieldShape.NOUNS)
 
 
 def write_system(system: System) -> str:
@@ -60,9 +60,9 @@ class Writer:
     def told(self, field: Field, value: Noun, below: str, indent: int) -> list[str]:
         """The lines of one key, whatever its value."""
         pad = " " * indent + f"{field.key}:"
-        if field.kind is Kind.LEAF or value is None:
+        if field.kind is FieldShape.LEAF or value is None:
             return [self.with_comment(f"{pad} {self.leaf(field, value)}", below)]
-        if field.kind is Kind.NOUNS:
+        if field.kind is FieldShape.NOUNS:
             return self._list(pad, value, below, indent)
         row = self.row(value, below)
         if row is not None and len(pad) + len(row) < WIDTH:
@@ -73,12 +73,14 @@ class Writer:
         if field.required or value != default_of(field) or path in self.marks:
             return True
         return (
-            field.kind is Kind.NOUN and value is not None and any(below in self.marks for below in paths(value, path))
+            field.kind is FieldShape.NOUN
+            and value is not None
+            and any(below in self.marks for below in paths(value, path))
         )
 
     def leaf(self, field: Field, value: Noun) -> str:
         """A value that takes no lines of its own: a leaf, no noun, an empty list."""
-        plain = field.format(value) if field.kind is Kind.LEAF else value
+        plain = field.format(value) if field.kind is FieldShape.LEAF else value
         return flow_list(plain) if isinstance(plain, (list, tuple)) else scalar(plain)
 
     def block(self, noun: Noun, path: str, indent: int) -> list[str]:
@@ -107,9 +109,13 @@ class Writer:
             below = join(path, field.key)
             if not self.is_told(field, value, below):
                 continue
-            if field.kind is Kind.NOUNS and value:
+            if field.kind is FieldShape.NOUNS and value:
                 return None
-            inner = self.row(value, below) if field.kind is Kind.NOUN and value is not None else self.leaf(field, value)
+            inner = (
+                self.row(value, below)
+                if field.kind is FieldShape.NOUN and value is not None
+                else self.leaf(field, value)
+            )
             parts.append(f"{field.key}: {inner}")
         return f"{{{', '.join(parts)}}}"
 
