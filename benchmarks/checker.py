@@ -24,7 +24,7 @@ from secondsite.drill.check.rpo import rpo
 from secondsite.drill.ledger.finals import COPY_ROW, PROCESSING_ROW, FinalRead, Processing, read_finals
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, ledgers_in, write_bulk
-from secondsite.drill.ledger.record import RECORD, Kind, Status
+from secondsite.drill.ledger.record import RECORD, RecordKind, Status
 
 CLIENTS, KEYS, LOST, TWICE = 2, 1000, 1234, 77
 PEAK_LIMIT_MIB, LIMIT_S = 1024, 60
@@ -37,7 +37,7 @@ def write(folder: Path, entries: int) -> None:
         number = np.repeat(np.arange(writes), 2)
         records["monotonic_ns"] = np.arange(2 * writes) * 1000 + client
         records["sequence"], records["key"] = number, number % KEYS
-        records["kind"] = np.tile([Kind.INTENT, Kind.OUTCOME], writes)
+        records["kind"] = np.tile([RecordKind.INTENT, RecordKind.OUTCOME], writes)
         records["status"][1::2] = Status.STORED
         records["stream_sequence"][1::2] = number[1::2] * CLIENTS + client + 1
         records["payload_bytes"] = 1024

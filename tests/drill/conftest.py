@@ -13,7 +13,7 @@ from attrs import field, frozen
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.ledger.record import ANY_KEY, RECORD, STRAY, Kind, Purpose, Records, Status
+from secondsite.drill.ledger.record import ANY_KEY, RECORD, STRAY, Purpose, RecordKind, Records, Status
 
 STREAMS = (
     LedgerStream("EVENTS", "events.load"),
@@ -43,7 +43,7 @@ class Event:
     """A record that is no write's: a purge or a delete, asked or confirmed."""
 
     at_ns: int
-    kind: Kind
+    kind: RecordKind
     stream: int = 0
     stream_sequence: int = 0
     key: int = ANY_KEY
@@ -65,8 +65,8 @@ def _records(writes: Sequence[Write], events: Iterable[Event], client: int) -> R
     mine = [write for write in writes if write.client == client]
     for sequence, write in enumerate(mine):
         same = (write.key, 0, write.payload_bytes, write.stream, 0)
-        rows.append((write.intent_ns, 0, 0, sequence, *same, Kind.INTENT, write.purpose, 0))
-        told = (write.key, write.endpoint, 0, write.stream, 0, Kind.OUTCOME)
+        rows.append((write.intent_ns, 0, 0, sequence, *same, RecordKind.INTENT, write.purpose, 0))
+        told = (write.key, write.endpoint, 0, write.stream, 0, RecordKind.OUTCOME)
         if write.ack_ns is None:
             rows.append((write.intent_ns + 1, 0, 0, sequence, *told, Status.UNKNOWN, 0))
         else:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.ledger.finals import FinalRead, Finals, processing
-from secondsite.drill.ledger.record import Kind, Purpose, Status, message_id
+from secondsite.drill.ledger.record import Purpose, RecordKind, Status, message_id
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]
@@ -43,7 +43,7 @@ class W:
 @frozen
 class E:
     at_ns: int
-    kind: Kind
+    kind: RecordKind
     stream: int = 0
     stream_sequence: int = 0
     key: int = 0xFFFF_FFFF
@@ -204,7 +204,7 @@ def test_what_was_purged_and_is_there_came_back(
 ) -> None:
     asked, confirmed = data.draw(st.integers(1, 400)), data.draw(st.integers(401, 500))
     key = data.draw(st.sampled_from([0xFFFF_FFFF, 0, 1]))
-    events = [E(asked, Kind.PURGE, key=key), E(confirmed, Kind.PURGED, key=key)]
+    events = [E(asked, RecordKind.PURGE, key=key), E(confirmed, RecordKind.PURGED, key=key)]
     aimed = {n for n, write in enumerate(found) if key in (0xFFFF_FFFF, write.key)}
     gone = {n for n in aimed if (found[n].ack_ns or 10**9) < asked}
     back = set(data.draw(st.lists(st.sampled_from(sorted(gone)), unique=True))) if gone else set()
@@ -220,7 +220,7 @@ def test_what_was_purged_and_is_there_came_back(
 
 
 def test_a_write_under_way_during_a_purge_may_be_gone_or_there(make: Maker, copy_of: Copier) -> None:
-    events = [E(50, Kind.PURGE), E(60, Kind.PURGED)]
+    events = [E(50, RecordKind.PURGE), E(60, RecordKind.PURGED)]
     made = make([W(40, 55, 45), W(41, 56, 58), W(70, 80, 75)], events)
     findings = check(made.history, Finals([copy_of(made.identities[1:2]), *_others(copy_of, "OTHER", "KV_c")]))
     assert list(_fates(made, findings).values()) == [Fate.ERASED, Fate.ACKNOWLEDGED_PRESENT, Fate.ACKNOWLEDGED_LOST]
@@ -228,7 +228,7 @@ def test_a_write_under_way_during_a_purge_may_be_gone_or_there(make: Maker, copy
 
 
 def test_a_purge_that_nobody_saw_confirmed_excuses_and_accuses_nobody(make: Maker, copy_of: Copier) -> None:
-    made = make([W(10, 20, 15), W(30, 40, 35)], [E(50, Kind.PURGE)])
+    made = make([W(10, 20, 15), W(30, 40, 35)], [E(50, RecordKind.PURGE)])
     findings = check(made.history, Finals([copy_of(made.identities[1:]), *_others(copy_of, "OTHER", "KV_c")]))
     assert list(_fates(made, findings).values()) == [Fate.ERASED, Fate.ACKNOWLEDGED_PRESENT]
     assert not findings.marks.resurrected.any()
@@ -237,10 +237,10 @@ def test_a_purge_that_nobody_saw_confirmed_excuses_and_accuses_nobody(make: Make
 def test_a_purge_up_to_a_sequence_and_a_delete_of_one_reach_only_those(make: Maker, copy_of: Copier) -> None:
     found = [W(10 * n, 10 * n + 5, 10 * n + 2, stream_sequence=n) for n in range(1, 7)]
     events = [
-        E(100, Kind.PURGE, stream_sequence=3),
-        E(101, Kind.PURGED, stream_sequence=3),
-        E(102, Kind.DELETE, stream_sequence=5),
-        E(103, Kind.DELETED, stream_sequence=5),
+        E(100, RecordKind.PURGE, stream_sequence=3),
+        E(101, RecordKind.PURGED, stream_sequence=3),
+        E(102, RecordKind.DELETE, stream_sequence=5),
+        E(103, RecordKind.DELETED, stream_sequence=5),
     ]
     made = make(found, events)
     kept = [made.identities[n] for n in (1, 3, 4)]
@@ -259,14 +259,14 @@ def test_a_purge_up_to_a_sequence_and_a_delete_of_one_reach_only_those(make: Mak
 def test_a_buffered_write_may_have_been_purged_or_not(make: Maker, copy_of: Copier) -> None:
     """Its sequence was never told, so a purge up to a sequence may have reached it."""
     found = [W(1, 3, 2, status=Status.BUFFERED), W(4, 6, 5, stream_sequence=9), W(7, 9, 8, status=Status.BUFFERED)]
-    made = make(found, [E(20, Kind.PURGE, stream_sequence=5), E(21, Kind.PURGED, stream_sequence=5)])
+    made = make(found, [E(20, RecordKind.PURGE, stream_sequence=5), E(21, RecordKind.PURGED, stream_sequence=5)])
     findings = check(made.history, Finals([copy_of(made.identities[2:]), *_others(copy_of, "OTHER", "KV_c")]))
     assert list(_fates(made, findings).values()) == [Fate.ERASED, Fate.ACKNOWLEDGED_LOST, Fate.ACKNOWLEDGED_PRESENT]
     assert not findings.marks.resurrected.any()
 
 
 def test_what_was_purged_is_not_known_to_be_gone_from_a_copy_that_was_not_read(make: Maker, copy_of: Copier) -> None:
-    made = make([W(1, 3, 2)], [E(20, Kind.PURGE), E(21, Kind.PURGED)])
+    made = make([W(1, 3, 2)], [E(20, RecordKind.PURGE), E(21, RecordKind.PURGED)])
     copies = [copy_of([]), copy_of([], place="east", complete=False), *_others(copy_of, "OTHER", "KV_c")]
     assert list(_fates(made, check(made.history, Finals(copies))).values()) == [Fate.UNREAD]
 
@@ -375,7 +375,7 @@ def test_an_overwritten_key_lost_its_last_good_value(make: Maker, copy_of: Copie
 
 def test_a_bucket_purged_and_written_anew_has_nothing_resurrected(make: Maker, copy_of: Copier) -> None:
     found = [W(1, 3, 2, stream=2), W(20, 23, 22, stream=2)]
-    made = make(found, [E(10, Kind.PURGE, stream=2), E(11, Kind.PURGED, stream=2)])
+    made = make(found, [E(10, RecordKind.PURGE, stream=2), E(11, RecordKind.PURGED, stream=2)])
     findings = check(made.history, Finals([copy_of(made.identities[1:], "KV_c"), *_others(copy_of, "EVENTS", "OTHER")]))
     assert findings.streams["KV_c"].clean
 

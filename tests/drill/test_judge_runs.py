@@ -16,7 +16,7 @@ from secondsite.drill.evidence.chain import check_chain
 from secondsite.drill.evidence.folder import EvidenceWriter, read_evidence
 from secondsite.drill.evidence.manifest import Timing
 from secondsite.drill.ledger.ledger import Ledger, read_chunks, read_ledger_header, write_bulk
-from secondsite.drill.ledger.record import Kind, Status
+from secondsite.drill.ledger.record import RecordKind, Status
 from secondsite.drill.verdict.judge import judge, seal
 from secondsite.drill.verdict.judgement import RunVerdict, verdicts_json, worst
 from secondsite.drill.verdict.projection import projected
@@ -163,8 +163,8 @@ def test_deleting_is_losing_where_deletion_is_the_fault(tmp_path: Path) -> None:
     with EvidenceWriter.create(tmp_path, manifest) as writer:
         fill(writer, Scenario(lost=frozenset(range(100, 200)), manifest=manifest))
         ledger = Ledger.reopen(writer.ledgers / "0.ledger")
-        ledger.erasure(Kind.PURGE, 0)
-        ledger.erasure(Kind.PURGED, 0)
+        ledger.erasure(RecordKind.PURGE, 0)
+        ledger.erasure(RecordKind.PURGED, 0)
         ledger.close()
         (verdict,) = seal(writer).verdicts
     assert verdict.loss is not None
@@ -252,7 +252,7 @@ def test_two_copies_that_are_written_to_breach_whatever_was_lost(
         path = writer.ledgers / "0.ledger"
         records = np.concatenate(list(read_chunks(path))).copy()
         header = read_ledger_header(path)
-        stored = np.flatnonzero((records["kind"] == Kind.OUTCOME) & (records["status"] == Status.STORED))
+        stored = np.flatnonzero((records["kind"] == RecordKind.OUTCOME) & (records["status"] == Status.STORED))
         old = stored[-100::40]
         records["stream_sequence"][stored[-150:]] -= 100
         records["stream_sequence"][old] = [5000, 5001, 5002]

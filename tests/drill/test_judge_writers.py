@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from secondsite.drill.check.writers import MOST, writer_changes
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.ledger.record import RECORD, Kind, Status
+from secondsite.drill.ledger.record import RECORD, RecordKind, Status
 
 Write = tuple[int, int, int]
 """When it was begun, when it was acknowledged, its stream sequence."""
@@ -23,8 +23,8 @@ def _history(folder: Path, writes: Sequence[Write], status: Status = Status.STOR
     records = np.zeros(2 * len(writes), RECORD)
     for number, (begun, acknowledged, stream_sequence) in enumerate(writes):
         intent, outcome = records[2 * number], records[2 * number + 1]
-        intent["kind"], intent["monotonic_ns"], intent["sequence"] = Kind.INTENT, begun, number
-        outcome["kind"], outcome["monotonic_ns"], outcome["sequence"] = Kind.OUTCOME, acknowledged, number
+        intent["kind"], intent["monotonic_ns"], intent["sequence"] = RecordKind.INTENT, begun, number
+        outcome["kind"], outcome["monotonic_ns"], outcome["sequence"] = RecordKind.OUTCOME, acknowledged, number
         outcome["status"], outcome["stream_sequence"] = status, stream_sequence
     path = folder / "0.ledger"
     write_bulk(path, LedgerHeader("r", 0, (LedgerStream("EVENTS", "events"),)), records)

@@ -18,8 +18,8 @@ from secondsite.drill.ledger.record import (
     NEVER,
     RECORD,
     STRAY,
-    Kind,
     Purpose,
+    RecordKind,
     Status,
     address,
     endpoint,
@@ -48,9 +48,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         ledger.outcome(first, 0, 7, Status.STORED, stream_sequence=41, attempt=1, endpoint=endpoint("127.2.0.81"))
         ledger.outcome(first, 0, 7, Status.STORED, stream_sequence=42, attempt=1)
         second = ledger.intend(1, 9, 5, purpose=Purpose.TOMBSTONE)
-        ledger.erasure(Kind.PURGE, 0)
-        ledger.erasure(Kind.PURGED, 0)
-        ledger.erasure(Kind.DELETE, 0, 5)
+        ledger.erasure(RecordKind.PURGE, 0)
+        ledger.erasure(RecordKind.PURGED, 0)
+        ledger.erasure(RecordKind.DELETE, 0, 5)
     history = read_history([path])
     assert read_ledger_header(path) == HEADER
     assert (first, second, len(history)) == (0, 1, 2)

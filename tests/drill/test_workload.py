@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from secondsite.dns.lookup import Resolved
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
-from secondsite.drill.ledger.record import Kind, Status
+from secondsite.drill.ledger.record import RecordKind, Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
 from secondsite.drill.load.sending import Attempt, Message
 from secondsite.drill.load.service_name import ServiceName
@@ -103,7 +103,7 @@ def test_a_retry_has_the_same_id_and_its_own_records(tmp_path: Path) -> None:
     assert summary.outcomes == {"stored": 0, "buffered": 4, "refused": 0, "unknown": 4, "error": 4}
     records = [record for chunk in read_chunks(config.ledger) for record in chunk]
     first = [
-        (Kind(int(record["kind"])).name, int(record["attempt"]), int(record["status"]))
+        (RecordKind(int(record["kind"])).name, int(record["attempt"]), int(record["status"]))
         for record in records
         if record["sequence"] == 0
     ]

@@ -14,7 +14,7 @@ from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import Manifest, StepFacts, Timing
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
-from secondsite.drill.ledger.record import RECORD, Kind, Records, Status, endpoint, identity
+from secondsite.drill.ledger.record import RECORD, RecordKind, Records, Status, endpoint, identity
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
@@ -143,19 +143,19 @@ def _acked(scenario: Scenario, number: int) -> bool:
 def _records(scenario: Scenario) -> Records:
     rows = []
     for number, at_s in enumerate(times(scenario)):
-        rows.append((Kind.INTENT, number, _ns(at_s), 0, 0))
+        rows.append((RecordKind.INTENT, number, _ns(at_s), 0, 0))
         status = Status.BUFFERED if number in scenario.buffered else Status.STORED
         if _acked(scenario, number):
-            rows.append((Kind.OUTCOME, number, _ns(at_s + 0.01), status, endpoint(OLD if at_s < 0 else NEW)))
+            rows.append((RecordKind.OUTCOME, number, _ns(at_s + 0.01), status, endpoint(OLD if at_s < 0 else NEW)))
         else:
-            rows.append((Kind.OUTCOME, number, _ns(at_s + 0.01), Status.UNKNOWN, 0))
+            rows.append((RecordKind.OUTCOME, number, _ns(at_s + 0.01), Status.UNKNOWN, 0))
     records = np.zeros(len(rows), RECORD)
     for name, column in zip(
         ("kind", "sequence", "monotonic_ns", "status", "endpoint"), zip(*rows, strict=True), strict=True
     ):
         records[name] = column
     records["wall_ns"] = records["monotonic_ns"] - FAULT_NS + WALL_NS
-    records["payload_bytes"] = np.where(records["kind"] == Kind.INTENT, scenario.payload_bytes, 0)
-    stored = (records["kind"] == Kind.OUTCOME) & (records["status"] == Status.STORED)
+    records["payload_bytes"] = np.where(records["kind"] == RecordKind.INTENT, scenario.payload_bytes, 0)
+    stored = (records["kind"] == RecordKind.OUTCOME) & (records["status"] == Status.STORED)
     records["stream_sequence"] = np.where(stored, records["sequence"] + 1, 0)
     return records

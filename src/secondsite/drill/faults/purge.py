@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
-from secondsite.drill.ledger.record import Kind
+from secondsite.drill.ledger.record import RecordKind
 from secondsite.drill.load.client_config import ClientConfig
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, mirrored
@@ -41,9 +41,9 @@ async def purge(stage: Stage) -> int:
         if look is None:
             raise MachineError.at(name, "is not there to be purged", "see the lab's logs")
         with Ledger.create(path, LedgerHeader(config.run, OPERATOR, config.streams)) as ledger:
-            ledger.erasure(Kind.PURGE, number, look.last_seq + 1)
+            ledger.erasure(RecordKind.PURGE, number, look.last_seq + 1)
             await streams.purge(name, below=look.last_seq + 1)
-            ledger.erasure(Kind.PURGED, number, look.last_seq + 1)
+            ledger.erasure(RecordKind.PURGED, number, look.last_seq + 1)
     stage.extra_ledgers.append(path)
     stage.note("purged", stream=name, messages=look.messages)
     stage.tell(f"an operator purges {name}: {look.messages} messages")

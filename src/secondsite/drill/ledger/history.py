@@ -15,7 +15,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, read_chunks, read_ledger_header
-from secondsite.drill.ledger.record import NEVER, STRAY, Kind, Records, Status, message_id
+from secondsite.drill.ledger.record import NEVER, STRAY, RecordKind, Records, Status, message_id
 from secondsite.model.errors import InputError
 
 _CLIENTS = 1 << 16
@@ -137,13 +137,13 @@ def _same_run(path: Path, header: LedgerHeader, first: LedgerHeader, counts: NDA
 
 def _count_intents(path: Path) -> int:
     return sum(
-        int(np.count_nonzero((records["kind"] == Kind.INTENT) & (records["attempt"] == 0)))
+        int(np.count_nonzero((records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)))
         for records in read_chunks(path)
     )
 
 
 def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: Records) -> None:
-    found = records[(records["kind"] == Kind.INTENT) & (records["attempt"] == 0)]
+    found = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)]
     rows = found["sequence"]
     _check(path, bool((rows < len(mine["key"])).all()), "an intent is missing")
     for name in ("key", "payload_bytes", "stream"):
@@ -154,7 +154,7 @@ def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: 
 
 def _take_outcomes(path: Path, mine: Mapping[str, NDArray[np.generic]], records: Records) -> NDArray[np.int64]:
     """How often each status came. Backwards, so that of several the first acknowledgement is what stays."""
-    found = records[records["kind"] == Kind.OUTCOME]
+    found = records[records["kind"] == RecordKind.OUTCOME]
     _check(path, bool((found["sequence"] < len(mine["key"])).all()), "an outcome of no intent")
     tally = np.bincount(found["status"], minlength=len(Status) + 1)
     _check(path, len(tally) == len(Status) + 1 and not tally[0], "an outcome of no known status")
@@ -170,12 +170,12 @@ def _take_outcomes(path: Path, mine: Mapping[str, NDArray[np.generic]], records:
 
 def _take_erasures(erasures: list[Erasure], records: Records) -> None:
     """A confirmation closes the latest open request of the same scope."""
-    for record in records[records["kind"] >= Kind.PURGE]:
-        kind = Kind(int(record["kind"]))
+    for record in records[records["kind"] >= RecordKind.PURGE]:
+        kind = RecordKind(int(record["kind"]))
         scope = int(record["stream"]), int(record["stream_sequence"]), int(record["key"])
         at_ns = int(record["monotonic_ns"])
-        purge = kind in (Kind.PURGE, Kind.PURGED)
-        if kind in (Kind.PURGE, Kind.DELETE):
+        purge = kind in (RecordKind.PURGE, RecordKind.PURGED)
+        if kind in (RecordKind.PURGE, RecordKind.DELETE):
             erasures.append(Erasure(purge, *scope, at_ns, NEVER))
             continue
         for place in reversed(range(len(erasures))):

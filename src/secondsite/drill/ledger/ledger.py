@@ -22,8 +22,8 @@ from secondsite.drill.ledger.record import (
     ANY_KEY,
     LAYOUT,
     RECORD,
-    Kind,
     Purpose,
+    RecordKind,
     Records,
     Status,
     check_word,
@@ -88,7 +88,7 @@ class Ledger:
         count, next_sequence = 0, 0
         for records in read_chunks(path):
             count += len(records)
-            firsts = records[(records["kind"] == Kind.INTENT) & (records["attempt"] == 0)]
+            firsts = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)]
             next_sequence += len(firsts)
         descriptor = _open(path)
         os.ftruncate(descriptor, start + count * RECORD.itemsize)
@@ -105,13 +105,13 @@ class Ledger:
     ) -> int:
         """The sequence of a new intent, written before this returns."""
         sequence = self.next_sequence
-        self._append(0, sequence, key, endpoint, payload_bytes, stream, 0, Kind.INTENT, purpose)
+        self._append(0, sequence, key, endpoint, payload_bytes, stream, 0, RecordKind.INTENT, purpose)
         self.next_sequence = sequence + 1
         return sequence
 
     def retry(self, sequence: int, stream: int, key: int, payload_bytes: int, attempt: int, endpoint: int = 0) -> None:
         """The same message sent once more; ``attempt`` counts from 1."""
-        self._append(0, sequence, key, endpoint, payload_bytes, stream, attempt, Kind.INTENT, Purpose.WRITE)
+        self._append(0, sequence, key, endpoint, payload_bytes, stream, attempt, RecordKind.INTENT, Purpose.WRITE)
 
     def outcome(
         self,
@@ -124,9 +124,9 @@ class Ledger:
         attempt: int = 0,
         endpoint: int = 0,
     ) -> None:
-        self._append(stream_sequence, sequence, key, endpoint, 0, stream, attempt, Kind.OUTCOME, status)
+        self._append(stream_sequence, sequence, key, endpoint, 0, stream, attempt, RecordKind.OUTCOME, status)
 
-    def erasure(self, kind: Kind, stream: int, stream_sequence: int = 0, key: int = ANY_KEY) -> None:
+    def erasure(self, kind: RecordKind, stream: int, stream_sequence: int = 0, key: int = ANY_KEY) -> None:
         """An operator's purge or delete: before it is sent, and again when it is confirmed (PURGED, DELETED)."""
         self._append(stream_sequence, 0, key, 0, 0, stream, 0, kind, 0)
 

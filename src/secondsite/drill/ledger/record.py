@@ -38,7 +38,7 @@ _SEED = 0x5EC0
 Records = NDArray[np.void]
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """Intents stand before the first byte is sent. A purge is an operator's: of ``key`` (or any) up to, and
     without, ``stream_sequence`` (0: all). A delete is of the one message at ``stream_sequence``.
     """
