@@ -20,7 +20,7 @@ from secondsite.drill.evidence.chain import CHAIN, check_chain, last_hash
 from secondsite.drill.evidence.events import Mark, step_runs
 from secondsite.drill.evidence.folder import EvidenceWriter, evidence_folders, read_evidence
 from secondsite.model.errors import InputError, MachineError
-from secondsite.operate.journal import Journal, Kind
+from secondsite.operate.journal import EntryKind, Journal
 
 SMALL = Scenario(until_s=1.0, back_s=None)
 
@@ -184,12 +184,12 @@ class _Clock:
 def test_the_journal_tells_when_steps_began_and_ended(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path, _Clock()) as journal:
-        journal.append(Kind.PLAN, "", {})
-        journal.append(Kind.INTENT, "fence", {})
-        journal.append(Kind.INTENT, "fence", {})
-        journal.append(Kind.OUTCOME, "fence", {"state": "done"})
-        journal.append(Kind.INTENT, "promote-streams", {})
-        journal.append(Kind.OUTCOME, "promote-streams", {"state": "failed", "why": "10055"})
+        journal.append(EntryKind.PLAN, "", {})
+        journal.append(EntryKind.INTENT, "fence", {})
+        journal.append(EntryKind.INTENT, "fence", {})
+        journal.append(EntryKind.OUTCOME, "fence", {"state": "done"})
+        journal.append(EntryKind.INTENT, "promote-streams", {})
+        journal.append(EntryKind.OUTCOME, "promote-streams", {"state": "failed", "why": "10055"})
     with EvidenceWriter.create(tmp_path / "e", MANIFEST) as writer:
         writer.take_journal(path)
     events = read_evidence(writer.folder).events

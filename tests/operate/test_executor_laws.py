@@ -21,7 +21,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.operate.executor import Options, Outcome, execute
-from secondsite.operate.journal import Journal, Kind, read_journal, records, unfenced
+from secondsite.operate.journal import EntryKind, Journal, read_journal, records, unfenced
 from secondsite.operate.plan import make_plan
 from secondsite.publish.terminal.operation import outcome_text, status_text
 from secondsite.strategies.compose import failback, failover, lay_out
@@ -181,9 +181,9 @@ def test_more_edges_and_several_deaths_end_the_same(kit: Kit, data: some.DataObj
 def _check_order(procedure: Procedure, path: Path) -> None:
     done: set[str] = set()
     for entry in read_journal(path):
-        if entry.kind is Kind.INTENT:
+        if entry.kind is EntryKind.INTENT:
             assert set(procedure.step(entry.step).after) <= done, f"{entry.step} began too early"
-        elif entry.kind is Kind.OUTCOME and entry.data["state"] == "done":
+        elif entry.kind is EntryKind.OUTCOME and entry.data["state"] == "done":
             done.add(entry.step)
     assert done == {step.id for step in procedure.steps}
 
@@ -202,7 +202,7 @@ def test_a_region_that_returns_during_the_run_is_fenced(kit: Kit, tmp_path: Path
             return await _execute(procedure, deployment, world, journal)
 
     assert asyncio.run(run()).finished
-    notes = [entry.data for entry in read_journal(tmp_path / "journal") if entry.kind is Kind.NOTE]
+    notes = [entry.data for entry in read_journal(tmp_path / "journal") if entry.kind is EntryKind.NOTE]
     assert {"fenced-on-return": "us-east-1"} in notes
     assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]
 
@@ -221,7 +221,7 @@ def test_a_finished_failover_is_resumed_to_fence_what_returned(kit: Kit, tmp_pat
     assert "us-east-1 is unfenced" in outcome_text("over", outcome, tmp_path)
     before = len(read_journal(tmp_path / "journal"))
     assert asyncio.run(run()).finished
-    assert {entry.kind for entry in read_journal(tmp_path / "journal")[before:]} <= {Kind.NOTE}
+    assert {entry.kind for entry in read_journal(tmp_path / "journal")[before:]} <= {EntryKind.NOTE}
     world.dead.clear()
     assert asyncio.run(run()).finished
     assert world.regions["us-east-1"]["EVENTS"].config["subjects"] == ["secondsite.fenced.us-east-1.EVENTS"]

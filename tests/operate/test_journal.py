@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from secondsite.model.errors import InputError, MachineError
-from secondsite.operate.journal import Journal, Kind, State, read_journal, records
+from secondsite.operate.journal import EntryKind, Journal, State, read_journal, records
 from secondsite.operate.live import RealClock
 
 
 def _write(path: Path, steps: int) -> list[str]:
     with Journal(path, RealClock()) as journal:
         for number in range(steps):
-            journal.append(Kind.INTENT, f"s{number}", {})
-            journal.append(Kind.OUTCOME, f"s{number}", {"state": "done", "facts": {"n": number}})
+            journal.append(EntryKind.INTENT, f"s{number}", {})
+            journal.append(EntryKind.OUTCOME, f"s{number}", {"state": "done", "facts": {"n": number}})
         return [entry.hash for entry in journal.entries]
 
 
@@ -32,7 +32,7 @@ def test_cut_anywhere_it_opens_with_its_whole_lines(tmp_path_factory: pytest.Tem
     whole = content[: max(0, len(content) - cut)].count(b"\n")
     with Journal(path, RealClock()) as journal:
         assert [entry.hash for entry in journal.entries] == hashes[:whole]
-        journal.append(Kind.NOTE, "", {"after": "the cut"})
+        journal.append(EntryKind.NOTE, "", {"after": "the cut"})
     assert len(read_journal(path)) == whole + 1
 
 
@@ -69,10 +69,10 @@ def test_one_controller_at_a_time(tmp_path: Path) -> None:
 
 def test_an_intent_without_an_outcome_was_interrupted(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal", RealClock()) as journal:
-        journal.append(Kind.INTENT, "fence", {})
+        journal.append(EntryKind.INTENT, "fence", {})
         assert records(journal.entries)["fence"].state is State.INTERRUPTED
-        journal.append(Kind.OUTCOME, "fence", {"state": "failed", "why": "no", "remedy": "yes"})
-        journal.append(Kind.INTENT, "fence", {})
-        journal.append(Kind.OUTCOME, "fence", {"state": "done", "facts": {"state": "fenced"}})
+        journal.append(EntryKind.OUTCOME, "fence", {"state": "failed", "why": "no", "remedy": "yes"})
+        journal.append(EntryKind.INTENT, "fence", {})
+        journal.append(EntryKind.OUTCOME, "fence", {"state": "done", "facts": {"state": "fenced"}})
         found = records(journal.entries)["fence"]
     assert (found.state, found.attempts, found.facts) == (State.DONE, 2, {"state": "fenced"})

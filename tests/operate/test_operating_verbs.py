@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from secondsite.cli.__main__ import run
-from secondsite.operate.journal import Journal, Kind
+from secondsite.operate.journal import EntryKind, Journal
 from secondsite.operate.live import RealClock
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
@@ -57,8 +57,8 @@ def test_status_of_an_interrupted_run(tmp_path: Path, capsys: pytest.CaptureFixt
         "steps": [{"id": "fence"}, {"id": "promote"}],
     }
     with Journal(path, RealClock()) as journal:
-        journal.append(Kind.PLAN, "", plan)
-        journal.append(Kind.INTENT, "fence", {})
+        journal.append(EntryKind.PLAN, "", plan)
+        journal.append(EntryKind.INTENT, "fence", {})
         assert run(["failover", "status", "--journal", str(path)]) == 0
     out = capsys.readouterr().out
     assert "interrupted  fence" in out

@@ -23,9 +23,9 @@ from secondsite.operate.actions.fence import fence_returned
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
     UNFENCED,
+    EntryKind,
     Journal,
     JournalEntry,
-    Kind,
     State,
     StepRecord,
     records,
@@ -95,7 +95,7 @@ async def execute(
     else:
         plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
         check_plan(plan, options.approved)
-        journal.append(Kind.PLAN, "", {**plan_json(plan), "approved": options.approved})
+        journal.append(EntryKind.PLAN, "", {**plan_json(plan), "approved": options.approved})
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
 
 
@@ -112,7 +112,7 @@ def _approve(journal: Journal, approved: str) -> None:
     if approved != planned:
         what = f"the plan that runs is {planned}, not {approved}"
         raise InputError.at("--approve", what, "see `status`, and approve that one")
-    journal.append(Kind.NOTE, "", {"approved": approved})
+    journal.append(EntryKind.NOTE, "", {"approved": approved})
 
 
 def is_approved(entries: list[JournalEntry]) -> bool:
@@ -176,7 +176,7 @@ class _Run:
     async def _step(self, step: Step) -> None:
         """Ends with an outcome on disk, unless this process does not live to see it."""
         began = self._world.clock.monotonic()
-        self._journal.append(Kind.INTENT, step.id, {"verb": str(step.verb), "title": step.title})
+        self._journal.append(EntryKind.INTENT, step.id, {"verb": str(step.verb), "title": step.title})
         self._progress(Told(step, "begins"))
         limit_s = step.limit_s * self._options.patience
         try:
@@ -210,7 +210,7 @@ class _Run:
         if problem:
             place = f"{problem.place}: " if str(problem.place) else ""
             data |= {"why": f"{place}{problem.what}", "remedy": problem.remedy}
-        self._journal.append(Kind.OUTCOME, step.id, data)
+        self._journal.append(EntryKind.OUTCOME, step.id, data)
         self._progress(Told(step, str(state), seconds, str(data.get("why", ""))))
 
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
@@ -219,7 +219,7 @@ class _Run:
         if kind == "retried" and self._retried.get(step.id) == told:
             return
         self._retried[step.id] = told
-        self._journal.append(Kind.NOTE, step.id, {kind: dict(facts)})
+        self._journal.append(EntryKind.NOTE, step.id, {kind: dict(facts)})
 
     async def _fence_returned(self) -> None:
         """The old primary may come back at any moment, and takes writes until it is fenced."""
@@ -233,7 +233,7 @@ class _Run:
             facts = self._facts.get(step.id) or {}
             if facts.get("state") == UNFENCED and await self._fenced(step, str(facts["region"])):
                 self._facts[step.id] = {**facts, "state": "fenced", "returned": True}
-                self._journal.append(Kind.NOTE, step.id, {FENCED_ON_RETURN: facts["region"]})
+                self._journal.append(EntryKind.NOTE, step.id, {FENCED_ON_RETURN: facts["region"]})
 
     async def _fenced(self, step: Step, region: str) -> bool:
         try:

@@ -27,7 +27,7 @@ UNFENCED, FENCED_ON_RETURN = "unfenced", "fenced-on-return"
 _FIRST = "0" * 64
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """``outcome`` ends an attempt, well or badly; an ``intent`` without one was interrupted."""
 
     PLAN = "plan"
@@ -48,7 +48,7 @@ class JournalEntry:
     """``wall`` is for people; ``monotonic`` orders what one controller did."""
 
     number: int
-    kind: Kind
+    kind: EntryKind
     step: str
     wall: float
     monotonic: float
@@ -92,7 +92,7 @@ class Journal:
     ) -> None:
         os.close(self._descriptor)
 
-    def append(self, kind: Kind, step: str, data: Data) -> JournalEntry:
+    def append(self, kind: EntryKind, step: str, data: Data) -> JournalEntry:
         """On disk when this returns."""
         previous = self.entries[-1].hash if self.entries else _FIRST
         body = {
@@ -141,11 +141,11 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
     found: dict[str, StepRecord] = {}
     for entry in entries:
         known = found.get(entry.step)
-        if entry.kind is Kind.INTENT:
+        if entry.kind is EntryKind.INTENT:
             attempts = known.attempts + 1 if known else 1
             facts = entry.data.get("facts") or {}
             found[entry.step] = StepRecord(State.INTERRUPTED, attempts, entry.wall, None, facts)
-        elif entry.kind is Kind.OUTCOME and known:
+        elif entry.kind is EntryKind.OUTCOME and known:
             data = entry.data
             found[entry.step] = StepRecord(
                 State(data["state"]),
@@ -221,7 +221,7 @@ def _parse(content: bytes, path: Path) -> list[JournalEntry]:
 def _entry(raw: Mapping[str, Any]) -> JournalEntry:
     return JournalEntry(
         number=int(raw["number"]),
-        kind=Kind(raw["kind"]),
+        kind=EntryKind(raw["kind"]),
         step=str(raw["step"]),
         wall=float(raw["wall"]),
         monotonic=float(raw["monotonic"]),

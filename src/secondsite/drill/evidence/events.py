@@ -17,7 +17,7 @@ from attrs import field, frozen
 from secondsite.drill.evidence.manifest import Manifest
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
-from secondsite.operate.journal import JournalEntry, Kind, State
+from secondsite.operate.journal import EntryKind, JournalEntry, State
 
 
 class Milestone(StrEnum):
@@ -90,14 +90,14 @@ def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]
     """The beginnings and ends of steps that a controller on this machine wrote down."""
     found = []
     for entry in entries:
-        if entry.kind not in (Kind.INTENT, Kind.OUTCOME):
+        if entry.kind not in (EntryKind.INTENT, EntryKind.OUTCOME):
             continue
         data: dict[str, Any] = {"step": entry.step}
-        if entry.kind is Kind.OUTCOME:
+        if entry.kind is EntryKind.OUTCOME:
             data["state"] = str(entry.data["state"])
             if why := entry.data.get("why"):
                 data["why"] = str(why)
-        name = Mark.STEP_BEGIN if entry.kind is Kind.INTENT else Mark.STEP_END
+        name = Mark.STEP_BEGIN if entry.kind is EntryKind.INTENT else Mark.STEP_END
         found.append(TimelineEvent(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
     return tuple(found)
 
