@@ -86,10 +86,10 @@ def test_a_chain_cut_short_is_noticed_even_when_the_files_go_too(own: Path, cut:
 
 
 def test_entries_that_were_moved_are_noticed(own: Path) -> None:
-    from secondsite.drill.evidence.chain import SCHEMA, Link, _text
+    from secondsite.drill.evidence.chain import SCHEMA, ChainEntry, _text
 
     chain = json.loads((own / CHAIN).read_text())
-    first, second, *rest = (Link(**entry) for entry in chain["files"])
+    first, second, *rest = (ChainEntry(**entry) for entry in chain["files"])
     assert chain["schema"] == SCHEMA
     (own / CHAIN).write_text(_text([second, first, *rest]))
     assert any("the chain breaks at" in what for what in _whats(own))

@@ -26,7 +26,7 @@ _REMEDY = "this proves nothing any more: take the folder from where it was copie
 
 
 @frozen
-class Link:
+class ChainEntry:
     """``path`` is relative to the folder. ``hash`` covers the previous hash and all the rest."""
 
     path: str
@@ -74,7 +74,7 @@ def last_hash(folder: Path) -> str:
     return "" if links is None else _closing(links)
 
 
-def _differences(folder: Path, links: Sequence[Link]) -> Iterator[Problem]:
+def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]:
     previous = _FIRST
     for link in links:
         if link.hash != _link(link.path, link.bytes, link.sha256, previous).hash:
@@ -116,34 +116,36 @@ def _facts(folder: Path, name: str, *, sync: bool = False) -> tuple[str, int, st
         return name, file.tell(), digest
 
 
-def _links(facts: Iterator[tuple[str, int, str]], previous: str) -> Iterator[Link]:
+def _links(facts: Iterator[tuple[str, int, str]], previous: str) -> Iterator[ChainEntry]:
     for name, size, digest in facts:
         link = _link(name, size, digest, previous)
         previous = link.hash
         yield link
 
 
-def _link(path: str, size: int, digest: str, previous: str) -> Link:
+def _link(path: str, size: int, digest: str, previous: str) -> ChainEntry:
     body = json.dumps([previous, path, size, digest])
-    return Link(path, size, digest, hashlib.sha256(body.encode()).hexdigest())
+    return ChainEntry(path, size, digest, hashlib.sha256(body.encode()).hexdigest())
 
 
-def _closing(links: Sequence[Link]) -> str:
+def _closing(links: Sequence[ChainEntry]) -> str:
     """Binds how many there are, so that a chain cut short is noticed."""
     last = links[-1].hash if links else _FIRST
     return hashlib.sha256(json.dumps([last, len(links)]).encode()).hexdigest()
 
 
-def _text(links: Sequence[Link]) -> str:
+def _text(links: Sequence[ChainEntry]) -> str:
     files = [asdict(link) for link in links]
     return json.dumps({"schema": SCHEMA, "files": files, "final": _closing(links)}, indent=1) + "\n"
 
 
-def _parse(raw: bytes) -> tuple[Link, ...] | None:
+def _parse(raw: bytes) -> tuple[ChainEntry, ...] | None:
     """None for anything but the very text that was written."""
     try:
         plain: Any = json.loads(raw)
-        links = tuple(Link(str(e["path"]), int(e["bytes"]), str(e["sha256"]), str(e["hash"])) for e in plain["files"])
+        links = tuple(
+            ChainEntry(str(e["path"]), int(e["bytes"]), str(e["sha256"]), str(e["hash"])) for e in plain["files"]
+        )
     except (ValueError, KeyError, TypeError):
         return None
     return links if _text(links).encode() == raw else None
