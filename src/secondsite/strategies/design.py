@@ -85,7 +85,7 @@ class Pattern(Protocol):
         ...
 
 
-class Link(Protocol):
+class LinkDesign(Protocol):
     """How streams get to other regions, and how they are made writable there."""
 
     def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:

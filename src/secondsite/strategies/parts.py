@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secondsite.model.strategy import Link as LinkName
+from secondsite.model.strategy import LinkDesign as LinkName
 from secondsite.model.strategy import Pattern as PatternName
 from secondsite.model.strategy import Switch as SwitchName
-from secondsite.strategies.design import Link, Pattern, Switch
+from secondsite.strategies.design import LinkDesign, Pattern, Switch
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
@@ -33,7 +33,7 @@ PATTERNS: Mapping[PatternName, Pattern] = {
     PatternName.ACTIVE_ACTIVE: ActiveActive(),
 }
 
-LINKS: Mapping[LinkName, Link] = {
+LINKS: Mapping[LinkName, LinkDesign] = {
     LinkName.NONE: NoLink(),
     LinkName.BACKUP: BackupLink(),
     LinkName.SUPERCLUSTER_MIRROR: SuperclusterMirror(),
