@@ -24,7 +24,7 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.tally import Summary
-from secondsite.drill.play.clients import Load, share_out, total_rate
+from secondsite.drill.play.clients import LoadClients, share_out, total_rate
 from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.play.stage import load_streams
 from secondsite.drill.registry import find_drill
@@ -102,7 +102,7 @@ def config(
 
 
 async def loaded(supervisor: Supervisor, clients: Sequence[ClientConfig], seconds: float) -> tuple[Summary, ...]:
-    load = Load(supervisor, tuple(clients))
+    load = LoadClients(supervisor, tuple(clients))
     await load.start()
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -21,7 +21,7 @@ from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status, address
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
-from secondsite.drill.play.clients import Load, share_out, total_rate
+from secondsite.drill.play.clients import LoadClients, share_out, total_rate
 from secondsite.lab.binaries import binary
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
@@ -83,7 +83,7 @@ def _config(folder: Path, target: HttpTarget | NatsTarget, per_s: float, duratio
 def test_the_baseline_is_acknowledged_with_the_ledger_on(tmp_path: Path) -> None:
     async def run() -> None:
         async with _api(tmp_path) as (supervisor, target):
-            load = Load(supervisor, share_out(_config(tmp_path, target, 500), 2))
+            load = LoadClients(supervisor, share_out(_config(tmp_path, target, 500), 2))
             await load.start()
             await asyncio.sleep(6)
             load.check()
@@ -101,7 +101,7 @@ def test_the_baseline_is_acknowledged_with_the_ledger_on(tmp_path: Path) -> None
 def test_a_client_that_is_ready_can_be_stopped_at_once(tmp_path: Path) -> None:
     async def run() -> None:
         async with _api(tmp_path) as (supervisor, target):
-            load = Load(supervisor, share_out(_config(tmp_path, target, 100), 2))
+            load = LoadClients(supervisor, share_out(_config(tmp_path, target, 100), 2))
             await load.start()
             assert [summary.stopped for summary in await load.stop()] == ["SIGTERM", "SIGTERM"]
 
@@ -111,7 +111,7 @@ def test_a_client_that_is_ready_can_be_stopped_at_once(tmp_path: Path) -> None:
 def test_a_killed_client_leaves_every_intent_that_it_sent(tmp_path: Path) -> None:
     async def run() -> None:
         async with _api(tmp_path) as (supervisor, target):
-            load = Load(supervisor, (_config(tmp_path, target, 200),))
+            load = LoadClients(supervisor, (_config(tmp_path, target, 200),))
             await load.start()
             await asyncio.sleep(1.5)
             os.killpg(supervisor.pid("client-0"), signal.SIGKILL)
@@ -162,7 +162,7 @@ def test_publishers_straight_to_a_server_and_its_death(tmp_path: Path) -> None:
             await client.jetstream().add_stream(name="EVENTS", subjects=["events.load.*"])
             await client.close()
             target = NatsTarget((f"nats://127.0.0.1:{port}",))
-            load = Load(supervisor, (_config(tmp_path, target, 2000),))
+            load = LoadClients(supervisor, (_config(tmp_path, target, 2000),))
             await load.start()
             await asyncio.sleep(3)
             supervisor.kill("nats")

@@ -22,7 +22,7 @@ _STOP_MARGIN_S = 5.0
 
 
 @frozen
-class Load:
+class LoadClients:
     """``clients`` are what `share_out` made; names, ledgers and summaries are theirs."""
 
     supervisor: Supervisor

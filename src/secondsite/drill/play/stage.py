@@ -25,7 +25,7 @@ from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget
-from secondsite.drill.play.clients import Load, share_out
+from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabHand,
@@ -86,7 +86,7 @@ class Stage:
     writer: EvidenceWriter
     procedure: Procedure
     tell: Tell
-    load: Load
+    load: LoadClients
     path: LabPath
     secrets: LabSecrets
     services: LabServices
@@ -383,7 +383,7 @@ def set_the_stage(
         writer,
         procedure,
         tell,
-        Load(lab.supervisor, share_out(config, PROCESSES)),
+        LoadClients(lab.supervisor, share_out(config, PROCESSES)),
         path,
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
