@@ -22,7 +22,7 @@ from secondsite.backup.digesting import Listed
 from secondsite.backup.inventory import BackupEntry, BackupInventory
 from secondsite.backup.keep import KeepRules
 from secondsite.backup.layout import is_id, new_id, started
-from secondsite.backup.manifest import Manifest, StoredObject, StreamBackup, from_json, kind_of, to_json
+from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup, from_json, kind_of, to_json
 from secondsite.backup.proof import judge, spans
 from secondsite.backup.prune import plan_pruning
 from secondsite.backup.target import (
@@ -126,7 +126,7 @@ def test_zstd_only_where_it_helps() -> None:
     assert not worth_compressing(b"")
 
 
-def manifest(backup_id: str = "20261123T172748Z-3f2a1c") -> Manifest:
+def manifest(backup_id: str = "20261123T172748Z-3f2a1c") -> BackupManifest:
     stored = StoredObject("k", 5, "0" * 64)
     stream = StreamBackup(
         *(
@@ -149,7 +149,7 @@ def manifest(backup_id: str = "20261123T172748Z-3f2a1c") -> Manifest:
         attempts=1,
     )
     at = "2026-11-23T17:27:48+00:00"
-    return Manifest(backup_id, at, at, "1", "2.15.1", "", "", (), (stream,))
+    return BackupManifest(backup_id, at, at, "1", "2.15.1", "", "", (), (stream,))
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:

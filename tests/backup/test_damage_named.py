@@ -14,7 +14,7 @@ from nats_world import Server, connect, fill, run
 
 from secondsite.backup.codec import Keys, read_keys
 from secondsite.backup.inventory import choose_backup, read_manifest, take_inventory
-from secondsite.backup.manifest import Manifest
+from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
@@ -35,7 +35,7 @@ def keys(tmp_path: Path) -> Keys:
     return read_keys([str(identity.to_public())], [tmp_path / "key"])
 
 
-async def _saved(server: Server, store: Store, keys: Keys = NO_KEYS) -> Manifest:
+async def _saved(server: Server, store: Store, keys: Keys = NO_KEYS) -> BackupManifest:
     client = await connect(server.url)
     await fill(client, "A", 300, 1000)
     await fill(client, "B", 300, 1000)

@@ -12,7 +12,7 @@ import pytest
 from nats_world import run
 
 from secondsite.backup.layout import new_id
-from secondsite.backup.manifest import Manifest, to_json
+from secondsite.backup.manifest import BackupManifest, to_json
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.backup.schedule import Schedule, slot_of
 from secondsite.model.errors import MachineError
@@ -29,13 +29,13 @@ class World:
         self.retained = 0
         self.metrics = BackupMetrics(1.0)
 
-    async def back_up(self) -> Manifest:
+    async def back_up(self) -> BackupManifest:
         if self.fail:
             self.fail -= 1
             raise MachineError.at("nats://x", "no answer", "look")
         now = datetime.now(UTC)
         backup_id = new_id(now, f"{len(self.made):03x}{id(self) % 4096:03x}")
-        manifest = Manifest(backup_id, now.isoformat(), now.isoformat(), "1", "2.15.1", "", "", (), ())
+        manifest = BackupManifest(backup_id, now.isoformat(), now.isoformat(), "1", "2.15.1", "", "", (), ())
         await self.store.create(f"{backup_id}/manifest.json", to_json(manifest))
         self.made.append(backup_id)
         return manifest
@@ -109,7 +109,7 @@ def test_stopping_ends_a_running_backup(store: Store, tmp_path: Path) -> None:
     world = World(store)
     ended = []
 
-    async def endless() -> Manifest:
+    async def endless() -> BackupManifest:
         try:
             await asyncio.sleep(3600)
         finally:

@@ -25,7 +25,7 @@ from nats_world import (
 )
 
 from secondsite.backup.inventory import choose_backup
-from secondsite.backup.manifest import Manifest
+from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
@@ -39,7 +39,7 @@ from secondsite.objects.store import Store
 pytestmark = pytest.mark.slow
 
 
-async def back_up(place: NatsPlace, store: Store, **plan: Any) -> Manifest:
+async def back_up(place: NatsPlace, store: Store, **plan: Any) -> BackupManifest:
     return await run_backup(place, store, BackupPlan(**plan), Silent())
 
 

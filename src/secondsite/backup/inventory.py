@@ -12,7 +12,7 @@ from attrs import frozen
 
 from secondsite.backup.keep import RetentionCandidate
 from secondsite.backup.layout import HOLD, MANIFEST, PROOFS, is_id, manifest_key, started
-from secondsite.backup.manifest import Manifest, from_json
+from secondsite.backup.manifest import BackupManifest, from_json
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
 from secondsite.objects.store import Store
@@ -25,7 +25,7 @@ class BackupEntry:
     """``manifest`` is None, and ``problem`` says why, for one that cannot be read. ``proof`` is the newest."""
 
     id: str
-    manifest: Manifest | None
+    manifest: BackupManifest | None
     problem: str
     held: bool
     proof: dict[str, Any] | None
@@ -43,7 +43,7 @@ class BackupInventory:
     incomplete: tuple[str, ...]
 
     @property
-    def readable(self) -> tuple[Manifest, ...]:
+    def readable(self) -> tuple[BackupManifest, ...]:
         """Newest first."""
         return tuple(entry.manifest for entry in self.entries if entry.manifest)
 
@@ -101,7 +101,7 @@ async def _newest_proof(store: Store, keys: list[str]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-async def choose_backup(store: Store, *, backup_id: str | None = None, at: datetime | None = None) -> Manifest:
+async def choose_backup(store: Store, *, backup_id: str | None = None, at: datetime | None = None) -> BackupManifest:
     """The one named, or the newest that was finished at ``at`` or before. Raises InputError."""
     if backup_id:
         return await read_manifest(store, backup_id)
@@ -125,7 +125,7 @@ def _and(parts: Iterable[str]) -> str:
     return " and ".join(parts)
 
 
-async def read_manifest(store: Store, backup_id: str) -> Manifest:
+async def read_manifest(store: Store, backup_id: str) -> BackupManifest:
     """Raises InputError for an id that is none, has no manifest or has a corrupt one."""
     if not is_id(backup_id):
         raise InputError.at("--backup", f"{backup_id!r} is not the id of a backup", "see secondsite backup list")

@@ -63,7 +63,7 @@ class StreamBackup:
 
 
 @frozen
-class Manifest:
+class BackupManifest:
     """``gone`` are streams that were deleted while the backup ran."""
 
     id: str
@@ -101,13 +101,13 @@ def kind_of(name: str) -> str:
     return "kv" if name.startswith("KV_") else "objects" if name.startswith("OBJ_") else "stream"
 
 
-def to_json(manifest: Manifest) -> bytes:
+def to_json(manifest: BackupManifest) -> bytes:
     content = asdict(manifest)
     content["sha256"] = _checksum(content)
     return json.dumps(content, indent=1).encode()
 
 
-def from_json(data: bytes, backup_id: str, place: str) -> Manifest:
+def from_json(data: bytes, backup_id: str, place: str) -> BackupManifest:
     """Raises InputError for a manifest that is corrupt, cut short, swapped or from a newer secondsite."""
     try:
         content: dict[str, Any] = json.loads(data)
@@ -119,7 +119,7 @@ def from_json(data: bytes, backup_id: str, place: str) -> Manifest:
     if content.get("schema") != SCHEMA:
         remedy = "use the version of secondsite that wrote it, or a newer one"
         raise InputError.at(place, f"the manifest has the schema {content.get('schema')!r}", remedy)
-    manifest = cattrs.structure(content, Manifest)
+    manifest = cattrs.structure(content, BackupManifest)
     if manifest.id != backup_id:
         raise _bad(place, f"the manifest is that of {manifest.id}: it was swapped")
     return manifest

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from secondsite.backup.manifest import Manifest
+from secondsite.backup.manifest import BackupManifest
 from secondsite.model.errors import MachineError
 
 
@@ -36,7 +36,7 @@ class BackupMetrics:
         if finished:
             self._newest_s = finished.timestamp()
 
-    def good(self, manifest: Manifest) -> None:
+    def good(self, manifest: BackupManifest) -> None:
         self.newest(manifest.finished)
         self._good.inc()
         self._bytes.set(manifest.size_bytes)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from secondsite.backup.codec import AGE, CodecError, Keys, decode
-from secondsite.backup.manifest import Manifest, StoredObject, StreamBackup
+from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
 from secondsite.objects.store import Store
@@ -32,7 +32,7 @@ class Reader:
     """Reads the objects of one backup."""
 
     store: Store
-    manifest: Manifest
+    manifest: BackupManifest
     keys: Keys
 
     def check_keys(self) -> None:

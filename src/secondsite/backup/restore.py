@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from secondsite.backup.archive import NATSARC_FILE, NATSARC_SINCE
 from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Digested
-from secondsite.backup.manifest import Manifest, StreamBackup
+from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
 from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
@@ -67,7 +67,7 @@ class _Task:
 
 
 async def run_restore(
-    nats: NatsPlace, store: Store, manifest: Manifest, plan: RestorePlan, progress: Progress
+    nats: NatsPlace, store: Store, manifest: BackupManifest, plan: RestorePlan, progress: Progress
 ) -> tuple[Outcome, ...]:
     """One outcome per stream. Raises InputError before anything is changed, for what must not be overwritten."""
     reader = Reader(store, manifest, plan.keys)
@@ -88,7 +88,7 @@ async def run_restore(
     return tuple(sorted((*done, *broken), key=lambda outcome: outcome.target))
 
 
-def _choose(manifest: Manifest, plan: RestorePlan) -> dict[StreamBackup, str]:
+def _choose(manifest: BackupManifest, plan: RestorePlan) -> dict[StreamBackup, str]:
     names = plan.streams or {stream.name: stream.name for stream in manifest.streams}
     unknown = [name for name in names if manifest.stream(name) is None]
     if unknown:

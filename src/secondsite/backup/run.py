@@ -20,7 +20,7 @@ from secondsite import __version__
 from secondsite.backup.archive import NATSARC_SINCE
 from secondsite.backup.codec import AGE, Keys
 from secondsite.backup.layout import manifest_key, new_id
-from secondsite.backup.manifest import Manifest, StreamBackup, to_json
+from secondsite.backup.manifest import BackupManifest, StreamBackup, to_json
 from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
@@ -52,7 +52,7 @@ async def run_backup(
     progress: Progress,
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Manifest:
+) -> BackupManifest:
     """The manifest of the new backup. Raises InputError or MachineError, and then there is no backup."""
     await check_store(store, single_writer=plan.single_writer)
     begin = now()
@@ -65,7 +65,7 @@ async def run_backup(
     try:
         records, gone = await _all(nats, store, plan, backup_id, streams, progress)
         await _compare_sizes(store, backup_id, records)
-        manifest = Manifest(
+        manifest = BackupManifest(
             id=backup_id,
             started_at=begin.isoformat(),
             finished_at=now().isoformat(),

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from secondsite.backup.inventory import take_inventory
 from secondsite.backup.layout import SLOTS, stamp
-from secondsite.backup.manifest import Manifest
+from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.model.errors import SecondsiteError
 from secondsite.nats.tasks import end_tasks
@@ -32,7 +32,7 @@ class Schedule:
 
     store: Store
     interval: timedelta
-    back_up: Callable[[], Awaitable[Manifest]]
+    back_up: Callable[[], Awaitable[BackupManifest]]
     retain: Callable[[], Awaitable[None]]
     tell: Callable[[str], None]
     metrics: BackupMetrics

@@ -19,7 +19,7 @@ from attrs import asdict, frozen
 from secondsite import __version__
 from secondsite.backup.codec import Keys
 from secondsite.backup.layout import PROOFS, stamp
-from secondsite.backup.manifest import Manifest
+from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Progress
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.stream_restore import Outcome
@@ -52,7 +52,7 @@ class Verification:
 
 
 async def run_verify(
-    store: Store, manifest: Manifest, keys: Keys, server: Path | None, progress: Progress, *, record: bool = True
+    store: Store, manifest: BackupManifest, keys: Keys, server: Path | None, progress: Progress, *, record: bool = True
 ) -> Verification:
     """Raises InputError for the wrong key, MachineError where no server can be started; damage is in the outcomes."""
     plan = RestorePlan(changes=Changes(detached=True), keys=keys, parallel=1, attempts=1)

@@ -19,7 +19,7 @@ from secondsite.model.errors import EXIT_HOLDS
 
 if TYPE_CHECKING:
     from secondsite.backup.keep import KeepRules
-    from secondsite.backup.manifest import Manifest
+    from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.run import BackupPlan
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import Store
@@ -83,7 +83,7 @@ def backup(
     return EXIT_HOLDS
 
 
-async def _once(place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, *, json: bool) -> Manifest:
+async def _once(place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, *, json: bool) -> BackupManifest:
     from secondsite.backup.run import run_backup
 
     with telling("saved", machine=json) as progress:
@@ -117,7 +117,7 @@ async def _go_on(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
-    async def one() -> Manifest:
+    async def one() -> BackupManifest:
         with telling("saved", machine=json) as progress:
             manifest = await run_backup(place, store, plan, progress)
         print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(_told(manifest, store), flush=True)
@@ -136,7 +136,7 @@ async def _go_on(
     return EXIT_HOLDS
 
 
-def _told(manifest: Manifest, store: Store) -> str:
+def _told(manifest: BackupManifest, store: Store) -> str:
     held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
     lines = [f"{manifest.id} in {store.shown}: {held}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]

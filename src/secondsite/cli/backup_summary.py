@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from secondsite.model.units import format_bytes
 
 if TYPE_CHECKING:
-    from secondsite.backup.manifest import Manifest
+    from secondsite.backup.manifest import BackupManifest
 
 
-def summary(manifest: Manifest) -> dict[str, Any]:
+def summary(manifest: BackupManifest) -> dict[str, Any]:
     """A backup for machines."""
     fields = ("name", "kind", "messages", "bytes", "first_seq", "last_seq", "consumers", "seconds", "attempts")
     return {
@@ -26,6 +26,6 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def size(manifest: Manifest) -> str:
+def size(manifest: BackupManifest) -> str:
     total = manifest.size_bytes
     return format_bytes(total) if total < 10 * 1024 else f"{total / 1e6:.1f} MB"

@@ -16,7 +16,7 @@ from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store,
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
-    from secondsite.backup.manifest import Manifest
+    from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.stream_restore import Outcome
 
 SCHEMA = "secondsite/restore/1"
@@ -80,7 +80,7 @@ def restore(
     )
     when = _time(at)
 
-    async def work() -> tuple[Manifest, tuple[Outcome, ...]]:
+    async def work() -> tuple[BackupManifest, tuple[Outcome, ...]]:
         manifest = await choose_backup(store, backup_id=backup, at=when)
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
@@ -94,7 +94,7 @@ def restore(
     return exit_code(outcomes, asked=prove)
 
 
-def _tell(manifest: Manifest, outcomes: tuple[Outcome, ...], *, machine: bool) -> None:
+def _tell(manifest: BackupManifest, outcomes: tuple[Outcome, ...], *, machine: bool) -> None:
     if machine:
         print_json(as_json(manifest, outcomes))
     else:
@@ -127,7 +127,7 @@ def exit_code(outcomes: tuple[Outcome, ...], *, asked: bool) -> int:
     return EXIT_UNPROVEN if unproven else EXIT_HOLDS
 
 
-def as_json(manifest: Manifest, outcomes: tuple[Outcome, ...]) -> dict[str, Any]:
+def as_json(manifest: BackupManifest, outcomes: tuple[Outcome, ...]) -> dict[str, Any]:
     told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
     return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
 
