@@ -9,7 +9,7 @@ from attrs import evolve
 from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, Scenario, leave
 
 from secondsite.drill.evidence.folder import read_evidence
-from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.evidence.rehearsal import Unrehearsed, unrehearsed
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunVerdict
@@ -74,7 +74,7 @@ def test_the_slowest_way_counts_and_ways_side_by_side_do_not_add_up(kit: Kit) ->
     assert missing.steps == (first.id, second.id, other.id)
 
 
-def _judged(tmp_path: Path, manifest: Manifest, *contracts: Contract, **more: frozenset[int]) -> RunVerdict:
+def _judged(tmp_path: Path, manifest: DrillManifest, *contracts: Contract, **more: frozenset[int]) -> RunVerdict:
     scenario = Scenario(manifest=manifest, **more)  # type: ignore[arg-type] # sets of lost writes
     return judge(read_evidence(leave(tmp_path, scenario)), contracts).verdicts[0]
 

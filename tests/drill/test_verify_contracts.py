@@ -18,7 +18,7 @@ from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.chain import write_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint
-from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.verdict.verification import SHELF_LIFE_S, Verification, recompute, todays, verify
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import Problem
@@ -42,7 +42,7 @@ def system() -> System:
 
 
 @pytest.fixture(scope="module")
-def manifest(system: System) -> Manifest:
+def manifest(system: System) -> DrillManifest:
     """Of a drill of today's system; one run is enough for a confidence of one half."""
     return evolve(MANIFEST, contracts=(), fingerprint=todays(system, load_catalogue())(MANIFEST))
 
@@ -51,7 +51,7 @@ def _verify(system: System, root: Path, *strategies: str, now: datetime = NOW) -
     return verify(system, load_catalogue(), (root,), now, strategies)
 
 
-def test_fresh_evidence_of_today_meets(system: System, manifest: Manifest, tmp_path: Path) -> None:
+def test_fresh_evidence_of_today_meets(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     found = _verify(system, tmp_path)
     assert [(row.contract, row.verdict) for row in found.rows] == [(API, Verdict.MET), (NATS, Verdict.MET)]
@@ -83,7 +83,7 @@ def test_what_promises_nothing_is_not_judged(system: System, tmp_path: Path) -> 
     ],
 )
 def test_drift_makes_evidence_stale(
-    change: dict[str, str], why: str, system: System, manifest: Manifest, tmp_path: Path
+    change: dict[str, str], why: str, system: System, manifest: DrillManifest, tmp_path: Path
 ) -> None:
     """Even a breach of another system says nothing about this one."""
     other = evolve(manifest, fingerprint=evolve(manifest.fingerprint, **change))
@@ -94,7 +94,7 @@ def test_drift_makes_evidence_stale(
 
 
 def test_a_changed_system_drifts_and_a_changed_limit_does_not(
-    system: System, manifest: Manifest, tmp_path: Path
+    system: System, manifest: DrillManifest, tmp_path: Path
 ) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     grown = evolve(system, services=(*system.services, Service("new")))
@@ -122,7 +122,7 @@ def test_a_server_is_of_the_line_that_is_asked_for(drilled: str, today: str, sam
     assert (drift == ()) is same
 
 
-def test_evidence_has_a_shelf_life(system: System, manifest: Manifest, tmp_path: Path) -> None:
+def test_evidence_has_a_shelf_life(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     started = datetime.fromisoformat(MANIFEST.started_at)
     last = started + timedelta(seconds=SHELF_LIFE_S["production"])
@@ -136,7 +136,9 @@ def test_evidence_has_a_shelf_life(system: System, manifest: Manifest, tmp_path:
     assert _verify(own, tmp_path, now=started - timedelta(hours=2)).rows[0].age_s == 0
 
 
-def test_stale_runs_count_neither_way_beside_fresh_ones(system: System, manifest: Manifest, tmp_path: Path) -> None:
+def test_stale_runs_count_neither_way_beside_fresh_ones(
+    system: System, manifest: DrillManifest, tmp_path: Path
+) -> None:
     leave(tmp_path, Scenario(manifest=evolve(manifest, started_at="2026-01-01T00:00:00+00:00"), back_s=200.0))
     leave(tmp_path, Scenario(manifest=manifest))
     found = _verify(system, tmp_path)
@@ -146,7 +148,7 @@ def test_stale_runs_count_neither_way_beside_fresh_ones(system: System, manifest
 
 
 def test_every_drill_of_the_fault_counts_and_the_worst_decides(
-    system: System, manifest: Manifest, tmp_path: Path
+    system: System, manifest: DrillManifest, tmp_path: Path
 ) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     lagging = evolve(manifest, drill="region-loss-under-lag")
@@ -162,7 +164,7 @@ def test_every_drill_of_the_fault_counts_and_the_worst_decides(
     assert found.exit_code == 1
 
 
-def test_of_quick_and_production_the_one_that_decides(system: System, manifest: Manifest, tmp_path: Path) -> None:
+def test_of_quick_and_production_the_one_that_decides(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     leave(tmp_path, Scenario(manifest=quick(manifest), complete=False))
     (row,) = _verify(evolve(system, contracts=(API,)), tmp_path).rows
@@ -174,7 +176,7 @@ def test_of_quick_and_production_the_one_that_decides(system: System, manifest: 
     assert row.measurement.projected
 
 
-def test_only_the_named_strategy_counts(system: System, manifest: Manifest, tmp_path: Path) -> None:
+def test_only_the_named_strategy_counts(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
     leave(tmp_path, Scenario(manifest=manifest))
     other = "warm-standby/supercluster-mirror"
     of_other = evolve(manifest, strategy=other)
@@ -193,7 +195,7 @@ def test_only_the_named_strategy_counts(system: System, manifest: Manifest, tmp_
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_nothing_is_met_by_changed_evidence(
-    data: st.DataObject, system: System, manifest: Manifest, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, system: System, manifest: DrillManifest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     root = tmp_path_factory.mktemp("changed")
     folder = leave(root, Scenario(manifest=manifest, until_s=20))
@@ -254,7 +256,7 @@ def test_the_command_says_it_in_every_form(
     code: int,
     verdict: str,
     system: System,
-    manifest: Manifest,
+    manifest: DrillManifest,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -338,7 +340,7 @@ def test_one_folder_by_command_names_the_changed_file(tmp_path: Path, capsys: py
     assert run(["verify", "--evidence", str(tmp_path / "none")]) == 2
 
 
-def test_the_steps_of_a_drill_are_named_as_in_the_procedure(manifest: Manifest, tmp_path: Path) -> None:
+def test_the_steps_of_a_drill_are_named_as_in_the_procedure(manifest: DrillManifest, tmp_path: Path) -> None:
     (row, *_) = recompute([leave(tmp_path, Scenario(manifest=evolve(manifest, contracts=(API,))))], NOW).rows
     assert row.measurement is not None
     assert list(row.measurement.steps_s) == [step.id for step in STEPS]

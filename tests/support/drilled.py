@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from secondsite.drill.evidence.events import Mark
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
-from secondsite.drill.evidence.manifest import Manifest, StepFacts, Timing
+from secondsite.drill.evidence.manifest import DrillManifest, StepFacts, Timing
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
 from secondsite.drill.ledger.record import RECORD, RecordKind, Records, Status, endpoint, identity
@@ -56,14 +56,14 @@ class Scenario:
     buffered: frozenset[int] = frozenset()
     payload_bytes: int = 100
     phantom: bool = False
-    manifest: Manifest = field()
+    manifest: DrillManifest = field()
 
     @manifest.default
-    def _manifest(self) -> Manifest:
+    def _manifest(self) -> DrillManifest:
         return MANIFEST
 
 
-MANIFEST = Manifest(
+MANIFEST = DrillManifest(
     drill="region-loss",
     strategy="warm-standby/leafnode-mirror",
     fault=Fault.REGION,
@@ -84,7 +84,7 @@ MANIFEST = Manifest(
 )
 
 
-def quick(manifest: Manifest = MANIFEST) -> Manifest:
+def quick(manifest: DrillManifest = MANIFEST) -> DrillManifest:
     return evolve(manifest, profile="quick", timing=QUICK)
 
 

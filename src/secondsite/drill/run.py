@@ -20,7 +20,7 @@ from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
-from secondsite.drill.evidence.manifest import Manifest, Timing, steps_of
+from secondsite.drill.evidence.manifest import DrillManifest, Timing, steps_of
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead, Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
@@ -180,12 +180,12 @@ def _credentials(lab: Lab) -> list[str]:
     return [lab.dns.key, lab.s3.secret_key, *options.keys, *regional]
 
 
-def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: int, control: str) -> Manifest:
+def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: int, control: str) -> DrillManifest:
     own = profile("production", setup.production, setup.catalogue.figures)
     away = setup.deployment.standby or setup.deployment.sites[-1]
     network = f"{lab.addresses.network(away.region.name)}.0.0/24"
     versions = lab.fleet.versions()
-    return Manifest(
+    return DrillManifest(
         drill=drill.id,
         strategy=setup.strategy.id,
         fault=drill.fault,

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
 from secondsite.operate.journal import EntryKind, JournalEntry, State
@@ -102,7 +102,7 @@ def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]
     return tuple(found)
 
 
-def milestones(events: Sequence[TimelineEvent], manifest: Manifest) -> dict[Milestone, int]:
+def milestones(events: Sequence[TimelineEvent], manifest: DrillManifest) -> dict[Milestone, int]:
     """Monotonic ns; an event of its own goes before the end of the step that brings it about."""
     ends = {run.id: run.end_ns for run in step_runs(events)}
     derived = {

@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from secondsite.drill.evidence.chain import CHAIN, check_chain, write_chain
 from secondsite.drill.evidence.events import TimelineEvent, journal_events, read_events
-from secondsite.drill.evidence.manifest import Manifest, from_text, to_json
+from secondsite.drill.evidence.manifest import DrillManifest, from_text, to_json
 from secondsite.drill.evidence.redact import blanked, leaks, redacted
 from secondsite.drill.ledger.envelope import disk_error
 from secondsite.drill.ledger.ledger import ledgers_in
@@ -40,14 +40,14 @@ _PARTS = ("ledger", "finals", "config", "logs")
 class EvidenceWriter:
     """Use as a context; without `close` the folder is no evidence. ``secrets`` are values that must not get in."""
 
-    def __init__(self, folder: Path, manifest: Manifest, secrets: Iterable[str]) -> None:
+    def __init__(self, folder: Path, manifest: DrillManifest, secrets: Iterable[str]) -> None:
         self.folder = folder
         self.manifest = manifest
         self._secrets = frozenset(secrets)
         self._timeline = -1
 
     @classmethod
-    def create(cls, root: Path, manifest: Manifest, secrets: Iterable[str] = ()) -> Self:
+    def create(cls, root: Path, manifest: DrillManifest, secrets: Iterable[str] = ()) -> Self:
         """A new folder below ``root``, with the manifest in it. Raises MachineError where it cannot be made."""
         writer = cls(_new_folder(root, manifest), manifest, secrets)
         writer.write_json(MANIFEST, to_json(manifest))
@@ -158,7 +158,7 @@ class Evidence:
     """What one drill left, as far as judging needs it; the large files are read by those who need them."""
 
     folder: Path
-    manifest: Manifest
+    manifest: DrillManifest
     events: tuple[TimelineEvent, ...]
 
     @property
@@ -193,7 +193,7 @@ def is_single(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (MANIFEST, CHAIN))
 
 
-def _new_folder(root: Path, manifest: Manifest) -> Path:
+def _new_folder(root: Path, manifest: DrillManifest) -> Path:
     when = manifest.started_at.translate(str.maketrans("", "", ":-")).partition(".")[0].removesuffix("+0000")
     name = f"{when}-{manifest.drill}-{manifest.strategy.replace('/', '-')}-{manifest.run}"
     for attempt in range(1, 1000):

@@ -46,7 +46,7 @@ class StepFacts:
 
 
 @frozen
-class Manifest:
+class DrillManifest:
     """``drill`` is a name such as ``region-loss``, ``fault`` what its contracts are about.
 
     ``run`` counts the repetitions from 1. ``started_at`` is ISO 8601 in UTC. ``subjects`` are those that the drill
@@ -90,13 +90,13 @@ def steps_of(procedure: Procedure) -> tuple[StepFacts, ...]:
     return tuple(StepFacts(step.id, step.verb, step.duration.name) for step in procedure.steps)
 
 
-def to_json(manifest: Manifest) -> dict[str, Any]:
+def to_json(manifest: DrillManifest) -> dict[str, Any]:
     from cattrs import unstructure
 
     return {"schema": SCHEMA, **unstructure(manifest)}
 
 
-def from_text(text: str, place: str) -> Manifest:
+def from_text(text: str, place: str) -> DrillManifest:
     """Raises InputError for what no drill wrote."""
     from cattrs import Converter
     from cattrs.errors import BaseValidationError
@@ -109,6 +109,6 @@ def from_text(text: str, place: str) -> Manifest:
         schema = plain.pop("schema")
         if schema != SCHEMA:
             raise InputError.at(place, f"its schema is {schema!r}, not {SCHEMA}", remedy)
-        return converter.structure(plain, Manifest)
+        return converter.structure(plain, DrillManifest)
     except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
         raise InputError.at(place, "is not a drill's manifest", remedy) from None

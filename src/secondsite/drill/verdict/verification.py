@@ -19,7 +19,7 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.chain import check_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.folder import VERDICTS
-from secondsite.drill.evidence.manifest import Manifest
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.verdict.judgement import verdicts_json, worst
 from secondsite.drill.verdict.measurements import EvidenceFound, Run, find_runs, measured
 from secondsite.evaluate.assess import plan
@@ -37,7 +37,7 @@ SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 
 IN_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
 """Faults that no second region takes part in: any strategy's evidence is good."""
 
-Today = Callable[[Manifest], Fingerprint]
+Today = Callable[[DrillManifest], Fingerprint]
 
 
 @frozen
@@ -136,7 +136,7 @@ def todays(system: System, catalogue: Catalogue) -> Today:
     return lambda manifest: of(manifest.strategy, manifest.fault, manifest.drill == "failback")
 
 
-def _wanted(manifest: Manifest, strategies: Sequence[str]) -> bool:
+def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
     return not strategies or manifest.strategy in strategies or manifest.fault in IN_REGION
 
 
