@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from secondsite.drill.evidence import manifest as manifests
 from secondsite.drill.evidence.chain import CHAIN, check_chain, last_hash
-from secondsite.drill.evidence.events import Mark, step_runs
+from secondsite.drill.evidence.events import EventName, step_runs
 from secondsite.drill.evidence.folder import EvidenceWriter, evidence_folders, read_evidence
 from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.journal import EntryKind, Journal
@@ -195,7 +195,7 @@ def test_the_journal_tells_when_steps_began_and_ended(tmp_path: Path) -> None:
     events = read_evidence(writer.folder).events
     (run,) = step_runs(events)
     assert (run.id, run.begin_ns, run.seconds) == ("fence", 102 * 10**9, 2.0)
-    assert events[-1].name == Mark.STEP_END
+    assert events[-1].name == EventName.STEP_END
     assert events[-1].data == {"step": "promote-streams", "state": "failed", "why": "10055"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from attrs import evolve, field, frozen
 
-from secondsite.drill.evidence.events import Mark
+from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import DrillManifest, StepFacts, Timing
@@ -121,14 +121,14 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
         begin_s = end_s
     if scenario.failed:
         step_id, why = scenario.failed
-        writer.event(Mark.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
-        writer.event(Mark.STEP_END, _ns(begin_s + 1), WALL_NS, step=step_id, state="failed", why=why)
+        writer.event(EventName.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
+        writer.event(EventName.STEP_END, _ns(begin_s + 1), WALL_NS, step=step_id, state="failed", why=why)
     writer.add_config("nats-1.conf", "server_name: nats-1\n")
 
 
 def _step(writer: EvidenceWriter, step_id: str, begin_s: float, end_s: float) -> None:
-    writer.event(Mark.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
-    writer.event(Mark.STEP_END, _ns(end_s), WALL_NS, step=step_id, state="done")
+    writer.event(EventName.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
+    writer.event(EventName.STEP_END, _ns(end_s), WALL_NS, step=step_id, state="done")
 
 
 def _ns(after_s: float) -> int:

@@ -30,7 +30,7 @@ class Milestone(StrEnum):
     CONVERGED = "converged"
 
 
-class Mark(StrEnum):
+class EventName(StrEnum):
     """Events beside the milestones. ``stopped``: the procedure cannot go on, ``why`` says what refused it."""
 
     STEP_BEGIN = "step-begin"
@@ -97,7 +97,7 @@ def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]
             data["state"] = str(entry.data["state"])
             if why := entry.data.get("why"):
                 data["why"] = str(why)
-        name = Mark.STEP_BEGIN if entry.kind is EntryKind.INTENT else Mark.STEP_END
+        name = EventName.STEP_BEGIN if entry.kind is EntryKind.INTENT else EventName.STEP_END
         found.append(TimelineEvent(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
     return tuple(found)
 
@@ -121,9 +121,9 @@ def step_runs(events: Sequence[TimelineEvent]) -> tuple[StepRun, ...]:
     runs: dict[str, StepRun] = {}
     for event in events:
         step = str(event.data.get("step", ""))
-        if event.name == Mark.STEP_BEGIN:
+        if event.name == EventName.STEP_BEGIN:
             begins.setdefault(step, event.monotonic_ns)
-        elif event.name == Mark.STEP_END and event.data.get("state") == State.DONE and step in begins:
+        elif event.name == EventName.STEP_END and event.data.get("state") == State.DONE and step in begins:
             runs[step] = StepRun(step, begins[step], event.monotonic_ns)
     return tuple(runs.values())
 
@@ -131,11 +131,11 @@ def step_runs(events: Sequence[TimelineEvent]) -> tuple[StepRun, ...]:
 def stopped(events: Sequence[TimelineEvent]) -> str:
     """Why the procedure did not complete, in the words of what refused it; empty where it did not stop."""
     for event in reversed(events):
-        if event.name == Mark.STOPPED:
+        if event.name == EventName.STOPPED:
             return str(event.data.get("why", "the procedure stopped"))
     done = {run.id for run in step_runs(events)}
     for event in reversed(events):
         step = str(event.data.get("step", ""))
-        if event.name == Mark.STEP_END and event.data.get("state") == State.FAILED and step not in done:
+        if event.name == EventName.STEP_END and event.data.get("state") == State.FAILED and step not in done:
             return f"{step}: {event.data.get('why') or 'failed'}"
     return ""

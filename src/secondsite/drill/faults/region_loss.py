@@ -5,7 +5,7 @@ Where the procedure cannot work, the servers are asked for the promotion all the
 
 from __future__ import annotations
 
-from secondsite.drill.evidence.events import Mark
+from secondsite.drill.evidence.events import EventName
 from secondsite.drill.play.asking import ask_promotion
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
@@ -61,7 +61,7 @@ async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
     stage.tell(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
     told = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
-    stage.note(Mark.STOPPED, why=f"{stage.failure}; the server's own words: {told}")
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server's own words: {told}")
     stage.observe(f"the server refuses the promotion in its own words: {told}", not _promoted(answers))
 
 

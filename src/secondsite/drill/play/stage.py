@@ -19,7 +19,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from secondsite.drill.check.rto import Rto, reached, rto
-from secondsite.drill.evidence.events import Mark, Milestone
+from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
@@ -304,7 +304,7 @@ class Stage:
 
     def _stopped(self, why: str) -> None:
         self.failure = why
-        self.note(Mark.STOPPED, why=why)
+        self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
     def _progress(self, told: Told) -> None:
