@@ -30,7 +30,7 @@ class ArchiveError(ValueError):
 
 
 @frozen
-class Message:
+class ArchivedMessage:
     """``raw`` is the whole entry: the same message has the same bytes in every archive."""
 
     sequence: int
@@ -50,7 +50,7 @@ class ArchiveReader:
         self._last = 0
         self._numbers: dict[bytes, int] = {}
 
-    def feed(self, piece: bytes) -> Iterator[Message]:
+    def feed(self, piece: bytes) -> Iterator[ArchivedMessage]:
         for block in self._blocks.feed(piece):
             yield from self._parse(self._rest + block)
 
@@ -60,7 +60,7 @@ class ArchiveReader:
         if not self.ended:
             raise ArchiveError("the archive is cut short: its end mark is missing")
 
-    def _parse(self, data: bytes) -> Iterator[Message]:
+    def _parse(self, data: bytes) -> Iterator[ArchivedMessage]:
         at, end, number = 0, len(data), self._number
         if not self._begun:
             if end < len(MAGIC):
@@ -88,7 +88,7 @@ class ArchiveReader:
                 if sequence <= self._last or not self.state:
                     raise ArchiveError(f"message {sequence} stands after {self._last}")
                 self._last = sequence
-                yield Message(sequence, data[at:after])
+                yield ArchivedMessage(sequence, data[at:after])
             else:
                 self._special(data[name_at:body_at].decode(), data[body_at:after], times)
             at = after

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
-from secondsite.backup.archive import ArchiveReader, Message
+from secondsite.backup.archive import ArchivedMessage, ArchiveReader
 
 RANGES = 1024
 MIN_RANGE = 1024
@@ -64,7 +64,7 @@ class Digester:
     _last: int = 0
     _hash: hashlib._Hash = field(factory=hashlib.sha256)
 
-    def add(self, messages: Iterable[Message]) -> None:
+    def add(self, messages: Iterable[ArchivedMessage]) -> None:
         limit = (self._index + 1) * self.width
         update, count = self._hash.update, self._count
         for message in messages:

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import asdict
 
-from secondsite.backup.archive import ArchiveError, ArchiveReader, Message, open_message
+from secondsite.backup.archive import ArchivedMessage, ArchiveError, ArchiveReader, open_message
 from secondsite.backup.digest import Digester, runs
 from secondsite.backup.s2 import S2Error
 from secondsite.backup.tar_archive import messages as tar_messages
@@ -43,7 +43,7 @@ def _work(request: dict[str, Any]) -> dict[str, Any]:
     reader = ArchiveReader()
     if tar:
         gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
-        found: Iterable[Message] = tar_messages(_pieces(), int(tar["first"]), gone)
+        found: Iterable[ArchivedMessage] = tar_messages(_pieces(), int(tar["first"]), gone)
     else:
         found = (message for piece in _pieces() for message in reader.feed(piece))
     if request["upto"] is not None:
@@ -55,7 +55,7 @@ def _work(request: dict[str, Any]) -> dict[str, Any]:
     return {"consumers": None if tar else reader.consumers, **answer}
 
 
-def _answer(found: Iterable[Message], width: int, only: list[int] | None) -> dict[str, Any]:
+def _answer(found: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:
     if only is None:
         digester = Digester(width)
         digester.add(found)
@@ -73,7 +73,7 @@ def _pieces() -> Iterator[bytes]:
         yield piece
 
 
-def _listed(message: Message) -> tuple[int, int, str, str]:
+def _listed(message: ArchivedMessage) -> tuple[int, int, str, str]:
     """Sequence, time, checksum, and the per-message TTL as its header says it."""
     opened = open_message(message.raw)
     ttl = next(

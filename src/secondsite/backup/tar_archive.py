@@ -14,7 +14,7 @@ import struct
 import tarfile
 from collections.abc import Iterable, Iterator
 
-from secondsite.backup.archive import ArchiveError, Message, entry
+from secondsite.backup.archive import ArchivedMessage, ArchiveError, entry
 from secondsite.backup.s2 import S2Decoder
 
 _HEAD = struct.Struct("<IQqH")
@@ -34,7 +34,7 @@ def tombstones(pieces: Iterable[bytes]) -> set[int]:
     }
 
 
-def messages(pieces: Iterable[bytes], first: int, gone: set[int]) -> Iterator[Message]:
+def messages(pieces: Iterable[bytes], first: int, gone: set[int]) -> Iterator[ArchivedMessage]:
     """What is there from ``first`` on. Raises S2Error or ArchiveError."""
     last = 0
     for block in _blocks(pieces):
@@ -44,7 +44,7 @@ def messages(pieces: Iterable[bytes], first: int, gone: set[int]) -> Iterator[Me
             if sequence <= last:
                 raise ArchiveError(f"message {sequence} stands after {last}")
             last = sequence
-            yield Message(sequence, _entry(block, at, end))
+            yield ArchivedMessage(sequence, _entry(block, at, end))
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
