@@ -12,9 +12,9 @@ from attrs import define, field
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_sender import HttpSender
-from secondsite.drill.load.sending import Attempt, Message
+from secondsite.drill.load.sending import Attempt, Write
 
-MESSAGE = Message("r1.0.0", "events.load.3", "3", "r1.0.0 xx")
+MESSAGE = Write("r1.0.0", "events.load.3", "3", "r1.0.0 xx")
 
 
 @define

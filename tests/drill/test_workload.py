@@ -19,7 +19,7 @@ from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
 from secondsite.drill.ledger.record import RecordKind, Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
-from secondsite.drill.load.sending import Attempt, Message
+from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
 from secondsite.drill.load.workload import LoadClient, Stop
@@ -36,14 +36,14 @@ class Scripted:
     script: Callable[[int], Attempt]
     takes_s: float = 0.0
     opens: bool = True
-    sent: list[Message] = field(factory=list)
+    sent: list[Write] = field(factory=list)
     closed: bool = False
 
     async def open(self) -> None:
         if not self.opens:
             await asyncio.Event().wait()
 
-    async def send(self, message: Message, user: int) -> Attempt:
+    async def send(self, message: Write, user: int) -> Attempt:
         nth = sum(each.id == message.id for each in self.sent)
         self.sent.append(message)
         await asyncio.sleep(self.takes_s)

@@ -16,7 +16,7 @@ from secondsite.dns.lookup import Resolved, look_up
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
-from secondsite.drill.load.sending import Attempt, Message
+from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -48,7 +48,7 @@ class HttpSender:
             with suppress(MachineError):
                 await user.name.addresses()
 
-    async def send(self, message: Message, user: int) -> Attempt:
+    async def send(self, message: Write, user: int) -> Attempt:
         mine = self._users[user % len(self._users)]
         reached = ""
         sent = False
@@ -87,7 +87,7 @@ class HttpSender:
                 continue
         return None
 
-    def _request(self, message: Message) -> bytes:
+    def _request(self, message: Write) -> bytes:
         body = {"id": message.id, "subject": message.subject, "key": message.key, "data": message.data}
         data = json.dumps(body).encode()
         return f"{self._head}{len(data)}\r\n\r\n".encode() + data

@@ -12,7 +12,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from nats import errors
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import NatsTarget
-from secondsite.drill.load.sending import Attempt, Message
+from secondsite.drill.load.sending import Attempt, Write
 
 _RECONNECT_S = 0.2
 
@@ -47,7 +47,7 @@ class NatsSender:
                 self._jetstream = self._client.jetstream()
                 await asyncio.sleep(_RECONNECT_S)
 
-    async def send(self, message: Message, user: int) -> Attempt:
+    async def send(self, message: Write, user: int) -> Attempt:
         """``user`` does not matter: all share the connection."""
         del user
         url = self._client.connected_url

@@ -10,7 +10,7 @@ from secondsite.drill.ledger.record import Status
 
 
 @frozen
-class Message:
+class Write:
     id: str
     subject: str
     key: str
@@ -31,6 +31,6 @@ class Sender(Protocol):
 
     async def open(self) -> None: ...
 
-    async def send(self, message: Message, user: int) -> Attempt: ...
+    async def send(self, message: Write, user: int) -> Attempt: ...
 
     async def close(self) -> None: ...

@@ -22,7 +22,7 @@ from attrs import define, field
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
 from secondsite.drill.ledger.record import endpoint
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, load_config
-from secondsite.drill.load.sending import Attempt, Message, Sender
+from secondsite.drill.load.sending import Attempt, Sender, Write
 from secondsite.drill.load.tally import Summary, Tally
 from secondsite.model.errors import MachineError, SecondsiteError
 from secondsite.nats.tasks import end_tasks
@@ -124,12 +124,12 @@ class LoadClient:
             if answer.status.acknowledged:
                 return
 
-    def _message(self, stream: int, key: int, sequence: int) -> Message:
+    def _message(self, stream: int, key: int, sequence: int) -> Write:
         """The data begin with the id: a KV value and a processed message say whose they are without headers."""
         header = self._ledger.header
         text = header.message_id(sequence)
         data = f"{text} ".ljust(self._config.payload_bytes, "x")
-        return Message(text, header.subject(stream, key), str(key), data)
+        return Write(text, header.subject(stream, key), str(key), data)
 
     def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Attempt) -> None:
         self._ledger.outcome(
