@@ -15,7 +15,7 @@ from browser import Browser
 from reported import BREACHED, PARTS, SEEN, drilled, read
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.publish.content.drill_timeline import DrillTimeline, Moment, Slice
+from secondsite.publish.content.drill_timeline import DrillTimeline, Slice, TimelineSpan
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.drawings.drill import rto_waterfall, timeline_chart
 from secondsite.publish.page.evaluation import render_html
@@ -124,7 +124,9 @@ def test_the_timeline_draws_what_was_acknowledged_refused_and_lost() -> None:
     assert heights["lost"] / heights["acked"] == pytest.approx(7 / acknowledged, rel=0.05)
 
 
-@pytest.mark.parametrize("seen", [DrillTimeline((), ()), DrillTimeline((Slice(0, 0, 0, 0),), (Moment("fault", 0),))])
+@pytest.mark.parametrize(
+    "seen", [DrillTimeline((), ()), DrillTimeline((Slice(0, 0, 0, 0),), (TimelineSpan("fault", 0),))]
+)
 def test_a_timeline_of_nothing_is_drawn_as_nothing(seen: DrillTimeline) -> None:
     assert not list(drawn(timeline_chart(seen)).iter("rect"))
 

@@ -9,7 +9,7 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import DataLoss, Measurement
-from secondsite.publish.content.drill_timeline import DrillTimeline, Moment, Slice
+from secondsite.publish.content.drill_timeline import DrillTimeline, Slice, TimelineSpan
 
 PARTS = {"detect": 21.0, "decide": 30.0, "execute": 9.5, "converge": 70.0, "first_ack": 0.5, "sustained": 3.0}
 SEEN = DrillTimeline(
@@ -17,7 +17,7 @@ SEEN = DrillTimeline(
         Slice(at, 40 if at < 0 or at > 130 else 0, 0 if at < 0 or at > 130 else 40, 7 * (at == -1))
         for at in range(-9, 150)
     ),
-    (Moment("fault", 0), Moment("promote-streams", 51, 51.01), Moment("change-traffic", 53, 60.5)),
+    (TimelineSpan("fault", 0), TimelineSpan("promote-streams", 51, 51.01), TimelineSpan("change-traffic", 53, 60.5)),
 )
 
 

@@ -21,7 +21,7 @@ class Slice:
 
 
 @frozen
-class Moment:
+class TimelineSpan:
     """``end_s`` is None for what has no length, such as the fault."""
 
     name: str
@@ -34,7 +34,7 @@ class DrillTimeline:
     """``slices`` are ``slice_s`` long."""
 
     slices: tuple[Slice, ...]
-    moments: tuple[Moment, ...]
+    moments: tuple[TimelineSpan, ...]
     slice_s: float = 1.0
 
 
@@ -72,10 +72,10 @@ def read_drill_timeline(folder: Path) -> DrillTimeline:
     )
     slices = tuple(Slice((low + number) * size_ns / 1e9, *row) for number, row in enumerate(rows))
     steps = tuple(
-        Moment(run.id, (run.begin_ns - fault_ns) / 1e9, (run.end_ns - fault_ns) / 1e9)
+        TimelineSpan(run.id, (run.begin_ns - fault_ns) / 1e9, (run.end_ns - fault_ns) / 1e9)
         for run in step_runs(evidence.events)
     )
-    points = tuple(Moment(str(mark), (at - fault_ns) / 1e9) for mark, at in marks.items())
+    points = tuple(TimelineSpan(str(mark), (at - fault_ns) / 1e9) for mark, at in marks.items())
     moments = tuple(sorted((*points, *steps), key=lambda one: one.begin_s))
     return DrillTimeline(slices, moments, size_ns / 1e9)
 

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from attrs import frozen
 
 from secondsite.model.measurement import RTO_PARTS, Measurement
-from secondsite.publish.content.drill_timeline import DrillTimeline, Moment
+from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
 from secondsite.publish.drawings import charts
 from secondsite.publish.text.nonbreaking import duration, percent
 
@@ -107,10 +107,10 @@ def timeline_chart(seen: DrillTimeline) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def _lost(seen: DrillTimeline) -> list[Moment]:
+def _lost(seen: DrillTimeline) -> list[TimelineSpan]:
     """When writes were acknowledged that are nowhere, as a milestone: their columns may be too low to be seen."""
     lost = [one for one in seen.slices if one.lost]
-    return [Moment(f"{sum(one.lost for one in lost):,} lost", lost[0].at_s)] if lost else []
+    return [TimelineSpan(f"{sum(one.lost for one in lost):,} lost", lost[0].at_s)] if lost else []
 
 
 def _told(seen: DrillTimeline, low: float, high: float) -> str:
@@ -123,7 +123,7 @@ def _told(seen: DrillTimeline, low: float, high: float) -> str:
     )
 
 
-def _moment(svg: Element, moment: Moment, x: charts.Scale, line: int, top: float) -> None:
+def _moment(svg: Element, moment: TimelineSpan, x: charts.Scale, line: int, top: float) -> None:
     """A milestone as a line through the plot, a step as a bar; each on a row of its own, its name beside it."""
     start, end = x.px(moment.begin_s), x.px(moment.begin_s if moment.end_s is None else moment.end_s)
     if moment.end_s is None:

@@ -12,7 +12,7 @@ from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.board import Standing, board
 from secondsite.publish.content.comparison import chance
-from secondsite.publish.content.drill_timeline import DrillTimeline, Moment
+from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import versions_told
 from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
@@ -166,7 +166,7 @@ def _timeline(one: Measurement, read: ReadTimeline | None) -> tuple[DrillTimelin
         return None, str(error)
 
 
-def _moment(one: Moment) -> tuple[str, str, str]:
+def _moment(one: TimelineSpan) -> tuple[str, str, str]:
     took = "" if one.end_s is None else duration(max(0.0, one.end_s - one.begin_s))
     return one.name, _clock(one.begin_s), took
 
