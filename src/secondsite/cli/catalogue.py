@@ -20,7 +20,7 @@ from secondsite.model.errors import InputError
 
 
 @frozen
-class Origin:
+class RowSource:
     """Where a row comes from, and the folder it goes to."""
 
     source: Annotated[str, Parameter(help="Where the figure comes from.")]
@@ -39,7 +39,7 @@ class Origin:
         return 0
 
 
-From = Annotated[Origin, Parameter(name="*")]
+From = Annotated[RowSource, Parameter(name="*")]
 
 app = App(name="catalogue", help="Look up and extend prices, round-trip times and regions.")
 
