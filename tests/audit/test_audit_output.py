@@ -15,7 +15,7 @@ from sound_world import WORLDS, both, in_cluster, in_service, in_system
 
 from secondsite.audit.registry import RULES, audit
 from secondsite.model.hazard import Hazard
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 from secondsite.model.waiver import Waiver
 from secondsite.publish.machine import audit as audit_json
@@ -23,9 +23,9 @@ from secondsite.publish.machine import sarif
 from secondsite.publish.terminal import audit as audit_text
 
 PLACES = {
-    "services.api.image": Mark(Origin.READ, Place("manifests/api deploy.yaml", 31, 15)),
-    "services.postgres.image": Mark(Origin.READ, Place("/srv/app/manifests/postgres.yaml", 7)),
-    "nats.nats.route_tls": Mark(Origin.READ, Place("nats://nats.example.org:4222")),
+    "services.api.image": Mark(Knowledge.READ, Place("manifests/api deploy.yaml", 31, 15)),
+    "services.postgres.image": Mark(Knowledge.READ, Place("/srv/app/manifests/postgres.yaml", 7)),
+    "nats.nats.route_tls": Mark(Knowledge.READ, Place("nats://nats.example.org:4222")),
 }
 
 

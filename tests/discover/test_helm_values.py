@@ -9,7 +9,7 @@ from manifest_tree import discovered, line_at
 
 from secondsite.discover.system_file.schema import paths
 from secondsite.model.errors import InputError
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.nats import GatewayLink
 from secondsite.model.service import Spreading
 from secondsite.model.units import Bytes, Cores, Seconds
@@ -109,7 +109,7 @@ def test_what_is_left_out_has_the_charts_defaults(tmp_path: Path) -> None:
     )
     (service,), (cluster,) = found.system.services, found.system.nats
     assert (service.replicas, cluster.version, cluster.max_file_bytes) == (3, "", 10 * GI)
-    assert found.system.marks["services.nats.replicas"].origin is Origin.ASSUMED
+    assert found.system.marks["services.nats.replicas"].origin is Knowledge.ASSUMED
 
 
 def test_without_a_cluster_it_is_one_server(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_values_and_streams_are_one_cluster(tmp_path: Path) -> None:
     assert [entry.name for entry in cluster.streams] == ["S"]
     assert cluster.servers == 5
     assert "nats.nats.streams.S.subjects" in found.system.marks
-    assert found.system.marks["nats.nats"].origin is Origin.READ
+    assert found.system.marks["nats.nats"].origin is Knowledge.READ
 
 
 def test_values_beside_the_rendered_chart_are_not_a_second_cluster(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from manifest_tree import discovered, line_at, write
 from secondsite.discover.manifests import discover
 from secondsite.discover.recognise import kind_of
 from secondsite.model.errors import InputError
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service, Spreading
 from secondsite.model.store import Loss
@@ -159,7 +159,7 @@ def test_a_sum_over_containers_says_so(tmp_path: Path) -> None:
 def test_a_daemon_set_runs_on_nodes_that_nobody_counted(tmp_path: Path) -> None:
     text = deployment().replace("Deployment", "DaemonSet")
     found = discovered(tmp_path, {"a.yaml": text})
-    assert found.system.marks["services.app.replicas"].origin is Origin.ASSUMED
+    assert found.system.marks["services.app.replicas"].origin is Knowledge.ASSUMED
 
 
 def test_a_deployments_claim_is_its_volume(tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_an_old_ingress_and_a_gateway_that_is_not_here(tmp_path: Path) -> None:
         ("nginx", "", ("app",))
     ]
     assert (found.traffic.host, found.traffic.ttl_s) == ("shop.example.com", Seconds(300))
-    assert found.marks["traffic.ttl"].origin is Origin.ASSUMED
+    assert found.marks["traffic.ttl"].origin is Knowledge.ASSUMED
 
 
 def test_the_host_whose_record_is_described_comes_first(tmp_path: Path) -> None:
@@ -516,13 +516,13 @@ def test_the_region_is_read_from_the_nodes_that_are_asked_for(tmp_path: Path) ->
     assert (system.region.provider, system.region.name) == ("gcp", "europe-west3")
     assert system.second is not None
     assert system.second.provider == "gcp"
-    assert system.marks["region.name"].origin is Origin.READ
+    assert system.marks["region.name"].origin is Knowledge.READ
 
 
 def test_no_streams_and_no_nats_is_a_system_too(tmp_path: Path) -> None:
     found = discovered(tmp_path, {"a.yaml": deployment()})
     assert found.system.nats == ()
-    assert found.system.marks["region.name"].origin is Origin.ASSUMED
+    assert found.system.marks["region.name"].origin is Knowledge.ASSUMED
 
 
 @pytest.mark.parametrize(
@@ -618,7 +618,7 @@ def test_a_registry_tells_the_region_as_an_assumption(tmp_path: Path, image: str
     """
     system = discovered(tmp_path, {"a.yaml": text}).system
     assert (system.region.provider, system.region.name) == (provider, region)
-    assert system.marks["region.name"].origin is Origin.ASSUMED
+    assert system.marks["region.name"].origin is Knowledge.ASSUMED
 
 
 def test_a_region_that_is_named_beats_the_registry(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from manifest_tree import discovered, line_at
 
 from secondsite.model.errors import InputError
-from secondsite.model.mark import Origin as MarkOrigin
-from secondsite.model.nats import Consumer, Discard, NatsCluster, Origin, Retention, Storage, Stream
+from secondsite.model.mark import Knowledge as MarkOrigin
+from secondsite.model.nats import Consumer, Discard, Knowledge, NatsCluster, Retention, Storage, Stream
 from secondsite.model.units import Seconds
 
 WANTED = Stream(
@@ -134,8 +134,8 @@ def test_mirrors_sources_and_buckets(tmp_path: Path) -> None:
     spec: {bucket: flags, replicas: 3, ttl: 1h}
     """
     mirror, sourced, bucket = clusters(tmp_path, text)[0].streams
-    assert mirror.mirror == Origin("JOBS", "hub")
-    assert (sourced.sources, sourced.placement) == ((Origin("A"), Origin("B")), "eu,ssd")
+    assert mirror.mirror == Knowledge("JOBS", "hub")
+    assert (sourced.sources, sourced.placement) == ((Knowledge("A"), Knowledge("B")), "eu,ssd")
     assert (bucket.name, bucket.kind, bucket.subjects, bucket.max_age_s) == (
         "KV_flags",
         "kv",

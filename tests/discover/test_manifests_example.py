@@ -13,7 +13,7 @@ from attrs import asdict
 from secondsite.discover.manifests import Discovery, discover
 from secondsite.discover.system_file.schema import paths
 from secondsite.model.backup import Content, Where
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.service import Role, Spreading
 from secondsite.model.store import Loss
 
@@ -214,7 +214,7 @@ def test_every_place_that_was_read_is_a_line_of_a_file(found: Discovery) -> None
         if path.is_file()
     }
     for mark in found.system.marks.values():
-        assert mark.place is not None or mark.origin is Origin.ASSUMED
+        assert mark.place is not None or mark.origin is Knowledge.ASSUMED
         assert mark.place is not None or mark.why
         assert mark.place is None or mark.place.line <= lines[mark.place.file]
 
@@ -222,7 +222,7 @@ def test_every_place_that_was_read_is_a_line_of_a_file(found: Discovery) -> None
 @pytest.mark.parametrize("path", ["load.mean_per_s", "second.name", "economics.outage_usd_per_hour", "region.zones"])
 def test_what_manifests_cannot_tell_is_assumed_with_a_reason(found: Discovery, path: str) -> None:
     mark = found.system.marks[path]
-    assert mark.origin is Origin.ASSUMED
+    assert mark.origin is Knowledge.ASSUMED
     assert len(mark.why.split()) > 3
 
 

@@ -11,7 +11,7 @@ from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import parse_conf
 from secondsite.discover.system_file.schema import paths
 from secondsite.model.errors import InputError
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import GatewayLink, LeafLink, NatsCluster
 from secondsite.model.units import Bytes, Seconds
 
@@ -93,7 +93,7 @@ def test_no_secret_comes_along() -> None:
 def test_defaults_are_assumed_and_said_so() -> None:
     cluster, marks = read("jetstream {}\ncluster { name: x }")
     assert (cluster.jetstream, cluster.sync_interval_s, cluster.max_file_bytes) == (True, Seconds(120), None)
-    assert marks["sync_interval"].origin is Origin.ASSUMED
+    assert marks["sync_interval"].origin is Knowledge.ASSUMED
     assert "2m" in marks["sync_interval"].why
     assert str(marks["sync_interval"].place) == "nats.conf:1:1"
     assert (cluster.route_tls, cluster.self_route) == (False, False)
@@ -104,7 +104,7 @@ def test_what_the_pod_alone_knows_is_assumed() -> None:
     cluster, marks = read("jetstream { domain: $DOMAIN, sync_interval: $SYNC, max_file: $SIZE }\nsystem_account: $S")
     assert (cluster.domain, cluster.sync_interval_s, cluster.max_file_bytes) == ("", Seconds(120), None)
     for key in ("domain", "sync_interval", "max_file", "system_account"):
-        assert marks[key].origin is Origin.ASSUMED
+        assert marks[key].origin is Knowledge.ASSUMED
         assert "$" in marks[key].why
 
 

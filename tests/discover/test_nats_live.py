@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from secondsite.discover.live import LiveNats, LiveStream, cluster_from_live, merge_live
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import GatewayLink, LeafLink, NatsCluster, Stream
 from secondsite.model.place import Place
 from secondsite.model.region import Region
@@ -44,13 +44,13 @@ def test_links_and_stores_come_from_the_monitoring_endpoint() -> None:
     assert (cluster.route_tls, cluster.reject_unknown_gateways, cluster.system_account) == (True, True, "SYS")
     assert cluster.gateways == (GatewayLink("us", tls=True),)
     assert cluster.leaves == (LeafLink("hub", "A", deny_imports=("x.>",), deny_exports=("y",)),)
-    assert marks["leaves"] == Mark(Origin.READ, Place("http://m:8222"))
+    assert marks["leaves"] == Mark(Knowledge.READ, Place("http://m:8222"))
 
 
 def test_without_monitoring_nothing_is_said_of_what_only_it_tells() -> None:
     cluster, marks = cluster_from_live(live(varz=None, monitor=""))
     assert not {"sync_interval", "max_file", "route_tls", "gateways"} & set(marks)
-    assert marks["servers"].origin is Origin.ASSUMED
+    assert marks["servers"].origin is Knowledge.ASSUMED
     assert cluster.servers == 1
 
 
@@ -97,7 +97,7 @@ LIVE = NatsCluster(
     "eu", service="nats", servers=5, version="2.12.8", sync_interval_s=Seconds(0), streams=(Stream("NEW"),)
 )
 MARKS = {
-    key: Mark(Origin.READ, Place(URL)) for key in ("", "name", "service", "version", "sync_interval", "streams.NEW")
+    key: Mark(Knowledge.READ, Place(URL)) for key in ("", "name", "service", "version", "sync_interval", "streams.NEW")
 }
 
 
@@ -113,7 +113,7 @@ def test_a_cluster_is_found_by_name_or_service_or_being_the_only_one() -> None:
 def test_a_cluster_that_no_manifest_names_is_added() -> None:
     merged = merge_live(system(NatsCluster("a"), NatsCluster("b")), LIVE, MARKS)
     assert [cluster.name for cluster in merged.nats] == ["a", "b", "eu"]
-    assert merged.marks["nats.eu"] == Mark(Origin.READ, Place(URL))
+    assert merged.marks["nats.eu"] == Mark(Knowledge.READ, Place(URL))
     assert merge_live(system(), LIVE, MARKS).nats == (LIVE,)
 
 

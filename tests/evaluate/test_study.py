@@ -24,7 +24,7 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.fault import Fault
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.procedure import Procedure
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
@@ -188,7 +188,7 @@ def test_what_a_person_wrote_is_doubted_less(evaluation: Evaluation, catalogue: 
         return next(axis for axis in found if axis.name == OUTAGE)
 
     assert outage_axis(evaluation.system).low == 0.1
-    written = evolve(evaluation.system, marks={OUTAGE: Mark(Origin.WRITTEN)})
+    written = evolve(evaluation.system, marks={OUTAGE: Mark(Knowledge.WRITTEN)})
     assert (outage_axis(written).low, outage_axis(written).high) == (0.5, 2.0)
 
 

@@ -10,7 +10,7 @@ from secondsite.model.errors import InputError, Problem
 from secondsite.model.estimate import fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.nats import NatsCluster, Stream, parse_version
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
@@ -108,8 +108,8 @@ def test_a_value_stands_where_it_or_the_noun_around_it_was_read() -> None:
         Region("aws", "us-east-1"),
         services=(Service("api"),),
         marks={
-            "services.api": Mark(Origin.READ, Place("api.yaml", 4)),
-            "traffic.ttl": Mark(Origin.ASSUMED, why="usual"),
+            "services.api": Mark(Knowledge.READ, Place("api.yaml", 4)),
+            "traffic.ttl": Mark(Knowledge.ASSUMED, why="usual"),
         },
     )
     assert system.place("services.api.replicas") == Place("api.yaml", 4)
@@ -119,9 +119,9 @@ def test_a_value_stands_where_it_or_the_noun_around_it_was_read() -> None:
 
 
 def test_marks_say_how_a_value_came_about() -> None:
-    assert str(Mark(Origin.READ, Place("a.yaml", 1))) == "read a.yaml:1"
-    assert str(Mark(Origin.WRITTEN, Place("a.yaml", 1))) == "written a.yaml:1"
-    assert str(Mark(Origin.ASSUMED, why="usual")) == "assumed: usual"
+    assert str(Mark(Knowledge.READ, Place("a.yaml", 1))) == "read a.yaml:1"
+    assert str(Mark(Knowledge.WRITTEN, Place("a.yaml", 1))) == "written a.yaml:1"
+    assert str(Mark(Knowledge.ASSUMED, why="usual")) == "assumed: usual"
     assert [key_of(name) for name in ("rto_s", "size_bytes", "cpu_request_cores", "mean_per_s", "name")] == [
         "rto",
         "size",

@@ -7,7 +7,7 @@ from attrs import evolve
 from secondsite.evaluate.derive import product, weakest
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.estimate import Estimate, Provenance, fixed
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.stated import load_of, stated, value_at
@@ -16,8 +16,8 @@ from secondsite.model.traffic import Traffic
 from secondsite.model.units import Seconds
 
 SYSTEM = System("s", Region("aws", "us-east-1"), traffic=Traffic(check_interval_s=Seconds(30)))
-READ = Mark(Origin.READ, Place("ingress.yaml", 8))
-GUESS = Mark(Origin.ASSUMED, why="manifests do not hold it")
+READ = Mark(Knowledge.READ, Place("ingress.yaml", 8))
+GUESS = Mark(Knowledge.ASSUMED, why="manifests do not hold it")
 
 
 def interval(mark: Mark | None, value: float = 30.0) -> Estimate:

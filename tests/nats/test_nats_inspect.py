@@ -22,9 +22,9 @@ import nats
 from secondsite.discover.live import LiveNats, cluster_from_live, merge_live
 from secondsite.discover.system_file.schema import paths
 from secondsite.model.errors import InputError, MachineError
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Storage, Stream
-from secondsite.model.nats import Origin as StreamOrigin
+from secondsite.model.nats import Knowledge as StreamOrigin
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
@@ -140,7 +140,7 @@ def test_streams_of_every_kind_are_read(found: tuple[NatsCluster, dict[str, Mark
 def test_all_that_was_read_is_marked(found: tuple[NatsCluster, dict[str, Mark]]) -> None:
     told, marks = found
     assert set(marks) <= set(paths(told, ""))
-    assert all(mark.origin is Origin.READ for mark in marks.values())
+    assert all(mark.origin is Knowledge.READ for mark in marks.values())
     of_streams = {path for path in paths(told, "") if path.startswith("streams.")}
     assert len(of_streams) > 100
     assert all(path.endswith(".erasure_duty") for path in of_streams - set(marks))
@@ -179,7 +179,7 @@ def test_live_facts_win_over_manifests(found: tuple[NatsCluster, dict[str, Mark]
         streams=(Stream("kgent-events", replicas=1, erasure_duty=True), Stream("OTHER")),
     )
     system = System(
-        "kgents", Region("aws", "eu-west-1"), nats=(manifest,), marks={"nats.nats.version": Mark(Origin.ASSUMED)}
+        "kgents", Region("aws", "eu-west-1"), nats=(manifest,), marks={"nats.nats.version": Mark(Knowledge.ASSUMED)}
     )
     (merged,) = merge_live(system, told, marks).nats
     assert (merged.name, merged.service, merged.servers, merged.version) == ("nats", "nats", 3, "2.15.1")
@@ -187,7 +187,7 @@ def test_live_facts_win_over_manifests(found: tuple[NatsCluster, dict[str, Mark]
     assert (streams["kgent-events"].replicas, streams["kgent-events"].erasure_duty) == (3, True)
     assert "OTHER" in streams
     after = merge_live(system, told, marks)
-    assert after.marks["nats.nats.version"].origin is Origin.READ
+    assert after.marks["nats.nats.version"].origin is Knowledge.READ
     assert "nats.nats.streams.JOBS.retention" in after.marks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secondsite.model.load import Load
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Service
@@ -16,7 +16,7 @@ from secondsite.model.units import Bytes
 @pytest.fixture
 def system() -> System:
     read = {
-        path: Mark(Origin.READ, Place("api.yaml", line))
+        path: Mark(Knowledge.READ, Place("api.yaml", line))
         for line, path in enumerate(
             ("services.api", "services.api.replicas", "services.api.memory_limit", "services.api.ports"), 1
         )
@@ -31,7 +31,7 @@ def system() -> System:
         load=Load(mean_per_s=40.0),
         marks={
             **read,
-            "services.redis": Mark(Origin.READ, Place("redis.yaml", 4)),
-            "load.mean_per_s": Mark(Origin.ASSUMED, why="no metrics were read"),
+            "services.redis": Mark(Knowledge.READ, Place("redis.yaml", 4)),
+            "load.mean_per_s": Mark(Knowledge.ASSUMED, why="no metrics were read"),
         },
     )

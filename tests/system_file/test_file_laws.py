@@ -21,9 +21,9 @@ from secondsite.discover.system_file.writing import write_system
 from secondsite.discover.yaml_source import load_documents, to_plain
 from secondsite.model.contract import Contract
 from secondsite.model.load import Load, Population
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
+from secondsite.model.nats import Knowledge as Copy
 from secondsite.model.nats import NatsCluster, Stream
-from secondsite.model.nats import Origin as Copy
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
@@ -37,10 +37,10 @@ PLACES = st.builds(
     Place, st.sampled_from(["a.yaml", "m/b-c.yaml", "nats://h:4222", "ends-in-"]), st.just(0)
 ) | st.builds(Place, st.sampled_from(["a.yaml", "dir/with blank.yaml"]), st.integers(1, 99), st.integers(0, 9))
 MARKS = (
-    st.builds(Mark, st.just(Origin.READ), PLACES)
-    | st.builds(Mark, st.just(Origin.READ), PLACES, ASIDES)
-    | st.builds(Mark, st.just(Origin.ASSUMED), st.none(), ASIDES)
-    | st.builds(Mark, st.just(Origin.ASSUMED), PLACES, ASIDES)
+    st.builds(Mark, st.just(Knowledge.READ), PLACES)
+    | st.builds(Mark, st.just(Knowledge.READ), PLACES, ASIDES)
+    | st.builds(Mark, st.just(Knowledge.ASSUMED), st.none(), ASIDES)
+    | st.builds(Mark, st.just(Knowledge.ASSUMED), PLACES, ASIDES)
 )
 _LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
     str: WORDS,
@@ -134,7 +134,7 @@ few = settings(
 
 
 def discovered(system: System) -> dict[str, Mark]:
-    return {path: mark for path, mark in canonical(system).marks.items() if mark.origin is not Origin.WRITTEN}
+    return {path: mark for path, mark in canonical(system).marks.items() if mark.origin is not Knowledge.WRITTEN}
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "manifests"
 
@@ -37,7 +37,7 @@ def test_the_first_run_writes_a_file_that_reads_back(folder: Path, capsys: pytes
     place = system.place("services.kgent-api.replicas")
     line = (folder / place.file).read_text().splitlines()[place.line - 1]
     assert line.strip() == "replicas: 2"
-    assert {mark.origin for mark in system.marks.values()} == set(Origin)
+    assert {mark.origin for mark in system.marks.values()} == set(Knowledge)
 
 
 def test_the_written_file_teaches(folder: Path) -> None:

@@ -14,7 +14,7 @@ from secondsite.discover.system_file.updating import Update, apply, beside, plan
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.place import Place
 from secondsite.model.service import Service
@@ -69,7 +69,7 @@ def test_an_edit_stays_and_tells_what_manifests_say(file: Path, system: System) 
     update = again(file, system)
     assert changes(update) == [f"-    replicas: 5{READ}", "+    replicas: 5  # yours; manifests say 2 (api.yaml:2)"]
     assert update.notes == ("services.api.replicas: kept 5; manifests say 2 (api.yaml:2)",)
-    assert load_system(file).marks["services.api.replicas"].origin is Origin.WRITTEN
+    assert load_system(file).marks["services.api.replicas"].origin is Knowledge.WRITTEN
 
 
 def test_where_both_changed_the_person_wins_and_is_told(file: Path, system: System) -> None:
@@ -110,7 +110,7 @@ def test_a_confirmed_assumption_stays_confirmed(file: Path, system: System) -> N
 
 
 def test_what_is_new_is_added_behind_what_was_there(file: Path, system: System) -> None:
-    marks = {**system.marks, "services.kong": Mark(Origin.READ, Place("kong.yaml", 3))}
+    marks = {**system.marks, "services.kong": Mark(Knowledge.READ, Place("kong.yaml", 3))}
     again(file, evolve(system, services=(Service("kong"), *system.services), marks=marks))
     assert [service.name for service in load_system(file).services] == ["api", "redis", "kong"]
     assert "  - name: kong  # read kong.yaml:3\n" in file.read_text()
@@ -156,7 +156,7 @@ def test_without_what_was_found_last_a_difference_is_a_persons(file: Path, syste
 
 
 def test_what_a_server_told_outlives_a_run_without_it(file: Path, system: System) -> None:
-    place = Mark(Origin.READ, Place("nats://h:4222"))
+    place = Mark(Knowledge.READ, Place("nats://h:4222"))
     live = evolve(
         system,
         nats=(NatsCluster("n", version="2.15.1", streams=(Stream("E", bytes=Bytes(7)),)),),

@@ -8,7 +8,7 @@ from textwrap import shorten, wrap
 
 from secondsite.cli.options import WIDTH
 from secondsite.discover.system_file.updating import Update
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
 
 SHOWN = 10
@@ -34,7 +34,7 @@ def counts(system: System) -> dict[str, int]:
 
 def assumed(system: System) -> list[tuple[str, str]]:
     """Path and reason of every assumption, those that matter most first."""
-    found = [(path, mark.why) for path, mark in system.marks.items() if mark.origin is Origin.ASSUMED]
+    found = [(path, mark.why) for path, mark in system.marks.items() if mark.origin is Knowledge.ASSUMED]
     return sorted(found, key=lambda item: _rank(item[0]))
 
 

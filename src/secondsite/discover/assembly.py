@@ -22,7 +22,7 @@ from secondsite.discover.yaml_source import MapNode
 from secondsite.model.backup import Backup
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.gateway import Gateway
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.secret import Secret
 from secondsite.model.service import Role, Service
@@ -103,7 +103,7 @@ def add_roles(assembly: Assembly, world: World) -> None:
         assembly.services[workload.name] = evolve(service, role=role)
         path = f"services.{workload.name}.role"
         place = workload.main["image"].place if workload.kind else workload.resource.place
-        assembly.marks[path] = Mark(Origin.READ, place, why) if place else Mark(Origin.ASSUMED, why=why)
+        assembly.marks[path] = Mark(Knowledge.READ, place, why) if place else Mark(Knowledge.ASSUMED, why=why)
 
 
 def _role(workload: Workload, routed: set[str], served: set[str]) -> tuple[Role, str]:
@@ -174,7 +174,7 @@ def add_secrets(assembly: Assembly, world: World) -> tuple[Secret, ...]:
             service = assembly.services[workload.name]
             assembly.services[workload.name] = evolve(service, secrets=tuple(used))
             place = next(iter(used.values())).place
-            assembly.marks[f"services.{workload.name}.secrets"] = Mark(Origin.READ, place)
+            assembly.marks[f"services.{workload.name}.secrets"] = Mark(Knowledge.READ, place)
     return tuple(Secret(**draft.values) for draft in drafts.values())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, field
 
 from secondsite.discover.resources import YamlNode
-from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.place import Place
 
 
@@ -32,12 +32,12 @@ class Draft:
     def mark(self, key: str, where: YamlNode | Place | None, why: str = "") -> None:
         place = where.place if isinstance(where, YamlNode) else where
         if place is not None:
-            self.marks[key] = Mark(Origin.READ, place, why)
+            self.marks[key] = Mark(Knowledge.READ, place, why)
 
     def assume(self, attribute: str, value: object, why: str) -> None:
         if value is not None:
             self.values[attribute] = value
-        self.marks[key_of(attribute)] = Mark(Origin.ASSUMED, why=why)
+        self.marks[key_of(attribute)] = Mark(Knowledge.ASSUMED, why=why)
 
     def nest(self, key: str, inner: Draft) -> None:
         """Take over the marks of a noun inside this one."""

@@ -16,7 +16,7 @@ from secondsite.discover.nats_conf import Conf, Path, parse_conf
 from secondsite.discover.resources import YamlNode
 from secondsite.discover.spreading import spread_of_constraint
 from secondsite.discover.yaml_source import MapNode, Node, ScalarNode
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.place import Place
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading, Volume
@@ -65,7 +65,7 @@ def release(values: MapNode, *, name: str) -> NatsRelease:
     built = Service(**service.values)
     conf = _configuration(config, place.file)
     cluster, marks = cluster_from_conf(conf, name=label, service=label, servers=built.replicas, version=version)
-    marks[""] = Mark(Origin.READ, place)
+    marks[""] = Mark(Knowledge.READ, place)
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
     notes = tuple(
@@ -192,7 +192,7 @@ def _volume(jetstream: YamlNode, service: Draft) -> None:
     if size:
         service.mark("volumes.js.size", size)
     else:
-        service.marks["volumes.js.size"] = Mark(Origin.ASSUMED, why=f"{_CHART} of fileStore.pvc.size")
+        service.marks["volumes.js.size"] = Mark(Knowledge.ASSUMED, why=f"{_CHART} of fileStore.pvc.size")
 
 
 def _pods(top: YamlNode, service: Draft) -> None:

@@ -14,15 +14,15 @@ from attrs import evolve, fields, frozen
 
 from secondsite.discover.nats_cluster import host_label
 from secondsite.discover.system_file.schema import identity, paths
+from secondsite.model.mark import Knowledge as Provenance
 from secondsite.model.mark import Mark, key_of
-from secondsite.model.mark import Origin as Provenance
 from secondsite.model.nats import (
     Consumer,
     Discard,
     GatewayLink,
+    Knowledge,
     LeafLink,
     NatsCluster,
-    Origin,
     Retention,
     Storage,
     Stream,
@@ -248,11 +248,11 @@ def _age(config: Json) -> Seconds | None:
     return Seconds(age / _NANOSECONDS) if age else None
 
 
-def _origin(origin: Json) -> Origin:
+def _origin(origin: Json) -> Knowledge:
     """The domain is spelt in the API prefix: ``$JS.hub.API``."""
     parts = _text(origin, "external", "api").split(".")
     domain = parts[1] if len(parts) == 3 and parts[0] == "$JS" else ".".join(parts) if parts[0] else ""
-    return Origin(stream=_text(origin, "name"), domain=domain or _text(origin, "domain"))
+    return Knowledge(stream=_text(origin, "name"), domain=domain or _text(origin, "domain"))
 
 
 def _consumer(info: Json) -> Consumer:

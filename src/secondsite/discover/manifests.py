@@ -41,7 +41,7 @@ from secondsite.discover.surroundings import (
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.load import Load
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
@@ -124,15 +124,15 @@ def _named(system: System, inventory: ResourceInventory, name: str | None, paths
     parts.pop("", None)
     application = next(inventory.of_kind("Application"), None)
     if name:
-        mark, label = Mark(Origin.ASSUMED, why="the name that was given"), name
+        mark, label = Mark(Knowledge.ASSUMED, why="the name that was given"), name
     elif parts:
         label = parts.most_common(1)[0][0]
-        mark = Mark(Origin.ASSUMED, why="the label app.kubernetes.io/part-of of most objects")
+        mark = Mark(Knowledge.ASSUMED, why="the label app.kubernetes.io/part-of of most objects")
     elif application:
-        label, mark = application.name, Mark(Origin.READ, application.place)
+        label, mark = application.name, Mark(Knowledge.READ, application.place)
     else:
         label = paths[0].resolve().name if paths else "system"
-        mark = Mark(Origin.ASSUMED, why="the name of the folder")
+        mark = Mark(Knowledge.ASSUMED, why="the name of the folder")
     return evolve(system, name=label, marks={**system.marks, "name": mark})
 
 

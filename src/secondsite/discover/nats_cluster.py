@@ -15,7 +15,7 @@ from attrs import Factory, define, evolve, frozen
 from secondsite.discover.nats_conf import Conf, Path, Unresolved
 from secondsite.discover.system_file.schema import identity
 from secondsite.model.errors import InputError, Problem
-from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.nats import GatewayLink, LeafLink, NatsCluster
 from secondsite.model.place import Place
 from secondsite.model.units import Bytes, Seconds, parse_seconds
@@ -155,7 +155,7 @@ class _Block:
         """In bytes; a string's K, M, G and T are binary, as the server has them; negative is no limit."""
         found = self.find(*keys)
         if found is None:
-            return _Value(None, Mark(Origin.ASSUMED, self.place, "not set: the server takes what its host has free"))
+            return _Value(None, Mark(Knowledge.ASSUMED, self.place, "not set: the server takes what its host has free"))
         path, value = found
         if isinstance(value, Unresolved):
             return _Value(None, self._unknown(path, value))
@@ -171,7 +171,7 @@ class _Block:
         found = self.find("sync_interval", "sync")
         if found is None:
             why = "not set: the server's default is 2m"
-            return _Value(DEFAULT_SYNC_INTERVAL_S, Mark(Origin.ASSUMED, self.place, why))
+            return _Value(DEFAULT_SYNC_INTERVAL_S, Mark(Knowledge.ASSUMED, self.place, why))
         path, value = found
         if isinstance(value, Unresolved):
             return _Value(DEFAULT_SYNC_INTERVAL_S, self._unknown(path, value))
@@ -211,7 +211,7 @@ class _Block:
     def _read(self, keys: tuple[str, ...], kind: type[T], default: T, wanted: str, absent: str) -> _Value[T]:
         found = self.find(*keys)
         if found is None:
-            return _Value(default, Mark(Origin.ASSUMED, self.place, absent))
+            return _Value(default, Mark(Knowledge.ASSUMED, self.place, absent))
         path, value = found
         if isinstance(value, Unresolved):
             return _Value(default, self._unknown(path, value))
@@ -221,10 +221,10 @@ class _Block:
         return _Value(value, self._read_mark(path))
 
     def _read_mark(self, path: Path) -> Mark:
-        return Mark(Origin.READ, self.conf.place(path))
+        return Mark(Knowledge.READ, self.conf.place(path))
 
     def _unknown(self, path: Path, value: Unresolved) -> Mark:
-        return Mark(Origin.ASSUMED, self.conf.place(path), f"set from ${value.name}, which is not known here")
+        return Mark(Knowledge.ASSUMED, self.conf.place(path), f"set from ${value.name}, which is not known here")
 
     def _refuse(self, path: Path, wanted: str) -> None:
         what = f"{path[-1]} has a value that nats-server refuses"
@@ -240,7 +240,7 @@ def _gateways(gateway: _Block, own: tuple[str, str], marks: dict[str, Mark]) -> 
             continue
         link = GatewayLink(name.value, tls=entry_tls.value or tls.value)
         key = f"gateways.{identity(link)}"
-        marks[key] = Mark(Origin.READ, entry.place)
+        marks[key] = Mark(Knowledge.READ, entry.place)
         marks[f"{key}.tls"] = (entry_tls if entry_tls.value else tls).mark
         yield link
 
@@ -261,7 +261,7 @@ def _leaves(leafnodes: _Block, marks: dict[str, Mark]) -> Iterator[LeafLink]:
             deny_exports=exports.value,
         )
         key = _unused(link, marks)
-        marks[f"leaves.{identity(key)}"] = Mark(Origin.READ, remote.place)
+        marks[f"leaves.{identity(key)}"] = Mark(Knowledge.READ, remote.place)
         for attribute, found in (
             ("account", account.mark),
             ("tls", tls.mark),

@@ -19,7 +19,7 @@ from secondsite.discover.streams import Streams, read_config_map, read_nack
 from secondsite.discover.workloads import Workload, workloads_of
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import InputError, Problem
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Service
 
@@ -73,10 +73,10 @@ def _add_cluster(found: FoundNats, workload: Workload, service: Service, invento
             conf, name=workload.name, service=workload.name, servers=service.replicas, version=tag
         )
     replicas = workload.resource.spec["replicas"]
-    marks[""] = Mark(Origin.READ, workload.resource.place)
-    marks["servers"] = Mark(Origin.READ, replicas.place or workload.resource.place)
+    marks[""] = Mark(Knowledge.READ, workload.resource.place)
+    marks["servers"] = Mark(Knowledge.READ, replicas.place or workload.resource.place)
     if tag and workload.main["image"].place:
-        marks["version"] = Mark(Origin.READ, workload.main["image"].place)
+        marks["version"] = Mark(Knowledge.READ, workload.main["image"].place)
     found.clusters.append(cluster)
     found.marks |= under(f"nats.{workload.name}", marks)
 
@@ -84,7 +84,7 @@ def _add_cluster(found: FoundNats, workload: Workload, service: Service, invento
 def _from_arguments(workload: Workload, servers: int, tag: str) -> tuple[NatsCluster, dict[str, Mark]]:
     flags = [item for key in ("command", "args") for item in workload.main[key].items]
     enabled = next((flag for flag in flags if flag.text in ("-js", "--js", "--jetstream", "-jetstream")), None)
-    marks = {"jetstream": Mark(Origin.READ, enabled.place)} if enabled else {}
+    marks = {"jetstream": Mark(Knowledge.READ, enabled.place)} if enabled else {}
     name, on = workload.name, enabled is not None
     return NatsCluster(name, service=name, servers=servers, version=tag, jetstream=on), marks
 
@@ -250,7 +250,7 @@ def _attach(found: FoundNats, name: str, streams: Streams) -> None:
     index = next((i for i, cluster in enumerate(found.clusters) if cluster.name == name), None)
     if index is None:
         found.clusters.append(NatsCluster(name, streams=built))
-        found.marks[f"nats.{name}"] = Mark(Origin.ASSUMED, why="streams are configured, but no manifest runs NATS")
+        found.marks[f"nats.{name}"] = Mark(Knowledge.ASSUMED, why="streams are configured, but no manifest runs NATS")
     else:
         found.clusters[index] = evolve(found.clusters[index], streams=built)
     found.marks |= under(f"nats.{name}", marks.marks)

@@ -10,7 +10,7 @@ from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, LOST_WRITE, OUTAGE, UPKEEP, WORK, Assumption
 from secondsite.model.estimate import Estimate, Maybe
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
 
 _WIDE = {OUTAGE: (0.1, 10.0), LOST_WRITE: (0.02, 50.0), ENGINEER: (0.5, 2.0)}
@@ -63,7 +63,7 @@ def _economic(system: System) -> Iterator[Assumption]:
     }
     for name, value in values.items():
         mark = system.marks.get(name)
-        low, high = _SETTLED if mark and mark.origin is Origin.WRITTEN else _WIDE[name]
+        low, high = _SETTLED if mark and mark.origin is Knowledge.WRITTEN else _WIDE[name]
         yield Assumption(name, _UNITS[name], value, low, high, str(mark or "default"), _ASK[name])
 
 

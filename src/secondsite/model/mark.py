@@ -13,7 +13,7 @@ from attrs import frozen
 from secondsite.model.place import Place
 
 
-class Origin(StrEnum):
+class Knowledge(StrEnum):
     READ = "read"
     ASSUMED = "assumed"
     WRITTEN = "written"
@@ -23,14 +23,14 @@ class Origin(StrEnum):
 class Mark:
     """``place`` is where it was read or written; ``why`` is the reason of an assumption."""
 
-    origin: Origin
+    origin: Knowledge
     place: Place | None = None
     why: str = ""
 
     def __str__(self) -> str:
-        if self.origin is Origin.READ:
+        if self.origin is Knowledge.READ:
             return f"read {self.place}"
-        if self.origin is Origin.ASSUMED:
+        if self.origin is Knowledge.ASSUMED:
             return f"assumed: {self.why}"
         return f"written {self.place}"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from attrs import fields, has
 
 from secondsite.model.estimate import Estimate, Provenance, fixed
-from secondsite.model.mark import Mark, Origin, key_of
+from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.system import System
 
-_DEFAULT = Mark(Origin.ASSUMED, why="nobody has written it, so this is the default")
+_DEFAULT = Mark(Knowledge.ASSUMED, why="nobody has written it, so this is the default")
 
 
 def stated(system: System, path: str, name: str, value: float, unit: str) -> Estimate:
@@ -22,7 +22,7 @@ def stated(system: System, path: str, name: str, value: float, unit: str) -> Est
     if value_at(system, path) != value:
         return fixed(name, value, unit, f"{path}, set by the strategy")
     mark = system.marks.get(path, _DEFAULT if system.marks else None)
-    if mark is not None and mark.origin is Origin.ASSUMED:
+    if mark is not None and mark.origin is Knowledge.ASSUMED:
         return fixed(name, value, unit, f"{path}, {mark}", Provenance.ASSUMED)
     return fixed(name, value, unit, path)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 
 _READ = re.compile(r"read (?P<place>\S.*?)(?:; (?P<why>.+))?")
@@ -21,9 +21,9 @@ def comment_of(mark: Mark | None) -> str:
     if mark is None:
         return ""
     why = " ".join(mark.why.split())
-    if mark.origin is Origin.READ:
+    if mark.origin is Knowledge.READ:
         return f"read {mark.place or 'unknown'}" + (f"; {why}" if why else "")
-    if mark.origin is Origin.ASSUMED:
+    if mark.origin is Knowledge.ASSUMED:
         return f"assumed: {why}" + (f" [{mark.place}]" if mark.place else "")
     return f"yours; {why}" if why else ""
 
@@ -32,11 +32,11 @@ def mark_of(comment: str, here: Place) -> Mark | None:
     """The mark that a comment is; None for a person's own words. ``here`` is where the value stands."""
     comment = comment.strip()
     if match := _READ.fullmatch(comment):
-        return Mark(Origin.READ, _place(match["place"]), match["why"] or "")
+        return Mark(Knowledge.READ, _place(match["place"]), match["why"] or "")
     if match := _ASSUMED.fullmatch(comment):
-        return Mark(Origin.ASSUMED, _place(match["place"]) if match["place"] else None, match["why"])
+        return Mark(Knowledge.ASSUMED, _place(match["place"]) if match["place"] else None, match["why"])
     if match := _YOURS.fullmatch(comment):
-        return Mark(Origin.WRITTEN, here, match["why"])
+        return Mark(Knowledge.WRITTEN, here, match["why"])
     return None
 
 

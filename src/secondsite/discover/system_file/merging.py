@@ -22,7 +22,7 @@ from secondsite.discover.system_file.schema import (
     paths,
 )
 from secondsite.discover.system_file.writing import Writer, default_of
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.system import System
 
 
@@ -83,13 +83,13 @@ class _Merger:
         self._copy(self.your_marks, mine, path)
         disagreeing = self.their_marks.get(path)
         why = ""
-        if disagreeing and disagreeing.origin is Origin.READ:
+        if disagreeing and disagreeing.origin is Knowledge.READ:
             who = "the server says" if "://" in str(disagreeing.place) else "manifests say"
             shown = Writer({}).leaf(entry, new) if entry.kind is FieldShape.LEAF else "otherwise"
             why = f"{who} {shown} ({disagreeing.place})"
             self.notes.append(f"{path}: kept {self._shown(entry, mine)}; {why}")
         place = self.your_marks[path].place if path in self.your_marks else None
-        self.marks[path] = Mark(Origin.WRITTEN, place, why)
+        self.marks[path] = Mark(Knowledge.WRITTEN, place, why)
         return mine
 
     def _is_theirs(self, entry: Field, was: Noun, mine: Noun, path: str, *, known: bool) -> bool:
@@ -104,17 +104,17 @@ class _Merger:
         A value that discovery itself left without a comment (``before`` is read as written) is nobody's.
         """
         mine, before, now = (_origin(marks, path) for marks in (self.your_marks, self.base_marks, self.their_marks))
-        return mine is Origin.WRITTEN and before is not Origin.WRITTEN and Origin.ASSUMED in (before, now)
+        return mine is Knowledge.WRITTEN and before is not Knowledge.WRITTEN and Knowledge.ASSUMED in (before, now)
 
     def _mark_agreed(self, path: str) -> None:
         """Where both say the same, the mark is discovery's, unless a person settled an assumption."""
         mark, theirs = self.your_marks.get(path), self.their_marks.get(path)
         mine, before, now = (_origin(marks, path) for marks in (self.your_marks, self.base_marks, self.their_marks))
-        confirmed = mine is Origin.WRITTEN and now is Origin.ASSUMED and before is not Origin.WRITTEN
+        confirmed = mine is Knowledge.WRITTEN and now is Knowledge.ASSUMED and before is not Knowledge.WRITTEN
         if theirs and not confirmed:
             self.marks[path] = theirs
-        elif mark and (mine is Origin.WRITTEN or before in (None, Origin.WRITTEN)):
-            self.marks[path] = evolve(mark, why="") if mine is Origin.WRITTEN else mark
+        elif mark and (mine is Knowledge.WRITTEN or before in (None, Knowledge.WRITTEN)):
+            self.marks[path] = evolve(mark, why="") if mine is Knowledge.WRITTEN else mark
 
     def _items(self, was: tuple[Noun, ...] | None, mine: tuple[Noun, ...], new: tuple[Noun, ...], path: str) -> Any:
         before = {identity(item): item for item in was or ()}
@@ -146,7 +146,8 @@ class _Merger:
     def _touched(self, before: Noun, mine: Noun, path: str) -> bool:
         """Whether a person changed the item, or settled an assumption in it."""
         confirmed = (
-            _origin(self.your_marks, below) is Origin.WRITTEN and _origin(self.base_marks, below) is Origin.ASSUMED
+            _origin(self.your_marks, below) is Knowledge.WRITTEN
+            and _origin(self.base_marks, below) is Knowledge.ASSUMED
             for below in paths(mine, path)
         )
         return bool(before != mine) or any(confirmed)
@@ -158,7 +159,7 @@ class _Merger:
         return Writer({}).leaf(entry, value) if entry.kind is FieldShape.LEAF or value is None else "yours"
 
 
-def _origin(marks: Mapping[str, Mark], path: str) -> Origin | None:
+def _origin(marks: Mapping[str, Mark], path: str) -> Knowledge | None:
     mark = marks.get(path)
     return mark.origin if mark else None
 
@@ -202,7 +203,7 @@ class _Carrier:
 
     def _is_live(self, path: str) -> bool:
         mark = self.base_marks.get(path)
-        return bool(mark and mark.origin is Origin.READ and mark.place and "://" in mark.place.file)
+        return bool(mark and mark.origin is Knowledge.READ and mark.place and "://" in mark.place.file)
 
     def _copy(self, noun: Noun, path: str) -> None:
         self.marks.update(_marks_at(self.base_marks, noun, path))

@@ -13,7 +13,7 @@ from secondsite.discover.system_file.document import Document, parse
 from secondsite.discover.system_file.schema import SCHEMA, Field, FieldShape, Noun, fields_of, identity, join, keys_of
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, read_text, to_plain
 from secondsite.model.errors import InputError, Problem
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 from secondsite.model.system import System
 from secondsite.model.validate import flaws
@@ -140,7 +140,7 @@ def _marks_below(document: Document, field: Field, value: Node, what: Noun, path
 
 def _item_mark(document: Document, item: MapNode, within: ListNode) -> Mark:
     if document.is_flow(within):
-        return Mark(Origin.WRITTEN, item.place)
+        return Mark(Knowledge.WRITTEN, item.place)
     if document.is_flow(item) or not item.entries:
         return _mark(document, None, item)
     key, value = next(iter(item.entries.items()))
@@ -151,6 +151,6 @@ def _mark(document: Document, key: Place | None, value: Node) -> Mark:
     """Inside braces there is no room for a comment of one's own; what is behind the last one speaks of the whole."""
     here = key or value.place
     if key and document.inside_flow(key):
-        return Mark(Origin.WRITTEN, here)
+        return Mark(Knowledge.WRITTEN, here)
     comment = document.comment_at(document.comment_start(key, value))
-    return (comment and mark_of(comment[2], here)) or Mark(Origin.WRITTEN, here)
+    return (comment and mark_of(comment[2], here)) or Mark(Knowledge.WRITTEN, here)

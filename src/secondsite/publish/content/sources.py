@@ -15,7 +15,7 @@ from attrs import Factory, define, frozen
 
 from secondsite.evaluate.derive import leaves
 from secondsite.model.estimate import Estimate, Provenance
-from secondsite.model.mark import Mark, Origin
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.stated import value_at
 from secondsite.model.system import System
 from secondsite.publish.text.figure import figure
@@ -121,7 +121,7 @@ class Sources:
         mark = self._mark(leaf)
         if mark is None:
             return _OF[leaf.provenance]
-        return "a" if mark.origin is Origin.ASSUMED else "s"
+        return "a" if mark.origin is Knowledge.ASSUMED else "s"
 
     def _mark(self, leaf: Estimate) -> Mark | None:
         """Of a leaf that is a value of today's system: how the system came by it. What a strategy sets is no such."""

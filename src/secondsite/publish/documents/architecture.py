@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from secondsite.model.backup import Backup, Content
 from secondsite.model.hazard import Hazard, Severity
-from secondsite.model.mark import Origin
+from secondsite.model.mark import Knowledge
 from secondsite.model.nats import Stream
 from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss
@@ -229,7 +229,7 @@ def _edge(inputs: Inputs) -> Md:
 
 def _known(inputs: Inputs, path: str) -> Md:
     mark = inputs.system.marks.get(path)
-    if mark is not None and mark.origin is Origin.ASSUMED:
+    if mark is not None and mark.origin is Knowledge.ASSUMED:
         return Md(f"~assumed: {text(mark.why)}")
     return inputs.at(path)
 
@@ -329,7 +329,7 @@ def _hazard(hazard: Hazard, inputs: Inputs) -> Md:
 
 
 def _assumptions(inputs: Inputs) -> Md:
-    found = [(path, mark) for path, mark in inputs.system.marks.items() if mark.origin is Origin.ASSUMED]
+    found = [(path, mark) for path, mark in inputs.system.marks.items() if mark.origin is Knowledge.ASSUMED]
     rows = [
         (code(path), mark.why, inputs.place(mark.place) if mark.place else inputs.at(path.partition(".")[0]))
         for path, mark in found
