@@ -38,7 +38,7 @@ from secondsite.model.backup import Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
-from secondsite.model.nats import Consumer, Discard, Origin, Retention, Stream
+from secondsite.model.nats import Consumer, Discard, Retention, Stream, StreamOrigin
 from secondsite.model.procedure import QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
@@ -54,7 +54,7 @@ def with_objects(world: World) -> World:
     home, standby = world.deployment.clusters
     clusters = (
         evolve(home, streams=home.streams + OBJECTS),
-        evolve(standby, streams=(*standby.streams, evolve(OBJECTS[0], mirror=Origin("OBJ_files", HOME.name)))),
+        evolve(standby, streams=(*standby.streams, evolve(OBJECTS[0], mirror=StreamOrigin("OBJ_files", HOME.name)))),
     )
     return world._replace(deployment=evolve(world.deployment, clusters=clusters))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from secondsite.model.nats import Consumer, GatewayLink, NatsCluster, Origin, Stream
+from secondsite.model.nats import Consumer, GatewayLink, NatsCluster, Stream, StreamOrigin
 from secondsite.model.units import Seconds
 from secondsite.strategies.stream_config import consumer_config, stream_config
 
@@ -13,18 +13,18 @@ STREAM = Stream("EVENTS", subjects=("events.>", "audit"), replicas=3, max_age_s=
 
 
 def test_a_mirror_has_no_subjects_and_reads_through_the_other_domain() -> None:
-    config = stream_config(evolve(STREAM, subjects=(), mirror=Origin("EVENTS", domain="west")), CLUSTER)
+    config = stream_config(evolve(STREAM, subjects=(), mirror=StreamOrigin("EVENTS", domain="west")), CLUSTER)
     assert config["mirror"] == {"name": "EVENTS", "external": {"api": "$JS.west.API"}}
     assert not {"subjects", "duplicate_window"} & set(config)
 
 
 def test_an_origin_in_the_same_domain_needs_no_other_api() -> None:
-    config = stream_config(evolve(STREAM, subjects=(), mirror=Origin("EVENTS", domain="east")), CLUSTER)
+    config = stream_config(evolve(STREAM, subjects=(), mirror=StreamOrigin("EVENTS", domain="east")), CLUSTER)
     assert config["mirror"] == {"name": "EVENTS"}
 
 
 def test_sources_with_a_prefix_take_only_what_has_none() -> None:
-    source = Origin("EVENTS", domain="west", region="west", prefix="west")
+    source = StreamOrigin("EVENTS", domain="west", region="west", prefix="west")
     config = stream_config(evolve(STREAM, sources=(source,)), CLUSTER)
     assert config["sources"][0]["subject_transforms"] == [
         {"src": "events.>", "dest": "west.events.>"},
@@ -67,7 +67,7 @@ def test_buckets_are_what_clients_make_of_them() -> None:
 
 
 def test_a_source_without_a_prefix_takes_every_subject() -> None:
-    config = stream_config(evolve(STREAM, sources=(Origin("ORDERS", domain="west"),)), CLUSTER)
+    config = stream_config(evolve(STREAM, sources=(StreamOrigin("ORDERS", domain="west"),)), CLUSTER)
     assert config["sources"] == [{"name": "ORDERS", "external": {"api": "$JS.west.API"}}]
 
 
@@ -75,6 +75,8 @@ def test_a_bucket_takes_the_subjects_of_its_kind_where_none_are_declared() -> No
     """With none the server takes the stream's name, and no client's key would be stored."""
     bucket = stream_config(Stream("KV_sessions"), CLUSTER)
     assert bucket["subjects"] == ("$KV.sessions.>",)
-    sourced = stream_config(Stream("KV_sessions", sources=(Origin("KV_sessions", "west", prefix="west"),)), CLUSTER)
+    sourced = stream_config(
+        Stream("KV_sessions", sources=(StreamOrigin("KV_sessions", "west", prefix="west"),)), CLUSTER
+    )
     assert [each["src"] for each in sourced["sources"][0]["subject_transforms"]] == ["$KV.sessions.>"]
-    assert stream_config(Stream("TOTAL", sources=(Origin("EVENTS"),)), CLUSTER)["subjects"] == ()
+    assert stream_config(Stream("TOTAL", sources=(StreamOrigin("EVENTS"),)), CLUSTER)["subjects"] == ()

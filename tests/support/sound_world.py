@@ -16,7 +16,7 @@ from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
-from secondsite.model.nats import Consumer, GatewayLink, LeafLink, NatsCluster, Origin, Stream
+from secondsite.model.nats import Consumer, GatewayLink, LeafLink, NatsCluster, Stream, StreamOrigin
 from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
@@ -164,7 +164,7 @@ def lay(strategy: str, clusters: tuple[NatsCluster, ...], links: tuple[WanLink, 
 
 def leaf_world() -> World:
     home = evolve(SYSTEM.nats[0], region=HOME.name, domain=HOME.name)
-    mirror = evolve(home.streams[0], subjects=(), mirror=Origin("EVENTS", HOME.name, HOME.name), consumers=())
+    mirror = evolve(home.streams[0], subjects=(), mirror=StreamOrigin("EVENTS", HOME.name, HOME.name), consumers=())
     denied = ("events.>",)
     standby = evolve(
         home,
@@ -182,7 +182,7 @@ def super_world() -> World:
     """3 + 3 + 1 servers, gateways all to all, TLS, placement."""
     home = evolve(SYSTEM.nats[0], region=HOME.name, reject_unknown_gateways=True)
     placed = evolve(home.streams[0], placement="nats")
-    mirror = evolve(placed, name="EVENTS-west", subjects=(), mirror=Origin("EVENTS", "", HOME.name), consumers=())
+    mirror = evolve(placed, name="EVENTS-west", subjects=(), mirror=StreamOrigin("EVENTS", "", HOME.name), consumers=())
     joined = [
         evolve(home, streams=(placed,)),
         evolve(home, name="nats-west", service="nats", region=SECOND.name, streams=(mirror,)),

@@ -15,7 +15,7 @@ from attrs import frozen
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.nats import NatsCluster, Origin, Stream, parse_version
+from secondsite.model.nats import NatsCluster, Stream, StreamOrigin, parse_version
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Service
 from secondsite.model.system import System
@@ -33,7 +33,7 @@ class Replica:
 
     cluster: NatsCluster
     stream: Stream
-    of: Origin
+    of: StreamOrigin
     home: NatsCluster | None
     origin: Stream | None
 
@@ -179,7 +179,7 @@ class Audited:
         """Mirrors of a stream in another cluster: those one could fail over to."""
         return tuple(mirror for mirror in self.mirrors if mirror.home is not mirror.cluster)
 
-    def _locate(self, at: NatsCluster, stream: Stream, of: Origin) -> tuple[NatsCluster | None, Stream | None]:
+    def _locate(self, at: NatsCluster, stream: Stream, of: StreamOrigin) -> tuple[NatsCluster | None, Stream | None]:
         found = [
             (home, origin)
             for home, origin in self._streams_by_name.get(of.stream, ())

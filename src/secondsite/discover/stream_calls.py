@@ -11,7 +11,7 @@ from secondsite.discover.draft import Draft
 from secondsite.discover.resources import YamlNode
 from secondsite.discover.streams import CHOICES, Streams, choose
 from secondsite.discover.yaml_source import ScalarNode
-from secondsite.model.nats import Origin
+from secondsite.model.nats import StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.units import parse_bytes, parse_seconds
 
@@ -99,7 +99,7 @@ def _call_stream(draft: Draft, options: dict[str, str], place: Place) -> None:
     if options.get("max-bytes", "-1") not in ("-1", "", "0"):
         draft.read("max_bytes", _or_none(parse_bytes, options["max-bytes"]), place)
     if options.get("mirror"):
-        draft.read("mirror", Origin(options["mirror"]), place)
+        draft.read("mirror", StreamOrigin(options["mirror"]), place)
 
 
 def _call_consumer(draft: Draft, options: dict[str, str], place: Place) -> None:

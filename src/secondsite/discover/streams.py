@@ -14,7 +14,7 @@ from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.yaml_source import Node, ScalarNode, load_documents
 from secondsite.model.errors import InputError
-from secondsite.model.nats import Consumer, Discard, Origin, Retention, Storage, Stream
+from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.units import Seconds
 
@@ -138,11 +138,11 @@ def _origins(draft: Draft, mirror: YamlNode, sources: tuple[YamlNode, ...]) -> N
         draft.values["sources"] = tuple(found)
 
 
-def _origin(at: YamlNode) -> Origin:
+def _origin(at: YamlNode) -> StreamOrigin:
     """``$JS.hub.API`` is the API prefix of the domain ``hub``."""
     prefix = at["external"]["api"].text or at["externalApiPrefix"].text or at.dig("external", "apiPrefix").text
     domain = at["domain"].text or (prefix.split(".")[1] if prefix.startswith("$JS.") and prefix.count(".") > 1 else "")
-    return Origin(at["name"].text, domain)
+    return StreamOrigin(at["name"].text, domain)
 
 
 def choose(draft: Draft, key: str, at: YamlNode) -> None:

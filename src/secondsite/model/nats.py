@@ -39,7 +39,7 @@ class Consumer:
 
 
 @frozen
-class Origin:
+class StreamOrigin:
     """What a stream is mirrored or sourced from; ``region`` is set in a Deployment.
 
     With a ``prefix`` only the stream's own subjects are sourced, and stored with the prefix before them: two streams
@@ -70,8 +70,8 @@ class Stream:
     message_ttl: bool = False
     async_persist: bool = False
     placement: str = ""
-    mirror: Origin | None = None
-    sources: tuple[Origin, ...] = ()
+    mirror: StreamOrigin | None = None
+    sources: tuple[StreamOrigin, ...] = ()
     consumers: tuple[Consumer, ...] = ()
     erasure_duty: bool = False
     rate_per_s: float | None = None

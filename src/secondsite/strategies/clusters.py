@@ -8,7 +8,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Site, SiteRole, WanLink
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
-from secondsite.model.nats import NatsCluster, Origin, Stream
+from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.region import Region
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import half_round_trip, lag, stream_rate_bytes_per_s
@@ -37,7 +37,7 @@ def mirrors(cluster: NatsCluster, home: NatsCluster, *, domain: bool) -> tuple[S
         evolve(
             stream,
             subjects=(),
-            mirror=Origin(stream.name, domain=home.domain if domain else "", region=home.region),
+            mirror=StreamOrigin(stream.name, domain=home.domain if domain else "", region=home.region),
             placement=stream.placement,
             consumers=(),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from secondsite.model.nats import Consumer, NatsCluster, Origin, Stream
+from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamOrigin
 
 Request = Mapping[str, Any]
 
@@ -61,14 +61,14 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
     return config
 
 
-def _transforms(source: Origin, subjects: tuple[str, ...]) -> dict[str, Any]:
+def _transforms(source: StreamOrigin, subjects: tuple[str, ...]) -> dict[str, Any]:
     """A transform is a filter too: what has a prefix already is not taken again."""
     if not source.prefix:
         return {}
     return {"subject_transforms": [{"src": each, "dest": f"{source.prefix}.{each}"} for each in subjects]}
 
 
-def _origin(origin: Origin, cluster: NatsCluster) -> dict[str, Any]:
+def _origin(origin: StreamOrigin, cluster: NatsCluster) -> dict[str, Any]:
     """Through the API of the other domain where it has one of its own."""
     if origin.domain and origin.domain != cluster.domain:
         return {"name": origin.stream, "external": {"api": f"$JS.{origin.domain}.API"}}

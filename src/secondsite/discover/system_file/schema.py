@@ -16,7 +16,7 @@ import attrs
 from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import key_of
-from secondsite.model.nats import GatewayLink, LeafLink, Origin
+from secondsite.model.nats import GatewayLink, LeafLink, StreamOrigin
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, format_bytes, format_cores, format_seconds
 from secondsite.model.waiver import Waiver
@@ -95,7 +95,7 @@ _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     Waiver: lambda waiver: f"{waiver.rule}@{waiver.at}" if waiver.at else waiver.rule,
     GatewayLink: lambda link: link.cluster,
     LeafLink: lambda link: f"{link.cluster}@{link.account}" if link.account else link.cluster,
-    Origin: lambda origin: f"{origin.stream}@{origin.domain}" if origin.domain else origin.stream,
+    StreamOrigin: lambda origin: f"{origin.stream}@{origin.domain}" if origin.domain else origin.stream,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
-from secondsite.model.nats import LeafLink, NatsCluster, Origin, Stream
+from secondsite.model.nats import LeafLink, NatsCluster, Stream, StreamOrigin
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
 from secondsite.strategies import requirements
@@ -79,7 +79,7 @@ def _sourcing(cluster: NatsCluster, other: Region) -> tuple[Stream, ...]:
 
     Ten messages were 850 after six seconds where they carried no message id (nats-server 2.15.1).
     """
-    origin = Origin("", domain=other.name, region=other.name, prefix=other.name)
+    origin = StreamOrigin("", domain=other.name, region=other.name, prefix=other.name)
     return tuple(
         evolve(stream, sources=(*stream.sources, evolve(origin, stream=stream.name))) for stream in cluster.streams
     )
