@@ -30,7 +30,7 @@ from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
-from secondsite.backup.stream_restore import Outcome
+from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.model.errors import InputError
 from secondsite.nats.place import NatsPlace
@@ -39,7 +39,7 @@ from secondsite.objects.store import Store
 pytestmark = pytest.mark.slow
 
 
-async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, Outcome]:
+async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, StreamOutcome]:
     manifest = await choose_backup(store)
     done = await run_restore(place, store, manifest, RestorePlan(**plan), Silent())
     return {outcome.target: outcome for outcome in done}

@@ -29,7 +29,7 @@ from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
-from secondsite.backup.stream_restore import Outcome
+from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
@@ -43,7 +43,7 @@ async def back_up(place: NatsPlace, store: Store, **plan: Any) -> BackupManifest
     return await run_backup(place, store, BackupPlan(**plan), Silent())
 
 
-async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, Outcome]:
+async def bring_back(place: NatsPlace, store: Store, **plan: Any) -> dict[str, StreamOutcome]:
     manifest = await choose_backup(store)
     return {
         outcome.target: outcome for outcome in await run_restore(place, store, manifest, RestorePlan(**plan), Silent())

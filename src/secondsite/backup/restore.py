@@ -24,7 +24,7 @@ from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import Proof
 from secondsite.backup.stream_restore import (
-    Outcome,
+    StreamOutcome,
     Work,
     is_there_already,
     missing_consumers,
@@ -68,19 +68,19 @@ class _Task:
 
 async def run_restore(
     nats: NatsPlace, store: Store, manifest: BackupManifest, plan: RestorePlan, progress: Progress
-) -> tuple[Outcome, ...]:
+) -> tuple[StreamOutcome, ...]:
     """One outcome per stream. Raises InputError before anything is changed, for what must not be overwritten."""
     reader = Reader(store, manifest, plan.keys)
     reader.check_keys()
     chosen = _choose(manifest, plan)
 
-    async def look(jetstream: JetStream, _: int) -> tuple[list[_Task], list[Outcome]]:
+    async def look(jetstream: JetStream, _: int) -> tuple[list[_Task], list[StreamOutcome]]:
         return await _look(jetstream, reader, chosen, plan)
 
     tasks, broken = await persistently(nats, "streams", plan.attempts, progress, look, election)
     slots = asyncio.Semaphore(plan.parallel)
 
-    async def one(task: _Task) -> Outcome:
+    async def one(task: _Task) -> StreamOutcome:
         async with slots:
             return await _one(nats, reader, task, plan, progress)
 
@@ -104,13 +104,13 @@ def _choose(manifest: BackupManifest, plan: RestorePlan) -> dict[StreamBackup, s
 
 async def _look(
     jetstream: JetStream, reader: Reader, chosen: Mapping[StreamBackup, str], plan: RestorePlan
-) -> tuple[list[_Task], list[Outcome]]:
+) -> tuple[list[_Task], list[StreamOutcome]]:
     """What is to be done for each stream; those whose small objects are broken have their outcome already."""
     _check_version(jetstream, chosen)
     renamed = any(stream.name != target for stream, target in chosen.items())
     taken = await _subjects(jetstream) if renamed else {}
     tasks: list[_Task] = []
-    broken: list[Outcome] = []
+    broken: list[StreamOutcome] = []
     refusals: list[Problem] = []
     for stream, target in chosen.items():
         try:
@@ -178,7 +178,7 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 
 
-async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> Outcome:
+async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> StreamOutcome:
     """One stream. Once it is there it is only looked at: clients may write to it already."""
     work, begin = task.work, time.monotonic()
     persist = partial(persistently, nats, work.target, plan.attempts, progress)
@@ -207,7 +207,9 @@ async def _bring(jetstream: JetStream, reader: Reader, task: _Task, progress: Pr
     await transfer(jetstream, reader, work, progress)
 
 
-async def _finish(jetstream: JetStream, reader: Reader, task: _Task, transfer_s: float, progress: Progress) -> Outcome:
+async def _finish(
+    jetstream: JetStream, reader: Reader, task: _Task, transfer_s: float, progress: Progress
+) -> StreamOutcome:
     work, begin = task.work, time.monotonic()
     notes: list[str] = []
     progress.comparing(work.target)
@@ -220,7 +222,7 @@ async def _finish(jetstream: JetStream, reader: Reader, task: _Task, transfer_s:
     progress.end(work.target)
     if work.final.get("subjects") != work.backup["config"].get("subjects"):
         notes.append(f"listens on {work.target}: another stream there has its subjects")
-    return Outcome(
+    return StreamOutcome(
         stream=work.stream.name,
         target=work.target,
         messages=proof.messages,
@@ -288,7 +290,9 @@ def _with_remedy(error: MachineError) -> MachineError:
     return error
 
 
-def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> Outcome:
+def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> StreamOutcome:
     problem = error.problems[0]
     told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
-    return Outcome(stream.name, target, 0, 0, 0, 0, (), Proof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told)
+    return StreamOutcome(
+        stream.name, target, 0, 0, 0, 0, (), Proof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
+    )

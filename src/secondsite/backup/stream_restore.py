@@ -51,7 +51,7 @@ class Work:
 
 
 @frozen
-class Outcome:
+class StreamOutcome:
     """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back."""
 
     stream: str

@@ -22,7 +22,7 @@ from secondsite.backup.layout import PROOFS, stamp
 from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Progress
 from secondsite.backup.restore import RestorePlan, run_restore
-from secondsite.backup.stream_restore import Outcome
+from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.scratch import find_server, scratch_server
 from secondsite.objects.store import Store
@@ -43,7 +43,7 @@ class Verification:
     total_s: float
     bytes: int
     messages: int
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[StreamOutcome, ...]
 
     @property
     def unproven(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRU
 
 if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
-    from secondsite.backup.stream_restore import Outcome
+    from secondsite.backup.stream_restore import StreamOutcome
 
 SCHEMA = "secondsite/restore/1"
 
@@ -80,7 +80,7 @@ def restore(
     )
     when = _time(at)
 
-    async def work() -> tuple[BackupManifest, tuple[Outcome, ...]]:
+    async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
         manifest = await choose_backup(store, backup_id=backup, at=when)
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
@@ -94,7 +94,7 @@ def restore(
     return exit_code(outcomes, asked=prove)
 
 
-def _tell(manifest: BackupManifest, outcomes: tuple[Outcome, ...], *, machine: bool) -> None:
+def _tell(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
     if machine:
         print_json(as_json(manifest, outcomes))
     else:
@@ -119,7 +119,7 @@ def _time(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def exit_code(outcomes: tuple[Outcome, ...], *, asked: bool) -> int:
+def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
     """1 where something is missing, 3 where the proof that was asked for could not be had."""
     if not all(outcome.ok for outcome in outcomes):
         return EXIT_DOES_NOT_HOLD
@@ -127,16 +127,16 @@ def exit_code(outcomes: tuple[Outcome, ...], *, asked: bool) -> int:
     return EXIT_UNPROVEN if unproven else EXIT_HOLDS
 
 
-def as_json(manifest: BackupManifest, outcomes: tuple[Outcome, ...]) -> dict[str, Any]:
+def as_json(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...]) -> dict[str, Any]:
     told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
     return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
 
 
-def as_text(outcomes: tuple[Outcome, ...]) -> str:
+def as_text(outcomes: tuple[StreamOutcome, ...]) -> str:
     return "\n".join(line for outcome in outcomes for line in _lines(outcome))
 
 
-def _lines(outcome: Outcome) -> list[str]:
+def _lines(outcome: StreamOutcome) -> list[str]:
     from secondsite.backup.proof import spans
 
     name = outcome.target if outcome.target == outcome.stream else f"{outcome.stream} as {outcome.target}"

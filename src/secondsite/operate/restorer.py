@@ -10,7 +10,7 @@ from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
-from secondsite.backup.stream_restore import Outcome
+from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import Store
 
@@ -31,7 +31,7 @@ class BackupRestorer:
         return {outcome.target: _why_not(outcome) for outcome in outcomes}
 
 
-def _why_not(outcome: Outcome) -> str:
+def _why_not(outcome: StreamOutcome) -> str:
     if outcome.ok:
         return ""
     missing = ", ".join(outcome.missing_consumers)
