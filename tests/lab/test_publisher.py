@@ -12,7 +12,7 @@ from region_pair import HOME, Pair
 
 from secondsite.lab.breaker import Breaker
 from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
-from secondsite.lab.publisher import Denials, Outcome, Publisher
+from secondsite.lab.publisher import Denials, Publisher, PublishOutcome
 from secondsite.operate.gate import write_gate_file
 from secondsite.strategies.write_gate import gate_file
 
@@ -32,8 +32,8 @@ def shut(tmp_path: Path) -> Iterator[Pair]:
         pair.kill(HOME)
 
 
-def _outcomes(pair: Pair, subject: str, denials: Denials | None) -> list[Outcome]:
-    async def run() -> list[Outcome]:
+def _outcomes(pair: Pair, subject: str, denials: Denials | None) -> list[PublishOutcome]:
+    async def run() -> list[PublishOutcome]:
         client = Client()
         on_error = denials.note if denials else _ignored
         await client.connect(pair.url(HOME), error_cb=on_error)
@@ -54,10 +54,10 @@ async def _ignored(error: Exception) -> None:
 
 def test_it_refuses_what_no_stream_takes(shut: Pair) -> None:
     """As after a fence, or in a region whose stream is a mirror."""
-    assert _outcomes(shut, "e.elsewhere", Denials()) == [Outcome.REFUSED] * TRIES
-    assert _outcomes(shut, "e.elsewhere", None)[-1] is Outcome.QUEUED
+    assert _outcomes(shut, "e.elsewhere", Denials()) == [PublishOutcome.REFUSED] * TRIES
+    assert _outcomes(shut, "e.elsewhere", None)[-1] is PublishOutcome.QUEUED
 
 
 def test_it_refuses_behind_a_shut_gate_and_nothing_else(shut: Pair) -> None:
-    assert _outcomes(shut, "e.shut", Denials()) == [Outcome.REFUSED] * TRIES
-    assert _outcomes(shut, "e.open", Denials()) == [Outcome.STORED] * TRIES
+    assert _outcomes(shut, "e.shut", Denials()) == [PublishOutcome.REFUSED] * TRIES
+    assert _outcomes(shut, "e.open", Denials()) == [PublishOutcome.STORED] * TRIES

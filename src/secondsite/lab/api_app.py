@@ -20,10 +20,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secondsite.lab.breaker import State
 from secondsite.lab.fallback_queue import QueuedEvent
-from secondsite.lab.publisher import Outcome, Publisher
+from secondsite.lab.publisher import Publisher, PublishOutcome
 from secondsite.lab.rate_limit import RateLimit
 
-_STATUS = {Outcome.STORED: 200, Outcome.QUEUED: 202, Outcome.REFUSED: 503, Outcome.UNKNOWN: 504}
+_STATUS = {
+    PublishOutcome.STORED: 200,
+    PublishOutcome.QUEUED: 202,
+    PublishOutcome.REFUSED: 503,
+    PublishOutcome.UNKNOWN: 504,
+}
 _OPEN_PATHS = ("/health", "/health/saas")
 
 
@@ -90,7 +95,7 @@ def _event(body: bytes) -> QueuedEvent:
 
 def _metrics(publisher: Publisher) -> str:
     lines = ["# TYPE api_events_total counter"]
-    lines += [f'api_events_total{{outcome="{each}"}} {publisher.counted[each]}' for each in Outcome]
+    lines += [f'api_events_total{{outcome="{each}"}} {publisher.counted[each]}' for each in PublishOutcome]
     lines += ["# TYPE api_breaker_open gauge", f"api_breaker_open {int(publisher.state is not State.CLOSED)}"]
     lines += ["# TYPE api_fallback_queue gauge", f"api_fallback_queue {len(publisher.queue)}"]
     return "\n".join(lines) + "\n"

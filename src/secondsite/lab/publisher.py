@@ -26,7 +26,7 @@ _NAMES = "$JS.API.STREAM.NAMES"
 _ELSEWHERE = "no stream here takes it: another region serves"
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     STORED = "stored"
     QUEUED = "queued"
     REFUSED = "refused"
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
 
 @frozen
 class Published:
-    outcome: Outcome
+    outcome: PublishOutcome
     stream: str = ""
     sequence: int = 0
     duplicate: bool = False
@@ -62,7 +62,7 @@ class Publisher:
 
     def __init__(self, client: Client, breaker: Breaker, queue: FallbackQueue, denials: Denials | None = None) -> None:
         self.client, self.breaker, self.queue, self.denials = client, breaker, queue, denials
-        self.counted: Counter[Outcome] = Counter()
+        self.counted: Counter[PublishOutcome] = Counter()
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
 
     @property
@@ -72,26 +72,26 @@ class Publisher:
     async def publish(self, event: QueuedEvent) -> Published:
         """Through to NATS while the breaker lets it, into the queue while it does not."""
         if self._denied_since(time.monotonic() - _ASK_AGAIN_S):
-            result = Published(Outcome.REFUSED, why=_ELSEWHERE)
+            result = Published(PublishOutcome.REFUSED, why=_ELSEWHERE)
         elif self.breaker.lets_through(time.monotonic()):
             result = await self._send(event)
         elif self.queue.put(event):
-            result = Published(Outcome.QUEUED)
+            result = Published(PublishOutcome.QUEUED)
         else:
-            result = Published(Outcome.REFUSED, why="the fallback queue is full")
+            result = Published(PublishOutcome.REFUSED, why="the fallback queue is full")
         self.counted[result.outcome] += 1
         return result
 
     async def _send(self, event: QueuedEvent) -> Published:
         begun, headers = time.monotonic(), {"Nats-Msg-Id": event.id, "Lab-Key": event.key}
         if not self.client.is_connected:
-            return self._failed(Outcome.REFUSED, ConnectionError("not connected to NATS"))
+            return self._failed(PublishOutcome.REFUSED, ConnectionError("not connected to NATS"))
         try:
             ack = await self._jetstream.publish(event.subject, event.data.encode(), headers=headers)
         except (NoStreamResponseError, APIError, errors.Error, TimeoutError, OSError) as error:
             return await self._not_stored(event, error, begun)
         self.breaker.succeeded(time.monotonic())
-        return Published(Outcome.STORED, ack.stream, ack.seq, bool(ack.duplicate))
+        return Published(PublishOutcome.STORED, ack.stream, ack.seq, bool(ack.duplicate))
 
     def _denied_since(self, begun_s: float) -> bool:
         return self.denials is not None and self.denials.last_s >= begun_s
@@ -109,11 +109,11 @@ class Publisher:
         missing = isinstance(error, NoStreamResponseError) and self.denials and await self._nobodys(event.subject)
         if self.denials and (missing or self._denied_since(begun_s)):
             self.denials.last_s = time.monotonic()
-            return Published(Outcome.REFUSED, why=_ELSEWHERE)
+            return Published(PublishOutcome.REFUSED, why=_ELSEWHERE)
         known = isinstance(error, NoStreamResponseError | APIError)
-        return self._failed(Outcome.REFUSED if known else Outcome.UNKNOWN, error)
+        return self._failed(PublishOutcome.REFUSED if known else PublishOutcome.UNKNOWN, error)
 
-    def _failed(self, outcome: Outcome, error: Exception) -> Published:
+    def _failed(self, outcome: PublishOutcome, error: Exception) -> Published:
         self.breaker.failed(time.monotonic())
         return Published(outcome, why=str(error) or type(error).__name__)
 
@@ -123,7 +123,7 @@ class Publisher:
             event = self.queue.head
             if event is None or not self.breaker.lets_through(time.monotonic()):
                 await asyncio.sleep(_DRAIN_PAUSE_S)
-            elif (await self._send(event)).outcome is Outcome.STORED:
+            elif (await self._send(event)).outcome is PublishOutcome.STORED:
                 self.queue.published(event)
             else:
                 await asyncio.sleep(_DRAIN_PAUSE_S)
