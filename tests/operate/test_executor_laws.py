@@ -20,7 +20,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
-from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import EntryKind, Journal, read_journal, records, unfenced
 from secondsite.operate.plan import make_plan
 from secondsite.publish.terminal.operation import outcome_text, status_text
@@ -80,7 +80,7 @@ def _world(deployment: Deployment, fault: Fault | None, kit: Kit) -> FakeWorld:
     return world
 
 
-async def _execute(procedure: Procedure, deployment: Deployment, world: Any, journal: Journal) -> Outcome:
+async def _execute(procedure: Procedure, deployment: Deployment, world: Any, journal: Journal) -> OperationOutcome:
     if journal.entries:
         approved = str(journal.entries[0].data["hash"])
     else:
@@ -197,7 +197,7 @@ def test_a_region_that_returns_during_the_run_is_fenced(kit: Kit, tmp_path: Path
     world = FakeWorld(deployment, {"us-east-1"})
     world.hand = _Reviver(world)
 
-    async def run() -> Outcome:
+    async def run() -> OperationOutcome:
         with Journal(tmp_path / "journal", world) as journal:
             return await _execute(procedure, deployment, world, journal)
 
@@ -212,7 +212,7 @@ def test_a_finished_failover_is_resumed_to_fence_what_returned(kit: Kit, tmp_pat
     deployment, procedure = _procedure(Strategy.parse("warm-standby/leafnode-mirror"), Fault.REGION, kit)
     world = FakeWorld(deployment, {"us-east-1"})
 
-    async def run() -> Outcome:
+    async def run() -> OperationOutcome:
         with Journal(tmp_path / "journal", world) as journal:
             return await _execute(procedure, deployment, world, journal)
 
@@ -256,7 +256,7 @@ def test_a_failed_step_holds_up_only_what_waits_for_it(kit: Kit, tmp_path: Path)
     doors = world.secrets
     world.secrets = _Failing()
 
-    async def run() -> Outcome:
+    async def run() -> OperationOutcome:
         with Journal(tmp_path / "journal", world) as journal:
             return await execute(procedure, deployment, world, journal, options=Options())
 

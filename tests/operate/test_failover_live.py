@@ -27,7 +27,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
-from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal, State
 from secondsite.operate.layout import DIVERGED, families
 from secondsite.operate.live import LiveWorld
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.slow
 LEAF = "warm-standby/leafnode-mirror"
 
 
-def _show(outcome: Outcome) -> str:
+def _show(outcome: OperationOutcome) -> str:
     return "\n".join(str(problem) for problem in outcome.problems)
 
 
@@ -54,12 +54,12 @@ class Case:
     world: LiveWorld
     folder: Path
 
-    async def over(self, journal_name: str = "over.jsonl") -> Outcome:
+    async def over(self, journal_name: str = "over.jsonl") -> OperationOutcome:
         procedure = failover(self.deployment, self.kit, Fault.REGION)
         with Journal(self.folder / journal_name, self.world.clock) as journal:
             return await execute(procedure, self.deployment, self.world, journal)
 
-    async def back(self, *, approve: bool) -> Outcome:
+    async def back(self, *, approve: bool) -> OperationOutcome:
         procedure = failback(self.deployment, self.kit)
         plan = await make_plan(procedure, self.deployment, self.world)
         with Journal(self.folder / "back.jsonl", self.world.clock) as journal:
@@ -186,7 +186,7 @@ def test_plan_is_refused_when_it_changed(pair: Pair, kit: Kit, tmp_path: Path) -
     assert "P in us-east-1: subjects e.P.> -> secondsite.fenced.us-east-1.P" in told
     assert "P in us-west-2: mirror removed, subjects e.P.>" in told
 
-    async def run() -> Outcome:
+    async def run() -> OperationOutcome:
         with Journal(tmp_path / "run.jsonl", world.clock) as journal:
             return await execute(procedure, deployment, world, journal, options=Options(approved="0" * 16))
 

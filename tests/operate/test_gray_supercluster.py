@@ -18,7 +18,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.nats.meta import Meta
 from secondsite.nats.streams import Streams
 from secondsite.operate.actions.fence import takes_writes
-from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import families
 from secondsite.operate.live import LiveWorld, Said
@@ -53,7 +53,7 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
     (family, *_) = families(deployment)
     subject = family.subjects[0].replace(">", "x")
 
-    async def fail_over(lab: Lab, dns: FileDns) -> Outcome:
+    async def fail_over(lab: Lab, dns: FileDns) -> OperationOutcome:
         world = LiveWorld(
             regions=LabPlaces(lab),
             system=LabPlaces(lab, system=True),

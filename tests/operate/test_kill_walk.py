@@ -34,7 +34,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
 from secondsite.operate.actions.fence import takes_writes
-from secondsite.operate.executor import Options, Outcome, execute
+from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import DIVERGED, families
 from secondsite.operate.live import LiveWorld
@@ -70,7 +70,7 @@ class Walk:
             return failback(self.deployment, self.kit)
         return failover(self.deployment, self.kit, fault)
 
-    async def run(self, fault: Fault | None, points: Points | None = None) -> Outcome:
+    async def run(self, fault: Fault | None, points: Points | None = None) -> OperationOutcome:
         procedure, world, path = self.procedure(fault), self.world, self.folder / f"{fault}.jsonl"
         chosen: Any = world if points is None else dying(world, points)
         with Journal(path, world.clock) if points is None else KilledJournal(path, world.clock, points) as journal:
@@ -201,7 +201,7 @@ def _walk_share(walks: list[Walk], fault: Fault | None, check: Any, share: range
         os._exit(code)
 
 
-def _check_lost(walk: Walk, outcome: Outcome | None) -> None:
+def _check_lost(walk: Walk, outcome: OperationOutcome | None) -> None:
     if outcome is not None:
         asyncio.run(_promoted(walk))
         assert outcome.steps["fence"].facts["state"] == "unfenced"
@@ -231,7 +231,7 @@ def test_killed_anywhere_while_both_regions_live(pair: Pair, kit: Kit, tmp_path:
     assert back > 50
 
 
-def _check_alive(walk: Walk, outcome: Outcome | None) -> None:
+def _check_alive(walk: Walk, outcome: OperationOutcome | None) -> None:
     writable = asyncio.run(walk.writable())
     assert len(writable) <= 1
     if outcome is not None:
@@ -240,7 +240,7 @@ def _check_alive(walk: Walk, outcome: Outcome | None) -> None:
         asyncio.run(_promoted(walk))
 
 
-def _check_back(walk: Walk, outcome: Outcome | None) -> None:
+def _check_back(walk: Walk, outcome: OperationOutcome | None) -> None:
     writable = asyncio.run(walk.writable())
     assert len(writable) <= 1
     if outcome is not None:

@@ -135,7 +135,7 @@ def _run(
 ) -> int:
     import sys
 
-    from secondsite.operate.executor import Options, Outcome, Told, execute
+    from secondsite.operate.executor import OperationOutcome, Options, Told, execute
     from secondsite.operate.journal import Journal
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
@@ -146,7 +146,7 @@ def _run(
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 
-    async def work() -> Outcome:
+    async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
             options = Options(approved=approve, allowed=frozenset(what.allow))
             return await execute(procedure, deployment, world, journal, options=options, progress=tell)

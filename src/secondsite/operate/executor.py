@@ -61,7 +61,7 @@ class Options:
 
 
 @frozen
-class Outcome:
+class OperationOutcome:
     """By step, what is known. ``problems`` say what is to be done about the steps that failed or wait."""
 
     plan_hash: str
@@ -86,7 +86,7 @@ async def execute(
     *,
     options: Options = Options(),
     progress: Progress = lambda _told: None,
-) -> Outcome:
+) -> OperationOutcome:
     """Begin, or go on with what the journal holds. Raises InputError where a guard or the approval forbids it."""
     if journal.entries:
         _check_same(procedure, journal)
@@ -145,7 +145,7 @@ class _Run:
 
         return Context(self._deployment, self._procedure, self._world, self._facts, note, self._allowed)
 
-    async def finish(self) -> Outcome:
+    async def finish(self) -> OperationOutcome:
         watch = asyncio.ensure_future(self._fence_returned())
         running: dict[asyncio.Task[None], str] = {}
         begun = set(self._facts)
@@ -242,11 +242,11 @@ class _Run:
             self._note(step, "retried", {"why": error.problems[0].what})
             return False
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> OperationOutcome:
         known = records(self._journal.entries)
         problems = [
             Problem(Place(f"{self._procedure.name}: {step.id}"), known[step.id].why, known[step.id].remedy)
             for step in self._procedure.steps
             if step.id in known and known[step.id].state is not State.DONE
         ]
-        return Outcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))
+        return OperationOutcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))

@@ -46,7 +46,7 @@ from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
-from secondsite.operate.executor import Options, Outcome, Told, execute
+from secondsite.operate.executor import OperationOutcome, Options, Told, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import Family, Reach, families
 from secondsite.operate.live import LiveWorld
@@ -277,7 +277,7 @@ class Stage:
         allowed: frozenset[str] = frozenset(),
         patience: float = PATIENCE,
         executors: Mapping[Verb, Action] = EXECUTORS,
-    ) -> Outcome | None:
+    ) -> OperationOutcome | None:
         """The strategy's own procedure: planned, approved and executed, or gone on with where it stopped.
 
         None where its plan forbids it.
@@ -286,7 +286,9 @@ class Stage:
             self.procedure, self.writer.journal, why, Options(allowed=allowed, patience=patience, executors=executors)
         )
 
-    async def carry_out(self, procedure: Procedure, journal: Path, why: str, options: Options) -> Outcome | None:
+    async def carry_out(
+        self, procedure: Procedure, journal: Path, why: str, options: Options
+    ) -> OperationOutcome | None:
         begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
         fault_at = time.time() - self.since_fault(time.monotonic_ns())
         world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from secondsite.operate.executor import Outcome, Told, is_approved
+from secondsite.operate.executor import OperationOutcome, Told, is_approved
 from secondsite.operate.journal import JournalEntry, StepRecord, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
@@ -46,7 +46,7 @@ def told_line(told: Told) -> str:
     return f"{told.state:<8} {told.step.id}{took}{why}"
 
 
-def outcome_text(name: str, outcome: Outcome, path: Path) -> str:
+def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
     done = sum(record.state == "done" for record in outcome.steps.values())
     if outcome.finished:
         return "\n".join([f"{name}: done, {done} steps; journal {path}", *_unfenced(outcome.steps)])
@@ -60,7 +60,7 @@ def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
     ]
 
 
-def outcome_json(name: str, outcome: Outcome) -> dict[str, Any]:
+def outcome_json(name: str, outcome: OperationOutcome) -> dict[str, Any]:
     return {
         "schema": "secondsite/operation/1",
         "procedure": name,
