@@ -61,7 +61,7 @@ class Kit:
         return self.round_trips.between(self.home.provider, a.name, b.name)
 
 
-class Pattern(Protocol):
+class PatternDesign(Protocol):
     """Which services run where, and how stores get to the other region."""
 
     def sites(self, kit: Kit) -> tuple[Site, ...]: ...

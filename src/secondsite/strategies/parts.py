@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from secondsite.model.strategy import LinkDesign as LinkName
-from secondsite.model.strategy import Pattern as PatternName
+from secondsite.model.strategy import PatternDesign as PatternName
 from secondsite.model.strategy import Switch as SwitchName
-from secondsite.strategies.design import LinkDesign, Pattern, Switch
+from secondsite.strategies.design import LinkDesign, PatternDesign, Switch
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
@@ -25,7 +25,7 @@ from secondsite.strategies.switches.dns import DnsFailover
 from secondsite.strategies.switches.manual import Manual
 from secondsite.strategies.switches.weighted import Weighted
 
-PATTERNS: Mapping[PatternName, Pattern] = {
+PATTERNS: Mapping[PatternName, PatternDesign] = {
     PatternName.SINGLE_REGION: SingleRegion(),
     PatternName.BACKUP_RESTORE: BackupRestore(),
     PatternName.PILOT_LIGHT: PilotLight(),
