@@ -12,7 +12,7 @@ from attrs import frozen
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.publish.deploy.kubernetes import SYSTEM, gate_patch_file, servers_patch_file
-from secondsite.publish.deploy.texts import Placed, placed_streams
+from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.runbook.commands import word
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -113,7 +113,7 @@ def _found(deployment: Deployment, book: DeployedAddresses) -> Step:
     )
 
 
-def _streams(found: Sequence[Placed]) -> Iterator[Step]:
+def _streams(found: Sequence[PlacedStream]) -> Iterator[Step]:
     copies = [each for each in found if each.stream.mirror or each.stream.sources]
     origins = [each for each in found if each not in copies]
     if origins:
@@ -135,14 +135,14 @@ def _streams(found: Sequence[Placed]) -> Iterator[Step]:
         )
 
 
-def _adding(found: Sequence[Placed]) -> list[str]:
+def _adding(found: Sequence[PlacedStream]) -> list[str]:
     return [
         f"nats --context {word(each.region)} stream add {word(each.stream.name)} --config {word(each.file)}"
         for each in found
     ]
 
 
-def _consumers(found: Sequence[Placed]) -> Iterator[Step]:
+def _consumers(found: Sequence[PlacedStream]) -> Iterator[Step]:
     lines = [
         f"nats --context {word(each.region)} consumer add {word(each.stream.name)} {word(consumer.name)} --config "
         f"{word(each.consumer_file(consumer))}"

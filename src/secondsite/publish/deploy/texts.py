@@ -22,7 +22,7 @@ _NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}")
 
 
 @frozen
-class Placed:
+class PlacedStream:
     """A stream where it is created. ``path`` has no ending: ``us-east-1/streams/EVENTS``."""
 
     region: str
@@ -38,7 +38,7 @@ class Placed:
         return f"{self.path.replace('/streams/', '/consumers/', 1)}/{file_name(consumer.name)}.json"
 
 
-def placed_streams(deployment: Deployment) -> tuple[Placed, ...]:
+def placed_streams(deployment: Deployment) -> tuple[PlacedStream, ...]:
     """Origins before what is copied from them, as the lab creates them. Raises InputError for a name that is no file's.
 
     A folder for each cluster where a region has several.
@@ -49,7 +49,7 @@ def placed_streams(deployment: Deployment) -> tuple[Placed, ...]:
         region = cluster.region or home
         several = sum(1 for each in deployment.clusters if each.streams and (each.region or home) == region) > 1
         folder = f"{file_name(region)}/streams" + (f"/{file_name(cluster.name)}" if several else "")
-        found += [Placed(region, cluster, each, f"{folder}/{file_name(each.name)}") for each in cluster.streams]
+        found += [PlacedStream(region, cluster, each, f"{folder}/{file_name(each.name)}") for each in cluster.streams]
     return tuple(sorted(found, key=lambda each: bool(each.stream.mirror or each.stream.sources)))
 
 
