@@ -16,7 +16,7 @@ from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.compare import compare, study_setting
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.study import Assumption, Setting
-from secondsite.model.deployment import Deployment, Placed, Site, SiteRole, WanLink
+from secondsite.model.deployment import Deployment, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
 from secondsite.model.nats import NatsCluster, Stream
@@ -76,8 +76,8 @@ KGENTS = System(
 )
 
 
-def placed(system: System) -> tuple[Placed, ...]:
-    return tuple(Placed(s.name, s.replicas) for s in system.services)
+def placed(system: System) -> tuple[PlacedService, ...]:
+    return tuple(PlacedService(s.name, s.replicas) for s in system.services)
 
 
 def single_region(system: System = KGENTS, **changes: Any) -> Deployment:
@@ -94,7 +94,7 @@ def single_region(system: System = KGENTS, **changes: Any) -> Deployment:
 
 
 def warm_standby(system: System = KGENTS, **changes: Any) -> Deployment:
-    standby = tuple(Placed(s.name, 3 if s.role is Role.NATS else 1) for s in system.services)
+    standby = tuple(PlacedService(s.name, 3 if s.role is Role.NATS else 1) for s in system.services)
     home = single_region(system)
     laid_out = evolve(
         home,

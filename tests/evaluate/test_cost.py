@@ -15,7 +15,7 @@ from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, Placed, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate, Provenance, fixed
@@ -184,7 +184,7 @@ def test_a_system_with_nothing_in_it_is_priced(single_region: Lay, prices: Price
 
 def test_a_witness_costs_its_machine_and_no_control_plane(warm_standby: Lay, prices: Prices) -> None:
     base = warm_standby()
-    witness = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (Placed("nats", 1),), control_plane=False)
+    witness = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (PlacedService("nats", 1),), control_plane=False)
     items = bill(evolve(base, sites=(*base.sites, witness)), "aws", prices)
     assert usd(items, "nodes, us-east-2") == pytest.approx(0.096 * 730)
     extra = {name for name in items if "us-east-2" in name}

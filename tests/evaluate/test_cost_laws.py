@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from secondsite.catalogue.prices import Prices
 from secondsite.evaluate.cost import monthly_cost, total_cost
 from secondsite.evaluate.derive import leaves
-from secondsite.model.deployment import Deployment, Placed
+from secondsite.model.deployment import Deployment, PlacedService
 from secondsite.model.economics import Economics
 from secondsite.model.load import Load
 from secondsite.model.system import System
@@ -43,7 +43,7 @@ def test_more_replicas_never_cost_less(
 ) -> None:
     deployment = warm_standby()
     services = list(deployment.sites[site].services)
-    services[index] = Placed(services[index].service, services[index].replicas + added)
+    services[index] = PlacedService(services[index].service, services[index].replicas + added)
     sites = list(deployment.sites)
     sites[site] = evolve(sites[site], services=tuple(services))
     grown = evolve(deployment, sites=tuple(sites))

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from secondsite.catalogue.round_trips import RoundTrips
 from secondsite.evaluate.latency import latency
-from secondsite.model.deployment import Deployment, Placed, Site, SiteRole
+from secondsite.model.deployment import Deployment, PlacedService, Site, SiteRole
 from secondsite.model.errors import InputError
 from secondsite.model.load import Population
 from secondsite.model.region import Region
@@ -20,7 +20,7 @@ Lay = Callable[..., Deployment]
 
 def stretched(lay: Lay, pattern: Pattern) -> Deployment:
     base = lay(strategy=Strategy(pattern, Link.STRETCH))
-    third = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (Placed("nats", 1),), control_plane=False)
+    third = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (PlacedService("nats", 1),), control_plane=False)
     return evolve(base, sites=(*base.sites, third))
 
 

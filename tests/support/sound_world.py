@@ -11,7 +11,7 @@ from secondsite.audit.registry import audit
 from secondsite.model.alert import Alert
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
-from secondsite.model.deployment import Copy, Deployment, Placed, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard
@@ -135,7 +135,7 @@ def copy_of(subject: Subject, delay_s: float = 0.03) -> Copy:
 
 
 def site(region: Region, role: SiteRole) -> Site:
-    return Site(region, role, (Placed("nats", 3),))
+    return Site(region, role, (PlacedService("nats", 3),))
 
 
 def step(verb: Verb, *after: str, **more: Any) -> Step:

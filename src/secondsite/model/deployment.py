@@ -27,7 +27,7 @@ class SiteRole(StrEnum):
 
 
 @frozen
-class Placed:
+class PlacedService:
     """A service at a site; ``replicas`` run all the time, the rest start on failover."""
 
     service: str
@@ -38,7 +38,7 @@ class Placed:
 class Site:
     region: Region
     role: SiteRole
-    services: tuple[Placed, ...] = ()
+    services: tuple[PlacedService, ...] = ()
     control_plane: bool = True
 
     def replicas(self, service: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from secondsite.model.deployment import Placed
+from secondsite.model.deployment import PlacedService
 from secondsite.model.service import Role, Service
 from secondsite.model.system import System
 
@@ -16,33 +16,35 @@ def lives(service: Service) -> bool:
     return service.kind not in ("CronJob", "Job")
 
 
-def full(system: System) -> tuple[Placed, ...]:
+def full(system: System) -> tuple[PlacedService, ...]:
     """As today."""
-    return tuple(Placed(s.name, s.replicas) for s in system.services if lives(s))
+    return tuple(PlacedService(s.name, s.replicas) for s in system.services if lives(s))
 
 
-def warm(system: System) -> tuple[Placed, ...]:
+def warm(system: System) -> tuple[PlacedService, ...]:
     """Every service runs: NATS in full, the rest with one replica, to be scaled up."""
     return tuple(
-        Placed(s.name, s.replicas if s.role is Role.NATS else min(s.replicas, 1)) for s in system.services if lives(s)
-    )
-
-
-def pilot(system: System) -> tuple[Placed, ...]:
-    """Data lives, services sleep."""
-    return tuple(
-        Placed(s.name, (s.replicas if s.role is Role.NATS else 1) if s.role in _DATA_ROLES else 0)
+        PlacedService(s.name, s.replicas if s.role is Role.NATS else min(s.replicas, 1))
         for s in system.services
         if lives(s)
     )
 
 
-def without_nats(placed: tuple[Placed, ...], system: System) -> tuple[Placed, ...]:
+def pilot(system: System) -> tuple[PlacedService, ...]:
+    """Data lives, services sleep."""
+    return tuple(
+        PlacedService(s.name, (s.replicas if s.role is Role.NATS else 1) if s.role in _DATA_ROLES else 0)
+        for s in system.services
+        if lives(s)
+    )
+
+
+def without_nats(placed: tuple[PlacedService, ...], system: System) -> tuple[PlacedService, ...]:
     """The same without servers of our own."""
     return with_nats(placed, system, 0)
 
 
-def with_nats(placed: tuple[Placed, ...], system: System, servers: int) -> tuple[Placed, ...]:
+def with_nats(placed: tuple[PlacedService, ...], system: System, servers: int) -> tuple[PlacedService, ...]:
     """The same with another number of NATS servers."""
     names = {s.name for s in system.with_role(Role.NATS)} | {c.service for c in system.nats if c.service}
     return tuple(evolve(p, replicas=servers) if p.service in names else p for p in placed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, services
@@ -20,7 +20,7 @@ from secondsite.strategies.stores import nothing, survivable
 class Stretch:
     def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         """One NATS server in each region instead of three in two."""
-        nats = tuple(Placed(cluster.service, 1) for cluster in kit.system.nats if cluster.service)
+        nats = tuple(PlacedService(cluster.service, 1) for cluster in kit.system.nats if cluster.service)
         thinner = tuple(evolve(site, services=services.with_nats(site.services, kit.system, 1)) for site in sites)
         return (*thinner, Site(kit.third, SiteRole.WITNESS, nats, control_plane=False))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Placed, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
@@ -26,7 +26,7 @@ from secondsite.strategies.write_gate import write_gate
 class SuperclusterMirrorWitness:
     def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         names = [cluster.service for cluster in kit.system.nats if cluster.service]
-        placed = tuple(Placed(name, 1) for name in names)
+        placed = tuple(PlacedService(name, 1) for name in names)
         return (*sites, Site(kit.third, SiteRole.WITNESS, placed, control_plane=False))
 
     def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
