@@ -29,7 +29,7 @@ DIGEST_CHUNK_BYTES = 128 * 1024
 
 
 @frozen
-class Proof:
+class RestoreProof:
     """``missing``, ``changed`` and ``extra`` are sequences; ``expired`` is a count."""
 
     verdict: Verdict
@@ -69,14 +69,14 @@ async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def equal(expected: Digest, found: Digest) -> Proof:
+def equal(expected: Digest, found: Digest) -> RestoreProof:
     """The proof where nothing differs."""
-    return Proof("equal", found.count, found.first, found.last, expected.sha256)
+    return RestoreProof("equal", found.count, found.first, found.last, expected.sha256)
 
 
 async def explain(
     jetstream: JetStream, config: Mapping[str, Any], expected: Digest, found: Digest, archived: Archived
-) -> Proof:
+) -> RestoreProof:
     """What differs, message by message. Reads the archive and the stream once more."""
     if expected == found:
         return equal(expected, found)
@@ -88,7 +88,7 @@ async def explain(
 
 def judge(
     expected: Digest, found: Digest, before: list[Listed], after: list[Listed], max_age_s: float, now_s: float
-) -> Proof:
+) -> RestoreProof:
     """Pure: what the lists of both sides say. ``max_age_s`` 0 is no limit."""
     old, new = {item[0]: item for item in before}, {item[0]: item for item in after}
     absent = [item for sequence, item in old.items() if sequence not in new]
@@ -96,7 +96,7 @@ def judge(
     changed = tuple(sequence for sequence, item in old.items() if sequence in new and new[sequence][2] != item[2])
     extra = tuple(sequence for sequence in new if sequence not in old)
     fine = not (missing or changed or extra) and bool(absent)
-    return Proof(
+    return RestoreProof(
         verdict="equal" if fine else "differs",
         messages=found.count,
         first_seq=found.first,

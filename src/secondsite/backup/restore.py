@@ -22,7 +22,7 @@ from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
 from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
-from secondsite.backup.proof import Proof
+from secondsite.backup.proof import RestoreProof
 from secondsite.backup.stream_restore import (
     StreamOutcome,
     Work,
@@ -294,5 +294,5 @@ def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "
     problem = error.problems[0]
     told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
     return StreamOutcome(
-        stream.name, target, 0, 0, 0, 0, (), Proof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
+        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
     )

@@ -17,7 +17,7 @@ from secondsite.backup.digesting import Archived, Digested, DigestError
 from secondsite.backup.manifest import StreamBackup
 from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
-from secondsite.backup.proof import Proof, digest_stream, equal, explain
+from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
 from secondsite.backup.s2 import S2Meter
 from secondsite.backup.target import marked
 from secondsite.nats.jetstream import JetStream, Json
@@ -61,7 +61,7 @@ class StreamOutcome:
     last_seq: int
     consumers: int
     missing_consumers: tuple[str, ...]
-    proof: Proof
+    proof: RestoreProof
     bytes: int
     transfer_s: float
     proof_s: float
@@ -107,7 +107,7 @@ async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) 
 
 async def prove(
     jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None
-) -> tuple[Proof, Digested | None]:
+) -> tuple[RestoreProof, Digested | None]:
     """Compare what the server holds with the archive, both read for it, at once; ``sent`` saves the archive's part.
 
     After the transfer and not during it: a service that waits for its stream does not wait for the proof.
@@ -128,10 +128,10 @@ async def _known(digested: Digested) -> Digested:
     return digested
 
 
-async def _by_count(jetstream: JetStream, work: Work) -> Proof:
+async def _by_count(jetstream: JetStream, work: Work) -> RestoreProof:
     """Without a digest nothing is proven."""
     state, stream = (await jetstream.ask(f"STREAM.INFO.{work.target}"))["state"], work.stream
-    counted = Proof("unproven", int(state["messages"]), int(state["first_seq"]), int(state["last_seq"]))
+    counted = RestoreProof("unproven", int(state["messages"]), int(state["first_seq"]), int(state["last_seq"]))
     expected = (stream.messages, stream.first_seq, stream.last_seq)
     if expected == (counted.messages, counted.first_seq, counted.last_seq):
         why = "counts and sequences are the same; the messages were not compared"
