@@ -14,7 +14,7 @@ from secondsite.evaluate.evaluation import ContractOutcome
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.content.proof import Proof, proof, proving, shelf_life_days
+from secondsite.publish.content.proof import DrillProof, proof, proving, shelf_life_days
 
 
 @frozen
@@ -22,7 +22,7 @@ class Standing:
     """``stale`` says why the newest evidence does not count; ``until`` is the last day on which it does."""
 
     outcome: ContractOutcome
-    proof: Proof
+    proof: DrillProof
     command: str
     measured: Measurement | None
     verdict: Verdict

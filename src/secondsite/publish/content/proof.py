@@ -31,7 +31,7 @@ class Every(StrEnum):
 
 
 @frozen
-class Proof:
+class DrillProof:
     """``drill`` is empty where none runs that subject under that fault yet.
 
     ``in_region``: no second region takes part, so any strategy's evidence is good.
@@ -42,11 +42,11 @@ class Proof:
     in_region: bool
 
 
-def proof(contract: Contract) -> Proof:
+def proof(contract: Contract) -> DrillProof:
     from secondsite.drill.verdict.verification import IN_REGION
 
     every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
-    return Proof(_drill(contract), every, contract.fault in IN_REGION)
+    return DrillProof(_drill(contract), every, contract.fault in IN_REGION)
 
 
 def _drill(contract: Contract) -> str:
