@@ -71,7 +71,7 @@ class ComparedContract:
 
 
 @frozen
-class Row:
+class ComparedStrategy:
     """One strategy in the comparison. ``standing``: holds, breaches or excluded."""
 
     number: int
@@ -148,14 +148,14 @@ def provider_of(evaluation: Evaluation) -> str:
     return home if home in known else known[0]
 
 
-def rows(evaluation: Evaluation) -> tuple[Row, ...]:
+def rows(evaluation: Evaluation) -> tuple[ComparedStrategy, ...]:
     return tuple(_row(number, a, evaluation) for number, a in enumerate(evaluation.assessments, 1))
 
 
-def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Row:
+def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> ComparedStrategy:
     api, streams = assessment.outcome(Subject.API), assessment.outcome(Subject.NATS)
     tightest = min((o for o in assessment.outcomes if o.promised), key=_chance, default=None)
-    return Row(
+    return ComparedStrategy(
         number=number,
         assessment=assessment,
         recommended=assessment.strategy == evaluation.recommendation.strategy,
@@ -333,7 +333,7 @@ def by_category(items: Sequence[CostItem]) -> Mapping[str, float]:
     return spent
 
 
-def spent_on(compared: Sequence[Row], provider: str) -> tuple[str, ...]:
+def spent_on(compared: Sequence[ComparedStrategy], provider: str) -> tuple[str, ...]:
     """The categories that any strategy spends on."""
     spent = [by_category(row.assessment.bills[provider]) for row in compared]
     return tuple(name for name in (*CATEGORIES, OTHER) if any(parts[name] for parts in spent))

@@ -13,7 +13,15 @@ from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.wording import number
 from secondsite.publish.content.claims import claims
-from secondsite.publish.content.comparison import Row, answer, answered, firmness, other_blockers, provider_of, rows
+from secondsite.publish.content.comparison import (
+    ComparedStrategy,
+    answer,
+    answered,
+    firmness,
+    other_blockers,
+    provider_of,
+    rows,
+)
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources, legend
 from secondsite.publish.drawings import svg_files as charts_svg
@@ -168,7 +176,7 @@ def _providers(inputs: Inputs) -> Md:
     return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
 
 
-def best(compared: tuple[Row, ...], provider: str) -> Row:
+def best(compared: tuple[ComparedStrategy, ...], provider: str) -> ComparedStrategy:
     """As the recommendation is made: what excludes, then breached contracts, then the cost of owning."""
     del provider
     return min(compared, key=lambda row: (*_fit(row.assessment), not row.recommended, row.assessment.owning_usd.mean))
@@ -178,7 +186,7 @@ def _fit(assessment: Assessment) -> tuple[bool, int]:
     return bool(assessment.excluded), len(assessment.breached)
 
 
-def _patterns(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+def _patterns(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> Md:
     shown = []
     for pattern in Pattern:
         mine = tuple(row for row in compared if row.assessment.strategy.pattern is pattern)
@@ -195,7 +203,7 @@ def _patterns(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources:
     return table(("Pattern", "Its best strategy", *_heads(compared, provider, sources)), body)
 
 
-def _heads(compared: tuple[Row, ...], provider: str, sources: Sources) -> tuple[object, ...]:
+def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> tuple[object, ...]:
     """The columns of `_figures`, each with the mark of what its figures rest on together."""
     every = [row.assessment for row in compared]
     api = [o.rto for a in every if (o := a.outcome(Subject.API))]
@@ -217,7 +225,7 @@ def _judged(assessments: Sequence[Assessment]) -> Iterator[Estimate]:
                 yield from (outcome.rto, outcome.rpo)
 
 
-def _figures(row: Row, provider: str, sources: Sources) -> tuple[object, ...]:
+def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[object, ...]:
     a = row.assessment
     api, nats = a.outcome(Subject.API), a.outcome(Subject.NATS)
     return (
@@ -230,7 +238,7 @@ def _figures(row: Row, provider: str, sources: Sources) -> tuple[object, ...]:
     )
 
 
-def contracts_told(row: Row) -> str:
+def contracts_told(row: ComparedStrategy) -> str:
     promised = sum(outcome.promised for outcome in row.assessment.outcomes)
     if not promised:
         return "none written"
@@ -242,7 +250,7 @@ def contracts_told(row: Row) -> str:
     return f"unproven, {about(row.chance.order)}"
 
 
-def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> Md:
     body = []
     for link, name in _LINKS.items():
         mine = tuple(row for row in compared if row.assessment.strategy.link is link)
@@ -271,7 +279,7 @@ def _links(inputs: Inputs, compared: tuple[Row, ...], provider: str, sources: So
     )
 
 
-def _strategies(compared: tuple[Row, ...], provider: str, sources: Sources) -> Md:
+def _strategies(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> Md:
     body = [
         (
             str(row.number),
@@ -284,8 +292,8 @@ def _strategies(compared: tuple[Row, ...], provider: str, sources: Sources) -> M
     return table(("#\t", "Strategy", "Front", *_heads(compared, provider, sources)), body)
 
 
-def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
-    seen: dict[tuple[str, ...], list[Row]] = {}
+def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
+    seen: dict[tuple[str, ...], list[ComparedStrategy]] = {}
     for row in compared:
         figures = row.assessment.latency
         key = tuple(
@@ -305,7 +313,7 @@ def _latency(compared: tuple[Row, ...], sources: Sources) -> Md:
     )
 
 
-def _complexity(compared: tuple[Row, ...], today: Assessment, sources: Sources) -> Md:
+def _complexity(compared: tuple[ComparedStrategy, ...], today: Assessment, sources: Sources) -> Md:
     every, body = [row.assessment for row in compared], []
     for row in compared:
         a, effort = row.assessment, row.assessment.complexity

@@ -13,7 +13,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step
 from secondsite.model.wording import dollars, number
-from secondsite.publish.content.comparison import Row, by_category, category
+from secondsite.publish.content.comparison import ComparedStrategy, by_category, category
 from secondsite.publish.content.timeline import Phase, StepBar, phases, timeline
 from secondsite.publish.drawings import charts
 from secondsite.publish.text.figure import Figure, figure, made_of
@@ -58,13 +58,13 @@ class Waterfall:
 
 @frozen
 class Stack:
-    row: Row
+    row: ComparedStrategy
     drawing: str
     amounts: Mapping[str, Figure]
     total: Figure
 
 
-def tradeoff(rows: Sequence[Row], provider: str) -> Tradeoff | None:
+def tradeoff(rows: Sequence[ComparedStrategy], provider: str) -> Tradeoff | None:
     """Monthly cost against mean downtime; None when no strategy has both."""
     shown = [row for row in rows if math.isfinite(row.monthly[provider].order) and math.isfinite(row.downtime.order)]
     if not shown:
@@ -92,7 +92,7 @@ def tradeoff(rows: Sequence[Row], provider: str) -> Tradeoff | None:
     )
 
 
-def _point(row: Row, provider: str, label: str) -> charts.Point:
+def _point(row: ComparedStrategy, provider: str, label: str) -> charts.Point:
     cost, downtime = row.monthly[provider], row.downtime
     title = f"{row.id}: {cost.text} a month, {number(downtime.order)} minutes a year"
     return charts.Point(label, cost.order, downtime.order, row.standing, row.front, row.recommended, title)
@@ -166,11 +166,11 @@ def influences(evaluation: Evaluation) -> tuple[str, ...]:
     return tuple(charts.stacked([("influence", influence.index, "")], whole) for influence in found)
 
 
-def _items(row: Row, provider: str, kind: str) -> tuple[Estimate, ...]:
+def _items(row: ComparedStrategy, provider: str, kind: str) -> tuple[Estimate, ...]:
     return tuple(one.monthly_usd for one in row.assessment.bills[provider] if category(one.name) == kind)
 
 
-def stacks(rows: Sequence[Row], provider: str) -> tuple[Stack, ...]:
+def stacks(rows: Sequence[ComparedStrategy], provider: str) -> tuple[Stack, ...]:
     """Cheapest first; one scale for all."""
     spent = {row.number: by_category(row.assessment.bills[provider]) for row in rows}
     finite = [sum(parts.values()) for parts in spent.values() if math.isfinite(sum(parts.values()))]

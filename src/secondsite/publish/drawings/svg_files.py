@@ -11,7 +11,7 @@ from attrs import frozen
 from secondsite.evaluate.evaluation import Assessment
 from secondsite.model.fault import Fault
 from secondsite.model.wording import dollars, number
-from secondsite.publish.content.comparison import Row
+from secondsite.publish.content.comparison import ComparedStrategy
 from secondsite.publish.content.timeline import Phase, timeline
 from secondsite.publish.drawings import charts
 from secondsite.publish.drawings.evaluation import ended, tradeoff
@@ -48,13 +48,13 @@ class Span:
     kind: str = "bar"
 
 
-def pareto(rows: Sequence[Row], provider: str) -> str:
+def pareto(rows: Sequence[ComparedStrategy], provider: str) -> str:
     """Monthly cost against downtime; empty when no strategy has both."""
     drawn = tradeoff(rows, provider)
     return "" if drawn is None else standing(drawn.wide)
 
 
-def effort(rows: Sequence[Row]) -> str:
+def effort(rows: Sequence[ComparedStrategy]) -> str:
     """Upkeep against expected loss: what complexity costs, and what it buys."""
     points = [_point(row) for row in rows]
     shown = [point for point in points if math.isfinite(point.x) and math.isfinite(point.y)]
@@ -65,7 +65,7 @@ def effort(rows: Sequence[Row]) -> str:
     return standing(charts.scatter(shown, *names, width=1230, gutter=385, title=title))
 
 
-def _point(row: Row) -> charts.Point:
+def _point(row: ComparedStrategy) -> charts.Point:
     assessment = row.assessment
     hours, loss = assessment.complexity.hours_per_month.mean, assessment.expected_loss_usd.mean
     told = f"{row.id}: {number(hours)} hours a month, {dollars(loss)} a year"
