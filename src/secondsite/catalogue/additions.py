@@ -16,7 +16,7 @@ from attrs import frozen
 from secondsite.catalogue.prices import PRICE_COLUMNS, PRICES, parse_price
 from secondsite.catalogue.regions import COUNTERPART_COLUMNS, COUNTERPARTS
 from secondsite.catalogue.round_trips import ROUND_TRIP_COLUMNS, ROUND_TRIPS, parse_round_trip
-from secondsite.catalogue.table import ORIGIN_COLUMNS, Row, parse_all, read_rows, users
+from secondsite.catalogue.table import ORIGIN_COLUMNS, TableRow, parse_all, read_rows, users
 from secondsite.model.errors import MachineError
 
 
@@ -24,7 +24,7 @@ from secondsite.model.errors import MachineError
 class Table:
     columns: tuple[str, ...]
     key_columns: int
-    parse: Callable[[Row], object]
+    parse: Callable[[TableRow], object]
 
 
 TABLES = {

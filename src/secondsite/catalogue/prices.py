@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from secondsite.catalogue.regions import Regions, load_regions
-from secondsite.catalogue.table import USER_FOLDER, Row, parse_all, shipped, users
+from secondsite.catalogue.table import USER_FOLDER, TableRow, parse_all, shipped, users
 from secondsite.model.errors import InputError, SecondsiteError
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 
@@ -183,7 +183,7 @@ def load_prices(extra: Path | None = None) -> Prices:
     )
 
 
-def parse_price(row: Row) -> Price:
+def parse_price(row: TableRow) -> Price:
     if not all(row[column] for column in ("provider", "item", "region", "unit")):
         raise row.wrong("names no provider, item, region or unit", "write all four; region * is every region")
     return Price(
@@ -209,7 +209,7 @@ def _transfers() -> Mapping[tuple[str, str, str], Price]:
     return dict(zip(keys, parse_all(rows, _transfer_price), strict=True))
 
 
-def _transfer_price(row: Row) -> Price:
+def _transfer_price(row: TableRow) -> Price:
     return Price(
         provider=row["provider"],
         item=f"transfer_gb:{row['dst']}",

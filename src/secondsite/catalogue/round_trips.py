@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from secondsite.catalogue.table import USER_FOLDER, Row, parse_all, shipped, users
+from secondsite.catalogue.table import USER_FOLDER, TableRow, parse_all, shipped, users
 from secondsite.model.errors import InputError, SecondsiteError
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 
@@ -84,7 +84,7 @@ def _missing(provider: str, a: str, b: str) -> SecondsiteError:
     )
 
 
-def parse_round_trip(row: Row) -> RoundTrip:
+def parse_round_trip(row: TableRow) -> RoundTrip:
     if not row["provider"] or not row["src"] or not row["dst"]:
         raise row.wrong("names no provider or no region", "write provider, src and dst")
     return RoundTrip(

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @frozen
-class Row:
+class TableRow:
     place: Place
     cells: Mapping[str, str]
 
@@ -56,12 +56,12 @@ class Row:
         return InputError([Problem(self.place, what, remedy)])
 
 
-def shipped(name: str, columns: Sequence[str]) -> tuple[Row, ...]:
+def shipped(name: str, columns: Sequence[str]) -> tuple[TableRow, ...]:
     """The rows of a table that comes with the package."""
     return read_rows(files("secondsite.catalogue").joinpath("data", name).read_text("utf-8"), name, columns)
 
 
-def users(folder: Path | None, name: str, columns: Sequence[str]) -> tuple[Row, ...]:
+def users(folder: Path | None, name: str, columns: Sequence[str]) -> tuple[TableRow, ...]:
     """The rows of a user's table of that name; none when there is no such file."""
     if folder is None or not (folder / name).is_file():
         return ()
@@ -73,7 +73,7 @@ def users(folder: Path | None, name: str, columns: Sequence[str]) -> tuple[Row, 
     return read_rows(text, str(path), columns)
 
 
-def read_rows(text: str, file: str, columns: Sequence[str]) -> tuple[Row, ...]:
+def read_rows(text: str, file: str, columns: Sequence[str]) -> tuple[TableRow, ...]:
     """All rows, or all that is wrong with them. ``columns`` come before source, as_of and provenance."""
     reader = csv.reader(io.StringIO(text))
     expected = (*columns, *ORIGIN_COLUMNS)
@@ -82,7 +82,7 @@ def read_rows(text: str, file: str, columns: Sequence[str]) -> tuple[Row, ...]:
     rows, problems = [], []
     for cells in _filled(reader, file):
         place = Place(file, reader.line_num)
-        row = Row(place, dict(zip(expected, cells, strict=False)))
+        row = TableRow(place, dict(zip(expected, cells, strict=False)))
         problem = _problem(row, len(cells), expected)
         if problem:
             problems.append(problem)
@@ -93,7 +93,7 @@ def read_rows(text: str, file: str, columns: Sequence[str]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def parse_all(rows: Sequence[Row], parse: Callable[[Row], T]) -> list[T]:
+def parse_all(rows: Sequence[TableRow], parse: Callable[[TableRow], T]) -> list[T]:
     """Each row parsed, or the problems of all rows together."""
     parsed: list[T] = []
     problems: list[Problem] = []
@@ -116,7 +116,7 @@ def _filled(reader: Iterator[list[str]], file: str) -> Iterator[list[str]]:
         ) from None
 
 
-def _problem(row: Row, cells: int, expected: Sequence[str]) -> Problem | None:
+def _problem(row: TableRow, cells: int, expected: Sequence[str]) -> Problem | None:
     if cells != len(expected):
         return Problem(row.place, f"has {cells} cells, not {len(expected)}", f"write {','.join(expected)}")
     if not row["source"] or not row["as_of"]:
