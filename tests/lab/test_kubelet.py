@@ -16,7 +16,7 @@ import pytest
 from secondsite.lab.back_off import BackOff
 from secondsite.lab.http_get import http_get
 from secondsite.lab.kubelet import Happened, Kubelet, Pod
-from secondsite.lab.service_process import Service
+from secondsite.lab.service_process import ServiceProxy
 from secondsite.lab.supervisor import Spec, Supervisor, port_open
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.service import Probe, Probes
@@ -47,7 +47,7 @@ def test_the_back_off_doubles_is_bounded_and_is_forgiven() -> None:
 
 
 def test_a_service_gives_new_connections_to_ready_pods_in_turn() -> None:
-    service = Service({"pods": {"a": ["127.0.0.1", 1], "b": ["127.0.0.1", 2]}})
+    service = ServiceProxy({"pods": {"a": ["127.0.0.1", 1], "b": ["127.0.0.1", 2]}})
     assert [service.chosen() for _ in range(3)] == [("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.1", 1)]
     assert service.obey({"pod": "a", "ready": False}) == {"ready": ["b"]}
     assert {service.chosen() for _ in range(3)} == {("127.0.0.1", 2)}

@@ -68,7 +68,7 @@ class Half(asyncio.Protocol):
 class ClientSide(Half):
     """The side that connected: its pod is chosen and dialled."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ServiceProxy) -> None:
         super().__init__(Half())
         self._service = service
         self._dialling: asyncio.Task[None] | None = None
@@ -90,7 +90,7 @@ class ClientSide(Half):
             self.close()
 
 
-class Service:
+class ServiceProxy:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._pods: dict[str, tuple[str, int]] = {name: (host, port) for name, (host, port) in config["pods"].items()}
         self._ready = dict.fromkeys(self._pods, True)
@@ -107,7 +107,7 @@ class Service:
 
 
 async def _run(config: Mapping[str, Any]) -> None:
-    service = Service(config)
+    service = ServiceProxy(config)
     await asyncio.get_running_loop().create_server(lambda: ClientSide(service), *config["at"], backlog=256)
     server = await serve_orders(Endpoint(*config["control"]), service.obey)
     await server.serve_forever()
