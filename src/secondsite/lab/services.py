@@ -45,7 +45,7 @@ class ApiPod:
 
 
 @frozen
-class Services:
+class LabProcesses:
     deployment: Deployment
     addresses: LabAddresses
     options: LabOptions

@@ -34,7 +34,7 @@ from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
-from secondsite.lab.services import S3, ApiPod, Services
+from secondsite.lab.services import S3, ApiPod, LabProcesses
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
 from secondsite.lab.wan import Wan
@@ -80,7 +80,7 @@ class Lab:
         urls = {region: self.nats_urls(region) for region in addresses.regions}
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
-        self.services = Services(deployment, addresses, options, folder, urls, cuttable, key)
+        self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self.nats_url)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
