@@ -23,9 +23,9 @@ from secondsite.operate.world import (
     MetaDoor,
     Restorer,
     Secrets,
-    Services,
     Sites,
     StreamsDoor,
+    Workloads,
 )
 
 
@@ -71,7 +71,7 @@ class LiveWorld:
     clock: Clock = field(factory=RealClock)
     hand: Hand = field(factory=Nobody)
     dns: Dns | None = None
-    services: Services | None = None
+    services: Workloads | None = None
     secrets: Secrets | None = None
     path: ClientPath | None = None
     sites: Sites | None = None

@@ -112,7 +112,7 @@ class Replicas:
     ready: int
 
 
-class Services(Protocol):
+class Workloads(Protocol):
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         """By service, for those that this world runs."""
         ...
@@ -186,7 +186,7 @@ class World(Protocol):
     def dns(self) -> Dns | None: ...
 
     @property
-    def services(self) -> Services | None: ...
+    def services(self) -> Workloads | None: ...
 
     @property
     def secrets(self) -> Secrets | None: ...
