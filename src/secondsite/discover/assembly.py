@@ -10,7 +10,7 @@ from attrs import define, evolve, field, frozen
 
 from secondsite.discover.backups import BackupSource, cron_backups, velero_backups
 from secondsite.discover.clients import ack_buffer, build_buffer, build_client, nats_client
-from secondsite.discover.dependencies import Network, Setting, dependencies, secrets_of, settings_of
+from secondsite.discover.dependencies import Network, PodSetting, dependencies, secrets_of, settings_of
 from secondsite.discover.draft import Draft, under
 from secondsite.discover.edge import Route, gateway_drafts, routes_of
 from secondsite.discover.helm_nats import release
@@ -41,7 +41,7 @@ class World:
     workloads: Sequence[Workload]
     network: Network
     routes: Sequence[Route]
-    settings: Mapping[str, Sequence[Setting]]
+    settings: Mapping[str, Sequence[PodSetting]]
 
     @classmethod
     def of(cls, inventory: ResourceInventory) -> World:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import frozen
 
 from secondsite.discover.cron import longest_gap_s
-from secondsite.discover.dependencies import Setting
+from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import ResourceInventory, YamlNode
 from secondsite.discover.stream_calls import logical_lines
@@ -71,10 +71,10 @@ class BackupSource:
     """A workload that may be a backup job, with all that it was told."""
 
     workload: Workload
-    settings: Sequence[Setting]
+    settings: Sequence[PodSetting]
 
 
-def script_of(settings: Sequence[Setting]) -> list[Line]:
+def script_of(settings: Sequence[PodSetting]) -> list[Line]:
     """The lines that a job runs: its command, and the mounted files that the command names (or all scripts)."""
     inline = [found for found in settings if found.source in ("command", "args")]
     called = " ".join(found.text for found in inline)
@@ -166,7 +166,7 @@ def _claim(workload: Workload) -> YamlNode | None:
     return next((at for volume in volumes if (at := volume.dig("persistentVolumeClaim", "claimName"))), None)
 
 
-def _bucket_where(lines: Sequence[Line], settings: Sequence[Setting], region: str) -> Where:
+def _bucket_where(lines: Sequence[Line], settings: Sequence[PodSetting], region: str) -> Where:
     named = [match[1] for line in lines if (match := _REGION.search(line.text))]
     named += [found.text for found in settings if found.name in ("AWS_REGION", "AWS_DEFAULT_REGION") and found.text]
     if not named or not region:
@@ -174,7 +174,7 @@ def _bucket_where(lines: Sequence[Line], settings: Sequence[Setting], region: st
     return Where.REGION if named[0] == region else Where.ELSEWHERE
 
 
-def _retention(draft: Draft, settings: Sequence[Setting], lines: Sequence[Line]) -> None:
+def _retention(draft: Draft, settings: Sequence[PodSetting], lines: Sequence[Line]) -> None:
     for line in lines:
         for pattern, unit_s in ((_MTIME, 86400.0), (_MMIN, 60.0)):
             match = pattern.search(line.text)

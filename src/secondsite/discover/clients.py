@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from secondsite.discover.dependencies import Setting
+from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.model.service import AckBuffer, NatsClient
 from secondsite.model.units import Seconds, parse_seconds
@@ -34,7 +34,7 @@ _MAX_NAME = 100  # characters; longer names are no settings that a person made
 _UNITS = {"MS": 1e-3, "MILLIS": 1e-3, "MILLISECONDS": 1e-3, "M": 60.0, "MINUTES": 60.0}
 
 
-def nats_client(settings: Sequence[Setting]) -> Draft | None:
+def nats_client(settings: Sequence[PodSetting]) -> Draft | None:
     """A draft of `NatsClient`, or None where nothing names NATS servers."""
     draft = Draft()
     for setting in settings:
@@ -62,7 +62,7 @@ def _servers(text: str) -> tuple[str, ...]:
     return tuple(re.sub(r"(?<=//).*@|^[^/]*@", "", part) for part in re.split(r"[,\s]+", text.strip()) if part)
 
 
-def ack_buffer(settings: Sequence[Setting]) -> Draft | None:
+def ack_buffer(settings: Sequence[PodSetting]) -> Draft | None:
     """A draft of `AckBuffer`: a queue that takes messages while a circuit breaker is open."""
     draft, durable = Draft(), None
     for setting in settings:

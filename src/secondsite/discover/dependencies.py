@@ -28,7 +28,7 @@ _TOP_LEVEL = re.compile(r".*\.[a-z]{2,}")
 
 
 @frozen
-class Setting:
+class PodSetting:
     """A named text that a pod is given. ``place`` is where the text's first line stands."""
 
     name: str
@@ -85,7 +85,7 @@ def backend(service: Resource, candidates: Sequence[Workload]) -> Workload | Non
     return next((found for found in candidates if selects(selector, found.labels)), None)
 
 
-def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[Setting]:
+def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[PodSetting]:
     """Everything a pod is told in the clear, and the names of what it is told in secret."""
     for container in workload.containers:
         for source in container["envFrom"].items:
@@ -97,7 +97,7 @@ def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[Se
         for key in ("command", "args"):
             for part in container[key].items:
                 if isinstance(part.node, ScalarNode):
-                    yield Setting("", part.text, _first_line(part.node), source=key)
+                    yield PodSetting("", part.text, _first_line(part.node), source=key)
     for volume in workload.pod["volumes"].items:
         for name in (
             volume.dig("configMap", "name").text,
@@ -106,34 +106,36 @@ def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[Se
             yield from _config_map(name, workload, inventory, source="file")
 
 
-def _env(item: YamlNode, workload: Workload, inventory: ResourceInventory) -> Setting | None:
+def _env(item: YamlNode, workload: Workload, inventory: ResourceInventory) -> PodSetting | None:
     name, value = item["name"].text, item["value"]
     if isinstance(value.node, ScalarNode):
-        return Setting(name, value.text, _first_line(value.node), source="env")
+        return PodSetting(name, value.text, _first_line(value.node), source="env")
     reference = item["valueFrom"]
     place = item["name"].place or Place("?")
     secret = reference["secretKeyRef"]
     if secret:
-        return Setting(name, "", place, secret=True, optional=secret["optional"].flag is True, source="env")
+        return PodSetting(name, "", place, secret=True, optional=secret["optional"].flag is True, source="env")
     key = reference["configMapKeyRef"]
     found = inventory.find("ConfigMap", workload.namespace, key["name"].text) if key else None
     node = found.top["data"][key["key"].text].node if found else None
-    return Setting(name, node.text, _first_line(node), source="env") if isinstance(node, ScalarNode) else None
+    return PodSetting(name, node.text, _first_line(node), source="env") if isinstance(node, ScalarNode) else None
 
 
-def _config_map(name: str, workload: Workload, inventory: ResourceInventory, source: str = "env") -> Iterator[Setting]:
+def _config_map(
+    name: str, workload: Workload, inventory: ResourceInventory, source: str = "env"
+) -> Iterator[PodSetting]:
     found = inventory.find("ConfigMap", workload.namespace, name) if name else None
     if found:
         for key, at in found.top["data"].entries.items():
             if isinstance(at.node, ScalarNode):
-                yield Setting(key, at.text, _first_line(at.node), source=source)
+                yield PodSetting(key, at.text, _first_line(at.node), source=source)
 
 
 def _first_line(node: ScalarNode) -> Place:
     return Place(node.place.file, node.first_line, 0 if node.block else node.place.column)
 
 
-def hosts_in(setting: Setting) -> Iterator[Host]:
+def hosts_in(setting: PodSetting) -> Iterator[Host]:
     """The names in a setting that can be hosts, with their lines."""
     for offset, line in enumerate(setting.text[:MAX_TEXT].splitlines()):
         place = Place(setting.place.file, setting.place.line + offset, 0 if offset else setting.place.column)
@@ -145,12 +147,12 @@ def hosts_in(setting: Setting) -> Iterator[Host]:
                 yield Host(match["host"], place, url=bool(match["scheme"]))
 
 
-def _alone(setting: Setting, token: str) -> bool:
+def _alone(setting: PodSetting, token: str) -> bool:
     return token == setting.text.strip() and bool(_ADDRESS_NAME.search(setting.name))
 
 
 def dependencies(
-    workload: Workload, settings: Sequence[Setting], network: Network
+    workload: Workload, settings: Sequence[PodSetting], network: Network
 ) -> tuple[Mapping[str, Place], Mapping[str, Place]]:
     """Workloads that this one calls, and hosts outside of the cluster, each with the first place that says so."""
     inside: dict[str, Place] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from secondsite.discover.dependencies import Setting
+from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.discover.workloads import Workload
 from secondsite.model.mark import Mark
@@ -18,7 +18,7 @@ _EVICTS = re.compile(r"(allkeys|volatile)-(lru|lfu|random|ttl)")
 
 
 def store_draft(
-    workload: Workload, service: Service, settings: Sequence[Setting], marks: Mapping[str, Mark]
+    workload: Workload, service: Service, settings: Sequence[PodSetting], marks: Mapping[str, Mark]
 ) -> Draft | None:
     """None for a workload that is no store. ``marks`` are the System's, for what the service knows already."""
     kind = workload.kind
