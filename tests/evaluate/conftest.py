@@ -15,7 +15,7 @@ from secondsite.evaluate.assess import Assessor, Auditor, plan
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.compare import compare, study_setting
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.evaluate.study import Assumption, Setting
+from secondsite.evaluate.study import Assumption, StudySetting
 from secondsite.model.deployment import Deployment, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
@@ -159,7 +159,7 @@ def evaluation(system: System, catalogue: Catalogue, auditor: Auditor) -> Evalua
 
 
 @pytest.fixture(scope="module")
-def setting(evaluation: Evaluation, catalogue: Catalogue, auditor: Auditor) -> Setting:
+def setting(evaluation: Evaluation, catalogue: Catalogue, auditor: Auditor) -> StudySetting:
     return study_setting(Assessor(evaluation.system, catalogue, 1, auditor), evaluation.assessments, "aws")
 
 

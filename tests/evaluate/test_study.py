@@ -19,7 +19,16 @@ from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import INFRASTRUCTURE, OUTAGE, WORK, Assumption, Scores, Setting, StudyCandidate, score
+from secondsite.evaluate.study import (
+    INFRASTRUCTURE,
+    OUTAGE,
+    WORK,
+    Assumption,
+    Scores,
+    StudyCandidate,
+    StudySetting,
+    score,
+)
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -33,12 +42,12 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def _as_taken(setting: Setting) -> Scores:
+def _as_taken(setting: StudySetting) -> Scores:
     return score(setting, (), np.ones((1, 0)))
 
 
 def test_with_every_assumption_as_taken_the_study_says_what_the_assessment_says(
-    setting: Setting, evaluation: Evaluation
+    setting: StudySetting, evaluation: Evaluation
 ) -> None:
     """Downtime by two ways: a sum over faults here, simulated years there."""
     found = _as_taken(setting)
@@ -49,7 +58,7 @@ def test_with_every_assumption_as_taken_the_study_says_what_the_assessment_says(
     assert evaluation.assessments[int(found.winners[0])].strategy == evaluation.recommendation.strategy
 
 
-def test_draws_give_the_same_scores_however_they_are_split(setting: Setting, axes: tuple[Assumption, ...]) -> None:
+def test_draws_give_the_same_scores_however_they_are_split(setting: StudySetting, axes: tuple[Assumption, ...]) -> None:
     names = tuple(axis.name for axis in axes)
     factors = np.random.default_rng(1).uniform(0.5, 2, (7, len(names)))
 
@@ -93,9 +102,9 @@ def _candidate(deployment: Deployment, usd: float, work: float, preference: int)
     return StudyCandidate(deployment, {}, usd, 0.0, work, False, preference)
 
 
-def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> Setting:
+def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> StudySetting:
     """No faults and no contracts: cost is 12 × infrastructure + work × 100 / 3, and nothing else."""
-    return Setting(
+    return StudySetting(
         candidates=tuple(_candidate(deployment, usd, work, i) for i, (usd, work) in enumerate(candidates)),
         model=FaultModel(load_figures(), "aws"),
         buffer=Buffer(load_figures().by_name),
@@ -159,7 +168,7 @@ def test_a_recommendation_that_is_none_at_home_has_no_flips(single_region: Calla
     assert (found.stability, found.flips) == (0.0, ())
 
 
-def test_every_flip_flips(setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation) -> None:
+def test_every_flip_flips(setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation) -> None:
     """With the assumption at the threshold another strategy wins, the one that is named; short of it, none does."""
     names = tuple(axis.name for axis in axes)
     assert evaluation.recommendation.flips
@@ -208,7 +217,7 @@ def test_breaches_are_counted_by_draw(single_region: Callable[..., Deployment], 
     assert system.contracts
 
 
-def test_scores_keep_their_shape_without_axes(setting: Setting) -> None:
+def test_scores_keep_their_shape_without_axes(setting: StudySetting) -> None:
     found: Samples = _as_taken(setting).owning_usd
     assert found.shape == (len(setting.candidates), 1)
     assert np.isfinite(found).all()

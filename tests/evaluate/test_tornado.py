@@ -13,7 +13,16 @@ from secondsite.catalogue.figures import load_figures
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, OUTAGE, WORK, Assumption, Setting, StudyCandidate, score
+from secondsite.evaluate.study import (
+    ENGINEER,
+    INFRASTRUCTURE,
+    OUTAGE,
+    WORK,
+    Assumption,
+    StudyCandidate,
+    StudySetting,
+    score,
+)
 from secondsite.evaluate.tornado import tornado
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -26,9 +35,9 @@ def _axis(name: str, value: float, low: float, high: float) -> Assumption:
     return Assumption(name, "", value, low, high, "test", "ask")
 
 
-def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> Setting:
+def _constructed(deployment: Deployment, *candidates: tuple[float, float]) -> StudySetting:
     """No faults and no contracts: cost is 12 × infrastructure + work × 100 / 3, and nothing else."""
-    return Setting(
+    return StudySetting(
         candidates=tuple(
             StudyCandidate(deployment, {}, usd, 0.0, work, False, number)
             for number, (usd, work) in enumerate(candidates)
@@ -64,7 +73,7 @@ def test_against_the_closed_form(single_region: Callable[..., Deployment]) -> No
 
 
 def test_where_an_end_changes_the_choice_it_says_to_what(
-    setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation
+    setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:
     chosen = evaluation.assessments.index(evaluation.recommended)
     found = tornado(setting, axes, chosen)
@@ -79,7 +88,7 @@ def test_where_an_end_changes_the_choice_it_says_to_what(
 
 
 def test_every_assumption_has_one_bar_and_the_widest_comes_first(
-    setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation
+    setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:
     found = tornado(setting, axes, evaluation.assessments.index(evaluation.recommended))
     assert sorted(swing.name for swing in found.swings) == sorted(axis.name for axis in axes)
@@ -91,7 +100,7 @@ def test_every_assumption_has_one_bar_and_the_widest_comes_first(
 
 
 def test_an_assumption_without_a_range_moves_nothing(
-    setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation
+    setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:
     """Common random numbers: what does not change gives not nearly but exactly the same cost."""
     still = tuple(evolve(axis, low=1.0, high=1.0) for axis in axes)
@@ -100,7 +109,7 @@ def test_an_assumption_without_a_range_moves_nothing(
 
 
 def test_it_is_the_same_wherever_it_is_computed(
-    setting: Setting, axes: tuple[Assumption, ...], evaluation: Evaluation
+    setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:
     def backwards(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
         return [task(item) for item in reversed(items)][::-1]

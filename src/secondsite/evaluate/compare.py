@@ -13,7 +13,7 @@ from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendatio
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import Setting, Spread, StudyCandidate, here
+from secondsite.evaluate.study import Spread, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.strategy import Link, Strategy
@@ -96,10 +96,10 @@ def _recommendation(
     )
 
 
-def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provider: str) -> Setting:
+def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provider: str) -> StudySetting:
     """The study's view of what was assessed."""
     ranks = recommend.preference(assessments)
-    return Setting(
+    return StudySetting(
         candidates=tuple(_candidate(a, provider, ranks[a.strategy]) for a in assessments),
         model=assessor.model,
         buffer=assessor.buffer,

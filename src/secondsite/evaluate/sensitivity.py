@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Samples, generator
 from secondsite.evaluate.evaluation import Flip, Influence
-from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE, Assumption, Scores, Setting, Spread, here, score
+from secondsite.evaluate.study import (
+    ENGINEER,
+    LOST_WRITE,
+    OUTAGE,
+    Assumption,
+    Scores,
+    Spread,
+    StudySetting,
+    here,
+    score,
+)
 
 STABILITY_DRAWS = 512
 SOBOL_BASE = 64
@@ -29,7 +39,7 @@ class Sensitivity:
     flips: tuple[Flip, ...]
 
 
-def sensitivity(setting: Setting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Sensitivity:
+def sensitivity(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
     winners = _drawn_winners(setting, names, axes, spread)
@@ -49,19 +59,19 @@ def _factors(axes: Sequence[Assumption], unit: Samples) -> Samples:
 
 
 def _drawn_winners(
-    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: Spread
 ) -> NDArray[np.intp]:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
     return score(setting, names, _factors(axes, unit), spread).winners
 
 
-def _same_pattern(setting: Setting, chosen: int) -> list[int]:
+def _same_pattern(setting: StudySetting, chosen: int) -> list[int]:
     pattern = setting.candidates[chosen].deployment.strategy.pattern
     return [i for i, candidate in enumerate(setting.candidates) if candidate.deployment.strategy.pattern is pattern]
 
 
 def _influences(
-    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
     if len(setting.candidates) < 2:
@@ -92,7 +102,7 @@ def _lead(scores: Scores, chosen: int) -> Samples:
 
 
 def _flips(
-    setting: Setting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
 ) -> tuple[Flip, ...]:
     """Each assumption moved alone, over its range (money: over four orders of magnitude), coarsely then finely."""
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
@@ -114,7 +124,9 @@ def _flips(
     return tuple(sorted(flips, key=lambda flip: abs(np.log(flip.threshold / flip.today))))
 
 
-def _one_at_a_time(setting: Setting, names: tuple[str, ...], grids: Sequence[Samples], spread: Spread) -> list[Samples]:
+def _one_at_a_time(
+    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], spread: Spread
+) -> list[Samples]:
     rows = np.ones((sum(map(len, grids)), len(names)))
     at = 0
     for index, grid in enumerate(grids):

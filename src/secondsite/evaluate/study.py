@@ -76,7 +76,7 @@ class StudyCandidate:
 
 
 @frozen
-class Setting:
+class StudySetting:
     """What all draws share."""
 
     candidates: tuple[StudyCandidate, ...]
@@ -94,7 +94,7 @@ class Setting:
 class Block:
     """Some draws: ``factors`` has a row per draw and a column per axis in ``names``."""
 
-    setting: Setting
+    setting: StudySetting
     names: tuple[str, ...]
     factors: Samples
 
@@ -121,7 +121,7 @@ def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
     return [task(item) for item in items]
 
 
-def score(setting: Setting, names: tuple[str, ...], factors: Samples, spread: Spread = here) -> Scores:
+def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, spread: Spread = here) -> Scores:
     """Scores of all candidates for all draws."""
     blocks = [Block(setting, names, factors[i : i + BLOCK]) for i in range(0, len(factors), BLOCK)]
     parts = spread(score_block, blocks)

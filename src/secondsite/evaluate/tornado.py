@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondsite.evaluate.evaluation import Swing, Tornado
-from secondsite.evaluate.study import Assumption, Scores, Setting, Spread, here, score
+from secondsite.evaluate.study import Assumption, Scores, Spread, StudySetting, here, score
 from secondsite.model.strategy import Strategy
 
 
-def tornado(setting: Setting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Tornado:
+def tornado(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Tornado:
     """``chosen`` is the index of the recommended candidate. The widest swing comes first, equal ones by name."""
     factors = np.ones((1 + 2 * len(axes), len(axes)))
     for index, axis in enumerate(axes):
@@ -28,7 +28,7 @@ def tornado(setting: Setting, axes: Sequence[Assumption], chosen: int, spread: S
     )
 
 
-def _swing(setting: Setting, axis: Assumption, scores: Scores, chosen: int, at: int) -> Swing:
+def _swing(setting: StudySetting, axis: Assumption, scores: Scores, chosen: int, at: int) -> Swing:
     low_usd, high_usd = (float(usd) for usd in scores.owning_usd[chosen, at : at + 2])
     low_to, high_to = (_strategy(setting, int(winner)) for winner in scores.winners[at : at + 2])
     return Swing(
@@ -46,5 +46,5 @@ def _swing(setting: Setting, axis: Assumption, scores: Scores, chosen: int, at: 
     )
 
 
-def _strategy(setting: Setting, candidate: int) -> Strategy:
+def _strategy(setting: StudySetting, candidate: int) -> Strategy:
     return setting.candidates[candidate].deployment.strategy
