@@ -23,7 +23,7 @@ COST = "charts/roadmap-cost.svg"
 
 
 @frozen
-class Shown:
+class RoadmapEntry:
     number: int
     title: Md
     slug: str
@@ -135,8 +135,8 @@ def _edges(steps: Sequence[RoadmapStep]) -> Iterator[Edge]:
         known |= here
 
 
-def _shown(step: RoadmapStep, sources: Sources) -> Shown:
-    return Shown(
+def _shown(step: RoadmapStep, sources: Sources) -> RoadmapEntry:
+    return RoadmapEntry(
         number=step.number,
         title=text(step.name[:1].upper() + step.name[1:]),
         slug=step.slug,
