@@ -31,7 +31,7 @@ _ORDER = (
 
 
 @frozen
-class Shown:
+class RunbookStep:
     """A step as the runbook prints it."""
 
     number: int
@@ -57,7 +57,7 @@ class Chapter:
     anchor: str
     means: str
     overview: Md
-    steps: tuple[Shown, ...]
+    steps: tuple[RunbookStep, ...]
     blocked: str
     same: Md
     measured: Md
@@ -259,9 +259,9 @@ def _who(step: Step) -> Md:
 
 def _shown(
     inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, region: str, fault: Fault | None
-) -> Shown:
+) -> RunbookStep:
     typed = commands(step, inputs.chosen.deployment, region, fault)
-    return Shown(
+    return RunbookStep(
         number=procedure.steps.index(step) + 1,
         title=text(step.title[:1].upper() + step.title[1:]),
         who=_who(step),
