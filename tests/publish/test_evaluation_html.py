@@ -25,7 +25,7 @@ from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
 from secondsite.model.wording import percent
-from secondsite.publish.content.comparison import Sources, bill_lines, by_category, category
+from secondsite.publish.content.comparison import NumberedSources, bill_lines, by_category, category
 from secondsite.publish.page.evaluation import render_html
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -298,7 +298,7 @@ def test_what_no_document_may_hold_is_replaced(short: Evaluation) -> None:
 
 def test_bills_of_all_providers_stand_side_by_side(evaluation: Evaluation) -> None:
     chosen = evaluation.recommended
-    lines = bill_lines(chosen, Sources())
+    lines = bill_lines(chosen, NumberedSources())
     for provider, items in chosen.bills.items():
         shown = sum(paid[0].order for line in lines if (paid := line.amounts[provider]))
         assert shown == pytest.approx(sum(item.monthly_usd.mean for item in items))

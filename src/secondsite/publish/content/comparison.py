@@ -129,7 +129,7 @@ class BillLine:
 
 
 @define
-class Sources:
+class NumberedSources:
     """Distinct sources, numbered in the order of their first use."""
 
     _numbers: dict[str, int] = Factory(dict)
@@ -292,7 +292,7 @@ def other_blockers(evaluation: Evaluation) -> tuple[str, ...]:
     )
 
 
-def bill_lines(assessment: Assessment, sources: Sources) -> tuple[BillLine, ...]:
+def bill_lines(assessment: Assessment, sources: NumberedSources) -> tuple[BillLine, ...]:
     """Items of all providers side by side, with numbered sources."""
     return tuple(
         BillLine(

@@ -20,7 +20,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import number
 from secondsite.publish.content.comparison import (
-    Sources,
+    NumberedSources,
     answer,
     answered,
     bill_lines,
@@ -58,7 +58,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
     environment = _environment()
     provider = provider_of(evaluation)
     compared = rows(evaluation)
-    sources = Sources()
+    sources = NumberedSources()
     page = environment.get_template("evaluation.html.j2").render(
         evaluation=evaluation,
         recommendation=evaluation.recommendation,
