@@ -13,7 +13,7 @@ _RANK = (Spreading.NONE, Spreading.PREFERRED, Spreading.REQUIRED)
 
 
 @frozen(eq=False)
-class Spread:
+class SpreadRule:
     """The firmest rule for nodes and for zones, and where it stands (None: no rule)."""
 
     nodes: Spreading
@@ -22,12 +22,12 @@ class Spread:
     zones_at: YamlNode
 
 
-def spread_of(pod: YamlNode) -> Spread:
+def spread_of(pod: YamlNode) -> SpreadRule:
     """``pod`` is a pod's spec. Replicas kept on different zones are on different nodes too."""
     rules = [*_affinity_rules(pod["affinity"]["podAntiAffinity"]), *_spread_rules(pod["topologySpreadConstraints"])]
     zones, zones_at = _firmest(rules, _ZONES)
     nodes, nodes_at = _firmest(rules, (_NODE, *_ZONES) if zones is Spreading.REQUIRED else (_NODE,))
-    return Spread(nodes, nodes_at, zones, zones_at)
+    return SpreadRule(nodes, nodes_at, zones, zones_at)
 
 
 def spread_of_constraint(when_unsatisfiable: str, max_skew: int | None) -> Spreading:
