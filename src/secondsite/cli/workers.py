@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, TypeVar
 
-from secondsite.evaluate.study import Spread
+from secondsite.evaluate.study import ParallelMap
 from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ B = TypeVar("B")
 
 
 @contextmanager
-def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Spread]:
+def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
     """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
     if not re.fullmatch(r"dask://[^/:\s]+:\d{1,5}|dask://\[[0-9a-fA-F:]+\]:\d{1,5}", address):
         raise InputError.at(

@@ -13,7 +13,7 @@ from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendatio
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import Spread, StudyCandidate, StudySetting, here
+from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.strategy import Link, Strategy
@@ -32,7 +32,7 @@ def compare(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: Spread = here,
+    spread: ParallelMap = here,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
@@ -67,7 +67,7 @@ def evaluate_many(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: Spread = here,
+    spread: ParallelMap = here,
 ) -> tuple[Evaluation, ...]:
     """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""
     alone = partial(compare, catalogue=catalogue, auditor=auditor, seed=seed, years=years, strategies=tuple(strategies))
@@ -75,7 +75,7 @@ def evaluate_many(
 
 
 def _recommendation(
-    assessor: Assessor, plans: Sequence[Planned], assessments: Sequence[Assessment], provider: str, spread: Spread
+    assessor: Assessor, plans: Sequence[Planned], assessments: Sequence[Assessment], provider: str, spread: ParallelMap
 ) -> Recommendation:
     chosen = recommend.choose(assessments, provider)
     setting = study_setting(assessor, assessments, provider)

@@ -15,8 +15,8 @@ from secondsite.evaluate.study import (
     LOST_WRITE,
     OUTAGE,
     Assumption,
+    ParallelMap,
     Scores,
-    Spread,
     StudySetting,
     here,
     score,
@@ -39,7 +39,9 @@ class Sensitivity:
     flips: tuple[Flip, ...]
 
 
-def sensitivity(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Sensitivity:
+def sensitivity(
+    setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: ParallelMap = here
+) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
     winners = _drawn_winners(setting, names, axes, spread)
@@ -59,7 +61,7 @@ def _factors(axes: Sequence[Assumption], unit: Samples) -> Samples:
 
 
 def _drawn_winners(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: ParallelMap
 ) -> NDArray[np.intp]:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
     return score(setting, names, _factors(axes, unit), spread).winners
@@ -71,7 +73,7 @@ def _same_pattern(setting: StudySetting, chosen: int) -> list[int]:
 
 
 def _influences(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: ParallelMap
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
     if len(setting.candidates) < 2:
@@ -102,7 +104,7 @@ def _lead(scores: Scores, chosen: int) -> Samples:
 
 
 def _flips(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: Spread
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: ParallelMap
 ) -> tuple[Flip, ...]:
     """Each assumption moved alone, over its range (money: over four orders of magnitude), coarsely then finely."""
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
@@ -125,7 +127,7 @@ def _flips(
 
 
 def _one_at_a_time(
-    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], spread: Spread
+    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], spread: ParallelMap
 ) -> list[Samples]:
     rows = np.ones((sum(map(len, grids)), len(names)))
     at = 0

@@ -43,7 +43,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Spread(Protocol):
+class ParallelMap(Protocol):
     """Does a task for every item, wherever; results come in the order of the items."""
 
     def __call__(self, task: Callable[[A], B], items: Sequence[A], /) -> Sequence[B]: ...
@@ -121,7 +121,7 @@ def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
     return [task(item) for item in items]
 
 
-def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, spread: Spread = here) -> Scores:
+def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, spread: ParallelMap = here) -> Scores:
     """Scores of all candidates for all draws."""
     blocks = [Block(setting, names, factors[i : i + BLOCK]) for i in range(0, len(factors), BLOCK)]
     parts = spread(score_block, blocks)

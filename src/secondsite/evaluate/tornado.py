@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondsite.evaluate.evaluation import Swing, Tornado
-from secondsite.evaluate.study import Assumption, Scores, Spread, StudySetting, here, score
+from secondsite.evaluate.study import Assumption, ParallelMap, Scores, StudySetting, here, score
 from secondsite.model.strategy import Strategy
 
 
-def tornado(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: Spread = here) -> Tornado:
+def tornado(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: ParallelMap = here) -> Tornado:
     """``chosen`` is the index of the recommended candidate. The widest swing comes first, equal ones by name."""
     factors = np.ones((1 + 2 * len(axes), len(axes)))
     for index, axis in enumerate(axes):
