@@ -32,7 +32,7 @@ class Tradeoff:
 
 
 @frozen
-class Stage:
+class WaterfallStep:
     """A step of the waterfall: its bar over the whole recovery, when it starts and ends; a blocked one does not."""
 
     step: Step
@@ -49,7 +49,7 @@ class Waterfall:
     """``parts`` are the phases on the critical path of the API; ``limit`` is what its contract allows, if drawn."""
 
     name: str
-    stages: tuple[Stage, ...]
+    stages: tuple[WaterfallStep, ...]
     parts: Mapping[Phase, Figure]
     strip: str
     total: Figure
@@ -113,7 +113,7 @@ def waterfall(assessment: Assessment) -> Waterfall | None:
     parts = {phase: spent for phase, spent in phases(bars).items() if phase is not Phase.AFTERWARDS}
     at = None if shown_limit is None else shown_limit / width
     stages = tuple(
-        Stage(
+        WaterfallStep(
             step=bar.step,
             phase=bar.phase,
             drawing=charts.bar(_piece(bar.start_s, bar.end_s, width, _kind(bar.phase, bar.critical)), at),
