@@ -22,7 +22,7 @@ _FILE = "secondsite.yaml"
 
 
 @frozen
-class Standing:
+class ContractStanding:
     """``measured`` is what decided; None where nothing was drilled. ``why`` is for the message of a failed assert."""
 
     contract: str
@@ -42,20 +42,20 @@ def contract(
     strategy: str | tuple[str, ...] = (),
     file: Path = Path(_FILE),
     evidence: Path | None = None,
-) -> Standing:
+) -> ContractStanding:
     """How one contract of the system stands today; raises InputError where there is no such contract."""
     strategies = (strategy,) if isinstance(strategy, str) else strategy
     return _standing(_verification(file, evidence, strategies), subject, fault, file)
 
 
 @pytest.fixture(scope="session", name="contract")
-def contract_fixture(pytestconfig: pytest.Config) -> Callable[..., Standing]:
+def contract_fixture(pytestconfig: pytest.Config) -> Callable[..., ContractStanding]:
     """``contract(subject, fault="region")``, of the system file and evidence that pytest's configuration names."""
     root = pytestconfig.rootpath
     evidence = str(pytestconfig.getini("secondsite_evidence"))
     strategies = tuple(pytestconfig.getini("secondsite_strategy"))
 
-    def ask(subject: str, fault: str = "region", **options: Any) -> Standing:
+    def ask(subject: str, fault: str = "region", **options: Any) -> ContractStanding:
         chosen: dict[str, Any] = {
             "strategy": strategies,
             "file": root / str(pytestconfig.getini("secondsite_file")),
@@ -88,7 +88,7 @@ def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]
     return verify(system, catalogue, (evidence or file.parent / EVIDENCE_FOLDER,), datetime.now(UTC), strategies)
 
 
-def _standing(found: Verification, subject: str, fault: str, file: Path) -> Standing:
+def _standing(found: Verification, subject: str, fault: str, file: Path) -> ContractStanding:
     from secondsite.drill.verdict.judgement import worst
     from secondsite.model.errors import InputError
 
@@ -99,4 +99,4 @@ def _standing(found: Verification, subject: str, fault: str, file: Path) -> Stan
     verdict = worst(row.verdict for row in rows)
     deciding: ContractVerdict = next((row for row in rows if row.verdict is verdict), rows[0])
     changed = "".join(f"; {problem}" for problem in found.problems)
-    return Standing(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement)
+    return ContractStanding(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement)
