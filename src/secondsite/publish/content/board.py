@@ -18,7 +18,7 @@ from secondsite.publish.content.proof import DrillProof, proof, proving, shelf_l
 
 
 @frozen
-class Standing:
+class ContractBoardRow:
     """``stale`` says why the newest evidence does not count; ``until`` is the last day on which it does."""
 
     outcome: ContractOutcome
@@ -42,18 +42,18 @@ class Standing:
         return "expected to hold" if self.expected_to_hold else "expected to breach"
 
 
-def board(inputs: Inputs) -> tuple[Standing, ...]:
+def board(inputs: Inputs) -> tuple[ContractBoardRow, ...]:
     """Every promised contract, in the order of the system file."""
     return tuple(_standing(inputs, outcome) for outcome in inputs.chosen.outcomes if outcome.promised)
 
 
-def _standing(inputs: Inputs, outcome: ContractOutcome) -> Standing:
+def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
     wanted = proof(outcome.contract)
     measured = deciding(inputs, outcome.contract)
     until = None if measured is None else _until(outcome.contract, measured)
     stale = "" if measured is None or until is None else _stale(inputs, measured, until)
     counts = measured is not None and not stale
-    return Standing(
+    return ContractBoardRow(
         outcome=outcome,
         proof=wanted,
         command=proving(outcome.contract, inputs.chosen.strategy),

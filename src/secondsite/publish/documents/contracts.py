@@ -10,7 +10,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.wording import number
-from secondsite.publish.content.board import Standing, board
+from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark, measured_text
 from secondsite.publish.content.sources import Sources, legend
@@ -53,7 +53,7 @@ def document(inputs: Inputs) -> str:
     )
 
 
-def _summary(standings: tuple[Standing, ...]) -> Md:
+def _summary(standings: tuple[ContractBoardRow, ...]) -> Md:
     if not standings:
         return Md("No contract is written in `secondsite.yaml`: nothing can be met or breached.")
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
@@ -67,7 +67,7 @@ def _summary(standings: tuple[Standing, ...]) -> Md:
     return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{rest}")
 
 
-def _board(inputs: Inputs, standings: tuple[Standing, ...], sources: Sources) -> Md:
+def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sources) -> Md:
     rows = []
     for standing in standings:
         outcome, contract = standing.outcome, standing.contract
@@ -100,13 +100,13 @@ def _board(inputs: Inputs, standings: tuple[Standing, ...], sources: Sources) ->
     return table(head, rows) if rows else Md("")
 
 
-def verdict(standing: Standing) -> Md:
+def verdict(standing: ContractBoardRow) -> Md:
     if standing.verdict is Verdict.UNPROVEN and not standing.expected_to_hold:
         return Md("**unproven**, expected to breach")
     return strong(standing.verdict)
 
 
-def _measured(standing: Standing, sources: Sources) -> Md:
+def _measured(standing: ContractBoardRow, sources: Sources) -> Md:
     one = standing.measured
     if one is None:
         return Md("never")
@@ -114,7 +114,7 @@ def _measured(standing: Standing, sources: Sources) -> Md:
     return Md(f"{told}, stale: {text(standing.stale)}") if standing.stale else told
 
 
-def _proofs(inputs: Inputs, standings: tuple[Standing, ...]) -> Md:
+def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
     rows = [
         (
             code(standing.contract.name),

@@ -10,7 +10,7 @@ from attrs import frozen
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
-from secondsite.publish.content.board import Standing, board
+from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.comparison import chance
 from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
 from secondsite.publish.content.inputs import Inputs
@@ -84,7 +84,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
     )
 
 
-def _row(standing: Standing) -> BoardRow:
+def _row(standing: ContractBoardRow) -> BoardRow:
     outcome, contract, measured = standing.outcome, standing.contract, standing.measured
     until = f"counts until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
     return BoardRow(
