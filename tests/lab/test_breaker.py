@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondsite.lab.breaker import Breaker, State
+from secondsite.lab.breaker import Breaker, BreakerState
 from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
 from secondsite.lab.rate_limit import RateLimit
 
@@ -28,31 +28,31 @@ def test_opens_after_three_failures_in_a_row_and_not_after_three_in_all() -> Non
     breaker = Breaker(3, 30.0, 3)
     for failed in (True, True, False, True, True):
         (breaker.failed if failed else breaker.succeeded)(0.0)
-    assert breaker.state(0.0) is State.CLOSED
+    assert breaker.state(0.0) is BreakerState.CLOSED
     breaker.failed(0.0)
-    assert breaker.state(0.0) is State.OPEN
+    assert breaker.state(0.0) is BreakerState.OPEN
     assert not breaker.lets_through(29.9)
 
 
 def test_half_open_after_thirty_seconds_closed_after_three_successes() -> None:
     breaker = opened()
-    assert breaker.state(30.0) is State.HALF_OPEN
+    assert breaker.state(30.0) is BreakerState.HALF_OPEN
     breaker.succeeded(30.0)
     breaker.succeeded(30.1)
-    assert breaker.state(30.1) is State.HALF_OPEN
+    assert breaker.state(30.1) is BreakerState.HALF_OPEN
     breaker.succeeded(30.2)
-    assert breaker.state(30.2) is State.CLOSED
+    assert breaker.state(30.2) is BreakerState.CLOSED
 
 
 def test_one_failure_while_half_open_opens_again() -> None:
     breaker = opened()
     breaker.succeeded(31.0)
     breaker.failed(31.5)
-    assert breaker.state(61.4) is State.OPEN
-    assert breaker.state(61.5) is State.HALF_OPEN
+    assert breaker.state(61.4) is BreakerState.OPEN
+    assert breaker.state(61.5) is BreakerState.HALF_OPEN
     breaker.succeeded(61.5)
     breaker.succeeded(61.5)
-    assert breaker.state(61.5) is State.HALF_OPEN, "successes before the failure do not count"
+    assert breaker.state(61.5) is BreakerState.HALF_OPEN, "successes before the failure do not count"
 
 
 @given(st.lists(st.booleans(), max_size=60))
@@ -60,11 +60,11 @@ def test_never_open_without_three_failures_in_a_row(outcomes: list[bool]) -> Non
     breaker = Breaker(3, 30.0, 3)
     row = 0
     for succeeded in outcomes:
-        if breaker.state(0.0) is State.OPEN:
+        if breaker.state(0.0) is BreakerState.OPEN:
             break
         (breaker.succeeded if succeeded else breaker.failed)(0.0)
         row = 0 if succeeded else row + 1
-        assert (breaker.state(0.0) is State.OPEN) == (row >= 3)
+        assert (breaker.state(0.0) is BreakerState.OPEN) == (row >= 3)
 
 
 def test_queue_is_bounded_and_first_in_first_out() -> None:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from secondsite.lab.breaker import State
+from secondsite.lab.breaker import BreakerState
 from secondsite.lab.fallback_queue import QueuedEvent
 from secondsite.lab.publisher import Publisher, PublishOutcome
 from secondsite.lab.rate_limit import RateLimit
@@ -59,7 +59,7 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
 
     async def health_saas(request: Request) -> Response:
         del request
-        well = publisher.client.is_connected and publisher.state is State.CLOSED
+        well = publisher.client.is_connected and publisher.state is BreakerState.CLOSED
         body = {
             "status": "ok" if well else "degraded",
             "region": region,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from attrs import define
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
@@ -26,23 +26,23 @@ class Breaker:
     _successes: int = 0
     _opened_s: float | None = None
 
-    def state(self, now_s: float) -> State:
+    def state(self, now_s: float) -> BreakerState:
         if self._opened_s is None:
-            return State.CLOSED
-        return State.OPEN if now_s - self._opened_s < self.half_open_after_s else State.HALF_OPEN
+            return BreakerState.CLOSED
+        return BreakerState.OPEN if now_s - self._opened_s < self.half_open_after_s else BreakerState.HALF_OPEN
 
     def lets_through(self, now_s: float) -> bool:
-        return self.state(now_s) is not State.OPEN
+        return self.state(now_s) is not BreakerState.OPEN
 
     def succeeded(self, now_s: float) -> None:
         self._failures = 0
-        if self.state(now_s) is State.HALF_OPEN:
+        if self.state(now_s) is BreakerState.HALF_OPEN:
             self._successes += 1
             if self._successes >= self.after_successes:
                 self._opened_s = None
 
     def failed(self, now_s: float) -> None:
         self._failures += 1
-        if self.state(now_s) is State.HALF_OPEN or self._failures >= self.after_failures:
+        if self.state(now_s) is BreakerState.HALF_OPEN or self._failures >= self.after_failures:
             self._opened_s = now_s
             self._successes = 0

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError
 
 from nats import errors
-from secondsite.lab.breaker import Breaker, State
+from secondsite.lab.breaker import Breaker, BreakerState
 from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
 
 PUBLISH_TIMEOUT_S = 2.0
@@ -66,7 +66,7 @@ class Publisher:
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         return self.breaker.state(time.monotonic())
 
     async def publish(self, event: QueuedEvent) -> Published:
