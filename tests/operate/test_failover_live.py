@@ -28,7 +28,7 @@ from secondsite.model.fault import Fault
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
 from secondsite.operate.executor import OperationOutcome, Options, execute
-from secondsite.operate.journal import Journal, State
+from secondsite.operate.journal import Journal, StepState
 from secondsite.operate.layout import DIVERGED, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan, plan_json
@@ -126,7 +126,7 @@ def test_region_lost_and_back(pair: Pair, kit: Kit, tmp_path: Path) -> None:
 
     pair.start(HOME)
     outcome = asyncio.run(case.back(approve=False))
-    assert outcome.steps["resynchronise"].state is State.WAITING
+    assert outcome.steps["resynchronise"].state is StepState.WAITING
     assert "--approve" in _show(outcome)
     assert "promote-streams" not in outcome.steps
     outcome = asyncio.run(case.back(approve=True))

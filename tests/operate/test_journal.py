@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from secondsite.model.errors import InputError, MachineError
-from secondsite.operate.journal import EntryKind, Journal, State, read_journal, records
+from secondsite.operate.journal import EntryKind, Journal, StepState, read_journal, records
 from secondsite.operate.live import RealClock
 
 
@@ -70,9 +70,9 @@ def test_one_controller_at_a_time(tmp_path: Path) -> None:
 def test_an_intent_without_an_outcome_was_interrupted(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal", RealClock()) as journal:
         journal.append(EntryKind.INTENT, "fence", {})
-        assert records(journal.entries)["fence"].state is State.INTERRUPTED
+        assert records(journal.entries)["fence"].state is StepState.INTERRUPTED
         journal.append(EntryKind.OUTCOME, "fence", {"state": "failed", "why": "no", "remedy": "yes"})
         journal.append(EntryKind.INTENT, "fence", {})
         journal.append(EntryKind.OUTCOME, "fence", {"state": "done", "facts": {"state": "fenced"}})
         found = records(journal.entries)["fence"]
-    assert (found.state, found.attempts, found.facts) == (State.DONE, 2, {"state": "fenced"})
+    assert (found.state, found.attempts, found.facts) == (StepState.DONE, 2, {"state": "fenced"})

@@ -26,8 +26,8 @@ from secondsite.operate.journal import (
     EntryKind,
     Journal,
     JournalEntry,
-    State,
     StepRecord,
+    StepState,
     records,
 )
 from secondsite.operate.plan import check_plan, make_plan, needs_approval, plan_json, procedure_hash
@@ -70,12 +70,12 @@ class OperationOutcome:
 
     @property
     def finished(self) -> bool:
-        return not self.problems and all(record.state is State.DONE for record in self.steps.values())
+        return not self.problems and all(record.state is StepState.DONE for record in self.steps.values())
 
     @property
     def failed(self) -> bool:
         """Whether something went wrong, rather than waits for somebody."""
-        return any(record.state is State.FAILED for record in self.steps.values())
+        return any(record.state is StepState.FAILED for record in self.steps.values())
 
 
 async def execute(
@@ -134,7 +134,7 @@ class _Run:
         self._journal, self._options, self._progress = journal, options, progress
         self._procedure, self._world = procedure, world
         known = records(journal.entries)
-        self._facts: dict[str, Facts] = {s: r.facts for s, r in known.items() if r.state is State.DONE}
+        self._facts: dict[str, Facts] = {s: r.facts for s, r in known.items() if r.state is StepState.DONE}
         self._retried: dict[str, str] = {}
         allowed = frozenset(journal.entries[0].data.get("allowed") or ()) | options.allowed
         self._deployment, self._allowed = deployment, allowed
@@ -184,17 +184,17 @@ class _Run:
             async with asyncio.timeout(limit_s):
                 facts = await self._options.executors[step.verb].run(self._context(step), step)
         except WaitingError as error:
-            self._ended(step, State.WAITING, began, {}, error.problems[0])
+            self._ended(step, StepState.WAITING, began, {}, error.problems[0])
         except SecondsiteError as error:
-            self._ended(step, State.FAILED, began, {}, error.problems[0])
+            self._ended(step, StepState.FAILED, began, {}, error.problems[0])
         except TimeoutError:
             last = self._retried.get(step.id)
             what = f"it did not end within its limit of {limit_s:g} s" + (f"; last: {last}" if last else "")
             problem = Problem(Place(""), what, f"see to it that: {step.check}; then resume")
-            self._ended(step, State.FAILED, began, {}, problem)
+            self._ended(step, StepState.FAILED, began, {}, problem)
         else:
             self._facts[step.id] = facts
-            self._ended(step, State.DONE, began, facts, None)
+            self._ended(step, StepState.DONE, began, facts, None)
 
     def _check(self, step: Step) -> None:
         if step.blocked:
@@ -204,7 +204,7 @@ class _Run:
             what = f"this cannot be undone and nobody approved it: {step.title}"
             raise WaitingError.at("", what, f"look at the plan, then resume with --approve {planned}")
 
-    def _ended(self, step: Step, state: State, began: float, facts: Facts, problem: Problem | None) -> None:
+    def _ended(self, step: Step, state: StepState, began: float, facts: Facts, problem: Problem | None) -> None:
         seconds = self._world.clock.monotonic() - began
         data: dict[str, Any] = {"state": str(state), "facts": facts, "seconds": seconds}
         if problem:
@@ -247,6 +247,6 @@ class _Run:
         problems = [
             Problem(Place(f"{self._procedure.name}: {step.id}"), known[step.id].why, known[step.id].remedy)
             for step in self._procedure.steps
-            if step.id in known and known[step.id].state is not State.DONE
+            if step.id in known and known[step.id].state is not StepState.DONE
         ]
         return OperationOutcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))

@@ -36,7 +36,7 @@ class EntryKind(StrEnum):
     NOTE = "note"
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     WAITING = "waiting"
@@ -61,7 +61,7 @@ class JournalEntry:
 class StepRecord:
     """What is known of a step: its last attempt."""
 
-    state: State
+    state: StepState
     attempts: int
     began: float
     ended: float | None
@@ -144,11 +144,11 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
         if entry.kind is EntryKind.INTENT:
             attempts = known.attempts + 1 if known else 1
             facts = entry.data.get("facts") or {}
-            found[entry.step] = StepRecord(State.INTERRUPTED, attempts, entry.wall, None, facts)
+            found[entry.step] = StepRecord(StepState.INTERRUPTED, attempts, entry.wall, None, facts)
         elif entry.kind is EntryKind.OUTCOME and known:
             data = entry.data
             found[entry.step] = StepRecord(
-                State(data["state"]),
+                StepState(data["state"]),
                 known.attempts,
                 known.began,
                 entry.wall,

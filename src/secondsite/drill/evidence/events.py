@@ -17,7 +17,7 @@ from attrs import field, frozen
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
-from secondsite.operate.journal import EntryKind, JournalEntry, State
+from secondsite.operate.journal import EntryKind, JournalEntry, StepState
 
 
 class Milestone(StrEnum):
@@ -123,7 +123,7 @@ def step_runs(events: Sequence[TimelineEvent]) -> tuple[StepRun, ...]:
         step = str(event.data.get("step", ""))
         if event.name == EventName.STEP_BEGIN:
             begins.setdefault(step, event.monotonic_ns)
-        elif event.name == EventName.STEP_END and event.data.get("state") == State.DONE and step in begins:
+        elif event.name == EventName.STEP_END and event.data.get("state") == StepState.DONE and step in begins:
             runs[step] = StepRun(step, begins[step], event.monotonic_ns)
     return tuple(runs.values())
 
@@ -136,6 +136,6 @@ def stopped(events: Sequence[TimelineEvent]) -> str:
     done = {run.id for run in step_runs(events)}
     for event in reversed(events):
         step = str(event.data.get("step", ""))
-        if event.name == EventName.STEP_END and event.data.get("state") == State.FAILED and step not in done:
+        if event.name == EventName.STEP_END and event.data.get("state") == StepState.FAILED and step not in done:
             return f"{step}: {event.data.get('why') or 'failed'}"
     return ""
