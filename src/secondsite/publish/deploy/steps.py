@@ -21,18 +21,18 @@ from secondsite.strategies.write_gate import gated_subjects
 
 
 @frozen
-class Step:
+class DeployStep:
     title: Md
     told: Md
     commands: Md
     check: Md
 
 
-def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[Step, ...]:
+def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[DeployStep, ...]:
     return tuple(_steps(deployment, book))
 
 
-def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[Step]:
+def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeployStep]:
     regions = tuple(dict.fromkeys(server.region for server in servers_of(deployment)))
     if any(cluster.streams for cluster in deployment.system.nats):
         yield _save()
@@ -46,8 +46,8 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[Step]:
             yield _gate(deployment, book, region)
 
 
-def _save() -> Step:
-    return Step(
+def _save() -> DeployStep:
+    return DeployStep(
         Md("Save the streams that run today"),
         Md(
             f"The rendered servers keep streams in the account `{ACCOUNT}`. What stands in another account today (`$G` "
@@ -59,14 +59,14 @@ def _save() -> Step:
     )
 
 
-def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Step:
+def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
     lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
     versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
-    return Step(
+    return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
             f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
@@ -92,7 +92,7 @@ def _rolled(server: NatsServer, patch: str, book: DeployedAddresses) -> list[str
     ]
 
 
-def _found(deployment: Deployment, book: DeployedAddresses) -> Step:
+def _found(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     """Not sooner: where the meta group spans regions, one region alone has no leader."""
     groups = meta_groups(servers_of(deployment))
     login = f'--user {book.system.user} --password "{book.system.password}"'
@@ -105,7 +105,7 @@ def _found(deployment: Deployment, book: DeployedAddresses) -> Step:
         checks.append(f"`/leafz` has 1 or more `leafnodes` on each server in {joined(map(code, dialling))}")
     if any(cluster.gateways for cluster in deployment.clusters):
         checks.append("`/gatewayz` has every other cluster in `outbound_gateways` and `inbound_gateways`")
-    return Step(
+    return DeployStep(
         Md("See that the servers found each other"),
         Md(f"Pages such as `/leafz` are on port {MONITOR_PORT} of each server: `kubectl port-forward` leads there."),
         fence(lines),
@@ -113,18 +113,18 @@ def _found(deployment: Deployment, book: DeployedAddresses) -> Step:
     )
 
 
-def _streams(found: Sequence[PlacedStream]) -> Iterator[Step]:
+def _streams(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     copies = [each for each in found if each.stream.mirror or each.stream.sources]
     origins = [each for each in found if each not in copies]
     if origins:
-        yield Step(
+        yield DeployStep(
             Md("Create streams"),
             Md("One that is there already: `nats stream edit` with the same file shows what it would change."),
             fence(_adding(origins)),
             Md("`nats stream report`: every stream has a leader and its replicas"),
         )
     if copies:
-        yield Step(
+        yield DeployStep(
             Md("Create what is copied from another region"),
             Md("Their origins have to be there."),
             fence(_adding(copies)),
@@ -142,7 +142,7 @@ def _adding(found: Sequence[PlacedStream]) -> list[str]:
     ]
 
 
-def _consumers(found: Sequence[PlacedStream]) -> Iterator[Step]:
+def _consumers(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     lines = [
         f"nats --context {word(each.region)} consumer add {word(each.stream.name)} {word(consumer.name)} --config "
         f"{word(each.consumer_file(consumer))}"
@@ -150,7 +150,7 @@ def _consumers(found: Sequence[PlacedStream]) -> Iterator[Step]:
         for consumer in each.stream.consumers
     ]
     if lines:
-        yield Step(
+        yield DeployStep(
             Md("Create consumers"),
             Md("A mirror has none: the failover creates them, from copies of the origin's."),
             fence(lines),
@@ -158,13 +158,13 @@ def _consumers(found: Sequence[PlacedStream]) -> Iterator[Step]:
         )
 
 
-def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Step:
+def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """Last: a gate that cannot ask the copies stays shut."""
     subjects = joined(map(code, gated_subjects(deployment, region)))
     lines = []
     for server in _first_of_each(deployment, region):
         lines += _rolled(server, gate_patch_file(server, book), book)
-    return Step(
+    return DeployStep(
         Md(f"Put the write gate up in {text(region)}"),
         Md(
             f"From now on a server that starts denies {code(book.application.user)} to publish on {subjects}, until "
