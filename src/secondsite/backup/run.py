@@ -27,7 +27,7 @@ from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stre
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import Store
+from secondsite.objects.store import ObjectStore
 
 ATTEMPTS = 4
 
@@ -47,7 +47,7 @@ class BackupPlan:
 
 async def run_backup(
     nats: NatsPlace,
-    store: Store,
+    store: ObjectStore,
     plan: BackupPlan,
     progress: Progress,
     *,
@@ -85,7 +85,7 @@ async def run_backup(
     return manifest
 
 
-async def check_store(store: Store, *, single_writer: bool) -> None:
+async def check_store(store: ObjectStore, *, single_writer: bool) -> None:
     """Raises InputError for a store that ignores conditional writes, unless there is one writer only."""
     if single_writer or await store.honours_conditions():
         return
@@ -142,7 +142,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 async def _all(
-    nats: NatsPlace, store: Store, plan: BackupPlan, backup_id: str, streams: dict[str, int], progress: Progress
+    nats: NatsPlace, store: ObjectStore, plan: BackupPlan, backup_id: str, streams: dict[str, int], progress: Progress
 ) -> tuple[list[StreamBackup], list[str]]:
     """Largest first, so that the last one to finish is a small one."""
     slots = asyncio.Semaphore(plan.parallel)
@@ -162,7 +162,9 @@ async def _all(
     return [record for record in results.values() if record], [name for name, record in results.items() if not record]
 
 
-async def _one(nats: NatsPlace, store: Store, job: StreamJob, attempts: int, progress: Progress) -> StreamBackup | None:
+async def _one(
+    nats: NatsPlace, store: ObjectStore, job: StreamJob, attempts: int, progress: Progress
+) -> StreamBackup | None:
     """One stream, from its beginning again after a failure; None when the stream was deleted meanwhile."""
 
     async def save(jetstream: JetStream, attempt: int) -> StreamBackup:
@@ -176,7 +178,7 @@ async def _one(nats: NatsPlace, store: Store, job: StreamJob, attempts: int, pro
         raise
 
 
-async def _compare_sizes(store: Store, backup_id: str, records: list[StreamBackup]) -> None:
+async def _compare_sizes(store: ObjectStore, backup_id: str, records: list[StreamBackup]) -> None:
     """What the store shows must be what was sent: the manifest promises it."""
     seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
     for record in records:
@@ -186,7 +188,7 @@ async def _compare_sizes(store: Store, backup_id: str, records: list[StreamBacku
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
 
 
-async def _discard(store: Store, backup_id: str) -> None:
+async def _discard(store: ObjectStore, backup_id: str) -> None:
     """Best effort: what stays is removed by prune."""
     with suppress(MachineError, TimeoutError):
         async with asyncio.timeout(20):

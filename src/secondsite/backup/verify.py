@@ -25,7 +25,7 @@ from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.scratch import find_server, scratch_server
-from secondsite.objects.store import Store
+from secondsite.objects.store import ObjectStore
 
 SCHEMA = "secondsite/backup-proof/1"
 _MAX_PAYLOAD = 64 * 1024**2
@@ -52,7 +52,13 @@ class Verification:
 
 
 async def run_verify(
-    store: Store, manifest: BackupManifest, keys: Keys, server: Path | None, progress: Progress, *, record: bool = True
+    store: ObjectStore,
+    manifest: BackupManifest,
+    keys: Keys,
+    server: Path | None,
+    progress: Progress,
+    *,
+    record: bool = True,
 ) -> Verification:
     """Raises InputError for the wrong key, MachineError where no server can be started; damage is in the outcomes."""
     plan = RestorePlan(changes=Changes(detached=True), keys=keys, parallel=1, attempts=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.run import BackupPlan
     from secondsite.nats.place import NatsPlace
-    from secondsite.objects.store import Store
+    from secondsite.objects.store import ObjectStore
 
 app = App(name="backup", help="Save streams with their messages, consumers and positions, elsewhere.")
 for _name, _help in (
@@ -83,7 +83,9 @@ def backup(
     return EXIT_HOLDS
 
 
-async def _once(place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, *, json: bool) -> BackupManifest:
+async def _once(
+    place: NatsPlace, store: ObjectStore, plan: BackupPlan, rules: KeepRules, *, json: bool
+) -> BackupManifest:
     from secondsite.backup.run import run_backup
 
     with telling("saved", machine=json) as progress:
@@ -92,7 +94,7 @@ async def _once(place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRul
     return manifest
 
 
-async def _retain(store: Store, rules: KeepRules) -> None:
+async def _retain(store: ObjectStore, rules: KeepRules) -> None:
     from secondsite.backup.inventory import take_inventory
     from secondsite.backup.prune import apply_pruning, plan_pruning
 
@@ -102,7 +104,14 @@ async def _retain(store: Store, rules: KeepRules) -> None:
 
 
 async def _go_on(
-    place: NatsPlace, store: Store, plan: BackupPlan, rules: KeepRules, every_s: float, daemon: Daemon, *, json: bool
+    place: NatsPlace,
+    store: ObjectStore,
+    plan: BackupPlan,
+    rules: KeepRules,
+    every_s: float,
+    daemon: Daemon,
+    *,
+    json: bool,
 ) -> int:
     from secondsite.backup.metrics import BackupMetrics
     from secondsite.backup.run import check_store, run_backup
@@ -136,7 +145,7 @@ async def _go_on(
     return EXIT_HOLDS
 
 
-def _told(manifest: BackupManifest, store: Store) -> str:
+def _told(manifest: BackupManifest, store: ObjectStore) -> str:
     held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
     lines = [f"{manifest.id} in {store.shown}: {held}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]

@@ -56,7 +56,7 @@ class Stored:
     size_bytes: int
 
 
-class Store:
+class ObjectStore:
     """Keys are relative to the address. ``shown`` is the address as people may see it."""
 
     def __init__(self, address: StoreAddress, *, make: bool = False) -> None:
