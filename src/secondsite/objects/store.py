@@ -49,7 +49,7 @@ STALL_S = 60.0
 
 
 @frozen
-class Stored:
+class ListedObject:
     """An object as a listing shows it."""
 
     key: str
@@ -135,11 +135,11 @@ class ObjectStore:
             found = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
-    async def listing(self, prefix: str) -> list[Stored]:
+    async def listing(self, prefix: str) -> list[ListedObject]:
         """Every object below ``prefix``, sorted by key."""
         with self._told(prefix):
             pages = await asyncio.to_thread(lambda: list(obstore.list(self._store, prefix or None)))
-        found = [Stored(str(item["path"]), item["size"]) for page in pages for item in page]
+        found = [ListedObject(str(item["path"]), item["size"]) for page in pages for item in page]
         return sorted(found, key=lambda stored: stored.key)
 
     async def delete(self, keys: list[str]) -> None:
