@@ -19,7 +19,7 @@ from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
-from secondsite.nats.stored import Stored
+from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
@@ -40,7 +40,7 @@ def refused(code: int) -> RefusedError:
 @define
 class FakeStream:
     config: dict[str, Any]
-    messages: list[Stored]
+    messages: list[StoredMessage]
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
 
@@ -74,7 +74,7 @@ class FakeWorld:
             region = cluster.region or self.record
             for stream in cluster.streams:
                 config = copy.deepcopy(dict(stream_config(stream, cluster)))
-                messages = [Stored(n, "any", {"Nats-Msg-Id": str(n)}, b"", "") for n in range(1, 4)]
+                messages = [StoredMessage(n, "any", {"Nats-Msg-Id": str(n)}, b"", "") for n in range(1, 4)]
                 made = FakeStream(config, messages, 3)
                 made.consumers = {c.name: dict(consumer_config(c)) for c in stream.consumers}
                 self.regions.setdefault(region, {})[stream.name] = made
@@ -250,14 +250,14 @@ class FakeRegion:
             raise MachineError.at(self.region, "nobody listens", "none")
         _, stream = self._everywhere()[answer.stream]
         stream.last_seq += 1
-        stream.messages.append(Stored(stream.last_seq, subject, dict(headers), data, ""))
+        stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
         return Answer(answer.stream, answer.domain, stream.last_seq)
 
-    async def newest(self, stream: str, subject: str) -> Stored | None:
+    async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         found = [m for m in self.held[stream].messages if m.subject == subject]
         return found[-1] if found else None
 
-    async def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+    async def messages(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
         for message in list(self.held[stream].messages):
             if first <= message.sequence <= last:
                 yield message

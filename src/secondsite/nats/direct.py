@@ -14,14 +14,14 @@ from nats.aio.msg import Msg
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream
-from secondsite.nats.stored import Stored
+from secondsite.nats.stored import StoredMessage
 
 _WINDOW = 128
 _NOT_FOUND = "404"
 _OWN = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence")
 
 
-async def direct_messages(jetstream: JetStream, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+async def direct_messages(jetstream: JetStream, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
     """All that is there between two sequences, both included, in their order; raises MachineError."""
     for begin in range(max(first, 1), last + 1, _WINDOW):
         end = min(begin + _WINDOW, last + 1)
@@ -31,7 +31,7 @@ async def direct_messages(jetstream: JetStream, stream: str, first: int, last: i
                 yield message
 
 
-async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: float = 5.0) -> Stored | None:
+async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: float = 5.0) -> StoredMessage | None:
     subject = f"{jetstream.prefix}.DIRECT.GET.{stream}"
     try:
         answer = await jetstream.connection.client.request(
@@ -49,7 +49,7 @@ async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: 
     return _stored(jetstream.shown, subject, answer)
 
 
-def _stored(shown: str, subject: str, answer: Msg) -> Stored | None:
+def _stored(shown: str, subject: str, answer: Msg) -> StoredMessage | None:
     headers = answer.headers or {}
     if headers.get("Status") == _NOT_FOUND:
         return None
@@ -58,6 +58,6 @@ def _stored(shown: str, subject: str, answer: Msg) -> Stored | None:
         what = f"{subject} was answered with {headers.get('Status', 'no status')}: {told}"
         raise MachineError.at(shown, what, "ask again once the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
-    return Stored(
+    return StoredMessage(
         int(headers["Nats-Sequence"]), headers["Nats-Subject"], own, answer.data, headers.get("Nats-Time-Stamp", "")
     )

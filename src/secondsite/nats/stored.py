@@ -8,7 +8,7 @@ from attrs import frozen
 
 
 @frozen
-class Stored:
+class StoredMessage:
     """``at``: when it was stored, RFC 3339."""
 
     sequence: int

@@ -19,7 +19,7 @@ from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
-from secondsite.nats.stored import Stored
+from secondsite.nats.stored import StoredMessage
 
 NO_MESSAGE = 10037
 NO_CONSUMER = 10014
@@ -178,7 +178,7 @@ class Streams:
             raise MachineError.at(self.shown, what, "look at the server's log") from None
         return _answer(answer)
 
-    async def message(self, stream: str, sequence: int) -> Stored | None:
+    async def message(self, stream: str, sequence: int) -> StoredMessage | None:
         try:
             return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))
         except RefusedError as refused:
@@ -186,7 +186,7 @@ class Streams:
                 return None
             raise
 
-    async def newest(self, stream: str, subject: str) -> Stored | None:
+    async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message on a subject."""
         try:
             return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))
@@ -195,7 +195,7 @@ class Streams:
                 return None
             raise
 
-    async def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+    async def messages(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
         """All that is there between two sequences, both included, in their order."""
         for begin in range(first, last + 1, _WINDOW):
             end = min(begin + _WINDOW, last + 1)
@@ -204,7 +204,7 @@ class Streams:
                 if message is not None:
                     yield message
 
-    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]:
+    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
         """The same as replicas have it, also without a meta leader; one that lags may lack the newest."""
         return direct_messages(self.jetstream, stream, first, last)
 
@@ -266,9 +266,9 @@ def _answer(answer: Json) -> Answer:
     )
 
 
-def _stored(answer: Json) -> Stored:
+def _stored(answer: Json) -> StoredMessage:
     message = answer["message"]
-    return Stored(
+    return StoredMessage(
         sequence=int(message["seq"]),
         subject=str(message["subject"]),
         headers=_headers(base64.b64decode(message.get("hdrs") or "")),

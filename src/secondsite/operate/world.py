@@ -13,7 +13,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
-from secondsite.nats.stored import Stored
+from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
 
 Json = Mapping[str, Any]
@@ -71,11 +71,11 @@ class StreamsDoor(Protocol):
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Answer: ...
 
-    async def newest(self, stream: str, subject: str) -> Stored | None: ...
+    async def newest(self, stream: str, subject: str) -> StoredMessage | None: ...
 
-    def messages(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]: ...
+    def messages(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]: ...
 
-    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[Stored]: ...
+    def copied(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]: ...
 
 
 class MetaDoor(Protocol):

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.procedure import Step
-from secondsite.nats.stored import Stored
+from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach
 from secondsite.operate.world import StreamsDoor
@@ -121,7 +121,7 @@ async def salvage_stream(
 
 
 async def _there_since(
-    serving: StreamsDoor, name: str, diverged: int, last: int, source: Held, candidates: list[Stored]
+    serving: StreamsDoor, name: str, diverged: int, last: int, source: Held, candidates: list[StoredMessage]
 ) -> tuple[set[str], set[str]]:
     """Of the candidates: identities that the serving stream has, and subjects on which it has something newer."""
     wanted = {identity for message in candidates for identity in _identities(source, message)}
@@ -137,20 +137,20 @@ async def _there_since(
     return found, newer
 
 
-def _identities(source: Held, message: Stored) -> set[str]:
+def _identities(source: Held, message: StoredMessage) -> set[str]:
     return {mark_of(source, message), *filter(None, [_named(message)])}
 
 
-def _named(message: Stored) -> str:
+def _named(message: StoredMessage) -> str:
     name = message.headers.get(ID, "")
     return f"id:{name}" if name else ""
 
 
-def mark_of(source: Held, message: Stored) -> str:
+def mark_of(source: Held, message: StoredMessage) -> str:
     return f"{source.region}/{source.name}/{message.sequence}"
 
 
-def _harm(family: Family, message: Stored, newer: set[str]) -> str:
+def _harm(family: Family, message: StoredMessage, newer: set[str]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
     keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
@@ -159,7 +159,7 @@ def _harm(family: Family, message: Stored, newer: set[str]) -> str:
     return ""
 
 
-async def _republish(serving: StreamsDoor, source: Held, target: Held, message: Stored) -> str:
+async def _republish(serving: StreamsDoor, source: Held, target: Held, message: StoredMessage) -> str:
     """Why the stream refused it; "" where it is there now, stored or recognised by its id."""
     kept = {key: value for key, value in message.headers.items() if not key.startswith(_OF_THE_OLD_STREAM)}
     mark = mark_of(source, message)
