@@ -15,7 +15,7 @@ from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import Conf, parse_conf
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.stream_calls import read_script
-from secondsite.discover.streams import Streams, read_config_map, read_nack
+from secondsite.discover.streams import StreamDrafts, read_config_map, read_nack
 from secondsite.discover.workloads import Workload, workloads_of
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import InputError, Problem
@@ -166,19 +166,23 @@ def _environment(workload: Workload) -> dict[str, str]:
 def _add_streams(
     found: FoundNats, inventory: ResourceInventory, workloads: Sequence[Workload], network: Network
 ) -> None:
-    by_cluster: dict[str, Streams] = {}
+    by_cluster: dict[str, StreamDrafts] = {}
     names = [cluster.name for cluster in found.clusters]
     users = [*workloads, *workloads_of(inventory, "Job")]
     owners = _Owners(names, {item.name: item.namespace for item in workloads}, users, inventory, network)
     for resource in inventory.of_kind("ConfigMap", *_NACK):
         if resource.kind != "ConfigMap" and resource.group != "jetstream.nats.io":
             continue
-        streams = Streams() if resource.kind == "ConfigMap" else by_cluster.setdefault(owners.of(resource), Streams())
+        streams = (
+            StreamDrafts()
+            if resource.kind == "ConfigMap"
+            else by_cluster.setdefault(owners.of(resource), StreamDrafts())
+        )
         try:
             if resource.kind != "ConfigMap":
                 read_nack(resource, streams)
             elif read_config_map(resource, streams):
-                _absorb(by_cluster.setdefault(owners.of(resource), Streams()), streams)
+                _absorb(by_cluster.setdefault(owners.of(resource), StreamDrafts()), streams)
         except InputError as error:
             found.problems.extend(error.problems)
     for user in users:
@@ -187,18 +191,18 @@ def _add_streams(
         _attach(found, name, streams)
 
 
-def _add_calls(found: FoundNats, user: Workload, owners: _Owners, by_cluster: dict[str, Streams]) -> None:
+def _add_calls(found: FoundNats, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]) -> None:
     for setting in settings_of(user, owners.inventory):
         if setting.source in ("command", "args", "file") and "nats" in setting.text:
-            streams = Streams()
+            streams = StreamDrafts()
             try:
                 if read_script(setting.text, setting.place, streams):
-                    _absorb(by_cluster.setdefault(owners.called_by(user), Streams()), streams)
+                    _absorb(by_cluster.setdefault(owners.called_by(user), StreamDrafts()), streams)
             except InputError as error:
                 found.problems.extend(error.problems)
 
 
-def _absorb(into: Streams, streams: Streams) -> None:
+def _absorb(into: StreamDrafts, streams: StreamDrafts) -> None:
     """What was configured before stays; a second description adds what the first left out."""
     for name, draft in streams.drafts.items():
         known = into.drafts.setdefault(name, draft)
@@ -242,7 +246,7 @@ class _Owners:
         return next(near, self.names[0] if self.names else "nats")
 
 
-def _attach(found: FoundNats, name: str, streams: Streams) -> None:
+def _attach(found: FoundNats, name: str, streams: StreamDrafts) -> None:
     """Put streams into their cluster; where no manifest runs one, it is assumed to run elsewhere."""
     built, marks = streams.build()
     if not built:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import YamlNode
-from secondsite.discover.streams import CHOICES, Streams, choose
+from secondsite.discover.streams import CHOICES, StreamDrafts, choose
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.nats import StreamOrigin
 from secondsite.model.place import Place
@@ -20,7 +20,7 @@ T = TypeVar("T")
 _CALL = re.compile(r"\bnats(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+(stream|str|consumer|con)\s+(?:add|create|new|edit)\s+(.*)")
 
 
-def read_script(text: str, first: Place, streams: Streams) -> bool:
+def read_script(text: str, first: Place, streams: StreamDrafts) -> bool:
     """Take the streams that a script adds with the `nats` command; calls with variables are left alone."""
     found = False
     for place, line in logical_lines(text, first):

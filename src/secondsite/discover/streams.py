@@ -37,7 +37,7 @@ _WORDS = {"work": "workqueue", "work_queue": "workqueue", "f": "file", "m": "mem
 
 
 @define
-class Streams:
+class StreamDrafts:
     """Drafts by stream name; consumers by stream and name."""
 
     drafts: dict[str, Draft] = field(factory=dict)
@@ -72,7 +72,7 @@ class Streams:
         return tuple(built), marks
 
 
-def read_config_map(resource: Resource, streams: Streams) -> bool:
+def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
     """Take every stream and consumer configuration in a ConfigMap. False when there is none."""
     found = False
     for key, at in resource.top["data"].entries.items():
@@ -92,7 +92,7 @@ def read_config_map(resource: Resource, streams: Streams) -> bool:
     return found
 
 
-def _read_json(document: Node, key: str, streams: Streams) -> bool:
+def _read_json(document: Node, key: str, streams: StreamDrafts) -> bool:
     at = YamlNode(document)
     for entry in at.items or (*at["streams"].items, *at["consumers"].items):
         if entry.node is not None:
@@ -165,7 +165,7 @@ def _limit(draft: Draft, attribute: str, at: YamlNode) -> None:
         draft.read(attribute, value, at)
 
 
-def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: Streams) -> bool:
+def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: StreamDrafts) -> bool:
     """The stream is named beside the configuration, or by the file: ``stream.consumer.json``."""
     name_at = config["durable_name"] if config["durable_name"] else config["name"]
     parts = key.removesuffix(".json").split(".")
@@ -183,7 +183,7 @@ def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: Streams) 
     return True
 
 
-def read_nack(resource: Resource, streams: Streams) -> None:
+def read_nack(resource: Resource, streams: StreamDrafts) -> None:
     """A `Stream`, `Consumer`, `KeyValue` or `ObjectStore` of jetstream.nats.io."""
     spec = resource.spec
     if resource.kind == "Consumer":
