@@ -18,7 +18,7 @@ from nats_world import Server, connect, fill
 
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 
 pytestmark = pytest.mark.slow
 __all__ = ["certificates"]
@@ -84,7 +84,7 @@ def load_signed(server: Server, options: ConnectOptions) -> None:
 
     async def work() -> None:
         async with nats_place(server.url, options).open() as jetstream:
-            streams = Streams(jetstream)
+            streams = StreamApi(jetstream)
             await streams.create({"name": "S", "subjects": ["s.>"], "storage": "file"})
             for number in range(50):
                 await streams.publish("s.x", b"%d" % number, {})

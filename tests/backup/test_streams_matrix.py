@@ -33,7 +33,7 @@ from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.objects.store import ObjectStore
 
 pytestmark = pytest.mark.slow
@@ -326,7 +326,7 @@ def test_through_a_leaf_node_into_the_other_domain(start: Any, store: ObjectStor
 
         async def linked() -> bool:
             async with from_leaf.open() as jetstream:
-                return await Streams(jetstream).reaches("hub")
+                return await StreamApi(jetstream).reaches("hub")
 
         await eventually(linked, "the leaf node is connected")
         manifest = await back_up(from_leaf, store)

@@ -19,7 +19,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
 from secondsite.operate.gate import Gate, Seen, may_write, next_state, watched, write_gate_file
@@ -92,7 +92,7 @@ class Case:
         family = families(self.deployment)[0]
         with suppress(MachineError, TimeoutError):
             async with asyncio.timeout(1.0), self.pair.place(HOME, login).open() as opened:
-                return await takes_writes(Streams(opened), family, family.origin)
+                return await takes_writes(StreamApi(opened), family, family.origin)
         return False
 
     async def promote_away(self) -> None:

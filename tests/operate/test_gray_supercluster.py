@@ -16,7 +16,7 @@ from secondsite.lab.world import Lab
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
 from secondsite.nats.meta import Meta
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.actions.fence import takes_writes
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal
@@ -43,7 +43,7 @@ class PathOfAClient:
 
     async def write(self) -> PathWrite:
         async with place(self.lab, self.dns.read()).open() as opened:
-            answer = await Streams(opened).publish(self.subject, b"path", {"Nats-Msg-Id": "path"})
+            answer = await StreamApi(opened).publish(self.subject, b"path", {"Nats-Msg-Id": "path"})
         return PathWrite(200, "path", answer.stream, answer.sequence)
 
 
@@ -71,7 +71,7 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
         async with Lab.up(deployment, LabOptions(services=False)) as lab:
             async with place(lab, HOME).open() as opened:
                 for number in range(MESSAGES):
-                    await Streams(opened).publish(subject, b"", {"Nats-Msg-Id": str(number)})
+                    await StreamApi(opened).publish(subject, b"", {"Nats-Msg-Id": str(number)})
             outcome = await fail_over(lab, FileDns(tmp_path / "record"))
             assert outcome.finished, [str(problem) for problem in outcome.problems]
             facts = outcome.steps["restore-quorum"].facts
@@ -86,7 +86,7 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
         copy = family.at(AWAY)
         assert copy
         async with place(lab, AWAY).open() as opened:
-            away = Streams(opened)
+            away = StreamApi(opened)
             old, new = await away.stream(family.name), await away.stream(copy.name)
             assert old
             assert new

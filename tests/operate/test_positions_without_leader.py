@@ -13,7 +13,7 @@ from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.strategy import Strategy
 from secondsite.nats.jetstream import RefusedError
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.positions import STREAM, read_positions, replicate_positions
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 NO_META_LEADER = 10008
 
 
-async def _refused(door: Streams) -> None:
+async def _refused(door: StreamApi) -> None:
     """Returns when a stream's leader no longer gives out a message, as it misses the meta leader."""
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
@@ -54,7 +54,7 @@ def test_positions_are_read_without_a_meta_leader(kit: Kit) -> None:
             assert await replicate_positions(world, families(deployment), HOME, AWAY) == len(durables)
             await lab.kill_region(HOME)
             async with place(lab, AWAY).open() as opened:
-                door = Streams(opened)
+                door = StreamApi(opened)
                 await _refused(door)
                 assert {position.key for position in await read_positions(door)} == durables
 

@@ -22,7 +22,7 @@ from secondsite.model.nats import Consumer, Stream
 from secondsite.model.strategy import Strategy
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.layout import families
 from secondsite.operate.live import LiveWorld, Said
@@ -151,7 +151,7 @@ class NatsPath:
     async def write(self) -> PathWrite:
         message_id = f"path-{time.time_ns()}"
         async with self.pair.place(self.dns.read()).open() as jetstream:
-            answer = await Streams(jetstream).publish(self.subject, b"path", {"Nats-Msg-Id": message_id})
+            answer = await StreamApi(jetstream).publish(self.subject, b"path", {"Nats-Msg-Id": message_id})
         self.made.append(message_id)
         return PathWrite(200, message_id, answer.stream, answer.sequence)
 
@@ -197,9 +197,9 @@ def stream_named(name: str) -> Stream:
 
 
 @asynccontextmanager
-async def door(pair: Pair, region: str) -> AsyncIterator[Streams]:
+async def door(pair: Pair, region: str) -> AsyncIterator[StreamApi]:
     async with pair.place(region).open() as jetstream:
-        yield Streams(jetstream)
+        yield StreamApi(jetstream)
 
 
 def journal_lines(path: Path) -> list[dict[str, object]]:

@@ -31,7 +31,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import RefusedError
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context, Facts, Prospect, until
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies import write_gate
@@ -112,7 +112,7 @@ async def _mirror_dropped(stage: Stage) -> None:
     held = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
         if held:
-            await Streams(opened).delete(held.name)
+            await StreamApi(opened).delete(held.name)
     stage.note("mirror-dropped", stream=stage.families[0].name)
     await region_loss.play(stage)
 
@@ -124,7 +124,7 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> No
     await stage.pass_time(_CUT_S, "the way to the standby is cut")
     held = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
-        look = await Streams(opened).stream(held.name) if held else None
+        look = await StreamApi(opened).stream(held.name) if held else None
     if look is not None:
         silent = look.mirror_silent_s or 0.0
         stage.observe(f"over the cut the mirror reports a lag of {look.mirror_lag}", look.mirror_lag == 0)
@@ -202,13 +202,13 @@ async def _both_capture(stage: Stage) -> None:
     subject = f"{stage.load.clients[0].streams[0].subject}.0"
     async with place(stage.lab, stage.home).open() as opened:
         for each in ids:
-            await Streams(opened).publish(subject, b"", {"Nats-Msg-Id": each})
+            await StreamApi(opened).publish(subject, b"", {"Nats-Msg-Id": each})
     await stage.pass_time(2.0, "both regions source from each other")
     held = family.at(stage.away)
     if held is None:
         return
     async with place(stage.lab, stage.away).open() as opened:
-        look = await Streams(opened).stream(held.name)
+        look = await StreamApi(opened).stream(held.name)
         found = direct_messages(opened, held.name, look.first_seq, look.last_seq) if look else None
         headers = [message.headers async for message in found] if found else []
     own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)

@@ -86,7 +86,7 @@ class Answer:
 
 
 @frozen
-class Streams:
+class StreamApi:
     """The streams of one account, as the servers behind this connection see them."""
 
     jetstream: JetStream

@@ -19,7 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
-from secondsite.nats.streams import StreamLook, Streams
+from secondsite.nats.streams import StreamApi, StreamLook
 from secondsite.operate.layout import FENCED, Held, Reach, families
 from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
 
@@ -99,7 +99,7 @@ class Gate:
             try:
                 async with self.place.open() as jetstream, self.system.open() as system:
                     while True:
-                        await self._round(Streams(jetstream), Servers(system))
+                        await self._round(StreamApi(jetstream), Servers(system))
                         await asyncio.sleep(LOOK_EVERY_S)
             except MachineError as error:
                 self._before = None
@@ -110,7 +110,7 @@ class Gate:
     def file(self) -> Path:
         return self.folder / gate_file(self.region)
 
-    async def _round(self, streams: Streams, servers: Servers) -> None:
+    async def _round(self, streams: StreamApi, servers: Servers) -> None:
         now = may_write(tuple(await asyncio.gather(*(_look(streams, stream) for stream in self.streams))))
         is_open = is_open_file(self.file)
         wanted = next_state(is_open, self._before, now)
@@ -141,7 +141,7 @@ def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> 
     written.replace(file)
 
 
-async def _look(streams: Streams, stream: Watched) -> Seen:
+async def _look(streams: StreamApi, stream: Watched) -> Seen:
     """Both sides at once; what does not answer soon is not known."""
     found = await asyncio.gather(
         _answer(streams, stream.name),
@@ -154,11 +154,11 @@ async def _look(streams: Streams, stream: Watched) -> Seen:
     return Seen(writable, None if None in copies else False)
 
 
-def _through(streams: Streams, prefix: str) -> Streams:
-    return Streams(evolve(streams.jetstream, prefix=prefix))
+def _through(streams: StreamApi, prefix: str) -> StreamApi:
+    return StreamApi(evolve(streams.jetstream, prefix=prefix))
 
 
-async def _answer(streams: Streams, name: str) -> StreamLook | None:
+async def _answer(streams: StreamApi, name: str) -> StreamLook | None:
     """A stream that is said not to be there may be one that the servers have not read yet."""
     try:
         async with asyncio.timeout(_ANSWER_S):

@@ -13,7 +13,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import Meta
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.world import (
     ClientPath,
     Clock,
@@ -81,7 +81,7 @@ class LiveWorld:
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:
         place = _within(_place(self.regions, region, "--nats"), within_s or self.reach_s)
         async with place.open() as jetstream:
-            yield Streams(jetstream)
+            yield StreamApi(jetstream)
 
     @asynccontextmanager
     async def meta(self, region: str) -> AsyncIterator[MetaDoor]:

@@ -25,7 +25,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.nats import Stream
 from secondsite.nats.direct import direct_messages
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import Held, mirror_config
 from secondsite.strategies.stream_config import stream_config
 
@@ -117,7 +117,7 @@ async def _bucket(stage: Stage, like: _Copied) -> _Copied:
         evolve(like.mirror, stream=evolve(stream, name=_BUCKET + suffix, placement=like.mirror.stream.placement)),
     )
     async with place(stage.lab, stage.home).open() as opened:
-        await Streams(opened).create(stream_config(found.origin.stream, found.origin.cluster))
+        await StreamApi(opened).create(stream_config(found.origin.stream, found.origin.cluster))
     await _put(stage, found.origin, _GOOD)
     await _create_mirror(stage, found)
     await _follows(stage, [found])
@@ -127,7 +127,7 @@ async def _bucket(stage: Stage, like: _Copied) -> _Copied:
 async def _put(stage: Stage, bucket: Held, value: bytes) -> None:
     async with place(stage.lab, bucket.region).open() as opened:
         for key in range(_KEYS):
-            answer = await Streams(opened).publish(_subject(key), value, {})
+            answer = await StreamApi(opened).publish(_subject(key), value, {})
             if answer.code:
                 raise MachineError.at(bucket.name, f"a key was not stored: {answer.why}", "see the lab's logs")
 
@@ -150,7 +150,7 @@ async def _write_wrong(stage: Stage, stream: Held) -> frozenset[str]:
             for key in range(_WRITES):
                 sequence = ledger.intend(number, key, len(_WRONG), purpose=Purpose.WRONG)
                 headers = {"Nats-Msg-Id": header.message_id(sequence)}
-                answer = await Streams(opened).publish(header.subject(number, key), _WRONG, headers)
+                answer = await StreamApi(opened).publish(header.subject(number, key), _WRONG, headers)
                 status = Status.REFUSED if answer.code else Status.STORED
                 ledger.outcome(sequence, number, key, status, stream_sequence=answer.sequence)
                 ids.add(header.message_id(sequence))
@@ -161,10 +161,10 @@ async def _write_wrong(stage: Stage, stream: Held) -> frozenset[str]:
 async def _seen(stage: Stage, held: Iterable[Held], wrong: frozenset[str]) -> _Seen:
     events, bucket = held
     async with place(stage.lab, events.region).open() as opened:
-        look = await Streams(opened).stream(events.name)
+        look = await StreamApi(opened).stream(events.name)
         found = direct_messages(opened, events.name, look.first_seq, look.last_seq) if look else None
         ids = {message.headers.get("Nats-Msg-Id", "") async for message in found} if found else set()
-        values = [await Streams(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
+        values = [await StreamApi(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
     return _Seen(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
 
 
@@ -173,20 +173,20 @@ async def _seen(stage: Stage, held: Iterable[Held], wrong: frozenset[str]) -> _S
 
 async def _create_mirror(stage: Stage, copied: _Copied) -> None:
     async with place(stage.lab, copied.mirror.region).open() as opened:
-        await Streams(opened).create(mirror_config(copied.mirror, copied.origin))
+        await StreamApi(opened).create(mirror_config(copied.mirror, copied.origin))
 
 
 async def _mirror_anew(stage: Stage, both: Iterable[_Copied]) -> None:
     for copied in both:
         async with place(stage.lab, copied.mirror.region).open() as opened:
-            await Streams(opened).delete(copied.mirror.name)
+            await StreamApi(opened).delete(copied.mirror.name)
         await _create_mirror(stage, copied)
     await _follows(stage, both)
 
 
 async def _last(stage: Stage, held: Held) -> int:
     async with place(stage.lab, held.region).open() as opened:
-        look = await Streams(opened).stream(held.name)
+        look = await StreamApi(opened).stream(held.name)
     return look.last_seq if look else 0
 
 

@@ -9,7 +9,7 @@ from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.executor import Options, Told
 from secondsite.strategies.compose import failback
 
@@ -50,7 +50,7 @@ async def play(stage: Stage) -> None:
 async def _mirrors(stage: Stage) -> bool:
     held = [one for family in stage.families if (one := family.at(stage.away))]
     async with place(stage.lab, stage.away).open() as opened:
-        looks = [await Streams(opened).stream(one.name) for one in held]
+        looks = [await StreamApi(opened).stream(one.name) for one in held]
     return all(look is not None and look.is_mirror for look in looks)
 
 

@@ -8,7 +8,7 @@ from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.executor import Told
 
 
@@ -40,7 +40,7 @@ async def _lone(stage: Stage) -> set[str]:
     async with place(stage.lab, stage.away).open() as opened:
         for family in stage.families:
             held = family.at(stage.away)
-            if held and held.stream.replicas == 1 and (look := await Streams(opened).stream(held.name)):
+            if held and held.stream.replicas == 1 and (look := await StreamApi(opened).stream(held.name)):
                 found.add(look.leader)
     return found
 

@@ -11,7 +11,7 @@ from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 
 
 async def play(stage: Stage) -> None:
@@ -29,7 +29,7 @@ async def play(stage: Stage) -> None:
 async def _led(stage: Stage) -> Counter[str]:
     """How many streams each server of the region leads."""
     async with place(stage.lab, stage.home).open() as opened:
-        looks = [await Streams(opened).stream(family.name) for family in stage.families]
+        looks = [await StreamApi(opened).stream(family.name) for family in stage.families]
     home = [server.name for server in stage.lab.servers(stage.home)]
     return Counter(look.leader for look in looks if look and look.leader in home) or Counter(home[:1])
 

@@ -11,7 +11,7 @@ from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import Stage
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 
 OPERATOR = 999
 
@@ -36,7 +36,7 @@ async def purge(stage: Stage) -> int:
     number = [stream.name for stream in config.streams].index(name)
     path = stage.writer.ledgers / "operator.ledger"
     async with place(stage.lab, stage.home).open() as opened:
-        streams = Streams(opened)
+        streams = StreamApi(opened)
         look = await streams.stream(name)
         if look is None:
             raise MachineError.at(name, "is not there to be purged", "see the lab's logs")
@@ -53,7 +53,7 @@ async def purge(stage: Stage) -> int:
 async def _held(stage: Stage, region: str) -> int:
     held = stage.families[0].at(region)
     async with place(stage.lab, region).open() as opened:
-        look = await Streams(opened).stream(held.name) if held else None
+        look = await StreamApi(opened).stream(held.name) if held else None
     return look.messages if look else 0
 
 

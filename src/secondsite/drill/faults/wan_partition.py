@@ -11,7 +11,7 @@ from secondsite.drill.play.stage import Stage
 from secondsite.lab.world import Moment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import Reach
 
 _CUT_S = 8.0
@@ -40,13 +40,13 @@ async def play(stage: Stage) -> None:
 async def _caught_up(stage: Stage) -> bool:
     """What the origins held at the moment is in the mirrors; both sides are asked, the reported lag is not."""
     async with place(stage.lab, stage.home).open() as opened:
-        home = Streams(opened)
+        home = StreamApi(opened)
         wanted = [(f, look.last_seq) for f in stage.families if (look := await home.stream(f.name)) is not None]
     end = time.monotonic() + _CATCH_UP_S
     while time.monotonic() < end:
         try:
             async with place(stage.lab, stage.away).open() as opened:
-                away = Streams(opened)
+                away = StreamApi(opened)
                 held = [(family.at(stage.away), last) for family, last in wanted]
                 looks = [(await away.stream(one.name), last) for one, last in held if one]
             if all(look and look.last_seq >= last for look, last in looks):

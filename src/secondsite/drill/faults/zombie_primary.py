@@ -18,7 +18,7 @@ from secondsite.model.fault import Fault
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.actions.fence import takes_writes
 from secondsite.operate.journal import FENCED_ON_RETURN, read_journal
 from secondsite.operate.layout import Family, Held
@@ -74,7 +74,7 @@ async def _takes(writer: NatsPlace, family: Family, held: Held) -> bool:
     """Whoever is refused gets no answer."""
     try:
         async with asyncio.timeout(_ANSWER_S), writer.open() as opened:
-            return await takes_writes(Streams(opened), family, held)
+            return await takes_writes(StreamApi(opened), family, held)
     except (MachineError, TimeoutError):
         return False
 

@@ -8,7 +8,7 @@ from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 
 _ZONE_S = 12.0
 
@@ -29,7 +29,7 @@ async def leading(stage: Stage) -> str:
     """The server that leads the first replicated stream."""
     replicated = next(f for f in stage.families if f.origin.stream.replicas > 1)
     async with place(stage.lab, stage.home).open() as opened:
-        look = await Streams(opened).stream(replicated.name)
+        look = await StreamApi(opened).stream(replicated.name)
     return look.leader if look else stage.lab.servers(stage.home)[0].name
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import Family, Held, writer_config
 
 _PAUSE_S = 2.0
@@ -35,7 +35,7 @@ async def _ask(place: NatsPlace, family: Family, held: Held) -> str:
     """Empty where the server did it."""
     try:
         async with place.open() as jetstream:
-            look = await Streams(jetstream).stream(held.name)
+            look = await StreamApi(jetstream).stream(held.name)
             if look is None:
                 return f"there is no stream {held.name}"
             config = writer_config(look.config, family.subjects)

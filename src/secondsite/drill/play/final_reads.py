@@ -20,7 +20,7 @@ from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import Streams
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import Family, Held, Reach
 
 _ID = "Nats-Msg-Id"
@@ -47,7 +47,7 @@ class Reading:
             reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
             try:
                 async with self.places[held.region].open() as jetstream:
-                    why = await self._read(Streams(jetstream), held, reader)
+                    why = await self._read(StreamApi(jetstream), held, reader)
             except MachineError as error:
                 why = error.problems[0].what
             if not why:
@@ -55,7 +55,7 @@ class Reading:
             await asyncio.sleep(_PAUSE_S * (attempt + 1))
         return reader.finished(not why, why)
 
-    async def _read(self, streams: Streams, held: Held, reader: CopyReader) -> str:
+    async def _read(self, streams: StreamApi, held: Held, reader: CopyReader) -> str:
         """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
         before = await streams.stream(held.name)
         if before is None:
@@ -78,7 +78,7 @@ async def message_ids(place: NatsPlace, families: Iterable[Family], region: str)
     found: set[str] = set()
     async with place.open() as jetstream:
         for held in filter(None, (held_in(family, region) for family in families)):
-            look = await Streams(jetstream).stream(held.name)
+            look = await StreamApi(jetstream).stream(held.name)
             if look is not None:
                 async for message in direct_messages(jetstream, held.name, look.first_seq, look.last_seq):
                     found.add(message.headers.get(_ID, ""))
@@ -98,7 +98,7 @@ async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) 
     while True:
         try:
             async with place.open() as jetstream:
-                streams = Streams(jetstream)
+                streams = StreamApi(jetstream)
                 look, found = await streams.stream(held.name), await streams.consumer(held.name, consumer)
                 if look and found and found.floor >= look.last_seq and not found.pending:
                     return True
@@ -134,7 +134,7 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     while time.monotonic() < end:
         try:
             async with place.open() as jetstream:
-                looks = [await Streams(jetstream).stream(name) for name in names]
+                looks = [await StreamApi(jetstream).stream(name) for name in names]
             if all(look and look.leader for look in looks):
                 return True
         except MachineError:
