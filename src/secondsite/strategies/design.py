@@ -105,7 +105,7 @@ class LinkDesign(Protocol):
         ...
 
 
-class Switch(Protocol):
+class SwitchDesign(Protocol):
     """Who notices, who decides, and how clients are moved."""
 
     def traffic(self, kit: Kit) -> Traffic: ...

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from secondsite.model.strategy import LinkDesign as LinkName
 from secondsite.model.strategy import PatternDesign as PatternName
-from secondsite.model.strategy import Switch as SwitchName
-from secondsite.strategies.design import LinkDesign, PatternDesign, Switch
+from secondsite.model.strategy import SwitchDesign as SwitchName
+from secondsite.strategies.design import LinkDesign, PatternDesign, SwitchDesign
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
@@ -44,7 +44,7 @@ LINKS: Mapping[LinkName, LinkDesign] = {
     LinkName.MANAGED: Managed(),
 }
 
-SWITCHES: Mapping[SwitchName, Switch] = {
+SWITCHES: Mapping[SwitchName, SwitchDesign] = {
     SwitchName.DNS: DnsFailover(),
     SwitchName.WEIGHTED: Weighted(),
     SwitchName.MANUAL: Manual(),
