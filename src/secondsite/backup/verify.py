@@ -32,7 +32,7 @@ _MAX_PAYLOAD = 64 * 1024**2
 
 
 @frozen
-class Verification:
+class BackupVerification:
     """``restore_s`` is the time of the restores, one after the other; proving them is not part of it."""
 
     backup: str
@@ -59,14 +59,14 @@ async def run_verify(
     progress: Progress,
     *,
     record: bool = True,
-) -> Verification:
+) -> BackupVerification:
     """Raises InputError for the wrong key, MachineError where no server can be started; damage is in the outcomes."""
     plan = RestorePlan(changes=Changes(detached=True), keys=keys, parallel=1, attempts=1)
     async with scratch_server(find_server(server), max_payload=_MAX_PAYLOAD) as scratch:
         begin = time.monotonic()
         outcomes = await run_restore(scratch.place, store, manifest, plan, progress)
         total_s = time.monotonic() - begin
-    verification = Verification(
+    verification = BackupVerification(
         backup=manifest.id,
         ok=all(outcome.ok for outcome in outcomes),
         at=datetime.now(UTC).isoformat(),
@@ -82,7 +82,7 @@ async def run_verify(
     return verification
 
 
-def proof_json(verification: Verification) -> bytes:
+def proof_json(verification: BackupVerification) -> bytes:
     """What is kept beside the backup."""
     content: dict[str, Any] = {
         "schema": SCHEMA,

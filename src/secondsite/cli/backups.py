@@ -84,12 +84,12 @@ def verify_(
         Print the result for machines.
     """
     from secondsite.backup.inventory import choose_backup
-    from secondsite.backup.verify import Verification, run_verify
+    from secondsite.backup.verify import BackupVerification, run_verify
     from secondsite.cli.restore import as_text
 
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
 
-    async def work() -> Verification:
+    async def work() -> BackupVerification:
         manifest = await choose_backup(store, backup_id=backup)
         with telling("verified", machine=json) as progress:
             return await run_verify(store, manifest, keys, nats_server, progress, record=record)
