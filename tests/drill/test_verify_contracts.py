@@ -19,7 +19,7 @@ from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.chain import write_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.manifest import DrillManifest
-from secondsite.drill.verdict.verification import SHELF_LIFE_S, Verification, recompute, todays, verify
+from secondsite.drill.verdict.verification import SHELF_LIFE_S, EvidenceVerification, recompute, todays, verify
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import Problem
 from secondsite.model.fault import Fault
@@ -47,7 +47,7 @@ def manifest(system: System) -> DrillManifest:
     return evolve(MANIFEST, contracts=(), fingerprint=todays(system, load_catalogue())(MANIFEST))
 
 
-def _verify(system: System, root: Path, *strategies: str, now: datetime = NOW) -> Verification:
+def _verify(system: System, root: Path, *strategies: str, now: datetime = NOW) -> EvidenceVerification:
     return verify(system, load_catalogue(), (root,), now, strategies)
 
 
@@ -323,7 +323,7 @@ def _valid(text: str) -> Element:
 
 def test_changed_evidence_is_in_the_report_too() -> None:
     problem = Problem(Place("evidence/x/ledger/0.ledger"), "was changed <&>", "again")
-    root = _valid(junit(Verification((), (problem,))))
+    root = _valid(junit(EvidenceVerification((), (problem,))))
     assert root[0][0].attrib["name"] == "evidence/x/ledger/0.ledger"
 
 

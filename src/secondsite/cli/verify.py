@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from secondsite.cli.options import SYSTEM_FILE
 
 if TYPE_CHECKING:
-    from secondsite.drill.verdict.verification import Verification
+    from secondsite.drill.verdict.verification import EvidenceVerification
 
 
 def verify(
@@ -50,7 +50,7 @@ def verify(
     return found.exit_code
 
 
-def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...]) -> Verification:
+def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...]) -> EvidenceVerification:
     """Single drills are judged by what lies in their folders, even where the system file is gone."""
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER

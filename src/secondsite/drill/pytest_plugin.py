@@ -15,7 +15,7 @@ import pytest
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from secondsite.drill.verdict.verification import ContractVerdict, Verification
+    from secondsite.drill.verdict.verification import ContractVerdict, EvidenceVerification
     from secondsite.model.measurement import Measurement
 
 _FILE = "secondsite.yaml"
@@ -75,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @lru_cache
-def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]) -> Verification:
+def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]) -> EvidenceVerification:
     from datetime import UTC, datetime
 
     from secondsite.catalogue.bundle import load_catalogue
@@ -88,7 +88,7 @@ def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]
     return verify(system, catalogue, (evidence or file.parent / EVIDENCE_FOLDER,), datetime.now(UTC), strategies)
 
 
-def _standing(found: Verification, subject: str, fault: str, file: Path) -> ContractStanding:
+def _standing(found: EvidenceVerification, subject: str, fault: str, file: Path) -> ContractStanding:
     from secondsite.drill.verdict.judgement import worst
     from secondsite.model.errors import InputError
 

@@ -54,7 +54,7 @@ class ContractVerdict:
 
 
 @frozen
-class Verification:
+class EvidenceVerification:
     """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none."""
 
     rows: tuple[ContractVerdict, ...]
@@ -79,17 +79,17 @@ class Verification:
 
 def verify(
     system: System, catalogue: Catalogue, roots: Sequence[Path], now: datetime, strategies: Sequence[str] = ()
-) -> Verification:
+) -> EvidenceVerification:
     """All contracts that promise something, in the order of the file; evidence of ``strategies`` only, where named."""
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
     found = [find_runs(root, contracts) for root in roots]
     runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
     today = todays(system, catalogue)
     rows = tuple(row for contract in contracts for row in _rows(contract, runs, today, now))
-    return Verification(rows, *_beside(found))
+    return EvidenceVerification(rows, *_beside(found))
 
 
-def recompute(folders: Sequence[Path], now: datetime) -> Verification:
+def recompute(folders: Sequence[Path], now: datetime) -> EvidenceVerification:
     """Single folders, each against the contracts that it was drilled for: from its raw files alone.
 
     What does not follow from them is a problem, as is a folder without its chain.
@@ -99,7 +99,7 @@ def recompute(folders: Sequence[Path], now: datetime) -> Verification:
     problems, unfinished = _beside(found)
     problems += tuple(problem for path in unfinished for problem in check_chain(path))
     problems += tuple(problem for each in found for run in each.runs for problem in _unlike(run))
-    return Verification(tuple(rows), problems)
+    return EvidenceVerification(tuple(rows), problems)
 
 
 def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from secondsite.drill.verdict.verification import ContractVerdict, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, EvidenceVerification
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import Problem
 from secondsite.publish.content.verification import limits, measured
@@ -17,7 +17,7 @@ from secondsite.publish.content.verification import limits, measured
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(verification: Verification, name: str = "secondsite") -> str:
+def junit(verification: EvidenceVerification, name: str = "secondsite") -> str:
     breached = sum(row.verdict is Verdict.BREACHED for row in verification.rows)
     unproven = sum(row.verdict is Verdict.UNPROVEN for row in verification.rows)
     counts = {

@@ -6,10 +6,10 @@ from typing import Any
 
 from attrs import asdict
 
-from secondsite.drill.verdict.verification import ContractVerdict, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, EvidenceVerification
 
 
-def verification_json(verification: Verification) -> dict[str, Any]:
+def verification_json(verification: EvidenceVerification) -> dict[str, Any]:
     return {
         "schema": "secondsite/verification/1",
         "contracts": [_row(row) for row in verification.rows],

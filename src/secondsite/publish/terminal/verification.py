@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from secondsite.drill.verdict.verification import ContractVerdict, Verification
+from secondsite.drill.verdict.verification import ContractVerdict, EvidenceVerification
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.model.wording import duration
@@ -20,12 +20,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
 STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
 
 
-def render_text(verification: Verification, console: Console) -> None:
+def render_text(verification: EvidenceVerification, console: Console) -> None:
     for block in _blocks(verification):
         console.print(block)
 
 
-def _blocks(verification: Verification) -> Iterator[RenderableType]:
+def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
     if not verification.rows and not verification.problems:
         yield Text("no contract is written, so none is judged: add `contracts` to secondsite.yaml")
     for row in verification.rows:
