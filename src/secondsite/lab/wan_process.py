@@ -165,7 +165,7 @@ class End(asyncio.Protocol):
 class Accepted(End):
     """The side that dialled. The other side is dialled one round trip later, and not before a cut is healed."""
 
-    def __init__(self, wan: Wan, listener: Mapping[str, Any]) -> None:
+    def __init__(self, wan: WanProxy, listener: Mapping[str, Any]) -> None:
         there, back = wan.pair(listener["source"], listener["target"])
         super().__init__(Flow(there, wan.loop), Flow(back, wan.loop))
         self._wan, self._to = wan, listener["to"]
@@ -203,7 +203,7 @@ class Accepted(End):
             super().connection_lost(error)
 
 
-class Wan:
+class WanProxy:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.loop = asyncio.get_running_loop()
         self._config = config
@@ -274,7 +274,7 @@ def main() -> None:
 
 
 async def _run(config: Mapping[str, Any]) -> None:
-    await Wan(config).serve()
+    await WanProxy(config).serve()
 
 
 if __name__ == "__main__":
