@@ -170,10 +170,10 @@ def test_reset_refuse_and_loss_end_connections(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_jitter() -> None:
-    from secondsite.lab.wan_process import Direction
+    from secondsite.lab.wan_process import WanDirection
 
     async def draw(seed: int) -> list[float]:
-        direction = Direction("east", "west", seed)
+        direction = WanDirection("east", "west", seed)
         direction.apply({"delay_ms": 40, "jitter_ms": 4})
         return [direction.due(100.0, 10) for _ in range(50)]
 

@@ -27,7 +27,7 @@ from secondsite.model.endpoint import Endpoint
 _WINDOW_BYTES = 16 * 1024 * 1024
 
 
-class Direction:
+class WanDirection:
     """From one region to another. Times in seconds, rate in bytes a second (0: as fast as it goes)."""
 
     def __init__(self, source: str, target: str, seed: int) -> None:
@@ -68,7 +68,7 @@ class Direction:
 class Flow:
     """One direction of one connection: what was read from ``source`` waits here until it is due at ``target``."""
 
-    def __init__(self, direction: Direction, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, direction: WanDirection, loop: asyncio.AbstractEventLoop) -> None:
         self.direction, self._loop = direction, loop
         self.source: asyncio.Transport | None = None
         self.target: asyncio.Transport | None = None
@@ -207,17 +207,17 @@ class WanProxy:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.loop = asyncio.get_running_loop()
         self._config = config
-        self._directions: dict[tuple[str, str], Direction] = {}
+        self._directions: dict[tuple[str, str], WanDirection] = {}
         for link in config["links"]:
             self.direction(link["source"], link["target"]).apply(link)
 
-    def direction(self, source: str, target: str) -> Direction:
+    def direction(self, source: str, target: str) -> WanDirection:
         key = (source, target)
         if key not in self._directions:
-            self._directions[key] = Direction(source, target, self._config["seed"])
+            self._directions[key] = WanDirection(source, target, self._config["seed"])
         return self._directions[key]
 
-    def pair(self, source: str, target: str) -> tuple[Direction, Direction]:
+    def pair(self, source: str, target: str) -> tuple[WanDirection, WanDirection]:
         return self.direction(source, target), self.direction(target, source)
 
     async def serve(self) -> None:
@@ -251,7 +251,7 @@ class WanProxy:
             ]
         }
 
-    def _chosen(self, order: Mapping[str, Any]) -> list[Direction]:
+    def _chosen(self, order: Mapping[str, Any]) -> list[WanDirection]:
         """``source`` and ``target`` name regions; an empty one stands for each."""
         if "source" not in order:
             return []
