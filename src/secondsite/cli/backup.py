@@ -12,7 +12,7 @@ from attrs import frozen
 from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeInt
 
-from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, Keep, What, every
+from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, BackupScope, Keep, every
 from secondsite.cli.backup_summary import size, summary
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, telling
 from secondsite.model.errors import EXIT_HOLDS
@@ -54,7 +54,7 @@ def backup(
     server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
     to: str,
     endpoint: Endpoint = None,
-    what: Annotated[What, Parameter(name="*")] = EVERYTHING,
+    what: Annotated[BackupScope, Parameter(name="*")] = EVERYTHING,
     keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
     daemon: Annotated[Daemon, Parameter(name="*")] = ONCE,
     json: Flag = False,

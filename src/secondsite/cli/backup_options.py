@@ -20,7 +20,7 @@ KEEP_FLAGS = ("last", "hourly", "daily", "weekly", "monthly")
 
 
 @frozen
-class What:
+class BackupScope:
     """Which streams, and how they are written."""
 
     stream: Annotated[tuple[str, ...], option("A stream, or a pattern such as KV_*; all without.", negative="")] = ()
@@ -51,7 +51,7 @@ class What:
         for name, values in (("--stream", self.stream), ("--exclude", self.exclude), ("--recipient", self.recipient)):
             flags += [part for value in values for part in (name, value)]
         flags += ["--compress", self.compress] if self.compress != "auto" else []
-        flags += ["--parallel", str(self.parallel)] if self.parallel != What().parallel else []
+        flags += ["--parallel", str(self.parallel)] if self.parallel != BackupScope().parallel else []
         return [*flags, "--single-writer"] if self.single_writer else flags
 
 
@@ -88,5 +88,5 @@ def every(text: str | None) -> float | None:
     return every_s
 
 
-EVERYTHING = What()
+EVERYTHING = BackupScope()
 KEEP_ALL = Keep()

@@ -11,7 +11,7 @@ from typing import Annotated
 from attrs import asdict
 from cyclopts import Parameter
 
-from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, KEEP_FLAGS, Keep, What, every
+from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, KEEP_FLAGS, BackupScope, Keep, every
 from secondsite.cli.backup_summary import size, summary
 from secondsite.cli.stores import Endpoint, Flag, open_store, option, print_json, read_keys, telling
 from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
@@ -201,7 +201,7 @@ def cronjob_(
     every_: Annotated[str, Parameter(name="--every")],
     image: str,
     endpoint: Endpoint = None,
-    what: Annotated[What, Parameter(name="*")] = EVERYTHING,
+    what: Annotated[BackupScope, Parameter(name="*")] = EVERYTHING,
     keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
     name: str = "nats-backup",
     namespace: str = "default",
