@@ -32,7 +32,7 @@ class ProcedureDirection(StrEnum):
 
 
 @frozen
-class What:
+class OperationScope:
     """Which procedure of which system."""
 
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
@@ -61,10 +61,10 @@ class Who:
     fault_at: Annotated[NonNegativeFloat, option("When the fault was, in seconds since the epoch, if known.")] = 0.0
 
 
-WHAT, WHERE, WHO = What(), Where(), Who()
+WHAT, WHERE, WHO = OperationScope(), Where(), Who()
 Approve = Annotated[str, option("The hash of the plan that may do what cannot be undone.")]
 JournalPath = Annotated[Path | None, option("Where the journal is; beside the system file otherwise.")]
-Chosen = Annotated[What, Parameter(name="*")]
+Chosen = Annotated[OperationScope, Parameter(name="*")]
 Placed = Annotated[Where, Parameter(name="*")]
 Declared = Annotated[Who, Parameter(name="*")]
 
@@ -114,12 +114,12 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     @app.command
     def status(*, file: Path = SYSTEM_FILE, journal: JournalPath = None, json: Flag = False) -> int:
         """How far a run is, by its journal. May be asked while it runs."""
-        return _status(_journal_path(direction, What(file=file), journal), machine=json)
+        return _status(_journal_path(direction, OperationScope(file=file), journal), machine=json)
 
     return app
 
 
-def _plan(direction: ProcedureDirection, what: What, where: Where, who: Who, *, machine: bool) -> int:
+def _plan(direction: ProcedureDirection, what: OperationScope, where: Where, who: Who, *, machine: bool) -> int:
     from secondsite.operate.plan import make_plan, plan_json
     from secondsite.publish.terminal.operation import plan_text
 
@@ -131,7 +131,14 @@ def _plan(direction: ProcedureDirection, what: What, where: Where, who: Who, *, 
 
 
 def _run(
-    direction: ProcedureDirection, what: What, where: Where, who: Who, approve: str, path: Path, *, machine: bool
+    direction: ProcedureDirection,
+    what: OperationScope,
+    where: Where,
+    who: Who,
+    approve: str,
+    path: Path,
+    *,
+    machine: bool,
 ) -> int:
     import sys
 
@@ -169,11 +176,11 @@ def _status(path: Path, *, machine: bool) -> int:
     return EXIT_HOLDS
 
 
-def _journal_path(direction: ProcedureDirection, what: What, given: Path | None) -> Path:
+def _journal_path(direction: ProcedureDirection, what: OperationScope, given: Path | None) -> Path:
     return given or what.file.parent / ".secondsite" / f"{direction}.jsonl"
 
 
-def _procedure(direction: ProcedureDirection, what: What) -> tuple[Deployment, Procedure]:
+def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Deployment, Procedure]:
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
