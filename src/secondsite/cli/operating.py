@@ -42,7 +42,7 @@ class OperationScope:
 
 
 @frozen
-class Where:
+class OperationPlaces:
     """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
 
     nats: Annotated[tuple[str, ...], option("REGION=nats://host:4222, once for each region.", negative="")] = ()
@@ -61,11 +61,11 @@ class Who:
     fault_at: Annotated[NonNegativeFloat, option("When the fault was, in seconds since the epoch, if known.")] = 0.0
 
 
-WHAT, WHERE, WHO = OperationScope(), Where(), Who()
+WHAT, WHERE, WHO = OperationScope(), OperationPlaces(), Who()
 Approve = Annotated[str, option("The hash of the plan that may do what cannot be undone.")]
 JournalPath = Annotated[Path | None, option("Where the journal is; beside the system file otherwise.")]
 Chosen = Annotated[OperationScope, Parameter(name="*")]
-Placed = Annotated[Where, Parameter(name="*")]
+Placed = Annotated[OperationPlaces, Parameter(name="*")]
 Declared = Annotated[Who, Parameter(name="*")]
 
 
@@ -119,7 +119,9 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     return app
 
 
-def _plan(direction: ProcedureDirection, what: OperationScope, where: Where, who: Who, *, machine: bool) -> int:
+def _plan(
+    direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, *, machine: bool
+) -> int:
     from secondsite.operate.plan import make_plan, plan_json
     from secondsite.publish.terminal.operation import plan_text
 
@@ -133,7 +135,7 @@ def _plan(direction: ProcedureDirection, what: OperationScope, where: Where, who
 def _run(
     direction: ProcedureDirection,
     what: OperationScope,
-    where: Where,
+    where: OperationPlaces,
     who: Who,
     approve: str,
     path: Path,
@@ -201,7 +203,7 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     return deployment, failover(deployment, ready, Fault(what.fault))
 
 
-def _world(where: Where, who: Who) -> LiveWorld:
+def _world(where: OperationPlaces, who: Who) -> LiveWorld:
     from secondsite.operate.commands import Commands
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.live import LiveWorld, Said
