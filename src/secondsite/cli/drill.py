@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from secondsite.cli.drill_options import AS_IT_IS, World
+from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
@@ -38,7 +38,7 @@ def drill(
         bool, Parameter(name="--all", negative="", help="Every drill, every strategy that runs here.")
     ] = False,
     controls: Annotated[bool, Parameter(negative="", help="Known-bad controls: each has to turn red.")] = False,
-    world: Annotated[World, Parameter(name="*")] = AS_IT_IS,
+    world: Annotated[DrillWorld, Parameter(name="*")] = AS_IT_IS,
     evidence: Annotated[Path | None, Parameter(help="Folder for evidence; .secondsite/evidence by default.")] = None,
     list_: Annotated[bool, Parameter(name="--list", negative="", help="Show what there is and end.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,

@@ -21,7 +21,7 @@ SHORTEST_SOAK_S = 30.0
 
 
 @frozen
-class World:
+class DrillWorld:
     """``ignoring_ttl`` None: as the drill has it."""
 
     profile: Annotated[str, option("quick: checks of 1 s, TTL 2 s; production: the strategy's own.")] = "quick"
@@ -90,4 +90,4 @@ class World:
         return seconds
 
 
-AS_IT_IS = World()
+AS_IT_IS = DrillWorld()
