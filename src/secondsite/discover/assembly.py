@@ -34,7 +34,7 @@ _LOOKS_LIKE_API = re.compile(r"api|gateway|web|frontend|backend|server", re.IGNO
 
 
 @frozen
-class World:
+class ReadManifests:
     """All that was read, looked through once. ``settings`` are keyed by the workload's name."""
 
     inventory: ResourceInventory
@@ -44,7 +44,7 @@ class World:
     settings: Mapping[str, Sequence[PodSetting]]
 
     @classmethod
-    def of(cls, inventory: ResourceInventory) -> World:
+    def of(cls, inventory: ResourceInventory) -> ReadManifests:
         workloads = list(workloads_of(inventory))
         network = Network.of(inventory, workloads)
         settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}
@@ -73,7 +73,7 @@ class Assembly:
             return None
 
 
-def add_services(assembly: Assembly, world: World) -> None:
+def add_services(assembly: Assembly, world: ReadManifests) -> None:
     for workload in world.workloads:
         draft = service_draft(workload, world.inventory, assembly.problems)
         own = world.settings[workload.name]
@@ -93,7 +93,7 @@ def add_services(assembly: Assembly, world: World) -> None:
         assembly.take(f"services.{workload.name}", draft)
 
 
-def add_roles(assembly: Assembly, world: World) -> None:
+def add_roles(assembly: Assembly, world: ReadManifests) -> None:
     """What each workload is: by its product, by what leads to it, by what it does."""
     routed = {name for route in world.routes for name, _ in route.targets}
     served = set(world.network.by_name.values())
@@ -146,7 +146,7 @@ def add_releases(assembly: Assembly, values: Sequence[MapNode]) -> None:
         assembly.marks |= made.marks
 
 
-def add_gateways(assembly: Assembly, world: World) -> tuple[Gateway, ...]:
+def add_gateways(assembly: Assembly, world: ReadManifests) -> tuple[Gateway, ...]:
     """What a gateway routes to, and where it counts, it depends on."""
     found = []
     for draft in gateway_drafts(world.inventory, world.workloads, world.routes, world.network):
@@ -164,7 +164,7 @@ def add_gateways(assembly: Assembly, world: World) -> tuple[Gateway, ...]:
     return tuple(found)
 
 
-def add_secrets(assembly: Assembly, world: World) -> tuple[Secret, ...]:
+def add_secrets(assembly: Assembly, world: ReadManifests) -> tuple[Secret, ...]:
     drafts = secret_drafts(world.inventory, world.workloads)
     for draft in drafts.values():
         assembly.take(f"secrets.{draft.values['name']}", draft)
@@ -178,7 +178,7 @@ def add_secrets(assembly: Assembly, world: World) -> tuple[Secret, ...]:
     return tuple(Secret(**draft.values) for draft in drafts.values())
 
 
-def add_stores(assembly: Assembly, world: World) -> tuple[Store, ...]:
+def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
     found = []
     for workload in world.workloads:
         draft = store_draft(workload, assembly.services[workload.name], world.settings[workload.name], assembly.marks)
@@ -188,7 +188,7 @@ def add_stores(assembly: Assembly, world: World) -> tuple[Store, ...]:
     return tuple(found)
 
 
-def add_backups(assembly: Assembly, world: World, region: str) -> tuple[Backup, ...]:
+def add_backups(assembly: Assembly, world: ReadManifests, region: str) -> tuple[Backup, ...]:
     by_role: dict[Role, list[str]] = {}
     for service in assembly.services.values():
         by_role.setdefault(service.role, []).append(service.name)

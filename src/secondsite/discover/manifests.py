@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from secondsite.discover.alerts import alerts_of
 from secondsite.discover.assembly import (
     Assembly,
-    World,
+    ReadManifests,
     add_backups,
     add_gateways,
     add_releases,
@@ -59,7 +59,7 @@ class Discovery:
 def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kubectl: bool = False) -> Discovery:
     """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
     found = find(paths, base, kubectl=kubectl)
-    world = World.of(ResourceInventory.of(tuple(found.resources)))
+    world = ReadManifests.of(ResourceInventory.of(tuple(found.resources)))
     assembly = Assembly(notes=list(found.notes))
     add_services(assembly, world)
     add_roles(assembly, world)
@@ -77,7 +77,7 @@ def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kube
     return Discovery(system, unknown_kinds(world.inventory), tuple(dict.fromkeys(notes)))
 
 
-def _system(assembly: Assembly, world: World) -> System:
+def _system(assembly: Assembly, world: ReadManifests) -> System:
     """All parts, also where some of them have problems: the caller looks at those."""
     region_found = region_draft(world.inventory, world.workloads)
     region = Region(**region_found.values)
