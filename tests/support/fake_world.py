@@ -20,7 +20,7 @@ from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
+from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
@@ -237,21 +237,21 @@ class FakeRegion:
     async def delete_consumer(self, stream: str, name: str) -> None:
         self.held[stream].consumers.pop(name, None)
 
-    async def probe(self, subject: str) -> Answer | None:
+    async def probe(self, subject: str) -> PublishAnswer | None:
         for name, (region, stream) in self._everywhere().items():
             takes = any(_matches(one, subject) for one in stream.config.get("subjects") or ())
             if takes and not stream.config.get("mirror") and region not in self.world.dead:
-                return Answer(name, self._domain(region), 0, code=10071)
+                return PublishAnswer(name, self._domain(region), 0, code=10071)
         return None
 
-    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PublishAnswer:
         answer = await self.probe(subject)
         if answer is None:
             raise MachineError.at(self.region, "nobody listens", "none")
         _, stream = self._everywhere()[answer.stream]
         stream.last_seq += 1
         stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
-        return Answer(answer.stream, answer.domain, stream.last_seq)
+        return PublishAnswer(answer.stream, answer.domain, stream.last_seq)
 
     async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         found = [m for m in self.held[stream].messages if m.subject == subject]

@@ -74,7 +74,7 @@ class ConsumerLook:
 
 
 @frozen
-class Answer:
+class PublishAnswer:
     """What came back on a publish; ``code`` is 0 where it was stored."""
 
     stream: str
@@ -150,7 +150,7 @@ class StreamApi:
         with suppress_refusal(NO_CONSUMER):
             await self.jetstream.ask(f"CONSUMER.DELETE.{stream}.{name}")
 
-    async def probe(self, subject: str, *, within_s: float = 2.0) -> Answer | None:
+    async def probe(self, subject: str, *, within_s: float = 2.0) -> PublishAnswer | None:
         """Whether a stream takes writes on the subject, without a write: the condition it bears can never hold.
 
         The stream's leader refuses it with "wrong last sequence", and by that shows itself. None: nobody listens.
@@ -161,7 +161,9 @@ class StreamApi:
             return None
         return answer
 
-    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0) -> Answer:
+    async def publish(
+        self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0
+    ) -> PublishAnswer:
         """Raises NobodyListensError where no stream takes it; a MachineError means that it may have been stored."""
         client = self.jetstream.connection.client
         try:
@@ -254,9 +256,9 @@ def _consumer(info: Json) -> ConsumerLook:
     )
 
 
-def _answer(answer: Json) -> Answer:
+def _answer(answer: Json) -> PublishAnswer:
     error = answer.get("error") or {}
-    return Answer(
+    return PublishAnswer(
         stream=str(answer.get("stream", "")),
         domain=str(answer.get("domain", "")),
         sequence=int(answer.get("seq", 0)),

@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import Answer, ConsumerLook, StreamLook
+from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
 
 Json = Mapping[str, Any]
 
@@ -67,9 +67,9 @@ class StreamsDoor(Protocol):
 
     async def delete_consumer(self, stream: str, name: str) -> None: ...
 
-    async def probe(self, subject: str) -> Answer | None: ...
+    async def probe(self, subject: str) -> PublishAnswer | None: ...
 
-    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> Answer: ...
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PublishAnswer: ...
 
     async def newest(self, stream: str, subject: str) -> StoredMessage | None: ...
 
