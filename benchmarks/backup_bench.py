@@ -41,7 +41,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.snapshot import open_snapshot
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 BATCH = 5000
 PLAIN_CHUNK_BYTES, PLAIN_CHUNKS_AT_ONCE = 512 * 1024, 16
@@ -133,7 +133,7 @@ async def delete(place: NatsPlace) -> None:
 
 
 async def one_round(folder: Path, source: NatsPlace, target: NatsPlace, times: Times) -> None:
-    store = ObjectStore(parse_store(f"file://{folder / 'backups'}"), make=True)
+    store = ObjectStorage(parse_store(f"file://{folder / 'backups'}"), make=True)
     begin = time.perf_counter()
     await plain_read(source)
     times.add("plain read", time.perf_counter() - begin)

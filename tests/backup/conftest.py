@@ -12,7 +12,7 @@ from nats_world import Server, three_servers
 from store_servers import azurite, fake_gcs, moto_s3, rclone_s3
 
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 Start = Callable[..., Server]
 
@@ -40,8 +40,8 @@ def cluster(tmp_path: Path) -> Iterator[list[Server]]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore(parse_store(f"file://{tmp_path / 'backups'}"), make=True)
+def store(tmp_path: Path) -> ObjectStorage:
+    return ObjectStorage(parse_store(f"file://{tmp_path / 'backups'}"), make=True)
 
 
 __all__ = ["azurite", "fake_gcs", "moto_s3", "rclone_s3"]

@@ -21,7 +21,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 
 def status_mib(field: str) -> float:
@@ -30,7 +30,7 @@ def status_mib(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-async def work(verb: str, place: NatsPlace, store: ObjectStore) -> dict[str, object]:
+async def work(verb: str, place: NatsPlace, store: ObjectStorage) -> dict[str, object]:
     begin = time.monotonic()
     if verb == "backup":
         manifest = await run_backup(place, store, BackupPlan(keys=Keys(), parallel=1), Silent())
@@ -42,7 +42,7 @@ async def work(verb: str, place: NatsPlace, store: ObjectStore) -> dict[str, obj
     return {**told, "seconds": outcome.transfer_s, "proof_s": outcome.proof_s}
 
 
-async def warm(place: NatsPlace, store: ObjectStore) -> float:
+async def warm(place: NatsPlace, store: ObjectStorage) -> float:
     """What libraries take for themselves when they are first used is not the stream's."""
     async with place.open() as jetstream:
         await jetstream.ask("INFO")
@@ -55,7 +55,7 @@ async def warm(place: NatsPlace, store: ObjectStore) -> float:
 def main() -> None:
     verb, nats, url = sys.argv[1:]
     place = NatsPlace(parse_addresses(nats), ConnectOptions())
-    store = ObjectStore(parse_store(url), make=True)
+    store = ObjectStorage(parse_store(url), make=True)
     before = asyncio.run(warm(place, store))
     told = asyncio.run(work(verb, place, store))
     grown = status_mib("VmHWM") - before

@@ -21,7 +21,7 @@ from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.verify import run_verify
 from secondsite.model.errors import InputError
 from secondsite.nats.scratch import find_server
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 NO_KEYS = Keys()
@@ -35,7 +35,7 @@ def keys(tmp_path: Path) -> Keys:
     return read_keys([str(identity.to_public())], [tmp_path / "key"])
 
 
-async def _saved(server: Server, store: ObjectStore, keys: Keys = NO_KEYS) -> BackupManifest:
+async def _saved(server: Server, store: ObjectStorage, keys: Keys = NO_KEYS) -> BackupManifest:
     client = await connect(server.url)
     await fill(client, "A", 300, 1000)
     await fill(client, "B", 300, 1000)
@@ -77,7 +77,7 @@ DAMAGES: list[tuple[Break, str]] = [
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
 def test_each_damage_to_each_object_is_named(
-    start: Any, store: ObjectStore, tmp_path: Path, keys: Keys, encrypted: bool
+    start: Any, store: ObjectStorage, tmp_path: Path, keys: Keys, encrypted: bool
 ) -> None:
     server = start()
     used = keys if encrypted else Keys()
@@ -108,7 +108,7 @@ def test_each_damage_to_each_object_is_named(
 
 
 def test_a_corrupt_archive_leaves_no_stream_and_the_others_are_restored(
-    start: Any, store: ObjectStore, tmp_path: Path
+    start: Any, store: ObjectStorage, tmp_path: Path
 ) -> None:
     source, target = start("source"), start("target")
 
@@ -128,7 +128,7 @@ def test_a_corrupt_archive_leaves_no_stream_and_the_others_are_restored(
 
 
 def test_what_is_overwritten_is_deleted_only_for_a_whole_archive(
-    start: Any, store: ObjectStore, tmp_path: Path
+    start: Any, store: ObjectStorage, tmp_path: Path
 ) -> None:
     source, target = start("source"), start("target")
 
@@ -148,7 +148,7 @@ def test_what_is_overwritten_is_deleted_only_for_a_whole_archive(
 
 
 def test_the_wrong_key_is_told_before_anything_is_read(
-    start: Any, store: ObjectStore, keys: Keys, tmp_path: Path
+    start: Any, store: ObjectStorage, keys: Keys, tmp_path: Path
 ) -> None:
     server = start()
     wrong = Keys((), (pyrage.x25519.Identity.generate(),))
@@ -167,7 +167,7 @@ def test_the_wrong_key_is_told_before_anything_is_read(
     run(work())
 
 
-def test_a_key_that_is_named_and_does_not_open(start: Any, store: ObjectStore, keys: Keys, tmp_path: Path) -> None:
+def test_a_key_that_is_named_and_does_not_open(start: Any, store: ObjectStorage, keys: Keys, tmp_path: Path) -> None:
     """The manifest names our key, and the object was encrypted for another: the object is at fault, and named."""
     server = start()
 
@@ -184,7 +184,7 @@ def test_a_key_that_is_named_and_does_not_open(start: Any, store: ObjectStore, k
     run(work())
 
 
-def test_manifests_that_are_corrupt_swapped_or_absent(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_manifests_that_are_corrupt_swapped_or_absent(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     server = start()
     folder = tmp_path / "backups"
 
@@ -215,7 +215,7 @@ def test_manifests_that_are_corrupt_swapped_or_absent(start: Any, store: ObjectS
     run(work())
 
 
-def test_a_proof_is_kept_and_a_bad_one_makes_the_backup_bad(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_a_proof_is_kept_and_a_bad_one_makes_the_backup_bad(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     server = start()
 
     async def work() -> None:

@@ -32,7 +32,7 @@ from secondsite.backup.verify import run_verify
 from secondsite.model.errors import MachineError
 from secondsite.nats.snapshot import SnapshotCutError, open_snapshot
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
@@ -66,7 +66,7 @@ class Slow(Silent):
             time.sleep(0.5)
 
 
-def test_a_killed_backup_is_no_backup(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_a_killed_backup_is_no_backup(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     server = start()
     url = f"file://{tmp_path / 'backups'}"
 
@@ -99,7 +99,7 @@ def test_a_killed_backup_is_no_backup(start: Any, store: ObjectStore, tmp_path: 
     assert left == {entry.id for entry in inventory.entries}
 
 
-def test_a_killed_restore_goes_on(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_a_killed_restore_goes_on(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     source, target = start("source"), start("target")
     url = f"file://{tmp_path / 'backups'}"
 
@@ -139,13 +139,13 @@ def test_a_killed_restore_goes_on(start: Any, store: ObjectStore, tmp_path: Path
     assert run(marks()) == {"SMALL": None, "BIG": None}
 
 
-def test_a_person_who_interrupts_is_told_what_is_left(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_a_person_who_interrupts_is_told_what_is_left(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     source, target = start("source"), start("target")
     good = f"file://{tmp_path / 'good'}"
 
     async def load() -> None:
         await fill(await connect(source.url), "BIG", 60_000, 2000)
-        await run_backup(source.place, ObjectStore(parse_store(good), make=True), BackupPlan(), Silent())
+        await run_backup(source.place, ObjectStorage(parse_store(good), make=True), BackupPlan(), Silent())
 
     async def there(name: str) -> bool:
         async with target.place.open() as jetstream:
@@ -187,7 +187,7 @@ def told(process: subprocess.Popen[bytes]) -> str:
         return process.stderr.read().decode()
 
 
-def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: Any, store: ObjectStore) -> None:
+def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: Any, store: ObjectStorage) -> None:
     """Killed between the last chunk and the end, and written to since: that stream is somebody's, and is refused."""
     source, target = start("source"), start("target")
 
@@ -205,7 +205,7 @@ def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: A
 
 
 @pytest.mark.parametrize("retention", ["limits", "interest", "workqueue"])
-def test_written_and_purged_meanwhile(retention: str, start: Any, store: ObjectStore) -> None:
+def test_written_and_purged_meanwhile(retention: str, start: Any, store: ObjectStorage) -> None:
     source, target = start("source"), start("target")
 
     async def work() -> None:
@@ -237,7 +237,7 @@ async def _write(server: Server, subject: str) -> None:
         await jetstream.publish(subject, bytes(500))
 
 
-def test_a_stream_deleted_meanwhile_is_told(start: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_deleted_meanwhile_is_told(start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     server = start()
 
     async def work() -> None:
@@ -258,7 +258,7 @@ def test_a_stream_deleted_meanwhile_is_told(start: Any, store: ObjectStore, monk
     run(work())
 
 
-def test_a_leader_killed_in_the_middle(cluster: list[Server], store: ObjectStore, start: Any) -> None:
+def test_a_leader_killed_in_the_middle(cluster: list[Server], store: ObjectStorage, start: Any) -> None:
     target = start("target")
 
     async def work() -> None:
@@ -281,7 +281,7 @@ def test_a_leader_killed_in_the_middle(cluster: list[Server], store: ObjectStore
     run(work())
 
 
-def test_a_leader_that_is_missing_at_the_start_is_waited_for(cluster: list[Server], store: ObjectStore) -> None:
+def test_a_leader_that_is_missing_at_the_start_is_waited_for(cluster: list[Server], store: ObjectStorage) -> None:
     """For as long as an election takes: the first question is asked again."""
     stayed, *away = cluster
 
@@ -318,7 +318,7 @@ async def _elected(client: Any) -> None:
                 return
 
 
-def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[Server], store: ObjectStore) -> None:
+def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[Server], store: ObjectStorage) -> None:
     stayed, _, away = cluster
 
     async def work() -> None:
@@ -341,7 +341,7 @@ def test_a_stream_that_lost_its_server_is_named_and_not_left_out(cluster: list[S
 
 
 def test_a_server_that_stays_away_is_a_clear_error_and_no_half_backup(
-    start: Any, store: ObjectStore, tmp_path: Path
+    start: Any, store: ObjectStorage, tmp_path: Path
 ) -> None:
     server = start()
 
@@ -359,7 +359,7 @@ def test_a_server_that_stays_away_is_a_clear_error_and_no_half_backup(
     assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
 
 
-def test_an_interrupted_backup_takes_back_what_it_wrote(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_an_interrupted_backup_takes_back_what_it_wrote(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     server = start()
 
     async def work() -> None:
@@ -375,7 +375,7 @@ def test_an_interrupted_backup_takes_back_what_it_wrote(start: Any, store: Objec
     assert [path for path in (tmp_path / "backups").rglob("*") if path.is_file()] == []
 
 
-def test_the_newest_before_a_time(start: Any, store: ObjectStore) -> None:
+def test_the_newest_before_a_time(start: Any, store: ObjectStorage) -> None:
     server = start()
 
     async def work() -> None:
@@ -394,7 +394,7 @@ def test_the_newest_before_a_time(start: Any, store: ObjectStore) -> None:
 
 
 def test_a_stream_that_is_there_is_not_sent_again_when_its_proof_fails(
-    start: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the transfer and the second try of the proof a client writes: its message stays."""
     source, target = start("source"), start("target")
@@ -420,7 +420,7 @@ def test_a_stream_that_is_there_is_not_sent_again_when_its_proof_fails(
     run(work())
 
 
-def test_a_restore_into_a_server_that_comes_back(start: Any, store: ObjectStore) -> None:
+def test_a_restore_into_a_server_that_comes_back(start: Any, store: ObjectStorage) -> None:
     source, target = start("source"), start("target")
 
     async def work() -> None:
@@ -439,7 +439,7 @@ def test_a_restore_into_a_server_that_comes_back(start: Any, store: ObjectStore)
 
 
 def test_a_manifest_that_cannot_be_written_takes_everything_back(
-    start: Any, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Any, store: ObjectStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start()
     create = store.create
@@ -460,7 +460,7 @@ def test_a_manifest_that_cannot_be_written_takes_everything_back(
 
 
 def test_what_differs_after_the_transfer_is_named(
-    start: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, target = start("source"), start("target")
 

@@ -21,7 +21,7 @@ from secondsite.backup.archive import ArchiveReader
 from secondsite.backup.progress import Silent
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.tar_archive import messages, tombstones
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def content(path: Path, first: int) -> tuple[list[bytes], list[str]]:
 
 @pytest.mark.parametrize(("version", "archive"), [("", "stream.arc.s2"), ("2.10.26", "stream.tar.s2")])
 def test_a_download_is_a_backup_of_the_nats_command(
-    version: str, archive: str, start: Any, store: ObjectStore, tmp_path: Path
+    version: str, archive: str, start: Any, store: ObjectStorage, tmp_path: Path
 ) -> None:
     binary = binary_of(version) if version else None
     source, target = start("source", binary), start("target", binary)

@@ -16,13 +16,13 @@ from secondsite.backup.manifest import BackupManifest, to_json
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.backup.schedule import Schedule, slot_of
 from secondsite.model.errors import MachineError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 
 class World:
     """Backups without servers: each is a manifest in the store."""
 
-    def __init__(self, store: ObjectStore, *, fail: int = 0) -> None:
+    def __init__(self, store: ObjectStorage, *, fail: int = 0) -> None:
         self.store, self.fail = store, fail
         self.made: list[str] = []
         self.told: list[str] = []
@@ -68,7 +68,7 @@ def test_slots_are_those_of_the_clock() -> None:
 
 
 @pytest.mark.slow
-def test_two_daemons_share_the_slots(store: ObjectStore) -> None:
+def test_two_daemons_share_the_slots(store: ObjectStorage) -> None:
     one, other = World(store), World(store)
     run(during(3.5, one.schedule(), other.schedule()))
     slots = run(store.listing("slots"))
@@ -78,7 +78,7 @@ def test_two_daemons_share_the_slots(store: ObjectStore) -> None:
 
 
 @pytest.mark.slow
-def test_a_failure_is_told_counted_and_survived(store: ObjectStore) -> None:
+def test_a_failure_is_told_counted_and_survived(store: ObjectStorage) -> None:
     world = World(store, fail=1)
     run(during(2.6, world.schedule()))
     assert world.value("secondsite_backup_failures_total") == 1
@@ -97,7 +97,7 @@ def test_the_age_is_unknown_then_grows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_slot_that_has_its_backup_is_not_done_again(store: ObjectStore) -> None:
+def test_a_slot_that_has_its_backup_is_not_done_again(store: ObjectStorage) -> None:
     world = World(store)
     schedule = Schedule(store, timedelta(days=1), world.back_up, world.retain, world.told.append, world.metrics)
     run(during(0.5, schedule))
@@ -105,7 +105,7 @@ def test_a_slot_that_has_its_backup_is_not_done_again(store: ObjectStore) -> Non
     assert len(world.made) == 1
 
 
-def test_stopping_ends_a_running_backup(store: ObjectStore, tmp_path: Path) -> None:
+def test_stopping_ends_a_running_backup(store: ObjectStorage, tmp_path: Path) -> None:
     world = World(store)
     ended = []
 

@@ -34,12 +34,12 @@ from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.model.errors import InputError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 
 
-async def bring_back(place: NatsPlace, store: ObjectStore, **plan: Any) -> dict[str, StreamOutcome]:
+async def bring_back(place: NatsPlace, store: ObjectStorage, **plan: Any) -> dict[str, StreamOutcome]:
     manifest = await choose_backup(store)
     done = await run_restore(place, store, manifest, RestorePlan(**plan), Silent())
     return {outcome.target: outcome for outcome in done}
@@ -73,7 +73,7 @@ async def various(server: Server) -> list[str]:
     return ["S", "WORK", "FULL", "EMPTY", "PURGED", "BY_SUBJECT", "COPY", "KV_cfg"]
 
 
-async def compared(source: Server, target: Server, store: ObjectStore, names: list[str]) -> None:
+async def compared(source: Server, target: Server, store: ObjectStorage, names: list[str]) -> None:
     """Restored and proven by digest; and the same again as a client reads it."""
     outcomes = await bring_back(target.place, store)
     told = {name: (item.ok, item.error, item.proof.verdict, item.proof.why) for name, item in outcomes.items()}
@@ -84,7 +84,7 @@ async def compared(source: Server, target: Server, store: ObjectStore, names: li
     assert await next_of(other, "S", "worker") == 44  # three below it are deleted
 
 
-def test_there_and_back_on_2_10_and_into_the_newest(start: Any, store: ObjectStore) -> None:
+def test_there_and_back_on_2_10_and_into_the_newest(start: Any, store: ObjectStorage) -> None:
     binary = binary_of("2.10.26")
     source, same, newest = start("source", binary), start("same", binary), start("newest")
 
@@ -102,7 +102,7 @@ def test_there_and_back_on_2_10_and_into_the_newest(start: Any, store: ObjectSto
 
 
 @pytest.mark.parametrize("version", ["2.11.11", "2.12.8"])
-def test_from_later_versions_into_the_newest(version: str, start: Any, store: ObjectStore) -> None:
+def test_from_later_versions_into_the_newest(version: str, start: Any, store: ObjectStorage) -> None:
     source, newest = start("source", binary_of(version)), start("newest")
 
     async def work() -> None:
@@ -115,7 +115,7 @@ def test_from_later_versions_into_the_newest(version: str, start: Any, store: Ob
 
 
 def test_what_differs_after_the_transfer_is_named(
-    start: Any, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     binary = binary_of("2.10.26")
     source, target = start("source", binary), start("target", binary)
@@ -138,7 +138,7 @@ def test_what_differs_after_the_transfer_is_named(
     run(work())
 
 
-def test_written_and_purged_meanwhile(start: Any, store: ObjectStore) -> None:
+def test_written_and_purged_meanwhile(start: Any, store: ObjectStorage) -> None:
     """Good, and proven: by digest where the archive and the count agree, else by count, which is said."""
     binary = binary_of("2.10.26")
     source, target = start("source", binary), start("target", binary)
@@ -167,7 +167,7 @@ def test_written_and_purged_meanwhile(start: Any, store: ObjectStore) -> None:
     run(work())
 
 
-def test_what_2_15_wrote_is_refused_below_it_before_anything_is_lost(start: Any, store: ObjectStore) -> None:
+def test_what_2_15_wrote_is_refused_below_it_before_anything_is_lost(start: Any, store: ObjectStorage) -> None:
     source, old = start("source"), start("old", binary_of("2.10.26"))
 
     async def work() -> None:
@@ -182,7 +182,9 @@ def test_what_2_15_wrote_is_refused_below_it_before_anything_is_lost(start: Any,
     run(work())
 
 
-def test_streams_in_memory_are_named_where_they_cannot_be_saved(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_streams_in_memory_are_named_where_they_cannot_be_saved(
+    start: Any, store: ObjectStorage, tmp_path: Path
+) -> None:
     old = start("old", binary_of("2.12.8"))
 
     async def work() -> None:
@@ -199,7 +201,7 @@ def test_streams_in_memory_are_named_where_they_cannot_be_saved(start: Any, stor
 
 
 def test_consumers_on_other_nodes_than_the_leader_are_made_again(
-    tmp_path: Path, store: ObjectStore, start: Any
+    tmp_path: Path, store: ObjectStorage, start: Any
 ) -> None:
     """Before 2.15 the archive lacks them (nats-server #7829): they are made again where they had acknowledged."""
     target = start("target")

@@ -34,16 +34,16 @@ from secondsite.backup.target import Changes
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 from secondsite.nats.streams import StreamApi
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 
 
-async def back_up(place: NatsPlace, store: ObjectStore, **plan: Any) -> BackupManifest:
+async def back_up(place: NatsPlace, store: ObjectStorage, **plan: Any) -> BackupManifest:
     return await run_backup(place, store, BackupPlan(**plan), Silent())
 
 
-async def bring_back(place: NatsPlace, store: ObjectStore, **plan: Any) -> dict[str, StreamOutcome]:
+async def bring_back(place: NatsPlace, store: ObjectStorage, **plan: Any) -> dict[str, StreamOutcome]:
     manifest = await choose_backup(store)
     return {
         outcome.target: outcome for outcome in await run_restore(place, store, manifest, RestorePlan(**plan), Silent())
@@ -55,7 +55,7 @@ def two(start: Any) -> tuple[Server, Server]:
     return start("source"), start("target")
 
 
-def test_messages_headers_subjects_and_gaps(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_messages_headers_subjects_and_gaps(two: tuple[Server, Server], store: ObjectStorage) -> None:
     source, target = two
 
     async def work() -> None:
@@ -85,7 +85,7 @@ def test_messages_headers_subjects_and_gaps(two: tuple[Server, Server], store: O
     run(work())
 
 
-def test_consumers_resume_where_they_were(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_consumers_resume_where_they_were(two: tuple[Server, Server], store: ObjectStorage) -> None:
     source, target = two
 
     async def work() -> None:
@@ -104,7 +104,7 @@ def test_consumers_resume_where_they_were(two: tuple[Server, Server], store: Obj
     run(work())
 
 
-def test_work_queue_and_interest(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_work_queue_and_interest(two: tuple[Server, Server], store: ObjectStorage) -> None:
     """A work queue comes back with what was not done; an interest stream with what some consumer still wants."""
     source, target = two
 
@@ -139,7 +139,7 @@ def test_work_queue_and_interest(two: tuple[Server, Server], store: ObjectStore)
     run(work())
 
 
-def test_limits_and_subjects_of_every_kind(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_limits_and_subjects_of_every_kind(two: tuple[Server, Server], store: ObjectStorage) -> None:
     """Full streams that refuse new messages come back full, and refuse them again."""
     source, target = two
     new = DiscardPolicy.NEW
@@ -174,7 +174,7 @@ def test_limits_and_subjects_of_every_kind(two: tuple[Server, Server], store: Ob
     run(work())
 
 
-def test_buckets_and_objects(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_buckets_and_objects(two: tuple[Server, Server], store: ObjectStorage) -> None:
     source, target = two
     content = bytes(range(256)) * 4000
 
@@ -201,7 +201,7 @@ def test_buckets_and_objects(two: tuple[Server, Server], store: ObjectStore) -> 
     run(work())
 
 
-def test_expired_messages_are_told_and_are_no_loss(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_expired_messages_are_told_and_are_no_loss(two: tuple[Server, Server], store: ObjectStorage) -> None:
     source, target = two
 
     async def work() -> None:
@@ -228,7 +228,7 @@ def test_expired_messages_are_told_and_are_no_loss(two: tuple[Server, Server], s
     run(work())
 
 
-def test_sealed_denied_and_mirror(two: tuple[Server, Server], store: ObjectStore) -> None:
+def test_sealed_denied_and_mirror(two: tuple[Server, Server], store: ObjectStorage) -> None:
     source, target = two
 
     async def work() -> None:
@@ -254,7 +254,7 @@ def test_sealed_denied_and_mirror(two: tuple[Server, Server], store: ObjectStore
     run(work())
 
 
-def test_r3_with_consumers_on_any_server(cluster: list[Server], store: ObjectStore, start: Any) -> None:
+def test_r3_with_consumers_on_any_server(cluster: list[Server], store: ObjectStorage, start: Any) -> None:
     target = start("target")
 
     async def work() -> None:
@@ -290,7 +290,7 @@ def test_r3_with_consumers_on_any_server(cluster: list[Server], store: ObjectSto
     run(work())
 
 
-def test_into_another_account_and_another_domain(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_into_another_account_and_another_domain(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     accounts = {
         "accounts": {
             "A": {"jetstream": "enabled", "users": [{"user": "a", "password": "a"}]},
@@ -312,7 +312,7 @@ def test_into_another_account_and_another_domain(start: Any, store: ObjectStore,
     run(work())
 
 
-def test_through_a_leaf_node_into_the_other_domain(start: Any, store: ObjectStore, tmp_path: Path) -> None:
+def test_through_a_leaf_node_into_the_other_domain(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     port = free_port()
     hub_store = {"store_dir": str(tmp_path / "hub"), "domain": "hub"}
     hub = start("hub", jetstream=hub_store, leafnodes={"listen": f"127.0.0.1:{port}"})

@@ -8,8 +8,8 @@ import pytest
 from manifest_tree import discovered, line_at
 
 from secondsite.model.errors import InputError
-from secondsite.model.mark import Knowledge as MarkOrigin
-from secondsite.model.nats import Consumer, Discard, Knowledge, NatsCluster, Retention, Storage, Stream
+from secondsite.model.mark import Knowledge
+from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.units import Seconds
 
 WANTED = Stream(
@@ -98,7 +98,7 @@ def test_the_three_spellings_say_the_same(tmp_path: Path, text: str) -> None:
 def test_streams_without_servers_belong_to_a_cluster_that_is_assumed(tmp_path: Path) -> None:
     found = discovered(tmp_path, {"a.yaml": NACK})
     assert found.system.nats[0].service == ""
-    assert found.system.marks["nats.nats"].origin is MarkOrigin.ASSUMED
+    assert found.system.marks["nats.nats"].origin is Knowledge.ASSUMED
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_mirrors_sources_and_buckets(tmp_path: Path) -> None:
     spec: {bucket: flags, replicas: 3, ttl: 1h}
     """
     mirror, sourced, bucket = clusters(tmp_path, text)[0].streams
-    assert mirror.mirror == Knowledge("JOBS", "hub")
-    assert (sourced.sources, sourced.placement) == ((Knowledge("A"), Knowledge("B")), "eu,ssd")
+    assert mirror.mirror == StreamOrigin("JOBS", "hub")
+    assert (sourced.sources, sourced.placement) == ((StreamOrigin("A"), StreamOrigin("B")), "eu,ssd")
     assert (bucket.name, bucket.kind, bucket.subjects, bucket.max_age_s) == (
         "KV_flags",
         "kv",

@@ -23,8 +23,7 @@ from secondsite.discover.live import LiveNats, cluster_from_live, merge_live
 from secondsite.discover.system_file.schema import paths
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.mark import Knowledge, Mark
-from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Storage, Stream
-from secondsite.model.nats import Knowledge as StreamOrigin
+from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.units import Seconds

@@ -15,7 +15,7 @@ import pytest
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import parse_store
 from secondsite.objects.failures import AccessError, ObjectExistsError, ObjectMissingError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
@@ -26,10 +26,10 @@ SCHEMES = {"rclone_s3": "s3", "moto_s3": "s3", "azurite": "az", "fake_gcs": "gs"
 
 
 @pytest.fixture(params=["folder", *SCHEMES])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStorage:
     if request.param == "folder":
-        return ObjectStore(parse_store(f"file://{tmp_path / 'store'}"), make=True)
-    return ObjectStore(
+        return ObjectStorage(parse_store(f"file://{tmp_path / 'store'}"), make=True)
+    return ObjectStorage(
         parse_store(f"{SCHEMES[request.param]}://bucket/some/prefix", request.getfixturevalue(request.param))
     )
 
@@ -46,12 +46,12 @@ async def pieces(content: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
         yield content[start : start + size]
 
 
-async def read(store: ObjectStore, key: str) -> bytes:
+async def read(store: ObjectStorage, key: str) -> bytes:
     return b"".join([piece async for piece in store.stream(key)])
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE])
-def test_what_is_written_is_read(store: ObjectStore, size: int) -> None:
+def test_what_is_written_is_read(store: ObjectStorage, size: int) -> None:
     content = os.urandom(size)
     run(store.write("a/b", pieces(content)))
     assert run(read(store, "a/b")) == content
@@ -59,7 +59,7 @@ def test_what_is_written_is_read(store: ObjectStore, size: int) -> None:
 
 
 @pytest.mark.parametrize("good_pieces", [0, 1, 60])
-def test_a_source_that_fails_leaves_no_object_and_its_own_error(store: ObjectStore, good_pieces: int) -> None:
+def test_a_source_that_fails_leaves_no_object_and_its_own_error(store: ObjectStorage, good_pieces: int) -> None:
     async def failing() -> AsyncIterator[bytes]:
         for _ in range(good_pieces):
             yield bytes(300_000)
@@ -70,7 +70,7 @@ def test_a_source_that_fails_leaves_no_object_and_its_own_error(store: ObjectSto
     assert run(store.listing("a")) == []
 
 
-def test_a_cancelled_write_leaves_no_object(store: ObjectStore) -> None:
+def test_a_cancelled_write_leaves_no_object(store: ObjectStorage) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(300_000)
@@ -87,7 +87,7 @@ def test_a_cancelled_write_leaves_no_object(store: ObjectStore) -> None:
     assert run(store.listing("a")) == []
 
 
-def test_absent_objects(store: ObjectStore) -> None:
+def test_absent_objects(store: ObjectStorage) -> None:
     with pytest.raises(ObjectMissingError) as missing:
         run(store.read("not/there"))
     assert missing.value.problems[0].place.file.endswith("/not/there")
@@ -96,7 +96,7 @@ def test_absent_objects(store: ObjectStore) -> None:
     assert run(store.folders()) == []
 
 
-def test_folders_and_deletion(store: ObjectStore) -> None:
+def test_folders_and_deletion(store: ObjectStorage) -> None:
     for key in ("x/1", "x/2", "y/1"):
         run(store.create(key, b"content"))
     assert run(store.folders()) == ["x", "y"]
@@ -105,7 +105,7 @@ def test_folders_and_deletion(store: ObjectStore) -> None:
     assert run(store.listing("x")) == []
 
 
-def test_conditional_creation_is_kept_or_found_out(store: ObjectStore, request: pytest.FixtureRequest) -> None:
+def test_conditional_creation_is_kept_or_found_out(store: ObjectStorage, request: pytest.FixtureRequest) -> None:
     ignores = "rclone_s3" in request.node.callspec.params.values()
     assert run(store.honours_conditions()) is not ignores
     assert run(store.listing("")) == []
@@ -117,7 +117,7 @@ def test_conditional_creation_is_kept_or_found_out(store: ObjectStore, request: 
     assert run(store.read("k")) == b"first"
 
 
-def test_what_is_there_is_deleted_beside_what_is_absent(store: ObjectStore) -> None:
+def test_what_is_there_is_deleted_beside_what_is_absent(store: ObjectStorage) -> None:
     keys = [f"x/{number}" for number in range(30)]
     for key in keys[10:]:
         run(store.create(key, b"content"))
@@ -126,7 +126,7 @@ def test_what_is_there_is_deleted_beside_what_is_absent(store: ObjectStore) -> N
 
 
 def test_more_objects_than_a_page(fake_gcs: str) -> None:
-    store = ObjectStore(parse_store("gs://bucket/p", fake_gcs))
+    store = ObjectStorage(parse_store("gs://bucket/p", fake_gcs))
 
     async def work() -> None:
         keys = [f"{number:03}/object" for number in range(230)]
@@ -139,7 +139,7 @@ def test_more_objects_than_a_page(fake_gcs: str) -> None:
 
 @pytest.mark.parametrize("server", ["moto_s3", "azurite", "fake_gcs"])
 def test_of_many_writers_one_creates(server: str, request: pytest.FixtureRequest) -> None:
-    store = ObjectStore(parse_store(f"{SCHEMES[server]}://bucket", request.getfixturevalue(server)))
+    store = ObjectStorage(parse_store(f"{SCHEMES[server]}://bucket", request.getfixturevalue(server)))
 
     async def race() -> list[bool]:
         async def one(number: int) -> bool:
@@ -157,7 +157,7 @@ def test_of_many_writers_one_creates(server: str, request: pytest.FixtureRequest
 @pytest.mark.parametrize("server", SCHEMES)
 def test_a_missing_bucket_is_named(server: str, request: pytest.FixtureRequest) -> None:
     scheme = SCHEMES[server]
-    store = ObjectStore(parse_store(f"{scheme}://other/p", request.getfixturevalue(server)))
+    store = ObjectStorage(parse_store(f"{scheme}://other/p", request.getfixturevalue(server)))
     for work in (store.folders(), store.create("k", b"x"), store.read("k")):
         with pytest.raises(MachineError, match=rf"^{scheme}://other/p: there is no such (bucket|container); check its"):
             run(work)
@@ -165,9 +165,9 @@ def test_a_missing_bucket_is_named(server: str, request: pytest.FixtureRequest) 
 
 def test_errors_name_the_place_and_no_secret(rclone_s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MachineError, match="no such folder"):
-        ObjectStore(parse_store(f"file://{tmp_path / 'absent'}"))
+        ObjectStorage(parse_store(f"file://{tmp_path / 'absent'}"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anotherwrongsecret")
     with pytest.raises(AccessError) as refused:
-        run(ObjectStore(parse_store("s3://bucket/p", rclone_s3)).read("k"))
+        run(ObjectStorage(parse_store("s3://bucket/p", rclone_s3)).read("k"))
     assert "s3://bucket/p/k" in str(refused.value)
     assert "anotherwrongsecret" not in str(refused.value)

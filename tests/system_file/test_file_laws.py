@@ -22,8 +22,7 @@ from secondsite.discover.yaml_source import load_documents, to_plain
 from secondsite.model.contract import Contract
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Knowledge, Mark
-from secondsite.model.nats import Knowledge as Copy
-from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
@@ -108,7 +107,11 @@ def systems(draw: st.DrawFn) -> System:
     system = evolve(system, region=evolve(system.region, name="first-1"), second=second, third=third)
     chain = [service.name for service in system.services]
     services = tuple(evolve(s, depends_on=tuple(chain[i + 1 :])) for i, s in enumerate(system.services))
-    streams = (Stream("A", mirror=Copy("B")), Stream("B"), Stream("C", sources=(Copy("A"), Copy("X", domain="d"))))
+    streams = (
+        Stream("A", mirror=StreamOrigin("B")),
+        Stream("B"),
+        Stream("C", sources=(StreamOrigin("A"), StreamOrigin("X", domain="d"))),
+    )
     clusters = system.nats
     if not {"n"} & {cluster.name for cluster in clusters}:
         clusters = (*clusters, NatsCluster("n", streams=streams))

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from secondsite.backup.inventory import read_manifest
 from secondsite.backup.layout import HOLD
 from secondsite.objects.failures import ObjectExistsError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 
-async def put_hold(store: ObjectStore, backup_id: str, why: str) -> None:
+async def put_hold(store: ObjectStorage, backup_id: str, why: str) -> None:
     """Raises InputError for what is no backup; a hold that is there stays as it is."""
     await read_manifest(store, backup_id)
     content = json.dumps({"since": datetime.now(UTC).isoformat(), "why": why}).encode()
@@ -21,7 +21,7 @@ async def put_hold(store: ObjectStore, backup_id: str, why: str) -> None:
         return
 
 
-async def end_hold(store: ObjectStore, backup_id: str) -> bool:
+async def end_hold(store: ObjectStorage, backup_id: str) -> bool:
     """Whether there was one."""
     await read_manifest(store, backup_id)
     key = f"{backup_id}/{HOLD}"

@@ -15,7 +15,7 @@ from secondsite.backup.layout import HOLD, MANIFEST, PROOFS, is_id, manifest_key
 from secondsite.backup.manifest import BackupManifest, from_json
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 READS_AT_ONCE = 16
 
@@ -57,7 +57,7 @@ class BackupInventory:
         )
 
 
-async def take_inventory(store: ObjectStore) -> BackupInventory:
+async def take_inventory(store: ObjectStorage) -> BackupInventory:
     """Reads every manifest. Raises MachineError when the store cannot be read."""
     slots = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -76,7 +76,7 @@ def _age(entry: BackupEntry) -> tuple[datetime, str]:
     return (entry.manifest.finished if entry.manifest else started(entry.id)), entry.id
 
 
-async def _entry(store: ObjectStore, backup_id: str) -> BackupEntry | None:
+async def _entry(store: ObjectStorage, backup_id: str) -> BackupEntry | None:
     key = manifest_key(backup_id)
     try:
         data = await store.read(key)
@@ -91,7 +91,7 @@ async def _entry(store: ObjectStore, backup_id: str) -> BackupEntry | None:
         return BackupEntry(backup_id, None, error.problems[0].what, held, proof)
 
 
-async def _newest_proof(store: ObjectStore, keys: list[str]) -> dict[str, Any] | None:
+async def _newest_proof(store: ObjectStorage, keys: list[str]) -> dict[str, Any] | None:
     if not keys:
         return None
     try:
@@ -102,7 +102,7 @@ async def _newest_proof(store: ObjectStore, keys: list[str]) -> dict[str, Any] |
 
 
 async def choose_backup(
-    store: ObjectStore, *, backup_id: str | None = None, at: datetime | None = None
+    store: ObjectStorage, *, backup_id: str | None = None, at: datetime | None = None
 ) -> BackupManifest:
     """The one named, or the newest that was finished at ``at`` or before. Raises InputError."""
     if backup_id:
@@ -127,7 +127,7 @@ def _and(parts: Iterable[str]) -> str:
     return " and ".join(parts)
 
 
-async def read_manifest(store: ObjectStore, backup_id: str) -> BackupManifest:
+async def read_manifest(store: ObjectStorage, backup_id: str) -> BackupManifest:
     """Raises InputError for an id that is none, has no manifest or has a corrupt one."""
     if not is_id(backup_id):
         raise InputError.at("--backup", f"{backup_id!r} is not the id of a backup", "see secondsite backup list")

@@ -13,7 +13,7 @@ from secondsite.backup.codec import AGE, CodecError, Keys, decode
 from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 Damage = Literal["missing", "truncated", "corrupted", "swapped", "wrong key"]
 
@@ -31,7 +31,7 @@ class BrokenObjectError(MachineError):
 class Reader:
     """Reads the objects of one backup."""
 
-    store: ObjectStore
+    store: ObjectStorage
     manifest: BackupManifest
     keys: Keys
 

@@ -13,7 +13,7 @@ from attrs import frozen
 from secondsite.backup.inventory import BackupInventory
 from secondsite.backup.keep import KeepRules, RetentionDecision, decide
 from secondsite.backup.layout import HOLD, SLOTS, manifest_key, started
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 INCOMPLETE_AFTER = timedelta(hours=24)
 SLOTS_AFTER = timedelta(days=2)
@@ -42,7 +42,7 @@ def plan_pruning(inventory: BackupInventory, rules: KeepRules, now: datetime) ->
     )
 
 
-async def apply_pruning(store: ObjectStore, pruning: Pruning, now: datetime) -> tuple[str, ...]:
+async def apply_pruning(store: ObjectStorage, pruning: Pruning, now: datetime) -> tuple[str, ...]:
     """The ids that were deleted."""
     gone = []
     for backup_id in (*pruning.doomed, *pruning.incomplete):
@@ -56,6 +56,6 @@ async def apply_pruning(store: ObjectStore, pruning: Pruning, now: datetime) -> 
     return tuple(gone)
 
 
-async def _old_slots(store: ObjectStore, now: datetime) -> None:
+async def _old_slots(store: ObjectStorage, now: datetime) -> None:
     limit = (now - SLOTS_AFTER).strftime(f"{SLOTS}/%Y%m%dT%H%M%SZ")
     await store.delete([stored.key for stored in await store.listing(SLOTS) if stored.key < limit])

@@ -37,7 +37,7 @@ from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 from secondsite.nats.jetstream import JetStream, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 ATTEMPTS = 3
 _NO_PEERS = (10005, 10074, 10023, 10047)
@@ -67,7 +67,7 @@ class _Task:
 
 
 async def run_restore(
-    nats: NatsPlace, store: ObjectStore, manifest: BackupManifest, plan: RestorePlan, progress: Progress
+    nats: NatsPlace, store: ObjectStorage, manifest: BackupManifest, plan: RestorePlan, progress: Progress
 ) -> tuple[StreamOutcome, ...]:
     """One outcome per stream. Raises InputError before anything is changed, for what must not be overwritten."""
     reader = Reader(store, manifest, plan.keys)

@@ -27,7 +27,7 @@ from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stre
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 ATTEMPTS = 4
 
@@ -47,7 +47,7 @@ class BackupPlan:
 
 async def run_backup(
     nats: NatsPlace,
-    store: ObjectStore,
+    store: ObjectStorage,
     plan: BackupPlan,
     progress: Progress,
     *,
@@ -85,7 +85,7 @@ async def run_backup(
     return manifest
 
 
-async def check_store(store: ObjectStore, *, single_writer: bool) -> None:
+async def check_store(store: ObjectStorage, *, single_writer: bool) -> None:
     """Raises InputError for a store that ignores conditional writes, unless there is one writer only."""
     if single_writer or await store.honours_conditions():
         return
@@ -142,7 +142,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 async def _all(
-    nats: NatsPlace, store: ObjectStore, plan: BackupPlan, backup_id: str, streams: dict[str, int], progress: Progress
+    nats: NatsPlace, store: ObjectStorage, plan: BackupPlan, backup_id: str, streams: dict[str, int], progress: Progress
 ) -> tuple[list[StreamBackup], list[str]]:
     """Largest first, so that the last one to finish is a small one."""
     slots = asyncio.Semaphore(plan.parallel)
@@ -163,7 +163,7 @@ async def _all(
 
 
 async def _one(
-    nats: NatsPlace, store: ObjectStore, job: StreamJob, attempts: int, progress: Progress
+    nats: NatsPlace, store: ObjectStorage, job: StreamJob, attempts: int, progress: Progress
 ) -> StreamBackup | None:
     """One stream, from its beginning again after a failure; None when the stream was deleted meanwhile."""
 
@@ -178,7 +178,7 @@ async def _one(
         raise
 
 
-async def _compare_sizes(store: ObjectStore, backup_id: str, records: list[StreamBackup]) -> None:
+async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[StreamBackup]) -> None:
     """What the store shows must be what was sent: the manifest promises it."""
     seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
     for record in records:
@@ -188,7 +188,7 @@ async def _compare_sizes(store: ObjectStore, backup_id: str, records: list[Strea
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
 
 
-async def _discard(store: ObjectStore, backup_id: str) -> None:
+async def _discard(store: ObjectStorage, backup_id: str) -> None:
     """Best effort: what stays is removed by prune."""
     with suppress(MachineError, TimeoutError):
         async with asyncio.timeout(20):

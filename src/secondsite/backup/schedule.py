@@ -21,7 +21,7 @@ from secondsite.backup.metrics import BackupMetrics
 from secondsite.model.errors import SecondsiteError
 from secondsite.nats.tasks import end_tasks
 from secondsite.objects.failures import ObjectExistsError
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 Now = Callable[[], datetime]
 
@@ -30,7 +30,7 @@ Now = Callable[[], datetime]
 class Schedule:
     """``back_up`` makes one backup; ``retain`` runs after each good one; ``tell`` gets what a person should know."""
 
-    store: ObjectStore
+    store: ObjectStorage
     interval: timedelta
     back_up: Callable[[], Awaitable[BackupManifest]]
     retain: Callable[[], Awaitable[None]]

@@ -21,7 +21,7 @@ from secondsite.backup.s2 import S2Meter
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream, Json
 from secondsite.nats.snapshot import open_snapshot
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 Compression = Literal["auto", "zstd", "none"]
 
@@ -38,7 +38,7 @@ class StreamJob:
 
 
 async def back_up_stream(
-    jetstream: JetStream, store: ObjectStore, job: StreamJob, attempt: int, progress: Progress
+    jetstream: JetStream, store: ObjectStorage, job: StreamJob, attempt: int, progress: Progress
 ) -> StreamBackup:
     """Write the three objects of a stream. Raises MachineError; objects may then be there, a manifest is not."""
     begin, started_at = time.monotonic(), datetime.now(UTC).isoformat()
@@ -116,7 +116,7 @@ class _Metered:
 class ObjectWriter:
     """Writes one object and knows afterwards its size and SHA-256."""
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
+    def __init__(self, store: ObjectStorage, key: str) -> None:
         self._store, self._key = store, key
         self._hash, self._size = hashlib.sha256(), 0
 
@@ -129,7 +129,7 @@ class ObjectWriter:
         self._size += len(piece)
 
 
-async def _write_document(store: ObjectStore, job: StreamJob, name: str, content: object) -> StoredObject:
+async def _write_document(store: ObjectStorage, job: StreamJob, name: str, content: object) -> StoredObject:
     async def once() -> AsyncIterator[bytes]:
         yield json.dumps(content, indent=1).encode()
 

@@ -25,7 +25,7 @@ from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.scratch import find_server, scratch_server
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 SCHEMA = "secondsite/backup-proof/1"
 _MAX_PAYLOAD = 64 * 1024**2
@@ -52,7 +52,7 @@ class BackupVerification:
 
 
 async def run_verify(
-    store: ObjectStore,
+    store: ObjectStorage,
     manifest: BackupManifest,
     keys: Keys,
     server: Path | None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.run import BackupPlan
     from secondsite.nats.place import NatsPlace
-    from secondsite.objects.store import ObjectStore
+    from secondsite.objects.store import ObjectStorage
 
 app = App(name="backup", help="Save streams with their messages, consumers and positions, elsewhere.")
 for _name, _help in (
@@ -84,7 +84,7 @@ def backup(
 
 
 async def _once(
-    place: NatsPlace, store: ObjectStore, plan: BackupPlan, rules: KeepRules, *, json: bool
+    place: NatsPlace, store: ObjectStorage, plan: BackupPlan, rules: KeepRules, *, json: bool
 ) -> BackupManifest:
     from secondsite.backup.run import run_backup
 
@@ -94,7 +94,7 @@ async def _once(
     return manifest
 
 
-async def _retain(store: ObjectStore, rules: KeepRules) -> None:
+async def _retain(store: ObjectStorage, rules: KeepRules) -> None:
     from secondsite.backup.inventory import take_inventory
     from secondsite.backup.prune import apply_pruning, plan_pruning
 
@@ -105,7 +105,7 @@ async def _retain(store: ObjectStore, rules: KeepRules) -> None:
 
 async def _go_on(
     place: NatsPlace,
-    store: ObjectStore,
+    store: ObjectStorage,
     plan: BackupPlan,
     rules: KeepRules,
     every_s: float,
@@ -145,7 +145,7 @@ async def _go_on(
     return EXIT_HOLDS
 
 
-def _told(manifest: BackupManifest, store: ObjectStore) -> str:
+def _told(manifest: BackupManifest, store: ObjectStorage) -> str:
     held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
     lines = [f"{manifest.id} in {store.shown}: {held}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]

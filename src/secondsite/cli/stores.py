@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secondsite.backup.codec import Keys
     from secondsite.backup.progress import Progress
     from secondsite.nats.place import NatsPlace
-    from secondsite.objects.store import ObjectStore
+    from secondsite.objects.store import ObjectStorage
 
 Flag = Annotated[bool, Parameter(negative="")]
 Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
@@ -68,12 +68,12 @@ class Server:
 NO_SERVER = Server()
 
 
-def open_store(url: str, endpoint: str | None, flag: str, *, make: bool = False) -> ObjectStore:
+def open_store(url: str, endpoint: str | None, flag: str, *, make: bool = False) -> ObjectStorage:
     """The store at a URL; ``flag`` is the option it came from."""
     from secondsite.objects.address import parse_store
-    from secondsite.objects.store import ObjectStore
+    from secondsite.objects.store import ObjectStorage
 
-    return ObjectStore(parse_store(url, endpoint, flag), make=make)
+    return ObjectStorage(parse_store(url, endpoint, flag), make=make)
 
 
 def read_keys(recipients: tuple[str, ...], identities: tuple[Path, ...]) -> Keys:

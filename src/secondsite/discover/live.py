@@ -14,18 +14,17 @@ from attrs import evolve, fields, frozen
 
 from secondsite.discover.nats_cluster import host_label
 from secondsite.discover.system_file.schema import identity, paths
-from secondsite.model.mark import Knowledge as Provenance
-from secondsite.model.mark import Mark, key_of
+from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.nats import (
     Consumer,
     Discard,
     GatewayLink,
-    Knowledge,
     LeafLink,
     NatsCluster,
     Retention,
     Storage,
     Stream,
+    StreamOrigin,
 )
 from secondsite.model.place import Place
 from secondsite.model.system import System
@@ -73,14 +72,14 @@ def cluster_from_live(live: LiveNats) -> tuple[NatsCluster, dict[str, Mark]]:
         _text(live.server, "cluster") or _text(varz, "cluster", "name") or service or _text(live.server, "server_name")
     )
     read: dict[str, object] = {"name": name, "version": _text(live.server, "version"), "jetstream": True}
-    marks = {key: Mark(Provenance.READ, api) for key in ("", "name", "version", "jetstream")}
+    marks = {key: Mark(Knowledge.READ, api) for key in ("", "name", "version", "jetstream")}
     if service:
-        read["service"], marks["service"] = service, Mark(Provenance.READ, api)
+        read["service"], marks["service"] = service, Mark(Knowledge.READ, api)
     read["servers"], marks["servers"] = _servers(live)
     if domain := _text(live.server, "domain") or _text(live.account, "domain"):
-        read["domain"], marks["domain"] = domain, Mark(Provenance.READ, api)
+        read["domain"], marks["domain"] = domain, Mark(Knowledge.READ, api)
     for attribute, value in _monitored(varz):
-        read[attribute], marks[key_of(attribute)] = value, Mark(Provenance.READ, monitor)
+        read[attribute], marks[key_of(attribute)] = value, Mark(Knowledge.READ, monitor)
     read["streams"] = tuple(_stream(stream, live, marks) for stream in live.streams)
     return NatsCluster(**read), marks  # type: ignore[arg-type] # the keys are its attributes, the values checked above
 
@@ -98,7 +97,7 @@ def merge_live(system: System, cluster: NatsCluster, marks: Mapping[str, Mark]) 
     }
     merged = evolve(known, **told, streams=_merge_streams(known.streams, cluster.streams))
     fresh = {key: mark for key, mark in marks.items() if key not in ("", "name", "service")}
-    added = {_join(f"nats.{known.name}", key): mark for key, mark in fresh.items() if mark.origin is Provenance.READ}
+    added = {_join(f"nats.{known.name}", key): mark for key, mark in fresh.items() if mark.origin is Knowledge.READ}
     others = tuple(merged if each is known else each for each in system.nats)
     return evolve(system, nats=others, marks={**system.marks, **added})
 
@@ -127,7 +126,7 @@ def _merge_stream(known: Stream | None, live: Stream) -> Stream:
 
 
 def _was_read(marks: Mapping[str, Mark], key: str) -> bool:
-    return key in marks and marks[key].origin is Provenance.READ
+    return key in marks and marks[key].origin is Knowledge.READ
 
 
 def _join(head: str, tail: str) -> str:
@@ -136,7 +135,7 @@ def _join(head: str, tail: str) -> str:
 
 def _servers(live: LiveNats) -> tuple[int, Mark]:
     """From routes, which are exact; else from the meta group, the cluster's client URLs or the streams' peers."""
-    monitor, api = Mark(Provenance.READ, Place(live.monitor)), Mark(Provenance.READ, Place(live.url))
+    monitor, api = Mark(Knowledge.READ, Place(live.monitor)), Mark(Knowledge.READ, Place(live.url))
     if live.routez is not None:
         remotes = {_text(route, "remote_id") for route in _maps(live.routez, "routes")}
         return 1 + len(remotes - {""}), monitor
@@ -147,7 +146,7 @@ def _servers(live: LiveNats) -> tuple[int, Mark]:
         return int(size), monitor
     urls = live.server.get("connect_urls")
     count = max(len(urls) if isinstance(urls, list) else 0, len(set(_peers(live))), 1)
-    return count, Mark(Provenance.ASSUMED, Place(live.url), "counted from what the server advertises, no monitoring")
+    return count, Mark(Knowledge.ASSUMED, Place(live.url), "counted from what the server advertises, no monitoring")
 
 
 def _peers(live: LiveNats) -> Iterator[str]:
@@ -227,7 +226,7 @@ def _stream(live: LiveStream, nats: LiveNats, marks: dict[str, Mark]) -> Stream:
     )
     place = Place(nats.url)
     told = (path for path in paths(stream, f"streams.{identity(stream)}") if not path.endswith(".erasure_duty"))
-    marks.update({path: Mark(Provenance.READ, place, how if path.endswith(".rate_per_s") else "") for path in told})
+    marks.update({path: Mark(Knowledge.READ, place, how if path.endswith(".rate_per_s") else "") for path in told})
     return stream
 
 
@@ -248,11 +247,11 @@ def _age(config: Json) -> Seconds | None:
     return Seconds(age / _NANOSECONDS) if age else None
 
 
-def _origin(origin: Json) -> Knowledge:
+def _origin(origin: Json) -> StreamOrigin:
     """The domain is spelt in the API prefix: ``$JS.hub.API``."""
     parts = _text(origin, "external", "api").split(".")
     domain = parts[1] if len(parts) == 3 and parts[0] == "$JS" else ".".join(parts) if parts[0] else ""
-    return Knowledge(stream=_text(origin, "name"), domain=domain or _text(origin, "domain"))
+    return StreamOrigin(stream=_text(origin, "name"), domain=domain or _text(origin, "domain"))
 
 
 def _consumer(info: Json) -> Consumer:

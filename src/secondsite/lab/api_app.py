@@ -96,7 +96,7 @@ def _event(body: bytes) -> QueuedEvent:
 def _metrics(publisher: Publisher) -> str:
     lines = ["# TYPE api_events_total counter"]
     lines += [f'api_events_total{{outcome="{each}"}} {publisher.counted[each]}' for each in PublishOutcome]
-    lines += ["# TYPE api_breaker_open gauge", f"api_breaker_open {int(publisher.state is not State.CLOSED)}"]
+    lines += ["# TYPE api_breaker_open gauge", f"api_breaker_open {int(publisher.state is not BreakerState.CLOSED)}"]
     lines += ["# TYPE api_fallback_queue gauge", f"api_fallback_queue {len(publisher.queue)}"]
     return "\n".join(lines) + "\n"
 

@@ -56,7 +56,7 @@ class ListedObject:
     size_bytes: int
 
 
-class ObjectStore:
+class ObjectStorage:
     """Keys are relative to the address. ``shown`` is the address as people may see it."""
 
     def __init__(self, address: StoreAddress, *, make: bool = False) -> None:

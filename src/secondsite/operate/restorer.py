@@ -12,14 +12,14 @@ from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.nats.place import NatsPlace
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 
 @frozen
 class BackupRestorer:
     """``prove`` compares every message, which takes as long again."""
 
-    store: ObjectStore
+    store: ObjectStorage
     places: Mapping[str, NatsPlace]
     keys: Keys = Keys()
     prove: bool = True

@@ -10,8 +10,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
-from secondsite.model.strategy import Pattern as PatternName
-from secondsite.model.strategy import Strategy
+from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import LOST_REGION, Kit
@@ -42,7 +41,7 @@ def lay_out(strategy: Strategy, kit: Kit, *, prepared: bool = True) -> Deploymen
 
 def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
     """Each requirement once, in the order of pattern, link, switch; today's system needs nothing."""
-    if strategy.pattern is PatternName.SINGLE_REGION:
+    if strategy.pattern is Pattern.SINGLE_REGION:
         return ()
     found = (
         *requirements.honest_acknowledgement(kit),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secondsite.model.strategy import LinkDesign as LinkName
-from secondsite.model.strategy import PatternDesign as PatternName
-from secondsite.model.strategy import SwitchDesign as SwitchName
+from secondsite.model.strategy import Link, Pattern, Switch
 from secondsite.strategies.design import LinkDesign, PatternDesign, SwitchDesign
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
@@ -25,27 +23,27 @@ from secondsite.strategies.switches.dns import DnsFailover
 from secondsite.strategies.switches.manual import Manual
 from secondsite.strategies.switches.weighted import Weighted
 
-PATTERNS: Mapping[PatternName, PatternDesign] = {
-    PatternName.SINGLE_REGION: SingleRegion(),
-    PatternName.BACKUP_RESTORE: BackupRestore(),
-    PatternName.PILOT_LIGHT: PilotLight(),
-    PatternName.WARM_STANDBY: WarmStandby(),
-    PatternName.ACTIVE_ACTIVE: ActiveActive(),
+PATTERNS: Mapping[Pattern, PatternDesign] = {
+    Pattern.SINGLE_REGION: SingleRegion(),
+    Pattern.BACKUP_RESTORE: BackupRestore(),
+    Pattern.PILOT_LIGHT: PilotLight(),
+    Pattern.WARM_STANDBY: WarmStandby(),
+    Pattern.ACTIVE_ACTIVE: ActiveActive(),
 }
 
-LINKS: Mapping[LinkName, LinkDesign] = {
-    LinkName.NONE: NoLink(),
-    LinkName.BACKUP: BackupLink(),
-    LinkName.SUPERCLUSTER_MIRROR: SuperclusterMirror(),
-    LinkName.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness(),
-    LinkName.LEAFNODE_MIRROR: LeafnodeMirror(),
-    LinkName.STRETCH: Stretch(),
-    LinkName.SOURCED: Sourced(),
-    LinkName.MANAGED: Managed(),
+LINKS: Mapping[Link, LinkDesign] = {
+    Link.NONE: NoLink(),
+    Link.BACKUP: BackupLink(),
+    Link.SUPERCLUSTER_MIRROR: SuperclusterMirror(),
+    Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness(),
+    Link.LEAFNODE_MIRROR: LeafnodeMirror(),
+    Link.STRETCH: Stretch(),
+    Link.SOURCED: Sourced(),
+    Link.MANAGED: Managed(),
 }
 
-SWITCHES: Mapping[SwitchName, SwitchDesign] = {
-    SwitchName.DNS: DnsFailover(),
-    SwitchName.WEIGHTED: Weighted(),
-    SwitchName.MANUAL: Manual(),
+SWITCHES: Mapping[Switch, SwitchDesign] = {
+    Switch.DNS: DnsFailover(),
+    Switch.WEIGHTED: Weighted(),
+    Switch.MANUAL: Manual(),
 }

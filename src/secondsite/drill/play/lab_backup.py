@@ -21,7 +21,7 @@ from secondsite.drill.play.lab_world import place
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStore
+from secondsite.objects.store import ObjectStorage
 
 
 @define
@@ -61,9 +61,9 @@ class LabBackups:
             outcomes = await run_restore(place(self.lab, region), store, newest, plan, Silent())
         return {outcome.target: outcome.error for outcome in outcomes}
 
-    def _store(self) -> ObjectStore:
+    def _store(self) -> ObjectStorage:
         s3 = self.lab.s3
-        return ObjectStore(parse_store(f"s3://{s3.bucket}/drill", s3.endpoint))
+        return ObjectStorage(parse_store(f"s3://{s3.bucket}/drill", s3.endpoint))
 
     @contextmanager
     def _credentials(self) -> Iterator[None]:
