@@ -21,11 +21,6 @@ from secondsite.model.service import Service
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
 
-REGION_LOST = frozenset({Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.OBSERVABILITY, Fault.CAPACITY})
-INSIDE_A_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
-DATA_SPOILT = frozenset({Fault.DELETION, Fault.BAD_WRITE})
-EVERY_FAULT = frozenset(Fault)
-
 
 @frozen
 class Replica:
@@ -102,7 +97,7 @@ class Audited:
     def failovers(self) -> tuple[Procedure, ...]:
         """The procedures for a lost region; those for its harder variants only where the plain one is not told."""
         plain = tuple(procedure for procedure in self.procedures if procedure.fault is Fault.REGION)
-        return plain or tuple(procedure for procedure in self.procedures if procedure.fault in REGION_LOST)
+        return plain or tuple(procedure for procedure in self.procedures if procedure.fault.loses_region)
 
     def service_of(self, cluster: NatsCluster) -> Service | None:
         return self.system.service(cluster.service or cluster.name)

@@ -43,10 +43,9 @@ class Proof:
 
 
 def proof(contract: Contract) -> Proof:
-    from secondsite.drill.verdict.verification import IN_REGION
 
     every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
-    return Proof(_drill(contract), every, contract.fault in IN_REGION)
+    return Proof(_drill(contract), every, contract.fault.inside_region)
 
 
 def _drill(contract: Contract) -> str:
