@@ -15,7 +15,8 @@ from attrs import frozen
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.nats import NatsCluster, Origin, Stream, parse_version
+from secondsite.model.nats import NatsCluster, Origin, Stream
+from secondsite.model.nats_release import Feature, Support, parse_version, supports
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Service
 from secondsite.model.system import System
@@ -214,10 +215,9 @@ class Audited:
         return there or named or self.remote_mirrors
 
 
-def older_than(cluster: NatsCluster | None, version: tuple[int, int, int]) -> bool:
-    """Whether it is known to be older."""
-    known = parse_version(cluster.version) if cluster else None
-    return known is not None and known < version
+def lacks(cluster: NatsCluster | None, feature: Feature) -> bool:
+    """Whether its version is known not to have it: what is unknown is not accused."""
+    return cluster is not None and supports(cluster.version, feature) is Support.NO
 
 
 def promises_rpo(contract: Contract) -> bool:

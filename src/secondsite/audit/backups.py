@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import Audited, listed, older_than, promises_rpo
+from secondsite.audit.audited import Audited, lacks, listed, promises_rpo
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
+from secondsite.model.nats_release import Feature
 from secondsite.model.store import Loss
 from secondsite.model.wording import duration
 
@@ -172,7 +173,7 @@ def _reduced_consumers(audited: Audited) -> Iterator[Finding]:
             for consumer in stream.consumers
             if 0 < consumer.replicas < stream.replicas
         ]
-        for backup in messages if reduced and older_than(cluster, (2, 15, 0)) else ():
+        for backup in messages if reduced and lacks(cluster, Feature.FULL_SNAPSHOT) else ():
             if (cluster.service or cluster.name) in backup.covers:
                 yield Finding(
                     f"backups.{backup.name}",

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import Audited, MetaGroup, listed, older_than
+from secondsite.audit.audited import Audited, MetaGroup, lacks, listed
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster
+from secondsite.model.nats_release import Feature
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
-RESCUE_SINCE = (2, 15, 0)
 NATS = (Subject.NATS,)
 
 
@@ -37,7 +37,7 @@ def _quorum(audited: Audited) -> Iterator[Finding]:
 
 def _no_rescue(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited):
-        if group.oldest and older_than(group.oldest, RESCUE_SINCE):
+        if group.oldest and lacks(group.oldest, Feature.META_RESCUE):
             yield Finding(
                 f"nats.{group.oldest.name}.version",
                 f"NATS {group.oldest.version} cannot be told to go on with the servers that are left of {group.split}",
@@ -47,7 +47,7 @@ def _no_rescue(audited: Audited) -> Iterator[Finding]:
 
 def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited) if audited.means_to_promote else ():
-        if not older_than(group.oldest, RESCUE_SINCE):
+        if not lacks(group.oldest, Feature.META_RESCUE):
             continue
         for cluster in group.clusters:
             mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import Audited, Replica, listed, older_than, step_path
+from secondsite.audit.audited import Audited, Replica, lacks, listed, step_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
+from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
-PROMOTION_SINCE = (2, 12, 0)
 NATS = (Subject.NATS,)
 
 
 def _refused(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters if audited.means_to_promote else ():
         mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
-        if mirrors and older_than(cluster, PROMOTION_SINCE):
+        if mirrors and lacks(cluster, Feature.PROMOTION):
             yield Finding(
                 f"nats.{cluster.name}.version",
                 f"NATS {cluster.version} refuses to promote {_names(mirrors)} (400/10055)",
@@ -40,7 +40,7 @@ def _not_yet(audited: Audited) -> Iterator[Finding]:
     if audited.deployment or audited.remote_mirrors:
         return
     for cluster in audited.clusters:
-        if cluster.streams and older_than(cluster, PROMOTION_SINCE):
+        if cluster.streams and lacks(cluster, Feature.PROMOTION):
             yield Finding(
                 f"nats.{cluster.name}.version",
                 f"NATS {cluster.version} cannot turn a mirror into a stream, so a standby could only be restored",
