@@ -121,7 +121,7 @@ class Peer:
         world = simpy.Environment()
         self.yearly_s = [0.0] * years
         for fault in self.exposure.procedures:
-            for _ in range(1 if self.model.per_system(fault) else self.exposure.sites):
+            for _ in range(1 if fault.per_system else self.exposure.sites):
                 world.process(self._faults(world, fault))
         world.run(until=years * YEAR_S)
 

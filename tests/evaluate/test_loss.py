@@ -22,7 +22,6 @@ from secondsite.model.fault import Fault
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import AckBuffer, Service
 from secondsite.model.store import Loss, Store
-from secondsite.strategies.design import LOST_REGION
 from secondsite.strategies.sizing import lag
 
 BUFFER = Buffer(load_figures().by_name)
@@ -124,7 +123,7 @@ def test_a_mirror_that_is_well_loses_its_one_way_delay(bare: Deployment) -> None
 def test_the_serving_copy_is_there_again_unless_it_is_destroyed(fault: Fault, bare: Deployment) -> None:
     found = _samples(bare, fault=fault)
     assert np.isinf(found).all() if fault in DESTROYING else (found == 0).all()
-    assert (fault in DESTROYING) == (fault in LOST_REGION or fault in (Fault.DELETION, Fault.BAD_WRITE))
+    assert (fault in DESTROYING) == (fault.leaves_region or fault.destroys_data)
 
 
 def test_a_copy_counts_only_against_what_it_survives(bare: Deployment) -> None:

@@ -11,7 +11,8 @@ from secondsite.model.estimate import fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.mark import Knowledge, Mark, key_of
-from secondsite.model.nats import NatsCluster, Stream, parse_version
+from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.nats_release import parse_version
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.region import Region

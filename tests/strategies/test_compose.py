@@ -10,7 +10,7 @@ from attrs import evolve
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment, SiteRole
 from secondsite.model.errors import InputError
-from secondsite.model.fault import Fault
+from secondsite.model.fault import LEAVES_REGION, Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.region import Region
 from secondsite.model.service import Role, Service, Spreading
@@ -19,7 +19,7 @@ from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 from secondsite.strategies.compose import failback, lay_out, procedures
-from secondsite.strategies.design import LOST_REGION, Kit
+from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import BASELINE, STRATEGIES
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
@@ -107,7 +107,7 @@ def test_nothing_irreversible_without_approval(strategy: Strategy, kit: Kit) -> 
 
 
 @every_strategy
-@pytest.mark.parametrize("fault", sorted(LOST_REGION))
+@pytest.mark.parametrize("fault", sorted(LEAVES_REGION))
 def test_clients_move_only_after_somebody_noticed(strategy: Strategy, kit: Kit, fault: Fault) -> None:
     procedure = procedures(lay_out(strategy, kit), kit)[fault]
     if any(step.blocked for step in procedure.steps):

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from secondsite.audit.audited import DATA_SPOILT, REGION_LOST, Audited, rpo_below, rto_below
+from secondsite.audit.audited import Audited, rpo_below, rto_below
 from secondsite.audit.backups import subjects_of
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.alert import Alert
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import DESTROYS_DATA, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import duration
 
 LAG = re.compile(r"(mirror|source)\w*lag", re.IGNORECASE)
 SEES = re.compile(r"active|last_?seq|sequence|heartbeat", re.IGNORECASE)
 GUARDED = {
-    "backup-age": ((Subject.NATS, Subject.STATE), REGION_LOST | DATA_SPOILT),
-    "mirror-lag": ((Subject.NATS,), REGION_LOST),
+    "backup-age": ((Subject.NATS, Subject.STATE), LOSES_REGION | DESTROYS_DATA),
+    "mirror-lag": ((Subject.NATS,), LOSES_REGION),
 }
 
 
@@ -55,7 +55,7 @@ def _after_rto(audited: Audited) -> Iterator[Finding]:
         if earliest_s is None or alert.guards != "availability":
             continue
 
-        contracts = audited.endangered((Subject.API,), REGION_LOST | {Fault.GRAY}, rto_below(earliest_s))
+        contracts = audited.endangered((Subject.API,), LOSES_REGION | {Fault.GRAY}, rto_below(earliest_s))
         if contracts:
             yield Finding(
                 f"alerts.{alert.name}.threshold",
@@ -71,7 +71,7 @@ def _blind(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"alerts.{alert.name}.expression",
                 f"{alert.name} watches the lag that the mirror itself reports ({alert.expression})",
-                audited.endangered((Subject.NATS,), REGION_LOST),
+                audited.endangered((Subject.NATS,), LOSES_REGION),
             )
 
 

@@ -15,16 +15,12 @@ from attrs import frozen
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.nats import NatsCluster, Stream, StreamOrigin, parse_version
+from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
+from secondsite.model.nats_release import Feature, Support, parse_version, supports
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Service
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
-
-REGION_LOST = frozenset({Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.OBSERVABILITY, Fault.CAPACITY})
-INSIDE_A_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
-DATA_SPOILT = frozenset({Fault.DELETION, Fault.BAD_WRITE})
-EVERY_FAULT = frozenset(Fault)
 
 
 @frozen
@@ -102,7 +98,7 @@ class Audited:
     def failovers(self) -> tuple[Procedure, ...]:
         """The procedures for a lost region; those for its harder variants only where the plain one is not told."""
         plain = tuple(procedure for procedure in self.procedures if procedure.fault is Fault.REGION)
-        return plain or tuple(procedure for procedure in self.procedures if procedure.fault in REGION_LOST)
+        return plain or tuple(procedure for procedure in self.procedures if procedure.fault.loses_region)
 
     def service_of(self, cluster: NatsCluster) -> Service | None:
         return self.system.service(cluster.service or cluster.name)
@@ -219,10 +215,9 @@ class Audited:
         return there or named or self.remote_mirrors
 
 
-def older_than(cluster: NatsCluster | None, version: tuple[int, int, int]) -> bool:
-    """Whether it is known to be older."""
-    known = parse_version(cluster.version) if cluster else None
-    return known is not None and known < version
+def lacks(cluster: NatsCluster | None, feature: Feature) -> bool:
+    """Whether its version is known not to have it: what is unknown is not accused."""
+    return cluster is not None and supports(cluster.version, feature) is Support.NO
 
 
 def promises_rpo(contract: Contract) -> bool:

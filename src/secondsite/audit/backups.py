@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import DATA_SPOILT, EVERY_FAULT, REGION_LOST, Audited, listed, older_than, promises_rpo
+from secondsite.audit.audited import Audited, lacks, listed, promises_rpo
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
+from secondsite.model.nats_release import Feature
 from secondsite.model.store import Loss
 from secondsite.model.wording import duration
 
@@ -42,7 +43,7 @@ def _saved(audited: Audited, service: str, subject: Subject) -> bool:
 
 
 def _needed_for(audited: Audited, subjects: tuple[Subject, ...]) -> tuple[str, ...]:
-    return audited.endangered(subjects, REGION_LOST | DATA_SPOILT, promises_rpo)
+    return audited.endangered(subjects, LOSES_REGION | DESTROYS_DATA, promises_rpo)
 
 
 def _no_messages(audited: Audited) -> Iterator[Finding]:
@@ -89,7 +90,7 @@ def _same_domain(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
         subjects = subjects_of(audited, backup)
         if backup.where in (Where.CLUSTER, Where.REGION) and not audited.copy_survives(subjects, Fault.REGION):
-            faults = REGION_LOST | ({Fault.ZONE} if backup.where is Where.CLUSTER else set())
+            faults = LOSES_REGION | ({Fault.ZONE} if backup.where is Where.CLUSTER else set())
             lies = "Kubernetes cluster" if backup.where is Where.CLUSTER else "region"
             yield Finding(
                 f"backups.{backup.name}.where",
@@ -111,13 +112,13 @@ def _interval(audited: Audited) -> Iterator[Finding]:
             )
 
         subjects = subjects_of(audited, backup)
-        contracts = audited.contracts(subjects, REGION_LOST | DATA_SPOILT, too_rare)
+        contracts = audited.contracts(subjects, LOSES_REGION | DESTROYS_DATA, too_rare)
         if contracts:
             tightest = min(contract.rpo_s or 0.0 for contract in contracts)
             yield Finding(
                 f"backups.{backup.name}.interval",
                 f"{backup.name} runs every {duration(backup.interval_s)}, the RPO is {duration(tightest)}",
-                audited.endangered(subjects, REGION_LOST | DATA_SPOILT, too_rare),
+                audited.endangered(subjects, LOSES_REGION | DESTROYS_DATA, too_rare),
             )
 
 
@@ -172,7 +173,7 @@ def _reduced_consumers(audited: Audited) -> Iterator[Finding]:
             for consumer in stream.consumers
             if 0 < consumer.replicas < stream.replicas
         ]
-        for backup in messages if reduced and older_than(cluster, (2, 15, 0)) else ():
+        for backup in messages if reduced and lacks(cluster, Feature.FULL_SNAPSHOT) else ():
             if (cluster.service or cluster.name) in backup.covers:
                 yield Finding(
                     f"backups.{backup.name}",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, rto_below
+from secondsite.audit.audited import Audited, rto_below
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.place import Place
 from secondsite.model.service import NatsClient, Role, Service
@@ -22,7 +22,7 @@ DEFAULT_PINGS = 2
 DEFAULT_RECONNECTS = 60
 PING_AT_MOST_S = 5.0
 SERVED = (Subject.API, Subject.NATS)
-PUBLISH_CUT = REGION_LOST | INSIDE_A_REGION | {Fault.WAN_PARTITION, Fault.GRAY}
+PUBLISH_CUT = LOSES_REGION | INSIDE_REGION | {Fault.WAN_PARTITION, Fault.GRAY}
 
 
 def _clients(audited: Audited) -> Iterator[tuple[Service, NatsClient]]:
@@ -51,7 +51,7 @@ def _pings(audited: Audited) -> Iterator[Finding]:
                 f"services.{service.name}.nats_client.ping_interval",
                 f"{service.name} pings every {duration(interval_s)}{default}, leaves a frozen server after "
                 f"{duration(notices_s)}",
-                audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.GRAY}, rto_below(notices_s)),
+                audited.endangered(SERVED, LOSES_REGION | {Fault.NODE, Fault.GRAY}, rto_below(notices_s)),
                 _place(audited, service, "ping_interval"),
             )
 
@@ -67,7 +67,7 @@ def _gives_up(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.nats_client.max_reconnects",
                 f"{service.name} gives up for good after {attempts} reconnects{_default(client.max_reconnects)}",
-                audited.endangered(SERVED, REGION_LOST | {Fault.NODE, Fault.ZONE}),
+                audited.endangered(SERVED, LOSES_REGION | {Fault.NODE, Fault.ZONE}),
                 _place(audited, service, "max_reconnects"),
             )
 
@@ -79,7 +79,7 @@ def _randomised(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.nats_client.randomize",
                 f"{service.name} picks among servers in {', '.join(regions)} at random",
-                audited.endangered(SERVED, REGION_LOST | {Fault.WAN_PARTITION}),
+                audited.endangered(SERVED, LOSES_REGION | {Fault.WAN_PARTITION}),
                 _place(audited, service, "randomize"),
             )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, Replica, stream_path
+from secondsite.audit.audited import Audited, Replica, stream_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
+from secondsite.model.fault import INSIDE_REGION, LOSES_REGION
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import Consumer, Retention, Stream
 from secondsite.model.procedure import Verb
@@ -48,7 +49,7 @@ def _not_replicated(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"{mirror.path}.consumers",
                 f"{mirror.stream.name} in {mirror.cluster.name} has no {', '.join(missing)}, and no step restores them",
-                audited.endangered((Subject.NATS, Subject.API), REGION_LOST),
+                audited.endangered((Subject.NATS, Subject.API), LOSES_REGION),
             )
 
 
@@ -64,7 +65,7 @@ def _interest(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"{mirror.path}.consumers",
                 f"{mirror.stream.name} has no consumer yet when it is promoted to interest retention",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -78,7 +79,7 @@ def _exactly_once(audited: Audited) -> Iterator[Finding]:
                 mirror.path,
                 f"{', '.join(users)} send message ids, but {mirror.stream.name} knows none of the last "
                 f"{mirror.origin.duplicate_window_s:g} s when it is promoted",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -90,7 +91,7 @@ def _single_replica(audited: Audited) -> Iterator[Finding]:
                     yield Finding(
                         f"{stream_path(cluster, stream)}.consumers.{consumer.name}.replicas",
                         f"{consumer.name} has one replica, its stream {stream.replicas}: its position dies with a node",
-                        audited.endangered((Subject.NATS, Subject.API), INSIDE_A_REGION),
+                        audited.endangered((Subject.NATS, Subject.API), INSIDE_REGION),
                     )
 
 

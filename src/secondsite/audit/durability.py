@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import (
-    EVERY_FAULT,
-    INSIDE_A_REGION,
-    REGION_LOST,
-    Audited,
-    promises_rpo,
-    rpo_below,
-    stream_path,
-)
+from secondsite.audit.audited import Audited, promises_rpo, rpo_below, stream_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import EVERY_FAULT, INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster, Storage
 from secondsite.model.service import Spreading
@@ -25,7 +17,7 @@ from secondsite.model.wording import duration
 JEPSEN = "Jepsen, NATS 2.12.1 (2025-12); nats-server issues 7549 and 7564"
 KUBERNETES = "Kubernetes documentation, resource management and persistent volumes"
 NATS = (Subject.NATS,)
-SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | REGION_LOST
+SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | LOSES_REGION
 
 
 def _sync_interval(audited: Audited) -> Iterator[Finding]:
@@ -81,7 +73,7 @@ def _store_above_volume(audited: Audited) -> Iterator[Finding]:
                 yield Finding(
                     f"nats.{cluster.name}.max_file",
                     f"max_file_store {format_bytes(limit)} on a volume of {format_bytes(largest)}",
-                    audited.endangered(NATS, INSIDE_A_REGION),
+                    audited.endangered(NATS, INSIDE_REGION),
                 )
 
 
@@ -98,7 +90,7 @@ def _memory_above_container(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"nats.{cluster.name}.max_memory",
                 f"max_memory_store {format_bytes(limit)} in a container of {format_bytes(service.memory_limit_bytes)}",
-                audited.endangered(NATS, INSIDE_A_REGION),
+                audited.endangered(NATS, INSIDE_REGION),
             )
 
 
@@ -113,7 +105,7 @@ def _streams_above_store(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"nats.{cluster.name}.streams",
                 f"streams may grow to {format_bytes(promised)} with replicas, the servers hold {format_bytes(room)}",
-                audited.endangered(NATS, INSIDE_A_REGION),
+                audited.endangered(NATS, INSIDE_REGION),
             )
 
 
@@ -124,7 +116,7 @@ def _unbounded(audited: Audited) -> Iterator[Finding]:
                 yield Finding(
                     stream_path(cluster, stream),
                     f"{stream.name} has no limit on age, bytes or messages",
-                    audited.endangered(NATS, INSIDE_A_REGION),
+                    audited.endangered(NATS, INSIDE_REGION),
                 )
 
 
@@ -148,7 +140,7 @@ def _forgetful_cache(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"stores.{store.name}.persistent",
                 f"{store.name} keeps nothing across a restart, idempotency keys included{also}",
-                audited.endangered((Subject.API, Subject.STATE), INSIDE_A_REGION | {Fault.REGION}),
+                audited.endangered((Subject.API, Subject.STATE), INSIDE_REGION | {Fault.REGION}),
             )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited
+from secondsite.audit.audited import Audited
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 
 
@@ -17,7 +17,7 @@ def _latest(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.image",
                 f"{service.name} runs {service.image}, whatever that is on the day its pod starts",
-                audited.endangered((Subject.API,), REGION_LOST | {Fault.PROCESS}),
+                audited.endangered((Subject.API,), LOSES_REGION | {Fault.PROCESS}),
             )
 
 

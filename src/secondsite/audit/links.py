@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import EVERY_FAULT, REGION_LOST, Audited, listed
+from secondsite.audit.audited import Audited, listed
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import covers, overlap
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import LeafLink, NatsCluster, Stream
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS_SECURITY = "NATS documentation, TLS and authorization"
 NATS = (Subject.NATS,)
-TWO_WRITERS = REGION_LOST | {Fault.WAN_PARTITION}
+TWO_WRITERS = LOSES_REGION | {Fault.WAN_PARTITION}
 
 
 def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:

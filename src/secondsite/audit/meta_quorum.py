@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, MetaGroup, listed, older_than
+from secondsite.audit.audited import Audited, MetaGroup, lacks, listed
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
+from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster
+from secondsite.model.nats_release import Feature
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
-RESCUE_SINCE = (2, 15, 0)
 NATS = (Subject.NATS,)
 
 
@@ -30,23 +31,23 @@ def _quorum(audited: Audited) -> Iterator[Finding]:
             f"{group.path}.gateways",
             f"{group.split} JetStream servers: losing {' or '.join(group.indispensable)} leaves {left} of "
             f"{group.total}, and {group.majority} are needed for a meta leader",
-            audited.endangered(NATS, REGION_LOST),
+            audited.endangered(NATS, LOSES_REGION),
         )
 
 
 def _no_rescue(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited):
-        if group.oldest and older_than(group.oldest, RESCUE_SINCE):
+        if group.oldest and lacks(group.oldest, Feature.META_RESCUE):
             yield Finding(
                 f"nats.{group.oldest.name}.version",
                 f"NATS {group.oldest.version} cannot be told to go on with the servers that are left of {group.split}",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
 def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited) if audited.means_to_promote else ():
-        if not older_than(group.oldest, RESCUE_SINCE):
+        if not lacks(group.oldest, Feature.META_RESCUE):
             continue
         for cluster in group.clusters:
             mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
@@ -56,7 +57,7 @@ def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
                     f"nats.{cluster.name}.streams",
                     f"{listed(mirror.stream.name for mirror in stuck)} cannot be promoted when their origins' region "
                     f"is lost: the meta group is {group.split}, and there is no rescue",
-                    audited.endangered(NATS, REGION_LOST),
+                    audited.endangered(NATS, LOSES_REGION),
                 )
 
 
@@ -72,7 +73,7 @@ def _unequal_split(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"{group.path}.gateways",
                 f"{group.split}: {larger} has {voting[larger]} of {group.total} votes and is a single point of failure",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -84,7 +85,7 @@ def _silent_witness(audited: Audited) -> Iterator[Finding]:
                     f"nats.{cluster.name}.jetstream",
                     f"the {cluster.servers} servers in {audited.region_of(cluster)} run without JetStream, "
                     f"so they do not vote: the meta group is {group.split}",
-                    audited.endangered(NATS, REGION_LOST),
+                    audited.endangered(NATS, LOSES_REGION),
                 )
 
 
@@ -94,7 +95,7 @@ def _no_self_route(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"nats.{cluster.name}.self_route",
                 f"{cluster.name} has gateways, one server and no route: that server exits at start",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -107,7 +108,7 @@ def _differing(of: str, value: Callable[[NatsCluster], str]) -> Callable[[Audite
                 yield Finding(
                     f"{group.path}.{of}",
                     f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",
-                    audited.endangered(NATS, REGION_LOST),
+                    audited.endangered(NATS, LOSES_REGION),
                 )
 
     return check

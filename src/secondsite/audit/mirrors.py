@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, Replica, listed, rpo_below
+from secondsite.audit.audited import Audited, Replica, listed, rpo_below
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import Discard, Retention, Stream
 from secondsite.model.units import format_bytes
@@ -28,7 +28,7 @@ def _each(
     def check(audited: Audited) -> Iterator[Finding]:
         for replica in audited.mirrors if only_mirrors else audited.replicas:
             if replica.origin and (message := condition(audited, replica, replica.origin)):
-                yield Finding(replica.path, message, audited.endangered(NATS, REGION_LOST))
+                yield Finding(replica.path, message, audited.endangered(NATS, LOSES_REGION))
 
     return check
 
@@ -110,7 +110,7 @@ def _recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
 
 
 def _stall(audited: Audited) -> Iterator[Finding]:
-    contracts = audited.endangered(NATS, REGION_LOST | {Fault.NODE}, rpo_below(STALL_S))
+    contracts = audited.endangered(NATS, LOSES_REGION | {Fault.NODE}, rpo_below(STALL_S))
     for cluster in audited.clusters if contracts else ():
         behind = [mirror.stream.name for mirror in audited.remote_mirrors if mirror.cluster is cluster]
         if behind:
@@ -126,7 +126,7 @@ def _delay(audited: Audited) -> Iterator[Finding]:
         if copy.subject is not Subject.NATS:
             continue
         delay_s = copy.propagate.quantile(0.5)
-        faults = [fault for fault in REGION_LOST & copy.survives if not _nearer(audited, fault, delay_s)]
+        faults = [fault for fault in LOSES_REGION & copy.survives if not _nearer(audited, fault, delay_s)]
         contracts = audited.endangered(NATS, faults, rpo_below(delay_s))
         if contracts:
             yield Finding(

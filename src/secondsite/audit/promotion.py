@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited, Replica, listed, older_than, step_path
+from secondsite.audit.audited import Audited, Replica, lacks, listed, step_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
+from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
+from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
-PROMOTION_SINCE = (2, 12, 0)
 NATS = (Subject.NATS,)
 
 
 def _refused(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters if audited.means_to_promote else ():
         mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
-        if mirrors and older_than(cluster, PROMOTION_SINCE):
+        if mirrors and lacks(cluster, Feature.PROMOTION):
             yield Finding(
                 f"nats.{cluster.name}.version",
                 f"NATS {cluster.version} refuses to promote {_names(mirrors)} (400/10055)",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -39,11 +40,11 @@ def _not_yet(audited: Audited) -> Iterator[Finding]:
     if audited.deployment or audited.remote_mirrors:
         return
     for cluster in audited.clusters:
-        if cluster.streams and older_than(cluster, PROMOTION_SINCE):
+        if cluster.streams and lacks(cluster, Feature.PROMOTION):
             yield Finding(
                 f"nats.{cluster.name}.version",
                 f"NATS {cluster.version} cannot turn a mirror into a stream, so a standby could only be restored",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -56,7 +57,7 @@ def _overlapping(audited: Audited) -> Iterator[Finding]:
                 step_path(procedure, step),
                 f"{_names(taken)} would take subjects that the lost origins still hold in the same meta group "
                 "(400/10065)",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -73,7 +74,7 @@ def _without_subjects(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 step_path(procedure, step),
                 f"no subjects are known for {_names(bare)}: promoted so, each listens on its own name only",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 
@@ -85,7 +86,7 @@ def _quorum_by(method: QuorumMethod, happens: str) -> Callable[[Audited], Iterab
                     yield Finding(
                         step_path(procedure, step),
                         f"{procedure.name} restores the quorum by {method}: {happens}",
-                        audited.endangered(NATS, REGION_LOST),
+                        audited.endangered(NATS, LOSES_REGION),
                     )
 
     return check
@@ -105,7 +106,7 @@ def _rejoins(audited: Audited) -> Iterator[Finding]:
         yield Finding(
             step_path(procedure, step),
             f"{procedure.name} removes the lost servers, and no procedure salvages their streams before they rejoin",
-            audited.endangered(NATS, REGION_LOST),
+            audited.endangered(NATS, LOSES_REGION),
         )
 
 
@@ -122,7 +123,7 @@ def _unfenced(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 step_path(procedure, step),
                 f"{_names(mirrors)} become writable and nothing keeps the old primary from coming back writable too",
-                audited.endangered(NATS, REGION_LOST),
+                audited.endangered(NATS, LOSES_REGION),
             )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import INSIDE_A_REGION, REGION_LOST, Audited, listed, rto_below, stream_path
+from secondsite.audit.audited import Audited, listed, rto_below, stream_path
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
-from secondsite.model.fault import Fault
+from secondsite.model.fault import INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.procedure import Verb
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading
@@ -30,7 +30,7 @@ def _streams(replicas: Callable[[int], bool], says: str) -> Callable[[Audited], 
                     yield Finding(
                         f"{stream_path(cluster, stream)}.replicas",
                         f"{stream.name}, replicas {stream.replicas}, on {audited.servers_of(cluster)} servers: {says}",
-                        audited.endangered(SERVED, INSIDE_A_REGION),
+                        audited.endangered(SERVED, INSIDE_REGION),
                     )
 
     return check
@@ -55,7 +55,7 @@ def _unplaced(audited: Audited) -> Iterator[Finding]:
                 yield Finding(
                     f"nats.{cluster.name}.streams",
                     f"{listed(loose)} may be placed in any of {', '.join(group.voters)}",
-                    audited.endangered(NATS, REGION_LOST),
+                    audited.endangered(NATS, LOSES_REGION),
                 )
 
 
@@ -138,7 +138,7 @@ def _single_state(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.replicas",
                 f"{service.name} holds data in one replica",
-                audited.endangered((Subject.STATE, Subject.API), INSIDE_A_REGION),
+                audited.endangered((Subject.STATE, Subject.API), INSIDE_REGION),
             )
 
 
@@ -148,7 +148,7 @@ def _single_server(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.replicas",
                 f"{service.name} answers clients from one replica",
-                audited.endangered((Subject.API,), INSIDE_A_REGION),
+                audited.endangered((Subject.API,), INSIDE_REGION),
             )
 
 
@@ -173,7 +173,7 @@ def _single_dependency(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.replicas",
                 f"{needed[service.name]} depends on {service.name}, which runs one replica",
-                audited.endangered((Subject.API,), INSIDE_A_REGION),
+                audited.endangered((Subject.API,), INSIDE_REGION),
             )
 
 
@@ -183,7 +183,7 @@ def _single_observer(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"services.{service.name}.replicas",
                 f"{service.name} runs one replica in the region it watches",
-                audited.endangered((Subject.OBSERVABILITY,), INSIDE_A_REGION | {Fault.OBSERVABILITY}),
+                audited.endangered((Subject.OBSERVABILITY,), INSIDE_REGION | {Fault.OBSERVABILITY}),
             )
 
 
@@ -193,9 +193,9 @@ def _election(audited: Audited) -> Iterator[Finding]:
     }
     for cluster in audited.clusters:
         led = [stream.name for stream in cluster.streams if stream.replicas > 1]
-        faults = elected | (INSIDE_A_REGION if led else set())
+        faults = elected | (INSIDE_REGION if led else set())
         if audited.stretched(cluster):
-            faults |= REGION_LOST
+            faults |= LOSES_REGION
         contracts = audited.endangered(SERVED, faults, rto_below(ELECTION_S)) if led else ()
         if contracts:
             yield Finding(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import REGION_LOST, Audited
+from secondsite.audit.audited import Audited
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Subject
+from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
 
 STARTED = (Subject.API, Subject.STATE)
@@ -19,7 +20,7 @@ def _one_region(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"secrets.{secret.name}.regions",
                 f"{secret.name} comes from {secret.store}, {known}",
-                audited.endangered(STARTED, REGION_LOST),
+                audited.endangered(STARTED, LOSES_REGION),
             )
 
 
@@ -29,7 +30,7 @@ def _in_cluster_only(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"secrets.{secret.name}.store",
                 f"{secret.name} exists in the Kubernetes cluster only, nothing brings it to a standby",
-                audited.endangered(STARTED, REGION_LOST),
+                audited.endangered(STARTED, LOSES_REGION),
             )
 
 

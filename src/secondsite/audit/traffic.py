@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from statistics import NormalDist
 
-from secondsite.audit.audited import REGION_LOST, Audited, rto_below
+from secondsite.audit.audited import Audited, rto_below
 from secondsite.audit.rule import Finding, Rule
 from secondsite.model.contract import Contract, Subject
+from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import duration, percent
 
@@ -27,7 +28,7 @@ def _arithmetic(audited: Audited) -> Iterator[Finding]:
     def late(contract: Contract) -> bool:
         return contract.rto_s is not None and contract.rto_s <= spent_s
 
-    contracts = audited.contracts(API, REGION_LOST, late)
+    contracts = audited.contracts(API, LOSES_REGION, late)
     if contracts:
         rto_s = min(contract.rto_s or 0.0 for contract in contracts)
         checks = f"checks {traffic.check_threshold} × {duration(traffic.check_interval_s)} + "
@@ -35,7 +36,7 @@ def _arithmetic(audited: Audited) -> Iterator[Finding]:
             "traffic.ttl",
             f"{checks if traffic.automatic else ''}TTL {duration(traffic.ttl_s)} = {duration(spent_s)} "
             f"before anything else, and the RTO is {duration(rto_s)}",
-            audited.endangered(API, REGION_LOST, late),
+            audited.endangered(API, LOSES_REGION, late),
         )
 
 
@@ -43,27 +44,27 @@ def _stale(audited: Audited) -> Iterator[Finding]:
     def missed_by_the_tail(contract: Contract) -> bool:
         return contract.rto_s is not None and contract.rto_s < STALE_S and contract.confidence > 1 - STALE_SHARE
 
-    contracts = audited.contracts(API, REGION_LOST, missed_by_the_tail)
+    contracts = audited.contracts(API, LOSES_REGION, missed_by_the_tail)
     if contracts:
         strictest = max(contract.confidence for contract in contracts)
         yield Finding(
             "traffic.ttl",
             f"{percent(STALE_SHARE)} of requests still go to the lost region after {duration(STALE_S)}, and "
             f"{percent(strictest)} are promised to be served before",
-            audited.endangered(API, REGION_LOST, missed_by_the_tail),
+            audited.endangered(API, LOSES_REGION, missed_by_the_tail),
         )
 
 
 def _manual(audited: Audited) -> Iterator[Finding]:
     hasty = rto_below(MANUAL_AT_LEAST_S)
-    contracts = () if audited.traffic.automatic else audited.contracts(API, REGION_LOST, hasty)
+    contracts = () if audited.traffic.automatic else audited.contracts(API, LOSES_REGION, hasty)
     if contracts:
         rto_s = min(contract.rto_s or 0.0 for contract in contracts)
         yield Finding(
             "traffic.automatic",
             f"a person changes DNS: the decision alone takes 44 min at the median and is made within the RTO of "
             f"{duration(rto_s)} in {percent(_decided_within(rto_s))} of cases",
-            audited.endangered(API, REGION_LOST, hasty),
+            audited.endangered(API, LOSES_REGION, hasty),
         )
 
 

@@ -16,7 +16,6 @@ from attrs import frozen
 from secondsite.backup.s2 import S2Decoder
 
 MAGIC = b"NATSARC1"
-NATSARC_SINCE = (2, 15, 0)
 NATSARC_FILE, TAR_FILE = "stream.arc.s2", "stream.tar.s2"
 MAX_ENTRY_BYTES = 128 * 1024**2
 

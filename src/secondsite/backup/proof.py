@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from secondsite.backup.archive import NATSARC_SINCE
 from secondsite.backup.digest import Digest, differing, runs
 from secondsite.backup.digesting import Archived, DigestError, Listed
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.snapshot import open_snapshot
 
@@ -58,7 +58,10 @@ async def digest_stream(jetstream: JetStream, name: str, width: int, upto: int) 
 
 
 def _held(jetstream: JetStream, name: str, first: int) -> Archived:
-    return Archived(partial(_snapshot, jetstream, name), None if jetstream.version >= NATSARC_SINCE else first)
+    return Archived(
+        partial(_snapshot, jetstream, name),
+        first if supports(jetstream.version, Feature.MESSAGE_ARCHIVE) is Support.NO else None,
+    )
 
 
 async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from secondsite.backup.archive import NATSARC_FILE, NATSARC_SINCE
+from secondsite.backup.archive import NATSARC_FILE
 from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Digested
 from secondsite.backup.manifest import BackupManifest, StreamBackup
@@ -34,6 +34,7 @@ from secondsite.backup.stream_restore import (
 )
 from secondsite.backup.target import Changes, check_rename, final_config, mark_of
 from secondsite.model.errors import InputError, MachineError, Problem
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.place import Place
 from secondsite.nats.jetstream import JetStream, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
@@ -128,9 +129,10 @@ async def _look(
 def _check_version(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> None:
     """Before anything is deleted for it: older servers take the new archives for a broken tar (10062)."""
     new = [stream.name for stream in chosen if stream.archive_file == NATSARC_FILE]
-    if new and jetstream.version < NATSARC_SINCE:
-        version = ".".join(map(str, jetstream.version))
-        what = f"this is nats-server {version}, and only 2.15 or later takes archives that 2.15 or later wrote"
+    if new and supports(jetstream.version, Feature.MESSAGE_ARCHIVE) is Support.NO:
+        what = (
+            f"this is nats-server {jetstream.version}, and only 2.15 or later takes archives that 2.15 or later wrote"
+        )
         raise InputError.at(jetstream.shown, f"{what}: {', '.join(new)}", "upgrade it, or restore into another")
 
 

@@ -17,7 +17,6 @@ from typing import Any
 from attrs import frozen
 
 from secondsite import __version__
-from secondsite.backup.archive import NATSARC_SINCE
 from secondsite.backup.codec import AGE, Keys
 from secondsite.backup.layout import manifest_key, new_id
 from secondsite.backup.manifest import BackupManifest, StreamBackup, to_json
@@ -25,6 +24,7 @@ from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
 from secondsite.model.errors import InputError, MachineError
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import ObjectStorage
@@ -130,9 +130,8 @@ def _check_missing(jetstream: JetStream, missing: list[str], plan: BackupPlan) -
 def _check_memory(jetstream: JetStream, chosen: Mapping[str, Json]) -> None:
     """Known before anything is written: servers before 2.15 refuse these ("no impl", 10064)."""
     memory = sorted(name for name, info in chosen.items() if info["config"].get("storage") == "memory")
-    if memory and jetstream.version < NATSARC_SINCE:
-        version = ".".join(map(str, jetstream.version))
-        what = f"in memory, and nats-server {version} saves streams of files only: {', '.join(memory)}"
+    if memory and supports(jetstream.version, Feature.MEMORY_SNAPSHOT) is Support.NO:
+        what = f"in memory, and nats-server {jetstream.version} saves streams of files only: {', '.join(memory)}"
         remedy = f"upgrade to 2.15, or leave out what may be lost: {' '.join(f'--exclude {name}' for name in memory)}"
         raise InputError.at("--stream", what, remedy)
 

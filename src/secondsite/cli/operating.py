@@ -187,9 +187,9 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
-    from secondsite.model.fault import Fault
+    from secondsite.model.fault import LEAVES_REGION, Fault
     from secondsite.strategies.compose import failback, failover, lay_out
-    from secondsite.strategies.design import LOST_REGION, Kit
+    from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(what.file.parent / USER_FOLDER)
     kit = Kit(load_system(what.file), catalogue.figures, catalogue.round_trips)
@@ -197,7 +197,7 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     ready = evolve(kit, system=deployment.system)
     if direction is ProcedureDirection.BACK:
         return deployment, failback(deployment, ready)
-    names = sorted(LOST_REGION)
+    names = sorted(LEAVES_REGION)
     if what.fault not in names:
         raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
     return deployment, failover(deployment, ready, Fault(what.fault))

@@ -189,7 +189,7 @@ class Assessor:
         kept = retention_s(self.system)
         lost = 0.0
         for fault in planned.procedures:
-            sites = 1 if self.model.per_system(fault) else len(planned.deployment.serving)
+            sites = 1 if fault.per_system else len(planned.deployment.serving)
             share = 1 / len(planned.deployment.serving)
             for subject in (Subject.API, Subject.STATE):
                 gone = self.catalogue.figures["share.destroyed"]

@@ -16,7 +16,6 @@ from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Provena
 from secondsite.model.fault import Fault
 
 _POD_DIES = frozenset({Fault.PROCESS, Fault.NODE})
-_STAYS = frozenset({Fault.WAN_PARTITION, Fault.DELETION, Fault.BAD_WRITE})
 
 
 @frozen
@@ -50,6 +49,6 @@ class Buffer:
         return 1 / max(1, min(pods)) if fault in _POD_DIES and pods else 1.0
 
     def loss_s(self, deployment: Deployment, fault: Fault, draws: Draws) -> Samples:
-        if fault in _STAYS or not self.applies(deployment):
+        if fault.per_system or not self.applies(deployment):
             return np.zeros(1)
         return draws.of("buffer", self.lost(fault))

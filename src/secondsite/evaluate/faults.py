@@ -15,12 +15,10 @@ _SHARES = {
     Fault.CAPACITY: "share.capacity",
     Fault.OBSERVABILITY: "share.observability",
 }
-_PER_SYSTEM = frozenset({Fault.DELETION, Fault.BAD_WRITE, Fault.WAN_PARTITION})
 _NATURAL = {
     Fault.WAN_PARTITION: "duration.wan-partition",
     Fault.GRAY: "duration.region.other",
 }
-_REGIONAL = frozenset({Fault.REGION, Fault.GEOGRAPHY, *_SHARES})
 
 
 @frozen
@@ -29,9 +27,6 @@ class FaultModel:
 
     figures: Figures
     provider: str
-
-    def per_system(self, fault: Fault) -> bool:
-        return fault in _PER_SYSTEM
 
     def rate(self, fault: Fault) -> Estimate:
         """A region's losses are split: plain ones, and those that come with one of three aggravations."""
@@ -60,7 +55,7 @@ class FaultModel:
 
     def natural(self, fault: Fault) -> Estimate | None:
         """How long the fault itself lasts; None where a repair ends it, or its steps wait for its end anyway."""
-        if fault in _REGIONAL:
+        if fault.loses_region:
             known = self.provider if self.provider in ("aws", "gcp", "azure") else "other"
             return self.figures[f"duration.region.{known}"]
         return self.figures[_NATURAL[fault]] if fault in _NATURAL else None

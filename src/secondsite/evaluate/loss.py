@@ -16,11 +16,10 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
-from secondsite.model.fault import Fault
+from secondsite.model.fault import DESTROYS_DATA, LEAVES_REGION, Fault
 from secondsite.model.store import Loss
-from secondsite.strategies.design import LOST_REGION
 
-DESTROYING = LOST_REGION | {Fault.DELETION, Fault.BAD_WRITE}
+DESTROYING = LEAVES_REGION | DESTROYS_DATA
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
 
 
@@ -53,7 +52,7 @@ def lost_for_good_s(
     Where no copy survives a region, waiting for it brings the data back, unless it was destroyed.
     """
     seconds = loss_s(deployment, subject, fault, draws, buffer)
-    share = destroyed.mean * draws.factor(destroyed.name) if fault in LOST_REGION else 1.0
+    share = destroyed.mean * draws.factor(destroyed.name) if fault.leaves_region else 1.0
     return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
 
 

@@ -35,7 +35,7 @@ def _by_fault(
     length_s = mean(outage_s(procedures, fault, model, draws))
     ends = "until the procedure or the fault itself ends, whichever is first"
     outage = count(f"an outage by {fault}", length_s / 60, ends, *causes, unit="min")
-    sites = 1 if model.per_system(fault) else serving
+    sites = 1 if fault.per_system else serving
     share = fixed("sites that may fail × share of requests", sites * procedures[fault].affected, "", "deployment")
     return product(f"by {fault}", "min", model.rate(fault), share, outage)
 

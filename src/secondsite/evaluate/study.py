@@ -180,7 +180,7 @@ class _Study:
         for fault, procedure in candidate.procedures.items():
             draws = self.draws(fault)
             rate = np.broadcast_to(setting.model.rate_per_year(fault, draws), (len(hours), 1))[:, 0]
-            sites = 1 if setting.model.per_system(fault) else serving
+            sites = 1 if fault.per_system else serving
             if Subject.API in procedure.milestones:
                 hours = hours + rate * sites * procedure.affected * self._outage_s(candidate, fault) / 3600
             for subject in (Subject.API, Subject.STATE):

@@ -120,7 +120,7 @@ class Chunk:
     def timeline(self, sites: int) -> Timeline:
         """When faults come to so many serving sites: a Poisson process for each fault and site."""
         if sites not in self._timelines:
-            keys = [(fault, site) for fault in Fault for site in range(1 if self.model.per_system(fault) else sites)]
+            keys = [(fault, site) for fault in Fault for site in range(1 if fault.per_system else sites)]
             self._timelines[sites] = _merged(self.years, {key: self._arrivals_s(*key) for key in keys})
         return self._timelines[sites]
 

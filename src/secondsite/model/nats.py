@@ -134,12 +134,3 @@ class NatsCluster:
     @property
     def voters(self) -> int:
         return self.servers if self.jetstream else 0
-
-
-def parse_version(text: str) -> tuple[int, int, int] | None:
-    """``2.10-alpine`` is (2, 10, 0); None when there is no number in it, as in ``latest``."""
-    numbers = text.lstrip("v").split("-")[0].split(".")
-    if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:3]):
-        return None
-    major, minor, patch = (*(int(part) for part in numbers[:3]), 0)[:3]
-    return major, minor, patch

@@ -10,7 +10,6 @@ from attrs import frozen
 
 from nats import errors
 from secondsite.model.errors import MachineError
-from secondsite.model.nats import parse_version
 from secondsite.nats.connection import Connection
 
 Json = Mapping[str, Any]
@@ -50,9 +49,9 @@ class JetStream:
         return self.connection.shown
 
     @property
-    def version(self) -> tuple[int, int, int]:
-        """Of the server that we are connected to; zeros when it does not say."""
-        return parse_version(str(self.connection.server.get("version", ""))) or (0, 0, 0)
+    def version(self) -> str:
+        """Of the server that we are connected to; empty where it does not say."""
+        return str(self.connection.server.get("version", ""))
 
     async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
         """The answer on ``prefix.subject``; raises RefusedError, DeniedError, or MachineError where nobody answers."""

@@ -97,7 +97,7 @@ class StreamApi:
 
     @property
     def version(self) -> str:
-        return str(self.jetstream.connection.server.get("version", ""))
+        return self.jetstream.version
 
     async def stream(self, name: str) -> StreamLook | None:
         info = await self.jetstream.stream(name)

@@ -13,7 +13,7 @@ from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
-from secondsite.strategies.design import LOST_REGION, Kit
+from secondsite.strategies.design import Kit
 from secondsite.strategies.parts import LINKS, PATTERNS, SWITCHES
 from secondsite.strategies.steps import blocked_step, make_step
 
@@ -76,7 +76,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
         Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
     }
     for fault in Fault:
-        if fault in LOST_REGION:
+        if fault.leaves_region:
             found[fault] = failover(deployment, ready, fault)
     return found
 

@@ -22,11 +22,6 @@ from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
 
-LOST_REGION = frozenset(
-    {Fault.REGION, Fault.GEOGRAPHY, Fault.CONTROL_PLANE, Fault.GRAY, Fault.OBSERVABILITY, Fault.CAPACITY}
-)
-"""Faults after which the service has to move to another region."""
-
 
 @frozen
 class Kit:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Requirement
-from secondsite.model.nats import NatsCluster, parse_version
+from secondsite.model.nats import NatsCluster
+from secondsite.model.nats_release import CURRENT, Feature, Support, since, supports
 from secondsite.model.service import AckBuffer
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 
-CURRENT = "2.15.1"
-"""The newest nats-server that was tried; what an upgrade leads to."""
-PROMOTES = (2, 12, 0)
-RESCUES = (2, 15, 0)
+
+def without(clusters: Iterable[NatsCluster], feature: Feature) -> tuple[NatsCluster, ...]:
+    """Those that are not known to have it: a plan does not hope."""
+    return tuple(cluster for cluster in clusters if supports(cluster.version, feature) is not Support.YES)
 
 
-def older(cluster: NatsCluster, release: tuple[int, int, int]) -> bool:
-    """An unknown version is treated as older: promotion must not be hoped for."""
-    version = parse_version(cluster.version)
-    return version is None or version < release
-
-
-def promotion(kit: Kit, release: tuple[int, int, int] = PROMOTES) -> tuple[Requirement, ...]:
+def promotion(kit: Kit, feature: Feature = Feature.PROMOTION) -> tuple[Requirement, ...]:
     """Mirrors are promoted by updating the stream: refused below 2.12; lost meta quorum is rescued from 2.15."""
-    behind = [cluster for cluster in kit.system.nats if older(cluster, release)]
+    behind = without(kit.system.nats, feature)
     if not behind:
         return ()
     versions = ", ".join(sorted({cluster.version or "unknown" for cluster in behind}))
     skipped = "the mirror cannot be promoted (400/10055): RTO unbounded"
-    if release >= RESCUES:
+    if feature is Feature.META_RESCUE:
         skipped += "; nor can the lost meta quorum be rescued (503/10008)"
     return (
         Requirement(
             "nats-upgrade",
             f"upgrade NATS {versions} to {CURRENT}",
-            f"promotion by update needs {'.'.join(map(str, PROMOTES[:2]))}"
-            + (", rescue of the meta group 2.15" if release >= RESCUES else ""),
+            f"promotion by update needs {since(Feature.PROMOTION)}"
+            + (f", rescue of the meta group {since(Feature.META_RESCUE)}" if feature is Feature.META_RESCUE else ""),
             kit.figures["work.upgrade"],
             "tried on nats-server 2.10.26, 2.11.11 (refused), 2.12.8, 2.14.6, 2.15.1 (done), 2026-11",
             skipped,
@@ -47,9 +44,10 @@ def promotion(kit: Kit, release: tuple[int, int, int] = PROMOTES) -> tuple[Requi
 
 def upgraded(system: System) -> System:
     """The system with every cluster on the current release, where it is older."""
+    behind = without(system.nats, Feature.META_RESCUE)
     return evolve(
         system,
-        nats=tuple(evolve(cluster, version=CURRENT) if older(cluster, RESCUES) else cluster for cluster in system.nats),
+        nats=tuple(evolve(cluster, version=CURRENT) if cluster in behind else cluster for cluster in system.nats),
     )
 
 

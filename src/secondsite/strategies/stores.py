@@ -6,15 +6,12 @@ from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, WanLink
 from secondsite.model.estimate import Estimate, fixed
-from secondsite.model.fault import Fault
+from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
 from secondsite.model.stated import stated
 from secondsite.model.store import Loss
-from secondsite.strategies.design import LOST_REGION, Kit
+from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import store_bytes
-
-EVERYTHING = frozenset(Fault)
-NO_GOOD_AGAINST_OPERATORS = frozenset({Fault.DELETION, Fault.BAD_WRITE})
 
 
 def nothing(name: str = "no delay") -> Estimate:
@@ -23,9 +20,9 @@ def nothing(name: str = "no delay") -> Estimate:
 
 def survivable(kit: Kit, region: Region, *, operators: bool) -> frozenset[Fault]:
     """The faults that a copy in ``region`` outlives; ``operators``: also those that replication copies."""
-    faults = EVERYTHING if operators else EVERYTHING - NO_GOOD_AGAINST_OPERATORS
+    faults = EVERY_FAULT if operators else EVERY_FAULT - DESTROYS_DATA
     if region.name == kit.home.name:
-        faults -= LOST_REGION | {Fault.ZONE}
+        faults -= LEAVES_REGION | {Fault.ZONE}
     elif region.geography == kit.home.geography:
         faults -= {Fault.GEOGRAPHY}
     return faults
@@ -76,7 +73,7 @@ def _existing(kit: Kit, backup: Backup) -> tuple[Copy, ...]:
     if backup.content not in (Content.MESSAGES, Content.DATA, Content.VOLUMES):
         return ()
     elsewhere = backup.where is Where.ELSEWHERE
-    faults = EVERYTHING if elsewhere else EVERYTHING - LOST_REGION - {Fault.ZONE}
+    faults = EVERY_FAULT if elsewhere else EVERY_FAULT - LEAVES_REGION - {Fault.ZONE}
     path = f"backups.{backup.name}.interval"
     interval = stated(kit.system, path, f"interval of {backup.name}", backup.interval_s, "s")
     nats_services = {cluster.service for cluster in kit.system.nats}

@@ -11,9 +11,8 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
-from secondsite.model.nats import parse_version
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.strategy import Link
-from secondsite.operate.actions.promote import PROMOTES
 from secondsite.operate.layout import Family, Held, Reach
 
 
@@ -48,8 +47,8 @@ def mirrored(stage: Stage) -> list[tuple[Family, Held]]:
 async def _refused_beforehand(stage: Stage) -> list[str]:
     """While nothing is wrong, a server below 2.12 says by itself that it will never promote; a newer one would."""
     pairs = mirrored(stage)
-    versions = [parse_version(version) for version in stage.lab.fleet.versions().values()]
-    if not pairs or any(version is None or version >= PROMOTES for version in versions):
+    versions = stage.lab.fleet.versions().values()
+    if not pairs or any(supports(version, Feature.PROMOTION) is not Support.NO for version in versions):
         return []
     answers = await ask_promotion(place(stage.lab, stage.away), pairs)
     stage.note("asked-beforehand", answers=answers)

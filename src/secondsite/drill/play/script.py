@@ -11,8 +11,7 @@ from secondsite.drill.play.stage import Stage
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.nats import parse_version
-from secondsite.operate.actions.promote import PROMOTES
+from secondsite.model.nats_release import Feature, Support, supports
 
 
 @frozen
@@ -45,7 +44,6 @@ def mirrored(deployment: Deployment) -> str:
     """The drills about what a mirror keeps need one, and a server that promotes it."""
     if not any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams):
         return "no stream is mirrored"
-    versions = [parse_version(cluster.version) for cluster in deployment.clusters]
-    if any(version is None or version < PROMOTES for version in versions):
+    if any(supports(cluster.version, Feature.PROMOTION) is not Support.YES for cluster in deployment.clusters):
         return "its servers do not promote mirrors"
     return ""

@@ -34,8 +34,6 @@ from secondsite.strategies.compose import failback
 from secondsite.strategies.design import Kit
 
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
-IN_REGION = frozenset({Fault.PROCESS, Fault.NODE, Fault.ZONE})
-"""Faults that no second region takes part in: any strategy's evidence is good."""
 
 Today = Callable[[DrillManifest], Fingerprint]
 
@@ -67,7 +65,7 @@ class EvidenceVerification:
     @property
     def strategies(self) -> tuple[str, ...]:
         """Those that decide something; faults within the region are everybody's."""
-        named = {row.strategy for row in self.rows if row.strategy and row.contract.fault not in IN_REGION}
+        named = {row.strategy for row in self.rows if row.strategy and not row.contract.fault.inside_region}
         return tuple(sorted(named))
 
     @property
@@ -137,7 +135,7 @@ def todays(system: System, catalogue: Catalogue) -> Today:
 
 
 def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
-    return not strategies or manifest.strategy in strategies or manifest.fault in IN_REGION
+    return not strategies or manifest.strategy in strategies or manifest.fault.inside_region
 
 
 def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:

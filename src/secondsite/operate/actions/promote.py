@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.model.nats import Retention, parse_version
+from secondsite.model.nats import Retention
+from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamLook
@@ -26,7 +27,6 @@ from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
 from secondsite.operate.world import StreamsDoor
 
-PROMOTES = (2, 12, 0)
 ASK_AGAIN_S = 0.25
 _NANOSECONDS = 1_000_000_000
 
@@ -205,10 +205,13 @@ def _refuse_old(door: StreamsDoor, region: str) -> None:
 
 
 def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
-    version = parse_version(door.version)
-    if version is None or version >= PROMOTES:
+    support = supports(door.version, Feature.PROMOTION)
+    if support is Support.YES:
         return []
-    what = f"nats-server {door.version} in {region} refuses to promote a mirror (400/10055); 2.12 does it"
+    what = f"nats-server {door.version} in {region} refuses to promote a mirror (400/10055)"
+    if support is Support.UNKNOWN:
+        what = f"the server in {region} tells no version that is known ({door.version!r}); older ones promote no mirror"
+    what += f"; {since(Feature.PROMOTION)} does it"
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.model.nats import parse_version
+from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
@@ -22,7 +22,6 @@ from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
 from secondsite.strategies.stream_config import stream_config
 
-RESCUES = (2, 15, 0)
 _UNANSWERED_S = 0.7
 
 
@@ -37,9 +36,9 @@ class RestoreQuorum:
                 Guard("no-quorum-method", what, "rescue it (2.15), or remove the lost servers", absolute=True)
             )
         async with context.reached(region) as door:
-            version = parse_version(door.version) if door else None
-        if step.method is QuorumMethod.RESCUE and version is not None and version < RESCUES:
-            what = f"nats-server in {region} has no rescue; 2.15 has"
+            rescues = supports(door.version, Feature.META_RESCUE) if door else Support.UNKNOWN
+        if step.method is QuorumMethod.RESCUE and rescues is Support.NO:
+            what = f"nats-server in {region} has no rescue; {since(Feature.META_RESCUE)} has"
             guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
         lost = ", ".join(sorted(lost_servers(context)))
         told = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"

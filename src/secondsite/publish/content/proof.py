@@ -43,10 +43,8 @@ class DrillProof:
 
 
 def proof(contract: Contract) -> DrillProof:
-    from secondsite.drill.verdict.verification import IN_REGION
-
     every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
-    return DrillProof(_drill(contract), every, contract.fault in IN_REGION)
+    return DrillProof(_drill(contract), every, contract.fault.inside_region)
 
 
 def _drill(contract: Contract) -> str:

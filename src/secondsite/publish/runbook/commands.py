@@ -21,7 +21,6 @@ from secondsite.model.service import Role, Service
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SHOWN = 40
-_DESTROYED = frozenset({Fault.DELETION, Fault.BAD_WRITE})
 
 
 @frozen
@@ -32,6 +31,10 @@ class StepSite:
     deployment: Deployment
     region: str
     fault: Fault | None
+
+    @property
+    def destroyed(self) -> bool:
+        return self.fault is not None and self.fault.destroys_data
 
     @property
     def home(self) -> str:
@@ -68,7 +71,7 @@ def commands(step: Step, deployment: Deployment, region: str, fault: Fault | Non
 
     Carried out in the step's region, or in ``region`` where it names none, or where the data was destroyed.
     """
-    where = region if fault in _DESTROYED else step.region or region
+    where = region if fault is not None and fault.destroys_data else step.region or region
     lines = tuple(_BY_VERB[step.verb](StepSite(step, deployment, where, fault)))
     if len(lines) <= _SHOWN:
         return lines
@@ -85,7 +88,7 @@ def _detect(at: StepSite) -> Iterable[str]:
 
 def _decide(at: StepSite) -> Iterable[str]:
     """A second signal, from somewhere else; or what there is to bring back."""
-    if at.fault in _DESTROYED:
+    if at.destroyed:
         yield 'secondsite backup list --from "$BACKUP_URL"'
         return
     yield f"nats --context {word(at.home)} rtt"
@@ -149,7 +152,7 @@ def _promote_streams(at: StepSite) -> Iterable[str]:
 
 def _restore_streams(at: StepSite) -> Iterable[str]:
     when = ""
-    if at.fault in _DESTROYED:
+    if at.destroyed:
         yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
         when = ' --at "$BEFORE"'
     yield f'secondsite restore --context {word(at.region)} --from "$BACKUP_URL"{when}'

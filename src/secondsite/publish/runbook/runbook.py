@@ -21,7 +21,6 @@ from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
 from secondsite.publish.text.templates import render
-from secondsite.strategies.design import LOST_REGION
 
 _BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
 _ORDER = (
@@ -142,7 +141,7 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
 
 def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     """The same procedure by the executor, with what its steps need; empty for what it does not carry out."""
-    if fault is not None and fault not in LOST_REGION:
+    if fault is not None and not fault.leaves_region:
         return Md("")
     about = "failback" if fault is None else "failover"
     told = "" if fault is None else f" --fault {fault}"

@@ -10,12 +10,13 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster
+from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.requirements import PROMOTES, older
+from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
     blocked_step,
     promote_mirrors,
@@ -65,7 +66,7 @@ class LeafnodeMirror:
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
-        if any(older(cluster, PROMOTES) for cluster in deployment.clusters):
+        if without(deployment.clusters, Feature.PROMOTION):
             return (
                 blocked_step(
                     kit,

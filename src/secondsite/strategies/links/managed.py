@@ -6,13 +6,13 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.nats import NatsCluster
+from secondsite.model.nats_release import CURRENT
 from secondsite.model.procedure import Step
 from secondsite.strategies import requirements, services
 from secondsite.strategies.clusters import at_home, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import joined, mirrored_pair
-from secondsite.strategies.requirements import CURRENT
 from secondsite.strategies.steps import (
     free_subjects,
     promote_mirrors,

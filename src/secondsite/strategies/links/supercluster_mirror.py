@@ -10,12 +10,13 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.nats import GatewayLink, NatsCluster
+from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.requirements import PROMOTES, RESCUES, older
+from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
     blocked_step,
     free_subjects,
@@ -79,14 +80,14 @@ class SuperclusterMirror:
     def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
         return (
             backup_requirement(kit),
-            *requirements.promotion(kit, RESCUES),
+            *requirements.promotion(kit, Feature.META_RESCUE),
             gateway_requirement(kit),
             write_gate(kit),
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
         lost, voters = _voters(deployment)
-        if lost * 2 >= voters and any(older(cluster, RESCUES) for cluster in deployment.clusters):
+        if lost * 2 >= voters and without(deployment.clusters, Feature.META_RESCUE):
             refused = "; and a mirror is not promoted (400/10055)" if _refuses(deployment) else ""
             why = (
                 f"{voters - lost} of {voters} meta voters survive and {voters // 2 + 1} are needed: every update fails "
@@ -131,4 +132,4 @@ def _voters(deployment: Deployment) -> tuple[int, int]:
 
 
 def _refuses(deployment: Deployment) -> bool:
-    return any(older(cluster, PROMOTES) for cluster in deployment.clusters)
+    return bool(without(deployment.clusters, Feature.PROMOTION))

@@ -6,13 +6,14 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
+from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import gateway_requirement, joined, mirrored_pair
-from secondsite.strategies.requirements import PROMOTES, older
+from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
     blocked_step,
     free_subjects,
@@ -60,7 +61,7 @@ class SuperclusterMirrorWitness:
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
-        if any(older(cluster, PROMOTES) for cluster in deployment.clusters):
+        if without(deployment.clusters, Feature.PROMOTION):
             why = "nats-server below 2.12 refuses to promote a mirror (400/10055)"
             return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
         free = free_subjects(kit, after)

@@ -1,0 +1,67 @@
+"""What each release of nats-server can do: one table, and three answers.
+
+A version that nobody knows is *unknown*, never old and never new: whoever asks decides what unknown means there. A plan
+must not hope for it, and an audit must not accuse it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+Version = tuple[int, int, int]
+
+CURRENT = "2.15.1"
+"""The newest release that was tried; what an upgrade leads to."""
+
+
+class Support(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Feature(StrEnum):
+    PROMOTION = "promoting a mirror by updating it"
+    META_RESCUE = "rescuing a meta group that lost its majority"
+    FULL_SNAPSHOT = "snapshots with consumers that have fewer replicas than their stream"
+    MEMORY_SNAPSHOT = "snapshots of streams in memory"
+    MESSAGE_ARCHIVE = "snapshots as a list of messages (NATSARC1)"
+
+
+_SINCE: dict[Feature, Version] = {
+    Feature.PROMOTION: (2, 12, 0),  # tried: 2.10.26 and 2.11.11 refuse (400/10055), 2.12.8, 2.14.6 and 2.15.1 do it
+    Feature.META_RESCUE: (2, 15, 0),  # nats-server pull request 8408
+    Feature.FULL_SNAPSHOT: (2, 15, 0),  # nats-server issue 7829
+    Feature.MEMORY_SNAPSHOT: (2, 15, 0),  # before, they are refused: "no impl" (10064)
+    Feature.MESSAGE_ARCHIVE: (2, 15, 0),  # nats-server pull request 7882
+}
+
+
+def supports(version: str, feature: Feature) -> Support:
+    return reaches(version, _SINCE[feature])
+
+
+def reaches(version: str, since: Version) -> Support:
+    """Whether the version is this release or a later one."""
+    known = parse_version(version)
+    if known is None:
+        return Support.UNKNOWN
+    return Support.YES if known >= since else Support.NO
+
+
+def since(feature: Feature) -> str:
+    """``2.12``."""
+    return release_name(_SINCE[feature])
+
+
+def release_name(version: Version) -> str:
+    return ".".join(map(str, version[:2] if version[2] == 0 else version))
+
+
+def parse_version(text: str) -> Version | None:
+    """``2.10-alpine`` is (2, 10, 0); None when there is no number in it, as in ``latest``."""
+    numbers = text.lstrip("v").split("-")[0].split(".")
+    if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:3]):
+        return None
+    major, minor, patch = (*(int(part) for part in numbers[:3]), 0)[:3]
+    return major, minor, patch
