@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
+import secondsite
 from secondsite.catalogue.figures import load_figures, parse_figures
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Fixed, Lognormal, Provenance, Uniform
@@ -63,3 +66,12 @@ def test_every_shipped_figure_has_a_source_and_doubt_only_where_it_is_assumed_or
         assert low <= 1 <= high, name
         if row.provenance is Provenance.MEASURED:
             assert (low, high) == (1, 1), f"{name} is measured: what is in doubt?"
+
+
+def test_assumed_figures_stand_in_the_catalogue_alone() -> None:
+    """A figure in code is one that no sensitivity study and no reader of the catalogue finds."""
+    source = Path(secondsite.__file__).parent
+    made = re.compile(r"\bProvenance\.ASSUMED,|\bKit\(")
+    for layer in ("evaluate", "strategies", "drill", "lab", "publish", "cli", "operate"):
+        found = [str(path) for path in (source / layer).rglob("*.py") if made.search(path.read_text("utf-8"))]
+        assert not found, f"a figure or a kit of its own: {found}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from secondsite.catalogue.figures import load_figures
 from secondsite.evaluate.complexity import complexity
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import fixed
@@ -31,7 +32,7 @@ def test_counts_of_a_warm_standby(warm_standby: Lay) -> None:
         "failover", Fault.REGION, (step("decide", by_person=True), step("fence", reversible=False, approval=True))
     )
     partition = Procedure("partition", Fault.WAN_PARTITION, (step("decide", by_person=True), step("wait")))
-    counted = complexity(warm_standby(), (failover, partition), (hazard(), hazard("accepted")))
+    counted = complexity(warm_standby(), (failover, partition), (hazard(), hazard("accepted")), load_figures())
     assert counted.components == 14
     assert counted.component_regions == 28
     assert counted.cross_region_links == 1
@@ -43,6 +44,6 @@ def test_counts_of_a_warm_standby(warm_standby: Lay) -> None:
 
 
 def test_a_second_region_is_more_to_keep_than_one(single_region: Lay, warm_standby: Lay) -> None:
-    one, two = complexity(single_region(), (), ()), complexity(warm_standby(), (), ())
+    one, two = complexity(single_region(), (), (), load_figures()), complexity(warm_standby(), (), (), load_figures())
     assert one.hours_per_month.mean == pytest.approx(14 * 0.2)
     assert two.hours_per_month.mean > one.hours_per_month.mean

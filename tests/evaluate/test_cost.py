@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from secondsite.catalogue.prices import NodeType, Prices, load_prices
+from secondsite.catalogue.bundle import Catalogue, load_catalogue
+from secondsite.catalogue.figures import load_figures
+from secondsite.catalogue.prices import NodeType
 from secondsite.evaluate.cost import CostItem, monthly_cost, total_cost
 from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, Site, SiteRole, WanLink
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate, Provenance, fixed
@@ -34,8 +36,8 @@ GIB = 2**30
 MONTH_S = 730 * 3600
 
 
-def bill(deployment: Deployment, provider: str, prices: Prices, **people: Estimate) -> dict[str, CostItem]:
-    items = monthly_cost(deployment, provider, prices, economics=Economics(), people=people)
+def bill(deployment: Deployment, provider: str, catalogue: Catalogue, **people: Estimate) -> dict[str, CostItem]:
+    items = monthly_cost(deployment, provider, catalogue, economics=Economics(), people=people)
     assert len({item.name for item in items}) == len(items), "an item's name tells it from all others"
     return {item.name: item for item in items}
 
@@ -44,8 +46,8 @@ def usd(items: dict[str, CostItem], name: str) -> float:
     return items[name].monthly_usd.mean
 
 
-def test_single_region_on_aws_by_hand(single_region: Lay, prices: Prices) -> None:
-    items = bill(single_region(), "aws", prices)
+def test_single_region_on_aws_by_hand(single_region: Lay, catalogue: Catalogue) -> None:
+    items = bill(single_region(), "aws", catalogue)
     gib_month = 40 * 1024 * MONTH_S / GIB
     per_stream = gib_month / 3
     by_hand = {
@@ -65,14 +67,14 @@ def test_single_region_on_aws_by_hand(single_region: Lay, prices: Prices) -> Non
     assert {name: usd(items, name) for name in items} == pytest.approx(by_hand)
 
 
-def test_single_region_comes_near_the_budget_asked(single_region: Lay, prices: Prices) -> None:
+def test_single_region_comes_near_the_budget_asked(single_region: Lay, catalogue: Catalogue) -> None:
     """About $340 a month is what the platform's owners ask for today's region."""
-    infrastructure = total_cost(monthly_cost(single_region(), "aws", prices, economics=Economics(), people={}))
+    infrastructure = total_cost(monthly_cost(single_region(), "aws", catalogue, economics=Economics(), people={}))
     assert 340 * 0.85 < infrastructure.mean < 340 * 1.15
 
 
-def test_single_region_on_google_by_hand(single_region: Lay, prices: Prices) -> None:
-    items = bill(single_region(), "gcp", prices)
+def test_single_region_on_google_by_hand(single_region: Lay, catalogue: Catalogue) -> None:
+    items = bill(single_region(), "gcp", catalogue)
     gib_month = 40 * 1024 * MONTH_S / GIB
     assert usd(items, "nodes, us-east-1") == pytest.approx(3 * (2 * 0.02457 + 8 * 0.003292) * 730)
     assert usd(items, "volumes, us-east-1") == pytest.approx(110 * 0.10)
@@ -82,8 +84,8 @@ def test_single_region_on_google_by_hand(single_region: Lay, prices: Prices) -> 
     assert "us-east4" in str(items["nodes, us-east-1"].monthly_usd.inputs)
 
 
-def test_warm_standby_on_azure_by_hand(warm_standby: Lay, prices: Prices) -> None:
-    items = bill(warm_standby(), "azure", prices, operations=fixed("hours", 6, "h/month", "asked"))
+def test_warm_standby_on_azure_by_hand(warm_standby: Lay, catalogue: Catalogue) -> None:
+    items = bill(warm_standby(), "azure", catalogue, operations=fixed("hours", 6, "h/month", "asked"))
     gib_month = 40 * 1024 * MONTH_S / GIB
     assert usd(items, "nodes, us-west-2") == pytest.approx(3 * 0.096 * 730)
     assert usd(items, "volumes, us-west-2") == pytest.approx(110 * 19.71 / 128, rel=1e-5)
@@ -94,8 +96,8 @@ def test_warm_standby_on_azure_by_hand(warm_standby: Lay, prices: Prices) -> Non
     assert "transfer between zones, us-east-1" not in items, "Azure does not charge for it"
 
 
-def test_a_figure_can_be_walked_to_list_price_and_quantity(single_region: Lay, prices: Prices) -> None:
-    item = bill(single_region(), "aws", prices)["control plane, us-east-1"]
+def test_a_figure_can_be_walked_to_list_price_and_quantity(single_region: Lay, catalogue: Catalogue) -> None:
+    item = bill(single_region(), "aws", catalogue)["control plane, us-east-1"]
     price = next(leaf for leaf in leaves(item.monthly_usd) if leaf.unit == "USD/h")
     assert (price.mean, price.provenance) == (0.10, Provenance.PUBLISHED)
     assert item.monthly_usd.formula == "1 control plane × 730 h/month × 0.1 USD/h"
@@ -103,16 +105,16 @@ def test_a_figure_can_be_walked_to_list_price_and_quantity(single_region: Lay, p
     assert "Infracost" in item.source
 
 
-def test_provenance_is_that_of_the_weakest_input(warm_standby: Lay, prices: Prices) -> None:
-    items = bill(warm_standby(), "aws", prices)
+def test_provenance_is_that_of_the_weakest_input(warm_standby: Lay, catalogue: Catalogue) -> None:
+    items = bill(warm_standby(), "aws", catalogue)
     assert items["volumes, us-east-1"].provenance is Provenance.PUBLISHED
     assert items["volumes, us-west-2"].provenance is Provenance.ASSUMED
     assert items["DNS queries"].provenance is Provenance.ASSUMED
 
 
-def nodes(services: tuple[Service, ...], lay: Lay, prices: Prices, zones: int = 3) -> tuple[float, float]:
+def nodes(services: tuple[Service, ...], lay: Lay, catalogue: Catalogue, zones: int = 3) -> tuple[float, float]:
     home = Region("aws", "us-east-1", zones)
-    items = bill(lay(System("s", home, services=services)), "aws", prices)
+    items = bill(lay(System("s", home, services=services)), "aws", catalogue)
     item = items.get("nodes, us-east-1")
     return (item.monthly_usd.mean, item.by_request.mean if item.by_request else 0) if item else (0.0, 0.0)
 
@@ -144,23 +146,23 @@ def sized(cores: float, gib: float, replicas: int, **more: object) -> Service:
     ],
 )
 def test_nodes_by_requests_and_spread(
-    services: tuple[Service, ...], machines: int, single_region: Lay, prices: Prices
+    services: tuple[Service, ...], machines: int, single_region: Lay, catalogue: Catalogue
 ) -> None:
-    assert nodes(services, single_region, prices)[0] == pytest.approx(machines * 0.096 * 730)
+    assert nodes(services, single_region, catalogue)[0] == pytest.approx(machines * 0.096 * 730)
 
 
-def test_nodes_by_request_are_not_rounded(single_region: Lay, prices: Prices) -> None:
-    assert nodes((sized(0.85, 0.1, 1),), single_region, prices)[1] == pytest.approx(0.5 * 0.096 * 730)
+def test_nodes_by_request_are_not_rounded(single_region: Lay, catalogue: Catalogue) -> None:
+    assert nodes((sized(0.85, 0.1, 1),), single_region, catalogue)[1] == pytest.approx(0.5 * 0.096 * 730)
 
 
 @pytest.mark.parametrize(
     ("service", "assumed"),
     [
         (sized(0.1, 0.1, 1), []),
-        (evolve(sized(0.1, 0.1, 1), cpu_request_cores=None), ["CPU of a container that requests none"]),
+        (evolve(sized(0.1, 0.1, 1), cpu_request_cores=None), ["container.cpu"]),
         (
             evolve(sized(0.1, 0.1, 1), cpu_request_cores=None, memory_request_bytes=None),
-            ["CPU of a container that requests none", "memory of a container that requests none"],
+            ["container.cpu", "container.memory"],
         ),
     ],
 )
@@ -169,29 +171,29 @@ def test_what_a_container_does_not_request_is_assumed_and_said(
 ) -> None:
     site = single_region(System("s", Region("aws", "us-east-1"), services=(service, service))).primary
     laid_out = single_region(System("s", Region("aws", "us-east-1"), services=(service,)))
-    need = node_need(laid_out, site, NodeType("aws", "small", 2.0, 8.0))
+    need = node_need(laid_out, site, NodeType("aws", "small", 2.0, 8.0), load_figures())
     names = [estimate.name for estimate in need.count.inputs]
-    assert [name for name in names if "requests none" in name] == assumed
+    assert [name for name in names if name.startswith("container.")] == assumed
     low, high = need.share.plausible
     assert low <= 1 <= high
 
 
-def test_a_system_with_nothing_in_it_is_priced(single_region: Lay, prices: Prices) -> None:
-    items = bill(single_region(System("empty", Region("aws", "us-east-1"), load=Load(0, 0))), "aws", prices)
+def test_a_system_with_nothing_in_it_is_priced(single_region: Lay, catalogue: Catalogue) -> None:
+    items = bill(single_region(System("empty", Region("aws", "us-east-1"), load=Load(0, 0))), "aws", catalogue)
     assert "nodes, us-east-1" not in items
     assert usd(items, "control plane, us-east-1") == 73
 
 
-def test_a_witness_costs_its_machine_and_no_control_plane(warm_standby: Lay, prices: Prices) -> None:
+def test_a_witness_costs_its_machine_and_no_control_plane(warm_standby: Lay, catalogue: Catalogue) -> None:
     base = warm_standby()
     witness = Site(Region("aws", "us-east-2"), SiteRole.WITNESS, (PlacedService("nats", 1),), control_plane=False)
-    items = bill(evolve(base, sites=(*base.sites, witness)), "aws", prices)
+    items = bill(evolve(base, sites=(*base.sites, witness)), "aws", catalogue)
     assert usd(items, "nodes, us-east-2") == pytest.approx(0.096 * 730)
     extra = {name for name in items if "us-east-2" in name}
     assert extra == {"nodes, us-east-2", "volumes, us-east-2"}
 
 
-def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, prices: Prices) -> None:
+def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, catalogue: Catalogue) -> None:
     none = fixed("none", 0, "s", "test")
     copies = tuple(
         Copy(subject, "x", "us-west-2", method, none, none, none, frozenset[Fault]())
@@ -206,7 +208,7 @@ def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, price
         copies=copies,
         links=(WanLink("backup", "us-east-1", "us-west-2", "streams", 1024.0),),
     )
-    items = bill(deployment, "aws", prices)
+    items = bill(deployment, "aws", catalogue)
     assert usd(items, "stream backup, us-west-2") == pytest.approx(10 * (1 + 0.1 * 7) * 0.023)
     assert usd(items, "drills, machines") == pytest.approx(3 * 4 * 0.096)
     assert usd(items, "secrets, us-west-2") == pytest.approx(0.40)
@@ -214,12 +216,12 @@ def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, price
     assert "nodes, us-west-2" not in items
 
 
-def test_backups_of_today(single_region: Lay, kgents: System, prices: Prices) -> None:
+def test_backups_of_today(single_region: Lay, kgents: System, catalogue: Catalogue) -> None:
     def one(content: Content, where: Where) -> Backup:
         return Backup("b", ("postgres",), content, where, Seconds(86400), retention_s=Seconds(30 * 86400))
 
     def cost(backup: Backup) -> float | None:
-        items = bill(single_region(evolve(kgents, backups=(backup,))), "aws", prices)
+        items = bill(single_region(evolve(kgents, backups=(backup,))), "aws", catalogue)
         return usd(items, "backup b") if "backup b" in items else None
 
     assert cost(one(Content.VOLUMES, Where.REGION)) == pytest.approx(20 * 0.5 * (1 + 0.1 * 30) * 0.055)
@@ -245,17 +247,17 @@ def managed(lay: Lay, kgents: System, *sizes: int, replicas: int = 3, load: floa
     ],
 )
 def test_the_smallest_plan_that_holds_the_streams(
-    sizes: tuple[int, ...], replicas: int, plan_usd: float, single_region: Lay, kgents: System, prices: Prices
+    sizes: tuple[int, ...], replicas: int, plan_usd: float, single_region: Lay, kgents: System, catalogue: Catalogue
 ) -> None:
-    items = bill(managed(single_region, kgents, *sizes, replicas=replicas), "aws", prices)
+    items = bill(managed(single_region, kgents, *sizes, replicas=replicas), "aws", catalogue)
     assert usd(items, "managed NATS, synadia") == plan_usd
 
 
 def test_network_over_the_plan_is_billed_and_the_cheapest_plan_that_holds_is_taken(
-    single_region: Lay, kgents: System, prices: Prices
+    single_region: Lay, kgents: System, catalogue: Catalogue
 ) -> None:
     def cost(load: float) -> float:
-        return usd(bill(managed(single_region, kgents, GIB // 4, load=load), "aws", prices), "managed NATS, synadia")
+        return usd(bill(managed(single_region, kgents, GIB // 4, load=load), "aws", catalogue), "managed NATS, synadia")
 
     def gib_month(load: float) -> float:
         return load * 1024 * MONTH_S / GIB
@@ -265,50 +267,50 @@ def test_network_over_the_plan_is_billed_and_the_cheapest_plan_that_holds_is_tak
     assert cost(1000) == pytest.approx(min(with_overage.values()))
 
 
-def test_streams_beyond_every_plan_are_by_quote(single_region: Lay, kgents: System, prices: Prices) -> None:
-    items = monthly_cost(managed(single_region, kgents, 11 * GIB), "aws", prices, economics=Economics(), people={})
+def test_streams_beyond_every_plan_are_by_quote(single_region: Lay, kgents: System, catalogue: Catalogue) -> None:
+    items = monthly_cost(managed(single_region, kgents, 11 * GIB), "aws", catalogue, economics=Economics(), people={})
     item = next(item for item in items if item.name.startswith("managed"))
     assert item.monthly_usd.unbounded
     assert "11 GB of HA storage of 10; by quote" in item.source
     assert total_cost(items).unbounded
 
 
-def test_fast_health_checks_and_routing_policies(warm_standby: Lay, prices: Prices) -> None:
+def test_fast_health_checks_and_routing_policies(warm_standby: Lay, catalogue: Catalogue) -> None:
     slow = warm_standby(traffic=Traffic(automatic=True, check_interval_s=Seconds(30)))
     by_hand = warm_standby(traffic=Traffic())
     active = warm_standby(strategy=Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED))
     queries = 200 * MONTH_S / 60 / 1e6
-    assert usd(bill(warm_standby(), "aws", prices), "health checks") == 2 * 2.5
-    assert usd(bill(slow, "aws", prices), "health checks") == 2 * 1.5
-    assert "health checks" not in bill(by_hand, "aws", prices)
-    assert usd(bill(by_hand, "gcp", prices), "DNS queries") == pytest.approx(queries * 0.40)
-    assert usd(bill(slow, "gcp", prices), "DNS queries") == pytest.approx(queries * 0.70)
-    assert usd(bill(active, "aws", prices), "DNS queries") == pytest.approx(queries * 0.60)
+    assert usd(bill(warm_standby(), "aws", catalogue), "health checks") == 2 * 2.5
+    assert usd(bill(slow, "aws", catalogue), "health checks") == 2 * 1.5
+    assert "health checks" not in bill(by_hand, "aws", catalogue)
+    assert usd(bill(by_hand, "gcp", catalogue), "DNS queries") == pytest.approx(queries * 0.40)
+    assert usd(bill(slow, "gcp", catalogue), "DNS queries") == pytest.approx(queries * 0.70)
+    assert usd(bill(active, "aws", catalogue), "DNS queries") == pytest.approx(queries * 0.60)
 
 
 def test_a_region_without_counterpart_or_price_is_an_error_that_helps(
-    single_region: Lay, kgents: System, prices: Prices, tmp_path: Path
+    single_region: Lay, kgents: System, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     moved = single_region(evolve(kgents, region=Region("hetzner", "fsn1")))
     with pytest.raises(InputError, match=r"add-counterpart hetzner fsn1"):
-        bill(moved, "aws", prices)
+        bill(moved, "aws", catalogue)
     (tmp_path / "region_counterparts.csv").write_text(
         "provider,region,aws,gcp,azure,source,as_of,provenance\n"
         "hetzner,fsn1,eu-central-1,europe-west3,germanywestcentral,nearest metropolis,2026-11,assumed\n",
         "utf-8",
     )
-    assert usd(bill(moved, "aws", load_prices(tmp_path)), "nodes, fsn1") == pytest.approx(3 * 0.115 * 730)
+    assert usd(bill(moved, "aws", load_catalogue(tmp_path)), "nodes, fsn1") == pytest.approx(3 * 0.115 * 730)
     with pytest.raises(InputError, match=r"no machine type is known for provider hetzner"):
-        bill(moved, "hetzner", prices)
+        bill(moved, "hetzner", catalogue)
 
 
-def test_pricing_is_quick(warm_standby: Lay, prices: Prices) -> None:
+def test_pricing_is_quick(warm_standby: Lay, catalogue: Catalogue) -> None:
     deployment = warm_standby()
-    best = min(_timed(deployment, prices) for _ in range(20))
+    best = min(_timed(deployment, catalogue) for _ in range(20))
     assert best < 0.003, "about 0.5 ms; one evaluation prices dozens of deployments on three lists"
 
 
-def _timed(deployment: Deployment, prices: Prices) -> float:
+def _timed(deployment: Deployment, catalogue: Catalogue) -> float:
     started = time.perf_counter()
-    monthly_cost(deployment, "aws", prices, economics=Economics(), people={})
+    monthly_cost(deployment, "aws", catalogue, economics=Economics(), people={})
     return time.perf_counter() - started

@@ -24,6 +24,7 @@ from secondsite.model.service import AckBuffer
 from secondsite.model.units import Seconds
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import Connection, connect
+from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ async def publish(lab: Lab, region: str, count: int, size: int = 100) -> None:
 
 
 async def counted(connection: Connection, stream: str) -> int:
-    return int((await connection.api(f"STREAM.INFO.{stream}"))["state"]["messages"])
+    return int((await JetStream(connection).ask(f"STREAM.INFO.{stream}"))["state"]["messages"])
 
 
 async def messages(lab: Lab, region: str, stream: str = "kgent-events") -> int:
@@ -248,7 +249,7 @@ def test_what_a_202_is_worth(laid_out: LaidOut, durable: bool) -> None:
 
                 async def ids() -> set[str]:
                     jetstream = connection.client.jetstream()
-                    last = (await connection.api("STREAM.INFO.kgent-events"))["state"]["last_seq"]
+                    last = (await JetStream(connection).ask("STREAM.INFO.kgent-events"))["state"]["last_seq"]
                     found = [await jetstream.get_msg("kgent-events", number + 1) for number in range(last)]
                     return {(each.headers or {})["Nats-Msg-Id"] for each in found}
 
@@ -339,7 +340,7 @@ def test_a_cluster_made_on_failover(laid_out: LaidOut) -> None:
             await lab.create_cluster(AWAY)
             assert len(lab.servers(AWAY)) == 3
             async with connect(parse_addresses(lab.nats_url(AWAY)), ConnectOptions()) as connection:
-                assert (await connection.api("STREAM.NAMES"))["total"] == 0
+                assert (await JetStream(connection).ask("STREAM.NAMES"))["total"] == 0
             await lab.start_services(AWAY)
             assert (await post(lab, AWAY, "1"))[0] == 503, "no stream yet"
 

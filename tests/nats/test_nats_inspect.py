@@ -313,7 +313,7 @@ def test_a_cluster_without_a_leader_says_so(start_nats: Callable[..., list[Any]]
             look(servers[0].url, ConnectOptions(timeout_s=2, sample_s=0))
         except MachineError as error:
             told = str(error)
-    assert "JetStream has no meta leader (10008); bring back a majority" in told
+    assert "(10008); there is no meta leader: bring back a majority" in told
 
 
 def test_a_stream_that_lost_its_server_is_named(start_nats: Callable[..., list[Any]], tmp_path: Path) -> None:

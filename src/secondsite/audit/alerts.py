@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, rpo_below, rto_below
 from secondsite.audit.backups import subjects_of
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.alert import Alert
 from secondsite.model.contract import Subject
 from secondsite.model.fault import DESTROYS_DATA, LOSES_REGION, Fault
@@ -31,7 +31,15 @@ def _guarded(audited: Audited, alert: Alert) -> tuple[tuple[Subject, ...], froze
     return tuple(dict.fromkeys(subject for backup in named for subject in subjects_of(audited, backup))), faults
 
 
-def _after_rpo(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="alert-after-rpo",
+    severity=Severity.HIGH,
+    title="An alert later than the RPO it guards",
+    why="When it fires, more is lost already than was promised.",
+    source="arithmetic on the rule's threshold and `for`",
+    remedy="Set the threshold below the RPO, less the time to react.",
+)
+def alert_after_rpo(audited: Audited) -> Iterator[Finding]:
     for alert in audited.system.alerts:
         earliest_s = alert.earliest_s
         if earliest_s is None or alert.guards not in GUARDED:
@@ -49,7 +57,15 @@ def _after_rpo(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _after_rto(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="alert-after-rto",
+    severity=Severity.MEDIUM,
+    title="An alert later than the RTO",
+    why="People hear of the outage when it should be over.",
+    source="arithmetic on the rule's threshold and `for`",
+    remedy="Shorten `for`, or let the failover start without people.",
+)
+def alert_after_rto(audited: Audited) -> Iterator[Finding]:
     for alert in audited.system.alerts:
         earliest_s = alert.earliest_s
         if earliest_s is None or alert.guards != "availability":
@@ -64,7 +80,15 @@ def _after_rto(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _blind(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="alert-on-mirror-lag",
+    severity=Severity.HIGH,
+    title="An alert on the mirror's own lag",
+    why="While the link is cut or the origin is dead the mirror reports lag 0; only `active` grows.",
+    source="nats-server 2.15.1, measured 2026-11",
+    remedy="Compare the last sequences of both sides and alert on `active`, or send heartbeats through the stream.",
+)
+def alert_on_mirror_lag(audited: Audited) -> Iterator[Finding]:
     for alert in audited.system.alerts:
         watches_lag = alert.guards == "mirror-lag" or LAG.search(alert.expression)
         if watches_lag and not SEES.search(alert.expression):
@@ -73,34 +97,3 @@ def _blind(audited: Audited) -> Iterator[Finding]:
                 f"{alert.name} watches the lag that the mirror itself reports ({alert.expression})",
                 audited.endangered((Subject.NATS,), LOSES_REGION),
             )
-
-
-RULES = (
-    Rule(
-        "alert-after-rpo",
-        Severity.HIGH,
-        "An alert later than the RPO it guards",
-        "When it fires, more is lost already than was promised.",
-        "arithmetic on the rule's threshold and `for`",
-        "Set the threshold below the RPO, less the time to react.",
-        _after_rpo,
-    ),
-    Rule(
-        "alert-after-rto",
-        Severity.MEDIUM,
-        "An alert later than the RTO",
-        "People hear of the outage when it should be over.",
-        "arithmetic on the rule's threshold and `for`",
-        "Shorten `for`, or let the failover start without people.",
-        _after_rto,
-    ),
-    Rule(
-        "alert-on-mirror-lag",
-        Severity.HIGH,
-        "An alert on the mirror's own lag",
-        "While the link is cut or the origin is dead the mirror reports lag 0; only `active` grows.",
-        "nats-server 2.15.1, measured 2026-11",
-        "Compare the last sequences of both sides and alert on `active`, or send heartbeats through the stream.",
-        _blind,
-    ),
-)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, lacks, listed, promises_rpo
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
@@ -46,7 +46,15 @@ def _needed_for(audited: Audited, subjects: tuple[Subject, ...]) -> tuple[str, .
     return audited.endangered(subjects, LOSES_REGION | DESTROYS_DATA, promises_rpo)
 
 
-def _no_messages(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-no-messages",
+    severity=Severity.HIGH,
+    title="A backup that saves no messages",
+    why="Configuration brings back empty streams: every message in them is lost.",
+    source="NATS documentation, disaster recovery: `nats stream backup` saves messages, `nats stream info` does not",
+    remedy="Snapshot streams with their messages and consumers ($JS.API.STREAM.SNAPSHOT or `nats stream backup`).",
+)
+def backup_no_messages(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.system.nats:
         service = cluster.service or cluster.name
         covering = [backup for backup in audited.system.backups if service in backup.covers]
@@ -65,7 +73,15 @@ def _what(backup: Backup) -> str:
     return "nothing known" if backup.content is Content.UNKNOWN else str(backup.content)
 
 
-def _missing(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-missing",
+    severity=Severity.HIGH,
+    title="Data that no backup saves",
+    why="Replicas follow a deletion faithfully; only a backup does not.",
+    source=WELL_ARCHITECTED,
+    remedy="Back the data up at least as often as its RPO, to another region.",
+)
+def backup_missing(audited: Audited) -> Iterator[Finding]:
     covered = {name for backup in audited.system.backups for name in backup.covers}
     for store in audited.system.stores:
         if store.loss is Loss.DATA and not _saved(audited, store.service, Subject.STATE):
@@ -86,7 +102,15 @@ def _missing(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _same_domain(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-same-domain",
+    severity=Severity.HIGH,
+    title="A backup in the failure domain of what it saves",
+    why="What takes the data takes the backup.",
+    source=WELL_ARCHITECTED,
+    remedy="Copy it to an object store in another region, under another account.",
+)
+def backup_same_domain(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
         subjects = subjects_of(audited, backup)
         if backup.where in (Where.CLUSTER, Where.REGION) and not audited.copy_survives(subjects, Fault.REGION):
@@ -100,7 +124,15 @@ def _same_domain(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _interval(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-interval",
+    severity=Severity.HIGH,
+    title="A backup that is rarer than the RPO",
+    why="What was written since the last one is lost.",
+    source="arithmetic; Keeton and Merchant, DSN 2004",
+    remedy="Run it more often than the RPO, or replicate instead.",
+)
+def backup_interval(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
 
         def too_rare(contract: Contract, backup: Backup = backup) -> bool:
@@ -134,7 +166,15 @@ def _more_often(audited: Audited, backup: Backup, contract: Contract) -> bool:
     )
 
 
-def _never_restored(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-never-restored",
+    severity=Severity.MEDIUM,
+    title="A backup that was never restored",
+    why="Until somebody has read one back it is a hope, and its restore time is unknown.",
+    source=WELL_ARCHITECTED,
+    remedy="Restore it on a schedule, compare what came back, and record that with restore_tested.",
+)
+def backup_never_restored(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
         if not backup.restore_tested:
             yield Finding(
@@ -144,7 +184,15 @@ def _never_restored(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _optional_upload(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-optional-upload",
+    severity=Severity.HIGH,
+    title="An upload that may be skipped",
+    why="A missing or expired credential leaves the only copy beside the original, and no alert tells.",
+    source="Kubernetes documentation, CronJob: a job that exits with 0 has succeeded",
+    remedy="Fail the job when the credential is missing.",
+)
+def backup_optional_upload(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
         if backup.optional_upload:
             yield Finding(
@@ -154,7 +202,15 @@ def _optional_upload(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _swallowed(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-errors-swallowed",
+    severity=Severity.HIGH,
+    title="Errors swallowed by a backup script",
+    why="An empty backup looks like a good one until it is needed.",
+    source="POSIX shell: `|| true` ends every failure with success",
+    remedy="Use `set -euo pipefail`, drop `|| true`, and check that the result is not empty.",
+)
+def backup_errors_swallowed(audited: Audited) -> Iterator[Finding]:
     for backup in audited.system.backups:
         if backup.errors_swallowed:
             yield Finding(
@@ -164,7 +220,15 @@ def _swallowed(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _reduced_consumers(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="backup-reduced-consumers",
+    severity=Severity.MEDIUM,
+    title="Snapshots that leave consumers out",
+    why="Before 2.15 a snapshot missed consumers with fewer replicas than their stream on another node.",
+    source=SNAPSHOTS,
+    remedy="Upgrade to 2.15, or give those consumers the stream's replicas.",
+)
+def backup_reduced_consumers(audited: Audited) -> Iterator[Finding]:
     messages = [backup for backup in audited.system.backups if backup.content is Content.MESSAGES]
     for cluster in audited.system.nats:
         reduced = [
@@ -180,79 +244,3 @@ def _reduced_consumers(audited: Audited) -> Iterator[Finding]:
                     f"a snapshot by NATS {cluster.version} may leave out {', '.join(reduced)}",
                     audited.endangered((Subject.NATS,), EVERY_FAULT),
                 )
-
-
-RULES = (
-    Rule(
-        "backup-no-messages",
-        Severity.HIGH,
-        "A backup that saves no messages",
-        "Configuration brings back empty streams: every message in them is lost.",
-        "NATS documentation, disaster recovery: `nats stream backup` saves messages, `nats stream info` does not",
-        "Snapshot streams with their messages and consumers ($JS.API.STREAM.SNAPSHOT or `nats stream backup`).",
-        _no_messages,
-    ),
-    Rule(
-        "backup-missing",
-        Severity.HIGH,
-        "Data that no backup saves",
-        "Replicas follow a deletion faithfully; only a backup does not.",
-        WELL_ARCHITECTED,
-        "Back the data up at least as often as its RPO, to another region.",
-        _missing,
-    ),
-    Rule(
-        "backup-same-domain",
-        Severity.HIGH,
-        "A backup in the failure domain of what it saves",
-        "What takes the data takes the backup.",
-        WELL_ARCHITECTED,
-        "Copy it to an object store in another region, under another account.",
-        _same_domain,
-    ),
-    Rule(
-        "backup-interval",
-        Severity.HIGH,
-        "A backup that is rarer than the RPO",
-        "What was written since the last one is lost.",
-        "arithmetic; Keeton and Merchant, DSN 2004",
-        "Run it more often than the RPO, or replicate instead.",
-        _interval,
-    ),
-    Rule(
-        "backup-never-restored",
-        Severity.MEDIUM,
-        "A backup that was never restored",
-        "Until somebody has read one back it is a hope, and its restore time is unknown.",
-        WELL_ARCHITECTED,
-        "Restore it on a schedule, compare what came back, and record that with restore_tested.",
-        _never_restored,
-    ),
-    Rule(
-        "backup-optional-upload",
-        Severity.HIGH,
-        "An upload that may be skipped",
-        "A missing or expired credential leaves the only copy beside the original, and no alert tells.",
-        "Kubernetes documentation, CronJob: a job that exits with 0 has succeeded",
-        "Fail the job when the credential is missing.",
-        _optional_upload,
-    ),
-    Rule(
-        "backup-errors-swallowed",
-        Severity.HIGH,
-        "Errors swallowed by a backup script",
-        "An empty backup looks like a good one until it is needed.",
-        "POSIX shell: `|| true` ends every failure with success",
-        "Use `set -euo pipefail`, drop `|| true`, and check that the result is not empty.",
-        _swallowed,
-    ),
-    Rule(
-        "backup-reduced-consumers",
-        Severity.MEDIUM,
-        "Snapshots that leave consumers out",
-        "Before 2.15 a snapshot missed consumers with fewer replicas than their stream on another node.",
-        SNAPSHOTS,
-        "Upgrade to 2.15, or give those consumers the stream's replicas.",
-        _reduced_consumers,
-    ),
-)

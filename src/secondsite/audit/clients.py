@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, rto_below
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
@@ -40,7 +40,15 @@ def _place(audited: Audited, service: Service, setting: str) -> Place | None:
     return None if f"{path}.{setting}" in audited.system.marks else audited.system.place(f"{path}.servers")
 
 
-def _pings(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="client-ping-interval",
+    severity=Severity.MEDIUM,
+    title="Clients that notice a frozen server late",
+    why="A server that hangs keeps its connections, and only missed pings end them.",
+    source=f"{MEASURED}: 362 s with the defaults, 8 s with 2 s × 2",
+    remedy="Set ping_interval to 5 s or less and max_outstanding_pings to 2.",
+)
+def client_ping_interval(audited: Audited) -> Iterator[Finding]:
     for service, client in _lasting(audited):
         interval_s = DEFAULT_PING_S if client.ping_interval_s is None else client.ping_interval_s
         pings = DEFAULT_PINGS if client.max_outstanding_pings is None else client.max_outstanding_pings
@@ -60,7 +68,15 @@ def _default(setting: float | None) -> str:
     return " (the default)" if setting is None else ""
 
 
-def _gives_up(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="client-finite-reconnects",
+    severity=Severity.HIGH,
+    title="Clients that give up",
+    why="After the last attempt the client is closed for ever, and the service needs a restart that nobody planned.",
+    source=f"{MEASURED}; the default is {DEFAULT_RECONNECTS} attempts",
+    remedy="Set max_reconnect_attempts to -1.",
+)
+def client_finite_reconnects(audited: Audited) -> Iterator[Finding]:
     for service, client in _lasting(audited):
         attempts = DEFAULT_RECONNECTS if client.max_reconnects is None else client.max_reconnects
         if attempts >= 0:
@@ -72,7 +88,15 @@ def _gives_up(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _randomised(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="client-random-servers",
+    severity=Severity.MEDIUM,
+    title="Clients that choose a region by lot",
+    why="The server list is shuffled by default, so half the clients publish through the far region.",
+    source=f"{MEASURED}: 31 of 60 clients in the far region",
+    remedy="Set dont_randomize and list the near servers first.",
+)
+def client_random_servers(audited: Audited) -> Iterator[Finding]:
     for service, client in _lasting(audited):
         regions = _regions_reached(audited, client)
         if client.randomize is not False and len(regions) > 1:
@@ -95,7 +119,15 @@ def _regions_reached(audited: Audited, client: NatsClient) -> list[str]:
     return list(reached)
 
 
-def _no_ids(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="client-no-message-ids",
+    severity=Severity.MEDIUM,
+    title="Publishing without message ids",
+    why="A publish that timed out is unknown, not failed; without an id its retry cannot be told from a new message.",
+    source=f"{MEASURED}: 0 duplicates of 80,846 with ids",
+    remedy="Send a Nats-Msg-Id that the retry repeats.",
+)
+def client_no_message_ids(audited: Audited) -> Iterator[Finding]:
     for service, client in _clients(audited):
         if not client.message_ids and service.role is not Role.BACKUP:
             yield Finding(
@@ -104,43 +136,3 @@ def _no_ids(audited: Audited) -> Iterator[Finding]:
                 audited.endangered(SERVED, PUBLISH_CUT),
                 _place(audited, service, "message_ids"),
             )
-
-
-RULES = (
-    Rule(
-        "client-ping-interval",
-        Severity.MEDIUM,
-        "Clients that notice a frozen server late",
-        "A server that hangs keeps its connections, and only missed pings end them.",
-        f"{MEASURED}: 362 s with the defaults, 8 s with 2 s × 2",
-        "Set ping_interval to 5 s or less and max_outstanding_pings to 2.",
-        _pings,
-    ),
-    Rule(
-        "client-finite-reconnects",
-        Severity.HIGH,
-        "Clients that give up",
-        "After the last attempt the client is closed for ever, and the service needs a restart that nobody planned.",
-        f"{MEASURED}; the default is {DEFAULT_RECONNECTS} attempts",
-        "Set max_reconnect_attempts to -1.",
-        _gives_up,
-    ),
-    Rule(
-        "client-random-servers",
-        Severity.MEDIUM,
-        "Clients that choose a region by lot",
-        "The server list is shuffled by default, so half the clients publish through the far region.",
-        f"{MEASURED}: 31 of 60 clients in the far region",
-        "Set dont_randomize and list the near servers first.",
-        _randomised,
-    ),
-    Rule(
-        "client-no-message-ids",
-        Severity.MEDIUM,
-        "Publishing without message ids",
-        "A publish that timed out is unknown, not failed; without an id its retry cannot be told from a new message.",
-        f"{MEASURED}: 0 duplicates of 80,846 with ids",
-        "Send a Nats-Msg-Id that the retry repeats.",
-        _no_ids,
-    ),
-)

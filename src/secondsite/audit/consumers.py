@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, Replica, stream_path
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import INSIDE_REGION, LOSES_REGION
 from secondsite.model.hazard import Severity
@@ -41,7 +41,15 @@ def _means(targets: tuple[str, ...], replica: Replica) -> bool:
     return not named or bool(named & {replica.stream.name, replica.of.stream})
 
 
-def _not_replicated(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-consumers-not-carried",
+    severity=Severity.HIGH,
+    title="Durable consumers are not carried by mirrors",
+    why="A mirror brings messages, not positions: after failover the consumers do not exist.",
+    source=f"{MEASURED}: 0 consumers on the mirror; resumed exactly at floor + 1 when recreated",
+    remedy="Copy each consumer's configuration and acknowledged floor regularly, and restore both in the failover.",
+)
+def nats_consumers_not_carried(audited: Audited) -> Iterator[Finding]:
     for mirror in audited.remote_mirrors:
         there = {consumer.name for consumer in mirror.stream.consumers}
         missing = [c.name for c in _durable(mirror.origin) if c.name not in there] if mirror.origin else []
@@ -53,7 +61,15 @@ def _not_replicated(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _interest(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-interest-promotion",
+    severity=Severity.FATAL,
+    title="An interest stream promoted before its consumers exist",
+    why="Interest retention without consumers means that nobody wants the messages: all of them are deleted.",
+    source=MEASURED,
+    remedy="Create the consumers on the mirror first, then promote.",
+)
+def nats_interest_promotion(audited: Audited) -> Iterator[Finding]:
     for mirror in audited.remote_mirrors:
         origin = mirror.origin
         if (
@@ -69,7 +85,15 @@ def _interest(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _exactly_once(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-exactly-once",
+    severity=Severity.MEDIUM,
+    title="Deduplication does not survive promotion",
+    why="The window is not carried: the first retry of a message id that the mirror already holds is stored again.",
+    source=f"{MEASURED}; rebuilt only by a server restart",
+    remedy="Make consumers idempotent, or publish with expected-sequence headers.",
+)
+def nats_exactly_once(audited: Audited) -> Iterator[Finding]:
     users = [
         service.name for service in audited.system.services if service.nats_client and service.nats_client.message_ids
     ]
@@ -83,7 +107,15 @@ def _exactly_once(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _single_replica(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-consumer-single-replica",
+    severity=Severity.MEDIUM,
+    title="A durable consumer with one replica",
+    why="The node that holds it takes its position along, though the stream survives.",
+    source="NATS documentation, consumer replicas; nats-server 2.15.1, measured 2026-11",
+    remedy="Leave the consumer's replicas at 0, so that they follow the stream's.",
+)
+def nats_consumer_single_replica(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         for stream in cluster.streams:
             for consumer in _durable(stream):
@@ -93,43 +125,3 @@ def _single_replica(audited: Audited) -> Iterator[Finding]:
                         f"{consumer.name} has one replica, its stream {stream.replicas}: its position dies with a node",
                         audited.endangered((Subject.NATS, Subject.API), INSIDE_REGION),
                     )
-
-
-RULES = (
-    Rule(
-        "nats-consumers-not-carried",
-        Severity.HIGH,
-        "Durable consumers are not carried by mirrors",
-        "A mirror brings messages, not positions: after failover the consumers do not exist.",
-        f"{MEASURED}: 0 consumers on the mirror; resumed exactly at floor + 1 when recreated",
-        "Copy each consumer's configuration with its acknowledged floor regularly, and restore them in the failover.",
-        _not_replicated,
-    ),
-    Rule(
-        "nats-interest-promotion",
-        Severity.FATAL,
-        "An interest stream promoted before its consumers exist",
-        "Interest retention without consumers means that nobody wants the messages: all of them are deleted.",
-        MEASURED,
-        "Create the consumers on the mirror first, then promote.",
-        _interest,
-    ),
-    Rule(
-        "nats-exactly-once",
-        Severity.MEDIUM,
-        "Deduplication does not survive promotion",
-        "The window is not carried: the first retry of a message id that the mirror already holds is stored again.",
-        f"{MEASURED}; rebuilt only by a server restart",
-        "Make consumers idempotent, or publish with expected-sequence headers.",
-        _exactly_once,
-    ),
-    Rule(
-        "nats-consumer-single-replica",
-        Severity.MEDIUM,
-        "A durable consumer with one replica",
-        "The node that holds it takes its position along, though the stream survives.",
-        "NATS documentation, consumer replicas; nats-server 2.15.1, measured 2026-11",
-        "Leave the consumer's replicas at 0, so that they follow the stream's.",
-        _single_replica,
-    ),
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, promises_rpo, rpo_below, stream_path
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
@@ -20,7 +20,15 @@ NATS = (Subject.NATS,)
 SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | LOSES_REGION
 
 
-def _sync_interval(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-sync-interval",
+    severity=Severity.MEDIUM,
+    title="Acknowledged writes that are not on disk",
+    why="When all servers lose power together, what was acknowledged since the last sync is gone or damaged.",
+    source=JEPSEN,
+    remedy="Set `sync_interval: always` (0.46 to 1.07 ms at R3), or keep the servers in different zones by rule.",
+)
+def nats_sync_interval(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         interval_s = cluster.sync_interval_s
         if cluster.jetstream and interval_s > 0 and not _powered_apart(audited, cluster):
@@ -40,7 +48,15 @@ def _powered_apart(audited: Audited, cluster: NatsCluster) -> bool:
     return audited.stretched(cluster) or (service is not None and service.spread_zones is Spreading.REQUIRED)
 
 
-def _async_persist(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-async-persist",
+    severity=Severity.HIGH,
+    title="Asynchronous persistence on a stream with a promise",
+    why="The acknowledgement comes before the write: a killed process loses acknowledged messages.",
+    source="nats-server 2.15.1, measured 2026-11: 118 of 142,020 acknowledged lost at SIGKILL on R1",
+    remedy="Use the default persist mode, with batched publishing where throughput is short.",
+)
+def nats_async_persist(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         for stream in cluster.streams:
             if stream.async_persist:
@@ -51,7 +67,15 @@ def _async_persist(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _no_volume(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-no-volume",
+    severity=Severity.HIGH,
+    title="File streams without a persistent volume",
+    why="The files go with the pod, so a drain of the nodes loses the streams.",
+    source=KUBERNETES,
+    remedy="Add a volumeClaimTemplate for the JetStream directory.",
+)
+def nats_no_volume(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         on_file = [stream.name for stream in cluster.streams if stream.storage is Storage.FILE]
@@ -63,7 +87,15 @@ def _no_volume(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _store_above_volume(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-store-above-volume",
+    severity=Severity.MEDIUM,
+    title="A file store as large as its volume",
+    why="The file system needs room too: the disk is full before JetStream refuses, and then it shuts down.",
+    source=KUBERNETES,
+    remedy="Leave a fifth of the volume free: max_file_store 8Gi on 10Gi.",
+)
+def nats_store_above_volume(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         limit = cluster.max_file_bytes
@@ -77,7 +109,15 @@ def _store_above_volume(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _memory_above_container(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-memory-store",
+    severity=Severity.HIGH,
+    title="A memory store as large as the container",
+    why="The kernel kills the server before JetStream reaches its limit, on every node alike.",
+    source=KUBERNETES,
+    remedy="Keep max_memory_store at half the container's memory, and set GOMEMLIMIT.",
+)
+def nats_memory_store(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         limit = cluster.max_memory_bytes
@@ -94,7 +134,15 @@ def _memory_above_container(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _streams_above_store(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-streams-above-store",
+    severity=Severity.MEDIUM,
+    title="Streams that may outgrow the servers",
+    why="The limits promise more than the servers hold: some stream will be refused long before its own limit.",
+    source="NATS documentation, JetStream resource limits",
+    remedy="Lower the streams' max_bytes, or give the servers more room.",
+)
+def nats_streams_above_store(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         stored = [
             stream for stream in cluster.streams if stream.storage is Storage.FILE and stream.max_bytes is not None
@@ -109,7 +157,15 @@ def _streams_above_store(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _unbounded(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-stream-unbounded",
+    severity=Severity.LOW,
+    title="A stream without any limit",
+    why="It fills the store, and then every stream of the server refuses writes.",
+    source="NATS documentation, stream limits",
+    remedy="Set max_age or max_bytes.",
+)
+def nats_stream_unbounded(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         for stream in cluster.streams:
             if stream.max_age_s is None and stream.max_bytes is None and stream.max_messages is None:
@@ -120,7 +176,15 @@ def _unbounded(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _buffered(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="api-buffered-acknowledgement",
+    severity=Severity.HIGH,
+    title="Acknowledged from memory",
+    why="A 202 is a promise, and what stands behind it dies with the process.",
+    source="arithmetic on the buffer's size; drills count a 202 as an acknowledgement",
+    remedy="Answer 503 while NATS is away, or keep the queue on a durable volume and say so.",
+)
+def api_buffered_acknowledgement(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
         buffer = service.ack_buffer
         if buffer and not buffer.durable and buffer.messages > 0:
@@ -132,7 +196,15 @@ def _buffered(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _forgetful_cache(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="cache-not-persistent",
+    severity=Severity.LOW,
+    title="A cache that holds more than a cache should",
+    why="Idempotency keys and counters look like cache entries, and a retried webhook after their loss is done twice.",
+    source="Redis documentation, persistence and eviction policies",
+    remedy="Keep idempotency keys in the database, or turn on append-only persistence without eviction.",
+)
+def cache_not_persistent(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:
         if store.engine.lower() in ("redis", "valkey", "keydb", "dragonfly") and not store.persistent:
             limited = [gateway.name for gateway in audited.system.gateways if gateway.rate_limit_store == store.name]
@@ -142,88 +214,3 @@ def _forgetful_cache(audited: Audited) -> Iterator[Finding]:
                 f"{store.name} keeps nothing across a restart, idempotency keys included{also}",
                 audited.endangered((Subject.API, Subject.STATE), INSIDE_REGION | {Fault.REGION}),
             )
-
-
-RULES = (
-    Rule(
-        "nats-sync-interval",
-        Severity.MEDIUM,
-        "Acknowledged writes that are not on disk",
-        "When all servers lose power together, what was acknowledged since the last sync is gone or damaged.",
-        JEPSEN,
-        "Set `sync_interval: always` (0.46 to 1.07 ms at R3), or keep the servers in different zones by rule.",
-        _sync_interval,
-    ),
-    Rule(
-        "nats-async-persist",
-        Severity.HIGH,
-        "Asynchronous persistence on a stream with a promise",
-        "The acknowledgement comes before the write: a killed process loses acknowledged messages.",
-        "nats-server 2.15.1, measured 2026-11: 118 of 142,020 acknowledged lost at SIGKILL on R1",
-        "Use the default persist mode, with batched publishing where throughput is short.",
-        _async_persist,
-    ),
-    Rule(
-        "nats-no-volume",
-        Severity.HIGH,
-        "File streams without a persistent volume",
-        "The files go with the pod, so a drain of the nodes loses the streams.",
-        KUBERNETES,
-        "Add a volumeClaimTemplate for the JetStream directory.",
-        _no_volume,
-    ),
-    Rule(
-        "nats-store-above-volume",
-        Severity.MEDIUM,
-        "A file store as large as its volume",
-        "The file system needs room too: the disk is full before JetStream refuses, and then it shuts down.",
-        KUBERNETES,
-        "Leave a fifth of the volume free: max_file_store 8Gi on 10Gi.",
-        _store_above_volume,
-    ),
-    Rule(
-        "nats-memory-store",
-        Severity.HIGH,
-        "A memory store as large as the container",
-        "The kernel kills the server before JetStream reaches its limit, on every node alike.",
-        KUBERNETES,
-        "Keep max_memory_store at half the container's memory, and set GOMEMLIMIT.",
-        _memory_above_container,
-    ),
-    Rule(
-        "nats-streams-above-store",
-        Severity.MEDIUM,
-        "Streams that may outgrow the servers",
-        "The limits promise more than the servers hold: some stream will be refused long before its own limit.",
-        "NATS documentation, JetStream resource limits",
-        "Lower the streams' max_bytes, or give the servers more room.",
-        _streams_above_store,
-    ),
-    Rule(
-        "nats-stream-unbounded",
-        Severity.LOW,
-        "A stream without any limit",
-        "It fills the store, and then every stream of the server refuses writes.",
-        "NATS documentation, stream limits",
-        "Set max_age or max_bytes.",
-        _unbounded,
-    ),
-    Rule(
-        "api-buffered-acknowledgement",
-        Severity.HIGH,
-        "Acknowledged from memory",
-        "A 202 is a promise, and what stands behind it dies with the process.",
-        "arithmetic on the buffer's size; drills count a 202 as an acknowledgement",
-        "Answer 503 while NATS is away, or keep the queue on a durable volume and say so.",
-        _buffered,
-    ),
-    Rule(
-        "cache-not-persistent",
-        Severity.LOW,
-        "A cache that holds more than a cache should",
-        "Idempotency keys and counters look like cache entries, and a retried webhook after their loss is done twice.",
-        "Redis documentation, persistence and eviction policies",
-        "Keep idempotency keys in the database, or turn on append-only persistence without eviction.",
-        _forgetful_cache,
-    ),
-)

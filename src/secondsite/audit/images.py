@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 
 
-def _latest(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="image-latest",
+    severity=Severity.MEDIUM,
+    title="An image without a fixed version",
+    why="A pod that starts in the standby may run other code than the one that was tested, or fail to pull it.",
+    source="Kubernetes documentation, images: avoid :latest in production",
+    remedy="Name a version or a digest, and mirror the image to a registry in the second region.",
+)
+def image_latest(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
         if service.image and service.tag == "latest":
             yield Finding(
@@ -19,16 +27,3 @@ def _latest(audited: Audited) -> Iterator[Finding]:
                 f"{service.name} runs {service.image}, whatever that is on the day its pod starts",
                 audited.endangered((Subject.API,), LOSES_REGION | {Fault.PROCESS}),
             )
-
-
-RULES = (
-    Rule(
-        "image-latest",
-        Severity.MEDIUM,
-        "An image without a fixed version",
-        "A pod that starts in the standby may run other code than the one that was tested, or fail to pull it.",
-        "Kubernetes documentation, images: avoid :latest in production",
-        "Name a version or a digest, and mirror the image to a registry in the second region.",
-        _latest,
-    ),
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, listed
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.audit.subjects import covers, overlap
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, LOSES_REGION, Fault
@@ -72,15 +72,39 @@ def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
             )
 
 
-def _double_capture(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-leaf-double-capture",
+    severity=Severity.FATAL,
+    title="One subject, two writers over a leaf link",
+    why="A publish in one region is stored by the other region's stream, or by both, with two acknowledgements.",
+    source=MEASURED,
+    remedy="List the streams' subjects under deny_imports and deny_exports of the leaf remote.",
+)
+def nats_leaf_double_capture(audited: Audited) -> Iterator[Finding]:
     return _captures(audited, objects=False)
 
 
-def _object_capture(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-leaf-object-capture",
+    severity=Severity.HIGH,
+    title="Object store subjects cross a leaf link",
+    why="Unlike key-value subjects, $O.> is not held back by a JetStream domain: chunks land on the wrong side.",
+    source=MEASURED,
+    remedy="Add `$O.<bucket>.>` to deny_imports and deny_exports of the leaf remote.",
+)
+def nats_leaf_object_capture(audited: Audited) -> Iterator[Finding]:
     return _captures(audited, objects=True)
 
 
-def _routes_in_clear(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-route-tls",
+    severity=Severity.MEDIUM,
+    title="Routes without TLS",
+    why="Whoever is on the network reads and writes what the servers replicate.",
+    source=NATS_SECURITY,
+    remedy="Configure `cluster.tls` with certificates of an own authority and `verify: true`.",
+)
+def nats_route_tls(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         if audited.servers_of(cluster) > 1 and not cluster.route_tls:
             yield Finding(
@@ -90,7 +114,15 @@ def _routes_in_clear(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _links_in_clear(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-link-tls",
+    severity=Severity.HIGH,
+    title="A link between clusters without TLS",
+    why="It leaves the region, and with it whatever protects the network there.",
+    source=NATS_SECURITY,
+    remedy="Configure TLS on the gateway or leaf remote, with verification on both sides.",
+)
+def nats_link_tls(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         gateways = [("gateways", link.cluster) for link in cluster.gateways if not link.tls]
         leaves = [("leaves", link.cluster) for link in cluster.leaves if not link.tls]
@@ -103,7 +135,15 @@ def _links_in_clear(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _one_credential(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-link-one-credential",
+    severity=Severity.MEDIUM,
+    title="One credential for all links",
+    why="It cannot be revoked for one region without cutting off the others, which is what fencing needs.",
+    source=NATS_SECURITY,
+    remedy="Issue one credential per link and direction.",
+)
+def nats_link_one_credential(audited: Audited) -> Iterator[Finding]:
     users: dict[str, list[str]] = {}
     for cluster in audited.clusters:
         for leaf in cluster.leaves:
@@ -118,7 +158,15 @@ def _one_credential(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _unknown_gateways(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-gateway-reject-unknown",
+    severity=Severity.MEDIUM,
+    title="Gateways that accept unknown clusters",
+    why="A cluster that nobody listed may join the super-cluster and its interest graph.",
+    source="NATS documentation, gateway configuration: reject_unknown_cluster",
+    remedy="Set `reject_unknown_cluster: true` and list the gateways.",
+)
+def nats_gateway_reject_unknown(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         if cluster.gateways and not cluster.reject_unknown_gateways:
             yield Finding(
@@ -128,7 +176,15 @@ def _unknown_gateways(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _no_network_policy(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-no-network-policy",
+    severity=Severity.LOW,
+    title="No network policy around NATS",
+    why="One compromised pod can purge streams or read what is replicated.",
+    source="Kubernetes documentation, network policies",
+    remedy="Allow the client port from the services that use it, and the route port among the servers.",
+)
+def nats_no_network_policy(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         if service and not service.network_policy:
@@ -139,7 +195,15 @@ def _no_network_policy(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _slow_acknowledgement(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-stretch-latency",
+    severity=Severity.MEDIUM,
+    title="A stretched stream slower than promised",
+    why="A replica in another region has to confirm each write, and a remote writer first has to reach the leader.",
+    source=f"{MEASURED}: 22.5 ms near the leader, twice that elsewhere, at a round trip of 20 ms",
+    remedy="Place the leaders near the writers, choose nearer regions, or relax the budget.",
+)
+def nats_stretch_latency(audited: Audited) -> Iterator[Finding]:
     budget_s = audited.system.load.publish_budget_s
     trips = (
         [link.rtt_s for link in audited.deployment.links if link.kind == "route" and link.rtt_s]
@@ -153,79 +217,3 @@ def _slow_acknowledgement(audited: Audited) -> Iterator[Finding]:
             f"{1000 * budget_s:.0f} ms were promised",
             audited.endangered((Subject.API, Subject.NATS), EVERY_FAULT),
         )
-
-
-RULES = (
-    Rule(
-        "nats-leaf-double-capture",
-        Severity.FATAL,
-        "One subject, two writers over a leaf link",
-        "A publish in one region is stored by the other region's stream, or by both, with two acknowledgements.",
-        MEASURED,
-        "List the streams' subjects under deny_imports and deny_exports of the leaf remote.",
-        _double_capture,
-    ),
-    Rule(
-        "nats-leaf-object-capture",
-        Severity.HIGH,
-        "Object store subjects cross a leaf link",
-        "Unlike key-value subjects, $O.> is not held back by a JetStream domain: chunks land on the wrong side.",
-        MEASURED,
-        "Add `$O.<bucket>.>` to deny_imports and deny_exports of the leaf remote.",
-        _object_capture,
-    ),
-    Rule(
-        "nats-route-tls",
-        Severity.MEDIUM,
-        "Routes without TLS",
-        "Whoever is on the network reads and writes what the servers replicate.",
-        NATS_SECURITY,
-        "Configure `cluster.tls` with certificates of an own authority and `verify: true`.",
-        _routes_in_clear,
-    ),
-    Rule(
-        "nats-link-tls",
-        Severity.HIGH,
-        "A link between clusters without TLS",
-        "It leaves the region, and with it whatever protects the network there.",
-        NATS_SECURITY,
-        "Configure TLS on the gateway or leaf remote, with verification on both sides.",
-        _links_in_clear,
-    ),
-    Rule(
-        "nats-link-one-credential",
-        Severity.MEDIUM,
-        "One credential for all links",
-        "It cannot be revoked for one region without cutting off the others, which is what fencing needs.",
-        NATS_SECURITY,
-        "Issue one credential per link and direction.",
-        _one_credential,
-    ),
-    Rule(
-        "nats-gateway-reject-unknown",
-        Severity.MEDIUM,
-        "Gateways that accept unknown clusters",
-        "A cluster that nobody listed may join the super-cluster and its interest graph.",
-        "NATS documentation, gateway configuration: reject_unknown_cluster",
-        "Set `reject_unknown_cluster: true` and list the gateways.",
-        _unknown_gateways,
-    ),
-    Rule(
-        "nats-no-network-policy",
-        Severity.LOW,
-        "No network policy around NATS",
-        "One compromised pod can purge streams or read what is replicated.",
-        "Kubernetes documentation, network policies",
-        "Allow the client port from the services that use it, and the route port among the servers.",
-        _no_network_policy,
-    ),
-    Rule(
-        "nats-stretch-latency",
-        Severity.MEDIUM,
-        "A stretched stream slower than promised",
-        "A replica in another region has to confirm each write, and a remote writer first has to reach the leader.",
-        f"{MEASURED}: 22.5 ms near the leader, twice that elsewhere, at a round trip of 20 ms",
-        "Place the leaders near the writers, choose nearer regions, or relax the budget.",
-        _slow_acknowledgement,
-    ),
-)

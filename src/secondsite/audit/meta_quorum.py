@@ -6,10 +6,10 @@ changed or promoted, however well the streams themselves are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from secondsite.audit.audited import Audited, MetaGroup, lacks, listed
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
@@ -24,7 +24,15 @@ def _breakable(audited: Audited) -> Iterator[MetaGroup]:
     return (group for group in audited.meta_groups if group.indispensable)
 
 
-def _quorum(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-meta-quorum",
+    severity=Severity.HIGH,
+    title="Losing one region takes the meta group's majority",
+    why="Without a meta leader no stream or consumer can be created or changed, so no mirror can be promoted.",
+    source=f"{MEASURED}: 3+3 servers, one region lost, 503/10008 after about 20 s",
+    remedy="Put a JetStream server into a third region, or use independent clusters with a JetStream domain each.",
+)
+def nats_meta_quorum(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited):
         left = min(group.total - group.voters[region] for region in group.indispensable)
         yield Finding(
@@ -35,7 +43,15 @@ def _quorum(audited: Audited) -> Iterator[Finding]:
         )
 
 
-def _no_rescue(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-meta-no-rescue",
+    severity=Severity.HIGH,
+    title="The meta group can lose its majority and has no rescue",
+    why="Below 2.15 there is no META rescue: after about 20 s without a majority nothing brings a leader back.",
+    source=f"{MEASURED}; META rescue came with nats-server 2.15 (pull request 8408)",
+    remedy="Upgrade to 2.15 or newer, or keep a rehearsed runbook that snapshots the survivors and restores elsewhere.",
+)
+def nats_meta_no_rescue(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited):
         if group.oldest and lacks(group.oldest, Feature.META_RESCUE):
             yield Finding(
@@ -45,7 +61,15 @@ def _no_rescue(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _promotion_without_leader(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-promotion-without-leader",
+    severity=Severity.FATAL,
+    title="The mirror cannot be promoted after the loss it is there for",
+    why="Promotion is an update, an update needs a meta leader, and the lost region took the majority with it.",
+    source=f"{MEASURED}: promotion refused on the survivor of 3+3",
+    remedy="Give each region its own cluster and JetStream domain, linked by leaf nodes; or let a third region vote.",
+)
+def nats_promotion_without_leader(audited: Audited) -> Iterator[Finding]:
     for group in _breakable(audited) if audited.means_to_promote else ():
         if not lacks(group.oldest, Feature.META_RESCUE):
             continue
@@ -65,7 +89,15 @@ def _lost_with_the_majority(audited: Audited, group: MetaGroup, home: NatsCluste
     return home is not None and home in group.clusters and audited.region_of(home) in group.indispensable
 
 
-def _unequal_split(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-meta-unequal-split",
+    severity=Severity.MEDIUM,
+    title="An unequal split over two regions",
+    why="The side with more votes decides alone, so its loss stops both.",
+    source=f"{MEASURED}: 2+3, 3+2, 5+3 and 3+5 survive only where the majority survives",
+    remedy="Add a voting third region instead of more servers on one side.",
+)
+def nats_meta_unequal_split(audited: Audited) -> Iterator[Finding]:
     for group in audited.meta_groups:
         voting = {region: count for region, count in group.voters.items() if count}
         if len(voting) == 2 and len(set(voting.values())) == 2:
@@ -77,7 +109,15 @@ def _unequal_split(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _silent_witness(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-witness-without-jetstream",
+    severity=Severity.HIGH,
+    title="A witness that does not vote",
+    why="Only JetStream servers are members of the meta group; a witness without it is as good as none.",
+    source=f"{MEASURED}: a third region without JetStream is as bad as 3+3",
+    remedy="Enable JetStream on the witness; a small store is enough.",
+)
+def nats_witness_without_jetstream(audited: Audited) -> Iterator[Finding]:
     for group in audited.meta_groups:
         for cluster in group.clusters if len(group.voters) > 1 else ():
             if not cluster.jetstream and not group.voters[audited.region_of(cluster)]:
@@ -89,7 +129,15 @@ def _silent_witness(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _no_self_route(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-gateway-self-route",
+    severity=Severity.HIGH,
+    title="A gateway region of one server without a route",
+    why="A server with a gateway and JetStream needs a cluster route; alone, it needs one to itself.",
+    source=MEASURED,
+    remedy="Add a `cluster` block with a route to the server itself.",
+)
+def nats_gateway_self_route(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         if cluster.gateways and cluster.servers == 1 and not cluster.self_route:
             yield Finding(
@@ -99,92 +147,37 @@ def _no_self_route(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _differing(of: str, value: Callable[[NatsCluster], str]) -> Callable[[Audited], Iterable[Finding]]:
-    def check(audited: Audited) -> Iterator[Finding]:
-        for group in audited.meta_groups:
-            told = {cluster.name: value(cluster) for cluster in group.clusters}
-            if len(set(told.values())) > 1:
-                listed = ", ".join(f"{name}: {said or 'none'}" for name, said in told.items())
-                yield Finding(
-                    f"{group.path}.{of}",
-                    f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",
-                    audited.endangered(NATS, LOSES_REGION),
-                )
-
-    return check
+def _differing(audited: Audited, of: str, value: Callable[[NatsCluster], str]) -> Iterator[Finding]:
+    for group in audited.meta_groups:
+        told = {cluster.name: value(cluster) for cluster in group.clusters}
+        if len(set(told.values())) > 1:
+            listed = ", ".join(f"{name}: {said or 'none'}" for name, said in told.items())
+            yield Finding(
+                f"{group.path}.{of}",
+                f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",
+                audited.endangered(NATS, LOSES_REGION),
+            )
 
 
-RULES = (
-    Rule(
-        "nats-meta-quorum",
-        Severity.HIGH,
-        "Losing one region takes the meta group's majority",
-        "Without a meta leader no stream or consumer can be created or changed, so no mirror can be promoted.",
-        f"{MEASURED}: 3+3 servers, one region lost, 503/10008 after about 20 s",
-        "Put a JetStream server into a third region, or use independent clusters with a JetStream domain each.",
-        _quorum,
-    ),
-    Rule(
-        "nats-meta-no-rescue",
-        Severity.HIGH,
-        "The meta group can lose its majority and has no rescue",
-        "Below 2.15 there is no META rescue: after about 20 s without a majority nothing brings a leader back.",
-        f"{MEASURED}; META rescue came with nats-server 2.15 (pull request 8408)",
-        "Upgrade to 2.15 or newer, or keep a rehearsed runbook that snapshots the survivors and restores elsewhere.",
-        _no_rescue,
-    ),
-    Rule(
-        "nats-promotion-without-leader",
-        Severity.FATAL,
-        "The mirror cannot be promoted after the loss it is there for",
-        "Promotion is an update, an update needs a meta leader, and the lost region took the majority with it.",
-        f"{MEASURED}: promotion refused on the survivor of 3+3",
-        "Give each region a cluster and JetStream domain of its own, linked by leaf nodes; or let a third region vote.",
-        _promotion_without_leader,
-    ),
-    Rule(
-        "nats-meta-unequal-split",
-        Severity.MEDIUM,
-        "An unequal split over two regions",
-        "The side with more votes decides alone, so its loss stops both.",
-        f"{MEASURED}: 2+3, 3+2, 5+3 and 3+5 survive only where the majority survives",
-        "Add a voting third region instead of more servers on one side.",
-        _unequal_split,
-    ),
-    Rule(
-        "nats-witness-without-jetstream",
-        Severity.HIGH,
-        "A witness that does not vote",
-        "Only JetStream servers are members of the meta group; a witness without it is as good as none.",
-        f"{MEASURED}: a third region without JetStream is as bad as 3+3",
-        "Enable JetStream on the witness; a small store is enough.",
-        _silent_witness,
-    ),
-    Rule(
-        "nats-gateway-self-route",
-        Severity.HIGH,
-        "A gateway region of one server without a route",
-        "A server with a gateway and JetStream needs a cluster route; alone, it needs one to itself.",
-        MEASURED,
-        "Add a `cluster` block with a route to the server itself.",
-        _no_self_route,
-    ),
-    Rule(
-        "nats-gateway-domains",
-        Severity.FATAL,
-        "Different JetStream domains in one super-cluster",
-        "Two domains do not make two meta groups: creation, mirroring and promotion fail.",
-        f"{MEASURED}: broken either way, also with separate system accounts",
-        "Use one domain over gateways, or leaf nodes between domains.",
-        _differing("domain", lambda cluster: cluster.domain),
-    ),
-    Rule(
-        "nats-gateway-system-accounts",
-        Severity.FATAL,
-        "Different system accounts in one super-cluster",
-        "Servers with different system accounts never elect a meta leader.",
-        MEASURED,
-        "Use the same system account in every region.",
-        _differing("system_account", lambda cluster: cluster.system_account),
-    ),
+@rule(
+    id="nats-gateway-domains",
+    severity=Severity.FATAL,
+    title="Different JetStream domains in one super-cluster",
+    why="Two domains do not make two meta groups: creation, mirroring and promotion fail.",
+    source=f"{MEASURED}: broken either way, also with separate system accounts",
+    remedy="Use one domain over gateways, or leaf nodes between domains.",
 )
+def nats_gateway_domains(audited: Audited) -> Iterator[Finding]:
+    return _differing(audited, "domain", lambda cluster: cluster.domain)
+
+
+@rule(
+    id="nats-gateway-system-accounts",
+    severity=Severity.FATAL,
+    title="Different system accounts in one super-cluster",
+    why="Servers with different system accounts never elect a meta leader.",
+    source=MEASURED,
+    remedy="Use the same system account in every region.",
+)
+def nats_gateway_system_accounts(audited: Audited) -> Iterator[Finding]:
+    return _differing(audited, "system_account", lambda cluster: cluster.system_account)

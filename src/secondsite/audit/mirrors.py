@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from secondsite.audit.audited import Audited, Replica, listed, rpo_below
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
@@ -20,27 +20,51 @@ NATS = (Subject.NATS,)
 STORAGE_METRIC = re.compile(r"stream_total_bytes|jetstream\w*(storage|bytes)", re.IGNORECASE)
 
 
-def _each(
-    condition: Callable[[Audited, Replica, Stream], str], only_mirrors: bool = True
-) -> Callable[[Audited], Iterable[Finding]]:
+Condition = Callable[[Audited, Replica, Stream], str]
+
+
+def _each_mirror(condition: Condition) -> Callable[[Audited], Iterable[Finding]]:
     """A finding for each mirror with a known origin for which the condition gives a message."""
-
-    def check(audited: Audited) -> Iterator[Finding]:
-        for replica in audited.mirrors if only_mirrors else audited.replicas:
-            if replica.origin and (message := condition(audited, replica, replica.origin)):
-                yield Finding(replica.path, message, audited.endangered(NATS, LOSES_REGION))
-
-    return check
+    return lambda audited: _where(audited, audited.mirrors, condition)
 
 
-def _workqueue(audited: Audited, mirror: Replica, origin: Stream) -> str:
+def _each_replica(condition: Condition) -> Callable[[Audited], Iterable[Finding]]:
+    """The same for each mirror and each stream with sources."""
+    return lambda audited: _where(audited, audited.replicas, condition)
+
+
+def _where(audited: Audited, replicas: Iterable[Replica], condition: Condition) -> Iterator[Finding]:
+    for replica in replicas:
+        if replica.origin and (message := condition(audited, replica, replica.origin)):
+            yield Finding(replica.path, message, audited.endangered(NATS, LOSES_REGION))
+
+
+@rule(
+    id="nats-workqueue-mirror",
+    severity=Severity.HIGH,
+    title="A work queue mirrored with another retention",
+    why="The mirror keeps what was acknowledged and cannot become a work queue: once promoted, it repeats done work.",
+    source=f"{MEASURED}: 500/10052",
+    remedy="Create the mirror with `retention: workqueue` (2.14 or newer) and purge to the origin's first sequence.",
+)
+@_each_mirror
+def nats_workqueue_mirror(audited: Audited, mirror: Replica, origin: Stream) -> str:
     del audited
     if origin.retention is not Retention.WORKQUEUE or mirror.stream.retention is Retention.WORKQUEUE:
         return ""
     return f"{mirror.stream.name} keeps by {mirror.stream.retention} what the work queue {origin.name} has done already"
 
 
-def _fills_origin(audited: Audited, mirror: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-mirror-fills-origin",
+    severity=Severity.MEDIUM,
+    title="A dead standby can fill the primary",
+    why="The mirror's own consumer holds acknowledged messages on a work-queue or interest stream until it returns.",
+    source=MEASURED,
+    remedy="Size the origin for the longest outage of the standby, and alert on its bytes.",
+)
+@_each_mirror
+def nats_mirror_fills_origin(audited: Audited, mirror: Replica, origin: Stream) -> str:
     if origin.retention is Retention.LIMITS or _storage_watched(audited):
         return ""
     return (
@@ -53,7 +77,16 @@ def _storage_watched(audited: Audited) -> bool:
     return any(alert.guards == "storage" or STORAGE_METRIC.search(alert.expression) for alert in audited.system.alerts)
 
 
-def _discard_new(audited: Audited, mirror: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-mirror-discard-new",
+    severity=Severity.HIGH,
+    title="A mirror that stops when it is full",
+    why="With `discard: new` a full mirror takes nothing more, silently for whoever writes to the origin.",
+    source=MEASURED,
+    remedy="Use `discard: old` on the mirror, with limits no lower than the origin's.",
+)
+@_each_mirror
+def nats_mirror_discard_new(audited: Audited, mirror: Replica, origin: Stream) -> str:
     del audited, origin
     limit = _size_limit(mirror.stream)
     return f"{mirror.stream.name} stops copying at {limit} (discard new)" if limit and _refuses(mirror.stream) else ""
@@ -69,7 +102,16 @@ def _size_limit(stream: Stream) -> str:
     return "" if stream.max_messages is None else f"{stream.max_messages} messages"
 
 
-def _smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-mirror-smaller",
+    severity=Severity.HIGH,
+    title="A mirror with tighter limits than its origin",
+    why="Limits apply to each copy: the smaller one has dropped messages that the failover needs.",
+    source=MEASURED,
+    remedy="Give the mirror the origin's limits, or none.",
+)
+@_each_mirror
+def nats_mirror_smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
     del audited
     copy = mirror.stream
     tighter = [
@@ -85,21 +127,48 @@ def _smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
     return f"{copy.name} holds less than its origin: {'; '.join(tighter)}" if tighter else ""
 
 
-def _ttl(audited: Audited, mirror: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-mirror-ttl",
+    severity=Severity.MEDIUM,
+    title="Per-message expiry is lost on the mirror",
+    why="A mirror honours a message's expiry only when it allows it itself.",
+    source=MEASURED,
+    remedy="Set `allow_msg_ttl` on the mirror.",
+)
+@_each_mirror
+def nats_mirror_ttl(audited: Audited, mirror: Replica, origin: Stream) -> str:
     del audited
     if not origin.message_ttl or mirror.stream.message_ttl:
         return ""
     return f"{origin.name} expires messages one by one, {mirror.stream.name} does not: they return on failover"
 
 
-def _erasure(audited: Audited, replica: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-mirror-erasure",
+    severity=Severity.MEDIUM,
+    title="Erased data lives on in a copy",
+    why="Deletes and purges are not replicated: the copy keeps what was erased and serves it after failover.",
+    source=f"{MEASURED}: 107 messages on the mirror against 5 at the origin",
+    remedy="Repeat each erasure on every copy, and take `erasure_duty` off where no such duty exists.",
+)
+@_each_replica
+def nats_mirror_erasure(audited: Audited, replica: Replica, origin: Stream) -> str:
     del audited
     if not (origin.erasure_duty or replica.stream.erasure_duty):
         return ""
     return f"{origin.name} has a duty to erase, and what is deleted there stays in {replica.cluster.name}"
 
 
-def _recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
+@rule(
+    id="nats-origin-recreated",
+    severity=Severity.HIGH,
+    title="A mirror that holds more than its origin",
+    why="A mirror of a recreated origin reports no lag and no error, and copies nothing.",
+    source=MEASURED,
+    remedy="Compare both sides, recreate the mirror, and alert when a mirror is ahead of its origin.",
+)
+@_each_mirror
+def nats_origin_recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
     del audited
     if origin.messages is None or mirror.stream.messages is None or mirror.stream.messages <= origin.messages:
         return ""
@@ -109,7 +178,15 @@ def _recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
     )
 
 
-def _stall(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-mirror-stall",
+    severity=Severity.MEDIUM,
+    title="RPO under 10 s on a mirror",
+    why="When the origin's leader dies the mirror stalls for 10 s while it reports no lag.",
+    source=f"{MEASURED}: 761 messages behind",
+    remedy="Use a stretch cluster with three replicas for such streams, or ask for an RPO above 10 s.",
+)
+def nats_mirror_stall(audited: Audited) -> Iterator[Finding]:
     contracts = audited.endangered(NATS, LOSES_REGION | {Fault.NODE}, rpo_below(STALL_S))
     for cluster in audited.clusters if contracts else ():
         behind = [mirror.stream.name for mirror in audited.remote_mirrors if mirror.cluster is cluster]
@@ -121,7 +198,15 @@ def _stall(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _delay(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-rpo-below-delay",
+    severity=Severity.FATAL,
+    title="RPO below the delay of the only copy",
+    why="A copy that is made after the acknowledgement is always behind by the way to it.",
+    source=f"{MEASURED}: 22, 78 and 197 messages lost at 20, 80 and 200 ms and 2,000 messages a second",
+    remedy="Use a stretch cluster, whose acknowledgement waits for another region, or ask for a longer RPO.",
+)
+def nats_rpo_below_delay(audited: Audited) -> Iterator[Finding]:
     for copy in audited.copies:
         if copy.subject is not Subject.NATS:
             continue
@@ -140,88 +225,3 @@ def _nearer(audited: Audited, fault: Fault, delay_s: float) -> bool:
         copy.subject is Subject.NATS and fault in copy.survives and copy.propagate.quantile(0.5) < delay_s
         for copy in audited.copies
     )
-
-
-RULES = (
-    Rule(
-        "nats-workqueue-mirror",
-        Severity.HIGH,
-        "A work queue mirrored with another retention",
-        "The mirror keeps what was acknowledged and cannot become a work queue: once promoted, it repeats done work.",
-        f"{MEASURED}: 500/10052",
-        "Create the mirror with `retention: workqueue` (2.14 or newer) and purge to the origin's first sequence.",
-        _each(_workqueue),
-    ),
-    Rule(
-        "nats-mirror-fills-origin",
-        Severity.MEDIUM,
-        "A dead standby can fill the primary",
-        "The mirror's own consumer holds acknowledged messages on a work-queue or interest stream until it returns.",
-        MEASURED,
-        "Size the origin for the longest outage of the standby, and alert on its bytes.",
-        _each(_fills_origin),
-    ),
-    Rule(
-        "nats-mirror-discard-new",
-        Severity.HIGH,
-        "A mirror that stops when it is full",
-        "With `discard: new` a full mirror takes nothing more, silently for whoever writes to the origin.",
-        MEASURED,
-        "Use `discard: old` on the mirror, with limits no lower than the origin's.",
-        _each(_discard_new),
-    ),
-    Rule(
-        "nats-mirror-smaller",
-        Severity.HIGH,
-        "A mirror with tighter limits than its origin",
-        "Limits apply to each copy: the smaller one has dropped messages that the failover needs.",
-        MEASURED,
-        "Give the mirror the origin's limits, or none.",
-        _each(_smaller),
-    ),
-    Rule(
-        "nats-mirror-ttl",
-        Severity.MEDIUM,
-        "Per-message expiry is lost on the mirror",
-        "A mirror honours a message's expiry only when it allows it itself.",
-        MEASURED,
-        "Set `allow_msg_ttl` on the mirror.",
-        _each(_ttl),
-    ),
-    Rule(
-        "nats-mirror-erasure",
-        Severity.MEDIUM,
-        "Erased data lives on in a copy",
-        "Deletes and purges are not replicated: the copy keeps what was erased and serves it after failover.",
-        f"{MEASURED}: 107 messages on the mirror against 5 at the origin",
-        "Repeat each erasure on every copy, and take `erasure_duty` off where no such duty exists.",
-        _each(_erasure, only_mirrors=False),
-    ),
-    Rule(
-        "nats-origin-recreated",
-        Severity.HIGH,
-        "A mirror that holds more than its origin",
-        "A mirror of a recreated origin reports no lag and no error, and copies nothing.",
-        MEASURED,
-        "Compare both sides, recreate the mirror, and alert when a mirror is ahead of its origin.",
-        _each(_recreated),
-    ),
-    Rule(
-        "nats-mirror-stall",
-        Severity.MEDIUM,
-        "RPO under 10 s on a mirror",
-        "When the origin's leader dies the mirror stalls for 10 s while it reports no lag.",
-        f"{MEASURED}: 761 messages behind",
-        "Use a stretch cluster with three replicas for such streams, or ask for an RPO above 10 s.",
-        _stall,
-    ),
-    Rule(
-        "nats-rpo-below-delay",
-        Severity.FATAL,
-        "RPO below the delay of the only copy",
-        "A copy that is made after the acknowledgement is always behind by the way to it.",
-        f"{MEASURED}: 22, 78 and 197 messages lost at 20, 80 and 200 ms and 2,000 messages a second",
-        "Use a stretch cluster, whose acknowledgement waits for another region, or ask for a longer RPO.",
-        _delay,
-    ),
-)

@@ -6,10 +6,10 @@ cluster is taken for what it is there for: to be promoted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from secondsite.audit.audited import Audited, Replica, lacks, listed, step_path
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
@@ -21,7 +21,15 @@ MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS = (Subject.NATS,)
 
 
-def _refused(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-promotion-refused",
+    severity=Severity.FATAL,
+    title="The servers are too old to promote a mirror",
+    why="Before 2.12 the server refuses every update that removes a mirror, so the failover stops there.",
+    source="nats-server 2.10.26 and 2.11.11 refuse, 2.12.8, 2.14.6 and 2.15.1 do it, measured 2026-11",
+    remedy="Upgrade the standby to 2.12 or newer, or fail over by restoring messages from a backup.",
+)
+def nats_promotion_refused(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters if audited.means_to_promote else ():
         mirrors = [mirror for mirror in audited.remote_mirrors if mirror.cluster is cluster]
         if mirrors and lacks(cluster, Feature.PROMOTION):
@@ -36,7 +44,15 @@ def _names(mirrors: Iterable[Replica]) -> str:
     return listed(mirror.stream.name for mirror in mirrors)
 
 
-def _not_yet(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-version-without-promotion",
+    severity=Severity.HIGH,
+    title="This NATS version could not promote a mirror",
+    why="Whoever adds a mirrored standby to it gets copies that can never be written to.",
+    source="nats-server 2.10.26 and 2.11.11 refuse promotion (400/10055), measured 2026-11",
+    remedy="Upgrade to 2.12 or newer before any plan relies on mirrors; 2.15 also brings META rescue.",
+)
+def nats_version_without_promotion(audited: Audited) -> Iterator[Finding]:
     if audited.deployment or audited.remote_mirrors:
         return
     for cluster in audited.clusters:
@@ -48,7 +64,15 @@ def _not_yet(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _overlapping(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-promotion-overlap",
+    severity=Severity.HIGH,
+    title="Promotion on subjects that the lost origin still holds",
+    why="Within one meta group the lost stream stays assigned, and two streams may not listen on one subject.",
+    source=f"{MEASURED}: 400/10065 subjects overlap",
+    remedy="Delete the origin first and take its timeout for unknown, not for failed; or promote on other subjects.",
+)
+def nats_promotion_overlap(audited: Audited) -> Iterator[Finding]:
     for procedure, step, mirrors in audited.promotions():
         deleted = any(before.verb is Verb.DELETE_ORIGIN for before in procedure.leading_to(step.id))
         taken = [] if deleted else [mirror for mirror in mirrors if _still_taken(audited, step, mirror)]
@@ -67,7 +91,15 @@ def _still_taken(audited: Audited, step: Step, mirror: Replica) -> bool:
     return shared and any(overlap(one, other) for one in step.subjects or held for other in held)
 
 
-def _without_subjects(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-promotion-without-subjects",
+    severity=Severity.HIGH,
+    title="Promotion without subjects",
+    why="A mirror has no subjects; promoted without any, it captures nothing that clients publish.",
+    source=f"{MEASURED}: such a stream listens on its own name",
+    remedy="Record the origin's subjects in the system file, so that the promotion can set them.",
+)
+def nats_promotion_without_subjects(audited: Audited) -> Iterator[Finding]:
     for procedure, step, mirrors in audited.promotions():
         bare = [mirror for mirror in mirrors if not (mirror.origin and mirror.origin.subjects)]
         if bare and not step.subjects:
@@ -78,21 +110,26 @@ def _without_subjects(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _quorum_by(method: QuorumMethod, happens: str) -> Callable[[Audited], Iterable[Finding]]:
-    def check(audited: Audited) -> Iterator[Finding]:
-        for procedure in audited.procedures:
-            for step in procedure.steps:
-                if step.verb is Verb.RESTORE_QUORUM and step.method is method:
-                    yield Finding(
-                        step_path(procedure, step),
-                        f"{procedure.name} restores the quorum by {method}: {happens}",
-                        audited.endangered(NATS, LOSES_REGION),
-                    )
-
-    return check
+def _quorum_by(audited: Audited, method: QuorumMethod, happens: str) -> Iterator[Finding]:
+    for procedure in audited.procedures:
+        for step in procedure.steps:
+            if step.verb is Verb.RESTORE_QUORUM and step.method is method:
+                yield Finding(
+                    step_path(procedure, step),
+                    f"{procedure.name} restores the quorum by {method}: {happens}",
+                    audited.endangered(NATS, LOSES_REGION),
+                )
 
 
-def _rejoins(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-removed-region-rejoins",
+    severity=Severity.HIGH,
+    title="A removed region may rejoin with its data",
+    why="Servers that were removed delete their streams when they come back: what was not mirrored is gone for ever.",
+    source=MEASURED,
+    remedy="Start the old region isolated, salvage its messages, wipe it, and only then let it join.",
+)
+def nats_removed_region_rejoins(audited: Audited) -> Iterator[Finding]:
     removing = [
         (procedure, step)
         for procedure in audited.failovers
@@ -117,7 +154,15 @@ def _salvages_first(procedure: Procedure) -> bool:
     return bool(salvages) and all(salvages & {before.id for before in procedure.leading_to(join.id)} for join in joins)
 
 
-def _unfenced(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="old-primary-writable",
+    severity=Severity.HIGH,
+    title="The old primary can come back writable",
+    why="It starts with its streams and accepts writes within seconds: two writers, and no way to tell which is right.",
+    source=f"{MEASURED}: up in 6 s, writable",
+    remedy="Fence it before promoting (network, credentials or scaled to zero), and start it isolated.",
+)
+def old_primary_writable(audited: Audited) -> Iterator[Finding]:
     for procedure, step, mirrors in audited.promotions():
         if mirrors and not any(_fences(before) for before in procedure.leading_to(step.id)):
             yield Finding(
@@ -131,86 +176,37 @@ def _fences(step: Step) -> bool:
     return step.verb is Verb.FENCE and not step.blocked
 
 
-RULES = (
-    Rule(
-        "nats-promotion-refused",
-        Severity.FATAL,
-        "The servers are too old to promote a mirror",
-        "Before 2.12 the server refuses every update that removes a mirror, so the failover stops there.",
-        "nats-server 2.10.26 and 2.11.11 refuse, 2.12.8, 2.14.6 and 2.15.1 do it, measured 2026-11",
-        "Upgrade the standby to 2.12 or newer, or fail over by restoring messages from a backup.",
-        _refused,
-    ),
-    Rule(
-        "nats-version-without-promotion",
-        Severity.HIGH,
-        "This NATS version could not promote a mirror",
-        "Whoever adds a mirrored standby to it gets copies that can never be written to.",
-        "nats-server 2.10.26 and 2.11.11 refuse promotion (400/10055), measured 2026-11",
-        "Upgrade to 2.12 or newer before any plan relies on mirrors; 2.15 also brings META rescue.",
-        _not_yet,
-    ),
-    Rule(
-        "nats-promotion-overlap",
-        Severity.HIGH,
-        "Promotion on subjects that the lost origin still holds",
-        "Within one meta group the lost stream stays assigned, and two streams may not listen on one subject.",
-        f"{MEASURED}: 400/10065 subjects overlap",
-        "Delete the origin first and take its timeout for unknown, not for failed; or promote on other subjects.",
-        _overlapping,
-    ),
-    Rule(
-        "nats-promotion-without-subjects",
-        Severity.HIGH,
-        "Promotion without subjects",
-        "A mirror has no subjects; promoted without any, it captures nothing that clients publish.",
-        f"{MEASURED}: such a stream listens on its own name",
-        "Record the origin's subjects in the system file, so that the promotion can set them.",
-        _without_subjects,
-    ),
-    Rule(
-        "nats-quorum-add-servers",
-        Severity.HIGH,
-        "Quorum by adding new servers",
-        "A server with a new name needs a leader to be let in, and there is none.",
-        f"{MEASURED}: new names do not help; three empty servers under the lost names do",
-        "Use META rescue (2.15 or newer), or start empty servers under the lost names.",
-        _quorum_by(QuorumMethod.ADD_SERVERS, "servers with new names cannot join without a leader"),
-    ),
-    Rule(
-        "nats-quorum-wipe-meta",
-        Severity.FATAL,
-        "Quorum by wiping the meta state",
-        "Servers that come up without meta state take their streams for orphans and delete them from disk.",
-        f"{MEASURED}: streams gone within 40 s",
-        "Use META rescue (2.15 or newer); snapshot every stream before touching anything.",
-        _quorum_by(QuorumMethod.WIPE_META, "the survivors delete their streams as orphans within 40 s"),
-    ),
-    Rule(
-        "nats-quorum-lone-store",
-        Severity.HIGH,
-        "Quorum by starting one store alone",
-        "A store of a replicated stream is refused by a server that runs alone.",
-        f"{MEASURED}: refused with 10074",
-        "Snapshot the stream from the survivors and restore it elsewhere.",
-        _quorum_by(QuorumMethod.LONE_STORE, "a replicated store started alone is refused (10074)"),
-    ),
-    Rule(
-        "nats-removed-region-rejoins",
-        Severity.HIGH,
-        "A removed region may rejoin with its data",
-        "Servers that were removed delete their streams when they come back: what was not mirrored is gone for ever.",
-        MEASURED,
-        "Start the old region isolated, salvage its messages, wipe it, and only then let it join.",
-        _rejoins,
-    ),
-    Rule(
-        "old-primary-writable",
-        Severity.HIGH,
-        "The old primary can come back writable",
-        "It starts with its streams and accepts writes within seconds: two writers, and no way to tell which is right.",
-        f"{MEASURED}: up in 6 s, writable",
-        "Fence it before promoting (network, credentials or scaled to zero), and start it isolated.",
-        _unfenced,
-    ),
+@rule(
+    id="nats-quorum-add-servers",
+    severity=Severity.HIGH,
+    title="Quorum by adding new servers",
+    why="A server with a new name needs a leader to be let in, and there is none.",
+    source=f"{MEASURED}: new names do not help; three empty servers under the lost names do",
+    remedy="Use META rescue (2.15 or newer), or start empty servers under the lost names.",
 )
+def nats_quorum_add_servers(audited: Audited) -> Iterator[Finding]:
+    return _quorum_by(audited, QuorumMethod.ADD_SERVERS, "servers with new names cannot join without a leader")
+
+
+@rule(
+    id="nats-quorum-wipe-meta",
+    severity=Severity.FATAL,
+    title="Quorum by wiping the meta state",
+    why="Servers that come up without meta state take their streams for orphans and delete them from disk.",
+    source=f"{MEASURED}: streams gone within 40 s",
+    remedy="Use META rescue (2.15 or newer); snapshot every stream before touching anything.",
+)
+def nats_quorum_wipe_meta(audited: Audited) -> Iterator[Finding]:
+    return _quorum_by(audited, QuorumMethod.WIPE_META, "the survivors delete their streams as orphans within 40 s")
+
+
+@rule(
+    id="nats-quorum-lone-store",
+    severity=Severity.HIGH,
+    title="Quorum by starting one store alone",
+    why="A store of a replicated stream is refused by a server that runs alone.",
+    source=f"{MEASURED}: refused with 10074",
+    remedy="Snapshot the stream from the survivors and restore it elsewhere.",
+)
+def nats_quorum_lone_store(audited: Audited) -> Iterator[Finding]:
+    return _quorum_by(audited, QuorumMethod.LONE_STORE, "a replicated store started alone is refused (10074)")

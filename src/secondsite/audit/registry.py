@@ -1,4 +1,4 @@
-"""All rules, and the audit itself: a pure function from what is audited to its hazards.
+"""All rules by theme, and the audit itself: a pure function from what is audited to its hazards.
 
 The result is sorted (severity, file, line, rule) and holds each hazard once, so that the same input always
 gives the same output and two outputs can be compared line by line.
@@ -6,7 +6,7 @@ gives the same output and two outputs can be compared line by line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from secondsite.audit import (
     alerts,
@@ -25,28 +25,29 @@ from secondsite.audit import (
     waivers,
 )
 from secondsite.audit.audited import Audited
-from secondsite.audit.rule import Rule
+from secondsite.audit.rule import Rule, rules_of
 from secondsite.model.deployment import Deployment
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure
 from secondsite.model.system import System
 
-RULES: tuple[Rule, ...] = (
-    *meta_quorum.RULES,
-    *promotion.RULES,
-    *links.RULES,
-    *mirrors.RULES,
-    *consumers.RULES,
-    *replicas.RULES,
-    *durability.RULES,
-    *clients.RULES,
-    *backups.RULES,
-    *alerts.RULES,
-    *traffic.RULES,
-    *secrets.RULES,
-    *images.RULES,
-    waivers.UNUSED,
-)
+THEMES: Mapping[str, tuple[Rule, ...]] = {
+    "Meta group": rules_of(meta_quorum),
+    "Promotion and quorum": rules_of(promotion),
+    "Links between servers and clusters": rules_of(links),
+    "Mirrors": rules_of(mirrors),
+    "Consumers and deduplication": rules_of(consumers),
+    "Replicas and their spread": rules_of(replicas),
+    "Durability and storage": rules_of(durability),
+    "NATS clients": rules_of(clients),
+    "Backups": rules_of(backups),
+    "Alerts": rules_of(alerts),
+    "Traffic": rules_of(traffic),
+    "Secrets": rules_of(secrets),
+    "Images": rules_of(images),
+    "Waivers": rules_of(waivers),
+}
+RULES: tuple[Rule, ...] = tuple(rule for theme in THEMES.values() for rule in theme)
 
 
 def rule(rule_id: str) -> Rule:
@@ -54,17 +55,27 @@ def rule(rule_id: str) -> Rule:
 
 
 def audit(
-    system: System, deployment: Deployment | None = None, procedures: tuple[Procedure, ...] = ()
+    system: System,
+    deployment: Deployment | None = None,
+    procedures: tuple[Procedure, ...] = (),
+    *,
+    rules: Sequence[Rule] = RULES,
+    known: Sequence[Rule] = RULES,
 ) -> tuple[Hazard, ...]:
-    """Every hazard of what runs today, or of a strategy: then its Deployment's system, as prepared, is what counts."""
+    """Every hazard of what runs today, or of a strategy: then its Deployment's system, as prepared, is what counts.
+
+    ``rules`` are those to apply, ``known`` all that a waiver may name.
+    """
     audited = Audited(deployment.system if deployment else system, deployment, procedures)
-    found = dict.fromkeys(_hazards(audited))
-    judged = waivers.apply(system, list(found), {known.id for known in RULES}, whole=deployment is None)
+    found = dict.fromkeys(_hazards(audited, rules))
+    judged = waivers.apply(
+        system, list(found), {one.id for one in rules}, {one.id for one in known}, whole=deployment is None
+    )
     return tuple(sorted(judged, key=_order))
 
 
-def _hazards(audited: Audited) -> Iterator[Hazard]:
-    for known in RULES:
+def _hazards(audited: Audited, rules: Iterable[Rule]) -> Iterator[Hazard]:
+    for known in rules:
         for finding in known.check(audited):
             yield Hazard(
                 known.id,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from secondsite.audit.audited import Audited, listed, rto_below, stream_path
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
@@ -22,21 +22,26 @@ NATS = (Subject.NATS,)
 NODE_OR_ZONE = (Fault.NODE, Fault.ZONE)
 
 
-def _streams(replicas: Callable[[int], bool], says: str) -> Callable[[Audited], Iterable[Finding]]:
-    def check(audited: Audited) -> Iterator[Finding]:
-        for cluster in audited.clusters:
-            for stream in cluster.streams:
-                if replicas(stream.replicas):
-                    yield Finding(
-                        f"{stream_path(cluster, stream)}.replicas",
-                        f"{stream.name}, replicas {stream.replicas}, on {audited.servers_of(cluster)} servers: {says}",
-                        audited.endangered(SERVED, INSIDE_REGION),
-                    )
-
-    return check
+def _streams(audited: Audited, replicas: Callable[[int], bool], says: str) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        for stream in cluster.streams:
+            if replicas(stream.replicas):
+                yield Finding(
+                    f"{stream_path(cluster, stream)}.replicas",
+                    f"{stream.name}, replicas {stream.replicas}, on {audited.servers_of(cluster)} servers: {says}",
+                    audited.endangered(SERVED, INSIDE_REGION),
+                )
 
 
-def _even_servers(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-even-servers",
+    severity=Severity.LOW,
+    title="An even number of servers",
+    why="The last one adds cost and a way to fail, and no tolerance.",
+    source=NATS_REPLICAS,
+    remedy="Run 3 or 5 servers.",
+)
+def nats_even_servers(audited: Audited) -> Iterator[Finding]:
     for name, cluster in {cluster.name: cluster for cluster in audited.clusters}.items():
         servers = audited.servers_of(cluster)
         if cluster.jetstream and servers > 0 and servers % 2 == 0:
@@ -47,7 +52,15 @@ def _even_servers(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _unplaced(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-stream-no-placement",
+    severity=Severity.MEDIUM,
+    title="A stream without placement in a super-cluster",
+    why="The meta leader chooses the cluster, so a stream may lie far from its writers, or next to its own mirror.",
+    source="NATS documentation, stream placement",
+    remedy="Set `placement.cluster` on every stream and mirror.",
+)
+def nats_stream_no_placement(audited: Audited) -> Iterator[Finding]:
     for group in audited.meta_groups:
         for cluster in group.clusters if len(group.voters) > 1 else ():
             loose = [stream.name for stream in cluster.streams if not stream.placement]
@@ -59,7 +72,15 @@ def _unplaced(audited: Audited) -> Iterator[Finding]:
                 )
 
 
-def _budget(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-budget-majority",
+    severity=Severity.HIGH,
+    title="A drain may take the majority of NATS",
+    why="Draining nodes for an upgrade may evict enough servers at once that no write is acknowledged.",
+    source="Kubernetes documentation, disruption budgets",
+    remedy="Set a PodDisruptionBudget with maxUnavailable 1.",
+)
+def nats_budget_majority(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         if service and cluster.servers > 2:
@@ -110,28 +131,32 @@ def _serves(audited: Audited, service: Service) -> bool:
 
 
 def _together(
-    kind: Callable[[Audited, Service], bool], domain: str, subjects: tuple[Subject, ...]
-) -> Callable[[Audited], Iterable[Finding]]:
+    audited: Audited, kind: Callable[[Audited, Service], bool], domain: str, subjects: tuple[Subject, ...]
+) -> Iterator[Finding]:
     """Findings for services of a kind with several replicas that may share a node or a zone."""
-
-    def check(audited: Audited) -> Iterator[Finding]:
-        if domain == "zone" and audited.system.region.zones < 2:
-            return
-        for service in audited.system.services:
-            spread = service.spread_nodes if domain == "node" else service.spread_zones
-            if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(audited, service):
-                pods = _side_by_side(audited, service)
-                only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
-                yield Finding(
-                    f"services.{service.name}.spread_{domain}s",
-                    f"{pods} pods of {service.name} may share a {domain}: it {only} separate {domain}s",
-                    audited.endangered(subjects, (Fault(domain),)),
-                )
-
-    return check
+    if domain == "zone" and audited.system.region.zones < 2:
+        return
+    for service in audited.system.services:
+        spread = service.spread_nodes if domain == "node" else service.spread_zones
+        if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(audited, service):
+            pods = _side_by_side(audited, service)
+            only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
+            yield Finding(
+                f"services.{service.name}.spread_{domain}s",
+                f"{pods} pods of {service.name} may share a {domain}: it {only} separate {domain}s",
+                audited.endangered(subjects, (Fault(domain),)),
+            )
 
 
-def _single_state(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="state-single-replica",
+    severity=Severity.HIGH,
+    title="One replica with state",
+    why="Its node or its volume is the only place where the data is.",
+    source="Kubernetes documentation, stateful applications",
+    remedy="Run a replicated database, or a managed one with a standby in another zone.",
+)
+def state_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
         nats = _is_nats(audited, service) and service.stateful
         if _replicas(service) == 1 and (nats or _holds_state(audited, service)):
@@ -142,7 +167,15 @@ def _single_state(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _single_server(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="api-single-replica",
+    severity=Severity.HIGH,
+    title="One replica answers clients",
+    why="Every restart of it is an outage.",
+    source="Kubernetes documentation, deployments",
+    remedy="Run two replicas or more, on different nodes.",
+)
+def api_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
         if _replicas(service) == 1 and _serves(audited, service):
             yield Finding(
@@ -152,7 +185,15 @@ def _single_server(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _single_dependency(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="api-dependency-single-replica",
+    severity=Severity.MEDIUM,
+    title="One replica of what the API depends on",
+    why="The API is no more available than it is.",
+    source="Treynor et al., The Calculus of Service Availability",
+    remedy="Run two replicas or more, or let the API serve without it.",
+)
+def api_dependency_single_replica(audited: Audited) -> Iterator[Finding]:
     waiting = [service.name for service in audited.system.services if _serves(audited, service)]
     needed: dict[str, str] = {}
     while waiting:
@@ -177,7 +218,15 @@ def _single_dependency(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _single_observer(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="observability-single-replica",
+    severity=Severity.LOW,
+    title="Monitoring with one replica",
+    why="It fails with what it should report, and an outage that nobody sees is decided late.",
+    source="Li et al., ISSRE 2022: half of all incidents are noticed within 8 minutes, one in ten after 43",
+    remedy="Watch from outside the region too; one external probe is enough to page.",
+)
+def observability_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.with_role(Role.OBSERVABILITY):
         if _replicas(service) == 1 and service.kind != "DaemonSet":
             yield Finding(
@@ -187,7 +236,15 @@ def _single_observer(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _election(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="nats-rto-below-election",
+    severity=Severity.MEDIUM,
+    title="RTO below the time of an election",
+    why="A stream without a leader acknowledges nothing, and a new leader takes seconds.",
+    source=f"{MEASURED}: 4 to 9 s, and 5.3 to 8.0 s to the first write of a stretch cluster",
+    remedy="Let each region write its own stream (active-active), or ask for an RTO above 10 s.",
+)
+def nats_rto_below_election(audited: Audited) -> Iterator[Finding]:
     elected = {
         procedure.fault for procedure in audited.procedures if any(s.verb is Verb.ELECT for s in procedure.steps)
     }
@@ -205,149 +262,99 @@ def _election(audited: Audited) -> Iterator[Finding]:
             )
 
 
-RULES = (
-    Rule(
-        "nats-stream-single-replica",
-        Severity.HIGH,
-        "A stream with one replica",
-        "The node that holds it is the stream: while it is away nobody can publish, and its disk is the only copy.",
-        NATS_REPLICAS,
-        "Set `num_replicas: 3`; an update is enough.",
-        _streams(lambda replicas: replicas == 1, "one node holds the only copy"),
-    ),
-    Rule(
-        "nats-stream-even-replicas",
-        Severity.MEDIUM,
-        "A stream with an even number of replicas",
-        "A majority of two is two: the second replica adds a way to fail and no tolerance.",
-        NATS_REPLICAS,
-        "Use 3 or 5 replicas.",
-        _streams(lambda replicas: replicas > 1 and replicas % 2 == 0, "no more may fail than with one fewer"),
-    ),
-    Rule(
-        "nats-even-servers",
-        Severity.LOW,
-        "An even number of servers",
-        "The last one adds cost and a way to fail, and no tolerance.",
-        NATS_REPLICAS,
-        "Run 3 or 5 servers.",
-        _even_servers,
-    ),
-    Rule(
-        "nats-stream-no-placement",
-        Severity.MEDIUM,
-        "A stream without placement in a super-cluster",
-        "The meta leader chooses the cluster, so a stream may lie far from its writers, or next to its own mirror.",
-        "NATS documentation, stream placement",
-        "Set `placement.cluster` on every stream and mirror.",
-        _unplaced,
-    ),
-    Rule(
-        "nats-budget-majority",
-        Severity.HIGH,
-        "A drain may take the majority of NATS",
-        "Draining nodes for an upgrade may evict enough servers at once that no write is acknowledged.",
-        "Kubernetes documentation, disruption budgets",
-        "Set a PodDisruptionBudget with maxUnavailable 1.",
-        _budget,
-    ),
-    Rule(
-        "nats-may-share-node",
-        Severity.HIGH,
-        "NATS servers that may share a node",
-        "One machine may take the majority, and with it every acknowledged write of the last seconds.",
-        SCHEDULING,
-        "Require anti-affinity by kubernetes.io/hostname.",
-        _together(_is_nats, "node", NATS),
-    ),
-    Rule(
-        "nats-may-share-zone",
-        Severity.HIGH,
-        "NATS servers that may share a zone",
-        "One zone may take the majority of the servers.",
-        SCHEDULING,
-        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
-        _together(_is_nats, "zone", NATS),
-    ),
-    Rule(
-        "state-may-share-node",
-        Severity.HIGH,
-        "Replicas with state that may share a node",
-        "Replicas on one machine are one replica.",
-        SCHEDULING,
-        "Require anti-affinity by kubernetes.io/hostname.",
-        _together(_holds_state, "node", (Subject.STATE,)),
-    ),
-    Rule(
-        "state-may-share-zone",
-        Severity.MEDIUM,
-        "Replicas with state that may share a zone",
-        "Zonal volumes cannot follow their pods out of a lost zone.",
-        SCHEDULING,
-        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
-        _together(_holds_state, "zone", (Subject.STATE,)),
-    ),
-    Rule(
-        "api-may-share-node",
-        Severity.MEDIUM,
-        "Serving pods that may share a node",
-        "One machine may take all pods that answer clients.",
-        SCHEDULING,
-        "Require anti-affinity or a topologySpreadConstraint by kubernetes.io/hostname.",
-        _together(_serves, "node", (Subject.API,)),
-    ),
-    Rule(
-        "api-may-share-zone",
-        Severity.MEDIUM,
-        "Serving pods that may share a zone",
-        "One zone may take all pods that answer clients.",
-        SCHEDULING,
-        "Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
-        _together(_serves, "zone", (Subject.API,)),
-    ),
-    Rule(
-        "state-single-replica",
-        Severity.HIGH,
-        "One replica with state",
-        "Its node or its volume is the only place where the data is.",
-        "Kubernetes documentation, stateful applications",
-        "Run a replicated database, or a managed one with a standby in another zone.",
-        _single_state,
-    ),
-    Rule(
-        "api-single-replica",
-        Severity.HIGH,
-        "One replica answers clients",
-        "Every restart of it is an outage.",
-        "Kubernetes documentation, deployments",
-        "Run two replicas or more, on different nodes.",
-        _single_server,
-    ),
-    Rule(
-        "api-dependency-single-replica",
-        Severity.MEDIUM,
-        "One replica of what the API depends on",
-        "The API is no more available than it is.",
-        "Treynor et al., The Calculus of Service Availability",
-        "Run two replicas or more, or let the API serve without it.",
-        _single_dependency,
-    ),
-    Rule(
-        "observability-single-replica",
-        Severity.LOW,
-        "Monitoring with one replica",
-        "It fails with what it should report, and an outage that nobody sees is decided late.",
-        "Li et al., ISSRE 2022: half of all incidents are noticed within 8 minutes, one in ten after 43",
-        "Watch from outside the region too; one external probe is enough to page.",
-        _single_observer,
-    ),
-    Rule(
-        "nats-rto-below-election",
-        Severity.MEDIUM,
-        "RTO below the time of an election",
-        "A stream without a leader acknowledges nothing, and a new leader takes seconds.",
-        f"{MEASURED}: 4 to 9 s, and 5.3 to 8.0 s to the first write of a stretch cluster",
-        "Let each region write its own stream (active-active), or ask for an RTO above 10 s.",
-        _election,
-    ),
+@rule(
+    id="nats-stream-single-replica",
+    severity=Severity.HIGH,
+    title="A stream with one replica",
+    why="The node that holds it is the stream: while it is away nobody can publish, and its disk is the only copy.",
+    source=NATS_REPLICAS,
+    remedy="Set `num_replicas: 3`; an update is enough.",
 )
+def nats_stream_single_replica(audited: Audited) -> Iterator[Finding]:
+    return _streams(audited, lambda replicas: replicas == 1, "one node holds the only copy")
+
+
+@rule(
+    id="nats-stream-even-replicas",
+    severity=Severity.MEDIUM,
+    title="A stream with an even number of replicas",
+    why="A majority of two is two: the second replica adds a way to fail and no tolerance.",
+    source=NATS_REPLICAS,
+    remedy="Use 3 or 5 replicas.",
+)
+def nats_stream_even_replicas(audited: Audited) -> Iterator[Finding]:
+    return _streams(
+        audited, lambda replicas: replicas > 1 and replicas % 2 == 0, "no more may fail than with one fewer"
+    )
+
+
+@rule(
+    id="nats-may-share-node",
+    severity=Severity.HIGH,
+    title="NATS servers that may share a node",
+    why="One machine may take the majority, and with it every acknowledged write of the last seconds.",
+    source=SCHEDULING,
+    remedy="Require anti-affinity by kubernetes.io/hostname.",
+)
+def nats_may_share_node(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _is_nats, "node", NATS)
+
+
+@rule(
+    id="nats-may-share-zone",
+    severity=Severity.HIGH,
+    title="NATS servers that may share a zone",
+    why="One zone may take the majority of the servers.",
+    source=SCHEDULING,
+    remedy="Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+)
+def nats_may_share_zone(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _is_nats, "zone", NATS)
+
+
+@rule(
+    id="state-may-share-node",
+    severity=Severity.HIGH,
+    title="Replicas with state that may share a node",
+    why="Replicas on one machine are one replica.",
+    source=SCHEDULING,
+    remedy="Require anti-affinity by kubernetes.io/hostname.",
+)
+def state_may_share_node(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _holds_state, "node", (Subject.STATE,))
+
+
+@rule(
+    id="state-may-share-zone",
+    severity=Severity.MEDIUM,
+    title="Replicas with state that may share a zone",
+    why="Zonal volumes cannot follow their pods out of a lost zone.",
+    source=SCHEDULING,
+    remedy="Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+)
+def state_may_share_zone(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _holds_state, "zone", (Subject.STATE,))
+
+
+@rule(
+    id="api-may-share-node",
+    severity=Severity.MEDIUM,
+    title="Serving pods that may share a node",
+    why="One machine may take all pods that answer clients.",
+    source=SCHEDULING,
+    remedy="Require anti-affinity or a topologySpreadConstraint by kubernetes.io/hostname.",
+)
+def api_may_share_node(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _serves, "node", (Subject.API,))
+
+
+@rule(
+    id="api-may-share-zone",
+    severity=Severity.MEDIUM,
+    title="Serving pods that may share a zone",
+    why="One zone may take all pods that answer clients.",
+    source=SCHEDULING,
+    remedy="Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
+)
+def api_may_share_zone(audited: Audited) -> Iterator[Finding]:
+    return _together(audited, _serves, "zone", (Subject.API,))

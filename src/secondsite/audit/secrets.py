@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
@@ -13,7 +13,15 @@ from secondsite.model.hazard import Severity
 STARTED = (Subject.API, Subject.STATE)
 
 
-def _one_region(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="secret-one-region",
+    severity=Severity.HIGH,
+    title="A secret store in one region",
+    why="The standby asks the store of the lost region for its secrets and does not start.",
+    source="AWS Secrets Manager documentation, replica secrets; External Secrets Operator documentation",
+    remedy="Replicate the secret to the second region, point a second SecretStore at it, and list both under regions.",
+)
+def secret_one_region(audited: Audited) -> Iterator[Finding]:
     for secret in audited.system.secrets:
         if secret.store and len(set(secret.regions)) < 2:
             known = f"only in {secret.regions[0]}" if secret.regions else "in no second region that is known"
@@ -24,7 +32,15 @@ def _one_region(audited: Audited) -> Iterator[Finding]:
             )
 
 
-def _in_cluster_only(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="secret-in-cluster",
+    severity=Severity.MEDIUM,
+    title="A secret that lives in one cluster only",
+    why="It is lost with the cluster, and whoever made it has to be found.",
+    source="Kubernetes documentation, secrets: stored in the cluster's etcd",
+    remedy="Keep it in an external secret store with a copy in the second region.",
+)
+def secret_in_cluster(audited: Audited) -> Iterator[Finding]:
     for secret in audited.system.secrets:
         if not secret.store:
             yield Finding(
@@ -32,25 +48,3 @@ def _in_cluster_only(audited: Audited) -> Iterator[Finding]:
                 f"{secret.name} exists in the Kubernetes cluster only, nothing brings it to a standby",
                 audited.endangered(STARTED, LOSES_REGION),
             )
-
-
-RULES = (
-    Rule(
-        "secret-one-region",
-        Severity.HIGH,
-        "A secret store in one region",
-        "The standby asks the store of the lost region for its secrets and does not start.",
-        "AWS Secrets Manager documentation, replica secrets; External Secrets Operator documentation",
-        "Replicate the secret to the second region, point a second SecretStore at it, and list both under regions.",
-        _one_region,
-    ),
-    Rule(
-        "secret-in-cluster",
-        Severity.MEDIUM,
-        "A secret that lives in one cluster only",
-        "It is lost with the cluster, and whoever made it has to be found.",
-        "Kubernetes documentation, secrets: stored in the cluster's etcd",
-        "Keep it in an external secret store with a copy in the second region.",
-        _in_cluster_only,
-    ),
-)

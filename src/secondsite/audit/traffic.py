@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import NormalDist
 
 from secondsite.audit.audited import Audited, rto_below
-from secondsite.audit.rule import Finding, Rule
+from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
@@ -20,7 +20,15 @@ STALE_SHARE = 0.02
 API = (Subject.API,)
 
 
-def _arithmetic(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="dns-arithmetic",
+    severity=Severity.HIGH,
+    title="Health checks and TTL use up the RTO",
+    why="Clients keep the old address until the checks have failed and the record has expired.",
+    source="arithmetic; AWS Route 53 documentation: 30 s × 3 and TTL 60 s are about 150 s",
+    remedy="Check every 10 s, lower the TTL, or put a global load balancer in front.",
+)
+def dns_arithmetic(audited: Audited) -> Iterator[Finding]:
     traffic = audited.traffic
     detection_s = traffic.detection_s if traffic.automatic else 0.0
     spent_s = detection_s + traffic.ttl_s
@@ -40,7 +48,15 @@ def _arithmetic(audited: Audited) -> Iterator[Finding]:
         )
 
 
-def _stale(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="dns-stale-resolvers",
+    severity=Severity.MEDIUM,
+    title="Resolvers that outlive the RTO",
+    why="Some resolvers and clients keep a record long after its TTL.",
+    source="Flavel et al., LANMAN 2014: 2 % stale 15 min after TTL 20 s; Bhowmick et al., PAM 2023: 8.74 % extend TTLs",
+    remedy="Use an anycast address or a client that tries both regions, or promise less than 98 %.",
+)
+def dns_stale_resolvers(audited: Audited) -> Iterator[Finding]:
     def missed_by_the_tail(contract: Contract) -> bool:
         return contract.rto_s is not None and contract.rto_s < STALE_S and contract.confidence > 1 - STALE_SHARE
 
@@ -55,7 +71,15 @@ def _stale(audited: Audited) -> Iterator[Finding]:
         )
 
 
-def _manual(audited: Audited) -> Iterator[Finding]:
+@rule(
+    id="dns-by-hand",
+    severity=Severity.HIGH,
+    title="DNS by hand against a short RTO",
+    why="People need to notice, gather and agree before anyone changes a record.",
+    source="Li et al., ISSRE 2022: lognormal, μ 3.79 σ 1.22 in minutes, n 43",
+    remedy="Let health checks switch the record, or ask for an RTO that people can keep.",
+)
+def dns_by_hand(audited: Audited) -> Iterator[Finding]:
     hasty = rto_below(MANUAL_AT_LEAST_S)
     contracts = () if audited.traffic.automatic else audited.contracts(API, LOSES_REGION, hasty)
     if contracts:
@@ -70,34 +94,3 @@ def _manual(audited: Audited) -> Iterator[Finding]:
 
 def _decided_within(limit_s: float) -> float:
     return DECIDE.cdf(math.log(limit_s / 60)) if limit_s > 0 else 0.0
-
-
-RULES = (
-    Rule(
-        "dns-arithmetic",
-        Severity.HIGH,
-        "Health checks and TTL use up the RTO",
-        "Clients keep the old address until the checks have failed and the record has expired.",
-        "arithmetic; AWS Route 53 documentation: 30 s × 3 and TTL 60 s are about 150 s",
-        "Check every 10 s, lower the TTL, or put a global load balancer in front.",
-        _arithmetic,
-    ),
-    Rule(
-        "dns-stale-resolvers",
-        Severity.MEDIUM,
-        "Resolvers that outlive the RTO",
-        "Some resolvers and clients keep a record long after its TTL.",
-        "Flavel et al., LANMAN 2014: 2 % stale after 15 min at TTL 20 s; Bhowmick et al., PAM 2023: 8.74 % extend TTLs",
-        "Use an anycast address or a client that tries both regions, or promise less than 98 %.",
-        _stale,
-    ),
-    Rule(
-        "dns-by-hand",
-        Severity.HIGH,
-        "DNS by hand against a short RTO",
-        "People need to notice, gather and agree before anyone changes a record.",
-        "Li et al., ISSRE 2022: lognormal, μ 3.79 σ 1.22 in minutes, n 43",
-        "Let health checks switch the record, or ask for an RTO that people can keep.",
-        _manual,
-    ),
-)

@@ -39,7 +39,7 @@ def gate(
     from secondsite.strategies.write_gate import gated_subjects
 
     catalogue = load_catalogue(file.parent / USER_FOLDER)
-    deployment = lay_out(parse_strategy(strategy), Kit(load_system(file), catalogue.figures, catalogue.round_trips))
+    deployment = lay_out(parse_strategy(strategy), Kit.of(load_system(file), catalogue))
     region = deployment.primary.region.name
     streams = watched(deployment, region)
     if not streams:

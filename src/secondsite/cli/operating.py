@@ -192,7 +192,7 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(what.file.parent / USER_FOLDER)
-    kit = Kit(load_system(what.file), catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(load_system(what.file), catalogue)
     deployment = lay_out(parse_strategy(what.strategy), kit)
     ready = evolve(kit, system=deployment.system)
     if direction is ProcedureDirection.BACK:

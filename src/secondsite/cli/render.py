@@ -76,7 +76,7 @@ def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployme
         return best.strategy.id, best
     name, _, version = text.partition("@")
     catalogue = load_catalogue(file.parent / USER_FOLDER)
-    kit = Kit(load_system(file), catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(load_system(file), catalogue)
     return text, on_version(parse_strategy(name), kit, version)
 
 

@@ -52,7 +52,7 @@ class Planned:
 
 
 def plan(strategy: Strategy, system: System, catalogue: Catalogue) -> Planned:
-    kit = Kit(system, catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(system, catalogue)
     deployment = lay_out(strategy, kit)
     return Planned(deployment, procedures(deployment, kit))
 
@@ -83,11 +83,11 @@ class Assessor:
     def assess(self, planned: Planned, downtime: YearlyDowntime) -> Assessment:
         deployment = planned.deployment
         own = tuple(planned.procedures.values())
-        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        kit = Kit.of(self.system, self.catalogue)
         back = failback(deployment, kit) if deployment.standby else None
         hazards = self.auditor(deployment.system, deployment, (*own, back) if back else own)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
-        effort = complexity(deployment, own, hazards)
+        effort = complexity(deployment, own, hazards, self.catalogue.figures)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
         parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)
@@ -104,7 +104,7 @@ class Assessor:
             monthly_usd=monthly,
             expected_loss_usd=loss,
             owning_usd=self._owning(deployment, monthly, loss),
-            latency=latency(deployment, self.catalogue.round_trips),
+            latency=latency(deployment, self.catalogue),
             complexity=effort,
             hazards=hazards,
             excluded=_excluded(outcomes, hazards),
@@ -156,7 +156,7 @@ class Assessor:
         return monthly_cost(
             deployment,
             provider,
-            self.catalogue.prices,
+            self.catalogue,
             economics=self.system.economics,
             people={"operations": upkeep},
         )
@@ -220,7 +220,7 @@ class Assessor:
         deployment = planned.deployment
         if not deployment.requirements:
             return ""
-        kit = Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        kit = Kit.of(self.system, self.catalogue)
         bare = lay_out(deployment.strategy, kit, prepared=False)
         steps = procedures(bare, kit)[Fault.REGION].steps
         return "; ".join(step.blocked for step in steps if step.blocked)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from attrs import define, field, frozen
 
+from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.prices import NodeType, Prices
 from secondsite.evaluate.derive import count, product, weakest
 from secondsite.evaluate.nodes import NodeNeed, node_need
@@ -57,6 +58,7 @@ class Bill:
     deployment: Deployment
     provider: str
     prices: Prices
+    figures: Figures
     economics: Economics
     node_type: NodeType
     _needs: dict[Site, NodeNeed] = field(factory=dict, init=False)
@@ -98,7 +100,7 @@ class Bill:
 
     def need(self, site: Site) -> NodeNeed:
         if site not in self._needs:
-            self._needs[site] = node_need(self.deployment, site, self.node_type)
+            self._needs[site] = node_need(self.deployment, site, self.node_type, self.figures)
         return self._needs[site]
 
     def item(self, name: str, *factors: Estimate) -> CostItem:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from secondsite.catalogue.figures import Figures
 from secondsite.evaluate.derive import count, product, total
-from secondsite.evaluate.quantities import HOURS_PER_COMPONENT, HOURS_PER_LINK, HOURS_PER_MANUAL_STEP
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Hazard
@@ -27,7 +27,9 @@ class Complexity:
     hours_per_month: Estimate
 
 
-def complexity(deployment: Deployment, procedures: Iterable[Procedure], hazards: Iterable[Hazard]) -> Complexity:
+def complexity(
+    deployment: Deployment, procedures: Iterable[Procedure], hazards: Iterable[Hazard], figures: Figures
+) -> Complexity:
     """A step that several procedures share is one step to know; waived hazards are not open."""
     steps = {step.id: step for procedure in procedures for step in procedure.steps}.values()
     placed = [placed.service for site in deployment.sites for placed in site.services]
@@ -40,7 +42,7 @@ def complexity(deployment: Deployment, procedures: Iterable[Procedure], hazards:
         manual_steps=manual,
         irreversible_steps=sum(not step.reversible for step in steps),
         open_hazards=sum(not hazard.waived for hazard in hazards),
-        hours_per_month=upkeep_hours(len(placed), links, manual),
+        hours_per_month=upkeep_hours(len(placed), links, manual, figures),
     )
 
 
@@ -49,12 +51,12 @@ def by_hand(step: Step) -> bool:
     return step.by_person or step.approval
 
 
-def upkeep_hours(component_regions: int, links: int, manual_steps: int) -> Estimate:
+def upkeep_hours(component_regions: int, links: int, manual_steps: int, figures: Figures) -> Estimate:
     """Hours a month."""
     counted = (
-        ("components in regions", component_regions, HOURS_PER_COMPONENT),
-        ("links between regions", links, HOURS_PER_LINK),
-        ("manual steps", manual_steps, HOURS_PER_MANUAL_STEP),
+        ("components in regions", component_regions, figures["upkeep.component"]),
+        ("links between regions", links, figures["upkeep.link"]),
+        ("manual steps", manual_steps, figures["upkeep.manual-step"]),
     )
     parts = [
         product(f"upkeep of {what}", "h/month", count(what, number, "counted", unit=what), each)

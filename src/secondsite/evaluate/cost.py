@@ -1,14 +1,14 @@
 """What a deployment costs a month, item by item, at the list prices of any of the three providers.
 
 Every item keeps its quantities and prices as inputs, down to the row of the price list. Quantities that no
-manifest tells are assumed, and listed in `quantities`.
+manifest tells are assumed figures of the catalogue.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from secondsite.catalogue.prices import Prices
+from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import USD, Bill, CostItem
 from secondsite.evaluate.cost_compute import compute_items
 from secondsite.evaluate.cost_network import network_items
@@ -22,13 +22,14 @@ __all__ = ["CostItem", "monthly_cost", "people_usd", "total_cost"]
 
 
 def monthly_cost(
-    deployment: Deployment, provider: str, prices: Prices, *, economics: Economics, people: Mapping[str, Estimate]
+    deployment: Deployment, provider: str, catalogue: Catalogue, *, economics: Economics, people: Mapping[str, Estimate]
 ) -> tuple[CostItem, ...]:
     """Items in USD a month. ``people`` are hours a month by what they are spent on.
 
     Raises InputError where a region has no counterpart on ``provider`` or no price is known.
     """
-    bill = Bill(deployment, provider, prices, economics, prices.node_type(provider))
+    prices = catalogue.prices
+    bill = Bill(deployment, provider, prices, catalogue.figures, economics, prices.node_type(provider))
     return (*compute_items(bill), *network_items(bill), *service_items(bill, people))
 
 

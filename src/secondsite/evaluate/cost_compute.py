@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from secondsite.evaluate.bill import GIB, MONTH_HOURS, USD, Bill, CostItem, gigabytes, standby_region
 from secondsite.evaluate.derive import count, product
-from secondsite.evaluate.quantities import CHANGE_PER_DAY, DRILL_MACHINE_HOURS, RETENTION_DAYS, USED_SHARE
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.deployment import Site
 from secondsite.model.estimate import Estimate
@@ -62,7 +61,7 @@ def _backups(bill: Bill) -> Iterator[CostItem]:
     places = {(copy.method, copy.region) for copy in bill.deployment.copies if copy.method in sizes}
     for method, region in sorted(places):
         if sizes[method]:
-            kept = _kept(sizes[method], RETENTION_DAYS)
+            kept = _kept(bill, sizes[method], bill.figures["backup.retention-days"])
             yield bill.item(f"{method}, {region}", kept, bill.price("object_gb_month", bill.region(region)))
 
 
@@ -70,23 +69,24 @@ def _existing_backup(bill: Bill, backup: Backup) -> Iterator[CostItem]:
     """What lies on a volume of the cluster is in the volumes already; configuration weighs nothing."""
     if backup.where is Where.CLUSTER or backup.content not in (Content.MESSAGES, Content.DATA, Content.VOLUMES):
         return
-    services = bill.deployment.system.services
+    services, used = bill.deployment.system.services, bill.figures["volume.used-share"]
     covered = [s for s in services if not backup.covers or s.name in backup.covers]
-    size = math.fsum(_volume_bytes(s) * max(s.replicas, 1) for s in covered) * USED_SHARE.mean
+    size = math.fsum(_volume_bytes(s) * max(s.replicas, 1) for s in covered) * used.mean
     if not size:
         return
-    days = RETENTION_DAYS
+    days = bill.figures["backup.retention-days"]
     if backup.retention_s is not None:
         days = count("days kept", backup.retention_s / 86400, f"retention of {backup.name}", unit="d")
     item = "snapshot_gb_month" if backup.content is Content.VOLUMES else "object_gb_month"
-    yield bill.item(f"backup {backup.name}", _kept(size, days, USED_SHARE), bill.price(item, bill.home))
+    yield bill.item(f"backup {backup.name}", _kept(bill, size, days, used), bill.price(item, bill.home))
 
 
-def _kept(size_bytes: float, days: Estimate, *inputs: Estimate) -> Estimate:
+def _kept(bill: Bill, size_bytes: float, days: Estimate, *inputs: Estimate) -> Estimate:
     """One full copy and each day's changes."""
-    kept = size_bytes * (1 + CHANGE_PER_DAY.mean * days.mean)
-    why = f"{size_bytes / GIB:.3g} GB × (1 + {CHANGE_PER_DAY.mean:g} a day × {days.mean:g} days)"
-    return gigabytes("backups", kept, why, CHANGE_PER_DAY, days, *inputs)
+    change = bill.figures["backup.change-per-day"]
+    kept = size_bytes * (1 + change.mean * days.mean)
+    why = f"{size_bytes / GIB:.3g} GB × (1 + {change.mean:g} a day × {days.mean:g} days)"
+    return gigabytes("backups", kept, why, change, days, *inputs)
 
 
 def _drills(bill: Bill) -> Iterator[CostItem]:
@@ -101,4 +101,5 @@ def _drills(bill: Bill) -> Iterator[CostItem]:
         nodes = count(
             "nodes added", missing, "nodes at home less nodes in the standby", *full.count.inputs, unit="nodes"
         )
-        yield bill.item("drills, machines", nodes, DRILL_MACHINE_HOURS, bill.price(bill.node_type.item, region))
+        hours = bill.figures["drill.machine-hours"]
+        yield bill.item("drills, machines", nodes, hours, bill.price(bill.node_type.item, region))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from secondsite.evaluate.bill import MONTH_HOURS, SECONDS, Bill, CostItem, gigabytes
 from secondsite.evaluate.derive import count, total
-from secondsite.evaluate.quantities import NAT_BYTES, REQUEST_HOPS, RESOLVERS, RESPONSE_MESSAGES
 from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate
 from secondsite.model.nats import NatsCluster, Stream
@@ -50,7 +49,8 @@ def stream_rates(system: System) -> dict[str, float]:
 def _cross_zone(bill: Bill) -> Iterator[CostItem]:
     system, serving = bill.deployment.system, bill.deployment.serving
     rates = stream_rates(system)
-    requests = system.load.mean_per_s * system.load.message_bytes * REQUEST_HOPS.mean / max(len(serving), 1)
+    hops = bill.figures["request.hops"]
+    requests = system.load.mean_per_s * system.load.message_bytes * hops.mean / max(len(serving), 1)
     for site in bill.deployment.sites:
         other_zone = 1 - 1 / max(site.region.zones, 1)
         rate = math.fsum(
@@ -61,7 +61,7 @@ def _cross_zone(bill: Bill) -> Iterator[CostItem]:
         price = bill.price("transfer_cross_zone_gb", site.region)
         if rate and price.mean:
             why = f"{rate / 1024:.3g} KiB/s of replication, publishes, deliveries and requests to other zones"
-            quantity = gigabytes("between zones", rate * SECONDS, why, REQUEST_HOPS, *load_of(system))
+            quantity = gigabytes("between zones", rate * SECONDS, why, hops, *load_of(system))
             yield bill.item(f"transfer between zones, {site.region.name}", quantity, price)
 
 
@@ -97,8 +97,8 @@ def _between_regions(bill: Bill) -> Iterator[CostItem]:
 
 def _egress(bill: Bill) -> Iterator[CostItem]:
     system = bill.deployment.system
-    load = system.load
-    rate = load.mean_per_s * load.message_bytes * RESPONSE_MESSAGES.mean
+    load, answer = system.load, bill.figures["response.messages"]
+    rate = load.mean_per_s * load.message_bytes * answer.mean
     if bill.deployment.managed_plan:
         rate += load.mean_per_s * load.message_bytes
     free = bill.price("egress_free_gb", bill.home).mean
@@ -107,7 +107,7 @@ def _egress(bill: Bill) -> Iterator[CostItem]:
     for tier, size in EGRESS_TIERS_GB:
         if left > 0:
             why = f"{rate / 1024:.3g} KiB/s, {free:g} GB free"
-            quantity = count("to the internet", min(left, size), why, RESPONSE_MESSAGES, *load_of(system), unit="GB")
+            quantity = count("to the internet", min(left, size), why, answer, *load_of(system), unit="GB")
             parts.append(bill.item(f"egress, {tier}", quantity, bill.price(f"egress_gb:{tier}", bill.home)).monthly_usd)
         left -= size
     if parts:
@@ -116,25 +116,25 @@ def _egress(bill: Bill) -> Iterator[CostItem]:
 
 def _entries(bill: Bill) -> Iterator[CostItem]:
     """One load balancer a site; the traffic is shared by the sites that serve."""
-    load = bill.deployment.system.load
+    load, answer = bill.deployment.system.load, bill.figures["response.messages"]
     one = count("load balancers", 1, "one at each site with a gateway or an API", unit="load balancer")
     serving = [site for site in bill.entries if site in bill.deployment.serving]
     for site in bill.entries:
         yield bill.item(f"load balancer, {site.region.name}", one, MONTH_HOURS, bill.price("lb_hour", site.region))
     for site in serving:
-        rate = load.mean_per_s * load.message_bytes * (1 + RESPONSE_MESSAGES.mean) / len(serving)
-        asked = (RESPONSE_MESSAGES, *load_of(bill.deployment.system))
+        rate = load.mean_per_s * load.message_bytes * (1 + answer.mean) / len(serving)
+        asked = (answer, *load_of(bill.deployment.system))
         quantity = gigabytes("through load balancers", rate * SECONDS, "requests and responses", *asked)
         yield bill.item(f"load balancer traffic, {site.region.name}", quantity, bill.price("lb_gb", site.region))
 
 
 def _nat(bill: Bill) -> Iterator[CostItem]:
     """One gateway a site; billed by gateway or by machine behind it, as the provider does."""
-    one = count("NAT gateways", 1, "one a site", unit="gateway")
+    one, outbound = count("NAT gateways", 1, "one a site", unit="gateway"), bill.figures["nat.bytes"]
     for site in bill.staffed:
         name, region, nodes = f"NAT, {site.region.name}", site.region, bill.need(site).count
         if nodes.mean:
-            quantity = gigabytes("through NAT", NAT_BYTES.mean, NAT_BYTES.name, NAT_BYTES)
+            quantity = gigabytes("through NAT", outbound.mean, outbound.source, outbound)
             parts = (
                 bill.item(f"{name}, gateway", one, MONTH_HOURS, bill.price("nat_hour", region)),
                 bill.item(f"{name}, machines", nodes, MONTH_HOURS, bill.price("nat_vm_hour", region)),
@@ -149,9 +149,10 @@ def _dns(bill: Bill) -> Iterator[CostItem]:
     traffic, several = bill.deployment.traffic, len(bill.staffed) > 1
     zone = count("DNS zones", 1, "one", unit="zone")
     yield bill.item("DNS zone", zone, bill.price("dns_zone_month", bill.home))
-    millions = RESOLVERS.mean * SECONDS / max(traffic.ttl_s, 1.0) / 1e6
-    why = f"{RESOLVERS.mean:g} resolvers ask every {traffic.ttl_s:g} s (the TTL)"
-    queries = count("queries", millions, why, RESOLVERS, unit="million")
+    resolvers = bill.figures["dns.resolvers"]
+    millions = resolvers.mean * SECONDS / max(traffic.ttl_s, 1.0) / 1e6
+    why = f"{resolvers.mean:g} resolvers ask every {traffic.ttl_s:g} s (the TTL)"
+    queries = count("queries", millions, why, resolvers, unit="million")
     active = bill.deployment.strategy.pattern is Pattern.ACTIVE_ACTIVE
     kind = "dns_queries_million"
     if several and (active or traffic.automatic):

@@ -10,7 +10,6 @@ from secondsite.catalogue.prices import ManagedPlan
 from secondsite.evaluate.bill import GIB, SECONDS, USD, Bill, CostItem, gigabytes
 from secondsite.evaluate.cost_network import stream_rates
 from secondsite.evaluate.derive import count, product, total
-from secondsite.evaluate.quantities import DRILL_PEOPLE_HOURS, SECRET_REFRESH_S
 from secondsite.model.deployment import Deployment, SiteRole
 from secondsite.model.estimate import Estimate, unbounded
 from secondsite.model.nats import Stream
@@ -33,10 +32,11 @@ def _secrets(bill: Bill) -> Iterator[CostItem]:
     regions = [site.region for site in bill.deployment.sites if site.role is not SiteRole.WITNESS]
     if not secrets:
         return
+    refresh = bill.figures["secret.refresh"]
     for region in regions:
         kept = count("secrets", len(secrets), f"{len(secrets)} kept in {region.name}", unit="secret")
-        reads = sum(SECONDS / max(s.refresh_s or SECRET_REFRESH_S.mean, 1.0) for s in secrets) / 1e4
-        calls = count("reads", reads, "each secret once a refresh interval", SECRET_REFRESH_S, unit="10k calls")
+        reads = sum(SECONDS / max(s.refresh_s or refresh.mean, 1.0) for s in secrets) / 1e4
+        calls = count("reads", reads, "each secret once a refresh interval", refresh, unit="10k calls")
         name = f"secrets, {region.name}"
         parts = [bill.item(f"{name}, kept", kept, bill.price("secret_month", region)).monthly_usd]
         if any(site.region == region for site in bill.staffed):
@@ -47,7 +47,7 @@ def _secrets(bill: Bill) -> Iterator[CostItem]:
 def _people(bill: Bill, people: Mapping[str, Estimate]) -> Iterator[CostItem]:
     hours = dict(people)
     if bill.multi_region:
-        hours.setdefault(DRILLS, DRILL_PEOPLE_HOURS)
+        hours.setdefault(DRILLS, bill.figures["drill.people-hours"])
     wage = stated(
         bill.deployment.system,
         "economics.engineer_usd_per_hour",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
+from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.prices import NodeType
 from secondsite.evaluate.derive import count
-from secondsite.evaluate.quantities import DEFAULT_CPU_CORES, DEFAULT_MEMORY_BYTES, SYSTEM_RESERVE
 from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate
 from secondsite.model.service import Role, Service, Spreading
@@ -37,13 +37,13 @@ class NodeNeed:
     share: Estimate
 
 
-def node_need(deployment: Deployment, site: Site, node: NodeType) -> NodeNeed:
+def node_need(deployment: Deployment, site: Site, node: NodeType, figures: Figures) -> NodeNeed:
     """The range of both is what the assumptions, all low or all high, make of them."""
     running = list(_running(deployment.system, site))
     spread = max((_apart(service, replicas, site) for service, replicas in running), default=0)
-    low, share, high = (_share(running, node, which) for which in (-1, 0, 1))
+    low, share, high = (_share(running, node, figures, which) for which in (-1, 0, 1))
     fewest, nodes, most = (max(math.ceil(round(one, 9)), spread) for one in (low, share, high))
-    assumptions = _assumptions(service for service, _ in running)
+    assumptions = _assumptions(figures, [service for service, _ in running])
     why = f"{share:.2f} {node.name} by request; at least {spread} to keep replicas apart"
     nodes_range = (fewest / nodes, most / nodes) if nodes else (1.0, 1.0)
     share_range = (low / share, high / share) if share else (1.0, 1.0)
@@ -53,16 +53,16 @@ def node_need(deployment: Deployment, site: Site, node: NodeType) -> NodeNeed:
     )
 
 
-def _share(running: list[tuple[Service, int]], node: NodeType, which: int) -> float:
+def _share(running: list[tuple[Service, int]], node: NodeType, figures: Figures, which: int) -> float:
     """Nodes that the requests come to with every assumption low (-1), as it is (0) or high (1).
 
     DaemonSets are on every node: what they request lowers what a node has left, to a tenth at worst.
     """
-    reserve = _at(SYSTEM_RESERVE, which)
+    reserve = _at(figures["node.reserve"], which)
     placed = [(service, replicas) for service, replicas in running if service.kind != "DaemonSet"]
     daemons = [(service, 1) for service, _ in running if service.kind == "DaemonSet"]
-    left = max(1 - _requests(daemons, which).share(node, reserve), 0.1)
-    return _requests(placed, which).share(node, reserve) / left
+    left = max(1 - _requests(daemons, figures, which).share(node, reserve), 0.1)
+    return _requests(placed, figures, which).share(node, reserve) / left
 
 
 def _at(assumption: Estimate, which: int) -> float:
@@ -78,8 +78,8 @@ def _running(system: System, site: Site) -> Iterator[tuple[Service, int]]:
             yield service, placed.replicas
 
 
-def _requests(replicas: list[tuple[Service, int]], which: int) -> Requests:
-    cpu, memory = _at(DEFAULT_CPU_CORES, which), _at(DEFAULT_MEMORY_BYTES, which)
+def _requests(replicas: list[tuple[Service, int]], figures: Figures, which: int) -> Requests:
+    cpu, memory = _at(figures["container.cpu"], which), _at(figures["container.memory"], which)
     return Requests(
         cpu_cores=math.fsum(n * _or(s.cpu_request_cores, cpu) for s, n in replicas),
         memory_bytes=math.fsum(n * _or(s.memory_request_bytes, memory) for s, n in replicas),
@@ -101,11 +101,10 @@ def _apart(service: Service, replicas: int, site: Site) -> int:
     return min(replicas, 2)
 
 
-def _assumptions(services: Iterator[Service]) -> tuple[Estimate, ...]:
-    used = [SYSTEM_RESERVE]
-    for service in services:
-        if service.cpu_request_cores is None and DEFAULT_CPU_CORES not in used:
-            used.append(DEFAULT_CPU_CORES)
-        if service.memory_request_bytes is None and DEFAULT_MEMORY_BYTES not in used:
-            used.append(DEFAULT_MEMORY_BYTES)
+def _assumptions(figures: Figures, services: list[Service]) -> tuple[Estimate, ...]:
+    used = [figures["node.reserve"]]
+    if any(service.cpu_request_cores is None for service in services):
+        used.append(figures["container.cpu"])
+    if any(service.memory_request_bytes is None for service in services):
+        used.append(figures["container.memory"])
     return tuple(used)

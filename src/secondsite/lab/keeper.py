@@ -26,7 +26,7 @@ from secondsite.strategies.design import Kit
 
 def deployment_of(file: Path, strategy: str, *, prepared: bool) -> Deployment:
     catalogue = load_catalogue(file.parent / USER_FOLDER)
-    kit = Kit(load_system(file), catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(load_system(file), catalogue)
     return lay_out(Strategy.parse(strategy), kit, prepared=prepared)
 
 

@@ -1,9 +1,8 @@
-"""One connection to NATS, asked through the JetStream API, with every failure told as what to do about it."""
+"""One connection to NATS, with every failure told as what to do about it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,11 +19,6 @@ from secondsite.nats.credentials import Signer, from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.tasks import asked_to_end, end_tasks
 
-MAX_ITEMS = 20_000
-
-_NO_JETSTREAM = (10039, 10076)
-_NO_META_LEADER = 10008
-
 
 class DeniedError(MachineError):
     """This login may not ask that; it will not be allowed by asking again."""
@@ -36,8 +30,7 @@ class Connection:
     def __init__(self, shown: str, options: ConnectOptions) -> None:
         self.shown = shown
         self.client = Client()
-        self.missing: set[str] = set()
-        self._timeout_s = options.timeout_s
+        self.timeout_s = options.timeout_s
         self._errors: list[Exception] = []
         self._noted = asyncio.Event()
 
@@ -75,57 +68,6 @@ class Connection:
         while not any(word in str(error).lower() for error in self._errors for word in words):
             self._noted.clear()
             await self._noted.wait()
-
-    async def api(self, subject: str, request: Mapping[str, object] | None = None) -> Mapping[str, Any]:
-        """The answer of the JetStream API on ``$JS.API.`` and ``subject``; raises MachineError."""
-        payload = json.dumps(request).encode() if request else b""
-        try:
-            answer = json.loads(await self.request(f"$JS.API.{subject}", payload, self._timeout_s))
-        except errors.NoRespondersError:
-            raise self._no_jetstream() from None
-        except (TimeoutError, errors.TimeoutError):
-            what = f"no answer to $JS.API.{subject} within {self._timeout_s:g} s"
-            remedy = "check that the cluster has a meta leader and that this account may use JetStream, then run again"
-            raise self._error(what, remedy) from None
-        except (errors.Error, OSError) as error:
-            raise self._error(f"the connection failed ({_kind(error)})", "look at the server's log") from None
-        except ValueError:
-            what = f"$JS.API.{subject} was not answered in JSON"
-            raise self._error(what, "check that this is a NATS server") from None
-        return self._checked(subject, answer)
-
-    async def pages(self, subject: str, key: str) -> list[Mapping[str, Any]]:
-        """All items of a list that the API gives in pages; the names of those that are lost go to ``missing``."""
-        items: list[Mapping[str, Any]] = []
-        offset = 0
-        while True:
-            page = await self.api(subject, {"offset": offset})
-            found, missing = (page.get(part) or [] for part in (key, "missing"))
-            items.extend(item for item in found if isinstance(item, dict))
-            self.missing.update(str(name) for name in missing)
-            offset += len(found) + len(missing)
-            if not (found or missing) or offset >= int(page.get("total") or 0):
-                return items
-            if offset > MAX_ITEMS:
-                raise self._error(f"more than {MAX_ITEMS} entries in {subject}", "connect with a narrower account")
-
-    def _checked(self, subject: str, answer: object) -> Mapping[str, Any]:
-        if not isinstance(answer, dict):
-            raise self._error(f"$JS.API.{subject} was not answered with an object", "check that this is a NATS server")
-        error = answer.get("error")
-        if not isinstance(error, dict):
-            return answer
-        if error.get("err_code") in _NO_JETSTREAM:
-            raise self._no_jetstream()
-        if error.get("err_code") == _NO_META_LEADER:
-            remedy = "bring back a majority of the JetStream servers, or run without --nats"
-            raise self._error("JetStream has no meta leader (10008)", remedy)
-        what = f"$JS.API.{subject} was refused: {error.get('description')} ({error.get('err_code')})"
-        raise self._error(what, "look the code up in the server's errors.json")
-
-    def _no_jetstream(self) -> MachineError:
-        remedy = "connect as a user of an account that has it, or enable it for this one"
-        return self._error("JetStream is not enabled for this account", remedy)
 
     def _no_permission(self, subject: str) -> DeniedError:
         remedy = "allow this user to publish to $JS.API.> and to subscribe to _INBOX.>, or connect as another"

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from secondsite.discover.live import LiveNats, LiveStream
 from secondsite.model.errors import MachineError
 from secondsite.nats.address import Address, parse_addresses
 from secondsite.nats.connection import Connection, connect
+from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json
 from secondsite.nats.monitor import Monitored, read_monitor
 from secondsite.nats.options import MAX_SAMPLE_S, ConnectOptions
 
 MONITOR_PORT = 8222
 CONCURRENT_REQUESTS = 8
-
-Json = Mapping[str, Any]
 
 
 async def inspect(url: str, *, options: ConnectOptions, monitor: str | None) -> LiveNats:
@@ -28,13 +25,14 @@ async def inspect(url: str, *, options: ConnectOptions, monitor: str | None) -> 
     """
     addresses = parse_addresses(url)
     async with connect(addresses, options) as connection:
-        account = await connection.api("INFO")
-        begin, before = time.monotonic(), await connection.pages("STREAM.LIST", "streams")
+        jetstream, missing = JetStream(connection), set[str]()
+        account = await jetstream.ask("INFO", timeout_s=connection.timeout_s)
+        begin, before = time.monotonic(), await _all(jetstream, "STREAM.LIST", "streams", missing)
         monitored, notes = await _monitor(connection, addresses[0], options, monitor)
-        consumers = await _consumers(connection, before)
+        consumers = await _consumers(jetstream, before, missing)
         if before:
             await asyncio.sleep(max(0.0, min(options.sample_s, MAX_SAMPLE_S) - (time.monotonic() - begin)))
-        after = await connection.pages("STREAM.LIST", "streams") if before else []
+        after = await _all(jetstream, "STREAM.LIST", "streams", missing) if before else []
         rates = _rates(before, after, time.monotonic() - begin)
         streams = tuple(
             LiveStream(info, tuple(consumers.get(_name(info), ())), rates.get(_name(info))) for info in after
@@ -49,15 +47,22 @@ async def inspect(url: str, *, options: ConnectOptions, monitor: str | None) -> 
             routez=monitored.routez if monitored else None,
             jsz=monitored.jsz if monitored else None,
             healthz=monitored.healthz if monitored else None,
-            notes=(*notes, *_missing(connection)),
+            notes=(*notes, *_missing(missing)),
         )
 
 
-def _missing(connection: Connection) -> tuple[str, ...]:
-    if not connection.missing:
+async def _all(jetstream: JetStream, subject: str, key: str, missing: set[str]) -> list[Json]:
+    lost: list[str] = []
+    found = await jetstream.pages(subject, key, lost, timeout_s=jetstream.connection.timeout_s)
+    missing.update(lost)
+    return [item for item in found if isinstance(item, dict)]
+
+
+def _missing(missing: set[str]) -> tuple[str, ...]:
+    if not missing:
         return ()
-    names = ", ".join(sorted(connection.missing)[:10])
-    return (f"{len(connection.missing)} streams or consumers did not answer and were not read: {names}",)
+    names = ", ".join(sorted(missing)[:10])
+    return (f"{len(missing)} streams or consumers did not answer and were not read: {names}",)
 
 
 def _name(info: Json) -> str:
@@ -82,19 +87,19 @@ def _rates(before: list[Json], after: list[Json], seconds: float) -> dict[str, f
     return rates
 
 
-async def _consumers(connection: Connection, streams: list[Json]) -> dict[str, list[Json]]:
+async def _consumers(jetstream: JetStream, streams: list[Json], missing: set[str]) -> dict[str, list[Json]]:
     """All consumers by stream; a stream deleted in the meantime has none."""
     limit = asyncio.Semaphore(CONCURRENT_REQUESTS)
     found: dict[str, list[Json]] = {}
 
     async def read(name: str) -> None:
         async with limit:
-            found[name] = await connection.pages(f"CONSUMER.LIST.{name}", "consumers")
+            found[name] = await _all(jetstream, f"CONSUMER.LIST.{name}", "consumers", missing)
 
     names = [_name(info) for info in streams if (info.get("state") or {}).get("consumer_count")]
     outcomes = await asyncio.gather(*(read(name) for name in names), return_exceptions=True)
     for outcome in outcomes:
-        if isinstance(outcome, BaseException) and "10059" not in str(outcome):
+        if isinstance(outcome, BaseException) and getattr(outcome, "code", 0) != STREAM_NOT_FOUND:
             raise outcome
     return found
 

@@ -14,11 +14,17 @@ from secondsite.nats.connection import Connection
 
 Json = Mapping[str, Any]
 
+API = "$JS.API"
+
+MAX_ITEMS = 20_000
+
 STREAM_NOT_FOUND = 10059
 NO_META_LEADER = 10008
+_NOT_ENABLED = frozenset({10039, 10076})
 # There is no leader, the one asked is none any more, the snapshot was given up: the same may be granted in a moment.
 _PASSING = frozenset({NO_META_LEADER, 10009, 10064, 10118})
 
+_ENABLE = "connect as a user of an account that has it, or enable it for this one"
 _NO_META_LEADER = "there is no meta leader: bring back a majority of the servers; what is named is found without one"
 
 
@@ -42,7 +48,7 @@ class JetStream:
     """``prefix`` is ``$JS.API`` or, for a domain, ``$JS.<domain>.API``."""
 
     connection: Connection
-    prefix: str = "$JS.API"
+    prefix: str = API
 
     @property
     def shown(self) -> str:
@@ -60,8 +66,7 @@ class JetStream:
         try:
             answer = json.loads(await self.connection.request(full, payload, timeout_s))
         except errors.NoRespondersError:
-            remedy = "check the domain, and that this account has JetStream"
-            raise MachineError.at(self.shown, f"nobody answers on {self.prefix}", remedy) from None
+            raise MachineError.at(self.shown, *self._nobody()) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream and the cluster have a leader, and that this user may use the JetStream API"
             raise NoAnswerError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
@@ -72,6 +77,11 @@ class JetStream:
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
 
+    def _nobody(self) -> tuple[str, str]:
+        if self.prefix == API:
+            return "JetStream is not enabled for this account", _ENABLE
+        return f"nobody answers on {self.prefix}", "check the domain, and that this account has JetStream"
+
     def checked(self, subject: str, answer: object) -> Json:
         """The answer, unless it is an error; raises RefusedError."""
         if not isinstance(answer, dict):
@@ -80,16 +90,21 @@ class JetStream:
         if isinstance(error, dict):
             what = f"{subject} was refused: {error.get('description')} ({error.get('err_code')})"
             code = int(error.get("err_code") or 0)
-            remedy = _NO_META_LEADER if code == NO_META_LEADER else "see what the server asks for"
+            if code in _NOT_ENABLED:
+                what, remedy = f"JetStream is not enabled for this account ({code})", _ENABLE
+            else:
+                remedy = _NO_META_LEADER if code == NO_META_LEADER else "see what the server asks for"
             raise _coded(RefusedError.at(self.shown, what, remedy), code)
         return answer
 
-    async def pages(self, subject: str, key: str, missing: list[str] | None = None) -> list[Json]:
+    async def pages(
+        self, subject: str, key: str, missing: list[str] | None = None, timeout_s: float = 10.0
+    ) -> list[Json]:
         """All items of a list that the API gives in pages; ``missing`` gets the names whose leader did not answer."""
         items: list[Json] = []
         seen = 0
         while True:
-            page = await self.ask(subject, {"offset": seen})
+            page = await self.ask(subject, {"offset": seen}, timeout_s)
             found, lost = page.get(key) or [], page.get("missing") or []
             items.extend(found)
             if missing is not None:
@@ -97,6 +112,9 @@ class JetStream:
             seen += len(found) + len(lost)
             if not (found or lost) or seen >= int(page.get("total") or 0):
                 return items
+            if seen > MAX_ITEMS:
+                what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"
+                raise MachineError.at(self.shown, what, "connect with a narrower account")
 
     async def stream(self, name: str) -> Json | None:
         """STREAM.INFO, or None where there is no such stream."""
@@ -115,4 +133,4 @@ def _coded(refused: Exception, code: int) -> RefusedError:
 
 
 def api_prefix(domain: str | None) -> str:
-    return f"$JS.{domain}.API" if domain else "$JS.API"
+    return f"$JS.{domain}.API" if domain else API

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.round_trips import RoundTrips
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
@@ -30,6 +31,10 @@ class Kit:
     system: System
     figures: Figures
     round_trips: RoundTrips
+
+    @classmethod
+    def of(cls, system: System, catalogue: Catalogue) -> Kit:
+        return cls(system, catalogue.figures, catalogue.round_trips)
 
     @property
     def home(self) -> Region:

@@ -23,9 +23,6 @@ from secondsite.strategies.sizing import all_streams, maybe
 from secondsite.strategies.steps import blocked_step, instant, make_step
 from secondsite.strategies.switches.switching import people_detect
 
-_NODES = 6
-"""Nodes per site, as in the rate `fault.node.rate`."""
-
 
 def process(deployment: Deployment, kit: Kit) -> Procedure:
     """One process dies: its peers take over, Kubernetes restarts it."""
@@ -48,14 +45,14 @@ def process(deployment: Deployment, kit: Kit) -> Procedure:
 def node(deployment: Deployment, kit: Kit) -> Procedure:
     """One node dies: single replicas are moved after Kubernetes' timeouts, their volumes after six minutes more."""
     api = _first(kit, Role.API)
-    p_api = _lost_with(kit, api, _NODES, zone=False)
+    p_api = _lost_with(kit, api, _nodes(kit), zone=False)
     return _repair(
         kit,
         "a node dies",
         Fault.NODE,
         (
             *_outage(kit, "api", "the API pods of the node start elsewhere", p_api, "reschedule.node"),
-            *_streams_away(deployment, kit, _NODES, "reschedule.node", "attach.volume"),
+            *_streams_away(deployment, kit, _nodes(kit), "reschedule.node", "attach.volume"),
             *_outage(kit, "state", "the store moves with its volume", _stores(kit), "reschedule.node", "attach.volume"),
             *_outage(kit, "observability", "monitoring moves with its volume", 1.0, "reschedule.node", "attach.volume"),
         ),
@@ -219,7 +216,11 @@ def _stores(kit: Kit) -> float:
     """P(a store loses its last replica with a node that holds one): certain for a single one; the worst store."""
     services = {service.name: service for service in kit.system.services}
     held = [services.get(store.service) for store in kit.system.stores if store.loss is Loss.DATA]
-    return max((_lost_with(kit, one, _NODES, zone=False) if one else 1.0 for one in held), default=0.0)
+    return max((_lost_with(kit, one, _nodes(kit), zone=False) if one else 1.0 for one in held), default=0.0)
+
+
+def _nodes(kit: Kit) -> int:
+    return round(kit.figures["site.nodes"].mean)
 
 
 def _first(kit: Kit, role: Role) -> Service | None:

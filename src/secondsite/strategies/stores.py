@@ -109,6 +109,6 @@ def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
 
 
 def backup_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
-    """What store backups send: a tenth of the stores a day, as changes go."""
-    rate = store_bytes(kit.system) * 0.1 / 86400
+    """What store backups send: what changes in a day."""
+    rate = store_bytes(kit.system) * kit.figures["backup.change-per-day"].mean / 86400
     return (WanLink("backup", kit.home.name, region.name, "store backups", rate),) if rate else ()

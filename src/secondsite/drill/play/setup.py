@@ -44,7 +44,7 @@ class Setup:
 
     @property
     def kit(self) -> Kit:
-        return Kit(self.system, self.catalogue.figures, self.catalogue.round_trips)
+        return Kit.of(self.system, self.catalogue)
 
     def procedure(self, fault: Fault) -> Procedure:
         return procedures(self.deployment, self.kit)[fault]
@@ -65,7 +65,7 @@ def make_setup(
     if not any(cluster.streams for cluster in system.nats):
         what = "the system has no stream, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
-    kit = Kit(system, catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(system, catalogue)
     production = on_version(strategy, kit, nats_version)
     chosen = profile(profile_name, production, catalogue.figures)
     if soak_s is not None:

@@ -127,7 +127,7 @@ def todays(system: System, catalogue: Catalogue) -> Today:
     @lru_cache
     def of(strategy: str, fault: Fault, back: bool) -> Fingerprint:
         planned = plan(Strategy.parse(strategy), system, catalogue)
-        kit = Kit(system, catalogue.figures, catalogue.round_trips)
+        kit = Kit.of(system, catalogue)
         procedure = failback(planned.deployment, kit) if back else planned.procedures.get(fault)
         return fingerprint(planned.deployment.system, planned.deployment, procedure)
 
