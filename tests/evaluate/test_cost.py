@@ -17,7 +17,7 @@ from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate, Provenance, fixed
