@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from secondsite.drill.evidence import manifest as manifests
 from secondsite.drill.evidence.chain import CHAIN, check_chain, last_hash
 from secondsite.drill.evidence.events import EventName, step_runs
-from secondsite.drill.evidence.folder import EvidenceWriter, evidence_folders, read_evidence
+from secondsite.drill.evidence.folder import Below, EvidenceWriter, evidence_below, read_evidence
 from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.journal import EntryKind, Journal
 
@@ -99,14 +99,14 @@ def test_a_drill_that_did_not_end_leaves_no_evidence(tmp_path: Path) -> None:
     with EvidenceWriter.create(tmp_path, MANIFEST) as writer:
         fill(writer, SMALL)
     assert any("there is no chain" in what for what in _whats(writer.folder))
-    assert evidence_folders(tmp_path) == ((), (writer.folder,))
+    assert evidence_below(tmp_path) == Below((), (writer.folder,))
 
 
 def test_a_folder_is_never_written_twice(tmp_path: Path) -> None:
     first, second = leave(tmp_path, SMALL), leave(tmp_path, SMALL)
     assert first != second
-    assert evidence_folders(tmp_path)[0] == (first, second)
-    assert evidence_folders(second)[0] == (second,)
+    assert evidence_below(tmp_path).ended == (first, second)
+    assert evidence_below(second).ended == (second,)
 
 
 _KILLED = """
@@ -131,7 +131,8 @@ def test_a_killed_drill_is_no_evidence_and_its_timeline_is_whole(tmp_path: Path)
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-    closed, (left,) = evidence_folders(tmp_path)
+    below = evidence_below(tmp_path)
+    closed, (left,) = below.ended, below.unfinished
     assert closed == ()
     assert len(read_evidence(left).events) >= 13
 

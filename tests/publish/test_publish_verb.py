@@ -199,7 +199,7 @@ def test_broken_markers_are_told_and_nothing_is_written(
     ("more", "told"),
     [
         (["--date", "yesterday"], "--date: 'yesterday' is not a day; write one such as"),
-        (["--evidence", "/nowhere/at/all"], "/nowhere/at/all: there is no such folder"),
+        (["--evidence", "/nowhere/at/all"], "/nowhere/at/all: there is no such evidence"),
     ],
 )
 def test_bad_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], told: str) -> None:

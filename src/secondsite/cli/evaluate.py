@@ -127,8 +127,8 @@ def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> 
     from secondsite.drill.verdict.calibration import calibration
 
     for path in evidence:
-        if not path.is_dir():
-            raise InputError.at(str(path), "there is no such folder", "name a folder that `secondsite drill` wrote")
+        if not path.exists():
+            raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
     found = calibration(system, tables, evidence)
     for problem in found.problems:
         print(f"not used: {problem}", file=sys.stderr)

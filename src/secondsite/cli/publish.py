@@ -103,8 +103,8 @@ def _evidence(file: Path, named: Path | None) -> Path | None:
     if named is None:
         usual = file.parent / EVIDENCE_FOLDER
         return usual if usual.is_dir() else None
-    if not named.is_dir():
-        raise InputError.at(str(named), "there is no such folder", "name a folder that `secondsite drill` wrote")
+    if not named.exists():
+        raise InputError.at(str(named), "there is no such evidence", "name what `secondsite drill` wrote")
     return named
 
 

@@ -24,6 +24,7 @@ def verify(
     ] = (),
     strategy: Annotated[tuple[str, ...], Parameter(help="Count evidence of this one; of all when left out.")] = (),
     junit: Annotated[Path | None, Parameter(help="Write JUnit XML too.")] = None,
+    pack: Annotated[bool, Parameter(negative="", help="Put every sound run into one compressed file.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
 ) -> int:
     """Judge every contract: met, breached or unproven, at its confidence, with the age of the evidence.
@@ -33,6 +34,7 @@ def verify(
     """
     from rich.console import Console
 
+    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
     from secondsite.publish.terminal.verification import WIDTH, render_text
 
     found = _verification(file, evidence, strategy)
@@ -47,7 +49,19 @@ def verify(
         print(json.dumps(verification_json(found), indent=2, allow_nan=False))
     else:
         render_text(found, Console(width=WIDTH, highlight=False))
+    if pack:
+        _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
     return found.exit_code
+
+
+def _pack(roots: tuple[Path, ...]) -> None:
+    """What was changed stays as it is: it is told above."""
+    from secondsite.drill.evidence.folder import evidence_below
+    from secondsite.drill.evidence.packed import check_chain, is_packed, pack
+
+    for path in [path for root in roots for path in evidence_below(root).ended]:
+        if not (is_packed(path) or path.is_symlink() or check_chain(path)):
+            print(f"packed: {pack(path)}", file=sys.stderr)
 
 
 def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...]) -> EvidenceVerification:
@@ -60,8 +74,8 @@ def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, .
     from secondsite.model.errors import InputError
 
     for path in evidence:
-        if not path.is_dir():
-            raise InputError.at(str(path), "there is no such folder", "name a folder that `secondsite drill` wrote")
+        if not path.exists():
+            raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
     now = datetime.now(UTC)
     if evidence and all(is_single(path) for path in evidence):
         return recompute(evidence, now)

@@ -2,7 +2,8 @@
 
 ``manifest.json``, ``timeline.jsonl``, ``journal.jsonl``, ``ledger/``, ``finals/``, ``config/``, ``logs/``,
 ``verdicts.json`` and, last of all and only when everything else is on the disk, ``chain.json``. A drill that dies
-leaves a folder without a chain, which is no evidence. No value that lets somebody in is in any of the files.
+leaves a folder without a chain, which is no evidence. A folder may be packed to one file. No value that lets somebody
+in is in any of the files.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Any, Self
 
 from attrs import evolve, frozen
 
-from secondsite.drill.evidence.chain import CHAIN, check_chain, write_chain
+from secondsite.drill.evidence.chain import CHAIN, write_chain
 from secondsite.drill.evidence.events import TimelineEvent, journal_events, read_events
 from secondsite.drill.evidence.manifest import DrillManifest, from_text, to_json
+from secondsite.drill.evidence.packed import check_chain, is_packed, laid_out
 from secondsite.drill.evidence.redact import blanked, leaks, redacted
 from secondsite.drill.ledger.envelope import disk_error
 from secondsite.drill.ledger.ledger import ledgers_in
@@ -27,7 +29,7 @@ from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 from secondsite.operate.journal import read_journal
 
-__all__ = ["Evidence", "EvidenceWriter", "check_chain", "evidence_folders", "read_evidence"]
+__all__ = ["Below", "Evidence", "EvidenceWriter", "check_chain", "evidence_below", "read_evidence"]
 
 EVIDENCE_FOLDER = Path(".secondsite") / "evidence"
 MANIFEST = "manifest.json"
@@ -155,8 +157,12 @@ class EvidenceWriter:
 
 @frozen
 class Evidence:
-    """What one drill left, as far as judging needs it; the large files are read by those who need them."""
+    """What one drill left, as far as judging needs it; the large files are read by those who need them.
 
+    ``path`` is where it was found, a folder or one packed file; ``folder`` is where its files lie.
+    """
+
+    path: Path
     folder: Path
     manifest: DrillManifest
     events: tuple[TimelineEvent, ...]
@@ -170,27 +176,42 @@ class Evidence:
         return self.folder / "finals"
 
 
-def read_evidence(folder: Path) -> Evidence:
-    """Raises InputError for a folder that no drill wrote. Does not check the chain."""
-    path = folder / MANIFEST
+@frozen
+class Below:
+    """What lies below a folder: runs that ended, in their order, those that did not, and links that lead nowhere."""
+
+    ended: tuple[Path, ...]
+    unfinished: tuple[Path, ...]
+    dangling: tuple[Path, ...] = ()
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Raises InputError for what no drill wrote. Does not check the chain."""
+    folder = laid_out(path)
+    manifest = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = manifest.read_text(encoding="utf-8")
     except (OSError, UnicodeError):
         remedy = f"name a folder that `secondsite drill` wrote, such as one below {EVIDENCE_FOLDER}"
-        raise InputError.at(str(folder), "is no evidence folder: it has no manifest.json", remedy) from None
-    return Evidence(folder, from_text(text, str(path)), read_events(folder / TIMELINE))
+        raise InputError.at(str(path), "is no evidence folder: it has no manifest.json", remedy) from None
+    return Evidence(path, folder, from_text(text, str(path / MANIFEST)), read_events(folder / TIMELINE))
 
 
-def evidence_folders(root: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Those with a chain, in their order, and those of drills that did not end; ``root`` may be one itself."""
-    candidates = [root] if is_single(root) else sorted(path for path in root.glob("*") if is_single(path))
-    closed = tuple(path for path in candidates if (path / CHAIN).is_file())
-    return closed, tuple(path for path in candidates if path not in closed)
+def evidence_below(root: Path) -> Below:
+    """``root`` may be a run itself."""
+    if is_single(root):
+        candidates, dangling = [root], []
+    else:
+        entries = sorted(root.glob("*"))
+        candidates = [path for path in entries if is_single(path)]
+        dangling = [path for path in entries if path.is_symlink() and not path.exists()]
+    ended = tuple(path for path in candidates if is_packed(path) or (path / CHAIN).is_file())
+    return Below(ended, tuple(path for path in candidates if path not in ended), tuple(dangling))
 
 
-def is_single(folder: Path) -> bool:
-    """Whether it is one drill's folder, rather than one of many."""
-    return any((folder / name).is_file() for name in (MANIFEST, CHAIN))
+def is_single(path: Path) -> bool:
+    """Whether it is one drill's, rather than a folder of many."""
+    return is_packed(path) or any((path / name).is_file() for name in (MANIFEST, CHAIN))
 
 
 def _new_folder(root: Path, manifest: DrillManifest) -> Path:

@@ -58,6 +58,14 @@ def read_header(path: Path, schema: str) -> tuple[Mapping[str, Any], int]:
     return header, _PREFIX + length
 
 
+def split_header(raw: bytes) -> tuple[int, bytes]:
+    """Where the records of a whole file begin, and the text of its header; nothing for what is no such file."""
+    length = int.from_bytes(raw[len(_MAGIC) : _PREFIX], "little")
+    if not raw.startswith(_MAGIC) or _PREFIX + length > len(raw):
+        return 0, b""
+    return _PREFIX + length, raw[_PREFIX : _PREFIX + length]
+
+
 def disk_error(path: Path, error: OSError) -> MachineError:
     what = f"could not be written: {error.strerror or error}"
     return MachineError.at(str(path), what, "make room on that disk, or name a folder on another with --evidence")

@@ -27,6 +27,7 @@ from secondsite.drill.ledger.record import (
     Records,
     Status,
     check_word,
+    check_words,
     message_id,
     sound,
 )
@@ -34,6 +35,8 @@ from secondsite.model.errors import InputError
 
 SCHEMA = "secondsite/ledger/1"
 CHUNK_RECORDS = 1 << 18
+
+_MICROSECOND_NS, _SET_NS = 1000, 1_000_000
 
 _pack = struct.Struct(LAYOUT).pack
 _words = struct.Struct("<6Q").unpack
@@ -71,6 +74,7 @@ class Ledger:
         self.header = header
         self.next_sequence = next_sequence
         self._descriptor = descriptor
+        self._offset_ns = 0
 
     @classmethod
     def create(cls, path: Path, header: LedgerHeader) -> Self:
@@ -140,9 +144,15 @@ class Ledger:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+    def _times(self) -> tuple[int, int]:
+        """Whole microseconds. The wall clock is the monotonic one and an offset, until somebody sets it."""
+        monotonic_ns, wall_ns = _micro(time.monotonic_ns()), _micro(time.time_ns())
+        if abs(wall_ns - monotonic_ns - self._offset_ns) > _SET_NS:
+            self._offset_ns = wall_ns - monotonic_ns
+        return monotonic_ns, monotonic_ns + self._offset_ns
+
     def _append(self, stream_sequence: int, *rest: int) -> None:
-        times = time.monotonic_ns(), time.time_ns()
-        draft = _pack(*times, stream_sequence, *rest, 0)
+        draft = _pack(*self._times(), stream_sequence, *rest, 0)
         record = draft[:-2] + check_word(_words(draft)).to_bytes(2, "little")
         try:
             written = os.write(self._descriptor, record)
@@ -150,6 +160,10 @@ class Ledger:
             raise disk_error(self.path, error) from None
         if written != len(record):
             raise disk_error(self.path, OSError(28, os.strerror(28)))
+
+
+def _micro(nanoseconds: int) -> int:
+    return nanoseconds // _MICROSECOND_NS * _MICROSECOND_NS
 
 
 def _open(path: Path) -> int:
@@ -193,12 +207,8 @@ def read_chunks(path: Path, chunk_records: int = CHUNK_RECORDS) -> Iterator[Reco
 
 def write_bulk(path: Path, header: LedgerHeader, records: Records) -> None:
     """A ledger in one go, check words filled in: for tests and benchmarks that need millions of records."""
-    words = records.view("<u8").reshape(-1, 6)
     records["check"] = 0
-    folded = np.bitwise_xor.reduce(words, axis=1)
-    folded ^= folded >> np.uint64(32)
-    folded ^= folded >> np.uint64(16)
-    records["check"] = (folded & np.uint64(0xFFFF)).astype("<u2") ^ np.uint16(0x5EC0)
+    records["check"] = check_words(records)
     with path.open("wb") as file:
         file.write(packed({"schema": SCHEMA, **asdict(header)}))
         records.tofile(file)

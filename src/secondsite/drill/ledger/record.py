@@ -116,11 +116,21 @@ def check_word(words: tuple[int, ...]) -> int:
     return (folded ^ folded >> 16) & 0xFFFF ^ _SEED
 
 
+def check_words(records: Records) -> NDArray[np.uint16]:
+    """The check of each record, their own check fields being zero."""
+    return (_folded(records) ^ np.uint64(_SEED)).astype("<u2")
+
+
 def sound(records: Records) -> NDArray[np.bool_]:
     """Which records pass their check."""
+    good: NDArray[np.bool_] = _folded(records) == _SEED
+    return good
+
+
+def _folded(records: Records) -> NDArray[np.uint64]:
     words = records.view("<u8").reshape(-1, 6)
-    folded = np.bitwise_xor.reduce(words, axis=1)
+    folded: NDArray[np.uint64] = np.bitwise_xor.reduce(words, axis=1)
     folded ^= folded >> np.uint64(32)
     folded ^= folded >> np.uint64(16)
-    good: NDArray[np.bool_] = (folded & np.uint64(0xFFFF)) == _SEED
-    return good
+    folded &= np.uint64(0xFFFF)
+    return folded

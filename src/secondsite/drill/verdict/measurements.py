@@ -14,15 +14,17 @@ from pathlib import Path
 
 from attrs import frozen
 
-from secondsite.drill.evidence.chain import check_chain
-from secondsite.drill.evidence.folder import Evidence, evidence_folders, read_evidence
+from secondsite.drill.evidence.folder import Evidence, check_chain, evidence_below, read_evidence
 from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.errors import Problem, SecondsiteError
 from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.model.place import Place
 from secondsite.model.wording import percent
+
+_REMEDY = "a run that was there is gone: bring it back, or remove the link and say why"
 
 
 @frozen(eq=False)
@@ -55,22 +57,22 @@ class EvidenceFound:
 
 def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
     """All evidence below ``root``; controls and what bears on no contract only if ``every`` run is asked for."""
-    closed, unfinished = evidence_folders(root)
+    below = evidence_below(root)
     runs: list[Run] = []
-    problems: list[Problem] = []
-    for folder in closed:
-        changed = check_chain(folder)
+    problems = [Problem(Place(str(path)), "leads nowhere", _REMEDY) for path in below.dangling]
+    for path in below.ended:
+        changed = check_chain(path)
         if changed:
             problems += changed
             continue
         try:
-            evidence = read_evidence(folder)
+            evidence = read_evidence(path)
         except SecondsiteError as error:
             problems += error.problems
             continue
         if every or (evidence.manifest.subjects and not evidence.manifest.control):
             runs.append(Run(evidence, judge(evidence, contracts)))
-    return EvidenceFound(tuple(runs), tuple(problems), unfinished)
+    return EvidenceFound(tuple(runs), tuple(problems), below.unfinished)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
@@ -111,7 +113,7 @@ def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> M
         seed=manifest.seed,
         at=manifest.started_at,
         versions=manifest.versions,
-        evidence=str(newest.evidence.folder),
+        evidence=str(newest.evidence.path),
         fingerprint=manifest.fingerprint.whole,
         ledger=newest.judgement.ledger,
         upper_rto_s=None if bound is None or math.isinf(bound) else bound,

@@ -16,9 +16,8 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.catalogue.bundle import Catalogue
-from secondsite.drill.evidence.chain import check_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
-from secondsite.drill.evidence.folder import VERDICTS
+from secondsite.drill.evidence.folder import VERDICTS, check_chain
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.verdict.judgement import verdicts_json, worst
 from secondsite.drill.verdict.measurements import EvidenceFound, Run, find_runs, measured
@@ -118,7 +117,9 @@ def _unlike(run: Run) -> Iterator[Problem]:
     kept, found = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
     if not isinstance(kept, dict) or any(found.get(name) != value for name, value in kept.items()):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
-        yield Problem(Place(str(path)), "the verdicts in it do not follow from the raw files", remedy)
+        yield Problem(
+            Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
+        )
 
 
 def todays(system: System, catalogue: Catalogue) -> Today:
