@@ -43,6 +43,7 @@ class FakeStream:
     messages: list[StoredMessage]
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
+    floors: dict[str, int] = field(factory=dict)
 
 
 @define
@@ -133,7 +134,7 @@ class FakeWorld:
     def end(self) -> Any:
         """What has to be the same however often it was interrupted; a position that is copied twice is the same."""
         streams = {
-            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.consumers))
+            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.floors.items()))
             for region, held in self.regions.items()
             if region not in self.dead
             for name, stream in held.items()
@@ -224,15 +225,23 @@ class FakeRegion:
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
     async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
-        return tuple(_consumer(name, config) for name, config in self.held[stream].consumers.items())
+        held = self.held[stream]
+        return tuple(_consumer(name, config, held.floors.get(name, 2)) for name, config in held.consumers.items())
 
     async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
         found = self.held[stream].consumers.get(name)
-        return None if found is None else _consumer(name, found)
+        return None if found is None else _consumer(name, found, self.held[stream].floors.get(name, 2))
 
     async def create_consumer(self, stream: str, config: Mapping[str, Any]) -> None:
         self._led()
-        self.held[stream].consumers[str(config["name"])] = dict(config)
+        held, name = self.held[stream], str(config["name"])
+        if name not in held.consumers:
+            held.floors[name] = int(config.get("opt_start_seq", 1)) - 1
+        held.consumers[name] = dict(config)
+
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        self._led()
+        self.held[stream].floors[name] = sequence - 1
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         self.held[stream].consumers.pop(name, None)
@@ -288,8 +297,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerLook:
-    return ConsumerLook(name, {"durable_name": name, **config}, 2, 2, 0)
+def _consumer(name: str, config: Mapping[str, Any], floor: int) -> ConsumerLook:
+    return ConsumerLook(name, {"durable_name": name, **config}, floor, floor, 0, untouched=True)
 
 
 def _matches(pattern: str, subject: str) -> bool:

@@ -64,13 +64,16 @@ class StreamLook:
 
 @frozen
 class ConsumerLook:
-    """``floor`` is the stream sequence up to which everything is acknowledged."""
+    """``floor`` is the stream sequence up to which everything is acknowledged. ``untouched``: nothing was delivered
+    since it was made or its position was set.
+    """
 
     name: str
     config: Json
     floor: int
     delivered: int
     pending: int
+    untouched: bool = False
 
 
 @frozen
@@ -145,6 +148,10 @@ class StreamApi:
     async def create_consumer(self, stream: str, config: Json) -> None:
         request = {"stream_name": stream, "config": config}
         await self.jetstream.ask(f"CONSUMER.CREATE.{stream}.{config['name']}", request)
+
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        """The next message it delivers; its configuration stays (2.14 and later)."""
+        await self.jetstream.ask(f"CONSUMER.RESET.{stream}.{name}", {"seq": sequence})
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         with suppress_refusal(NO_CONSUMER):
@@ -253,6 +260,7 @@ def _consumer(info: Json) -> ConsumerLook:
         floor=int(info["ack_floor"]["stream_seq"]),
         delivered=int(info["delivered"]["stream_seq"]),
         pending=int(info.get("num_pending", 0)),
+        untouched=not int(info["delivered"]["consumer_seq"]),
     )
 
 
