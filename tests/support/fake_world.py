@@ -54,6 +54,8 @@ class FakeWorld:
     dead: set[str]
     regions: dict[str, dict[str, FakeStream]] = field(factory=dict)
     removed: set[str] = field(factory=set)
+    refusing: dict[str, int] = field(factory=dict)
+    """Streams that refuse what is published, with the code."""
     quorum: int | None = None
     record: str = ""
     scaled: dict[str, int] = field(factory=dict)
@@ -257,6 +259,8 @@ class FakeRegion:
         answer = await self.probe(subject)
         if answer is None:
             raise MachineError.at(self.region, "nobody listens", "none")
+        if answer.stream in self.world.refusing:
+            return PublishAnswer(answer.stream, answer.domain, 0, code=self.world.refusing[answer.stream], why="full")
         _, stream = self._everywhere()[answer.stream]
         stream.last_seq += 1
         stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
