@@ -15,7 +15,7 @@ from secondsite.model.nats import Retention
 from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.actions.unplaced import UNPLACED
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal, StepState
@@ -130,7 +130,7 @@ class _Written(FakeWorld):
 
 
 class _WrittenRegion(FakeRegion):
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         assert isinstance(self.world, _Written)
         self.world.looked(self.region, name)
         return await super().stream(name)

@@ -14,7 +14,7 @@ from secondsite.nats.streams import StreamApi
 from secondsite.operate.actions.consumers import WantedConsumer, restore
 from secondsite.operate.actions.record import live_positions
 from secondsite.operate.consumer_config import filters_of, is_users
-from secondsite.operate.layout import Family, Held, families
+from secondsite.operate.layout import StreamFamily, StreamPlacement, families
 from secondsite.operate.positions import read_positions, replicate_positions
 from secondsite.strategies.design import Kit
 
@@ -108,11 +108,11 @@ async def _next(door: StreamApi, name: str) -> int:
     return int(message.metadata.sequence.stream)
 
 
-def _family(kit: Kit, stream: Stream) -> Family:
+def _family(kit: Kit, stream: Stream) -> StreamFamily:
     return families(deployment_of(kit, LEAF, stream))[0]
 
 
-def _at_away(family: Family) -> Held:
+def _at_away(family: StreamFamily) -> StreamPlacement:
     held = family.at(AWAY)
     assert held
     return held

@@ -20,7 +20,7 @@ from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
+from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
@@ -170,7 +170,7 @@ class FakeRegion:
         regions = self.world.regions if joined else {self.region: self.held}
         return {name: (region, stream) for region, held in regions.items() for name, stream in held.items()}
 
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         found = self.held.get(name)
         if found is None and name in self._everywhere():
             raise MachineError.at(self.region, "no answer", "none")
@@ -180,7 +180,7 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
-        return StreamLook(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        return StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
 
     async def create(self, config: Mapping[str, Any]) -> None:
         self._led()
@@ -226,11 +226,11 @@ class FakeRegion:
         self._led()
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         held = self.held[stream]
         return tuple(_consumer(name, config, held.floors.get(name, 2)) for name, config in held.consumers.items())
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         found = self.held[stream].consumers.get(name)
         return None if found is None else _consumer(name, found, self.held[stream].floors.get(name, 2))
 
@@ -301,8 +301,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any], floor: int) -> ConsumerLook:
-    return ConsumerLook(name, {"durable_name": name, **config}, floor, floor, 0, untouched=True)
+def _consumer(name: str, config: Mapping[str, Any], floor: int) -> ConsumerState:
+    return ConsumerState(name, {"durable_name": name, **config}, floor, floor, 0, untouched=True)
 
 
 def _matches(pattern: str, subject: str) -> bool:

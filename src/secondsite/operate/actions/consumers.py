@@ -15,11 +15,11 @@ from attrs import frozen
 from secondsite.model.nats import Consumer, Retention
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.procedure import Step, Verb
-from secondsite.nats.streams import ConsumerLook
+from secondsite.nats.streams import ConsumerState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
 from secondsite.operate.actions.record import live_positions
 from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
-from secondsite.operate.layout import DIVERGED, Family, Held
+from secondsite.operate.layout import DIVERGED, StreamFamily, StreamPlacement
 from secondsite.operate.positions import STREAM, position_subject
 from secondsite.operate.shell import changed, read
 from secondsite.operate.world import StreamsDoor
@@ -30,8 +30,8 @@ from secondsite.strategies.stream_config import consumer_config
 class WantedConsumer:
     """``start`` is the first sequence to deliver; ``source`` says where the floor is from."""
 
-    family: Family
-    held: Held
+    family: StreamFamily
+    held: StreamPlacement
     name: str
     config: Mapping[str, Any]
     start: int
@@ -97,7 +97,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
 
 
 async def carry_consumers(
-    source: StreamsDoor, door: StreamsDoor, family: Family, there: Held, held: Held
+    source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, held: StreamPlacement
 ) -> dict[str, int]:
     """By consumer, the sequence at which it goes on: the two streams are equal up to the parting."""
     look = await door.stream(held.name)
@@ -112,7 +112,7 @@ async def carry_consumers(
     return made
 
 
-def carrying(family: Family, held: Held, *, from_: str) -> Iterable[str]:
+def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iterable[str]:
     """The same by hand: the two streams are equal, so a consumer goes on at its own floor."""
     there = family.at(from_)
     if there is None:
@@ -126,7 +126,9 @@ _POSITION = ".message.data | @base64d | fromjson | {config, start: (.floor + 1)}
 _INFO = "{config, start: (.ack_floor.stream_seq + 1)}"
 
 
-def _positioned(held: Held, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str) -> Iterable[str]:
+def _positioned(
+    held: StreamPlacement, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str
+) -> Iterable[str]:
     """Created as it was, then set to its position: ``asked`` is the request that tells it, ``position`` reads it."""
     region, call, body = asked
 
@@ -143,7 +145,7 @@ def _positioned(held: Held, name: str, asked: tuple[str, str, Mapping[str, Any] 
         yield changed(held.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
 
 
-def _configured(family: Family, name: str) -> Mapping[str, Any]:
+def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
     consumers = family.origin.stream.consumers
     return consumer_config(next((one for one in consumers if one.name == name), Consumer(name)))
 
@@ -172,7 +174,7 @@ async def restore(door: StreamsDoor, wanted: WantedConsumer) -> None:
         raise failed(f"the consumer {wanted.key} is not as it was created", "see who else creates it, then resume")
 
 
-def _stands(there: ConsumerLook, start: int) -> bool:
+def _stands(there: ConsumerState, start: int) -> bool:
     """One that delivered nothing yet stands right nowhere else, such as at the end by its deliver policy."""
     return there.floor + 1 == start or (there.floor + 1 > start and not there.untouched)
 
@@ -184,7 +186,7 @@ async def _purge_done(door: StreamsDoor, wanted: WantedConsumer) -> None:
             await door.purge(wanted.held.name, below=wanted.start, subject=subject)
 
 
-async def _start_anew(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerLook | None) -> None:
+async def _start_anew(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState | None) -> None:
     """Below 2.14, and for one that does not deliver all, a position is a part of the configuration."""
     stream, name = wanted.held.name, wanted.name
     if there is not None:

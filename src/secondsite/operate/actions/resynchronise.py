@@ -16,11 +16,11 @@ from attrs import frozen
 from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.consumer_config import is_users
-from secondsite.operate.layout import DIVERGED, Family, Held, Reach, is_writable, mirror_config
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
@@ -70,7 +70,7 @@ class Resynchronise:
         await sites.join(region)
         return "secondsite"
 
-    async def _mirror(self, context: Context, family: Family, held: Held, of: Held) -> int:
+    async def _mirror(self, context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement) -> int:
         """Where it stands. It is whole once it has all that the serving side had when it was first looked at.
 
         What is written since is on its way: whoever stops the writers waits for that.
@@ -96,7 +96,7 @@ class Resynchronise:
         return ends[0]
 
 
-async def _durables_first(serving: StreamsDoor, family: Family, of: Held) -> None:
+async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: StreamPlacement) -> None:
     """A mirror of a work queue takes every job that no consumer waits for (2.14 and later)."""
     if of.stream.retention is not Retention.WORKQUEUE:
         return
@@ -108,7 +108,9 @@ async def _durables_first(serving: StreamsDoor, family: Family, of: Held) -> Non
         raise failed(what, "start its workers, or create their consumers, then resume")
 
 
-async def _replace(context: Context, family: Family, held: Held, of: Held, *, only_look: bool = False) -> None:
+async def _replace(
+    context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement, *, only_look: bool = False
+) -> None:
     """Delete a writer that is to become a mirror. What is deleted is looked at again right before, at each stream.
 
     A timeout is unknown: the next look tells.
@@ -131,7 +133,10 @@ async def _replace(context: Context, family: Family, held: Held, of: Held, *, on
 
 
 def _refuse_last_copy(
-    context: Context, family: Family, old: tuple[Held, StreamLook], serving: tuple[Held, StreamLook | None]
+    context: Context,
+    family: StreamFamily,
+    old: tuple[StreamPlacement, StreamState],
+    serving: tuple[StreamPlacement, StreamState | None],
 ) -> None:
     """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved."""
     (held, here), (of, there) = old, serving
@@ -157,13 +162,13 @@ def _refuse_last_copy(
         raise failed(what, "begin a new failback, which salvages it again")
 
 
-async def _linked(door: StreamsDoor, held: Held, of: Held) -> bool:
+async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement) -> bool:
     """A mirror that is made before its origin can be reached waits 40 s before it tries again (2.15.1, measured)."""
     own = not of.cluster.domain or of.cluster.domain == held.cluster.domain
     return own or await door.reaches(of.cluster.domain)
 
 
-def _pairs(context: Scope, region: str) -> list[tuple[Family, Held, Held]]:
+def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
     found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
     return [(family, held, of) for family, held, of in found if held and of]

@@ -23,7 +23,7 @@ from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed
 from secondsite.operate.actions.unplaced import UNPLACED, make_room, save_unplaced
-from secondsite.operate.layout import DIVERGED, Family, Held, Reach, is_writable
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable
 from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
 
@@ -115,13 +115,15 @@ class Salvage:
         yield "# `secondsite failback` republishes what is after that sequence; the backup keeps it in any case"
 
 
-def _pairs(context: Scope, step: Step) -> list[tuple[Family, Held, Held]]:
+def _pairs(context: Scope, step: Step) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
     found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
     return [(family, old, new) for family, old, new in found if old and new]
 
 
-async def _extent(old: StreamsDoor, serving: StreamsDoor, family: Family, source: Held, target: Held) -> str:
+async def _extent(
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
+) -> str:
     there, here = await old.stream(source.name), await serving.stream(target.name)
     if there is None or here is None or DIVERGED not in here.metadata:
         return f"{family.name}: nothing parted"
@@ -129,7 +131,7 @@ async def _extent(old: StreamsDoor, serving: StreamsDoor, family: Family, source
 
 
 async def salvage_stream(
-    old: StreamsDoor, serving: StreamsDoor, family: Family, source: Held, target: Held
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
 ) -> Salvaged | None:
     """None where the old primary's stream is gone or is a mirror already. Raises FinalError without a parting."""
     there, here = await old.stream(source.name), await serving.stream(target.name)
@@ -163,7 +165,7 @@ class _Known:
 
 
 async def _known_since(
-    old: StreamsDoor, serving: StreamsDoor, source: Held, target: Held, ends: tuple[int, int, int]
+    old: StreamsDoor, serving: StreamsDoor, source: StreamPlacement, target: StreamPlacement, ends: tuple[int, int, int]
 ) -> _Known | None:
     """Of what the old primary has after the parting; None where it has nothing."""
     diverged, old_last, serving_last = ends
@@ -195,9 +197,9 @@ async def _windows(messages: AsyncIterator[StoredMessage]) -> AsyncIterator[list
 
 async def _place(
     serving: StreamsDoor,
-    family: Family,
-    source: Held,
-    target: Held,
+    family: StreamFamily,
+    source: StreamPlacement,
+    target: StreamPlacement,
     message: StoredMessage,
     known: _Known,
     done: Salvaged,
@@ -212,7 +214,7 @@ async def _place(
         done.republished += 1
 
 
-def _identities(source: Held, message: StoredMessage) -> set[bytes]:
+def _identities(source: StreamPlacement, message: StoredMessage) -> set[bytes]:
     return {_digest(mark_of(source, message)), *([_digest(_named(message))] if _named(message) else [])}
 
 
@@ -225,11 +227,11 @@ def _named(message: StoredMessage) -> str:
     return f"id:{name}" if name else ""
 
 
-def mark_of(source: Held, message: StoredMessage) -> str:
+def mark_of(source: StreamPlacement, message: StoredMessage) -> str:
     return f"{source.region}/{source.name}/{message.sequence}"
 
 
-def _harm(family: Family, message: StoredMessage, newer: set[bytes]) -> str:
+def _harm(family: StreamFamily, message: StoredMessage, newer: set[bytes]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
     keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
@@ -238,7 +240,9 @@ def _harm(family: Family, message: StoredMessage, newer: set[bytes]) -> str:
     return ""
 
 
-async def _republish(serving: StreamsDoor, source: Held, target: Held, message: StoredMessage) -> str:
+async def _republish(
+    serving: StreamsDoor, source: StreamPlacement, target: StreamPlacement, message: StoredMessage
+) -> str:
     """Why the stream refused it; "" where it is there now, stored or recognised by its id."""
     kept = {key: value for key, value in message.headers.items() if not key.startswith(_OF_THE_OLD_STREAM)}
     mark = mark_of(source, message)

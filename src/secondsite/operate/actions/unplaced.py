@@ -10,7 +10,7 @@ from typing import Any
 
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import failed
-from secondsite.operate.layout import Held
+from secondsite.operate.layout import StreamPlacement
 from secondsite.operate.world import StreamsDoor
 
 UNPLACED = "secondsite-unplaced"
@@ -18,7 +18,7 @@ _SUBJECT = "secondsite.unplaced"
 _WHY, _ON, _STORED, _WAS = "Secondsite-Why", "Secondsite-Subject", "Secondsite-Stored", "Secondsite-Was-"
 
 
-async def make_room(serving: StreamsDoor, beside: Held) -> None:
+async def make_room(serving: StreamsDoor, beside: StreamPlacement) -> None:
     """The stream, with as many replicas as the one beside it; as it is where it is there already."""
     if await serving.stream(UNPLACED) is not None:
         return
@@ -36,7 +36,9 @@ async def make_room(serving: StreamsDoor, beside: Held) -> None:
     await serving.create(config)
 
 
-async def save_unplaced(serving: StreamsDoor, mark: str, source: Held, message: StoredMessage, why: str) -> None:
+async def save_unplaced(
+    serving: StreamsDoor, mark: str, source: StreamPlacement, message: StoredMessage, why: str
+) -> None:
     """Raises FinalError where it was not stored: then nothing may be deleted. Saved already is done."""
     subject = f"{_SUBJECT}.{source.region}.{source.name}.{message.sequence}"
     saved = await serving.newest(UNPLACED, subject)
