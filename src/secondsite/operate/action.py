@@ -25,6 +25,15 @@ ANSWER_S = 2.0
 """How long a group that may be without a leader is given to answer before it is asked again."""
 
 
+ALLOWABLE = frozenset(
+    {
+        *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
+        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret"),
+    }
+)
+"""The guards that somebody may lift by name."""
+
+
 @frozen
 class Guard:
     """Why a step must not run now. ``id`` is what `--allow` takes, where it may be allowed at all."""
@@ -44,9 +53,16 @@ class Prospect:
     guards: tuple[Guard, ...] = ()
 
 
+async def _unasked(_region: str) -> None:
+    """Nobody has to be asked."""
+
+
 @frozen
 class Context:
-    """What an executor works with. ``facts`` are those of the steps that are done, by step."""
+    """What an executor works with. ``facts`` are those of the steps that are done, by step.
+
+    ``stopping`` is awaited right before a region's writers are stopped; raises WaitingError where nobody approved it.
+    """
 
     deployment: Deployment
     procedure: Procedure
@@ -54,6 +70,7 @@ class Context:
     facts: Mapping[str, Facts]
     note: Callable[[str, Facts], None]
     allowed: frozenset[str] = frozenset()
+    stopping: Callable[[str], Awaitable[None]] = _unasked
     families: tuple[Family, ...] = field()
 
     @families.default
