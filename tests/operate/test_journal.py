@@ -81,7 +81,7 @@ def test_an_intent_without_an_outcome_was_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_disk_without_room_leaves_a_whole_journal(tmp_path: Path) -> None:
-    """OperationScope could not be written is taken back, so that the next line begins at the start of one."""
+    """What could not be written is taken back, so that the next line begins at the start of one."""
     path = tmp_path / "journal"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Journal(path, RealClock()) as journal:

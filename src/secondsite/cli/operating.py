@@ -1,4 +1,4 @@
-"""OperationScope `failover` and `failback` share: where everything is, and the verbs of an operation."""
+"""What `failover` and `failback` share: where everything is, and the verbs of an operation."""
 
 from __future__ import annotations
 

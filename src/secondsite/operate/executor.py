@@ -114,7 +114,7 @@ def _declared(world: World) -> dict[str, Any]:
 
 
 def _check_bound(world: World, journal: Journal, approved: str) -> None:
-    """OperationScope carries the steps out is what was approved with them, or is approved anew."""
+    """What carries the steps out is what was approved with them, or is approved anew."""
     plan, now = journal.entries[0].data, dict(world.bound)
     known = [plan.get("bound", now), *(entry.data["bound"] for entry in journal.entries if "bound" in entry.data)]
     if known[-1] == now:
@@ -291,7 +291,7 @@ class _Run:
         self._progress(Told(step, str(state), seconds, str(data.get("why", ""))))
 
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
-        """OperationScope is tried again says why once, not every time."""
+        """What is tried again says why once, not every time."""
         told = str(facts.get("why", ""))
         if kind == "retried" and self._retried.get(step.id) == told:
             return

@@ -63,7 +63,7 @@ class JournalEntry:
 
 @frozen
 class StepRecord:
-    """OperationScope is known of a step: its last attempt."""
+    """What is known of a step: its last attempt."""
 
     state: StepState
     attempts: int
