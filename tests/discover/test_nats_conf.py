@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -207,10 +208,11 @@ LARGE = {
 }
 
 
-@pytest.mark.timeout(60)  # against a hang: none takes seconds
 @pytest.mark.parametrize("name", LARGE)
-def test_a_large_text_of_any_kind_ends(name: str) -> None:
+def test_a_large_text_of_any_kind_ends_soon(name: str) -> None:
+    start = time.process_time()
     outcome(LARGE[name])
+    assert time.process_time() - start < 5
 
 
 WORDS = st.sampled_from(

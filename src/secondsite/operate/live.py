@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -76,6 +77,7 @@ class LiveWorld:
     path: ClientPath | None = None
     sites: Sites | None = None
     restorer: Restorer | None = None
+    bound: Mapping[str, Any] = {}
 
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:

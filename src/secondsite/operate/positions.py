@@ -21,6 +21,10 @@ STREAM = "secondsite-positions"
 _PREFIX = "secondsite.positions"
 
 
+def position_subject(stream: str, consumer: str) -> str:
+    return f"{_PREFIX}.{stream}.{consumer}"
+
+
 @frozen
 class Position:
     """``floor``: everything up to this stream sequence is acknowledged. ``at`` is the wall clock, 0 for now."""
@@ -53,7 +57,7 @@ async def replicate_positions(world: World, families: tuple[Family, ...], source
             for found in await origin.consumers(held.name):
                 if found.config.get("durable_name"):
                     body = {"floor": found.floor, "config": dict(found.config), "at": world.clock.wall()}
-                    await door.publish(f"{_PREFIX}.{family.name}.{found.name}", json.dumps(body).encode(), {})
+                    await door.publish(position_subject(family.name, found.name), json.dumps(body).encode(), {})
                     count += 1
     return count
 

@@ -180,6 +180,11 @@ class World(Protocol):
     def reach_s(self) -> float: ...
 
     @property
+    def bound(self) -> Mapping[str, Any]:
+        """What an approval is bound to beside the changes: servers, commands, the clients' path. No secret is in it."""
+        ...
+
+    @property
     def hand(self) -> Hand: ...
 
     @property

@@ -8,7 +8,8 @@ Each state is told by the stream's own configuration, so whoever comes next know
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,11 +21,23 @@ from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamLook
-from secondsite.operate.action import ANSWER_S, POLL_S, Context, Facts, Guard, Prospect, failed, until
-from secondsite.operate.actions.consumers import carry_consumers
-from secondsite.operate.actions.fence import fence_guard, fence_stream
+from secondsite.operate.action import (
+    ANSWER_S,
+    POLL_S,
+    Context,
+    Facts,
+    Guard,
+    ManualContext,
+    Prospect,
+    Scope,
+    failed,
+    until,
+)
+from secondsite.operate.actions.consumers import carry_consumers, carrying
+from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, without_clients
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
+from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
 
 ASK_AGAIN_S = 0.25
@@ -73,6 +86,20 @@ class Promote:
         carried = await self._carry_consumers(context, pairs, drained, region)
         return {"region": region, "streams": found, "drained": drained, "consumers": carried}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """Both updates are needed: the first stands the mirror still, the second writes down where it stood."""
+        region = context.region_of(step)
+        pairs = _held(context, step, region)
+        if context.fault is None:
+            yield from _draining(context, pairs)
+        for family, held in pairs:
+            mirror = f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(held)])}"
+            yield updated(region, held.name, mirror)
+            yield updated(region, held.name, _opening(wanted_subjects(step, family), family))
+        if context.fault is None:
+            for family, held in pairs:
+                yield from carrying(family, held, from_=context.away)
+
     async def _quiesce(self, context: Context, pairs: list[tuple[Family, Held]], region: str) -> list[str]:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
         drained = []
@@ -81,6 +108,7 @@ class Promote:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
+                await context.stopping(other)
                 for family, _ in pairs:
                     if (held := family.at(other)) is not None:
                         await fence_stream(door, family, held)
@@ -155,8 +183,26 @@ def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:
 
 def _open(look: StreamLook, subjects: tuple[str, ...], family: Family) -> dict[str, Any]:
     metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
-    window = round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
-    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=window)
+    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family))
+
+
+def _window(family: Family) -> int:
+    return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
+
+
+def _opening(subjects: tuple[str, ...], family: Family) -> str:
+    """The same by jq."""
+    more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
+    return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
+
+
+def _draining(context: ManualContext, pairs: list[tuple[Family, Held]]) -> Iterable[str]:
+    """A planned move: the serving side takes no more, and the other has all of it."""
+    yield from without_clients(context, context.away)
+    yield from fencing(context, context.away)
+    for family, held in pairs:
+        if (there := family.at(context.away)) is not None:
+            yield until_it_has(held, there)
 
 
 async def _acknowledges(context: Context, door: StreamsDoor, held: Held, subjects: tuple[str, ...]) -> None:
@@ -181,7 +227,7 @@ async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: Held, source: 
     return here.last_seq >= there.last_seq
 
 
-def _held(context: Context, step: Step, region: str) -> list[tuple[Family, Held]]:
+def _held(context: Scope, step: Step, region: str) -> list[tuple[Family, Held]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
     return [(family, held) for family, held in pairs if held is not None]
 

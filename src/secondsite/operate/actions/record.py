@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +18,10 @@ from secondsite.model.contract import Subject
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamLook
-from secondsite.operate.action import Context, Facts, Guard, Prospect
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
 from secondsite.operate.layout import Family, Held, Reach
 from secondsite.operate.positions import Position, read_positions
+from secondsite.operate.shell import read
 from secondsite.operate.world import StreamsDoor
 
 _APART_S = 10.0
@@ -87,6 +89,12 @@ class RecordState:
             "streams": {one.family.name: _facts(one) for one in measured},
             "positions": {position.key: position.facts() for position in await _positions(context)},
         }
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        for family in context.families:
+            held = family.at(context.away) or family.origin
+            shown = "{name: .config.name, last: .state.last_seq, mirror: .mirror}"
+            yield f"{read(held.region, f'STREAM.INFO.{held.name}', shown)} | tee -a sequences.jsonl"
 
 
 async def _positions(context: Context) -> tuple[Position, ...]:

@@ -7,16 +7,18 @@ again themselves. What would do harm is refused and listed: an old value of a ke
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
 from secondsite.operate.layout import DIVERGED, Family, Held, Reach
+from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
 
 MARK = "Secondsite-Salvaged"
@@ -80,8 +82,17 @@ class Salvage:
                     done[family.name] = salvaged.facts()
         return {"streams": done}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """Saved whole, and shown how much of it nobody else has: what to republish is for a person to decide."""
+        for family, source, target in _pairs(context, step):
+            yield read(target.region, f"STREAM.INFO.{target.name}", f".config.metadata[{json.dumps(DIVERGED)}]")
+            yield read(source.region, f"STREAM.INFO.{source.name}", "{name: .config.name, last: .state.last_seq}")
+            where = f"salvage/{file_word(family.name)}"
+            yield f'secondsite backup --context {word(source.region)} --stream {word(source.name)} --to "file://$PWD/{where}"'
+        yield "# `secondsite failback` republishes what is after that sequence; the backup keeps it in any case"
 
-def _pairs(context: Context, step: Step) -> list[tuple[Family, Held, Held]]:
+
+def _pairs(context: Scope, step: Step) -> list[tuple[Family, Held, Held]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
     found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
     return [(family, old, new) for family, old, new in found if old and new]
