@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -135,9 +134,7 @@ def test_what_finds_too_much_under_way_is_withheld_and_counted(tmp_path: Path) -
 
 def test_a_stop_lets_what_is_under_way_end(tmp_path: Path) -> None:
     config = _config(tmp_path, duration_s=0)
-    begin = time.monotonic()
     summary = _run(config, Scripted(lambda _: Attempt(Status.STORED), takes_s=0.2), stop_after_s=0.1)
-    assert time.monotonic() - begin < 2
     assert summary.stopped == "test"
     assert summary.unfinished == 0
     assert summary.acknowledged == summary.arrivals > 5
