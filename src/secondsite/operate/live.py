@@ -20,7 +20,7 @@ from secondsite.operate.world import (
     Clock,
     Decision,
     Dns,
-    Hand,
+    ManualSteps,
     MetaDoor,
     Restorer,
     Secrets,
@@ -70,7 +70,7 @@ class LiveWorld:
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: Hand = field(factory=Nobody)
+    hand: ManualSteps = field(factory=Nobody)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None

@@ -153,7 +153,7 @@ class Sites(Protocol):
     async def join(self, region: str) -> None: ...
 
 
-class Hand(Protocol):
+class ManualSteps(Protocol):
     """Whoever does what no door can: a person, or a command that a person wrote."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -185,7 +185,7 @@ class World(Protocol):
         ...
 
     @property
-    def hand(self) -> Hand: ...
+    def hand(self) -> ManualSteps: ...
 
     @property
     def dns(self) -> Dns | None: ...
