@@ -166,14 +166,14 @@ def _run(
 ) -> int:
     import sys
 
-    from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+    from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, procedure)
 
-    def tell(told: Told) -> None:
+    def tell(told: StepProgress) -> None:
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 

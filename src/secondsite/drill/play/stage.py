@@ -46,7 +46,7 @@ from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
-from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import Family, Reach, families
 from secondsite.operate.live import LiveWorld
@@ -102,7 +102,7 @@ class Stage:
     failure: str = ""
     extra_ledgers: list[Path] = field(factory=list)
     took_s: dict[str, float] = field(factory=dict)
-    on_step: Callable[[Told], None] | None = None
+    on_step: Callable[[StepProgress], None] | None = None
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
     # --- what is where
@@ -309,7 +309,7 @@ class Stage:
         self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: Told) -> None:
+    def _progress(self, told: StepProgress) -> None:
         if self.on_step:
             self.on_step(told)
         if told.seconds is None:
