@@ -43,7 +43,7 @@ class RealClock:
 
 
 @frozen
-class Nobody:
+class NoManualSteps:
     """No hands: what no door can do waits for somebody."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -70,7 +70,7 @@ class LiveWorld:
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: ManualSteps = field(factory=Nobody)
+    hand: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None
