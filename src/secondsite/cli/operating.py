@@ -254,14 +254,14 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
 def _world(what: OperationScope, where: OperationPlaces, who: Who, procedure: Procedure) -> LiveWorld:
     from secondsite.operate.commands import Commands
     from secondsite.operate.http_path import HttpPath
-    from secondsite.operate.live import LiveWorld, Said
+    from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    hands = Commands(commands, Said(done_by(where.done, procedure, who.who)), target_of(procedure))
+    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
     token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
     bound = {
         "servers": {region: place.shown for region, place in sorted(regions.items())},

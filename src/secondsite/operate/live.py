@@ -52,7 +52,7 @@ class NoManualSteps:
 
 
 @frozen
-class Said:
+class ReportedManualSteps:
     """Somebody said, step by step, that it is done: by step, who."""
 
     done: Mapping[str, str]
