@@ -37,7 +37,7 @@ class Watched:
 
 
 @frozen
-class Seen:
+class GateView:
     """``writable``: this stream takes writes of its family. ``displaced``: a copy does, or will. None: not known."""
 
     writable: bool | None = None
@@ -61,7 +61,7 @@ def _reached(held: Held, other: Held) -> tuple[str, str]:
     return api_prefix(other.cluster.domain if foreign else None), other.name
 
 
-def may_write(looks: tuple[Seen, ...]) -> bool | None:
+def may_write(looks: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
     if any(seen.writable and seen.displaced for seen in looks):
         return False
@@ -141,7 +141,7 @@ def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> 
     written.replace(file)
 
 
-async def _look(streams: StreamApi, stream: Watched) -> Seen:
+async def _look(streams: StreamApi, stream: Watched) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
     found = await asyncio.gather(
         _answer(streams, stream.name),
@@ -150,8 +150,8 @@ async def _look(streams: StreamApi, stream: Watched) -> Seen:
     own, copies = found[0], found[1:]
     writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
     if any(copy is not None and displaces(copy) for copy in copies):
-        return Seen(writable, displaced=True)
-    return Seen(writable, None if None in copies else False)
+        return GateView(writable, displaced=True)
+    return GateView(writable, None if None in copies else False)
 
 
 def _through(streams: StreamApi, prefix: str) -> StreamApi:
