@@ -28,7 +28,7 @@ _ANSWER_S = 1.0
 
 
 @frozen
-class Watched:
+class GuardedStream:
     """A stream of this region, what its writers use, and its copies elsewhere: API prefix and name."""
 
     name: str
@@ -44,13 +44,13 @@ class GateView:
     displaced: bool | None = None
 
 
-def watched(deployment: Deployment, region: str) -> tuple[Watched, ...]:
+def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
     found = [(family, held) for family in mirrored if (held := family.at(region))]
     return tuple(
-        Watched(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
+        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
         for family, held in found
     )
 
@@ -87,7 +87,7 @@ class Gate:
     region: str
     place: NatsPlace
     system: NatsPlace
-    streams: tuple[Watched, ...]
+    streams: tuple[GuardedStream, ...]
     folder: Path
     tell: Callable[[str], None]
     _before: bool | None = None
@@ -141,7 +141,7 @@ def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> 
     written.replace(file)
 
 
-async def _look(streams: StreamApi, stream: Watched) -> GateView:
+async def _look(streams: StreamApi, stream: GuardedStream) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
     found = await asyncio.gather(
         _answer(streams, stream.name),
