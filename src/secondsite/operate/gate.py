@@ -20,7 +20,7 @@ from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
 from secondsite.nats.streams import StreamApi, StreamLook
-from secondsite.operate.layout import FENCED, Held, Reach, families
+from secondsite.operate.layout import FENCED, Reach, StreamPlacement, families
 from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
 
 LOOK_EVERY_S = 0.5
@@ -55,7 +55,7 @@ def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     )
 
 
-def _reached(held: Held, other: Held) -> tuple[str, str]:
+def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
     """Through this region's own servers, and the link."""
     foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
     return api_prefix(other.cluster.domain if foreign else None), other.name

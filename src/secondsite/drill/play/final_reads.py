@@ -21,7 +21,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.layout import Family, Reach, StreamPlacement
 
 _ID = "Nats-Msg-Id"
 _PAUSE_S = 0.3
@@ -41,7 +41,7 @@ class Reading:
         held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
         return tuple([await self._copy(family, one) for family, one in held])
 
-    async def _copy(self, family: Family, held: Held) -> FinalRead:
+    async def _copy(self, family: Family, held: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
             reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
@@ -55,7 +55,7 @@ class Reading:
             await asyncio.sleep(_PAUSE_S * (attempt + 1))
         return reader.finished(not why, why)
 
-    async def _read(self, streams: StreamApi, held: Held, reader: CopyReader) -> str:
+    async def _read(self, streams: StreamApi, held: StreamPlacement, reader: CopyReader) -> str:
         """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
         before = await streams.stream(held.name)
         if before is None:
@@ -85,14 +85,14 @@ async def message_ids(place: NatsPlace, families: Iterable[Family], region: str)
     return frozenset(found)
 
 
-def held_in(family: Family, region: str) -> Held | None:
+def held_in(family: Family, region: str) -> StreamPlacement | None:
     """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
     if family.reach in (Reach.STRETCHED, Reach.ALONE):
         return evolve(family.origin, region=region)
     return family.at(region)
 
 
-async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) -> bool:
+async def drained(place: NatsPlace, held: StreamPlacement, consumer: str, within_s: float) -> bool:
     """Whether the consumer acknowledged all that its stream holds, within the time."""
     end = time.monotonic() + within_s
     while True:

@@ -20,7 +20,7 @@ from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
 from secondsite.operate.action import ANSWER_S, Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
-from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
+from secondsite.operate.layout import Family, StreamPlacement, fenced_subject, probe_subject
 from secondsite.operate.shell import changed, nats, read, word
 from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
@@ -142,7 +142,7 @@ class FreeSubjects:
         await until(context, lambda: _freed(door, family, copy))
 
 
-async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _freed(door: StreamsDoor, family: Family, copy: StreamPlacement) -> bool:
     """Whether no stream but the copy is assigned the subjects; asks for it where one is.
 
     The answer would come from the lost stream's own leader, so it never comes: soon the next look tells.
@@ -166,7 +166,7 @@ def _freed_config(family: Family) -> dict[str, Any]:
     return {**stream_config(origin.stream, origin.cluster), "subjects": [fenced_subject(origin)]}
 
 
-async def _taken(door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _taken(door: StreamsDoor, family: Family, copy: StreamPlacement) -> bool:
     """Whether the lost origin still holds a subject of its family; nobody else may."""
     others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
     if others - {family.origin.name}:

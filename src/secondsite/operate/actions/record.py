@@ -19,7 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
-from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.layout import Family, Reach, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
 from secondsite.operate.world import StreamsDoor
@@ -120,7 +120,7 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
         return ()
 
 
-async def live_positions(door: StreamsDoor, family: Family, held: Held) -> tuple[Position, ...]:
+async def live_positions(door: StreamsDoor, family: Family, held: StreamPlacement) -> tuple[Position, ...]:
     """Of the consumers that are there now."""
     if await door.stream(held.name) is None:
         return ()
