@@ -19,7 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import ANSWER_S, Context, Facts
-from secondsite.operate.layout import DIVERGED, Family, Reach, is_writable
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, is_writable
 
 Looks = Mapping[str, StreamLook]
 SAMPLE_S = 0.25
@@ -88,7 +88,7 @@ class Stop:
         return f"{self.region} takes{rate or ' writes'}: this stops them ({', '.join(self.streams)})"
 
 
-def single_writer(context: Context) -> tuple[Family, ...]:
+def single_writer(context: Context) -> tuple[StreamFamily, ...]:
     """The streams of which one copy takes writes."""
     return tuple(family for family in context.families if family.reach in _ONE_WRITER)
 
@@ -101,7 +101,7 @@ async def read_sides(context: Context) -> dict[str, Side]:
     return dict(zip(regions, found, strict=True))
 
 
-async def _side(context: Context, region: str, families: tuple[Family, ...]) -> Side:
+async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
     looks: dict[str, StreamLook] = {}
     try:
         async with context.reached(region) as door:
@@ -195,7 +195,7 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
     return ""
 
 
-def _changed_before(context: Context, family: Family, target: str, begun: Epoch, now: Epoch) -> str:
+def _changed_before(context: Context, family: StreamFamily, target: str, begun: Epoch, now: Epoch) -> str:
     name, serving = family.name, now.serving.get(family.name, ())
     fenced = any(facts.get("state") == "fenced" and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
@@ -211,7 +211,7 @@ def _changed_before(context: Context, family: Family, target: str, begun: Epoch,
     return ""
 
 
-def _changed_after(family: Family, target: str, facts: Facts, now: Epoch) -> str:
+def _changed_after(family: StreamFamily, target: str, facts: Facts, now: Epoch) -> str:
     name, key = family.name, f"{target}/{family.name}"
     ours = (facts.get("streams") or {}).get(name)
     if ours is None or target in now.silent or key not in now.made:

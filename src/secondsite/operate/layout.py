@@ -42,7 +42,7 @@ class StreamPlacement:
 
 
 @frozen
-class Family:
+class StreamFamily:
     """A stream with its copies, under the name that the origin has. ``subjects`` are what its writers use."""
 
     origin: StreamPlacement
@@ -64,19 +64,19 @@ class Family:
         return tuple(held for held in (self.origin, *self.copies) if held.region != region)
 
 
-def families(deployment: Deployment) -> tuple[Family, ...]:
+def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
     """In the order of the primary's streams."""
     home = deployment.primary.region.name
     held = [StreamPlacement(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
     reach = _reach(deployment)
-    found: dict[str, Family] = {}
+    found: dict[str, StreamFamily] = {}
     for one in (each for each in held if each.stream.mirror is None):
         known = found.get(one.name)
         if known is None:
             copies = tuple(each for each in held if each.stream.mirror and each.stream.mirror.stream == one.name)
-            found[one.name] = Family(one, copies, reach)
+            found[one.name] = StreamFamily(one, copies, reach)
         else:
-            found[one.name] = Family(known.origin, (*known.copies, one), reach)
+            found[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
     return tuple(found.values())
 
 
@@ -124,7 +124,7 @@ def writer_config(config: Mapping[str, Any], subjects: tuple[str, ...], **more: 
     return kept | {"subjects": list(subjects)} | more
 
 
-def is_writable(config: Mapping[str, Any], family: Family) -> bool:
+def is_writable(config: Mapping[str, Any], family: StreamFamily) -> bool:
     """Whether a publish of the family's writers would be stored here."""
     subjects = tuple(config.get("subjects") or ())
     return not config.get("mirror") and any(subject in family.subjects for subject in subjects)

@@ -21,7 +21,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.layout import Family, Reach, StreamPlacement
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
 _PAUSE_S = 0.3
@@ -36,12 +36,12 @@ class Reading:
     run: str
     operator: frozenset[str] = frozenset()
 
-    async def copies(self, families: Iterable[Family], region: str) -> tuple[FinalRead, ...]:
+    async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
         held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
         return tuple([await self._copy(family, one) for family, one in held])
 
-    async def _copy(self, family: Family, held: StreamPlacement) -> FinalRead:
+    async def _copy(self, family: StreamFamily, held: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
             reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
@@ -73,7 +73,7 @@ class Reading:
         return ""
 
 
-async def message_ids(place: NatsPlace, families: Iterable[Family], region: str) -> frozenset[str]:
+async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region: str) -> frozenset[str]:
     """Of everything that the region's streams hold now."""
     found: set[str] = set()
     async with place.open() as jetstream:
@@ -85,7 +85,7 @@ async def message_ids(place: NatsPlace, families: Iterable[Family], region: str)
     return frozenset(found)
 
 
-def held_in(family: Family, region: str) -> StreamPlacement | None:
+def held_in(family: StreamFamily, region: str) -> StreamPlacement | None:
     """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
     if family.reach in (Reach.STRETCHED, Reach.ALONE):
         return evolve(family.origin, region=region)
@@ -143,7 +143,7 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     return False
 
 
-def processed(run: str, family: Family, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
+def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
     """Of one durable consumer, in all regions together."""
     names = {held.name for held in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]

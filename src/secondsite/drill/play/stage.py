@@ -48,7 +48,7 @@ from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
 from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
 from secondsite.operate.journal import Journal
-from secondsite.operate.layout import Family, Reach, families
+from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
 from secondsite.operate.positions import keep_positions
@@ -117,7 +117,7 @@ class Stage:
         return standby.region.name if standby else self.setup.deployment.sites[-1].region.name
 
     @property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.setup.deployment)
 
     def world(self, decision: Decision | None = None) -> LiveWorld:

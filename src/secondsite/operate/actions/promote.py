@@ -38,8 +38,8 @@ from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing,
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
-    Family,
     Reach,
+    StreamFamily,
     StreamPlacement,
     probe_subject,
     promoting_subject,
@@ -54,7 +54,7 @@ _NANOSECONDS = 1_000_000_000
 T = TypeVar("T")
 
 
-def wanted_subjects(step: Step, family: Family) -> tuple[str, ...]:
+def wanted_subjects(step: Step, family: StreamFamily) -> tuple[str, ...]:
     """What the step says, where it says so for this one stream; else the origin's."""
     return step.subjects if step.subjects and len(step.targets) == 1 else family.subjects
 
@@ -108,7 +108,9 @@ class Promote:
             for family, held in pairs:
                 yield from carrying(family, held, from_=context.away)
 
-    async def _quiesce(self, context: Context, pairs: list[tuple[Family, StreamPlacement]], region: str) -> list[str]:
+    async def _quiesce(
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str
+    ) -> list[str]:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
         drained = []
         for other in sorted({held.region for family, _ in pairs for held in family.others(region)}):
@@ -125,7 +127,7 @@ class Promote:
         return drained
 
     async def _carry_consumers(
-        self, context: Context, pairs: list[tuple[Family, StreamPlacement]], drained: list[str], region: str
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], drained: list[str], region: str
     ) -> dict[str, int]:
         """Where the procedure has no step for them: from the side that is still there, at their floors."""
         if any(step.verb is Verb.RESTORE_CONSUMERS for step in context.procedure.steps):
@@ -139,7 +141,12 @@ class Promote:
         return made
 
     async def _drain(
-        self, context: Context, other: StreamsDoor, pairs: list[tuple[Family, StreamPlacement]], there: str, region: str
+        self,
+        context: Context,
+        other: StreamsDoor,
+        pairs: list[tuple[StreamFamily, StreamPlacement]],
+        there: str,
+        region: str,
     ) -> None:
         if "lagging-mirror" in context.allowed:
             return
@@ -150,7 +157,7 @@ class Promote:
                     await until(context, lambda f=held, s=source: _caught_up(door, other, f, s))  # type: ignore[misc]
 
     async def _promote(
-        self, context: Context, step: Step, door: StreamsDoor, family: Family, held: StreamPlacement
+        self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, held: StreamPlacement
     ) -> int:
         subjects = wanted_subjects(step, family)
         while True:
@@ -191,22 +198,22 @@ def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:
     return not look.is_mirror and set(look.subjects) == set(subjects)
 
 
-def _open(look: StreamLook, subjects: tuple[str, ...], family: Family) -> dict[str, Any]:
+def _open(look: StreamLook, subjects: tuple[str, ...], family: StreamFamily) -> dict[str, Any]:
     metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
     return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family))
 
 
-def _window(family: Family) -> int:
+def _window(family: StreamFamily) -> int:
     return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
 
 
-def _opening(subjects: tuple[str, ...], family: Family) -> str:
+def _opening(subjects: tuple[str, ...], family: StreamFamily) -> str:
     """The same by jq."""
     more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
     return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
 
 
-def _draining(context: ManualContext, pairs: list[tuple[Family, StreamPlacement]]) -> Iterable[str]:
+def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:
     """A planned move: the serving side takes no more, and the other has all of it."""
     yield from without_clients(context, context.away)
     yield from fencing(context, context.away)
@@ -237,7 +244,7 @@ async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: StreamPlacemen
     return here.last_seq >= there.last_seq
 
 
-def _held(context: Scope, step: Step, region: str) -> list[tuple[Family, StreamPlacement]]:
+def _held(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
     return [(family, held) for family, held in pairs if held is not None]
 
@@ -271,7 +278,7 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 
-def _retention_guard(family: Family, held: StreamPlacement, look: StreamLook) -> list[Guard]:
+def _retention_guard(family: StreamFamily, held: StreamPlacement, look: StreamLook) -> list[Guard]:
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
     if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
         return []

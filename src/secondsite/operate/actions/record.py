@@ -19,7 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamLook
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
-from secondsite.operate.layout import Family, Reach, StreamPlacement
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
 from secondsite.operate.world import StreamsDoor
@@ -32,7 +32,7 @@ _APART_S = 10.0
 class Measured:
     """A stream on both sides; None for a side that does not answer or does not have it."""
 
-    family: Family
+    family: StreamFamily
     there: StreamLook | None
     here: StreamLook | None
 
@@ -64,13 +64,13 @@ async def measure(context: Context, region: str) -> tuple[Measured, ...]:
     return tuple(_measured(family, region, sides) for family in mirrored)
 
 
-def _measured(family: Family, region: str, sides: dict[str, dict[str, StreamLook]]) -> Measured:
+def _measured(family: StreamFamily, region: str, sides: dict[str, dict[str, StreamLook]]) -> Measured:
     other = next(iter(family.others(region)), None)
     there = sides[other.region].get(family.name) if other else None
     return Measured(family, there, sides[region].get(family.name))
 
 
-async def _looks(door: StreamsDoor, chosen: list[Family], region: str) -> dict[str, StreamLook]:
+async def _looks(door: StreamsDoor, chosen: list[StreamFamily], region: str) -> dict[str, StreamLook]:
     held = [(family.name, family.at(region)) for family in chosen]
     looks = {name: await door.stream(one.name) for name, one in held if one is not None}
     return {name: look for name, look in looks.items() if look is not None}
@@ -120,7 +120,7 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
         return ()
 
 
-async def live_positions(door: StreamsDoor, family: Family, held: StreamPlacement) -> tuple[Position, ...]:
+async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> tuple[Position, ...]:
     """Of the consumers that are there now."""
     if await door.stream(held.name) is None:
         return ()

@@ -16,7 +16,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.actions.salvage import salvage_guard
-from secondsite.operate.layout import Family, Reach, StreamPlacement, is_writable, mirror_config
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
@@ -63,7 +63,7 @@ class Resynchronise:
             yield until_it_has(held, of)
 
     def _refuse_unsalvaged(
-        self, context: Context, pairs: list[tuple[Family, StreamPlacement, StreamPlacement]]
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]
     ) -> None:
         facts = context.done(Verb.SALVAGE)
         guards: list[Guard] = [guard for family, _, _ in pairs for guard in salvage_guard(facts, family)]
@@ -97,7 +97,7 @@ class Resynchronise:
         return ends[0]
 
 
-async def _refuse_ahead(context: Context, pairs: list[tuple[Family, StreamPlacement, StreamPlacement]]) -> None:
+async def _refuse_ahead(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> None:
     """What is to be deleted takes no writes, and the serving side takes them and has all of it."""
     if not pairs:
         return
@@ -120,7 +120,7 @@ async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement)
     return own or await door.reaches(of.cluster.domain)
 
 
-def _pairs(context: Scope, region: str) -> list[tuple[Family, StreamPlacement, StreamPlacement]]:
+def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
     found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
     return [(family, held, of) for family, held, of in found if held and of]

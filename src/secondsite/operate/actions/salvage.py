@@ -17,7 +17,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
-from secondsite.operate.layout import DIVERGED, Family, Reach, StreamPlacement
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement
 from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
 
@@ -92,14 +92,14 @@ class Salvage:
         yield "# `secondsite failback` republishes what is after that sequence; the backup keeps it in any case"
 
 
-def _pairs(context: Scope, step: Step) -> list[tuple[Family, StreamPlacement, StreamPlacement]]:
+def _pairs(context: Scope, step: Step) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
     found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
     return [(family, old, new) for family, old, new in found if old and new]
 
 
 async def _extent(
-    old: StreamsDoor, serving: StreamsDoor, family: Family, source: StreamPlacement, target: StreamPlacement
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
 ) -> str:
     there, here = await old.stream(source.name), await serving.stream(target.name)
     if there is None or here is None or DIVERGED not in here.metadata:
@@ -108,7 +108,7 @@ async def _extent(
 
 
 async def salvage_stream(
-    old: StreamsDoor, serving: StreamsDoor, family: Family, source: StreamPlacement, target: StreamPlacement
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
 ) -> Salvaged | None:
     """None where the old primary's stream is gone or is a mirror already. Raises FinalError without a parting."""
     there, here = await old.stream(source.name), await serving.stream(target.name)
@@ -163,7 +163,7 @@ def mark_of(source: StreamPlacement, message: StoredMessage) -> str:
     return f"{source.region}/{source.name}/{message.sequence}"
 
 
-def _harm(family: Family, message: StoredMessage, newer: set[str]) -> str:
+def _harm(family: StreamFamily, message: StoredMessage, newer: set[str]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
     keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
@@ -187,7 +187,7 @@ async def _republish(
     return ""
 
 
-def salvage_guard(facts: Facts, family: Family) -> tuple[Guard, ...]:
+def salvage_guard(facts: Facts, family: StreamFamily) -> tuple[Guard, ...]:
     """Nothing of the old primary is wiped before it was salvaged."""
     if family.name in (facts.get("streams") or {}):
         return ()
