@@ -28,7 +28,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
-    LabHand,
+    LabManualSteps,
     LabPath,
     LabSecrets,
     LabServices,
@@ -91,7 +91,7 @@ class Stage:
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabHand
+    hand: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     milestones: dict[Milestone, int] = field(factory=dict)
@@ -390,7 +390,7 @@ def set_the_stage(
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
-        LabHand(lab),
+        LabManualSteps(lab),
         LabSites(lab),
     )
 
