@@ -31,7 +31,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 @frozen
-class StreamLook:
+class StreamState:
     """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never.
 
     ``told_at`` is the leader's own clock as it answered; RFC 3339, as all times are. ``created`` tells one life of a
@@ -101,7 +101,7 @@ class StreamApi:
     def version(self) -> str:
         return self.jetstream.version
 
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         info = await self.jetstream.stream(name)
         return None if info is None else _look(info)
 
@@ -228,9 +228,9 @@ class suppress_refusal(suppress):  # noqa: N801 # used as a verb, like the one i
         return isinstance(error, RefusedError) and error.code == self.code
 
 
-def _look(info: Json) -> StreamLook:
+def _look(info: Json) -> StreamState:
     state, mirror = info["state"], info.get("mirror")
-    return StreamLook(
+    return StreamState(
         name=str(info["config"]["name"]),
         config=info["config"],
         messages=int(state["messages"]),

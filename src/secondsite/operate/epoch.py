@@ -17,11 +17,11 @@ from attrs import evolve, field, frozen
 
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import ANSWER_S, Context, Facts
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, is_writable
 
-Looks = Mapping[str, StreamLook]
+Looks = Mapping[str, StreamState]
 SAMPLE_S = 0.25
 _ONE_WRITER = (Reach.MIRRORED, Reach.ALONE)
 
@@ -102,7 +102,7 @@ async def read_sides(context: Context) -> dict[str, Side]:
 
 
 async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
-    looks: dict[str, StreamLook] = {}
+    looks: dict[str, StreamState] = {}
     try:
         async with context.reached(region) as door:
             if door is None:

@@ -19,7 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
-from secondsite.nats.streams import StreamApi, StreamLook
+from secondsite.nats.streams import StreamApi, StreamState
 from secondsite.operate.layout import FENCED, Reach, StreamPlacement, families
 from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
 
@@ -76,7 +76,7 @@ def next_state(is_open: bool, before: bool | None, now: bool | None) -> bool:
     return now and (is_open or before is True)
 
 
-def displaces(copy: StreamLook) -> bool:
+def displaces(copy: StreamState) -> bool:
     return not copy.is_mirror and not all(subject.startswith(f"{FENCED}.") for subject in copy.subjects)
 
 
@@ -158,7 +158,7 @@ def _through(streams: StreamApi, prefix: str) -> StreamApi:
     return StreamApi(evolve(streams.jetstream, prefix=prefix))
 
 
-async def _answer(streams: StreamApi, name: str) -> StreamLook | None:
+async def _answer(streams: StreamApi, name: str) -> StreamState | None:
     """A stream that is said not to be there may be one that the servers have not read yet."""
     try:
         async with asyncio.timeout(_ANSWER_S):

@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
+from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamState
 
 Json = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ class StreamsDoor(Protocol):
     @property
     def version(self) -> str: ...
 
-    async def stream(self, name: str) -> StreamLook | None: ...
+    async def stream(self, name: str) -> StreamState | None: ...
 
     async def create(self, config: Json) -> None: ...
 

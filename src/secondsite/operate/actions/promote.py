@@ -20,7 +20,7 @@ from secondsite.model.nats import Retention
 from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import (
     ANSWER_S,
     POLL_S,
@@ -194,11 +194,11 @@ async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[
         return None
 
 
-def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:
+def promoted(look: StreamState, subjects: tuple[str, ...]) -> bool:
     return not look.is_mirror and set(look.subjects) == set(subjects)
 
 
-def _open(look: StreamLook, subjects: tuple[str, ...], family: StreamFamily) -> dict[str, Any]:
+def _open(look: StreamState, subjects: tuple[str, ...], family: StreamFamily) -> dict[str, Any]:
     metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
     return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family))
 
@@ -278,7 +278,7 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 
-def _retention_guard(family: StreamFamily, held: StreamPlacement, look: StreamLook) -> list[Guard]:
+def _retention_guard(family: StreamFamily, held: StreamPlacement, look: StreamState) -> list[Guard]:
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
     if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
         return []
