@@ -65,7 +65,7 @@ class StreamState:
 
 
 @frozen
-class ConsumerLook:
+class ConsumerState:
     """``floor`` is the stream sequence up to which everything is acknowledged."""
 
     name: str
@@ -133,10 +133,10 @@ class StreamApi:
         page = await self.jetstream.ask("STREAM.NAMES", {"subject": subject})
         return tuple(page.get("streams") or ())
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         return tuple(_consumer(info) for info in await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers"))
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         try:
             return _consumer(await self.jetstream.ask(f"CONSUMER.INFO.{stream}.{name}"))
         except RefusedError as refused:
@@ -249,8 +249,8 @@ def _seconds(nanoseconds: int) -> float:
     return -1.0 if nanoseconds < 0 else nanoseconds / _NANOSECONDS
 
 
-def _consumer(info: Json) -> ConsumerLook:
-    return ConsumerLook(
+def _consumer(info: Json) -> ConsumerState:
+    return ConsumerState(
         name=str(info["name"]),
         config=info["config"],
         floor=int(info["ack_floor"]["stream_seq"]),

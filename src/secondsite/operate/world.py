@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamState
+from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 
 Json = Mapping[str, Any]
 
@@ -59,9 +59,9 @@ class StreamsDoor(Protocol):
 
     async def holders(self, subject: str) -> tuple[str, ...]: ...
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]: ...
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]: ...
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None: ...
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None: ...
 
     async def create_consumer(self, stream: str, config: Json) -> None: ...
 
