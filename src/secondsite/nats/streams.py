@@ -159,7 +159,7 @@ class StreamApi:
         """
         try:
             answer = await self.publish(subject, b"", {"Nats-Expected-Last-Sequence": _NEVER}, within_s=within_s)
-        except NobodyListensError:
+        except NoStreamListensError:
             return None
         return answer
 
@@ -173,7 +173,7 @@ class StreamApi:
             answer = json.loads(reply.data)
         except errors.NoRespondersError:
             remedy = "give the stream this subject, or connect where it is"
-            raise NobodyListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
+            raise NoStreamListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream has a leader"
             raise MachineError.at(self.shown, f"no acknowledgement on {subject} in {within_s:g} s", remedy) from None
@@ -213,7 +213,7 @@ class StreamApi:
         return direct_messages(self.jetstream, stream, first, last)
 
 
-class NobodyListensError(MachineError):
+class NoStreamListensError(MachineError):
     """No stream has the subject: nothing was stored, for certain."""
 
 
