@@ -63,7 +63,7 @@ _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
 _STEADY_SHARE = 0.9
 
-Tell = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 @frozen
@@ -85,7 +85,7 @@ class Stage:
     lab: Lab
     writer: EvidenceWriter
     procedure: Procedure
-    tell: Tell
+    tell: ReportProgress
     load: LoadClients
     path: LabPath
     secrets: LabSecrets
@@ -363,7 +363,13 @@ class Stage:
 
 
 def set_the_stage(
-    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+    setup: Setup,
+    lab: Lab,
+    writer: EvidenceWriter,
+    procedure: Procedure,
+    tell: ReportProgress,
+    *,
+    ignoring_ttl: float = 0.0,
 ) -> Stage:
     streams = load_streams(setup)
     config = ClientConfig(
