@@ -72,7 +72,7 @@ class Epoch:
 
 
 @frozen
-class Stop:
+class ServiceStop:
     """A region whose writers have nobody else: the step takes their writes away."""
 
     region: str
@@ -158,20 +158,20 @@ def stopped_by(context: Context, step: Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys(held.region for family in single_writer(context) for held in family.others(target)))
 
 
-def stop_of(epoch: Epoch, region: str) -> Stop | None:
+def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
     """None where no stream has this region as its only writer."""
     streams = tuple(name for name, regions in epoch.serving.items() if regions == (region,))
-    return Stop(region, streams) if streams else None
+    return ServiceStop(region, streams) if streams else None
 
 
-async def measured(context: Context, stop: Stop, sides: Mapping[str, Side]) -> Stop:
+async def measured(context: Context, stop: ServiceStop, sides: Mapping[str, Side]) -> ServiceStop:
     """With the rate at which the region takes writes now."""
     began, before = context.world.clock.monotonic(), sides[stop.region].looks
     await context.world.clock.sleep(SAMPLE_S)
     after = (await _side(context, stop.region, single_writer(context))).looks
     seconds = max(context.world.clock.monotonic() - began, SAMPLE_S)
     stored = sum(after[name].last_seq - before[name].last_seq for name in stop.streams if name in after)
-    return Stop(stop.region, stop.streams, max(0, stored) / seconds)
+    return ServiceStop(stop.region, stop.streams, max(0, stored) / seconds)
 
 
 def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:

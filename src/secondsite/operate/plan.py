@@ -22,8 +22,8 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import Context, Guard, Prospect
 from secondsite.operate.epoch import (
     Epoch,
+    ServiceStop,
     Side,
-    Stop,
     epoch_of,
     measured,
     operation_id,
@@ -43,7 +43,7 @@ class PlannedStep:
     changes: tuple[str, ...]
     now: tuple[str, ...]
     guards: tuple[Guard, ...]
-    stops: tuple[Stop, ...] = ()
+    stops: tuple[ServiceStop, ...] = ()
 
     @property
     def irreversible(self) -> bool:
@@ -128,9 +128,9 @@ async def make_plan(
     return Plan(procedure, strategy, system, steps, allowed, epoch, operation, world.bound)
 
 
-async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[Stop, ...]]:
+async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[ServiceStop, ...]]:
     """By step, in their order, the regions whose only writers it stops."""
-    found: dict[str, tuple[Stop, ...]] = {}
+    found: dict[str, tuple[ServiceStop, ...]] = {}
     for step in context.procedure.steps:
         stops = []
         for region in stopped_by(context, step):
