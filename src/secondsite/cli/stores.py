@@ -121,9 +121,10 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
     if machine or not sys.stderr.isatty():
         yield Lines(verb)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.table import Column
+
+    from secondsite.publish.terminal.console import PrintableConsole
 
     whole = Column(no_wrap=True)
     columns = (
@@ -133,7 +134,7 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
         TransferSpeedColumn(table_column=whole.copy()),
         TimeRemainingColumn(table_column=whole.copy()),
     )
-    with Progress(*columns, console=Console(stderr=True), expand=True) as bars:
+    with Progress(*columns, console=PrintableConsole(stderr=True), expand=True) as bars:
         yield Barred(bars)
 
 
