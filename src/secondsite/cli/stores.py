@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
+LOGIN = "set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_CREDS"
 Flag = Annotated[bool, Parameter(negative="")]
 Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
 
@@ -49,6 +50,7 @@ class Server:
     def place(self) -> NatsPlace:
         import os
 
+        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -60,6 +62,8 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
+        if self.nats:
+            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
