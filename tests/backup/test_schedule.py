@@ -40,7 +40,7 @@ class World:
         self.made.append(backup_id)
         return manifest
 
-    async def retain(self) -> None:
+    async def retain(self, _: BackupManifest) -> None:
         self.retained += 1
 
     def schedule(self, *, claim: bool = True) -> Schedule:

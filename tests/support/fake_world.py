@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
@@ -44,6 +44,7 @@ class FakeStream:
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
     floors: dict[str, int] = field(factory=dict)
+    created: str = "first"
 
 
 @define
@@ -62,6 +63,8 @@ class FakeWorld:
     carried_out: list[str] = field(factory=list)
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
+    made: int = 0
+    bound: Mapping[str, Any] = {}
     dns: Any = None
     services: Any = None
     secrets: Any = None
@@ -133,6 +136,17 @@ class FakeWorld:
             writable = [one.region for one, stream in found if stream and is_writable(stream.config, family)]
             assert len(writable) <= 1, f"{family.name} is writable in {writable}"
 
+    def check_somebody_writes(self) -> None:
+        """Of every stream with copies, one copy that answers takes writes."""
+        for family in families(self.deployment):
+            if family.reach is not Reach.MIRRORED:
+                continue
+            held = [one for one in (family.origin, *family.copies) if one.region not in self.dead]
+            found = [self.regions[one.region].get(one.name) for one in held]
+            assert any(stream and is_writable(stream.config, family) for stream in found), (
+                f"nobody writes {family.name}"
+            )
+
     def end(self) -> Any:
         """What has to be the same however often it was interrupted; a position that is copied twice is the same."""
         streams = {
@@ -180,11 +194,13 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
-        return StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        look = StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        return evolve(look, created=found.created)
 
     async def create(self, config: Mapping[str, Any]) -> None:
         self._led()
-        made = FakeStream(copy.deepcopy(dict(config)), [], 0)
+        self.world.made += 1
+        made = FakeStream(copy.deepcopy(dict(config)), [], 0, created=str(self.world.made))
         origin = (config.get("mirror") or {}).get("name")
         for region, held in self.world.regions.items():
             if origin in held and region != self.region and region not in self.world.dead:

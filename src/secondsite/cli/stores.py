@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from attrs import frozen
 from cyclopts import Parameter
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from secondsite.backup.codec import Keys
     from secondsite.backup.progress import Progress
+    from secondsite.backup.signing import Trust
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
+LOGIN = "set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_CREDS"
 Flag = Annotated[bool, Parameter(negative="")]
 Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
 
@@ -48,6 +50,7 @@ class Server:
     def place(self) -> NatsPlace:
         import os
 
+        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -59,6 +62,8 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
+        if self.nats:
+            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
@@ -82,6 +87,33 @@ def read_keys(recipients: tuple[str, ...], identities: tuple[Path, ...]) -> Keys
     return read(recipients, identities)
 
 
+@frozen
+class TrustOptions:
+    """Whose backups count."""
+
+    signer: Annotated[tuple[Path, ...], option("Only backups signed by this ed25519 public key.", negative="")] = ()
+    allow: Annotated[
+        tuple[Literal["unsigned"], ...],
+        option("Take backups that nobody known signed, or that are not encrypted.", negative=""),
+    ] = ()
+
+    def trust(self, keys: Keys | None = None) -> Trust:
+        """With an identity, its own signatures count too, and plain backups do not."""
+        from secondsite.backup.signing import Trust, of_identity, read_signer
+
+        identities = keys.identities if keys else ()
+        signers = {read_signer(path) for path in self.signer} | {of_identity(item).public for item in identities}
+        return Trust(frozenset(signers), encrypted=bool(identities), unsigned=bool(self.allow))
+
+
+ANY_SIGNER = TrustOptions()
+
+
+def passed_over(text: str) -> None:
+    """What a person should see on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_json(content: object) -> None:
     """One line, at once: somebody may be waiting at the other end of a pipe."""
     print(json.dumps(content), flush=True)
@@ -93,9 +125,10 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
     if machine or not sys.stderr.isatty():
         yield Lines(verb)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.table import Column
+
+    from secondsite.publish.terminal.console import PrintableConsole
 
     whole = Column(no_wrap=True)
     columns = (
@@ -105,7 +138,7 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
         TransferSpeedColumn(table_column=whole.copy()),
         TimeRemainingColumn(table_column=whole.copy()),
     )
-    with Progress(*columns, console=Console(stderr=True), expand=True) as bars:
+    with Progress(*columns, console=PrintableConsole(stderr=True), expand=True) as bars:
         yield Barred(bars)
 
 

@@ -32,6 +32,15 @@ ANSWER_S = 2.0
 """How long a group that may be without a leader is given to answer before it is asked again."""
 
 
+ALLOWABLE = frozenset(
+    {
+        *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
+        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret"),
+    }
+)
+"""The guards that somebody may lift by name."""
+
+
 @frozen
 class Guard:
     """Why a step must not run now. ``id`` is what `--allow` takes, where it may be allowed at all."""
@@ -49,6 +58,10 @@ class Prospect:
     changes: tuple[str, ...] = ()
     now: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
+
+
+async def _unasked(_region: str) -> None:
+    """Nobody has to be asked."""
 
 
 @frozen
@@ -102,12 +115,16 @@ class ManualContext(Scope):
 
 @frozen
 class Context(Scope):
-    """What an executor works with. ``facts`` are those of the steps that are done, by step."""
+    """What an executor works with. ``facts`` are those of the steps that are done, by step.
+
+    ``stopping`` is awaited right before a region's writers are stopped; raises WaitingError where nobody approved it.
+    """
 
     world: World
     facts: Mapping[str, Facts]
     note: Callable[[str, Facts], None]
     allowed: frozenset[str] = frozenset()
+    stopping: Callable[[str], Awaitable[None]] = _unasked
 
     def done(self, verb: Verb) -> Facts:
         """The facts of the step with this verb that is done; empty where there is none."""

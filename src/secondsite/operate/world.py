@@ -155,7 +155,7 @@ class Sites(Protocol):
     async def join(self, region: str) -> None: ...
 
 
-class Hand(Protocol):
+class ManualSteps(Protocol):
     """Whoever does what no door can: a person, or a command that a person wrote."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -182,7 +182,12 @@ class World(Protocol):
     def reach_s(self) -> float: ...
 
     @property
-    def hand(self) -> Hand: ...
+    def bound(self) -> Mapping[str, Any]:
+        """What an approval is bound to beside the changes: servers, commands, the clients' path. No secret is in it."""
+        ...
+
+    @property
+    def hand(self) -> ManualSteps: ...
 
     @property
     def dns(self) -> Dns | None: ...

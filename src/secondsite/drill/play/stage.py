@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
@@ -28,7 +29,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
-    LabHand,
+    LabManualSteps,
     LabPath,
     LabSecrets,
     LabServices,
@@ -46,7 +47,7 @@ from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
-from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
@@ -63,16 +64,7 @@ _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
 _STEADY_SHARE = 0.9
 
-Tell = Callable[[str], None]
-
-
-@frozen
-class Observation:
-    """What a drill is there to show, and whether it did; None for what is neither right nor wrong, or ``unproven``."""
-
-    what: str
-    holds: bool | None
-    unproven: bool = False
+ReportProgress = Callable[[str], None]
 
 
 @define
@@ -85,13 +77,13 @@ class Stage:
     lab: Lab
     writer: EvidenceWriter
     procedure: Procedure
-    tell: Tell
+    tell: ReportProgress
     load: LoadClients
     path: LabPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabHand
+    hand: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     milestones: dict[Milestone, int] = field(factory=dict)
@@ -102,7 +94,7 @@ class Stage:
     failure: str = ""
     extra_ledgers: list[Path] = field(factory=list)
     took_s: dict[str, float] = field(factory=dict)
-    on_step: Callable[[Told], None] | None = None
+    on_step: Callable[[StepProgress], None] | None = None
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
     # --- what is where
@@ -155,7 +147,7 @@ class Stage:
 
     def observe(self, what: str, holds: bool | None, *, unproven: bool = False) -> None:
         self.observations.append(Observation(what, holds, unproven))
-        self.note("observation", what=what, holds=holds, unproven=unproven)
+        self.note(EventName.OBSERVATION, what=what, holds=holds, unproven=unproven)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(work))
@@ -309,7 +301,7 @@ class Stage:
         self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: Told) -> None:
+    def _progress(self, told: StepProgress) -> None:
         if self.on_step:
             self.on_step(told)
         if told.seconds is None:
@@ -363,7 +355,13 @@ class Stage:
 
 
 def set_the_stage(
-    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+    setup: Setup,
+    lab: Lab,
+    writer: EvidenceWriter,
+    procedure: Procedure,
+    tell: ReportProgress,
+    *,
+    ignoring_ttl: float = 0.0,
 ) -> Stage:
     streams = load_streams(setup)
     config = ClientConfig(
@@ -390,7 +388,7 @@ def set_the_stage(
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
-        LabHand(lab),
+        LabManualSteps(lab),
         LabSites(lab),
     )
 

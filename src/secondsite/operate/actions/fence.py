@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
-from secondsite.operate.journal import UNFENCED
+from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
 from secondsite.operate.layout import (
     Reach,
     StreamFamily,
@@ -88,6 +88,7 @@ class Fence:
             if door is None:
                 why = f"it did not answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why}
+            await context.stopping(region)
             for family, held in pairs:
                 await fence_stream(door, family, held)
         return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
@@ -111,6 +112,7 @@ class Fence:
             return False
         if context.world.sites is None:
             return False
+        await context.stopping(region)
         await context.world.sites.isolate(region)
         return True
 
@@ -120,14 +122,41 @@ def starts_isolated(context: Scope, step: Step) -> bool:
     return not step.after and step is context.procedure.steps[0]
 
 
-async def fence_returned(context: Context, region: str) -> bool:
-    """Fence a region that was unfenced, where it is there again. Whether it is fenced now."""
+async def fence_returned(context: Context, region: str) -> str:
+    """Fence a region that was unfenced, where it is there again: what it is now, "" where that is not known yet.
+
+    A stream that nobody else took over is left to its writers: a home that serves again, or one whose standby was not
+    promoted yet, which the promotion fences itself.
+    """
     async with context.reached(region) as door:
         if door is None:
-            return False
+            return ""
         for family, held in to_fence(context, region):
+            taken = await _taken_over(context, family, region)
+            if taken is None:
+                return ""
+            if not taken:
+                return "" if _under_way(context) else SERVES_AGAIN
             await fence_stream(door, family, held)
-    return True
+    return FENCED
+
+
+async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
+    """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
+    unknown = False
+    for held in family.others(region):
+        async with context.reached(held.region) as door:
+            look = None if door is None else await door.stream(held.name)
+            unknown |= door is None
+        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(held),):
+            return True
+    return None if unknown else False
+
+
+def _under_way(context: Context) -> bool:
+    """Whether a step of this procedure is still to take the streams over."""
+    takes = (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS)
+    return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
 
 
 def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:

@@ -118,6 +118,7 @@ class Promote:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
+                await context.stopping(other)
                 for family, _ in pairs:
                     if (held := family.at(other)) is not None:
                         await fence_stream(door, family, held)
