@@ -21,7 +21,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTa
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
-from secondsite.drill.load.workload import LoadClient, Stop
+from secondsite.drill.load.workload import LoadClient, StopSignal
 from secondsite.drill.play.clients import share_out
 from secondsite.model.errors import InputError, MachineError
 
@@ -60,7 +60,7 @@ def _config(folder: Path, **more: Any) -> ClientConfig:
 def _run(config: ClientConfig, sender: Scripted, stop_after_s: float | None = None) -> Summary:
     async def run() -> Summary:
         with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
-            stop = Stop()
+            stop = StopSignal()
             if stop_after_s is not None:
                 asyncio.get_running_loop().call_later(stop_after_s, stop.ask, "test")
             return await LoadClient(config, ledger, sender, stop).run()

@@ -18,9 +18,9 @@ from secondsite.model.strategy import Strategy
 from secondsite.operate.abort import Aborted, abort
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import (
-    End,
     EntryKind,
     Journal,
+    OperationEnd,
     StepState,
     archive,
     end_of,
@@ -62,7 +62,7 @@ class Operators:
     ) -> OperationOutcome:
         async def run() -> OperationOutcome:
             with Journal(self.path(who, fault), self.world) as journal:
-                if journal.entries and end_of(journal.entries) is not End.OPEN and world is None:
+                if journal.entries and end_of(journal.entries) is not OperationEnd.OPEN and world is None:
                     archive(journal)
             with Journal(self.path(who, fault), self.world) as journal:
                 chosen = Options(approved=approve, allowed=LOST, **options)
@@ -216,7 +216,7 @@ def test_given_up_anywhere_before_the_promotion_somebody_writes(operators: Opera
         assert operators.writers() == before, step.id
         assert found.nobody == ()
         operators.world.check_somebody_writes()
-        assert end_of(read_journal(operators.path(who, fault))) is End.ABORTED
+        assert end_of(read_journal(operators.path(who, fault))) is OperationEnd.ABORTED
 
 
 class _Fails:

@@ -20,7 +20,7 @@ from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
+from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
@@ -181,7 +181,7 @@ class FakeRegion:
         regions = self.world.regions if joined else {self.region: self.held}
         return {name: (region, stream) for region, held in regions.items() for name, stream in held.items()}
 
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         found = self.held.get(name)
         if found is None and name in self._everywhere():
             raise MachineError.at(self.region, "no answer", "none")
@@ -191,7 +191,7 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
-        look = StreamLook(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        look = StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
         return evolve(look, created=found.created)
 
     async def create(self, config: Mapping[str, Any]) -> None:
@@ -239,10 +239,10 @@ class FakeRegion:
         self._led()
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         return tuple(_consumer(name, config) for name, config in self.held[stream].consumers.items())
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         found = self.held[stream].consumers.get(name)
         return None if found is None else _consumer(name, found)
 
@@ -304,8 +304,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerLook:
-    return ConsumerLook(name, {"durable_name": name, **config}, 2, 2, 0)
+def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerState:
+    return ConsumerState(name, {"durable_name": name, **config}, 2, 2, 0)
 
 
 def _matches(pattern: str, subject: str) -> bool:

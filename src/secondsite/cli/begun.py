@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def make_room(path: Path, direction: str) -> None:
     """Archive the operation that ended; raises InputError for one that did not."""
-    from secondsite.operate.journal import End, Journal, archive, end_of
+    from secondsite.operate.journal import Journal, OperationEnd, archive, end_of
     from secondsite.operate.live import RealClock
 
     if not path.exists() or not path.stat().st_size:
@@ -22,28 +22,28 @@ def make_room(path: Path, direction: str) -> None:
     with Journal(path, RealClock()) as journal:
         if not journal.entries:
             return
-        if end_of(journal.entries) is End.OPEN:
+        if end_of(journal.entries) is OperationEnd.OPEN:
             raise _open(path, journal.entries, direction)
         archive(journal)
 
 
 def refuse_beside(path: Path, direction: str) -> None:
     """Raises InputError while the other direction's operation is under way."""
-    from secondsite.operate.journal import End, end_of, read_journal
+    from secondsite.operate.journal import OperationEnd, end_of, read_journal
 
-    if path.exists() and (entries := read_journal(path)) and end_of(entries) is End.OPEN:
+    if path.exists() and (entries := read_journal(path)) and end_of(entries) is OperationEnd.OPEN:
         raise _open(path, entries, direction)
 
 
 def refuse_ended(path: Path, direction: str) -> None:
     """Raises InputError where there is nothing to go on with. A region that is unfenced still is something."""
-    from secondsite.operate.journal import End, end_of, read_journal, records, unfenced
+    from secondsite.operate.journal import OperationEnd, end_of, read_journal, records, unfenced
 
     entries = read_journal(path) if path.exists() else []
     if not entries:
         raise InputError.at(str(path), "there is no run to resume", f"begin one: secondsite {direction} run")
     end = end_of(entries)
-    if end is End.OPEN or (end is End.DONE and unfenced(records(entries))):
+    if end is OperationEnd.OPEN or (end is OperationEnd.DONE and unfenced(records(entries))):
         return
     when = datetime.fromtimestamp(entries[-1].wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     remedy = f"a new incident is a new operation: secondsite {direction} plan, then run"

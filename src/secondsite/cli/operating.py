@@ -166,14 +166,14 @@ def _run(
 ) -> int:
     import sys
 
-    from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+    from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(told: Told) -> None:
+    def tell(told: StepProgress) -> None:
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 
@@ -257,14 +257,14 @@ def _world(
     from secondsite.operate.commands import Commands
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.identity import identities
-    from secondsite.operate.live import LiveWorld, Said
+    from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    hands = Commands(commands, Said(done_by(where.done, procedure, who.who)), target_of(procedure))
+    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
     token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
     known = identities(deployment)
     bound = {

@@ -18,7 +18,7 @@ from secondsite.operate.action import Context, Facts
 from secondsite.operate.actions.fence import takes_writes
 from secondsite.operate.epoch import Epoch, Side, epoch_of, read_sides, single_writer
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, StepState, records
-from secondsite.operate.layout import Family, Held, fenced_subject, is_writable, promoting_subject
+from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, is_writable, promoting_subject
 from secondsite.operate.world import World
 
 _STAYS = (
@@ -86,7 +86,7 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
         raise InputError.at(f"{verb} abort", what, remedy)
 
 
-async def _open(context: Context, family: Family, held: Held, target: str) -> bool:
+async def _open(context: Context, family: StreamFamily, held: StreamPlacement, target: str) -> bool:
     """Take the fence off; whether there was one. Nobody else takes writes of it: looked at again, right before."""
     async with context.reached(held.region) as door:
         look = None if door is None else await door.stream(held.name)
@@ -103,7 +103,7 @@ async def _open(context: Context, family: Family, held: Held, target: str) -> bo
     return True
 
 
-def _left(family: Family, sides: Mapping[str, Side], source: str, target: str) -> list[str]:
+def _left(family: StreamFamily, sides: Mapping[str, Side], source: str, target: str) -> list[str]:
     found = []
     other = family.at(target)
     look = sides[target].looks.get(family.name) if target in sides else None

@@ -21,7 +21,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.connection import RejectedError
-from secondsite.operate.layout import Family, families
+from secondsite.operate.layout import StreamFamily, families
 from secondsite.operate.world import StreamsDoor, World
 
 Facts = Mapping[str, Any]
@@ -73,7 +73,7 @@ class Scope:
     procedure: Procedure
 
     @cached_property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.deployment)
 
     @property
@@ -85,13 +85,13 @@ class Scope:
         standby = self.deployment.standby
         return standby.region.name if standby else self.deployment.sites[-1].region.name
 
-    def family(self, name: str) -> Family:
+    def family(self, name: str) -> StreamFamily:
         found = next((family for family in self.families if family.name == name), None)
         if found is None:
             raise failed(f"the deployment has no stream {name}", "plan again from the system file as it is now")
         return found
 
-    def chosen(self, step: Step) -> tuple[Family, ...]:
+    def chosen(self, step: Step) -> tuple[StreamFamily, ...]:
         """The streams that the step names, or all."""
         return tuple(self.family(name) for name in step.targets) if step.targets else self.families
 

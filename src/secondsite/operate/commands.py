@@ -17,8 +17,8 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import failed
-from secondsite.operate.live import Said
-from secondsite.operate.world import Hand
+from secondsite.operate.live import ReportedManualSteps
+from secondsite.operate.world import ManualSteps
 
 _TAIL = 400
 
@@ -28,7 +28,7 @@ class Commands:
     """``by_name``: a shell command by step, or else by verb; ``otherwise`` does what has none."""
 
     by_name: Mapping[str, str]
-    otherwise: Hand = Said({})
+    otherwise: ManualSteps = ReportedManualSteps({})
     target: str = ""
 
     async def carry_out(self, step: Step) -> str | None:

@@ -17,11 +17,11 @@ from attrs import evolve, field, frozen
 
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import ANSWER_S, Context, Facts
-from secondsite.operate.layout import DIVERGED, Family, Reach, is_writable
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, is_writable
 
-Looks = Mapping[str, StreamLook]
+Looks = Mapping[str, StreamState]
 SAMPLE_S = 0.25
 _ONE_WRITER = (Reach.MIRRORED, Reach.ALONE)
 
@@ -72,7 +72,7 @@ class Epoch:
 
 
 @frozen
-class Stop:
+class ServiceStop:
     """A region whose writers have nobody else: the step takes their writes away."""
 
     region: str
@@ -88,7 +88,7 @@ class Stop:
         return f"{self.region} takes{rate or ' writes'}: this stops them ({', '.join(self.streams)})"
 
 
-def single_writer(context: Context) -> tuple[Family, ...]:
+def single_writer(context: Context) -> tuple[StreamFamily, ...]:
     """The streams of which one copy takes writes."""
     return tuple(family for family in context.families if family.reach in _ONE_WRITER)
 
@@ -101,8 +101,8 @@ async def read_sides(context: Context) -> dict[str, Side]:
     return dict(zip(regions, found, strict=True))
 
 
-async def _side(context: Context, region: str, families: tuple[Family, ...]) -> Side:
-    looks: dict[str, StreamLook] = {}
+async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
+    looks: dict[str, StreamState] = {}
     try:
         async with context.reached(region) as door:
             if door is None:
@@ -158,20 +158,20 @@ def stopped_by(context: Context, step: Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys(held.region for family in single_writer(context) for held in family.others(target)))
 
 
-def stop_of(epoch: Epoch, region: str) -> Stop | None:
+def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
     """None where no stream has this region as its only writer."""
     streams = tuple(name for name, regions in epoch.serving.items() if regions == (region,))
-    return Stop(region, streams) if streams else None
+    return ServiceStop(region, streams) if streams else None
 
 
-async def measured(context: Context, stop: Stop, sides: Mapping[str, Side]) -> Stop:
+async def measured(context: Context, stop: ServiceStop, sides: Mapping[str, Side]) -> ServiceStop:
     """With the rate at which the region takes writes now."""
     began, before = context.world.clock.monotonic(), sides[stop.region].looks
     await context.world.clock.sleep(SAMPLE_S)
     after = (await _side(context, stop.region, single_writer(context))).looks
     seconds = max(context.world.clock.monotonic() - began, SAMPLE_S)
     stored = sum(after[name].last_seq - before[name].last_seq for name in stop.streams if name in after)
-    return Stop(stop.region, stop.streams, max(0, stored) / seconds)
+    return ServiceStop(stop.region, stop.streams, max(0, stored) / seconds)
 
 
 def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
@@ -195,7 +195,7 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
     return ""
 
 
-def _changed_before(context: Context, family: Family, target: str, begun: Epoch, now: Epoch) -> str:
+def _changed_before(context: Context, family: StreamFamily, target: str, begun: Epoch, now: Epoch) -> str:
     name, serving = family.name, now.serving.get(family.name, ())
     fenced = any(facts.get("state") == "fenced" and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
@@ -211,7 +211,7 @@ def _changed_before(context: Context, family: Family, target: str, begun: Epoch,
     return ""
 
 
-def _changed_after(family: Family, target: str, facts: Facts, now: Epoch) -> str:
+def _changed_after(family: StreamFamily, target: str, facts: Facts, now: Epoch) -> str:
     name, key = family.name, f"{target}/{family.name}"
     ours = (facts.get("streams") or {}).get(name)
     if ours is None or target in now.silent or key not in now.made:

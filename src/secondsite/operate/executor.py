@@ -46,7 +46,7 @@ FENCE_AGAIN_S = 0.5
 
 
 @frozen
-class Told:
+class StepProgress:
     """One line of progress. ``seconds`` is how long the step took, None where it begins."""
 
     step: Step
@@ -55,7 +55,7 @@ class Told:
     why: str = ""
 
 
-Progress = Callable[[Told], None]
+Progress = Callable[[StepProgress], None]
 
 
 @frozen
@@ -220,7 +220,7 @@ class _Run:
         """Ends with an outcome on disk, unless this process does not live to see it."""
         began = self._world.clock.monotonic()
         self._journal.append(EntryKind.INTENT, step.id, {"verb": str(step.verb), "title": step.title})
-        self._progress(Told(step, "begins"))
+        self._progress(StepProgress(step, "begins"))
         limit_s = step.limit_s * self._options.patience
         try:
             await self._check(step)
@@ -288,7 +288,7 @@ class _Run:
             place = f"{problem.place}: " if str(problem.place) else ""
             data |= {"why": f"{place}{problem.what}", "remedy": problem.remedy}
         self._journal.append(EntryKind.OUTCOME, step.id, data)
-        self._progress(Told(step, str(state), seconds, str(data.get("why", ""))))
+        self._progress(StepProgress(step, str(state), seconds, str(data.get("why", ""))))
 
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
         """What is tried again says why once, not every time."""

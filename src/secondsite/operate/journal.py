@@ -172,7 +172,7 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
     return found
 
 
-class End(StrEnum):
+class OperationEnd(StrEnum):
     """How far an operation is as a whole."""
 
     OPEN = "open"
@@ -180,14 +180,14 @@ class End(StrEnum):
     ABORTED = "aborted"
 
 
-def end_of(entries: list[JournalEntry]) -> End:
+def end_of(entries: list[JournalEntry]) -> OperationEnd:
     """Done once every step of its plan is."""
     if any(ABORTED in entry.data for entry in entries if not entry.step):
-        return End.ABORTED
+        return OperationEnd.ABORTED
     known = records(entries)
     steps = [step["id"] for step in entries[0].data.get("steps") or ()] if entries else []
     done = steps and all(step in known and known[step].state is StepState.DONE for step in steps)
-    return End.DONE if done else End.OPEN
+    return OperationEnd.DONE if done else OperationEnd.OPEN
 
 
 def archive(journal: Journal) -> Path:

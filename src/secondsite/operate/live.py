@@ -23,7 +23,7 @@ from secondsite.operate.world import (
     Clock,
     Decision,
     Dns,
-    Hand,
+    ManualSteps,
     MetaDoor,
     Restorer,
     Secrets,
@@ -46,7 +46,7 @@ class RealClock:
 
 
 @frozen
-class Nobody:
+class NoManualSteps:
     """No hands: what no door can do waits for somebody."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -55,7 +55,7 @@ class Nobody:
 
 
 @frozen
-class Said:
+class ReportedManualSteps:
     """Somebody said, step by step, that it is done: by step, who."""
 
     done: Mapping[str, str]
@@ -76,7 +76,7 @@ class LiveWorld:
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: Hand = field(factory=Nobody)
+    hand: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None

@@ -23,8 +23,8 @@ from secondsite.nats.connection import RejectedError
 from secondsite.operate.action import Context, Guard, Prospect
 from secondsite.operate.epoch import (
     Epoch,
+    ServiceStop,
     Side,
-    Stop,
     epoch_of,
     measured,
     operation_id,
@@ -44,7 +44,7 @@ class PlannedStep:
     changes: tuple[str, ...]
     now: tuple[str, ...]
     guards: tuple[Guard, ...]
-    stops: tuple[Stop, ...] = ()
+    stops: tuple[ServiceStop, ...] = ()
 
     @property
     def irreversible(self) -> bool:
@@ -129,9 +129,9 @@ async def make_plan(
     return Plan(procedure, strategy, system, steps, allowed, epoch, operation, world.bound)
 
 
-async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[Stop, ...]]:
+async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[ServiceStop, ...]]:
     """By step, in their order, the regions whose only writers it stops."""
-    found: dict[str, tuple[Stop, ...]] = {}
+    found: dict[str, tuple[ServiceStop, ...]] = {}
     for step in context.procedure.steps:
         stops = []
         for region in stopped_by(context, step):

@@ -15,7 +15,15 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, WaitingError, failed
 from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
-from secondsite.operate.layout import Family, Held, Reach, fenced_subject, is_writable, probe_subject, writer_config
+from secondsite.operate.layout import (
+    Reach,
+    StreamFamily,
+    StreamPlacement,
+    fenced_subject,
+    is_writable,
+    probe_subject,
+    writer_config,
+)
 from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
 
@@ -26,13 +34,13 @@ _WHY_NOT = {
 }
 
 
-def to_fence(context: Scope, region: str) -> tuple[tuple[Family, Held], ...]:
+def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPlacement], ...]:
     """The streams of the region of which there may be only one writable copy."""
     pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
     return tuple((family, held) for family, held in pairs if held is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def fence_stream(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
     look = await door.stream(held.name)
     if look is None or not is_writable(look.config, family):
@@ -44,7 +52,7 @@ async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
     return True
 
 
-async def takes_writes(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def takes_writes(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
@@ -137,7 +145,7 @@ async def fence_returned(context: Context, region: str) -> str:
     return FENCED
 
 
-async def _taken_over(context: Context, family: Family, region: str) -> bool | None:
+async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
     """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
     unknown = False
     for held in family.others(region):
@@ -214,5 +222,5 @@ def _not_needed(context: Scope) -> str:
     return _WHY_NOT.get(reach, "there is no stream to fence")
 
 
-def _join(family: Family) -> str:
+def _join(family: StreamFamily) -> str:
     return ", ".join(family.subjects)

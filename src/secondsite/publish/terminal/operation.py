@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from secondsite.operate.abort import Aborted
-from secondsite.operate.executor import OperationOutcome, Told, is_approved
+from secondsite.operate.executor import OperationOutcome, StepProgress, is_approved
 from secondsite.operate.journal import JournalEntry, StepRecord, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
@@ -60,7 +60,7 @@ def _step(one: PlannedStep) -> list[str]:
     ]
 
 
-def told_line(told: Told) -> str:
+def told_line(told: StepProgress) -> str:
     """One line of progress."""
     took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
     why = f": {told.why}" if told.why else ""
