@@ -50,7 +50,9 @@ class OperationScope:
 class OperationPlaces:
     """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
 
-    nats: Annotated[tuple[str, ...], option("REGION=nats://host:4222, once for each region.", negative="")] = ()
+    nats: Annotated[
+        tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
+    ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
     path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
@@ -289,8 +291,17 @@ def _world(
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
+    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
 
     options = ConnectOptions().with_environment(os.environ)
-    return {region: nats_place(url, options) for region, url in pairs(given, name).items()}
+    places: dict[str, NatsPlace] = {}
+    for region, where in pairs(given, name).items():
+        remedy = f"name a context of the nats command that holds it: {name} {region}=context:NAME"
+        refuse_login(where, name, remedy)
+        context = where.removeprefix("context:") if where.startswith("context:") else None
+        places[region] = nats_place(
+            None if context else where, ConnectOptions() if context else options, context=context
+        )
+    return places

@@ -103,6 +103,8 @@ class Connection:
 @asynccontextmanager
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
     """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
+    login = next((address for address in addresses if address.user is not None), addresses[0])
+    options = options.with_login(login.user, login.password)
     tls, signer = options.tls(), _signer(options)
     connection = Connection(addresses, options)
     if signer:
