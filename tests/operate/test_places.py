@@ -101,12 +101,17 @@ def test_a_wrong_port_is_no_lost_region_while_its_peers_hear_it(case: Case) -> N
 
 
 @pytest.mark.slow
-def test_regions_that_are_swapped_are_refused(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+def test_regions_that_are_swapped_are_refused(
+    case: Case, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = case.plan(case.pair.place(AWAY), case.pair.place(HOME))
     assert _guards(plan)["refused-us"] is True
     assert "its JetStream domain is us-west-2, that of us-east-1 is us-east-1" in str(plan.refusals)
     example = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
-    swapped = [f"{HOME}={case.pair.url(AWAY)}", f"{AWAY}={case.pair.url(HOME)}"]
+    monkeypatch.setenv("NATS_USER", "app")
+    monkeypatch.setenv("NATS_PASSWORD", "app")
+    ports = [case.pair.ports[region][0] for region in (AWAY, HOME)]
+    swapped = [f"{HOME}=nats://127.0.0.1:{ports[0]}", f"{AWAY}=nats://127.0.0.1:{ports[1]}"]
     arguments = ["--file", example, "--nats", swapped[0], "--nats", swapped[1], "--who", "me"]
     assert run(["failback", "plan", *arguments]) == 1
     assert "is not us-east-1: its JetStream domain is us-west-2" in capsys.readouterr().out
