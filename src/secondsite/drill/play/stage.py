@@ -281,6 +281,7 @@ class Stage:
     async def carry_out(
         self, procedure: Procedure, journal: Path, why: str, options: Options
     ) -> OperationOutcome | None:
+        options = evolve(options, allowed=options.allowed | {LOST})
         begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
         fault_at = time.time() - self.since_fault(time.monotonic_ns())
         world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
@@ -352,6 +353,10 @@ class Stage:
         for task in ended:
             if not task.cancelled() and (error := task.exception()):
                 raise error
+
+
+LOST = "unfenced"
+"""What a drill lifts: its silent region was killed or frozen by itself, and what it does when it returns is drilled."""
 
 
 def set_the_stage(
