@@ -17,13 +17,15 @@ from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
+
+_SALVAGE_FIRST = "salvage first, or give it up: --allow not-salvaged"
 
 
 @frozen
@@ -155,8 +157,8 @@ def _refuse_last_copy(
     if "not-salvaged" in context.allowed:
         return
     if facts is None:
-        what = f"{family.name} of the old primary was not salvaged"
-        raise failed(what, "salvage first, or give it up: --allow not-salvaged")
+        guard = Guard("not-salvaged", f"{family.name} of the old primary was not salvaged", _SALVAGE_FIRST)
+        raise failed(guard.what, guard.remedy)
     if facts.get("last") != here.last_seq or str(facts["diverged"]) != parted:
         what = f"{held.name} in {held.region} is not as it was salvaged: it ends at {here.last_seq}"
         raise failed(what, "begin a new failback, which salvages it again")
