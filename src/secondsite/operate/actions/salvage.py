@@ -19,6 +19,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed
@@ -234,7 +235,7 @@ def mark_of(source: StreamPlacement, message: StoredMessage) -> str:
 def _harm(family: StreamFamily, message: StoredMessage, newer: set[bytes]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
-    keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
+    keyed = family.origin.stream.kind is StreamKind.KV or family.origin.stream.max_messages_per_subject == 1
     if keyed and _digest(message.subject) in newer:
         return "the key has a newer value"
     return ""
