@@ -11,8 +11,8 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from revised import revise
 
-from secondsite.discover.system_file.editing import revise
 from secondsite.discover.system_file.merging import merge
 from secondsite.discover.system_file.reading import read_system
 from secondsite.discover.system_file.scalars import flow_list, scalar

@@ -14,8 +14,6 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import half_round_trip, lag, stream_rate_bytes_per_s
 from secondsite.strategies.stores import nothing, survivable
 
-RUNNING = (SiteRole.PRIMARY, SiteRole.STANDBY, SiteRole.ACTIVE)
-
 
 def named(cluster: NatsCluster, region: Region) -> NatsCluster:
     """The same cluster in a region, under the region's name: `nats-us-west-2`."""
