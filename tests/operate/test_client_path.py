@@ -117,7 +117,7 @@ def test_an_answer_is_believed_only_as_a_number(api: Api, body: bytes, sequence:
     assert (written.status, written.sequence) == (200, sequence)
 
 
-def _verified(api: Api, kit: Kit, folder: Path) -> OperationOutcome:
+def _verified(api: Api, kit: Kit, folder: Path, patience: float) -> OperationOutcome:
     deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
     procedure = failover(deployment, evolve(kit, system=deployment.system), Fault.REGION)
     world = FakeWorld(deployment, {"us-east-1"})
@@ -125,7 +125,7 @@ def _verified(api: Api, kit: Kit, folder: Path) -> OperationOutcome:
 
     async def run() -> OperationOutcome:
         with Journal(folder / "journal", world) as journal:
-            options = Options(allowed=frozenset({"unfenced"}), patience=0.01)
+            options = Options(allowed=frozenset({"unfenced"}), patience=patience)
             return await execute(procedure, deployment, world, journal, options=options)
 
     return asyncio.run(run())
@@ -141,6 +141,6 @@ def _verified(api: Api, kit: Kit, folder: Path) -> OperationOutcome:
 )
 def test_why_no_write_was_acknowledged_is_said(api: Api, kit: Kit, tmp_path: Path, status: int, told: str) -> None:
     api.status = status
-    record = _verified(api, kit, tmp_path).steps[str(Verb.VERIFY_PATH)]
+    record = _verified(api, kit, tmp_path, 4.0 if status == 401 else 0.1).steps[str(Verb.VERIFY_PATH)]
     assert record.state is StepState.FAILED
     assert told in record.why
