@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +58,22 @@ class StepProgress:
 Progress = Callable[[StepProgress], None]
 
 
+async def _alone(_entries: Sequence[JournalEntry]) -> None:
+    """Nobody else to agree with."""
+
+
 @frozen
 class Options:
-    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits."""
+    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits.
+
+    ``hold`` is awaited with the journal before each step, and raises where another controller acts.
+    """
 
     approved: str = ""
     allowed: frozenset[str] = frozenset()
     patience: float = 1.0
     executors: Mapping[Verb, Action] = EXECUTORS
+    hold: Callable[[Sequence[JournalEntry]], Awaitable[None]] = _alone
 
 
 @frozen
@@ -209,6 +217,7 @@ class _Run:
                     watch.result()
         finally:
             await end_tasks(watch, *running)
+        await self._options.hold(self._journal.entries)
         return self._outcome()
 
     def _ready(self, begun: set[str]) -> list[Step]:
@@ -242,6 +251,7 @@ class _Run:
             self._ended(step, StepState.DONE, began, facts, None)
 
     async def _check(self, step: Step) -> None:
+        await self._options.hold(self._journal.entries)
         if step.blocked:
             raise MachineError.at("", step.blocked, "choose another strategy, or mend what blocks it")
         if not needs_approval(step):
@@ -266,6 +276,7 @@ class _Run:
 
     async def _stopping(self, step: Step, region: str) -> None:
         """Raises WaitingError where this stop is not what was approved."""
+        await self._options.hold(self._journal.entries)
         context = self._context(step)
         sides = await read_sides(context)
         stop = stop_of(epoch_of(context, sides), region)
