@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def test_one_that_slept_through_its_lease_does_nothing_more(machines: tuple[Mach
         hand = Waits(asyncio.Event(), asyncio.Event())
         acting = asyncio.ensure_future(ann.go(hand, ttl_s=1000.0))
         await hand.begun.wait()
-        await asyncio.sleep(0.3)
+        await _quiet(ann)
         assert await fetch_journal(bob.world, AWAY, bob.path, "failover", ttl_s=0.1)
         before = len(read_journal(bob.path))
         outcome = await bob.go(ttl_s=0.1)
@@ -141,6 +142,17 @@ def test_one_that_slept_through_its_lease_does_nothing_more(machines: tuple[Mach
     asyncio.run(run())
     later = [entry.data for entry in read_journal(ann.path) if entry.data.get("state") == str(StepState.FAILED)]
     assert all("bob on" in entry["why"] for entry in later)
+
+
+async def _quiet(machine: Machine) -> None:
+    """Until nothing was shipped for a while, and so the lease has run out."""
+    seen, since = -1, time.monotonic()
+    async with door(machine.pair, AWAY) as away:
+        while time.monotonic() - since < 0.7:
+            look = await away.stream(STREAM)
+            if look and look.last_seq != seen:
+                seen, since = look.last_seq, time.monotonic()
+            await asyncio.sleep(0.05)
 
 
 def test_a_journal_that_fell_behind_is_not_gone_on_with(machines: tuple[Machine, Machine]) -> None:
