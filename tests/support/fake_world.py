@@ -177,7 +177,12 @@ def _as_seen(stream: FakeStream) -> object:
 
 
 def _identities(region: str, name: str, message: StoredMessage) -> set[object]:
-    return {message.headers.get("Nats-Msg-Id"), f"{region}/{name}/{message.sequence}", message.data or None} - {None}
+    found: set[object] = {
+        message.headers.get("Nats-Msg-Id"),
+        f"{region}/{name}/{message.sequence}",
+        message.data or None,
+    }
+    return found - {None}
 
 
 def _names(stream: FakeStream) -> set[object]:
