@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.model.jetstream_config import consumer_of, own_metadata
 from secondsite.model.nats import Consumer, Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
@@ -144,9 +145,14 @@ async def restore(door: StreamsDoor, wanted: Wanted) -> None:
     if there is not None:
         await door.delete_consumer(stream, wanted.name)
     config = {key: value for key, value in wanted.config.items() if key not in _OWN}
-    config |= {"name": wanted.name, "durable_name": wanted.name, "metadata": {FLOOR: mark}}
+    config |= {
+        "name": wanted.name,
+        "durable_name": wanted.name,
+        "metadata": own_metadata(wanted.config) | {FLOOR: mark},
+    }
     if wanted.family.origin.stream.retention is Retention.WORKQUEUE:
-        await door.purge(stream, below=wanted.start, subject=str(config.get("filter_subject") or ""))
+        for subject in consumer_of(config).filters or ("",):
+            await door.purge(stream, below=wanted.start, subject=subject)
         config["deliver_policy"] = "all"
     else:
         config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": wanted.start}
