@@ -40,7 +40,7 @@ PLAIN = {
     "stream": {"name": "A", "subjects": ["e.A.>"]},
     "consumers": [{"durable_name": "worker", "ack_policy": "explicit"}],
 }
-ALLOWED = frozenset({"interest-without-consumers"})
+ALLOWED = frozenset({"interest-without-consumers", "unfenced"})
 MOVED = ("deliver_policy", "opt_start_seq", "opt_start_time")
 """A consumer goes on at a position."""
 

@@ -206,7 +206,7 @@ def origin_of(config: Json) -> StreamOrigin:
     external = _map(config.get("external"))
     parts = _text(external.get("api")).split(".")
     domain = parts[1] if len(parts) == 3 and parts[0] == "$JS" else ".".join(parts)
-    plain = not external or external == {"api": f"$JS.{domain}.API"}
+    plain = {key: value for key, value in external.items() if value} in ({}, {"api": f"$JS.{domain}.API"})
     said = {"name", "domain", *(("external",) if plain else ())}
     rest = Settings({key: value for key, value in config.items() if key not in said})
     return StreamOrigin(_text(config.get("name")), domain or _text(config.get("domain")), settings=rest)

@@ -112,5 +112,10 @@ def _origin(origin: StreamOrigin, cluster: NatsCluster) -> dict[str, Any]:
 
 
 def consumer_config(consumer: Consumer) -> Request:
-    """The config in the body of ``CONSUMER.CREATE``."""
-    return write_consumer(consumer)
+    """The config in the body of ``CONSUMER.CREATE``; several filters in one text are several."""
+    config = write_consumer(consumer)
+    filters = [subject.strip() for subject in consumer.filter_subject.split(",") if subject.strip()]
+    if len(filters) > 1:
+        del config["filter_subject"]
+        config["filter_subjects"] = filters
+    return config
