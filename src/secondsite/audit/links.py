@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, listed
 from secondsite.audit.rule import Finding, rule
-from secondsite.audit.subjects import covers, overlap
+from secondsite.audit.subjects import SubjectIndex, covers
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
@@ -24,25 +24,20 @@ def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
         return ()
     if stream.subjects:
         return stream.subjects
-    if stream.mirror:
-        found = next(
-            (replica.origin for replica in audited.mirrors if replica.stream is stream and replica.origin), None
-        )
-        if found and found.subjects:
-            return found.subjects
+    found = audited.mirrored.get(id(stream))
+    if found and found.subjects:
+        return found.subjects
     return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind == "object" else ()
 
 
 def _crossing(audited: Audited, here: NatsCluster, there: NatsCluster, leaf: LeafLink) -> Iterator[tuple[Stream, str]]:
     """Streams of ``here`` with a subject that ``there`` captures too and that the leaf does not deny both ways."""
-    captured = {subject for stream in there.streams for subject in _listens_on(audited, stream)}
+    captured = SubjectIndex({subject for stream in there.streams for subject in _listens_on(audited, stream)})
     denied = set(leaf.deny_imports) & set(leaf.deny_exports)
     for stream in here.streams:
         for mine in [subject for subject in _listens_on(audited, stream) if subject not in denied]:
-            for theirs in captured:
-                if overlap(mine, theirs) and not _denied(leaf, mine, theirs):
-                    yield stream, mine
-                    break
+            if any(not _denied(leaf, mine, theirs) for theirs in captured.overlapping(mine)):
+                yield stream, mine
 
 
 def _denied(leaf: LeafLink, mine: str, theirs: str) -> bool:

@@ -31,6 +31,8 @@ def main() -> None:
         answer = _work(request)
     except (S2Error, ArchiveError) as error:
         answer = {"error": str(error)}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
+        answer = {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe
         pass
     json.dump(answer, sys.stdout)

@@ -1,6 +1,7 @@
 """Which backups stay. Pure: the decision is a function of the list, the rules and nothing else.
 
-Always holds: the newest good backup stays, one under hold stays, and with no rule at all every backup stays.
+Always holds: the newest good backup stays, one under hold stays, one whose time lies in the future stays and counts
+for nothing, and with no rule at all every backup stays.
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ class KeepRules:
 
 @frozen
 class RetentionCandidate:
-    """``good``: its manifest is there and readable, and no proof says that it cannot be restored."""
+    """``good``: its manifest is there and readable, and no proof says that it cannot be restored.
+
+    ``future``: some clock is wrong, so nothing can be told from its time.
+    """
 
     id: str
     finished: datetime
     good: bool = True
     held: bool = False
+    future: bool = False
 
 
 @frozen
@@ -53,14 +58,20 @@ class RetentionDecision:
         return bool(self.reasons)
 
 
-def decide(backups: Iterable[RetentionCandidate], rules: KeepRules) -> tuple[RetentionDecision, ...]:
-    """One decision per backup, newest first. Only good backups count towards a rule."""
+def decide(
+    backups: Iterable[RetentionCandidate], rules: KeepRules, own: frozenset[str] = frozenset()
+) -> tuple[RetentionDecision, ...]:
+    """One decision per backup, newest first. Only good backups count towards a rule; those of ``own`` stay."""
     newest_first = sorted(backups, key=lambda backup: (backup.finished, backup.id), reverse=True)
     reasons: dict[str, list[str]] = {backup.id: [] for backup in newest_first}
     for backup in newest_first:
         if backup.held:
             reasons[backup.id].append("hold")
-    good = [backup for backup in newest_first if backup.good]
+        if backup.future:
+            reasons[backup.id].append("from the future")
+        if backup.id in own:
+            reasons[backup.id].append("this run")
+    good = [backup for backup in newest_first if backup.good and not backup.future]
     if good:
         reasons[good[0].id].append("newest")
     for name, chosen in _chosen(good, rules):

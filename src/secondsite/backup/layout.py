@@ -10,12 +10,17 @@
       proofs/20261124T010000Z.json             what `backup verify` found
       hold.json                                while there, no retention rule deletes this backup
     slots/20261123T172500Z.json                who took this run of a schedule
+    probes/…                                   a try whether the store honours conditional writes; gone at once
+    replaced/…                                 backups of streams that a restore was told to overwrite
+
+A stream's name that not every store takes for a part of a key is encoded: ``=1F`` is the byte 0x1F.
 
 A download of ``streams/`` is a folder for ``nats account restore``, each one below it for ``nats stream restore``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -24,8 +29,10 @@ HOLD = "hold.json"
 SLOTS = "slots"
 PROOFS = "proofs"
 
-_ID = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}")
+_ID = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{6}")
 _STAMP = "%Y%m%dT%H%M%SZ"
+_ORDINARY = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+,@$()!:;&~")
+_MAX_PART = 200
 
 
 def new_id(now: datetime, entropy: str) -> str:
@@ -38,6 +45,7 @@ def stamp(now: datetime) -> str:
 
 
 def started(backup_id: str) -> datetime:
+    """Raises ValueError for what is not an id."""
     match = _ID.fullmatch(backup_id)
     if not match:
         raise ValueError(f"{backup_id!r} is not the id of a backup")
@@ -45,7 +53,11 @@ def started(backup_id: str) -> datetime:
 
 
 def is_id(text: str) -> bool:
-    return bool(_ID.fullmatch(text))
+    try:
+        started(text)
+    except ValueError:
+        return False
+    return True
 
 
 def manifest_key(backup_id: str) -> str:
@@ -53,4 +65,12 @@ def manifest_key(backup_id: str) -> str:
 
 
 def stream_key(backup_id: str, stream: str, file: str) -> str:
-    return f"{backup_id}/streams/{stream}/{file}"
+    return f"{backup_id}/streams/{encoded(stream)}/{file}"
+
+
+def encoded(name: str) -> str:
+    """A name as a part of a key, whatever it consists of: ordinary names as they are, each name another key."""
+    told = "".join(chr(byte) if byte in _ORDINARY else f"={byte:02X}" for byte in name.encode("utf-8", "surrogatepass"))
+    if len(told) <= _MAX_PART:
+        return told
+    return f"{told[: _MAX_PART // 2]}=={hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -1,22 +1,30 @@
 """What a backup is: which streams, in which objects, with which checksums. Written once, last, never changed.
 
 The manifest carries a SHA-256 over itself and the id of its folder, so one that is corrupt, cut short or copied from
-another backup is found out before anything that it names is read.
+another backup is found out before anything that it names is read. Where it is signed, whoever changes it is found out.
+Reading one is total: whatever bytes stand there, the outcome is a manifest or an InputError that names the place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import datetime
 from typing import Any
 
-import cattrs
 from attrs import asdict, frozen
 
+from secondsite.backup.archive import NATSARC_FILE, TAR_FILE
+from secondsite.backup.codec import SUFFIXES
+from secondsite.backup.layout import is_id
+from secondsite.backup.signing import SigningKey, is_signature
+from secondsite.backup.strict import MisfitError, parse, structure
 from secondsite.model.errors import InputError
 
 SCHEMA = "secondsite/backup/1"
+MAX_SEQUENCE = 2**64 - 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @frozen
@@ -33,7 +41,8 @@ class StreamBackup:
     """One stream. ``messages``, ``bytes``, ``first_seq`` and ``last_seq`` are what the server said as it began.
 
     ``archive_bytes`` is before compression and encryption. ``codecs`` are applied in their order to the archive,
-    ``document_codecs`` to the two small files beside it.
+    ``document_codecs`` to the two small files beside it. ``short`` says that the archive holds less than the server
+    counted.
     """
 
     name: str
@@ -52,6 +61,7 @@ class StreamBackup:
     started_at: str
     seconds: float
     attempts: int
+    short: str = ""
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
@@ -64,7 +74,11 @@ class StreamBackup:
 
 @frozen
 class BackupManifest:
-    """``gone`` are streams that were deleted while the backup ran."""
+    """``gone`` are streams that were deleted while the backup ran.
+
+    ``suspicious`` says why this backup may hold less than it should: it counts as good only for who looked. ``signer``
+    is the public key of who signed it: `from_json` has checked that.
+    """
 
     id: str
     started_at: str
@@ -77,6 +91,8 @@ class BackupManifest:
     streams: tuple[StreamBackup, ...]
     gone: tuple[str, ...] = ()
     single_writer: bool = False
+    suspicious: tuple[str, ...] = ()
+    signer: str = ""
     schema: str = SCHEMA
 
     @property
@@ -101,33 +117,86 @@ def kind_of(name: str) -> str:
     return "kv" if name.startswith("KV_") else "objects" if name.startswith("OBJ_") else "stream"
 
 
-def to_json(manifest: BackupManifest) -> bytes:
-    content = asdict(manifest)
-    content["sha256"] = _checksum(content)
-    return json.dumps(content, indent=1).encode()
+def to_json(manifest: BackupManifest, key: SigningKey | None = None) -> bytes:
+    """Signed where there is a key; its ``signer`` is that key's."""
+    content = {**asdict(manifest), "signer": key.public if key else ""}
+    signature = {"signature": key.sign(_canonical(content))} if key else {}
+    return json.dumps({**content, "sha256": _checksum(content), **signature}, indent=1).encode()
 
 
 def from_json(data: bytes, backup_id: str, place: str) -> BackupManifest:
-    """Raises InputError for a manifest that is corrupt, cut short, swapped or from a newer secondsite."""
+    """Raises InputError for a manifest that is corrupt, cut short, swapped, forged or from a newer secondsite."""
     try:
-        content: dict[str, Any] = json.loads(data)
-        told = content.pop("sha256")
-    except (ValueError, KeyError, TypeError, AttributeError):
+        content: dict[str, Any] = parse(data)
+        told, signature = content.pop("sha256"), content.pop("signature", None)
+        canonical = _canonical(content)
+    except (MisfitError, KeyError, TypeError, AttributeError, RecursionError):
         raise _bad(place, "the manifest is corrupt: it is not the JSON that was written") from None
-    if told != _checksum(content):
+    if told != hashlib.sha256(canonical).hexdigest():
         raise _bad(place, "the manifest is corrupt: its checksum is not that of its content")
     if content.get("schema") != SCHEMA:
         remedy = "use the version of secondsite that wrote it, or a newer one"
-        raise InputError.at(place, f"the manifest has the schema {content.get('schema')!r}", remedy)
-    manifest = cattrs.structure(content, BackupManifest)
+        raise InputError.at(place, f"the manifest has the schema {str(content.get('schema'))[:60]!r}", remedy)
+    try:
+        manifest = structure(content, BackupManifest)
+        if manifest.id == backup_id:
+            _check(manifest)
+    except MisfitError as misfit:
+        raise _bad(place, f"the manifest is corrupt: {misfit}") from None
     if manifest.id != backup_id:
-        raise _bad(place, f"the manifest is that of {manifest.id}: it was swapped")
+        raise _bad(place, f"the manifest is that of {manifest.id[:60]}: it was swapped")
+    if manifest.signer and not is_signature(manifest.signer, str(signature), canonical):
+        raise _bad(place, "the manifest is forged: its signature is not that of its content")
     return manifest
+
+
+def _check(manifest: BackupManifest) -> None:
+    """What types do not say. Raises MisfitError."""
+    if not is_id(manifest.id):
+        raise MisfitError("its id is none")
+    for at in (manifest.started_at, manifest.finished_at, *(stream.started_at for stream in manifest.streams)):
+        try:
+            aware = datetime.fromisoformat(at).utcoffset() is not None
+        except ValueError:
+            aware = False
+        if not aware:
+            raise MisfitError(f"{at[:40]!r} is not a time with its zone")
+    names = [stream.name for stream in manifest.streams]
+    if len(set(names)) < len(names):
+        raise MisfitError("it holds two streams of one name")
+    for stream in manifest.streams:
+        _check_stream(stream, manifest.id)
+
+
+def _check_stream(stream: StreamBackup, backup_id: str) -> None:
+    told = f"stream {stream.name[:60]!r}"
+    if not stream.name or set(stream.name) & set(" .*>/\\\t\r\n\f"):
+        raise MisfitError(f"{told}: no stream can have this name")
+    if stream.archive_file not in (NATSARC_FILE, TAR_FILE):
+        raise MisfitError(f"{told}: an archive of unknown kind")
+    if any(codec not in SUFFIXES for codec in (*stream.codecs, *stream.document_codecs)):
+        raise MisfitError(f"{told}: an unknown codec")
+    counts = (stream.messages, stream.bytes, stream.first_seq, stream.last_seq, stream.consumers, stream.archive_bytes)
+    if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(found.size_bytes for found in stream.objects))):
+        raise MisfitError(f"{told}: a count that cannot be")
+    for found in stream.objects:
+        steps = found.key.split("/")
+        if steps[0] != backup_id or len(steps) < 2 or set(steps) & {"", ".", ".."}:
+            raise MisfitError(f"{told}: an object outside of its backup")
+        if not _SHA256.fullmatch(found.sha256):
+            raise MisfitError(f"{told}: a checksum that is none")
+    for file in ("backup.json", "consumers.json"):
+        if not any(f"/{file}" in found.key for found in stream.documents):
+            raise MisfitError(f"{told}: without its {file}")
 
 
 def _bad(place: str, what: str) -> Exception:
     return InputError.at(place, what, "use another backup (secondsite backup list), and look who writes to this store")
 
 
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True).encode()
+
+
 def _checksum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_canonical(content)).hexdigest()

@@ -1,6 +1,7 @@
 """What a monitoring system should know about backups, in Prometheus's form.
 
-The age is computed when it is asked for, so it grows while nothing happens: that is what an alert needs.
+The age is computed when it is asked for, so it grows while nothing happens: that is what an alert needs. It grows also
+while the clock of the wall is set back, as another one goes on.
 """
 
 from __future__ import annotations
@@ -19,22 +20,33 @@ class BackupMetrics:
 
     def __init__(self, interval_s: float) -> None:
         self.registry = CollectorRegistry()
-        self._newest_s = float("nan")
+        self._newest_s = self._seen_s = float("nan")
         age = self._gauge("secondsite_backup_age_seconds", "Age of the newest good backup")
-        age.set_function(lambda: time.time() - self._newest_s)
+        age.set_function(self._age_s)
         self._gauge("secondsite_backup_interval_seconds", "Interval of the schedule").set(interval_s)
         self._bytes = self._gauge("secondsite_backup_size_bytes", "Size of the last good backup in the store")
         self._seconds = self._gauge("secondsite_backup_duration_seconds", "Duration of the last good backup")
         self._messages = self._gauge("secondsite_backup_messages", "Messages in the last good backup")
         self._good = Counter("secondsite_backups", "Good backups", registry=self.registry)
+        self._suspicious = Counter(
+            "secondsite_backup_suspicious", "Backups that hold less than the last good one", registry=self.registry
+        )
+        self._clock = Counter(
+            "secondsite_backup_clock_problems",
+            "Times that cannot be right, here or in the store",
+            registry=self.registry,
+        )
         self._failed = Counter("secondsite_backup_failures", "Backups that failed", registry=self.registry)
 
     def _gauge(self, name: str, what: str) -> Gauge:
         return Gauge(name, what, registry=self.registry)
 
-    def newest(self, finished: datetime | None) -> None:
-        if finished:
-            self._newest_s = finished.timestamp()
+    def _age_s(self) -> float:
+        return max(time.time() - self._newest_s, time.monotonic() - self._seen_s)
+
+    def newest(self, finished: datetime) -> None:
+        if finished.timestamp() != self._newest_s:
+            self._newest_s, self._seen_s = finished.timestamp(), time.monotonic()
 
     def good(self, manifest: BackupManifest) -> None:
         self.newest(manifest.finished)
@@ -42,6 +54,12 @@ class BackupMetrics:
         self._bytes.set(manifest.size_bytes)
         self._messages.set(manifest.messages)
         self._seconds.set((manifest.finished - datetime.fromisoformat(manifest.started_at)).total_seconds())
+
+    def suspicious(self) -> None:
+        self._suspicious.inc()
+
+    def clock_problem(self) -> None:
+        self._clock.inc()
 
     def failed(self) -> None:
         self._failed.inc()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
 from attrs import frozen
 
 from secondsite.backup.codec import AGE, CodecError, Keys, decode
+from secondsite.backup.documents import check_document
 from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup
+from secondsite.backup.strict import MisfitError, parse
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
 from secondsite.objects.store import ObjectStorage
@@ -61,7 +62,12 @@ class Reader:
         """``backup.json`` or ``consumers.json``."""
         stored = stream.document(file)
         content = b"".join([piece async for piece in self.plain(stored, stream.document_codecs)])
-        return json.loads(content)
+        try:
+            found = parse(content)
+            check_document(file, found)
+        except MisfitError as misfit:
+            raise self._broken(stored, "corrupted", f"it was written so, and is no {file}: {misfit}") from None
+        return found
 
     async def diagnose(self, stored: StoredObject) -> None:
         """Raises BrokenObjectError for an object that is not the one that was written; returns when it is."""

@@ -1,7 +1,10 @@
 """A backup run: every stream to the store, several at once, and then the manifest.
 
 All or nothing: while a stream fails for good, no manifest is written and what was written is deleted again. Killed at
-any instant, the run leaves objects without a manifest, which are no backup and which the next prune removes.
+any instant, the run leaves objects without a manifest, which are no backup and which the next prune removes. What every
+object holds is durable before the manifest is written, and the manifest is before this returns.
+
+A backup that holds less than the last good one is written and *suspicious*: it may be that of a wrong account.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from attrs import frozen
 
 from secondsite import __version__
 from secondsite.backup.codec import AGE, Keys
+from secondsite.backup.inventory import take_inventory
 from secondsite.backup.layout import manifest_key, new_id
 from secondsite.backup.manifest import BackupManifest, StreamBackup, to_json
 from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress
+from secondsite.backup.signing import ANYBODY, SigningKey, Trust
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.nats_release import Feature, Support, supports
@@ -34,7 +39,10 @@ ATTEMPTS = 4
 
 @frozen
 class BackupPlan:
-    """``streams`` and ``exclude`` are shell patterns; a name without a wildcard must exist."""
+    """``streams`` and ``exclude`` are shell patterns; a name without a wildcard must exist.
+
+    ``accept_fewer``: that streams are gone is as it should be.
+    """
 
     streams: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
@@ -43,6 +51,13 @@ class BackupPlan:
     parallel: int = 2
     attempts: int = ATTEMPTS
     single_writer: bool = False
+    signing: SigningKey | None = None
+    accept_fewer: bool = False
+
+    @property
+    def trust(self) -> Trust:
+        """Whose earlier backups this one is compared with."""
+        return Trust(frozenset({self.signing.public})) if self.signing else ANYBODY
 
 
 async def run_backup(
@@ -65,6 +80,7 @@ async def run_backup(
     try:
         records, gone = await _all(nats, store, plan, backup_id, streams, progress)
         await _compare_sizes(store, backup_id, records)
+        suspicious = () if plan.accept_fewer else await _suspicions(store, plan, records, now())
         manifest = BackupManifest(
             id=backup_id,
             started_at=begin.isoformat(),
@@ -77,8 +93,10 @@ async def run_backup(
             streams=tuple(sorted(records, key=lambda record: record.name)),
             gone=tuple(sorted(gone)),
             single_writer=plan.single_writer,
+            suspicious=suspicious,
+            signer=plan.signing.public if plan.signing else "",
         )
-        await store.create(manifest_key(backup_id), to_json(manifest))
+        await store.create(manifest_key(backup_id), to_json(manifest, plan.signing))
     except BaseException:
         await _discard(store, backup_id)
         raise
@@ -185,6 +203,23 @@ async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[Str
             if seen.get(sent.key) != sent.size_bytes:
                 what = f"holds {seen.get(sent.key)} bytes where {sent.size_bytes} were written"
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
+
+
+async def _suspicions(
+    store: ObjectStorage, plan: BackupPlan, records: list[StreamBackup], now: datetime
+) -> tuple[str, ...]:
+    """What this backup lacks that the last good one had, of what was asked for now."""
+    told = [record.short for record in records if record.short]
+    if not records:
+        told.append("it holds no stream: check the account, the domain and --stream")
+    newest = (await take_inventory(store, plan.trust, now)).newest_good
+    if newest and newest.manifest:
+        held = {stream.name for stream in newest.manifest.streams}
+        wanted = {name for name in held if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
+        lost = sorted(wanted - {record.name for record in records})
+        if lost:
+            told.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
+    return tuple(told)
 
 
 async def _discard(store: ObjectStorage, backup_id: str) -> None:

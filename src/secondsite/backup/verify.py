@@ -22,6 +22,7 @@ from secondsite.backup.layout import PROOFS, stamp
 from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Progress
 from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.signing import keyed
 from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import Changes
 from secondsite.nats.scratch import find_server, scratch_server
@@ -78,17 +79,22 @@ async def run_verify(
         outcomes=outcomes,
     )
     if record:
-        await store.create(f"{manifest.id}/{PROOFS}/{stamp(datetime.now(UTC))}.json", proof_json(verification))
+        key = f"{manifest.id}/{PROOFS}/{stamp(datetime.now(UTC))}.json"
+        await store.create(key, proof_json(verification, manifest, keys))
     return verification
 
 
-def proof_json(verification: BackupVerification) -> bytes:
-    """What is kept beside the backup."""
+def proof_json(verification: BackupVerification, manifest: BackupManifest, keys: Keys) -> bytes:
+    """What is kept beside the backup. Of an encrypted one no digest of clear text is: it would confirm a guess."""
+    told = asdict(verification)
+    if manifest.recipients:
+        for outcome in told["outcomes"]:
+            outcome["proof"]["sha256"] = keyed(outcome["proof"]["sha256"], keys.identities)
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "tool": __version__,
         "host": {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
         "scope": "store to a scratch server on this host; no provisioning, no clients, no traffic switch",
-        **asdict(verification),
+        **told,
     }
     return json.dumps(content, indent=1).encode()

@@ -15,12 +15,13 @@ from cyclopts.types import NonNegativeInt
 from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, BackupScope, Keep, every
 from secondsite.cli.backup_summary import size, summary
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, telling
-from secondsite.model.errors import EXIT_HOLDS
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
 
 if TYPE_CHECKING:
     from secondsite.backup.keep import KeepRules
     from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.run import BackupPlan
+    from secondsite.backup.signing import Trust
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
@@ -61,8 +62,9 @@ def backup(
 ) -> int:
     """Save streams with their messages, consumers and positions to an object store.
 
-    A backup exists when its manifest does, which is written last. With --every it goes on until it is stopped, and
-    deletes what the --keep rules let go after each good backup.
+    A backup exists when its manifest does, which is written last. One that holds no stream, or lacks streams that the
+    last good one has, is suspicious: the exit code is 1, and nothing is pruned. With --every it goes on until it is
+    stopped, and deletes what the --keep rules let go after each good backup.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def backup(
         print_json(summary(manifest))
     else:
         print(_told(manifest, store))
-    return EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if manifest.suspicious else EXIT_HOLDS
 
 
 async def _once(
@@ -90,17 +92,22 @@ async def _once(
 
     with telling("saved", machine=json) as progress:
         manifest = await run_backup(place, store, plan, progress)
-    await _retain(store, rules)
+    if not manifest.suspicious:
+        await _retain(store, rules, plan.trust, manifest)
     return manifest
 
 
-async def _retain(store: ObjectStorage, rules: KeepRules) -> None:
+async def _retain(store: ObjectStorage, rules: KeepRules, trust: Trust, made: BackupManifest) -> None:
     from secondsite.backup.inventory import take_inventory
     from secondsite.backup.prune import apply_pruning, plan_pruning
 
     if rules.any:
         now = datetime.now(UTC)
-        await apply_pruning(store, plan_pruning(await take_inventory(store), rules, now), now)
+        inventory = await take_inventory(store, trust, now)
+        for entry in inventory.entries:
+            if entry.clock:
+                print(f"{entry.id}: {entry.clock}", file=sys.stderr, flush=True)
+        await apply_pruning(store, plan_pruning(inventory, rules, now, frozenset({made.id})), now)
 
 
 async def _go_on(
@@ -136,10 +143,11 @@ async def _go_on(
         store=store,
         interval=timedelta(seconds=every_s),
         back_up=one,
-        retain=lambda: _retain(store, rules),
+        retain=lambda made: _retain(store, rules, plan.trust, made),
         tell=lambda text: print(text, file=sys.stderr, flush=True),
         metrics=metrics,
         claim=not plan.single_writer,
+        trust=plan.trust,
     )
     await schedule.run(stop)
     return EXIT_HOLDS
@@ -149,4 +157,7 @@ def _told(manifest: BackupManifest, store: ObjectStorage) -> str:
     held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
     lines = [f"{manifest.id} in {store.shown}: {held}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
+    lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
+    if manifest.suspicious:
+        lines.append("  it does not count as good, and nothing was pruned; if it is right so: --accept-fewer")
     return "\n".join(lines)

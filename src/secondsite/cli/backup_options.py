@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from attrs import frozen
@@ -30,11 +31,14 @@ class BackupScope:
         Literal["auto", "zstd", "none"],
         option("zstd over the server's own compression; auto: only where encrypted and worth it."),
     ] = "auto"
+    sign: Annotated[Path | None, option("Sign with this ed25519 secret key, or with this age identity.")] = None
     parallel: Annotated[PositiveInt, option("How many streams at once, 64 MiB each.")] = 2
+    accept_fewer: Annotated[bool, option("That streams are gone since the last backup is right.", negative="")] = False
     single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
 
     def plan(self) -> BackupPlan:
         from secondsite.backup.run import BackupPlan
+        from secondsite.backup.signing import read_signing_key
 
         return BackupPlan(
             streams=self.stream or ("*",),
@@ -43,6 +47,8 @@ class BackupScope:
             compression=self.compress,
             parallel=self.parallel,
             single_writer=self.single_writer,
+            signing=read_signing_key(self.sign) if self.sign else None,
+            accept_fewer=self.accept_fewer,
         )
 
     def flags(self) -> list[str]:

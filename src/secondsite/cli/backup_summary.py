@@ -23,6 +23,8 @@ def summary(manifest: BackupManifest) -> dict[str, Any]:
         "encrypted": bool(manifest.recipients),
         "streams": [{field: getattr(stream, field) for field in fields} for stream in manifest.streams],
         "gone": list(manifest.gone),
+        "suspicious": list(manifest.suspicious),
+        "signer": manifest.signer or None,
     }
 
 

@@ -13,11 +13,28 @@ from cyclopts import Parameter
 
 from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, KEEP_FLAGS, BackupScope, Keep, every
 from secondsite.cli.backup_summary import size, summary
-from secondsite.cli.stores import Endpoint, Flag, open_store, option, print_json, read_keys, telling
+from secondsite.cli.stores import (
+    ANY_SIGNER,
+    Endpoint,
+    Flag,
+    TrustOptions,
+    open_store,
+    option,
+    passed_over,
+    print_json,
+    read_keys,
+    telling,
+)
 from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
 
-def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint = None, json: Flag = False) -> int:
+def list_(
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
+    json: Flag = False,
+) -> int:
     """List the backups, newest first, and what is no backup.
 
     Parameters
@@ -30,14 +47,15 @@ def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint
     from secondsite.backup.inventory import take_inventory
 
     store = open_store(from_, endpoint, "--from")
-    inventory = asyncio.run(take_inventory(store))
+    inventory = asyncio.run(take_inventory(store, signed.trust()))
     if json:
         backups = [
             {
                 "id": entry.id,
                 "good": entry.good,
                 "held": entry.held,
-                "problem": entry.problem,
+                "problem": entry.problem or entry.distrust,
+                "clock": entry.clock,
                 "proof": entry.proof and {key: entry.proof.get(key) for key in ("ok", "at", "restore_s", "server")},
                 **({"manifest": summary(entry.manifest)} if entry.manifest else {}),
             }
@@ -49,8 +67,11 @@ def list_(*, from_: Annotated[str, Parameter(name="--from")], endpoint: Endpoint
         told = entry.problem
         if entry.manifest:
             told = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
-        proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") else ", PROVEN BAD"
+        proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") is True else ", PROVEN BAD"
         print(f"{entry.id}  {told}{proof}{', held' if entry.held else ''}")
+        for why in (entry.distrust, entry.clock, *(entry.manifest.suspicious if entry.manifest else ())):
+            if why:
+                print(f"  NOT COUNTED: {why}" if not entry.usable else f"  {why}")
     for backup_id in inventory.incomplete:
         print(f"{backup_id}  no manifest: under way, or killed; no backup")
     if not (inventory.entries or inventory.incomplete):
@@ -64,6 +85,7 @@ def verify_(
     endpoint: Endpoint = None,
     backup: str | None = None,
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     nats_server: Path | None = None,
     record: Annotated[bool, option("Keep the result beside the backup.")] = True,
     json: Flag = False,
@@ -90,7 +112,8 @@ def verify_(
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
 
     async def work() -> BackupVerification:
-        manifest = await choose_backup(store, backup_id=backup)
+        trust = signed.trust(keys)
+        manifest = await choose_backup(store, backup_id=backup, trust=trust, tell=passed_over)
         with telling("verified", machine=json) as progress:
             return await run_verify(store, manifest, keys, nats_server, progress, record=record)
 
@@ -109,6 +132,7 @@ def prune_(
     from_: Annotated[str, Parameter(name="--from")],
     endpoint: Endpoint = None,
     keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     dry_run: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -133,7 +157,7 @@ def prune_(
 
     async def work() -> tuple[Pruning, tuple[str, ...]]:
         now = datetime.now(UTC)
-        pruning = plan_pruning(await take_inventory(store), rules, now)
+        pruning = plan_pruning(await take_inventory(store, signed.trust(), now), rules, now)
         return pruning, () if dry_run else await apply_pruning(store, pruning, now)
 
     pruning, gone = asyncio.run(work())
@@ -141,19 +165,28 @@ def prune_(
         kept = {decision.backup.id: list(decision.reasons) for decision in pruning.decisions if decision.keep}
         doomed = [*pruning.doomed, *pruning.incomplete]
         print_json(
-            {"schema": "secondsite/prune/1", "dry_run": dry_run, "keep": kept, "delete": doomed, "deleted": gone}
+            {
+                "schema": "secondsite/prune/1",
+                "dry_run": dry_run,
+                "keep": kept,
+                "delete": doomed,
+                "deleted": gone,
+                "waits": pruning.waits,
+            }
         )
-        return EXIT_HOLDS
-    for decision in pruning.decisions:
+        return EXIT_DOES_NOT_HOLD if pruning.waits else EXIT_HOLDS
+    for decision in () if pruning.waits else pruning.decisions:
         print(
             f"{'keep  ' if decision.keep else 'delete'}  {decision.backup.id}  {', '.join(decision.reasons)}".rstrip()
         )
     for backup_id in pruning.incomplete:
         print(f"delete  {backup_id}  incomplete, older than a day")
     for backup_id in pruning.unreadable:
-        print(f"leave   {backup_id}  its manifest cannot be read")
+        print(f"leave   {backup_id}  its manifest cannot be read, or is not of a known signer")
+    if pruning.waits:
+        print(f"pruning waits: {pruning.waits}; if that is right: secondsite backup --accept-fewer once")
     print("nothing was deleted: a dry run" if dry_run else f"{len(gone)} deleted")
-    return EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if pruning.waits else EXIT_HOLDS
 
 
 def hold_(
@@ -223,7 +256,7 @@ def cronjob_(
     image
         An image that runs secondsite.
     name
-        What to call it.
+        BackupScope to call it.
     namespace
         Where it runs.
     service_account

@@ -12,7 +12,20 @@ from attrs import asdict
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, read_keys, telling
+from secondsite.cli.stores import (
+    ANY_SIGNER,
+    NO_SERVER,
+    Endpoint,
+    Flag,
+    Server,
+    TrustOptions,
+    open_store,
+    option,
+    passed_over,
+    print_json,
+    read_keys,
+    telling,
+)
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
@@ -32,6 +45,7 @@ def restore(
     stream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     overwrite: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     replicas: PositiveInt | None = None,
     placement: str = "keep",
     parallel: PositiveInt = 2,
@@ -78,10 +92,10 @@ def restore(
         parallel=parallel,
         prove=prove,
     )
-    when = _time(at)
+    when, trust = _time(at), signed.trust(plan.keys)
 
     async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
-        manifest = await choose_backup(store, backup_id=backup, at=when)
+        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, tell=passed_over)
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from attrs import frozen
 from cyclopts import Parameter
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from secondsite.backup.codec import Keys
     from secondsite.backup.progress import Progress
+    from secondsite.backup.signing import Trust
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
@@ -80,6 +81,33 @@ def read_keys(recipients: tuple[str, ...], identities: tuple[Path, ...]) -> Keys
     from secondsite.backup.codec import read_keys as read
 
     return read(recipients, identities)
+
+
+@frozen
+class TrustOptions:
+    """Whose backups count."""
+
+    signer: Annotated[tuple[Path, ...], option("Only backups signed by this ed25519 public key.", negative="")] = ()
+    allow: Annotated[
+        tuple[Literal["unsigned"], ...],
+        option("Take backups that nobody known signed, or that are not encrypted.", negative=""),
+    ] = ()
+
+    def trust(self, keys: Keys | None = None) -> Trust:
+        """With an identity, its own signatures count too, and plain backups do not."""
+        from secondsite.backup.signing import Trust, of_identity, read_signer
+
+        identities = keys.identities if keys else ()
+        signers = {read_signer(path) for path in self.signer} | {of_identity(item).public for item in identities}
+        return Trust(frozenset(signers), encrypted=bool(identities), unsigned=bool(self.allow))
+
+
+ANY_SIGNER = TrustOptions()
+
+
+def passed_over(text: str) -> None:
+    """What a person should see on standard error."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_json(content: object) -> None:

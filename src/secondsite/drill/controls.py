@@ -33,6 +33,7 @@ from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context, Facts, Prospect, until
+from secondsite.operate.actions.quorum import FreeSubjects
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
@@ -137,7 +138,7 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> No
 
 
 @frozen
-class _DeleteOrigins:
+class _DeleteOrigins(FreeSubjects):
     """Instead of giving them other subjects. The answer would come from a lost server: the next look tells."""
 
     async def look(self, context: Context, step: Step) -> Prospect:

@@ -31,7 +31,7 @@ from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.setup import TODAY, Setup
-from secondsite.drill.play.stage import Observation, Stage, Tell, set_the_stage
+from secondsite.drill.play.stage import Observation, ReportProgress, Stage, set_the_stage
 from secondsite.drill.verdict.judge import seal
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, worst
 from secondsite.lab.options import LabOptions
@@ -136,7 +136,7 @@ async def run_drill(
     drill: Drill,
     setup: Setup,
     root: Path,
-    tell: Tell,
+    tell: ReportProgress,
     *,
     run: int = 1,
     control: str = "",

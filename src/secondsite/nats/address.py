@@ -21,6 +21,10 @@ class Address:
     shown: str
     host: str
 
+    @property
+    def tls(self) -> bool:
+        return self.shown.startswith("tls://")
+
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
     """One URL, or several with commas between; raises InputError."""

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from nats.aio.client import Client
-
 from nats import errors
 from secondsite.model.errors import MachineError, Problem
 from secondsite.model.place import Place
@@ -18,6 +16,7 @@ from secondsite.nats.address import Address
 from secondsite.nats.credentials import Signer, from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.tasks import asked_to_end, end_tasks
+from secondsite.nats.tls_client import NoTlsError, TlsClient
 
 
 class DeniedError(MachineError):
@@ -27,9 +26,10 @@ class DeniedError(MachineError):
 class Connection:
     """``shown`` is the address as people may see it."""
 
-    def __init__(self, shown: str, options: ConnectOptions) -> None:
-        self.shown = shown
-        self.client = Client()
+    def __init__(self, addresses: tuple[Address, ...], options: ConnectOptions) -> None:
+        self.shown = ",".join(address.shown for address in addresses)
+        asked = any(address.tls for address in addresses)
+        self.client = TlsClient(tls_required=asked or options.asks_for_tls)
         self.timeout_s = options.timeout_s
         self._errors: list[Exception] = []
         self._noted = asyncio.Event()
@@ -92,7 +92,7 @@ class Connection:
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
     """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
     tls, signer = options.tls(), _signer(options)
-    connection = Connection(",".join(address.shown for address in addresses), options)
+    connection = Connection(addresses, options)
     if signer:
         connection.client._public_nkey = signer.public_key  # it has no option for a signature without a JWT
     try:
@@ -146,7 +146,9 @@ def _signer(options: ConnectOptions) -> Signer | None:
 _UNKNOWN = "the server does not know these credentials"
 _CHECK = "check --creds, --nkey, --context, or user and password"
 _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the server asks for them"
+_NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (NoTlsError, "the server offers no TLS, and nothing was sent to it", _NO_TLS),
     (ConnectionRefusedError, "the connection was refused", "check the port, and that the server runs"),
     (socket.gaierror, "there is no host of that name", "check the address; into a cluster, use kubectl port-forward"),
     (ssl.SSLError, "TLS failed", _TLS),

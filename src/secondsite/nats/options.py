@@ -43,6 +43,11 @@ class ConnectOptions:
             token=self.token or environment.get("NATS_TOKEN"),
         )
 
+    @property
+    def asks_for_tls(self) -> bool:
+        """Whoever names an authority or a certificate wants no connection without TLS."""
+        return bool(self.tls_ca or self.tls_cert or self.tls_key or self.tls_first)
+
     def tls(self) -> ssl.SSLContext | None:
         """A context where any of the TLS files is given; raises InputError for one that cannot be used."""
         if not (self.tls_ca or self.tls_cert or self.tls_key):

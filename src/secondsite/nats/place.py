@@ -67,8 +67,8 @@ def read_context(name: str) -> Mapping[str, Any]:
     """The context of the nats command with this name; raises InputError."""
     if not _NAME.fullmatch(name):
         raise InputError.at("--context", f"{name!r} is not the name of a context", "see nats context ls")
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    path = home / "nats" / "context" / f"{name}.json"
+    home = os.environ.get("XDG_CONFIG_HOME")
+    path = (Path(home) if home else _home("--context") / ".config") / "nats" / "context" / f"{name}.json"
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def _from_context(options: ConnectOptions, found: Mapping[str, Any], *, named: b
     """``named``: who we are was said already, and the context's word on it does not count."""
 
     def path(key: str) -> Path | None:
-        return Path(str(found[key]).removeprefix("file://")).expanduser() if found.get(key) else None
+        return _expanded(Path(str(found[key]).removeprefix("file://"))) if found.get(key) else None
 
     options = evolve(
         options,
@@ -108,3 +108,16 @@ def _from_context(options: ConnectOptions, found: Mapping[str, Any], *, named: b
         password=options.password or found.get("password") or None,
         token=options.token or found.get("token") or None,
     )
+
+
+def _expanded(path: Path) -> Path:
+    """``~/x`` below the home; raises InputError where this user has none."""
+    return _home(str(path)) / path.relative_to("~") if path.parts[:1] == ("~",) else path
+
+
+def _home(place: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        remedy = "set HOME, or XDG_CONFIG_HOME for contexts, and give paths without ~"
+        raise InputError.at(place, "this user has no home directory and no passwd entry", remedy) from None

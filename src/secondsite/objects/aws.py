@@ -45,4 +45,8 @@ def provider_of_profile(environment: Mapping[str, str]) -> Boto3CredentialProvid
 
 
 def _file(environment: Mapping[str, str], variable: str, name: str) -> Path:
-    return Path(environment.get(variable) or f"~/.aws/{name}").expanduser()
+    path = Path(environment.get(variable) or f"~/.aws/{name}")
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user without a home and without a passwd entry, as in a container
+        return path

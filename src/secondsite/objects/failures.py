@@ -20,6 +20,10 @@ class ObjectExistsError(MachineError):
     """A conditional write found the object there already."""
 
 
+class ObjectTooLargeError(MachineError):
+    """What should be a small object is none."""
+
+
 _MISSING = (exceptions.NotFoundError, FileNotFoundError)
 _EXISTS = (exceptions.AlreadyExistsError, FileExistsError, exceptions.PreconditionError)
 _REFUSED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)

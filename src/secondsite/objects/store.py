@@ -15,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ from secondsite.model.errors import MachineError
 from secondsite.objects.address import StoreAddress
 from secondsite.objects.aws import provider_of_profile
 from secondsite.objects.bridge import Bridge, Pieces
-from secondsite.objects.failures import ObjectExistsError, told
+from secondsite.objects.failures import ObjectExistsError, ObjectTooLargeError, told
+from secondsite.objects.folder import create_durably, files_below, folders_in, settle
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -46,14 +47,16 @@ MAX_PARTS = 10_000
 UPLOADS_AT_ONCE = 2
 READ_BYTES = 1024**2
 STALL_S = 60.0
+PROBES = "probes"
 
 
 @frozen
 class ListedObject:
-    """An object as a listing shows it."""
+    """An object as a listing shows it. ``modified_at`` is by the store's own clock, for a folder by this machine's."""
 
     key: str
     size_bytes: int
+    modified_at: datetime | None = None
 
 
 class ObjectStorage:
@@ -69,8 +72,11 @@ class ObjectStorage:
             self._store = _open(address)
 
     async def create(self, key: str, content: bytes) -> None:
-        """Write an object that must not exist yet; raises ObjectExistsError."""
+        """Write an object that must not exist yet; raises ObjectExistsError. It is durable when this returns."""
         with self._told(key):
+            if self._folder:
+                await asyncio.to_thread(create_durably, self._folder, self._folder / key, content)
+                return
             await asyncio.to_thread(obstore.put, self._store, key, content, mode="create", use_multipart=False)
 
     async def write(
@@ -82,6 +88,7 @@ class ObjectStorage:
     ) -> None:
         """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out.
 
+        It is durable when this returns.
         ``seen`` gets each piece in the thread that writes, beside the loop.
         """
         part_bytes = min(MAX_PART_BYTES, max(PART_BYTES, expected_bytes // (MAX_PARTS - 100)))
@@ -98,6 +105,8 @@ class ObjectStorage:
                     max_concurrency=UPLOADS_AT_ONCE,
                     use_multipart=True,
                 )
+                if self._folder:
+                    await asyncio.to_thread(settle, self._folder, self._folder / key)
         except MachineError:
             if pieces.error:
                 raise pieces.error from None
@@ -112,7 +121,9 @@ class ObjectStorage:
             content += chunk
             if len(content) > limit_bytes:
                 what = f"is larger than {limit_bytes} bytes"
-                raise MachineError.at(self.url(key), what, "it was not written by secondsite; look who writes there")
+                raise ObjectTooLargeError.at(
+                    self.url(key), what, "it was not written by secondsite; look who writes there"
+                )
         return bytes(content)
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
@@ -132,14 +143,21 @@ class ObjectStorage:
     async def folders(self, prefix: str = "") -> list[str]:
         """The names one level below ``prefix``, sorted."""
         with self._told(prefix):
+            if self._folder:
+                return await asyncio.to_thread(folders_in, self._folder / prefix)
             found = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     async def listing(self, prefix: str) -> list[ListedObject]:
         """Every object below ``prefix``, sorted by key."""
         with self._told(prefix):
+            if self._folder:
+                files = await asyncio.to_thread(files_below, self._folder, prefix)
+                return [ListedObject(key, size, modified_at) for key, size, modified_at in files]
             pages = await asyncio.to_thread(lambda: list(obstore.list(self._store, prefix or None)))
-        found = [ListedObject(str(item["path"]), item["size"]) for page in pages for item in page]
+        found = [
+            ListedObject(str(item["path"]), item["size"], item["last_modified"]) for page in pages for item in page
+        ]
         return sorted(found, key=lambda stored: stored.key)
 
     async def delete(self, keys: list[str]) -> None:
@@ -156,7 +174,7 @@ class ObjectStorage:
 
     async def honours_conditions(self) -> bool:
         """False for a store that answers a conditional write with success and overwrites: tried, on a probe object."""
-        key = f"probe-{secrets.token_hex(8)}"
+        key = f"{PROBES}/{secrets.token_hex(8)}"
         await self.create(key, b"first")
         try:
             await self.create(key, b"second")

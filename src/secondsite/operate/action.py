@@ -1,28 +1,44 @@
-"""What every executor of a verb is: it can say what it would change, and it can do it, again and again, to one end.
+"""What every executor of a verb is: it can say what it would change, do it again and again to one end, and tell a
+person how to do the same by hand.
 
 ``look`` only reads. ``run`` begins by looking, does what is missing, and ends by verifying; interrupted anywhere and
-run again, it ends the same. What it learned is its facts: JSON, kept in the journal, read by later steps.
+run again, it ends the same. What it learned is its facts: JSON, kept in the journal, read by later steps. ``commands``
+are what a person types where no executor is at hand: the same change by the same requests, so that the runbook cannot
+differ from what is drilled.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.operate.layout import Family, families
+from secondsite.operate.layout import StreamFamily, families
 from secondsite.operate.world import StreamsDoor, World
 
 Facts = Mapping[str, Any]
+Door = TypeVar("Door")
+Door_contra = TypeVar("Door_contra", contravariant=True)
 
 POLL_S = 0.1
 ANSWER_S = 2.0
 """How long a group that may be without a leader is given to answer before it is asked again."""
+
+
+ALLOWABLE = frozenset(
+    {
+        *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
+        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret"),
+    }
+)
+"""The guards that somebody may lift by name."""
 
 
 @frozen
@@ -44,20 +60,19 @@ class Prospect:
     guards: tuple[Guard, ...] = ()
 
 
+async def _unasked(_region: str) -> None:
+    """Nobody has to be asked."""
+
+
 @frozen
-class Context:
-    """What an executor works with. ``facts`` are those of the steps that are done, by step."""
+class Scope:
+    """A procedure of a deployment, and the streams that it is about."""
 
     deployment: Deployment
     procedure: Procedure
-    world: World
-    facts: Mapping[str, Facts]
-    note: Callable[[str, Facts], None]
-    allowed: frozenset[str] = frozenset()
-    families: tuple[Family, ...] = field()
 
-    @families.default
-    def _families(self) -> tuple[Family, ...]:
+    @cached_property
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.deployment)
 
     @property
@@ -69,15 +84,47 @@ class Context:
         standby = self.deployment.standby
         return standby.region.name if standby else self.deployment.sites[-1].region.name
 
-    def family(self, name: str) -> Family:
+    def family(self, name: str) -> StreamFamily:
         found = next((family for family in self.families if family.name == name), None)
         if found is None:
             raise failed(f"the deployment has no stream {name}", "plan again from the system file as it is now")
         return found
 
-    def chosen(self, step: Step) -> tuple[Family, ...]:
+    def chosen(self, step: Step) -> tuple[StreamFamily, ...]:
         """The streams that the step names, or all."""
         return tuple(self.family(name) for name in step.targets) if step.targets else self.families
+
+
+@frozen
+class ManualContext(Scope):
+    """A procedure as a person carries it out. ``fault`` is None on the way back.
+
+    ``region`` is where a step without a region of its own is carried out, and every step where data was destroyed.
+    """
+
+    region: str
+    fault: Fault | None
+
+    @property
+    def data_destroyed(self) -> bool:
+        return self.fault is not None and self.fault.destroys_data
+
+    def region_of(self, step: Step) -> str:
+        return self.region if self.data_destroyed else step.region or self.region
+
+
+@frozen
+class Context(Scope):
+    """What an executor works with. ``facts`` are those of the steps that are done, by step.
+
+    ``stopping`` is awaited right before a region's writers are stopped; raises WaitingError where nobody approved it.
+    """
+
+    world: World
+    facts: Mapping[str, Facts]
+    note: Callable[[str, Facts], None]
+    allowed: frozenset[str] = frozenset()
+    stopping: Callable[[str], Awaitable[None]] = _unasked
 
     def done(self, verb: Verb) -> Facts:
         """The facts of the step with this verb that is done; empty where there is none."""
@@ -103,6 +150,44 @@ class Action(Protocol):
     async def look(self, context: Context, step: Step) -> Prospect: ...
 
     async def run(self, context: Context, step: Step) -> Facts: ...
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """In the order in which they are typed; none where there is nothing to type."""
+        ...
+
+
+class DoorAction(Protocol[Door_contra]):
+    """An action that needs a door which a world may lack."""
+
+    async def look(self, context: Context, step: Step, door: Door_contra) -> Prospect: ...
+
+    async def run(self, context: Context, step: Step, door: Door_contra) -> Facts: ...
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]: ...
+
+
+@frozen
+class Through(Generic[Door]):
+    """Carried out through a door, or ``otherwise`` in a world that has none."""
+
+    door: Callable[[World], Door | None]
+    action: DoorAction[Door]
+    otherwise: Action
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        door = self.door(context.world)
+        if door is None:
+            return await self.otherwise.look(context, step)
+        return await self.action.look(context, step, door)
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        door = self.door(context.world)
+        if door is None:
+            return await self.otherwise.run(context, step)
+        return await self.action.run(context, step, door)
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return self.action.commands(context, step)
 
 
 class FinalError(MachineError):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -19,7 +20,7 @@ from secondsite.operate.world import (
     Clock,
     Decision,
     Dns,
-    Hand,
+    ManualSteps,
     MetaDoor,
     Restorer,
     Secrets,
@@ -42,7 +43,7 @@ class RealClock:
 
 
 @frozen
-class Nobody:
+class NoManualSteps:
     """No hands: what no door can do waits for somebody."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -51,7 +52,7 @@ class Nobody:
 
 
 @frozen
-class Said:
+class ReportedManualSteps:
     """Somebody said, step by step, that it is done: by step, who."""
 
     done: Mapping[str, str]
@@ -69,13 +70,14 @@ class LiveWorld:
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: Hand = field(factory=Nobody)
+    hand: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None
     path: ClientPath | None = None
     sites: Sites | None = None
     restorer: Restorer | None = None
+    bound: Mapping[str, Any] = {}
 
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:

@@ -14,11 +14,15 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.operate.layout import Family
+from secondsite.operate.layout import StreamFamily
 from secondsite.operate.world import StreamsDoor, World
 
 STREAM = "secondsite-positions"
 _PREFIX = "secondsite.positions"
+
+
+def position_subject(stream: str, consumer: str) -> str:
+    return f"{_PREFIX}.{stream}.{consumer}"
 
 
 @frozen
@@ -40,7 +44,7 @@ class Position:
         return {"floor": self.floor, "config": dict(self.config), "source": self.source, "at": self.at}
 
 
-async def replicate_positions(world: World, families: tuple[Family, ...], source: str, target: str) -> int:
+async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
     """Copy the floors of every durable consumer in ``source``; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
         if await door.stream(STREAM) is None:
@@ -53,13 +57,13 @@ async def replicate_positions(world: World, families: tuple[Family, ...], source
             for found in await origin.consumers(held.name):
                 if found.config.get("durable_name"):
                     body = {"floor": found.floor, "config": dict(found.config), "at": world.clock.wall()}
-                    await door.publish(f"{_PREFIX}.{family.name}.{found.name}", json.dumps(body).encode(), {})
+                    await door.publish(position_subject(family.name, found.name), json.dumps(body).encode(), {})
                     count += 1
     return count
 
 
 async def keep_positions(
-    world: World, families: tuple[Family, ...], source: str, target: str, interval_s: float
+    world: World, families: tuple[StreamFamily, ...], source: str, target: str, interval_s: float
 ) -> None:
     """Until cancelled. A round that fails is tried again at the next interval: the positions grow older meanwhile."""
     while True:
@@ -82,7 +86,7 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     return tuple(found.values())
 
 
-def _config(families: tuple[Family, ...], region: str) -> dict[str, Any]:
+def _config(families: tuple[StreamFamily, ...], region: str) -> dict[str, Any]:
     """As many replicas as the streams whose positions these are."""
     held = [family.at(region) for family in families]
     replicas = max((one.stream.replicas for one in held if one), default=1)

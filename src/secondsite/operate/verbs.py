@@ -1,14 +1,22 @@
-"""Each verb with its one executor."""
+"""Each verb with its one action: what carries it out, and what a person types instead."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from secondsite.model.procedure import Verb
-from secondsite.operate.action import Action
+from secondsite.model.procedure import Step, Verb
+from secondsite.operate.action import Action, Guard, ManualContext, Through
 from secondsite.operate.actions.consumers import RestoreConsumers
 from secondsite.operate.actions.fence import Fence
-from secondsite.operate.actions.people import ByHand, Declared
+from secondsite.operate.actions.manual import (
+    announce,
+    create_cluster,
+    pods_that_do_not_run,
+    promote_stores,
+    restore_stores,
+    workloads,
+)
+from secondsite.operate.actions.people import ByHand, Declared, Refused, ask_a_second_signal, ask_the_service
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import Elect, FreeSubjects, RestoreQuorum
 from secondsite.operate.actions.record import RecordState
@@ -16,31 +24,45 @@ from secondsite.operate.actions.restore import RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
-from secondsite.operate.actions.traffic import ChangeTraffic, Converge, VerifyPath
+from secondsite.operate.actions.traffic import ChangeTraffic, Converge, VerifyPath, WaitOneTtl
+
+_NO_SECRETS = Guard("no-secret-source", "nobody can read the secrets", "compare them by hand: --allow no-secret-source")
+_NO_PATH = Guard(
+    "no-client-path",
+    "nobody told what the clients' own path is",
+    "give --path-url, or --allow no-client-path to look by hand",
+)
+_NO_BACKUP = Guard("no-backup", "nobody told where the backups are", "give --from URL", absolute=True)
+_SCALE: Action = Through(lambda world: world.services, ScaleServices(), ByHand())
 
 EXECUTORS: Mapping[Verb, Action] = {
-    Verb.DETECT: Declared(),
-    Verb.DECIDE: Declared(),
+    Verb.DETECT: Declared(ask_the_service),
+    Verb.DECIDE: Declared(ask_a_second_signal),
     Verb.FENCE: Fence(),
     Verb.RECORD_STATE: RecordState(),
     Verb.RESTORE_QUORUM: RestoreQuorum(),
     Verb.DELETE_ORIGIN: FreeSubjects(),
     Verb.ELECT: Elect(),
     Verb.PROMOTE_STREAMS: Promote(),
-    Verb.RESTORE_STREAMS: RestoreStreams(),
+    Verb.RESTORE_STREAMS: Through(lambda world: world.restorer, RestoreStreams(), Refused(_NO_BACKUP)),
     Verb.RESTORE_CONSUMERS: RestoreConsumers(),
-    Verb.CREATE_CLUSTER: ByHand(),
-    Verb.RESTART: ByHand(),
-    Verb.START_SERVICES: ScaleServices(),
-    Verb.SCALE_SERVICES: ScaleServices(),
-    Verb.PROMOTE_STORES: ByHand(),
-    Verb.RESTORE_STORES: ByHand(),
-    Verb.VERIFY_SECRETS: VerifySecrets(),
-    Verb.CHANGE_TRAFFIC: ChangeTraffic(),
-    Verb.CONVERGE: Converge(),
-    Verb.VERIFY_PATH: VerifyPath(),
-    Verb.WAIT: ByHand(),
+    Verb.CREATE_CLUSTER: ByHand(create_cluster),
+    Verb.RESTART: ByHand(pods_that_do_not_run),
+    Verb.START_SERVICES: _SCALE,
+    Verb.SCALE_SERVICES: _SCALE,
+    Verb.PROMOTE_STORES: ByHand(promote_stores),
+    Verb.RESTORE_STORES: ByHand(restore_stores),
+    Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand(guard=_NO_SECRETS)),
+    Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), ByHand()),
+    Verb.CONVERGE: Through(lambda world: world.dns, Converge(), WaitOneTtl()),
+    Verb.VERIFY_PATH: Through(lambda world: world.path, VerifyPath(), ByHand(guard=_NO_PATH)),
+    Verb.WAIT: ByHand(workloads),
     Verb.RESYNCHRONISE: Resynchronise(),
     Verb.SALVAGE: Salvage(),
-    Verb.ANNOUNCE: ByHand(),
+    Verb.ANNOUNCE: ByHand(announce),
 }
+
+
+def commands(context: ManualContext, step: Step) -> tuple[str, ...]:
+    """What a person types to carry the step out."""
+    return tuple(EXECUTORS[step.verb].commands(context, step))

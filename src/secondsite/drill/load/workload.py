@@ -31,7 +31,7 @@ _LONGEST_SLEEP_S = 0.1
 
 
 @define
-class Stop:
+class StopSignal:
     """Asked for once; the first reason stays. It can be asked for before there is a client."""
 
     event: asyncio.Event = field(factory=asyncio.Event)
@@ -45,7 +45,7 @@ class Stop:
 class LoadClient:
     """``sender`` is what tests replace."""
 
-    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: Stop) -> None:
+    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: StopSignal) -> None:
         self._config, self._ledger, self._sender = config, ledger, sender
         self._random = random.Random(f"{config.seed}/{config.client}")
         self._stop = stop
@@ -163,7 +163,7 @@ def sender_of(config: ClientConfig) -> Sender:
 
 async def run_client(config: ClientConfig) -> Summary:
     """The ledger's file says that the process is ready: from then on a SIGTERM ends it in good order."""
-    stop = Stop()
+    stop = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.ask, number.name)
     sender = sender_of(config)

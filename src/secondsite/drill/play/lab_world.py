@@ -144,7 +144,7 @@ class LabSites:
 
 
 @define
-class LabHand:
+class LabManualSteps:
     """Starts servers where a step creates a cluster; says of what the lab does not run that nobody did it.
 
     ``skipped`` are the steps that were not rehearsed.
@@ -188,7 +188,7 @@ def lab_world(
     *,
     path: LabPath,
     secret: LabSecrets,
-    hand: LabHand,
+    hand: LabManualSteps,
     services: LabServices,
     ttl_s: float,
     sites: LabSites,

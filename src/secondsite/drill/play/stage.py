@@ -28,7 +28,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
-    LabHand,
+    LabManualSteps,
     LabPath,
     LabSecrets,
     LabServices,
@@ -46,9 +46,9 @@ from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
-from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
 from secondsite.operate.journal import Journal
-from secondsite.operate.layout import Family, Reach, families
+from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
 from secondsite.operate.positions import keep_positions
@@ -63,7 +63,7 @@ _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
 _STEADY_SHARE = 0.9
 
-Tell = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 @frozen
@@ -85,13 +85,13 @@ class Stage:
     lab: Lab
     writer: EvidenceWriter
     procedure: Procedure
-    tell: Tell
+    tell: ReportProgress
     load: LoadClients
     path: LabPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabHand
+    hand: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     milestones: dict[Milestone, int] = field(factory=dict)
@@ -102,7 +102,7 @@ class Stage:
     failure: str = ""
     extra_ledgers: list[Path] = field(factory=list)
     took_s: dict[str, float] = field(factory=dict)
-    on_step: Callable[[Told], None] | None = None
+    on_step: Callable[[StepProgress], None] | None = None
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
     # --- what is where
@@ -117,7 +117,7 @@ class Stage:
         return standby.region.name if standby else self.setup.deployment.sites[-1].region.name
 
     @property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.setup.deployment)
 
     def world(self, decision: Decision | None = None) -> LiveWorld:
@@ -311,7 +311,7 @@ class Stage:
         self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: Told) -> None:
+    def _progress(self, told: StepProgress) -> None:
         if self.on_step:
             self.on_step(told)
         if told.seconds is None:
@@ -365,7 +365,13 @@ class Stage:
 
 
 def set_the_stage(
-    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+    setup: Setup,
+    lab: Lab,
+    writer: EvidenceWriter,
+    procedure: Procedure,
+    tell: ReportProgress,
+    *,
+    ignoring_ttl: float = 0.0,
 ) -> Stage:
     streams = load_streams(setup)
     config = ClientConfig(
@@ -392,7 +398,7 @@ def set_the_stage(
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
-        LabHand(lab),
+        LabManualSteps(lab),
         LabSites(lab),
     )
 

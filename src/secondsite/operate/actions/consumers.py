@@ -6,16 +6,19 @@ other messages: the consumer then starts right after the last message that the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.model.nats import Consumer, Retention
 from secondsite.model.procedure import Step, Verb
-from secondsite.operate.action import Context, Facts, Prospect, failed
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
 from secondsite.operate.actions.record import live_positions
-from secondsite.operate.layout import DIVERGED, FLOOR, Family, Held
+from secondsite.operate.layout import DIVERGED, FLOOR, StreamFamily, StreamPlacement
+from secondsite.operate.positions import STREAM, position_subject
+from secondsite.operate.shell import changed, read
 from secondsite.operate.world import StreamsDoor
 from secondsite.strategies.stream_config import consumer_config
 
@@ -26,8 +29,8 @@ _OWN = ("deliver_policy", "opt_start_seq", "opt_start_time", "metadata")
 class Wanted:
     """``start`` is the first sequence to deliver; ``source`` says where the floor is from."""
 
-    family: Family
-    held: Held
+    family: StreamFamily
+    held: StreamPlacement
     name: str
     config: Mapping[str, Any]
     start: int
@@ -58,6 +61,19 @@ class RestoreConsumers:
                 done[wanted.key] = {"start": wanted.start, "source": wanted.source}
         return {"region": region, "consumers": done}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """At the positions that the primary's agent last copied."""
+        region = context.region_of(step)
+        for family in context.families:
+            held = family.at(region)
+            if held is None:
+                continue
+            for name in (one.name for one in family.origin.stream.consumers if one.durable):
+                last = {"last_by_subj": position_subject(family.name, name)}
+                program = f".message.data | @base64d | fromjson | (.floor + 1) as $start | {_created(held, name)}"
+                position = read(region, f"STREAM.MSG.GET.{STREAM}", program, last)
+                yield changed(region, f"CONSUMER.CREATE.{held.name}.{name}", f'"$({position})"')
+
 
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[Wanted]:
     """Those that the step names, and those whose position is known."""
@@ -82,7 +98,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
 
 
 async def carry_consumers(
-    source: StreamsDoor, door: StreamsDoor, family: Family, there: Held, held: Held
+    source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, held: StreamPlacement
 ) -> dict[str, int]:
     """By consumer, the sequence at which it goes on: the two streams are equal up to the parting."""
     look = await door.stream(held.name)
@@ -97,7 +113,23 @@ async def carry_consumers(
     return made
 
 
-def _configured(family: Family, name: str) -> Mapping[str, Any]:
+def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iterable[str]:
+    """The same by hand: the two streams are equal, so a consumer goes on at its own floor."""
+    there = family.at(from_)
+    for consumer in family.origin.stream.consumers if there else ():
+        program = f"(.ack_floor.stream_seq + 1) as $start | {_created(held, consumer.name)}"
+        position = read(from_, f"CONSUMER.INFO.{there.name if there else ''}.{consumer.name}", program)
+        yield changed(held.region, f"CONSUMER.CREATE.{held.name}.{consumer.name}", f'"$({position})"')
+
+
+def _created(held: StreamPlacement, name: str) -> str:
+    """The body of CONSUMER.CREATE by jq, from .config and $start."""
+    own = ", ".join(f".{key}" for key in _OWN)
+    start = f'{{name: {json.dumps(name)}, deliver_policy: "by_start_sequence", opt_start_seq: $start}}'
+    return f"{{stream_name: {json.dumps(held.name)}, config: ((.config | del({own})) + {start})}}"
+
+
+def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
     consumers = family.origin.stream.consumers
     return consumer_config(next((one for one in consumers if one.name == name), Consumer(name)))
 

@@ -6,12 +6,25 @@ reached and its streams were seen not to take writes; nothing else counts as a f
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 from attrs import frozen
 
-from secondsite.model.procedure import Step
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
-from secondsite.operate.journal import UNFENCED
-from secondsite.operate.layout import Family, Held, Reach, fenced_subject, is_writable, probe_subject, writer_config
+from secondsite.model.procedure import Step, Verb
+from secondsite.model.service import Role, Service
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
+from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
+from secondsite.operate.layout import (
+    Reach,
+    StreamFamily,
+    StreamPlacement,
+    fenced_subject,
+    is_writable,
+    probe_subject,
+    writer_config,
+)
+from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
 
 FENCED, NOT_NEEDED = "fenced", "not-needed"
@@ -21,13 +34,13 @@ _WHY_NOT = {
 }
 
 
-def to_fence(context: Context, region: str) -> tuple[tuple[Family, Held], ...]:
+def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPlacement], ...]:
     """The streams of the region of which there may be only one writable copy."""
     pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
     return tuple((family, held) for family, held in pairs if held is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def fence_stream(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
     look = await door.stream(held.name)
     if look is None or not is_writable(look.config, family):
@@ -39,7 +52,7 @@ async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
     return True
 
 
-async def takes_writes(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def takes_writes(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
@@ -75,9 +88,23 @@ class Fence:
             if door is None:
                 why = f"it did not answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why}
+            await context.stopping(region)
             for family, held in pairs:
                 await fence_stream(door, family, held)
         return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        region = context.region_of(step)
+        if starts_isolated(context, step):
+            yield "# nats.conf without leafnodes and gateway; API and gateway stay at 0 replicas"
+            yield from without_clients(context, region)
+            for service in _with_role(context, Role.NATS):
+                yield scaled(region, service, service.replicas)
+        yield from fencing(context, region)
+        if not starts_isolated(context, step):
+            yield "# no answer? it is unfenced: write that down; refuse it from this side by its leaf or gateway"
+            yield "# credentials, then reload"
+            yield from _reloads(context, context.away)
 
     async def _isolate(self, context: Context, step: Step, region: str) -> bool:
         """In a failback the old primary is started apart, and must answer."""
@@ -85,37 +112,88 @@ class Fence:
             return False
         if context.world.sites is None:
             return False
+        await context.stopping(region)
         await context.world.sites.isolate(region)
         return True
 
 
-def starts_isolated(context: Context, step: Step) -> bool:
+def starts_isolated(context: Scope, step: Step) -> bool:
     """A fence that nothing was detected for: the first step of a failback."""
     return not step.after and step is context.procedure.steps[0]
 
 
-async def fence_returned(context: Context, region: str) -> bool:
-    """Fence a region that was unfenced, where it is there again. Whether it is fenced now."""
+async def fence_returned(context: Context, region: str) -> str:
+    """Fence a region that was unfenced, where it is there again: what it is now, "" where that is not known yet.
+
+    A stream that nobody else took over is left to its writers: a home that serves again, or one whose standby was not
+    promoted yet, which the promotion fences itself.
+    """
     async with context.reached(region) as door:
         if door is None:
-            return False
+            return ""
         for family, held in to_fence(context, region):
+            taken = await _taken_over(context, family, region)
+            if taken is None:
+                return ""
+            if not taken:
+                return "" if _under_way(context) else SERVES_AGAIN
             await fence_stream(door, family, held)
-    return True
+    return FENCED
+
+
+async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
+    """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
+    unknown = False
+    for held in family.others(region):
+        async with context.reached(held.region) as door:
+            look = None if door is None else await door.stream(held.name)
+            unknown |= door is None
+        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(held),):
+            return True
+    return None if unknown else False
+
+
+def _under_way(context: Context) -> bool:
+    """Whether a step of this procedure is still to take the streams over."""
+    takes = (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS)
+    return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
 
 
 def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
     """Promotion needs a fence, or the record of why there is none, before it."""
     before = context.procedure.leading_to(step.id)
-    if any(one.verb.value == "fence" for one in before):
+    if any(one.verb is Verb.FENCE for one in before):
         return ()
     return (Guard("no-fence", "no step before it fences the old primary", "put a fence step before it", absolute=True),)
 
 
-def _not_needed(context: Context) -> str:
+def fencing(context: Scope, region: str) -> Iterable[str]:
+    """Every stream of the region loses its writers' subjects; what it holds stays. A mirror refuses to be given any."""
+    for _, held in to_fence(context, region):
+        edit = f".config | .subjects = {json.dumps([fenced_subject(held)])}"
+        yield updated(region, held.name, edit)
+
+
+def without_clients(context: Scope, region: str) -> Iterable[str]:
+    for service in _with_role(context, Role.GATEWAY, Role.API):
+        yield scaled(region, service, 0)
+
+
+def _reloads(context: Scope, region: str) -> Iterable[str]:
+    for service in _with_role(context, Role.NATS):
+        for number in range(service.replicas):
+            pod = word(f"{service.name}-{number}")
+            yield f"{kubectl(region, service.namespace)} exec {pod} -- nats-server --signal reload"
+
+
+def _with_role(context: Scope, *roles: Role) -> tuple[Service, ...]:
+    return tuple(service for service in context.deployment.system.services if service.role in roles)
+
+
+def _not_needed(context: Scope) -> str:
     reach = context.families[0].reach if context.families else Reach.ALONE
     return _WHY_NOT.get(reach, "there is no stream to fence")
 
 
-def _join(family: Family) -> str:
+def _join(family: StreamFamily) -> str:
     return ", ".join(family.subjects)

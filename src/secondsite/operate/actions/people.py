@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from attrs import frozen
 
 from secondsite.model.procedure import Step
-from secondsite.operate.action import Context, Facts, Guard, Prospect, WaitingError
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, WaitingError, failed
+from secondsite.operate.shell import kubectl, nats, service_url
+
+Typed = Callable[[ManualContext, Step], Iterable[str]]
+
+
+def nothing_typed(context: ManualContext, step: Step) -> Iterable[str]:
+    del context, step
+    return ()
 
 
 @frozen
 class Declared:
     """The failover was declared, by somebody or by a trigger: that is why this runs."""
+
+    typed: Typed
 
     async def look(self, context: Context, step: Step) -> Prospect:
         decision = context.world.decision
@@ -25,13 +37,35 @@ class Declared:
             raise WaitingError.at("", _NOBODY.what, _NOBODY.remedy)
         return {"who": decision.who, "at": decision.at, "why": decision.why, "fault_at": decision.fault_at}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return self.typed(context, step)
+
+
+def ask_the_service(context: ManualContext, step: Step) -> Iterable[str]:
+    del step
+    url = service_url(context.deployment.traffic)
+    yield f"curl -fsS --max-time 5 -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {url}"
+
+
+def ask_a_second_signal(context: ManualContext, step: Step) -> Iterable[str]:
+    """From somewhere else; or what there is to bring back."""
+    del step
+    if context.data_destroyed:
+        yield 'secondsite backup list --from "$BACKUP_URL"'
+        return
+    yield f"{nats(context.home)} rtt"
+    yield f"{kubectl(context.home)} get nodes"
+
 
 @frozen
 class ByHand:
-    """Done by a person, or by a command that stands in for one."""
+    """Done by a person, or by a command that stands in for one. ``guard`` is what a plan has to say about it."""
+
+    typed: Typed = nothing_typed
+    guard: Guard | None = None
 
     async def look(self, context: Context, step: Step) -> Prospect:
-        return Prospect(changes=(f"by hand: {step.title}",))
+        return Prospect(changes=(f"by hand: {step.title}",), guards=(self.guard,) if self.guard else ())
 
     async def run(self, context: Context, step: Step) -> Facts:
         who = await context.world.hand.carry_out(step)
@@ -39,6 +73,25 @@ class ByHand:
             remedy = f"do it ({step.check}), then resume with --done {step.id}"
             raise WaitingError.at("", f"this is done by hand: {step.title}", remedy)
         return {"by": who, "targets": list(step.targets)}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return self.typed(context, step)
+
+
+@frozen
+class Refused:
+    """Nobody can do it without the door."""
+
+    guard: Guard
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return Prospect(guards=(self.guard,))
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        raise failed(self.guard.what, f"{self.guard.remedy}, then resume")
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return nothing_typed(context, step)
 
 
 _NOBODY = Guard("undeclared", "nobody declared this", "say who and why: --who NAME --why TEXT", absolute=True)

@@ -7,7 +7,10 @@ unknown, and the answer to unknown is to look.
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from attrs import frozen
 
@@ -16,8 +19,9 @@ from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
-from secondsite.operate.action import ANSWER_S, Context, Facts, Guard, Prospect, failed, until
-from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
+from secondsite.operate.action import ANSWER_S, Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, probe_subject
+from secondsite.operate.shell import changed, nats, read, word
 from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
 from secondsite.strategies.stream_config import stream_config
@@ -73,6 +77,20 @@ class RestoreQuorum:
         facts = {"region": region, "removed": sorted(removed), "rescued_by": sorted(set(rescued))}
         return facts | {"still_voting": sorted(heard & lost)}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        system = nats(context.region_of(step), system=True)
+        lost = lost_servers(context)
+        yield f"{system} server report jetstream"
+        if step.method is QuorumMethod.RESCUE:
+            left = sum(1 for server in servers_of(context.deployment) if server.name not in lost)
+            yield "# refused while a leader is known: then the group has its majority, and nothing is to be rescued"
+            body = word(f'{{"quorum_needed": {left}}}')
+            yield f"{system} request --raw --replies 0 {word('$JS.API.META.RESCUE')} {body}"
+        yield "# those alone that do not answer: what only their disks hold is erased when they rejoin"
+        for name in sorted(lost):
+            body = word(json.dumps({"peer": name}))
+            yield f"{system} request --raw {word('$JS.API.SERVER.REMOVE')} {body} | jq .success"
+
     async def _rescue(
         self, step: Step, door: MetaDoor, servers: tuple[MetaServer, ...], lost: frozenset[str]
     ) -> list[str]:
@@ -88,7 +106,7 @@ class RestoreQuorum:
             removed.add(name)
 
 
-def lost_servers(context: Context) -> frozenset[str]:
+def lost_servers(context: Scope) -> frozenset[str]:
     return frozenset(server.name for server in servers_of(context.deployment) if server.region == context.home)
 
 
@@ -109,24 +127,31 @@ class FreeSubjects:
                 await self._free(context, door, family, region)
         return {"region": region, "freed": [family.name for family in chosen]}
 
-    async def _free(self, context: Context, door: StreamsDoor, family: Family, region: str) -> None:
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        region = context.region_of(step)
+        yield "# no answer is no refusal: look whether it was applied before you ask again"
+        for family in context.chosen(step):
+            yield changed(region, f"STREAM.UPDATE.{family.origin.name}", _freed_config(family))
+            for subject in family.subjects:
+                yield read(region, "STREAM.NAMES", "{total, streams}", {"subject": subject})
+
+    async def _free(self, context: Context, door: StreamsDoor, family: StreamFamily, region: str) -> None:
         copy = family.at(region)
         if copy is None:
             raise failed(f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup")
         await until(context, lambda: _freed(door, family, copy))
 
 
-async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _freed(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement) -> bool:
     """Whether no stream but the copy is assigned the subjects; asks for it where one is.
 
     The answer would come from the lost stream's own leader, so it never comes: soon the next look tells.
     """
     if not await _taken(door, family, copy):
         return True
-    config = {**stream_config(family.origin.stream, family.origin.cluster), "subjects": [fenced_subject(family.origin)]}
     try:
         async with asyncio.timeout(_UNANSWERED_S):
-            await door.update(config)
+            await door.update(_freed_config(family))
     except RefusedError as refused:
         if refused.code == STREAM_NOT_FOUND:
             return True
@@ -136,7 +161,12 @@ async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
     return False
 
 
-async def _taken(door: StreamsDoor, family: Family, copy: Held) -> bool:
+def _freed_config(family: StreamFamily) -> dict[str, Any]:
+    origin = family.origin
+    return {**stream_config(origin.stream, origin.cluster), "subjects": [fenced_subject(origin)]}
+
+
+async def _taken(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement) -> bool:
     """Whether the lost origin still holds a subject of its family; nobody else may."""
     others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
     if others - {family.origin.name}:
@@ -156,7 +186,7 @@ class Elect:
         region = step.region or context.away
         leaders: dict[str, str] = {}
 
-        async def elected(family: Family) -> bool:
+        async def elected(family: StreamFamily) -> bool:
             """A group without a leader keeps silent: it is asked again, not waited for."""
             held = family.at(region) or family.origin
             try:
@@ -174,3 +204,9 @@ class Elect:
         for family in chosen:
             await until(context, partial(elected, family))
         return {"region": region, "leaders": leaders}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        region = context.region_of(step)
+        for family in context.chosen(step):
+            held = family.at(region) or family.origin
+            yield read(region, f"STREAM.INFO.{held.name}", "{name: .config.name, leader: .cluster.leader}")

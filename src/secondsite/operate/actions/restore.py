@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from secondsite.model.procedure import Step
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
+from secondsite.operate.shell import word
+from secondsite.operate.world import Restorer
 
 
 @frozen
 class RestoreStreams:
-    async def look(self, context: Context, step: Step) -> Prospect:
+    async def look(self, context: Context, step: Step, restorer: Restorer) -> Prospect:
         names = ", ".join(step.targets)
-        if context.world.restorer is None:
-            guard = Guard("no-backup", "nobody told where the backups are", "give --from URL", absolute=True)
-            return Prospect(guards=(guard,))
         return Prospect(changes=(f"restore {names} in {step.region or context.away}",))
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        restorer = context.world.restorer
-        if restorer is None:
-            raise failed("nobody told where the backups are", "give --from URL, then resume")
+    async def run(self, context: Context, step: Step, restorer: Restorer) -> Facts:
         outcomes = await restorer.restore(step.region or context.away, step.targets)
         bad = {name: why for name, why in outcomes.items() if why}
         if bad:
             told = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
             raise failed(f"not restored: {told}", "see `secondsite backup list`; mend it, then resume")
         return {"restored": sorted(outcomes)}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        when = ""
+        if context.data_destroyed:
+            yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
+            when = ' --at "$BEFORE"'
+        yield f'secondsite restore --context {word(context.region_of(step))} --from "$BACKUP_URL"{when}'

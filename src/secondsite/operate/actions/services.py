@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
-from secondsite.operate.action import Context, Facts, Guard, Prospect, failed, until
-from secondsite.operate.actions.people import ByHand
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.actions.manual import workloads
 from secondsite.operate.fingerprints import RunKey, differing
-from secondsite.operate.world import Replicas
+from secondsite.operate.shell import kubectl, scaled, word
+from secondsite.operate.world import Replicas, Secrets, Workloads
 
 
-def wanted_replicas(context: Context, step: Step, region: str, service: str) -> int:
+def wanted_replicas(context: Scope, step: Step, region: str, service: str) -> int:
     """Started: what the site is laid out with, or the primary's number where it sleeps. Scaled: the primary's."""
     full = context.deployment.primary.replicas(service)
     placed = next((site.replicas(service) for site in context.deployment.sites if site.region.name == region), 0)
@@ -22,10 +23,7 @@ def wanted_replicas(context: Context, step: Step, region: str, service: str) -> 
 
 @frozen
 class ScaleServices:
-    async def look(self, context: Context, step: Step) -> Prospect:
-        services = context.world.services
-        if services is None:
-            return await ByHand().look(context, step)
+    async def look(self, context: Context, step: Step, services: Workloads) -> Prospect:
         region = step.region or context.away
         now = await services.replicas(region)
         lacking = self._lacking(context, step, now)
@@ -35,10 +33,7 @@ class ScaleServices:
         told = tuple(f"{name}: {found.ready} of {found.wanted} ready" for name, found in now.items())
         return Prospect(changes=changes, now=told)
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        services = context.world.services
-        if services is None:
-            return await ByHand().run(context, step)
+    async def run(self, context: Context, step: Step, services: Workloads) -> Facts:
         region = step.region or context.away
         for name, count in self._lacking(context, step, await services.replicas(region)).items():
             await services.scale(region, name, count)
@@ -52,6 +47,17 @@ class ScaleServices:
         await until(context, all_ready)
         return {"region": region, "ready": ready}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """What runs there already is not scaled."""
+        region = context.region_of(step)
+        placed = next((site for site in context.deployment.sites if site.region.name == region), None)
+        for service in context.deployment.system.services:
+            wanted = wanted_replicas(context, step, region, service.name)
+            running = placed.replicas(service.name) if placed else 0
+            if service.kind in ("Deployment", "StatefulSet") and wanted > running:
+                yield scaled(region, service, wanted)
+        yield from workloads(context, step)
+
     def _lacking(self, context: Context, step: Step, now: Mapping[str, Replicas]) -> dict[str, int]:
         region = step.region or context.away
         wanted = {name: wanted_replicas(context, step, region, name) for name in now}
@@ -62,29 +68,27 @@ class ScaleServices:
 class VerifySecrets:
     """Fingerprints under a key of this run; a value never leaves the door."""
 
-    async def look(self, context: Context, step: Step) -> Prospect:
-        if context.world.secrets is None:
-            guard = Guard(
-                "no-secret-source", "nobody can read the secrets", "compare them by hand: --allow no-secret-source"
-            )
-            return Prospect(changes=(f"by hand: {step.title}",), guards=(guard,))
-        different = await self._compare(context, step)
+    async def look(self, context: Context, step: Step, secrets: Secrets) -> Prospect:
+        different = await self._compare(context, step, secrets)
         guards = tuple(_stale(name) for name in different)
         return Prospect(now=(f"{len(different)} secrets differ",), guards=guards)
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        if context.world.secrets is None:
-            return await ByHand().run(context, step)
-        different = await self._compare(context, step)
+    async def run(self, context: Context, step: Step, secrets: Secrets) -> Facts:
+        different = await self._compare(context, step, secrets)
         if different and "stale-secret" not in context.allowed:
             guard = _stale(", ".join(different))
             raise failed(guard.what, guard.remedy)
         return {"compared": len(step.targets), "different": list(different)}
 
-    async def _compare(self, context: Context, step: Step) -> tuple[str, ...]:
-        source = context.world.secrets
-        if source is None:
-            return ()
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        """A keyed digest in each region; no value is shown."""
+        yield "# the lost region does not answer? compare with the digests written down at the last drill"
+        for secret in context.deployment.system.secrets:
+            for region in (context.home, context.region_of(step)):
+                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.name)} -o json"
+                yield f'{get} | jq -cS .data | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$FINGERPRINT_KEY"'
+
+    async def _compare(self, context: Context, step: Step, source: Secrets) -> tuple[str, ...]:
         key = RunKey.fresh()
         expected = await source.reference(key.secret)
         found = await source.fingerprints(step.region or context.away, key.secret)

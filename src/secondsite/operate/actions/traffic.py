@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Switch
-from secondsite.operate.action import Context, Facts, Guard, Prospect, until
-from secondsite.operate.actions.people import ByHand
-from secondsite.operate.world import Dns, PathWrite
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, until
+from secondsite.operate.shell import last_sequence, service_url, word
+from secondsite.operate.world import ClientPath, Dns, PathWrite
 
 
 async def wanted_addresses(context: Context, dns: Dns) -> tuple[str, ...]:
@@ -22,28 +22,22 @@ async def wanted_addresses(context: Context, dns: Dns) -> tuple[str, ...]:
     return tuple([address for site in sites for address in await dns.addresses(site.region.name)])
 
 
-def target_region(context: Context) -> str:
+def target_region(context: Scope) -> str:
     """Where clients are to go: where this procedure promotes, which in a failback is home."""
-    regions = (step.region for step in context.procedure.steps if step.verb.value == "promote-streams")
+    regions = (step.region for step in context.procedure.steps if step.verb is Verb.PROMOTE_STREAMS)
     return next((region for region in regions if region), context.away)
 
 
 @frozen
 class ChangeTraffic:
-    async def look(self, context: Context, step: Step) -> Prospect:
-        dns = context.world.dns
-        if dns is None:
-            return await ByHand().look(context, step)
+    async def look(self, context: Context, step: Step, dns: Dns) -> Prospect:
         wanted = await wanted_addresses(context, dns)
         now = await dns.authoritative()
         host = context.deployment.traffic.host or "the record"
         changes = () if _all_answer(now, wanted) else (f"{host}: point at {', '.join(wanted)}",)
         return Prospect(changes=changes, now=tuple(f"{server}: {', '.join(found)}" for server, found in now.items()))
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        dns = context.world.dns
-        if dns is None:
-            return await ByHand().run(context, step)
+    async def run(self, context: Context, step: Step, dns: Dns) -> Facts:
         wanted = await wanted_addresses(context, dns)
         before = await dns.authoritative()
         weighted = context.deployment.strategy.switch.in_data_plane and target_region(context) != context.home
@@ -59,6 +53,9 @@ class ChangeTraffic:
 
         await until(context, changed)
         return {"before": {server: list(found) for server, found in before.items()}, "after": list(wanted)}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        yield "# Route 53 or Cloudflare: the commands stand under DNS, below"
 
     async def _change(self, dns: Dns, wanted: tuple[str, ...]) -> None:
         """A failure says nothing about whether it was applied: the next look tells."""
@@ -76,14 +73,10 @@ def _all_answer(now: Mapping[str, tuple[str, ...]], wanted: tuple[str, ...]) -> 
 class Converge:
     """The resolvers that can be asked give the new address; clients that ignore the TTL are the drill's to count."""
 
-    async def look(self, context: Context, step: Step) -> Prospect:
-        return Prospect(changes=(f"wait for resolvers, TTL {context.deployment.traffic.ttl_s:g} s",))
+    async def look(self, context: Context, step: Step, dns: Dns) -> Prospect:
+        return _one_ttl(context)
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        dns = context.world.dns
-        if dns is None:
-            await context.world.clock.sleep(min(step.limit_s, float(context.deployment.traffic.ttl_s)))
-            return {"waited_s": float(context.deployment.traffic.ttl_s)}
+    async def run(self, context: Context, step: Step, dns: Dns) -> Facts:
         wanted = set(await wanted_addresses(context, dns))
         begin = context.world.clock.monotonic()
 
@@ -94,20 +87,39 @@ class Converge:
         await until(context, followed)
         return {"waited_s": context.world.clock.monotonic() - begin}
 
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        host = context.deployment.traffic.host
+        asked = word(host) if host else '"$HOST"'
+        for resolver in ("1.1.1.1", "8.8.8.8", "9.9.9.9"):
+            yield f"dig +noall +answer {asked} @{resolver}"
+
+
+@frozen
+class WaitOneTtl:
+    """Where no resolver can be asked."""
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return _one_ttl(context)
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        ttl_s = float(context.deployment.traffic.ttl_s)
+        await context.world.clock.sleep(min(step.limit_s, ttl_s))
+        return {"waited_s": ttl_s}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return Converge().commands(context, step)
+
+
+def _one_ttl(context: Context) -> Prospect:
+    return Prospect(changes=(f"wait for resolvers, TTL {context.deployment.traffic.ttl_s:g} s",))
+
 
 @frozen
 class VerifyPath:
-    async def look(self, context: Context, step: Step) -> Prospect:
-        if context.world.path is None:
-            what = "nobody told what the clients' own path is"
-            guard = Guard("no-client-path", what, "give --path-url, or --allow no-client-path to look by hand")
-            return Prospect(changes=(f"by hand: {step.title}",), guards=(guard,))
+    async def look(self, context: Context, step: Step, path: ClientPath) -> Prospect:
         return Prospect(changes=("one write through the clients' own path",))
 
-    async def run(self, context: Context, step: Step) -> Facts:
-        path = context.world.path
-        if path is None:
-            return await ByHand().run(context, step)
+    async def run(self, context: Context, step: Step, path: ClientPath) -> Facts:
         last: list[PathWrite] = []
 
         async def acknowledged() -> bool:
@@ -122,6 +134,14 @@ class VerifyPath:
             remedy = "follow the path from the client: name, gateway, API, stream; then resume"
             raise MachineError.at("", f"no write is acknowledged on the clients' path: {told}", remedy) from None
         return {"message_id": last[0].message_id, "stream": last[0].stream, "sequence": last[0].sequence}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        yield f"curl -fsS --max-time 5 {service_url(context.deployment.traffic)}"
+        yield "# then one write of your own through the API, and the sequence it got:"
+        region = target_region(context)
+        for family in context.families[:1]:
+            held = family.at(region) or family.origin
+            yield last_sequence(held.region, held.name)
 
 
 async def _is_there(context: Context, written: PathWrite) -> bool:

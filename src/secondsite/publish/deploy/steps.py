@@ -11,9 +11,9 @@ from attrs import frozen
 
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
+from secondsite.operate.shell import word
 from secondsite.publish.deploy.kubernetes import SYSTEM, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
-from secondsite.publish.runbook.commands import word
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of

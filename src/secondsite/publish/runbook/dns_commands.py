@@ -7,7 +7,7 @@ import json
 from attrs import frozen
 
 from secondsite.model.traffic import Traffic
-from secondsite.publish.runbook.commands import word
+from secondsite.operate.shell import word
 
 
 @frozen

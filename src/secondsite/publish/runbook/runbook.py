@@ -10,12 +10,14 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.operate.action import ManualContext
+from secondsite.operate.shell import word
+from secondsite.operate.verbs import commands
 from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.content.sources import Sources, legend
-from secondsite.publish.runbook.commands import commands, word
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
@@ -184,7 +186,8 @@ def _nothing_to_do(procedure: Procedure) -> Md:
 
 
 def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
-    lines = (line for step in procedure.steps for line in commands(step, inputs.chosen.deployment, region, fault))
+    context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
+    lines = (line for step in procedure.steps for line in commands(context, step))
     found = tuple(dict.fromkeys(lines))
     return fence(found) if found else Md("")
 
@@ -259,7 +262,7 @@ def _who(step: Step) -> Md:
 def _shown(
     inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, region: str, fault: Fault | None
 ) -> RunbookStep:
-    typed = commands(step, inputs.chosen.deployment, region, fault)
+    typed = commands(ManualContext(inputs.chosen.deployment, procedure, region, fault), step)
     return RunbookStep(
         number=procedure.steps.index(step) + 1,
         title=text(step.title[:1].upper() + step.title[1:]),

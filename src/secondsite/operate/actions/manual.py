@@ -1,0 +1,67 @@
+"""What is only ever done by hand: clusters, pods, databases, and telling customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from secondsite.model.procedure import Step
+from secondsite.model.service import Service
+from secondsite.model.store import Loss
+from secondsite.operate.action import ManualContext
+from secondsite.operate.shell import kubectl, word
+
+
+def create_cluster(context: ManualContext, step: Step) -> Iterable[str]:
+    name, provider = word(context.deployment.system.name), context.deployment.primary.region.provider
+    region = word(context.region_of(step))
+    create = {
+        "aws": f"eksctl create cluster --name {name} --region {region}",
+        "gcp": f"gcloud container clusters create {name} --region {region}",
+        "azure": f'az aks create --name {name} --resource-group "$RESOURCE_GROUP" --location {region}',
+    }
+    yield create.get(provider, f"# create the cluster {name} in {region}")
+    yield 'kubectl apply -k "$MANIFESTS"'
+
+
+def pods_that_do_not_run(context: ManualContext, step: Step) -> Iterable[str]:
+    yield f"{kubectl(context.region_of(step))} get pods -A --field-selector=status.phase!=Running"
+
+
+def workloads(context: ManualContext, step: Step) -> Iterable[str]:
+    for namespace in dict.fromkeys(service.namespace for service in context.deployment.system.services):
+        yield f"{kubectl(context.region_of(step), namespace)} get deployments,statefulsets"
+
+
+def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
+    for service, engine in _stores(context):
+        if engine == "postgres":
+            pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.name}-0')} --"
+            yield f"{pod} psql -U postgres -Atc 'select pg_promote(), pg_is_in_recovery()'"
+
+
+def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
+    for service, engine in _stores(context):
+        inside = kubectl(context.region_of(step), service.namespace)
+        if engine == "postgres":
+            pod = f"{inside} exec -i {word(f'{service.name}-0')} --"
+            yield f'aws s3 cp "$DUMP_URL" - | {pod} pg_restore -U postgres --clean --if-exists -d postgres'
+        elif engine == "qdrant":
+            yield f"{inside} port-forward svc/{word(service.name)} 6333 &"
+            yield (
+                'curl -fsS -X PUT "http://127.0.0.1:6333/collections/$COLLECTION/snapshots/recover"'
+                ' -H \'Content-Type: application/json\' -d "{\\"location\\": \\"$SNAPSHOT_URL\\"}"'
+            )
+        else:
+            yield f"# {word(service.name)} ({word(engine)}): load its newest dump"
+
+
+def announce(context: ManualContext, step: Step) -> Iterable[str]:
+    del context, step
+    yield "# the texts stand under Communication, below"
+
+
+def _stores(context: ManualContext) -> Iterable[tuple[Service, str]]:
+    for store in context.deployment.system.stores:
+        service = context.deployment.system.service(store.service)
+        if service is not None and store.loss is Loss.DATA:
+            yield service, store.engine

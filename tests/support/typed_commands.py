@@ -1,0 +1,86 @@
+"""What a person types, run in bash as it is printed, against real servers.
+
+`nats` is not to be had as a package, so a stand-in speaks for it: it knows `--context`, `--timeout`, `request --raw`
+and `rtt`, which is all that a procedure's commands use of it. `kubectl`, `curl` and `dig` write down how they were
+called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+_NATS = """\
+#!{python}
+import asyncio, os, sys
+from nats.aio.client import Client
+
+async def main(arguments):
+    options = {{}}
+    while arguments and arguments[0].startswith("--"):
+        options[arguments[0]] = arguments[1]
+        arguments = arguments[2:]
+    client = Client()
+    await client.connect(os.environ["NATS_AT_" + options["--context"].replace("-", "_")], connect_timeout=2)
+    if arguments[0] == "request":
+        assert arguments[1] == "--raw" and len(arguments) == 4, arguments
+        reply = await client.request(arguments[2], arguments[3].encode(), timeout=5)
+        sys.stdout.write(reply.data.decode())
+    else:
+        assert arguments == ["rtt"], arguments
+    await client.close()
+
+asyncio.run(main(sys.argv[1:]))
+"""
+_NOTED = '#!/bin/sh\nprintf "%s %s\\n" "${0##*/}" "$*" >> "$NOTED"\n'
+
+
+@frozen
+class Typist:
+    """``urls`` of the regions. Nothing goes on after a command that failed."""
+
+    folder: Path
+    urls: Mapping[str, str]
+
+    def prepare(self) -> None:
+        tools = self.folder / "bin"
+        tools.mkdir(parents=True, exist_ok=True)
+        contexts = self.folder / "nats" / "context"
+        contexts.mkdir(parents=True, exist_ok=True)
+        for region, url in self.urls.items():
+            (contexts / f"{region}.json").write_text(json.dumps({"url": url}))
+        for name in ("kubectl", "curl", "dig"):
+            _write(tools / name, _NOTED)
+        _write(tools / "nats", _NATS.format(python=sys.executable))
+
+    def type(self, lines: Iterable[str]) -> subprocess.CompletedProcess[str]:
+        script = "set -eo pipefail\n" + "\n".join(lines) + "\n"
+        at = {f"NATS_AT_{region.replace('-', '_')}": url for region, url in self.urls.items()}
+        path = f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        more = {"PATH": path, "NOTED": str(self.folder / "noted"), "XDG_CONFIG_HOME": str(self.folder)}
+        return subprocess.run(
+            ["bash"],
+            input=script,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={**os.environ, **at, **more},
+            timeout=120,
+        )
+
+    def noted(self) -> list[str]:
+        """How kubectl, curl and dig were called."""
+        path = self.folder / "noted"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def _write(path: Path, content: str) -> None:
+    path.write_text(content)
+    path.chmod(0o755)
