@@ -132,10 +132,13 @@ def test_user_and_password_or_a_token(start: Any, said: Said) -> None:
     said.context("prod", url=server.url, user="backup", password=PASSWORD)
     said.there_and_back(server, "--context", "prod")
     inside = server.url.replace("nats://", f"nats://backup:{PASSWORD}@")
-    said.run("backup", "--nats", inside, "--to", said.store)
-    for who in (["--user", "backup"], []):
-        where = ["--nats", server.url.replace("nats://", "nats://backup:wr0ng-passw0rd@") if not who else server.url]
-        error = said.run("backup", *where, *who, "--to", said.store, code=4, env={"NATS_PASSWORD": "wr0ng-passw0rd"})
+    said.run("backup", "--to", said.store, env={"NATS_URL": inside})
+    wrong = inside.replace(PASSWORD, "wr0ng-passw0rd")
+    for who, env in (
+        (["--nats", server.url, "--user", "backup"], {"NATS_PASSWORD": "wr0ng-passw0rd"}),
+        ([], {"NATS_URL": wrong}),
+    ):
+        error = said.run("backup", *who, "--to", said.store, code=4, env=env)
         assert "does not know these credentials" in error
 
 

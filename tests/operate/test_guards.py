@@ -42,7 +42,7 @@ def _case(kit: Kit, strategy: str, fault: Fault = Fault.REGION) -> tuple[Deploym
 
 
 def _plan(procedure: Procedure, deployment: Deployment, world: Any, *allowed: str) -> Plan:
-    return asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(allowed)))
+    return asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset({"unfenced", *allowed})))
 
 
 def _guards(plan: Plan) -> set[str]:

@@ -34,6 +34,7 @@ from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
 
 HOME, AWAY = "us-east-1", "us-west-2"
+LOST = frozenset({"unfenced"})
 
 
 @frozen
@@ -51,7 +52,7 @@ class Operators:
         return failover(self.deployment, self.kit, fault)
 
     def plan(self, fault: Fault | None) -> Plan:
-        return asyncio.run(make_plan(self.procedure(fault), self.deployment, self.world))
+        return asyncio.run(make_plan(self.procedure(fault), self.deployment, self.world, allowed=LOST))
 
     def path(self, who: str, fault: Fault | None) -> Path:
         return self.folder / who / ("failback" if fault is None else "failover")
@@ -64,7 +65,7 @@ class Operators:
                 if journal.entries and end_of(journal.entries) is not OperationEnd.OPEN and world is None:
                     archive(journal)
             with Journal(self.path(who, fault), self.world) as journal:
-                chosen = Options(approved=approve, **options)
+                chosen = Options(approved=approve, allowed=LOST, **options)
                 return await execute(
                     self.procedure(fault), self.deployment, world or self.world, journal, options=chosen
                 )

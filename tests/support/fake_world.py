@@ -232,8 +232,8 @@ class FakeRegion:
         stream.messages = [m for m in stream.messages if m.sequence >= below]
 
     async def reaches(self, domain: str) -> bool:
-        del domain
-        return True
+        regions = [c.region or self.world.record for c in self.world.deployment.clusters if c.domain == domain]
+        return any(region not in self.world.dead for region in regions)
 
     async def holders(self, subject: str) -> tuple[str, ...]:
         self._led()

@@ -24,6 +24,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.fingerprints import fingerprint
+from secondsite.operate.identity import Identity
 from secondsite.operate.layout import families
 from secondsite.operate.live import LiveWorld, ReportedManualSteps
 from secondsite.operate.world import Decision, PathWrite
@@ -178,6 +179,7 @@ def make_world(pair: Pair, folder: Path, subject: str = "e.probe", **more: objec
         secrets=SameSecrets(),
         path=NatsPath(pair, dns, subject),
         hand=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")),
+        identities={r: Identity(r, frozenset({r}), frozenset()) for r in (HOME, AWAY)},
     )
     return evolve(world, **more)  # type: ignore[arg-type] # fields of LiveWorld, spelled at the call
 

@@ -50,7 +50,9 @@ class OperationScope:
 class OperationPlaces:
     """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
 
-    nats: Annotated[tuple[str, ...], option("REGION=nats://host:4222, once for each region.", negative="")] = ()
+    nats: Annotated[
+        tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
+    ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
     path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
@@ -148,7 +150,7 @@ def _plan(
     from secondsite.publish.terminal.operation import plan_text
 
     deployment, procedure = _procedure(direction, what)
-    world = _world(what, where, who, procedure)
+    world = _world(what, where, who, deployment, procedure)
     found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
     print_json(plan_json(found)) if machine else print(plan_text(found))
     return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
@@ -171,7 +173,7 @@ def _run(
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
-    world = _world(what, where, who, procedure)
+    world = _world(what, where, who, deployment, procedure)
 
     def tell(told: StepProgress) -> None:
         if not machine:
@@ -204,7 +206,7 @@ def _abort(
     from secondsite.publish.terminal.operation import aborted_text
 
     deployment, procedure = _procedure(direction, what)
-    world = _world(what, where, who, procedure)
+    world = _world(what, where, who, deployment, procedure)
 
     async def work() -> Aborted:
         with Journal(path, world.clock) as journal:
@@ -251,9 +253,12 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     return deployment, failover(deployment, ready, Fault(what.fault))
 
 
-def _world(what: OperationScope, where: OperationPlaces, who: Who, procedure: Procedure) -> LiveWorld:
+def _world(
+    what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
+) -> LiveWorld:
     from secondsite.operate.commands import Commands
     from secondsite.operate.http_path import HttpPath
+    from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
@@ -263,7 +268,9 @@ def _world(what: OperationScope, where: OperationPlaces, who: Who, procedure: Pr
     commands = commands_of(where.command, procedure)
     hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
     token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
+    known = identities(deployment)
     bound = {
+        "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -279,12 +286,22 @@ def _world(what: OperationScope, where: OperationPlaces, who: Who, procedure: Pr
         path=HttpPath(where.path_url, {"X-API-Key": token} if token else {}) if where.path_url else None,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
+        identities=known,
     )
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
+    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
 
     options = ConnectOptions().with_environment(os.environ)
-    return {region: nats_place(url, options) for region, url in pairs(given, name).items()}
+    places: dict[str, NatsPlace] = {}
+    for region, where in pairs(given, name).items():
+        remedy = f"name a context of the nats command that holds it: {name} {region}=context:NAME"
+        refuse_login(where, name, remedy)
+        context = where.removeprefix("context:") if where.startswith("context:") else None
+        places[region] = nats_place(
+            None if context else where, ConnectOptions() if context else options, context=context
+        )
+    return places

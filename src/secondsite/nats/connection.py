@@ -23,6 +23,13 @@ class DeniedError(MachineError):
     """This login may not ask that; it will not be allowed by asking again."""
 
 
+class RejectedError(MachineError):
+    """Nothing that may be taken for silence: somebody answered and would not have us, or nobody was asked at all.
+
+    A refused connection and one that is never answered are silence: a region without servers looks like both.
+    """
+
+
 class Connection:
     """``shown`` is the address as people may see it."""
 
@@ -79,6 +86,11 @@ class Connection:
     def refusal(self, error: Exception) -> MachineError:
         """Why connecting failed: the client's last words are often less telling than those before."""
         causes = [*reversed(self._errors), error]
+        if self.server or any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
+            return RejectedError(self._why(causes, error).problems)
+        return self._why(causes, error)
+
+    def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
             if told := _refusal(cause):
                 return self._error(*told)
@@ -91,6 +103,8 @@ class Connection:
 @asynccontextmanager
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
     """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
+    login = next((address for address in addresses if address.user is not None), addresses[0])
+    options = options.with_login(login.user, login.password)
     tls, signer = options.tls(), _signer(options)
     connection = Connection(addresses, options)
     if signer:
@@ -165,12 +179,18 @@ _BY_WORD = (
 )
 
 
+_ANSWERED = (errors.AuthorizationError, ssl.SSLError, socket.gaierror)
+
+
 def _refusal(error: Exception) -> tuple[str, str] | None:
     """What and remedy of an error that says something."""
     by_type = ((what, remedy) for kind, what, remedy in _BY_TYPE if isinstance(error, kind))
+    return next(by_type, None) or _refused_by_word(error)
+
+
+def _refused_by_word(error: Exception) -> tuple[str, str] | None:
     text = str(error).lower()
-    by_word = ((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words))
-    return next(by_type, None) or next(by_word, None)
+    return next(((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words)), None)
 
 
 def _kind(error: Exception) -> str:

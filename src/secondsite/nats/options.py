@@ -43,6 +43,14 @@ class ConnectOptions:
             token=self.token or environment.get("NATS_TOKEN"),
         )
 
+    def with_login(self, user: str | None, password: str | None) -> ConnectOptions:
+        """The login of a URL, where none was named; a user without a password is a token there."""
+        if user is None or self.credentials or self.nkey or self.user or self.token:
+            return self
+        if password is None:
+            return evolve(self, token=user)
+        return evolve(self, user=user, password=password)
+
     @property
     def asks_for_tls(self) -> bool:
         """Whoever names an authority or a certificate wants no connection without TLS."""

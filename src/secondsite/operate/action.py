@@ -20,6 +20,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.nats.connection import RejectedError
 from secondsite.operate.layout import StreamFamily, families
 from secondsite.operate.world import StreamsDoor, World
 
@@ -35,7 +36,7 @@ ANSWER_S = 2.0
 ALLOWABLE = frozenset(
     {
         *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
-        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret"),
+        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret", "still-heard", "unfenced"),
     }
 )
 """The guards that somebody may lift by name."""
@@ -133,10 +134,15 @@ class Context(Scope):
 
     @asynccontextmanager
     async def reached(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor | None]:
-        """The region's streams; None where it cannot be reached in time. Failures within are not hidden."""
+        """The region's streams; None where it is silent. Failures within are not hidden.
+
+        Raises RejectedError where it answers and will not have us, or is another place: that is no lost region.
+        """
         opened = self.world.streams(region, within_s)
         try:
             door = await opened.__aenter__()
+        except RejectedError:
+            raise
         except MachineError:
             yield None
             return

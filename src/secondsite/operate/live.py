@@ -12,9 +12,12 @@ from attrs import evolve, field, frozen
 
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Step
+from secondsite.nats.connection import RejectedError
+from secondsite.nats.jetstream import JetStream
 from secondsite.nats.meta import Meta
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
+from secondsite.operate.identity import Identity, mismatch
 from secondsite.operate.world import (
     ClientPath,
     Clock,
@@ -63,7 +66,10 @@ class ReportedManualSteps:
 
 @frozen
 class LiveWorld:
-    """``regions`` are servers and logins of the application's account, ``system`` those of the system account."""
+    """``regions`` are servers and logins of the application's account, ``system`` those of the system account.
+
+    Whoever answers as a region has to be it, by ``identities``.
+    """
 
     regions: Mapping[str, NatsPlace]
     decision: Decision
@@ -78,17 +84,27 @@ class LiveWorld:
     sites: Sites | None = None
     restorer: Restorer | None = None
     bound: Mapping[str, Any] = {}
+    identities: Mapping[str, Identity] = {}
 
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:
         place = _within(_place(self.regions, region, "--nats"), within_s or self.reach_s)
         async with place.open() as jetstream:
+            self._check(region, jetstream, "--nats")
             yield StreamApi(jetstream)
 
     @asynccontextmanager
     async def meta(self, region: str) -> AsyncIterator[MetaDoor]:
         async with _within(_place(self.system, region, "--system"), self.reach_s).open() as jetstream:
+            self._check(region, jetstream, "--system")
             yield Meta(evolve(jetstream, prefix="$JS.API"))
+
+    def _check(self, region: str, jetstream: JetStream, option: str) -> None:
+        wrong = mismatch(region, self.identities, jetstream.connection.server)
+        if wrong:
+            what = f"{jetstream.shown} is not {region}: {wrong}"
+            remedy = f"give the servers of each region under its own name: {option} {region}=URL"
+            raise RejectedError.at(option, what, remedy)
 
 
 def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPlace:

@@ -19,6 +19,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.nats.connection import RejectedError
 from secondsite.operate.action import Context, Guard, Prospect
 from secondsite.operate.epoch import (
     Epoch,
@@ -159,6 +160,9 @@ async def _look(context: Context, step: Step) -> Prospect:
     except MachineError as error:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
+        if isinstance(error, RejectedError):
+            what = f"{what}; that is no lost region"
+            return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
         found = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
     return evolve(found, guards=tuple(dict.fromkeys(found.guards)))
 

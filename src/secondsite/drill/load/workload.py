@@ -20,6 +20,7 @@ from pathlib import Path
 from attrs import define, field
 
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
+from secondsite.drill.ledger.payload import payload
 from secondsite.drill.ledger.record import endpoint
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, load_config
 from secondsite.drill.load.sending import Attempt, Sender, Write
@@ -125,10 +126,9 @@ class LoadClient:
                 return
 
     def _message(self, stream: int, key: int, sequence: int) -> Write:
-        """The data begin with the id: a KV value and a processed message say whose they are without headers."""
         header = self._ledger.header
         text = header.message_id(sequence)
-        data = f"{text} ".ljust(self._config.payload_bytes, "x")
+        data = payload(text, self._config.payload_bytes)
         return Write(text, header.subject(stream, key), str(key), data)
 
     def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Attempt) -> None:

@@ -30,10 +30,13 @@ _ATTEMPTS = 3
 
 @frozen
 class Reading:
-    """``places`` by region. ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
+    """``places`` by region. ``subjects`` of the load, by stream.
+
+    ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
 
     places: Mapping[str, NatsPlace]
     run: str
+    subjects: Mapping[str, str]
     operator: frozenset[str] = frozenset()
 
     async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
@@ -44,7 +47,8 @@ class Reading:
     async def _copy(self, family: StreamFamily, held: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
-            reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
+            where, subject = f"{held.name} in {held.region}", self.subjects.get(family.name, "")
+            reader = CopyReader(self.run, family.name, where, subject, prefixed=family.reach is Reach.SOURCED)
             try:
                 async with self.places[held.region].open() as jetstream:
                     why = await self._read(StreamApi(jetstream), held, reader)
@@ -64,7 +68,7 @@ class Reading:
         async for message in direct_messages(streams.jetstream, held.name, before.first_seq, before.last_seq):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
-                reader.take(text, message.sequence, message.subject)
+                reader.take(text, message.sequence, message.subject, message.data)
         after = await streams.stream(held.name)
         if after is None or after.last_seq != before.last_seq:
             return "it changed while it was read"

@@ -21,6 +21,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.http_path import HttpPath
+from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
 
@@ -206,6 +207,7 @@ def lab_world(
         path=path,
         sites=sites,
         restorer=restorer,
+        identities=identities(lab.deployment),
     )
 
 

@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
@@ -64,15 +65,6 @@ _STEADY_WINDOW_S = 3.0
 _STEADY_SHARE = 0.9
 
 ReportProgress = Callable[[str], None]
-
-
-@frozen
-class Observation:
-    """What a drill is there to show, and whether it did; None for what is neither right nor wrong, or ``unproven``."""
-
-    what: str
-    holds: bool | None
-    unproven: bool = False
 
 
 @define
@@ -155,7 +147,7 @@ class Stage:
 
     def observe(self, what: str, holds: bool | None, *, unproven: bool = False) -> None:
         self.observations.append(Observation(what, holds, unproven))
-        self.note("observation", what=what, holds=holds, unproven=unproven)
+        self.note(EventName.OBSERVATION, what=what, holds=holds, unproven=unproven)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(work))
@@ -291,6 +283,7 @@ class Stage:
     async def carry_out(
         self, procedure: Procedure, journal: Path, why: str, options: Options
     ) -> OperationOutcome | None:
+        options = evolve(options, allowed=options.allowed | {LOST})
         begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
         fault_at = time.time() - self.since_fault(time.monotonic_ns())
         world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
@@ -362,6 +355,10 @@ class Stage:
         for task in ended:
             if not task.cancelled() and (error := task.exception()):
                 raise error
+
+
+LOST = "unfenced"
+"""What a drill lifts: its silent region was killed or frozen by itself, and what it does when it returns is drilled."""
 
 
 def set_the_stage(

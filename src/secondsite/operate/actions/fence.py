@@ -13,7 +13,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, WaitingError, failed
 from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
 from secondsite.operate.layout import (
     Reach,
@@ -70,7 +70,8 @@ class Fence:
             return Prospect(now=(_not_needed(context),))
         async with context.reached(region) as door:
             if door is None:
-                return Prospect(changes=(f"mark {region} unfenced: it cannot be reached",))
+                marked = (f"mark {region} unfenced: it cannot be reached",)
+                return Prospect(changes=marked, guards=await _silent(context, region))
             looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
         live = [(family, held) for family, held, look in looks if look and is_writable(look.config, family)]
         changes = [
@@ -86,6 +87,9 @@ class Fence:
         isolated = await self._isolate(context, step, region)
         async with context.reached(region) as door:
             if door is None:
+                for guard in await _silent(context, region):
+                    if guard.id not in context.allowed:
+                        raise WaitingError.at("", guard.what, guard.remedy)
                 why = f"it did not answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why}
             await context.stopping(region)
@@ -157,6 +161,29 @@ def _under_way(context: Context) -> bool:
     """Whether a step of this procedure is still to take the streams over."""
     takes = (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS)
     return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
+
+
+async def _silent(context: Context, region: str) -> tuple[Guard, ...]:
+    """A silent region may be alive; to promote without a fence is an exception that somebody names."""
+    what = f"{region} does not answer, so it stays unfenced: if it lives, two regions take writes until it is reached"
+    unfenced = Guard("unfenced", what, "find out whether it is lost; if so, --allow unfenced")
+    heard = await _heard_by(context, region)
+    if not heard:
+        return (unfenced,)
+    what = f"{region} does not answer here, but servers of {heard} reach it over their link: it is not lost"
+    remedy = "check its address, port and the way there; to go on nevertheless, --allow still-heard"
+    return (unfenced, Guard("still-heard", what, remedy))
+
+
+async def _heard_by(context: Context, region: str) -> str:
+    """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
+    domain = next((held.cluster.domain for _, held in to_fence(context, region) if held.cluster.domain), "")
+    others = {held.region for family, _ in to_fence(context, region) for held in family.others(region)}
+    for other in sorted(others) if domain else ():
+        async with context.reached(other) as door:
+            if door is not None and await door.reaches(domain):
+                return other
+    return ""
 
 
 def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:

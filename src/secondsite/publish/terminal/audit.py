@@ -9,21 +9,21 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from secondsite.audit.examples import Example
 from secondsite.audit.rule import Rule
 from secondsite.model.hazard import Hazard, Severity
+from secondsite.publish.terminal.console import PrintableConsole
 
 WIDTH = 100
 COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
-def console() -> Console:
+def console() -> PrintableConsole:
     """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    found = Console(highlight=False)
-    return Console(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
+    found = PrintableConsole(highlight=False)
+    return PrintableConsole(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
 
 
 def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
