@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
+from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import StreamFamily
 from secondsite.operate.world import StreamsDoor, World
 
@@ -55,7 +56,7 @@ async def replicate_positions(world: World, families: tuple[StreamFamily, ...], 
             if held is None or await origin.stream(held.name) is None:
                 continue
             for found in await origin.consumers(held.name):
-                if found.config.get("durable_name"):
+                if is_users(found.config):
                     body = {"floor": found.floor, "config": dict(found.config), "at": world.clock.wall()}
                     await door.publish(position_subject(family.name, found.name), json.dumps(body).encode(), {})
                     count += 1

@@ -19,6 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
+from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
@@ -127,7 +128,7 @@ async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPl
     return tuple(
         Position(family.name, found.name, found.floor, dict(found.config), "primary")
         for found in await door.consumers(held.name)
-        if found.config.get("durable_name")
+        if is_users(found.config)
     )
 
 
