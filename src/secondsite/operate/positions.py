@@ -80,9 +80,13 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
         return ()
     found: dict[str, Position] = {}
     async for message in door.copied(STREAM, look.first_seq, look.last_seq):
-        stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
-        body = json.loads(message.data)
-        position = Position(stream, consumer, int(body["floor"]), body["config"], "replicated", float(body["at"]))
+        try:
+            stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
+            body = json.loads(message.data)
+            floor, config = int(body["floor"]), dict(body["config"])
+            position = Position(stream, consumer, floor, config, "replicated", float(body["at"]))
+        except (ValueError, KeyError, TypeError):
+            continue  # somebody else's: a consumer without a position goes on from the first message
         found[position.key] = position
     return tuple(found.values())
 

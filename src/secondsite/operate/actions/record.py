@@ -55,11 +55,14 @@ class Measured:
 
 
 async def measure(context: Context, region: str) -> tuple[Measured, ...]:
-    """Each family as its copy in ``region`` and its other side show it."""
+    """Each family as its copy in ``region`` and its other side show it.
+
+    The copy is read first: writes that come meanwhile then count as missing, and never as ahead of the origin.
+    """
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
     others = {held.region for family in mirrored for held in family.others(region)}
     sides: dict[str, dict[str, StreamState]] = {}
-    for one in sorted({region, *others}):
+    for one in (region, *sorted(others - {region})):
         async with context.reached(one) as door:
             sides[one] = {} if door is None else await _looks(door, mirrored, one)
     return tuple(_measured(family, region, sides) for family in mirrored)
