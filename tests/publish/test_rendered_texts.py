@@ -250,6 +250,7 @@ def test_what_an_earlier_strategy_left_is_found_and_files_of_others_are_not(
     texts = rendered(laid_out(LEAF))
     write(tmp_path, texts)
     assert [str(path.relative_to(tmp_path)) for path in left_over(tmp_path, texts)] == [
+        "us-east-2/kubernetes/nats.network-policy.yaml",
         "us-east-2/kubernetes/nats.patch.yaml",
         "us-east-2/kustomization.yaml",
         "us-east-2/nats/nats-us-east-2-0.conf",
