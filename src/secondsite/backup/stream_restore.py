@@ -19,7 +19,7 @@ from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
 from secondsite.backup.s2 import S2Meter
-from secondsite.backup.target import marked
+from secondsite.backup.target import held_back
 from secondsite.nats.jetstream import JetStream, Json
 from secondsite.nats.restore import restore_stream
 
@@ -52,7 +52,11 @@ class Work:
 
 @frozen
 class StreamOutcome:
-    """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back."""
+    """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back.
+
+    ``differences`` are fields of its configuration that the server did not take as they are. ``held_back``: it is
+    there, and listens on a subject that nobody knows, as it is not what was saved.
+    """
 
     stream: str
     target: str
@@ -66,18 +70,21 @@ class StreamOutcome:
     transfer_s: float
     proof_s: float
     already_there: bool = False
+    differences: tuple[str, ...] = ()
+    held_back: bool = False
     notes: tuple[str, ...] = ()
     error: str = ""
     remedy: str = ""
 
     @property
     def ok(self) -> bool:
-        return not self.error and not self.missing_consumers and self.proof.verdict != "differs"
+        wrong = self.error or self.missing_consumers or self.differences or self.held_back
+        return not wrong and self.proof.verdict != "differs"
 
 
 def _archived(reader: Reader, work: Work) -> Archived:
     read = partial(reader.plain, work.stream.archive, work.stream.codecs)
-    return Archived(read, work.stream.first_seq if work.old else None)
+    return Archived(read, work.stream.first_seq if work.old else None, sources=bool(work.final.get("sources")))
 
 
 async def digest_backup(reader: Reader, work: Work) -> Digested:
@@ -89,10 +96,10 @@ async def digest_backup(reader: Reader, work: Work) -> Digested:
 
 
 async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
-    """Send the archive; the stream bears its mark. Raises BrokenObjectError, RefusedError or RestoreCutError."""
+    """Send the archive; the stream is held back. Raises BrokenObjectError, RefusedError or RestoreCutError."""
     progress.begin(work.target, work.stream.bytes)
     pieces = reader.plain(work.stream.archive, work.stream.codecs)
-    config = marked(work.final, reader.manifest.id)
+    config = held_back(work.final, reader.manifest.id)
     await restore_stream(jetstream, config, work.backup["state"], _metered(pieces, work.target, progress))
 
 
