@@ -9,6 +9,7 @@ request bears a JWT signed with the private key of the service account (RS256), 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 import base64
 import hashlib
 import json
@@ -27,11 +28,14 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PAGE = 100
-WHEN = "2026-01-01T00:00:00.000Z"
-HTTP_WHEN = "Thu, 01 Jan 2026 00:00:00 GMT"
+HTTP__now() = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
 @define
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 class Bucket:
     """Objects, and uploads that are not completed: parts by number."""
 
@@ -110,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._content(generation, content)
 
     def _content(self, generation: int, content: bytes) -> None:
-        headers = _told(generation, content) | {"Last-Modified": HTTP_WHEN}
+        headers = _told(generation, content) | {"Last-Modified": HTTP__now()}
         asked = self.headers.get("Range")
         if not asked:
             return self._answer(200, content, headers)
@@ -168,7 +172,7 @@ def _listing(bucket: Bucket, query: dict[str, str]) -> bytes:
             told += f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
             continue
         generation, content = bucket.objects[name]
-        told += f"<Contents><Key>{escape(name)}</Key><Size>{len(content)}</Size><LastModified>{WHEN}</LastModified>"
+        told += f"<Contents><Key>{escape(name)}</Key><Size>{len(content)}</Size><LastModified>{_now()}</LastModified>"
         told += f"<ETag>{_told(generation, content)['ETag']}</ETag></Contents>"
     token = f"<NextContinuationToken>{escape(page[PAGE - 1])}</NextContinuationToken>" if more else ""
     return _xml("ListBucketResult", f"{told}{token}<IsTruncated>{str(more).lower()}</IsTruncated>")

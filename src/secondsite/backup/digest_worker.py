@@ -1,8 +1,9 @@
 """Digests an archive from its standard input in a process of its own: decoding is work, and must not hold up the copy.
 
-The first line is the request, ``{"width": 1024, "upto": null, "only": null, "sources": false, "tar": null}``;
-the answer is JSON. ``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one
-instead; ``sources`` asks how far each source had come. ``tar`` is for archives of servers before 2.15: ``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
+The first line is the request, ``{"width": 1024, "upto": null, "only": null, "sources": false, "tar": null}``; the
+answer is JSON. ``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead;
+``sources`` asks how far each source had come. ``tar`` is for archives of servers before 2.15:
+``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
 """
 
 from __future__ import annotations
