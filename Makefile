@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish drills coverage test test-quick lint format bench mutants clean lock
+.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ demo: setup ## the main job on the example: discover, audit, evaluate, drill, pu
 
 publish: setup ## the example's documents, as they are committed
 	cd $(EXAMPLE) && ../../$(BIN)/secondsite publish docs/saas --evidence evidence
+
+docs: setup ## docs/audit.md, from the rules
+	$(BIN)/python script/audit_page.py
 
 test: setup ## every test but whole drills (under 20 minutes on two cores)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills"

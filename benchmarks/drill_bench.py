@@ -125,7 +125,7 @@ def over_floor(setup: Setup, runs: int) -> None:
             result = asyncio.run(run_drill(find_drill("region-loss"), chosen, Path(folder), lambda _what: None))
         total, floor = result.recovery.total, chosen.profile.floor_s
         if total is None:
-            print(f"run {number}: never came back: {result.failure}", flush=True)
+            print(f"run {number}: never came back: {result.judgement.stopped}", flush=True)
             continue
         ratios.append(total / floor)
         print(f"run {number}: RTO {total:.2f} s over a floor of {floor:.1f} s: {total / floor:.2f}×", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from secondsite.catalogue.figures import load_figures
 from secondsite.catalogue.round_trips import load_round_trips
@@ -25,6 +26,8 @@ from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 
 GIB = 1024**3
+settings.register_profile("secondsite", deadline=None)  # a loaded machine is no defect
+settings.load_profile("secondsite")
 
 
 def _service(name: str, role: Role, replicas: int = 1, volume_gib: int = 0, **more: object) -> Service:

@@ -89,7 +89,7 @@ def test_rules_are_listed_without_a_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["audit", "--rules"]) == EXIT_HOLDS
+    assert run(["audit", "--list"]) == EXIT_HOLDS
     assert all(known.id in capsys.readouterr().out for known in RULES[:1])
 
 

@@ -117,7 +117,5 @@ def test_stopping_ends_a_running_backup(store: ObjectStorage, tmp_path: Path) ->
         raise AssertionError("not reached")
 
     schedule = Schedule(store, timedelta(hours=1), endless, world.retain, world.told.append, world.metrics)
-    begin = time.monotonic()
     run(during(0.3, schedule))
     assert ended
-    assert time.monotonic() - begin < 5

@@ -109,6 +109,8 @@ def copy_of() -> Callable[..., FinalRead]:
         rows["identity"] = [STRAY if identity is None else identity for identity in identities]
         rows["stream_sequence"] = np.arange(len(identities)) + 1
         strays = tuple("stranger" for identity in identities if identity is None)
-        return FinalRead(stream, place, complete, rows, strays, "" if complete else "the server went away")
+        return FinalRead(
+            stream, place, complete, rows, strays, "" if complete else "the server went away", compared=False
+        )
 
     return copied

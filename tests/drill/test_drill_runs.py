@@ -37,16 +37,16 @@ def _shown(result: RunResult) -> list[str]:
 
 def test_a_mirror_over_a_leaf_link_comes_back_in_seconds(tmp_path: Path) -> None:
     result = drilled(tmp_path, "region-loss")
-    assert result.verdict is Verdict.MET, result.failure
+    assert result.verdict is Verdict.MET, result.judgement.stopped
     parts = result.recovery.parts()
     assert parts["total"] is not None
     assert 2.0 < parts["total"] < 20.0
     assert result.loss.proven
     assert result.loss.seconds < ONE_WAY_S
-    assert result.salvageable == result.loss.messages
-    assert result.findings.counts()["duplicate"] == 0
-    assert result.findings.counts()["phantom"] == 0
-    assert all(consumer.skipped == 0 for consumer in result.findings.consumers)
+    assert result.judgement.salvageable == result.loss.messages
+    assert result.judgement.ledger["duplicate"] == 0
+    assert result.judgement.ledger["phantom"] == 0
+    assert not result.judgement.ledger["skipped"] + result.judgement.ledger["undrained"]
     _proven_again(result)
     _readable(result)
 
@@ -91,7 +91,7 @@ def test_the_plan_on_paper_cannot_promote_and_the_server_says_so(tmp_path: Path)
 
 def test_a_rescued_super_cluster_comes_back_in_seconds(tmp_path: Path) -> None:
     result = drilled(tmp_path, "region-loss", "warm-standby/supercluster-mirror")
-    assert result.recovery.total is not None, result.failure
+    assert result.recovery.total is not None, result.judgement.stopped
     assert result.recovery.total < 40.0
     assert result.people == ("approve",)
     (rejoined,) = [seen.what for seen in result.observations if "rejoined" in seen.what]
@@ -114,7 +114,7 @@ def test_a_cut_between_regions_moves_nobody(tmp_path: Path) -> None:
 def test_a_purged_stream_is_back_after_failover(tmp_path: Path) -> None:
     result = drilled(tmp_path, "purge")
     assert _shown(result) == []
-    assert result.findings.counts()["resurrected"] > 0
+    assert result.judgement.ledger["resurrected"] > 0
 
 
 BASELINE = "single-region/none/manual"
@@ -137,7 +137,7 @@ def test_an_api_that_was_cut_off_keeps_what_it_promised(tmp_path: Path) -> None:
     result = drilled(tmp_path, "api-cut-off", BASELINE, version="today")
     assert result.verdict is Verdict.MET, result.observations
     assert (result.loss.messages, result.loss.proven) == (0, True)
-    assert result.findings.counts()["duplicate"] == 0
+    assert result.judgement.ledger["duplicate"] == 0
     assert result.judged == ()
 
 
@@ -145,7 +145,7 @@ def test_a_wrong_write_is_replicated_and_only_the_backup_helps(tmp_path: Path) -
     result = drilled(tmp_path, "bad-write")
     assert result.verdict is Verdict.MET, result.observations
     assert [seen.holds for seen in result.observations] == [True, True, None, None, True]
-    counts = result.findings.counts()
+    counts = result.judgement.ledger
     assert (counts["wrong-present"], counts["wrong-absent"]) == (0, 50)
     assert result.loss.messages > 0
     assert result.loss.proven

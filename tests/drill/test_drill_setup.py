@@ -8,7 +8,6 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from attrs import evolve
@@ -16,11 +15,12 @@ from drilling import EXAMPLE, LEAFNODE, setup_of
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
+from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.play.profile import profile
 from secondsite.drill.play.setup import make_setup
-from secondsite.drill.play.stage import Observation
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
-from secondsite.drill.run import RunResult, run_drill
+from secondsite.drill.run import run_drill
+from secondsite.drill.verdict.judgement import RunJudgement
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
@@ -126,9 +126,7 @@ def test_a_drill_that_proves_no_contract_is_as_good_as_what_it_showed() -> None:
     """What was only seen decides nothing; what is unproven is never met."""
 
     def verdict(*seen: Observation) -> Verdict:
-        read = RunResult.verdict.fget  # type: ignore[attr-defined]
-        found: Verdict = read(SimpleNamespace(observations=seen, judged=()))
-        return found
+        return RunJudgement((), observations=seen).verdict
 
     shown, told, open_ = Observation("a", True), Observation("b", None), Observation("c", None, unproven=True)
     assert verdict(shown, told) is Verdict.MET

@@ -13,7 +13,7 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.rehearsal import REAL
-from secondsite.drill.verdict.calibration import calibration, step_seconds
+from secondsite.drill.verdict.calibration import calibration
 from secondsite.drill.verdict.measurements import find_runs
 from secondsite.model.estimate import Provenance
 
@@ -43,7 +43,7 @@ def test_what_the_lab_runs_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 
 def test_configured_times_are_compared_at_those_of_production(tmp_path: Path) -> None:
     (one,) = find_runs(leave(tmp_path, Scenario(manifest=quick()))).runs
-    seconds = step_seconds(one)
+    seconds = one.judgement.steps_s
     assert seconds["detect"] == pytest.approx(30)
     assert seconds["decide"] == pytest.approx(30)
     assert seconds["fence"] == pytest.approx(1)

@@ -38,7 +38,7 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     evidence = read_evidence(folder)
     assert evidence.manifest == MANIFEST
     assert [run.id for run in step_runs(evidence.events)] == [step.id for step in STEPS]
-    assert [path.name for path in evidence.ledgers] == ["0.ledger"]
+    assert [path.name for path in evidence.ledgers] == ["0.ledger", "1.ledger"]
     assert check_chain(folder) == ()
     assert len(last_hash(folder)) == 64
 

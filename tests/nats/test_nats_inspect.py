@@ -27,6 +27,7 @@ from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Sto
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
+from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import Connection
 from secondsite.nats.inspect import inspect
 from secondsite.nats.options import ConnectOptions
@@ -268,7 +269,7 @@ def test_a_refusal_says_what_to_do(guarded: Any, user: str, password: str, what:
 )
 def test_the_most_telling_word_counts(noted: list[Exception], last: Exception, what: str) -> None:
     """A hang-up says the least, and it may come last."""
-    connection = Connection("nats://somewhere:4222", ConnectOptions())
+    connection = Connection(parse_addresses("nats://somewhere:4222"), ConnectOptions())
     for error in noted:
         asyncio.run(connection.note(error))
     assert what in str(connection.refusal(last))

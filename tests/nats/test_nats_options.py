@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from secondsite.model.errors import InputError
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.credentials import from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import nats_place
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,8 @@ from secondsite.nats.options import ConnectOptions
 def test_an_address_is_shown_without_its_user(text: str, shown: str, host: str) -> None:
     (address,) = parse_addresses(text)
     assert (address.shown, address.host) == (shown, host)
-    assert ("@" in address.url) is ("@" in text)
+    assert (address.user is not None) is ("@" in text)
+    assert "@" not in address.url
 
 
 def test_several_addresses() -> None:
@@ -115,3 +118,42 @@ def test_what_is_no_credentials_file_is_refused(text: str, tmp_path: Path) -> No
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         from_credentials(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "password", "token"),
+    [
+        ("nats://u:p#x@h:1", "u", "p#x", None),
+        ("nats://u:p/x?y@h:1", "u", "p/x?y", None),
+        ("nats://u:p%40x@h", "u", "p@x", None),
+        ("nats://t0ken@h", None, None, "t0ken"),
+        ("nats://h", None, None, None),
+    ],
+)
+def test_the_login_of_a_url(url: str, user: str | None, password: str | None, token: str | None) -> None:
+    (address,) = parse_addresses(url)
+    found = ConnectOptions().with_login(address.user, address.password)
+    assert (found.user, found.password, found.token) == (user, password, token)
+    named = ConnectOptions(user="me")
+    assert named.with_login(address.user, address.password) == named
+
+
+@pytest.mark.parametrize("value", [1, [], {}, True, 1.5, ["a"]])
+@pytest.mark.parametrize("key", ["url", "user", "password", "token", "creds", "nkey", "ca", "inbox_prefix", "nsc"])
+def test_a_context_holds_text(key: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "nats" / "context" / "prod.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"url": "nats://h", key: value}))
+    with pytest.raises(InputError, match=rf"prod\.json: {key} is no text; write it in quotes"):
+        nats_place(None, ConnectOptions(), context="prod")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "3", "null", "\xff", '{"url": "nats://h"', ""])
+def test_what_is_no_context_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "nats" / "context" / "prod.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, "latin-1")
+    with pytest.raises(InputError, match="see nats context ls"):
+        nats_place(None, ConnectOptions(), context="prod")

@@ -57,7 +57,8 @@ class Case:
     async def over(self, journal_name: str = "over.jsonl") -> OperationOutcome:
         procedure = failover(self.deployment, self.kit, Fault.REGION)
         with Journal(self.folder / journal_name, self.world.clock) as journal:
-            return await execute(procedure, self.deployment, self.world, journal)
+            options = Options(allowed=frozenset({"unfenced"}))
+            return await execute(procedure, self.deployment, self.world, journal, options=options)
 
     async def back(self, *, approve: bool) -> OperationOutcome:
         procedure = failback(self.deployment, self.kit)

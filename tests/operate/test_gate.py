@@ -22,19 +22,19 @@ from secondsite.model.strategy import Strategy
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
-from secondsite.operate.gate import Gate, Seen, may_write, next_state, watched, write_gate_file
+from secondsite.operate.gate import Gate, GateView, may_write, next_state, watched, write_gate_file
 from secondsite.operate.layout import families, promoting_subject, writer_config
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.write_gate import gate_file
 
 LEAF = "warm-standby/leafnode-mirror"
-LOOKS = some.builds(Seen, some.sampled_from([True, False, None]), some.sampled_from([True, False, None]))
+LOOKS = some.builds(GateView, some.sampled_from([True, False, None]), some.sampled_from([True, False, None]))
 WITHIN_S = 20.0
 
 
 @given(looks=some.lists(LOOKS, min_size=1, max_size=4))
-def test_nobody_may_write_beside_another_writer(looks: list[Seen]) -> None:
+def test_nobody_may_write_beside_another_writer(looks: list[GateView]) -> None:
     found = may_write(tuple(looks))
     if any(seen.writable and seen.displaced for seen in looks):
         assert found is False

@@ -21,7 +21,7 @@ from secondsite.operate.actions.fence import takes_writes
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import families
-from secondsite.operate.live import LiveWorld, Said
+from secondsite.operate.live import LiveWorld, ReportedManualSteps
 from secondsite.operate.plan import make_plan
 from secondsite.operate.world import Decision, PathWrite
 from secondsite.strategies.compose import failover, lay_out
@@ -61,7 +61,7 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
             dns=dns,
             secrets=SameSecrets(),
             path=PathOfAClient(lab, dns, subject),
-            hand=Said(dict.fromkeys((*BY_HAND, "approve"), "tester")),
+            hand=ReportedManualSteps(dict.fromkeys((*BY_HAND, "approve"), "tester")),
         )
         plan = await make_plan(procedure, deployment, world)
         with Journal(tmp_path / "journal", world.clock) as journal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from fake_world import FakeWorld
 from hypothesis import given
 from hypothesis import strategies as some
 
+from secondsite import operate
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
@@ -20,6 +22,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
+from secondsite.operate.action import ALLOWABLE
 from secondsite.operate.actions.consumers import start_after
 from secondsite.operate.executor import execute
 from secondsite.operate.fingerprints import RunKey, differing, fingerprint
@@ -39,7 +42,7 @@ def _case(kit: Kit, strategy: str, fault: Fault = Fault.REGION) -> tuple[Deploym
 
 
 def _plan(procedure: Procedure, deployment: Deployment, world: Any, *allowed: str) -> Plan:
-    return asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(allowed)))
+    return asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset({"unfenced", *allowed})))
 
 
 def _guards(plan: Plan) -> set[str]:
@@ -83,7 +86,7 @@ def test_no_client_path_is_refused_unless_allowed(kit: Kit) -> None:
     assert [problem.what for problem in plan.refusals] == ["nobody told what the clients' own path is"]
     allowed = _plan(procedure, deployment, world, "no-client-path")
     assert not allowed.refusals
-    assert allowed.hash != plan.hash
+    assert allowed.hash == plan.hash, "what is lifted is said by name, and is no part of what was approved"
 
 
 def test_nobody_declared_it(kit: Kit) -> None:
@@ -190,3 +193,17 @@ def test_missing_fingerprints_differ() -> None:
 def test_probe_subjects() -> None:
     assert probe_subject("events.*.new.>") == "events.secondsite-probe.new.secondsite-probe"
     assert probe_subject("orders") == "orders"
+
+
+def test_every_guard_that_may_be_lifted_is_known_by_its_id() -> None:
+    """So that a typo after --allow is told, instead of lifting nothing."""
+    found: dict[str, bool] = {}
+    for path in Path(operate.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Guard":
+                continue
+            first = node.args[0]
+            assert isinstance(first, ast.Constant), f"{path.name}:{node.lineno}: the id of a guard is written out"
+            absolute = len(node.args) > 3 or any(keyword.arg == "absolute" for keyword in node.keywords)
+            found[str(first.value)] = absolute
+    assert {guard for guard, absolute in found.items() if not absolute} == ALLOWABLE

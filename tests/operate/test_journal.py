@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from secondsite.model.errors import InputError, MachineError
-from secondsite.operate.journal import EntryKind, Journal, StepState, read_journal, records
+from secondsite.operate.journal import EntryKind, Journal, StepState, _is_at, archive, read_journal, records
 from secondsite.operate.live import RealClock
 
 
@@ -76,3 +78,44 @@ def test_an_intent_without_an_outcome_was_interrupted(tmp_path: Path) -> None:
         journal.append(EntryKind.OUTCOME, "fence", {"state": "done", "facts": {"state": "fenced"}})
         found = records(journal.entries)["fence"]
     assert (found.state, found.attempts, found.facts) == (StepState.DONE, 2, {"state": "fenced"})
+
+
+def test_a_disk_without_room_leaves_a_whole_journal(tmp_path: Path) -> None:
+    """What could not be written is taken back, so that the next line begins at the start of one."""
+    path = tmp_path / "journal"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(path, RealClock()) as journal:
+        journal.append(EntryKind.INTENT, "fence", {})
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 40, hard))
+            with pytest.raises(MachineError, match=r"cannot be written .*free the disk"):
+                journal.append(EntryKind.OUTCOME, "fence", {"state": "done"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        journal.append(EntryKind.OUTCOME, "fence", {"state": "done", "facts": {}})
+    assert [entry.kind for entry in read_journal(path)] == [EntryKind.INTENT, EntryKind.OUTCOME]
+
+
+def test_a_torn_line_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    _write(path, 1)
+    with path.open("ab") as file:
+        file.write(b'{"number": 2, "ki')
+    with Journal(path, RealClock()) as journal:
+        assert journal.torn_bytes == 17
+    with Journal(path, RealClock()) as journal:
+        assert journal.torn_bytes == 0
+
+
+def test_what_was_archived_meanwhile_is_not_written_to(tmp_path: Path) -> None:
+    """Opened, and moved away before it was locked."""
+    path = tmp_path / "journal"
+    _write(path, 1)
+    with Journal(path, RealClock()) as journal:
+        other = os.open(path, os.O_RDWR)
+        archived = archive(journal)
+    assert archived.parent == tmp_path / "operations"
+    assert not _is_at(path, other)
+    os.close(other)
+    with Journal(path, RealClock()) as journal:
+        assert journal.entries == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from secondsite.cli.__main__ import run
+from secondsite.model.estimate import unbounded
+from secondsite.model.procedure import Step, Verb
+from secondsite.operate.commands import Commands
 from secondsite.operate.journal import EntryKind, Journal
 from secondsite.operate.live import RealClock
 
@@ -41,6 +45,14 @@ def test_a_run_that_must_not_be_leaves_no_trace(tmp_path: Path, capsys: pytest.C
         (["failover", "plan", "--file", EXAMPLE, "--nats", "nats://x:1"], "has no value"),
         (["failover", "status", "--journal", "/nowhere/journal"], "there is no journal"),
         (["failback", "resume", *NOWHERE, "--journal", "/nowhere/journal"], "there is no run to resume"),
+        (["failback", "abort", *NOWHERE, "--journal", "/nowhere/journal"], "there is no run to resume"),
+        (
+            ["failover", "plan", *NOWHERE, "--allow", "lagging-miror"],
+            "'lagging-miror' is not a guard that may be lifted",
+        ),
+        (["failover", "plan", *NOWHERE, "--done", "promote-store=me"], "'promote-store' is not a step of the failover"),
+        (["failover", "plan", *NOWHERE, "--command", "anounce=x"], "'anounce' is not a step or verb of the failover"),
+        (["failover", "plan", *NOWHERE, "--nats", "us-east-1=nats://127.0.0.1:3"], "us-east-1 is given twice"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,3 +77,60 @@ def test_status_of_an_interrupted_run(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "to come      promote" in out
     assert run(["failover", "status", "--journal", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"]["promote"] is None
+
+
+def _journal(path: Path, *states: str) -> None:
+    steps = [{"id": "fence"}, {"id": "promote"}]
+    plan = {"procedure": "failover of x", "hash": "0" * 16, "steps": steps, "operation": {"id": "failover-1"}}
+    with Journal(path, RealClock()) as journal:
+        journal.append(EntryKind.PLAN, "", {**plan, "who": "ann", "why": "smoke", "host": "desk"})
+        for step, state in zip(("fence", "promote"), states, strict=False):
+            journal.append(EntryKind.INTENT, step, {})
+            journal.append(EntryKind.OUTCOME, step, {"state": state, "facts": {}})
+
+
+def test_status_says_when_what_and_who(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "journal"
+    _journal(path, "done")
+    assert run(["failover", "status", "--journal", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "failover of x: open" in out
+    assert "operation failover-1, begun 20" in out
+    assert "by ann on desk" in out
+    assert "why: smoke" in out
+
+
+def test_what_is_done_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "journal"
+    _journal(path, "done", "done")
+    for verb in ("resume", "abort"):
+        assert run(["failover", verb, *NOWHERE, "--journal", str(path)]) == 2
+        told = capsys.readouterr().err
+        assert "failover-1 (begun 20" in told
+        assert "was done at 20" in told
+        assert "secondsite failover plan" in told
+
+
+def test_one_operation_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In either direction; what ended makes room and is kept."""
+    system = tmp_path / "secondsite.yaml"
+    system.write_bytes(Path(EXAMPLE).read_bytes())
+    arguments = ["--file", str(system), *NOWHERE[2:], "--who", "bob"]
+    folder = tmp_path / ".secondsite"
+    _journal(folder / "failover.jsonl", "done", "waiting")
+    for direction in ("failover", "failback"):
+        assert run([direction, "run", *arguments]) == 2
+        assert "failover-1 (begun 20" in capsys.readouterr().err
+    (folder / "failover.jsonl").unlink()
+    _journal(folder / "failover.jsonl", "done", "done")
+    assert run(["failover", "run", *arguments]) == 2
+    assert "us-west-2 cannot be reached" in capsys.readouterr().err
+    assert [path.name[:10] for path in (folder / "operations").iterdir()] == ["failover-1"]
+
+
+def test_a_command_is_told_where_clients_go(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    step = Step("change-traffic", Verb.CHANGE_TRAFFIC, "", "", unbounded("x", "s", "y"), 1.0)
+    hands = Commands({"change-traffic": f'echo "$SECONDSITE_REGION" > {told}'}, target="us-west-2")
+    assert asyncio.run(hands.carry_out(step)) == "command for change-traffic"
+    assert told.read_text() == "us-west-2\n"

@@ -21,8 +21,9 @@ from secondsite.model.procedure import Verb
 from secondsite.model.units import Seconds
 
 SECOND_NS = 1_000_000_000
-FAULT_NS = 100 * SECOND_NS
+FAULT_NS = 10_000 * SECOND_NS
 WALL_NS = 1_800_000_000 * SECOND_NS
+AGED = 20
 OLD, NEW = "127.1.0.81", "127.2.0.81"
 QUICK = Timing(check_interval_s=1, check_threshold=3, decide_s=1, ttl_s=2)
 PRODUCTION = Timing(check_interval_s=10, check_threshold=3, decide_s=30, ttl_s=60)
@@ -44,7 +45,8 @@ class Scenario:
     """Seconds are from the fault on. ``lost`` are numbers of writes that no copy holds, ``back_s`` None for never.
 
     Writes come ten a second from 20 s before the fault to ``until_s`` after it; those between the fault and
-    ``back_s`` are not acknowledged.
+    ``back_s`` are not acknowledged. ``aged_s``: so long before the fault some were written by another client, None for
+    none; ``aged_lost``: they are gone, too.
     """
 
     lost: frozenset[int] = frozenset()
@@ -56,6 +58,8 @@ class Scenario:
     buffered: frozenset[int] = frozenset()
     payload_bytes: int = 100
     phantom: bool = False
+    aged_s: float | None = 310.0
+    aged_lost: bool = False
     manifest: DrillManifest = field()
 
     @manifest.default
@@ -108,10 +112,16 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     kept = [
         number for number in range(len(times(scenario))) if number not in scenario.lost and _acked(scenario, number)
     ]
-    rows = np.zeros(len(kept) + scenario.phantom, COPY_ROW)
-    rows["identity"][: len(kept)] = [identity(0, number) for number in kept]
-    rows["identity"][len(kept) :] = identity(9, 9)
+    aged = [] if scenario.aged_s is None else list(range(AGED))
+    if aged:
+        write_bulk(writer.ledgers / "1.ledger", LedgerHeader("r", 1, streams), _aged(scenario))
+    found = [identity(1, number) for number in aged if not scenario.aged_lost]
+    found += [identity(0, number) for number in kept]
+    rows = np.zeros(len(found) + scenario.phantom, COPY_ROW)
+    rows["identity"][: len(found)] = found
+    rows["identity"][len(found) :] = identity(9, 9)
     rows["stream_sequence"] = np.arange(1, len(rows) + 1)
+    rows["payload_bytes"] = scenario.payload_bytes
     why = "" if scenario.complete else "the read broke off"
     FinalRead("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
     writer.event("fault", FAULT_NS, WALL_NS)
@@ -140,6 +150,17 @@ def _acked(scenario: Scenario, number: int) -> bool:
     return at_s < 0 or (scenario.back_s is not None and at_s >= scenario.back_s)
 
 
+def _aged(scenario: Scenario) -> Records:
+    """All acknowledged, ten a second."""
+    assert scenario.aged_s is not None
+    rows = []
+    for number in range(AGED):
+        at_s = number / 10 - scenario.aged_s
+        rows.append((RecordKind.INTENT, number, _ns(at_s), 0, 0))
+        rows.append((RecordKind.OUTCOME, number, _ns(at_s + 0.01), Status.STORED, endpoint(OLD)))
+    return _made(scenario, rows, 0)
+
+
 def _records(scenario: Scenario) -> Records:
     rows = []
     for number, at_s in enumerate(times(scenario)):
@@ -149,6 +170,10 @@ def _records(scenario: Scenario) -> Records:
             rows.append((RecordKind.OUTCOME, number, _ns(at_s + 0.01), status, endpoint(OLD if at_s < 0 else NEW)))
         else:
             rows.append((RecordKind.OUTCOME, number, _ns(at_s + 0.01), Status.UNKNOWN, 0))
+    return _made(scenario, rows, 0 if scenario.aged_s is None else AGED)
+
+
+def _made(scenario: Scenario, rows: Sequence[tuple[int, ...]], before: int) -> Records:
     records = np.zeros(len(rows), RECORD)
     for name, column in zip(
         ("kind", "sequence", "monotonic_ns", "status", "endpoint"), zip(*rows, strict=True), strict=True
@@ -157,5 +182,5 @@ def _records(scenario: Scenario) -> Records:
     records["wall_ns"] = records["monotonic_ns"] - FAULT_NS + WALL_NS
     records["payload_bytes"] = np.where(records["kind"] == RecordKind.INTENT, scenario.payload_bytes, 0)
     stored = (records["kind"] == RecordKind.OUTCOME) & (records["status"] == Status.STORED)
-    records["stream_sequence"] = np.where(stored, records["sequence"] + 1, 0)
+    records["stream_sequence"] = np.where(stored, records["sequence"] + 1 + before, 0)
     return records

@@ -9,13 +9,13 @@ request bears a JWT signed with the private key of the service account (RS256), 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 import base64
 import hashlib
 import json
 import secrets
 import sys
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,14 +28,14 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PAGE = 100
-HTTP__now() = "Thu, 01 Jan 2026 00:00:00 GMT"
+HTTP_WHEN = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
-@define
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+@define
 class Bucket:
     """Objects, and uploads that are not completed: parts by number."""
 
@@ -114,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._content(generation, content)
 
     def _content(self, generation: int, content: bytes) -> None:
-        headers = _told(generation, content) | {"Last-Modified": HTTP__now()}
+        headers = _told(generation, content) | {"Last-Modified": HTTP_WHEN}
         asked = self.headers.get("Range")
         if not asked:
             return self._answer(200, content, headers)

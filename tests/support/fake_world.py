@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
@@ -20,7 +20,7 @@ from secondsite.model.strategy import Link
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import ConsumerLook, PublishAnswer, StreamLook
+from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
@@ -43,6 +43,7 @@ class FakeStream:
     messages: list[StoredMessage]
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
+    created: str = "first"
 
 
 @define
@@ -59,6 +60,8 @@ class FakeWorld:
     carried_out: list[str] = field(factory=list)
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
+    made: int = 0
+    bound: Mapping[str, Any] = {}
     dns: Any = None
     services: Any = None
     secrets: Any = None
@@ -130,6 +133,17 @@ class FakeWorld:
             writable = [one.region for one, stream in found if stream and is_writable(stream.config, family)]
             assert len(writable) <= 1, f"{family.name} is writable in {writable}"
 
+    def check_somebody_writes(self) -> None:
+        """Of every stream with copies, one copy that answers takes writes."""
+        for family in families(self.deployment):
+            if family.reach is not Reach.MIRRORED:
+                continue
+            held = [one for one in (family.origin, *family.copies) if one.region not in self.dead]
+            found = [self.regions[one.region].get(one.name) for one in held]
+            assert any(stream and is_writable(stream.config, family) for stream in found), (
+                f"nobody writes {family.name}"
+            )
+
     def end(self) -> Any:
         """What has to be the same however often it was interrupted; a position that is copied twice is the same."""
         streams = {
@@ -167,7 +181,7 @@ class FakeRegion:
         regions = self.world.regions if joined else {self.region: self.held}
         return {name: (region, stream) for region, held in regions.items() for name, stream in held.items()}
 
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         found = self.held.get(name)
         if found is None and name in self._everywhere():
             raise MachineError.at(self.region, "no answer", "none")
@@ -177,11 +191,13 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
-        return StreamLook(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        look = StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
+        return evolve(look, created=found.created)
 
     async def create(self, config: Mapping[str, Any]) -> None:
         self._led()
-        made = FakeStream(copy.deepcopy(dict(config)), [], 0)
+        self.world.made += 1
+        made = FakeStream(copy.deepcopy(dict(config)), [], 0, created=str(self.world.made))
         origin = (config.get("mirror") or {}).get("name")
         for region, held in self.world.regions.items():
             if origin in held and region != self.region and region not in self.world.dead:
@@ -216,17 +232,17 @@ class FakeRegion:
         stream.messages = [m for m in stream.messages if m.sequence >= below]
 
     async def reaches(self, domain: str) -> bool:
-        del domain
-        return True
+        regions = [c.region or self.world.record for c in self.world.deployment.clusters if c.domain == domain]
+        return any(region not in self.world.dead for region in regions)
 
     async def holders(self, subject: str) -> tuple[str, ...]:
         self._led()
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         return tuple(_consumer(name, config) for name, config in self.held[stream].consumers.items())
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         found = self.held[stream].consumers.get(name)
         return None if found is None else _consumer(name, found)
 
@@ -288,8 +304,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerLook:
-    return ConsumerLook(name, {"durable_name": name, **config}, 2, 2, 0)
+def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerState:
+    return ConsumerState(name, {"durable_name": name, **config}, 2, 2, 0)
 
 
 def _matches(pattern: str, subject: str) -> bool:

@@ -24,8 +24,9 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.fingerprints import fingerprint
+from secondsite.operate.identity import Identity
 from secondsite.operate.layout import families
-from secondsite.operate.live import LiveWorld, Said
+from secondsite.operate.live import LiveWorld, ReportedManualSteps
 from secondsite.operate.world import Decision, PathWrite
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
@@ -177,7 +178,8 @@ def make_world(pair: Pair, folder: Path, subject: str = "e.probe", **more: objec
         dns=dns,
         secrets=SameSecrets(),
         path=NatsPath(pair, dns, subject),
-        hand=Said(dict.fromkeys(BY_HAND, "tester")),
+        hand=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")),
+        identities={r: Identity(r, frozenset({r}), frozenset()) for r in (HOME, AWAY)},
     )
     return evolve(world, **more)  # type: ignore[arg-type] # fields of LiveWorld, spelled at the call
 

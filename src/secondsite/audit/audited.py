@@ -170,6 +170,11 @@ class Audited:
     def mirrors(self) -> tuple[Replica, ...]:
         return tuple(replica for replica in self.replicas if replica.of is replica.stream.mirror)
 
+    @cached_property
+    def mirrored(self) -> dict[int, Stream]:
+        """What each mirror copies, where it is known; by the identity of the mirror's own stream."""
+        return {id(mirror.stream): mirror.origin for mirror in self.mirrors if mirror.origin}
+
     @property
     def remote_mirrors(self) -> tuple[Replica, ...]:
         """Mirrors of a stream in another cluster: those one could fail over to."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
 
 
 def overlap(left: str, right: str) -> bool:
@@ -27,3 +29,26 @@ def covers(wide: str, narrow: str) -> bool:
         if other == ">" or (one not in ("*", other)):
             return False
     return True
+
+
+class SubjectIndex:
+    """Many subjects, asked which of them overlap one, without looking at each."""
+
+    def __init__(self, subjects: Iterable[str]) -> None:
+        self._by_token: dict[str, list[str]] = defaultdict(list)
+        for subject in sorted(subjects):
+            self._by_token[_first(subject)].append(subject)
+
+    def overlapping(self, subject: str) -> Iterator[str]:
+        token = _first(subject)
+        near = chain.from_iterable(self._by_token.values()) if not token else self._near(token)
+        return (other for other in near if overlap(subject, other))
+
+    def _near(self, token: str) -> Iterator[str]:
+        return chain(self._by_token.get(token, ()), self._by_token.get("", ()))
+
+
+def _first(subject: str) -> str:
+    """The first token; empty for a wildcard, which is near every token."""
+    token = subject.split(".", 1)[0]
+    return "" if token in ("*", ">") else token

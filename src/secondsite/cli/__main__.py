@@ -8,12 +8,22 @@ from __future__ import annotations
 import errno
 import sys
 import tempfile
+import traceback
 
 from cyclopts import App
 
 from secondsite import __version__
-from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_ENVIRONMENT, EXIT_INTERRUPTED, Problem, SecondsiteError
+from secondsite.cli.streams import open_streams
+from secondsite.model.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_ENVIRONMENT,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    Problem,
+    SecondsiteError,
+)
 from secondsite.model.place import Place
+from secondsite.model.redact import redacted
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -42,7 +52,8 @@ app.command("secondsite.cli.restore:restore", name="restore", help="Bring stream
 
 def main() -> None:
     """Run one verb; never a traceback for what a user can mend."""
-    sys.exit(run(sys.argv[1:]))
+    open_streams()
+    sys.exit(_written(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:
@@ -50,25 +61,41 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except KeyboardInterrupt:
         print("interrupted: nothing was left half written", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        print(_no_room(error), file=sys.stderr)
-        return EXIT_ENVIRONMENT
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):
             return EXIT_BAD_INPUT
-        raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            print(_no_room(error), file=sys.stderr)
+            return EXIT_ENVIRONMENT
+        return _internal(error)
     return code if isinstance(code, int) else 0
+
+
+def _told(error: SecondsiteError) -> int:
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    return error.exit_code
+
+
+def _written(code: int) -> int:
+    """The exit code once all output is where it belongs: what is lost on the way was not said."""
+    try:
+        sys.stdout.flush()
+    except SecondsiteError as error:
+        return _told(error)
+    return code
+
+
+def _internal(error: Exception) -> int:
+    """A defect of ours. Its exit code is none that a pipeline could take for a verdict."""
+    print(redacted("".join(traceback.format_exception(error))), file=sys.stderr)
+    what = f"internal error: {type(error).__name__}: a defect of secondsite, which says nothing about your system"
+    print(f"{what}; report it with the lines above (SECURITY.md says where, if it is a weakness)", file=sys.stderr)
+    return EXIT_INTERNAL
 
 
 def _no_room(error: OSError) -> Problem:

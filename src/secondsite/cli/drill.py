@@ -103,11 +103,10 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
         found = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
         print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": found}, indent=2))
     else:
-        from rich.console import Console
-
+        from secondsite.publish.terminal.console import PrintableConsole
         from secondsite.publish.terminal.drill import WIDTH, render_controls
 
-        render_controls(checked, Console(width=WIDTH, highlight=False))
+        render_controls(checked, PrintableConsole(width=WIDTH, highlight=False))
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
 
 
@@ -142,11 +141,10 @@ def _title(name: str, setup: Setup, run: int) -> str:
 
 
 def _board(titles: list[str]) -> DrillBoard:
-    from rich.console import Console
-
+    from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.drill_board import DrillBoard
 
-    return DrillBoard(titles, Console(stderr=True))
+    return DrillBoard(titles, PrintableConsole(stderr=True))
 
 
 def _print(results: list[RunResult], as_json: bool) -> None:
@@ -157,12 +155,11 @@ def _print(results: list[RunResult], as_json: bool) -> None:
         found = [drill_json(group, _measured(group)) for group in groups]
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False))
         return
-    from rich.console import Console
-
+    from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.drill import WIDTH, render_drills
 
     measurements = [each for group in groups if len(group) > 1 for each in _measured(group)]
-    render_drills(results, Console(width=WIDTH, highlight=False), measurements)
+    render_drills(results, PrintableConsole(width=WIDTH, highlight=False), measurements)
 
 
 def _groups(results: list[RunResult]) -> list[list[RunResult]]:

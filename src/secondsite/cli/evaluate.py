@@ -95,12 +95,11 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
             shape["predictions"] = prediction_json(measured.predictions)
         print(json.dumps(shape, indent=2, allow_nan=False))
         return
-    from rich.console import Console
-
+    from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.evaluation import WIDTH, render_text
     from secondsite.publish.terminal.prediction import prediction_table
 
-    console = Console(width=WIDTH, highlight=False)
+    console = PrintableConsole(width=WIDTH, highlight=False)
     render_text(evaluation, console)
     if measured:
         console.print(prediction_table(measured.predictions))
@@ -113,11 +112,10 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
 
         print(json.dumps([evaluation_json(evaluation) for evaluation in evaluations], indent=2, allow_nan=False))
     else:
-        from rich.console import Console
-
+        from secondsite.publish.terminal.console import PrintableConsole
         from secondsite.publish.terminal.evaluation import WIDTH, render_many
 
-        Console(width=WIDTH, highlight=False).print(render_many(evaluations))
+        PrintableConsole(width=WIDTH, highlight=False).print(render_many(evaluations))
     failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
     return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
 

@@ -1,4 +1,4 @@
-"""What `failover` and `failback` share: where everything is, and the four verbs of a procedure."""
+"""What `failover` and `failback` share: where everything is, and the verbs of an operation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from attrs import evolve, frozen
 from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeFloat, PositiveFloat
 
+from secondsite.cli import begun
+from secondsite.cli.operating_options import check_allowed, commands_of, done_by, pairs, target_of
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, open_store, option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -29,6 +31,9 @@ Several = Parameter(negative="")
 class ProcedureDirection(StrEnum):
     OVER = "failover"
     BACK = "failback"
+
+
+_OTHER = {ProcedureDirection.OVER: ProcedureDirection.BACK, ProcedureDirection.BACK: ProcedureDirection.OVER}
 
 
 @frozen
@@ -45,12 +50,16 @@ class OperationScope:
 class OperationPlaces:
     """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
 
-    nats: Annotated[tuple[str, ...], option("REGION=nats://host:4222, once for each region.", negative="")] = ()
+    nats: Annotated[
+        tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
+    ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
     path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
     from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
-    done: Annotated[tuple[str, ...], option("STEP=NAME: who did by hand what waits for it.", negative="")] = ()
+    done: Annotated[
+        tuple[str, ...], option("STEP=NAME: who did by hand what waits for it; STEP alone: --who.", negative="")
+    ] = ()
     command: Annotated[tuple[str, ...], option("STEP-or-VERB=COMMAND instead of by hand.", negative="")] = ()
 
 
@@ -70,7 +79,7 @@ Declared = Annotated[Who, Parameter(name="*")]
 
 
 def make_app(direction: ProcedureDirection, text: str) -> App:
-    """The four verbs for one direction."""
+    """The verbs for one direction."""
     app = App(name=str(direction), help=text)
 
     @app.command
@@ -88,11 +97,13 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         journal: JournalPath = None,
         json: Flag = False,
     ) -> int:
-        """Carry the procedure out. A plan that changed since it was approved is refused."""
+        """Carry the procedure out. A plan that changed since it was approved is refused; an operation that ended is
+        archived, and this one begins its own.
+        """
         path = _journal_path(direction, what, journal)
-        if path.exists() and path.stat().st_size:
-            remedy = f"go on with `secondsite {direction} resume`, or name another: --journal PATH"
-            raise InputError.at(str(path), "a run has begun with this journal", remedy)
+        if journal is None:
+            begun.refuse_beside(_journal_path(_OTHER[direction], what, None), _OTHER[direction])
+        begun.make_room(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
 
     @app.command
@@ -107,13 +118,26 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     ) -> int:
         """Go on where a run stopped, failed or was killed."""
         path = _journal_path(direction, what, journal)
-        if not path.exists():
-            raise InputError.at(str(path), "there is no run to resume", f"begin one: secondsite {direction} run")
+        begun.refuse_ended(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
+
+    @app.command(name="abort")
+    def abort_(
+        *,
+        what: Chosen = WHAT,
+        where: Placed = WHERE,
+        who: Declared = WHO,
+        journal: JournalPath = None,
+        json: Flag = False,
+    ) -> int:
+        """Give the operation up, before a stream takes writes in its new place: back to who took them before."""
+        path = _journal_path(direction, what, journal)
+        begun.refuse_ended(path, direction)
+        return _abort(direction, what, where, who, path, machine=json)
 
     @app.command
     def status(*, file: Path = SYSTEM_FILE, journal: JournalPath = None, json: Flag = False) -> int:
-        """How far a run is, by its journal. May be asked while it runs."""
+        """When, what and who: how far an operation is, by its journal. May be asked while it runs."""
         return _status(_journal_path(direction, OperationScope(file=file), journal), machine=json)
 
     return app
@@ -126,7 +150,7 @@ def _plan(
     from secondsite.publish.terminal.operation import plan_text
 
     deployment, procedure = _procedure(direction, what)
-    world = _world(where, who)
+    world = _world(what, where, who, deployment, procedure)
     found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
     print_json(plan_json(found)) if machine else print(plan_text(found))
     return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
@@ -144,27 +168,53 @@ def _run(
 ) -> int:
     import sys
 
-    from secondsite.operate.executor import OperationOutcome, Options, Told, execute
+    from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
-    world = _world(where, who)
+    world = _world(what, where, who, deployment, procedure)
 
-    def tell(told: Told) -> None:
+    def tell(told: StepProgress) -> None:
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 
     async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
+            if journal.torn_bytes:
+                print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             options = Options(approved=approve, allowed=frozenset(what.allow))
             return await execute(procedure, deployment, world, journal, options=options, progress=tell)
 
-    outcome = asyncio.run(work())
+    try:
+        outcome = asyncio.run(work())
+    except KeyboardInterrupt:
+        how = f"`secondsite {direction} status` says how far it is; go on with `resume`, or give it up with `abort`"
+        print(f"interrupted in the middle of {procedure.name}: {how}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     print_json(outcome_json(procedure.name, outcome)) if machine else print(outcome_text(procedure.name, outcome, path))
     if outcome.finished:
         return EXIT_HOLDS
     return EXIT_DOES_NOT_HOLD if outcome.failed else EXIT_UNPROVEN
+
+
+def _abort(
+    direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path, *, machine: bool
+) -> int:
+    from secondsite.operate.abort import Aborted, abort
+    from secondsite.operate.journal import Journal
+    from secondsite.publish.terminal.operation import aborted_text
+
+    deployment, procedure = _procedure(direction, what)
+    world = _world(what, where, who, deployment, procedure)
+
+    async def work() -> Aborted:
+        with Journal(path, world.clock) as journal:
+            return await abort(procedure, deployment, world, journal)
+
+    found = asyncio.run(work())
+    print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
+    return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
 
 
 def _status(path: Path, *, machine: bool) -> int:
@@ -203,38 +253,55 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     return deployment, failover(deployment, ready, Fault(what.fault))
 
 
-def _world(where: OperationPlaces, who: Who) -> LiveWorld:
+def _world(
+    what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
+) -> LiveWorld:
     from secondsite.operate.commands import Commands
     from secondsite.operate.http_path import HttpPath
-    from secondsite.operate.live import LiveWorld, Said
+    from secondsite.operate.identity import identities
+    from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
-    regions = _places(where.nats, "--nats")
-    hands = Commands(_pairs(where.command, "--command"), Said(_pairs(where.done, "--done")))
+    check_allowed(what.allow)
+    regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
+    commands = commands_of(where.command, procedure)
+    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
     token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
+    known = identities(deployment)
+    bound = {
+        "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
+        "servers": {region: place.shown for region, place in sorted(regions.items())},
+        "system servers": {region: place.shown for region, place in sorted(system.items())},
+        "commands": dict(sorted(commands.items())),
+        "path": where.path_url,
+        "backups": where.from_,
+    }
     return LiveWorld(
         regions=regions,
-        system=_places(where.system, "--system"),
+        system=system,
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
         hand=hands,
         path=HttpPath(where.path_url, {"X-API-Key": token} if token else {}) if where.path_url else None,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+        bound=bound,
+        identities=known,
     )
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
+    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
 
     options = ConnectOptions().with_environment(os.environ)
-    return {region: nats_place(url, options) for region, url in _pairs(given, name).items()}
-
-
-def _pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    for key, equals, value in pairs:
-        if not (key and equals and value):
-            raise InputError.at(name, f"{key!r} has no value", f"write {name} NAME=VALUE")
-    return {key: value for key, _, value in pairs}
+    places: dict[str, NatsPlace] = {}
+    for region, where in pairs(given, name).items():
+        remedy = f"name a context of the nats command that holds it: {name} {region}=context:NAME"
+        refuse_login(where, name, remedy)
+        context = where.removeprefix("context:") if where.startswith("context:") else None
+        places[region] = nats_place(
+            None if context else where, ConnectOptions() if context else options, context=context
+        )
+    return places

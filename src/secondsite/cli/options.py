@@ -24,10 +24,11 @@ def confirmed(question: str) -> bool:
 
 def print_diff(lines: list[str]) -> None:
     """Coloured on a terminal, plain elsewhere."""
-    from rich.console import Console  # `secondsite --help` must not load it
-    from rich.text import Text
+    from rich.text import Text  # `secondsite --help` must not load it
 
-    console = Console(soft_wrap=True, highlight=False)
+    from secondsite.publish.terminal.console import PrintableConsole
+
+    console = PrintableConsole(soft_wrap=True, highlight=False)
     styles = {"+++": "bold", "---": "bold", "@@ ": "cyan", "+": "green", "-": "red"}
     for line in lines:
         style = next((style for start, style in styles.items() if line.startswith(start)), "")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
+LOGIN = "set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_CREDS"
 Flag = Annotated[bool, Parameter(negative="")]
 Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
 
@@ -49,6 +50,7 @@ class Server:
     def place(self) -> NatsPlace:
         import os
 
+        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -60,6 +62,8 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
+        if self.nats:
+            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
@@ -121,9 +125,10 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
     if machine or not sys.stderr.isatty():
         yield Lines(verb)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.table import Column
+
+    from secondsite.publish.terminal.console import PrintableConsole
 
     whole = Column(no_wrap=True)
     columns = (
@@ -133,7 +138,7 @@ def telling(verb: str, *, machine: bool) -> Iterator[Progress]:
         TransferSpeedColumn(table_column=whole.copy()),
         TimeRemainingColumn(table_column=whole.copy()),
     )
-    with Progress(*columns, console=Console(stderr=True), expand=True) as bars:
+    with Progress(*columns, console=PrintableConsole(stderr=True), expand=True) as bars:
         yield Barred(bars)
 
 

@@ -32,9 +32,8 @@ def verify(
     Evidence that is too old, or of another system, strategy, server or procedure than today's, proves nothing.
     Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
     """
-    from rich.console import Console
-
     from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
+    from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.verification import WIDTH, render_text
 
     found = _verification(file, evidence, strategy)
@@ -48,7 +47,7 @@ def verify(
 
         print(json.dumps(verification_json(found), indent=2, allow_nan=False))
     else:
-        render_text(found, Console(width=WIDTH, highlight=False))
+        render_text(found, PrintableConsole(width=WIDTH, highlight=False))
     if pack:
         _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
     return found.exit_code

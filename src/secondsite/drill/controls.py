@@ -12,11 +12,9 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from secondsite.drill.check.findings import Fate
 from secondsite.drill.faults import region_loss, soak, zombie_primary
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
-from secondsite.drill.ledger.record import Status
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.setup import Setup
@@ -85,8 +83,7 @@ def _rpo_breached(result: RunResult) -> str:
 
 def _promises_lost(result: RunResult) -> str:
     """Lost although a 202 promised them."""
-    lost = (result.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & (result.history.status == Status.BUFFERED)
-    return f"{int(lost.sum())} writes lost that a 202 had promised" if lost.any() else ""
+    return f"{result.loss.promised} writes lost that a 202 had promised" if result.loss.promised else ""
 
 
 def _memory_grows(result: RunResult) -> str:
@@ -96,14 +93,14 @@ def _memory_grows(result: RunResult) -> str:
 
 def _erased(result: RunResult) -> str:
     """Lost writes that could have been salvaged, and cannot be any more."""
-    held, left = result.salvageable or 0, result.after_rejoin
+    held, left = result.judgement.salvageable or 0, result.judgement.after_rejoin
     if not held or left is None or left == held:
         return ""
     return f"{held} lost writes were on the old region's disks, {left} once it had rejoined"
 
 
 def _refused_copy(result: RunResult) -> str:
-    return result.failure if "no copy" in result.failure else ""
+    return result.judgement.stopped if "no copy" in result.judgement.stopped else ""
 
 
 # --- what goes wrong

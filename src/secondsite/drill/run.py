@@ -12,18 +12,16 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.drill.check.checker import Crashed, check, checked
-from secondsite.drill.check.findings import Fate, Findings
-from secondsite.drill.check.rpo import Rpo, rpo, rpo_by_stream
-from secondsite.drill.check.rto import Rto, rto
-from secondsite.drill.evidence.events import Milestone
+from secondsite.drill.check.rpo import UNKNOWN_RPO, Rpo
+from secondsite.drill.check.rto import UNKNOWN_RTO, Rto
+from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import fingerprint
-from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.folder import REJOINED, SALVAGE, EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
 from secondsite.drill.evidence.manifest import DrillManifest, Timing, steps_of
+from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
-from secondsite.drill.ledger.finals import FinalRead, Finals, SavedCopy, read_finals
-from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.finals import FinalRead
 from secondsite.drill.play.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, held_by_server
@@ -31,9 +29,9 @@ from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.setup import TODAY, Setup
-from secondsite.drill.play.stage import Observation, Stage, Tell, set_the_stage
+from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
 from secondsite.drill.verdict.judge import seal
-from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, worst
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab
@@ -50,31 +48,18 @@ _LED_S = 20.0
 _QUEUES_S = 45.0
 _REJOINED_S = 12.0
 _FULL_BYTES = 1 << 20
-_SALVAGE, _REJOINED = "salvage", "rejoined"
 
 
 @frozen
 class RunResult:
-    """``salvageable``: of the lost messages, those that the old region's disks hold, and ``after_rejoin`` what is left
-    of them once it joined the others again; None where nobody looked, or could not see.
-    """
+    """One run, and what the judge says of it; ``people``: steps that people do in production."""
 
     drill: Drill
     setup: Setup
     evidence: Path
-    recovery: Rto
-    loss: Rpo
-    loss_by_stream: dict[str, Rpo]
-    findings: Findings
-    observations: tuple[Observation, ...]
-    salvageable: int | None
-    after_rejoin: int | None
-    failure: str
-    skipped: tuple[str, ...]
     boot_s: float
     versions: dict[str, str]
     judgement: RunJudgement
-    history: History
     people: tuple[str, ...] = ()
 
     @property
@@ -96,7 +81,19 @@ class RunResult:
     @property
     def judged(self) -> tuple[RunVerdict, ...]:
         """Verdicts of what the drill really ran."""
-        return tuple(v for v in self.judgement.verdicts if v.contract.subject in self.drill.subjects)
+        return self.judgement.ran
+
+    @property
+    def recovery(self) -> Rto:
+        return self.judgement.rto or UNKNOWN_RTO
+
+    @property
+    def loss(self) -> Rpo:
+        return self.judgement.loss or UNKNOWN_RPO
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        return self.judgement.observations
 
     @property
     def of_streams(self) -> bool:
@@ -113,14 +110,7 @@ class RunResult:
 
     @property
     def verdict(self) -> Verdict:
-        """Of its contracts; a drill that did not show what it is there for holds nothing."""
-        if any(seen.holds is False for seen in self.observations):
-            return Verdict.BREACHED
-        if any(seen.unproven for seen in self.observations):
-            return Verdict.UNPROVEN
-        if self.judged:
-            return worst(verdict.verdict for verdict in self.judged)
-        return Verdict.MET if any(seen.holds for seen in self.observations) else Verdict.UNPROVEN
+        return self.judgement.verdict
 
 
 def lab_options(setup: Setup) -> LabOptions:
@@ -136,7 +126,7 @@ async def run_drill(
     drill: Drill,
     setup: Setup,
     root: Path,
-    tell: Tell,
+    tell: ReportProgress,
     *,
     run: int = 1,
     control: str = "",
@@ -169,6 +159,7 @@ async def run_drill(
                 raise
             finally:
                 await end_tasks(*stage.tasks)
+            stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.hand.skipped)))
             _keep(stage)
             return _result(drill, stage, seal(writer))
 
@@ -222,12 +213,14 @@ async def _read_all(stage: Stage) -> None:
     if not await queues_empty(apis, _QUEUES_S):
         stage.note("queues-left", within_s=_QUEUES_S)
     places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}
-    reading = Reading(places, stage.load.clients[0].run, frozenset(stage.path.written))
+    config = stage.load.clients[0]
+    subjects = {stream.name: stream.subject for stream in config.streams}
+    reading = Reading(places, config.run, subjects, frozenset(stage.path.written))
     await _read_consumers(stage, reading, serving)
     observe_positions(stage)
     for region in serving:
         _save(await reading.copies(stage.families, region), stage.writer.finals)
-    await _read_old_disks(stage, reading, _SALVAGE)
+    await _read_old_disks(stage, reading, SALVAGE)
     if stage.rejoin:
         for region in stage.salvage:
             await _rejoin(stage, reading, region)
@@ -246,9 +239,9 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     gone = erased(before, after, held)
     told = "; ".join(gone) or "nothing"
     stage.observe(f"{region} rejoined, and its servers deleted what they held: {told}", None)
-    (stage.writer.folder / _REJOINED).mkdir(exist_ok=True)
+    (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
     await all_led(reading.places[region], held, _LED_S)
-    _save(await reading.copies(stage.families, region), stage.writer.folder / _REJOINED)
+    _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)
 
 
 async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
@@ -279,45 +272,17 @@ def _save(copies: tuple[FinalRead, ...], folder: Path) -> None:
 
 
 def _result(drill: Drill, stage: Stage, judgement: RunJudgement) -> RunResult:
-    history = read_history(stage.ledgers)
-    finals = read_finals(stage.writer.finals)
-    findings = checked(lambda: check(history, finals))
-    if isinstance(findings, Crashed):
-        raise MachineError.at("checker", findings.why, f"see {stage.writer.folder}")
-    fault_ns = stage.milestones[Milestone.FAULT]
+    if judgement.crashed:
+        raise MachineError.at("checker", judgement.crashed, f"see {stage.writer.folder}")
     return RunResult(
         drill=drill,
         setup=stage.setup,
         evidence=stage.writer.folder,
-        recovery=rto(stage.milestones, history, stage.new_side),
-        loss=rpo(history, findings, fault_ns),
-        loss_by_stream=dict(rpo_by_stream(history, findings, fault_ns)),
-        findings=findings,
-        observations=tuple(stage.observations),
-        salvageable=_on_old_disks(stage, history, findings, _SALVAGE),
-        after_rejoin=_on_old_disks(stage, history, findings, _REJOINED),
-        failure=stage.failure,
-        skipped=tuple(dict.fromkeys(stage.hand.skipped)),
         boot_s=stage.lab.boot_s,
         versions=stage.lab.fleet.versions(),
         judgement=judgement,
-        history=history,
         people=tuple(step.id for step in stage.procedure.steps if step.by_person),
     )
-
-
-def _on_old_disks(stage: Stage, history: History, findings: Findings, folder: str) -> int | None:
-    """How many of the lost messages they hold; None where nobody looked, or not at all of them."""
-    if not (stage.writer.folder / folder).is_dir():
-        return None
-    copies = [
-        saved.load() for saved in read_finals(stage.writer.folder / folder).copies if isinstance(saved, SavedCopy)
-    ]
-    if not all(copy.complete for copy in copies):
-        return None
-    lost = findings.marks.fate == Fate.ACKNOWLEDGED_LOST
-    there = check(history, Finals(copies)).marks.fate == Fate.ACKNOWLEDGED_PRESENT
-    return int((lost & there).sum())
 
 
 def _keep(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
-from secondsite.operate.gate import Gate, Watched
+from secondsite.operate.gate import Gate, GuardedStream
 
 _TIMEOUT_S = 1.0
 
@@ -23,7 +23,7 @@ def main() -> None:
         NatsPlace(parse_addresses(config["nats"]), options),
         NatsPlace(parse_addresses(config["system"]), options),
         tuple(
-            Watched(each["name"], tuple(each["subjects"]), tuple(map(tuple, each["copies"])))
+            GuardedStream(each["name"], tuple(each["subjects"]), tuple(map(tuple, each["copies"])))
             for each in config["streams"]
         ),
         Path(config["folder"]),

@@ -132,7 +132,7 @@ class Flow:
                 side.abort()
 
 
-class End(asyncio.Protocol):
+class RelayedConnection(asyncio.Protocol):
     """One side of a relayed connection: reads into ``outgoing``, is written to by ``incoming``."""
 
     def __init__(self, outgoing: Flow, incoming: Flow) -> None:
@@ -162,7 +162,7 @@ class End(asyncio.Protocol):
         self.outgoing.end()
 
 
-class Accepted(End):
+class Accepted(RelayedConnection):
     """The side that dialled. The other side is dialled one round trip later, and not before a cut is healed."""
 
     def __init__(self, wan: WanProxy, listener: Mapping[str, Any]) -> None:
@@ -185,7 +185,7 @@ class Accepted(End):
         await there.passable.wait()
         await back.passable.wait()
         try:
-            await self._wan.loop.create_connection(lambda: End(self.incoming, self.outgoing), *self._to)
+            await self._wan.loop.create_connection(lambda: RelayedConnection(self.incoming, self.outgoing), *self._to)
         except OSError:
             self.outgoing.drop()
             self.incoming.drop()

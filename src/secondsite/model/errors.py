@@ -1,7 +1,7 @@
 """What goes wrong is told the same way everywhere: where, what, and what to do about it.
 
 The exit codes are part of the interface (see docs/adr/0001): 0 holds, 1 does not hold, 2 bad input,
-3 unproven, 4 the environment cannot do it, 130 interrupted.
+3 unproven, 4 the environment cannot do it, 70 an internal error (never a verdict), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Self
 from attrs import frozen
 
 from secondsite.model.place import Place
+from secondsite.model.redact import redacted
 
 EXIT_HOLDS = 0
 EXIT_DOES_NOT_HOLD = 1
 EXIT_BAD_INPUT = 2
 EXIT_UNPROVEN = 3
 EXIT_ENVIRONMENT = 4
+EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 
 
@@ -31,7 +33,7 @@ class Problem:
 
     def __str__(self) -> str:
         between = "" if self.what.endswith("\n") else "; "  # a quotation ends with its line
-        return f"{self.place}: {self.what}{between}{self.remedy}"
+        return redacted(f"{self.place}: {self.what}{between}{self.remedy}")
 
 
 class SecondsiteError(Exception):

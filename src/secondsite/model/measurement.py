@@ -18,11 +18,15 @@ RTO_PARTS = ("detect", "decide", "execute", "converge", "first_ack", "sustained"
 
 @frozen
 class DataLoss:
-    """RPO three ways: ``seconds`` is the age of the oldest lost acknowledged write when the fault came."""
+    """RPO three ways: ``seconds`` is the age of the oldest lost acknowledged write when the fault came.
+
+    ``at_least``: no older write of its stream is there, so more may have been lost than anybody could see.
+    """
 
     messages: int
     bytes: int
     seconds: float
+    at_least: bool = False
 
 
 @frozen

@@ -12,6 +12,12 @@ from attrs import frozen
 from secondsite.model.units import Bytes, Seconds
 
 
+class StreamKind(StrEnum):
+    STREAM = "stream"
+    KV = "kv"
+    OBJECT = "object"
+
+
 class Retention(StrEnum):
     LIMITS = "limits"
     INTEREST = "interest"
@@ -80,9 +86,10 @@ class Stream:
     bytes: Bytes | None = None
 
     @property
-    def kind(self) -> str:
-        """``kv``, ``object`` or ``stream``, by the naming rule of the JetStream clients."""
-        return "kv" if self.name.startswith("KV_") else "object" if self.name.startswith("OBJ_") else "stream"
+    def kind(self) -> StreamKind:
+        """By the naming rule of the JetStream clients."""
+        prefixes = {"KV_": StreamKind.KV, "OBJ_": StreamKind.OBJECT}
+        return next((kind for prefix, kind in prefixes.items() if self.name.startswith(prefix)), StreamKind.STREAM)
 
 
 @frozen

@@ -67,6 +67,7 @@ _LIMITS: dict[str, tuple[float, float | None]] = {
     "Consumer.replicas": (0, 5),
     "Stream.replicas": (1, 5),
     "Store.replicas": (1, None),
+    "NatsClient.max_reconnects": (-1, None),
     "NatsCluster.servers": (1, None),
     "Region.zones": (1, None),
     "Autoscale.min_replicas": (1, None),

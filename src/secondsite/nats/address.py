@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -15,16 +16,28 @@ _URL = re.compile(
 
 @frozen
 class Address:
-    """``url`` may carry user and password and is only for the client; ``shown`` is what people see."""
+    """``url`` is without the login that it was written with; ``shown`` is the same with scheme and port."""
 
     url: str = field(repr=False)
     shown: str
     host: str
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def tls(self) -> bool:
+        return self.shown.startswith("tls://")
 
 
 def parse_addresses(text: str) -> tuple[Address, ...]:
     """One URL, or several with commas between; raises InputError."""
     return tuple(_parse(part.strip()) for part in text.split(","))
+
+
+def refuse_login(text: str, option: str, remedy: str) -> None:
+    """Raises InputError for a URL with a login: a command line is read by everybody who lists processes."""
+    if "@" in text:
+        raise InputError.at(option, "a URL on the command line may not hold a user, a password or a token", remedy)
 
 
 def _parse(text: str) -> Address:
@@ -33,5 +46,5 @@ def _parse(text: str) -> Address:
     if not match or scheme not in ("nats", "tls") or not 0 < int(match["port"] or 4222) < 65536:
         raise InputError.at("--nats", "not the URL of a NATS server", "write nats://host:4222 or tls://host:4222")
     shown = f"{scheme}://{match['host']}:{match['port'] or 4222}"
-    user = f"{match['user']}@" if match["user"] else ""
-    return Address(shown.replace("://", f"://{user}", 1), shown, match["host"])
+    user, colon, password = (match["user"] or "").partition(":")
+    return Address(shown, shown, match["host"], unquote(user) or None, unquote(password) if colon else None)

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from nats.aio.client import Client
-
 from nats import errors
 from secondsite.model.errors import MachineError, Problem
 from secondsite.model.place import Place
@@ -18,18 +16,27 @@ from secondsite.nats.address import Address
 from secondsite.nats.credentials import Signer, from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.tasks import asked_to_end, end_tasks
+from secondsite.nats.tls_client import NoTlsError, TlsClient
 
 
 class DeniedError(MachineError):
     """This login may not ask that; it will not be allowed by asking again."""
 
 
+class RejectedError(MachineError):
+    """Nothing that may be taken for silence: somebody answered and would not have us, or nobody was asked at all.
+
+    A refused connection and one that is never answered are silence: a region without servers looks like both.
+    """
+
+
 class Connection:
     """``shown`` is the address as people may see it."""
 
-    def __init__(self, shown: str, options: ConnectOptions) -> None:
-        self.shown = shown
-        self.client = Client()
+    def __init__(self, addresses: tuple[Address, ...], options: ConnectOptions) -> None:
+        self.shown = ",".join(address.shown for address in addresses)
+        asked = any(address.tls for address in addresses)
+        self.client = TlsClient(tls_required=asked or options.asks_for_tls)
         self.timeout_s = options.timeout_s
         self._errors: list[Exception] = []
         self._noted = asyncio.Event()
@@ -79,6 +86,11 @@ class Connection:
     def refusal(self, error: Exception) -> MachineError:
         """Why connecting failed: the client's last words are often less telling than those before."""
         causes = [*reversed(self._errors), error]
+        if self.server or any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
+            return RejectedError(self._why(causes, error).problems)
+        return self._why(causes, error)
+
+    def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
             if told := _refusal(cause):
                 return self._error(*told)
@@ -91,8 +103,10 @@ class Connection:
 @asynccontextmanager
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
     """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
+    login = next((address for address in addresses if address.user is not None), addresses[0])
+    options = options.with_login(login.user, login.password)
     tls, signer = options.tls(), _signer(options)
-    connection = Connection(",".join(address.shown for address in addresses), options)
+    connection = Connection(addresses, options)
     if signer:
         connection.client._public_nkey = signer.public_key  # it has no option for a signature without a JWT
     try:
@@ -146,7 +160,9 @@ def _signer(options: ConnectOptions) -> Signer | None:
 _UNKNOWN = "the server does not know these credentials"
 _CHECK = "check --creds, --nkey, --context, or user and password"
 _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the server asks for them"
+_NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
+    (NoTlsError, "the server offers no TLS, and nothing was sent to it", _NO_TLS),
     (ConnectionRefusedError, "the connection was refused", "check the port, and that the server runs"),
     (socket.gaierror, "there is no host of that name", "check the address; into a cluster, use kubectl port-forward"),
     (ssl.SSLError, "TLS failed", _TLS),
@@ -163,12 +179,18 @@ _BY_WORD = (
 )
 
 
+_ANSWERED = (errors.AuthorizationError, ssl.SSLError, socket.gaierror)
+
+
 def _refusal(error: Exception) -> tuple[str, str] | None:
     """What and remedy of an error that says something."""
     by_type = ((what, remedy) for kind, what, remedy in _BY_TYPE if isinstance(error, kind))
+    return next(by_type, None) or _refused_by_word(error)
+
+
+def _refused_by_word(error: Exception) -> tuple[str, str] | None:
     text = str(error).lower()
-    by_word = ((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words))
-    return next(by_type, None) or next(by_word, None)
+    return next(((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words)), None)
 
 
 def _kind(error: Exception) -> str:

@@ -43,6 +43,19 @@ class ConnectOptions:
             token=self.token or environment.get("NATS_TOKEN"),
         )
 
+    def with_login(self, user: str | None, password: str | None) -> ConnectOptions:
+        """The login of a URL, where none was named; a user without a password is a token there."""
+        if user is None or self.credentials or self.nkey or self.user or self.token:
+            return self
+        if password is None:
+            return evolve(self, token=user)
+        return evolve(self, user=user, password=password)
+
+    @property
+    def asks_for_tls(self) -> bool:
+        """Whoever names an authority or a certificate wants no connection without TLS."""
+        return bool(self.tls_ca or self.tls_cert or self.tls_key or self.tls_first)
+
     def tls(self) -> ssl.SSLContext | None:
         """A context where any of the TLS files is given; raises InputError for one that cannot be used."""
         if not (self.tls_ca or self.tls_cert or self.tls_key):

@@ -22,6 +22,11 @@ from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_MAX_BYTES = 2**20
+_TEXTS = (
+    *("url", "user", "password", "token", "creds", "nkey", "user_jwt", "nsc", "ca", "cert", "key"),
+    *("inbox_prefix", "jetstream_domain", "jetstream_api_prefix"),
+)
 _NOT_READ = ("user_jwt", "nsc")
 
 
@@ -70,11 +75,16 @@ def read_context(name: str) -> Mapping[str, Any]:
     home = os.environ.get("XDG_CONFIG_HOME")
     path = (Path(home) if home else _home("--context") / ".config") / "nats" / "context" / f"{name}.json"
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        with path.open("rb") as file:
+            content = json.loads(file.read(_MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
         raise InputError.at(str(path), "there is no such context, or it is not JSON", "see nats context ls") from None
     if not isinstance(content, dict):
         raise InputError.at(str(path), "is not a context", "see nats context ls")
+    for key in _TEXTS:
+        if not isinstance(content.get(key), str | None):
+            what = f"{key} is no text"
+            raise InputError.at(str(path), what, f"write it in quotes, or again: nats context edit {name}")
     return content
 
 
@@ -89,7 +99,7 @@ def _from_context(options: ConnectOptions, found: Mapping[str, Any], *, named: b
         tls_ca=options.tls_ca or path("ca"),
         tls_cert=options.tls_cert or path("cert"),
         tls_key=options.tls_key or path("key"),
-        tls_first=bool(found.get("tls_first")),
+        tls_first=found.get("tls_first") is True,
         inbox_prefix=found.get("inbox_prefix") or options.inbox_prefix,
     )
     if named:

@@ -31,10 +31,11 @@ _NANOSECONDS = 1_000_000_000
 
 
 @frozen
-class StreamLook:
+class StreamState:
     """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never.
 
-    ``told_at`` is the leader's own clock as it answered; RFC 3339, as all times are.
+    ``told_at`` is the leader's own clock as it answered; RFC 3339, as all times are. ``created`` tells one life of a
+    name from the next.
     """
 
     name: str
@@ -47,6 +48,7 @@ class StreamLook:
     mirror_lag: int | None = None
     mirror_silent_s: float | None = None
     told_at: str = ""
+    created: str = ""
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class StreamLook:
 
 
 @frozen
-class ConsumerLook:
+class ConsumerState:
     """``floor`` is the stream sequence up to which everything is acknowledged."""
 
     name: str
@@ -99,7 +101,7 @@ class StreamApi:
     def version(self) -> str:
         return self.jetstream.version
 
-    async def stream(self, name: str) -> StreamLook | None:
+    async def stream(self, name: str) -> StreamState | None:
         info = await self.jetstream.stream(name)
         return None if info is None else _look(info)
 
@@ -131,10 +133,10 @@ class StreamApi:
         page = await self.jetstream.ask("STREAM.NAMES", {"subject": subject})
         return tuple(page.get("streams") or ())
 
-    async def consumers(self, stream: str) -> tuple[ConsumerLook, ...]:
+    async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         return tuple(_consumer(info) for info in await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers"))
 
-    async def consumer(self, stream: str, name: str) -> ConsumerLook | None:
+    async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         try:
             return _consumer(await self.jetstream.ask(f"CONSUMER.INFO.{stream}.{name}"))
         except RefusedError as refused:
@@ -157,7 +159,7 @@ class StreamApi:
         """
         try:
             answer = await self.publish(subject, b"", {"Nats-Expected-Last-Sequence": _NEVER}, within_s=within_s)
-        except NobodyListensError:
+        except NoStreamListensError:
             return None
         return answer
 
@@ -171,7 +173,7 @@ class StreamApi:
             answer = json.loads(reply.data)
         except errors.NoRespondersError:
             remedy = "give the stream this subject, or connect where it is"
-            raise NobodyListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
+            raise NoStreamListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream has a leader"
             raise MachineError.at(self.shown, f"no acknowledgement on {subject} in {within_s:g} s", remedy) from None
@@ -211,7 +213,7 @@ class StreamApi:
         return direct_messages(self.jetstream, stream, first, last)
 
 
-class NobodyListensError(MachineError):
+class NoStreamListensError(MachineError):
     """No stream has the subject: nothing was stored, for certain."""
 
 
@@ -226,9 +228,9 @@ class suppress_refusal(suppress):  # noqa: N801 # used as a verb, like the one i
         return isinstance(error, RefusedError) and error.code == self.code
 
 
-def _look(info: Json) -> StreamLook:
+def _look(info: Json) -> StreamState:
     state, mirror = info["state"], info.get("mirror")
-    return StreamLook(
+    return StreamState(
         name=str(info["config"]["name"]),
         config=info["config"],
         messages=int(state["messages"]),
@@ -239,6 +241,7 @@ def _look(info: Json) -> StreamLook:
         mirror_lag=int(mirror.get("lag", 0)) if mirror else None,
         mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
         told_at=str(info.get("ts", "")),
+        created=str(info.get("created", "")),
     )
 
 
@@ -246,8 +249,8 @@ def _seconds(nanoseconds: int) -> float:
     return -1.0 if nanoseconds < 0 else nanoseconds / _NANOSECONDS
 
 
-def _consumer(info: Json) -> ConsumerLook:
-    return ConsumerLook(
+def _consumer(info: Json) -> ConsumerState:
+    return ConsumerState(
         name=str(info["name"]),
         config=info["config"],
         floor=int(info["ack_floor"]["stream_seq"]),

@@ -20,7 +20,8 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
-from secondsite.operate.layout import Family, families
+from secondsite.nats.connection import RejectedError
+from secondsite.operate.layout import StreamFamily, families
 from secondsite.operate.world import StreamsDoor, World
 
 Facts = Mapping[str, Any]
@@ -30,6 +31,15 @@ Door_contra = TypeVar("Door_contra", contravariant=True)
 POLL_S = 0.1
 ANSWER_S = 2.0
 """How long a group that may be without a leader is given to answer before it is asked again."""
+
+
+ALLOWABLE = frozenset(
+    {
+        *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
+        *("no-secret-source", "not-salvaged", "origin-recreated", "stale-secret", "still-heard", "unfenced"),
+    }
+)
+"""The guards that somebody may lift by name."""
 
 
 @frozen
@@ -51,6 +61,10 @@ class Prospect:
     guards: tuple[Guard, ...] = ()
 
 
+async def _unasked(_region: str) -> None:
+    """Nobody has to be asked."""
+
+
 @frozen
 class Scope:
     """A procedure of a deployment, and the streams that it is about."""
@@ -59,7 +73,7 @@ class Scope:
     procedure: Procedure
 
     @cached_property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.deployment)
 
     @property
@@ -71,13 +85,13 @@ class Scope:
         standby = self.deployment.standby
         return standby.region.name if standby else self.deployment.sites[-1].region.name
 
-    def family(self, name: str) -> Family:
+    def family(self, name: str) -> StreamFamily:
         found = next((family for family in self.families if family.name == name), None)
         if found is None:
             raise failed(f"the deployment has no stream {name}", "plan again from the system file as it is now")
         return found
 
-    def chosen(self, step: Step) -> tuple[Family, ...]:
+    def chosen(self, step: Step) -> tuple[StreamFamily, ...]:
         """The streams that the step names, or all."""
         return tuple(self.family(name) for name in step.targets) if step.targets else self.families
 
@@ -102,12 +116,16 @@ class ManualContext(Scope):
 
 @frozen
 class Context(Scope):
-    """What an executor works with. ``facts`` are those of the steps that are done, by step."""
+    """What an executor works with. ``facts`` are those of the steps that are done, by step.
+
+    ``stopping`` is awaited right before a region's writers are stopped; raises WaitingError where nobody approved it.
+    """
 
     world: World
     facts: Mapping[str, Facts]
     note: Callable[[str, Facts], None]
     allowed: frozenset[str] = frozenset()
+    stopping: Callable[[str], Awaitable[None]] = _unasked
 
     def done(self, verb: Verb) -> Facts:
         """The facts of the step with this verb that is done; empty where there is none."""
@@ -116,10 +134,15 @@ class Context(Scope):
 
     @asynccontextmanager
     async def reached(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor | None]:
-        """The region's streams; None where it cannot be reached in time. Failures within are not hidden."""
+        """The region's streams; None where it is silent. Failures within are not hidden.
+
+        Raises RejectedError where it answers and will not have us, or is another place: that is no lost region.
+        """
         opened = self.world.streams(region, within_s)
         try:
             door = await opened.__aenter__()
+        except RejectedError:
+            raise
         except MachineError:
             yield None
             return

@@ -1,6 +1,7 @@
 """What no door can do, done by a command that somebody wrote for it: exit code 0 means done.
 
-The command gets the step in its environment: SECONDSITE_STEP, _VERB, _REGION, _TARGETS (with commas between).
+The command gets the step in its environment: SECONDSITE_STEP, _VERB, _REGION, _TARGETS (with commas between). The
+region is the step's own, or the one that clients are moved to.
 It may be run again after an interruption, so it has to be one that ends the same.
 """
 
@@ -16,33 +17,34 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import failed
-from secondsite.operate.live import Said
-from secondsite.operate.world import Hand
+from secondsite.operate.live import ReportedManualSteps
+from secondsite.operate.world import ManualSteps
 
 _TAIL = 400
 
 
 @frozen
 class Commands:
-    """``by_step`` and then ``by_verb`` are asked for a shell command; ``otherwise`` does what has none."""
+    """``by_name``: a shell command by step, or else by verb; ``otherwise`` does what has none."""
 
     by_name: Mapping[str, str]
-    otherwise: Hand = Said({})
+    otherwise: ManualSteps = ReportedManualSteps({})
+    target: str = ""
 
     async def carry_out(self, step: Step) -> str | None:
         command = self.by_name.get(step.id) or self.by_name.get(str(step.verb))
         if command is None:
             return await self.otherwise.carry_out(step)
-        await _run(command, step)
+        await _run(command, step, step.region or self.target)
         return f"command for {step.id}"
 
 
-async def _run(command: str, step: Step) -> None:
+async def _run(command: str, step: Step, region: str) -> None:
     process = await asyncio.create_subprocess_shell(
         command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **_environment(step)},
+        env={**os.environ, **_environment(step, region)},
         start_new_session=True,
     )
     try:
@@ -58,10 +60,10 @@ async def _run(command: str, step: Step) -> None:
         raise failed(what, "mend it, then resume: it is run again")
 
 
-def _environment(step: Step) -> dict[str, str]:
+def _environment(step: Step, region: str) -> dict[str, str]:
     return {
         "SECONDSITE_STEP": step.id,
         "SECONDSITE_VERB": str(step.verb),
-        "SECONDSITE_REGION": step.region,
+        "SECONDSITE_REGION": region,
         "SECONDSITE_TARGETS": ",".join(step.targets),
     }

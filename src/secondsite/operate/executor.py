@@ -3,12 +3,18 @@
 Each step's intent is on disk before it begins and its outcome after it ended; a step without an outcome is begun
 again, and every executor is made to be. A step that fails or waits for somebody holds up what comes after it and
 nothing else. While a region is unfenced, it is tried again and again to fence it.
+
+What an approval was given for is looked at again: before a step that cannot be undone, that nobody else changed the
+streams; before a region's writers are stopped, that this very stop was approved.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -20,8 +26,10 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action, Context, Facts, WaitingError
 from secondsite.operate.actions.fence import fence_returned
+from secondsite.operate.epoch import Epoch, changed_since, epoch_of, measured, read_epoch, read_sides, stop_of
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
+    SERVES_AGAIN,
     UNFENCED,
     EntryKind,
     Journal,
@@ -30,7 +38,7 @@ from secondsite.operate.journal import (
     StepState,
     records,
 )
-from secondsite.operate.plan import check_plan, make_plan, needs_approval, plan_json, procedure_hash
+from secondsite.operate.plan import check_plan, digest, make_plan, needs_approval, plan_json, procedure_hash
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
@@ -38,7 +46,7 @@ FENCE_AGAIN_S = 0.5
 
 
 @frozen
-class Told:
+class StepProgress:
     """One line of progress. ``seconds`` is how long the step took, None where it begins."""
 
     step: Step
@@ -47,7 +55,7 @@ class Told:
     why: str = ""
 
 
-Progress = Callable[[Told], None]
+Progress = Callable[[StepProgress], None]
 
 
 @frozen
@@ -90,13 +98,34 @@ async def execute(
     """Begin, or go on with what the journal holds. Raises InputError where a guard or the approval forbids it."""
     if journal.entries:
         _check_same(procedure, journal)
+        _check_bound(world, journal, options.approved)
         if options.approved:
             _approve(journal, options.approved)
     else:
         plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
         check_plan(plan, options.approved)
-        journal.append(EntryKind.PLAN, "", {**plan_json(plan), "approved": options.approved})
+        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **_declared(world), "approved": options.approved})
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
+
+
+def _declared(world: World) -> dict[str, Any]:
+    decision = world.decision
+    return {"who": decision.who, "why": decision.why, "host": socket.gethostname()}
+
+
+def _check_bound(world: World, journal: Journal, approved: str) -> None:
+    """What carries the steps out is what was approved with them, or is approved anew."""
+    plan, now = journal.entries[0].data, dict(world.bound)
+    known = [plan.get("bound", now), *(entry.data["bound"] for entry in journal.entries if "bound" in entry.data)]
+    if known[-1] == now:
+        return
+    token = digest([plan["hash"], now])
+    if approved == token:
+        journal.append(EntryKind.NOTE, "", {"approved": token, "bound": now})
+        return
+    differing = ", ".join(key for key in sorted({*known[-1], *now}) if known[-1].get(key) != now.get(key))
+    what = f"this is not what was approved: {differing} changed"
+    raise InputError.at(str(journal.path), what, f"use the same options, or approve the change: --approve {token}")
 
 
 def _check_same(procedure: Procedure, journal: Journal) -> None:
@@ -109,16 +138,27 @@ def _check_same(procedure: Procedure, journal: Journal) -> None:
 
 def _approve(journal: Journal, approved: str) -> None:
     planned = str(journal.entries[0].data["hash"])
-    if approved != planned:
+    asked = {str(entry.data["asks"]) for entry in journal.entries if "asks" in entry.data}
+    if approved not in {planned, *asked, *_approvals(journal.entries)}:
         what = f"the plan that runs is {planned}, not {approved}"
         raise InputError.at("--approve", what, "see `status`, and approve that one")
     journal.append(EntryKind.NOTE, "", {"approved": approved})
 
 
+def _approvals(entries: list[JournalEntry]) -> set[str]:
+    return {str(entry.data["approved"]) for entry in entries if not entry.step and entry.data.get("approved")}
+
+
 def is_approved(entries: list[JournalEntry]) -> bool:
     """Whether somebody approved the plan that this journal began with."""
-    planned = entries[0].data["hash"]
-    return any(entry.data.get("approved") == planned for entry in entries if not entry.step)
+    return str(entries[0].data["hash"]) in _approvals(entries)
+
+
+def _of_ours(error: Exception) -> Problem:
+    """An error that nobody foresaw, with where it came from."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error} (in {Path(frame.filename).name}, line {frame.lineno})"
+    return Problem(Place(""), what, "this is a defect of secondsite: report it; what was done is kept, resume goes on")
 
 
 class _Run:
@@ -143,7 +183,10 @@ class _Run:
         def note(kind: str, facts: Facts) -> None:
             self._note(step, kind, facts)
 
-        return Context(self._deployment, self._procedure, self._world, self._facts, note, self._allowed)
+        async def stopping(region: str) -> None:
+            await self._stopping(step, region)
+
+        return Context(self._deployment, self._procedure, self._world, self._facts, note, self._allowed, stopping)
 
     async def finish(self) -> OperationOutcome:
         watch = asyncio.ensure_future(self._fence_returned())
@@ -177,10 +220,10 @@ class _Run:
         """Ends with an outcome on disk, unless this process does not live to see it."""
         began = self._world.clock.monotonic()
         self._journal.append(EntryKind.INTENT, step.id, {"verb": str(step.verb), "title": step.title})
-        self._progress(Told(step, "begins"))
+        self._progress(StepProgress(step, "begins"))
         limit_s = step.limit_s * self._options.patience
         try:
-            self._check(step)
+            await self._check(step)
             async with asyncio.timeout(limit_s):
                 facts = await self._options.executors[step.verb].run(self._context(step), step)
         except WaitingError as error:
@@ -192,17 +235,51 @@ class _Run:
             what = f"it did not end within its limit of {limit_s:g} s" + (f"; last: {last}" if last else "")
             problem = Problem(Place(""), what, f"see to it that: {step.check}; then resume")
             self._ended(step, StepState.FAILED, began, {}, problem)
+        except Exception as error:
+            self._ended(step, StepState.FAILED, began, {}, _of_ours(error))
         else:
             self._facts[step.id] = facts
             self._ended(step, StepState.DONE, began, facts, None)
 
-    def _check(self, step: Step) -> None:
+    async def _check(self, step: Step) -> None:
         if step.blocked:
             raise MachineError.at("", step.blocked, "choose another strategy, or mend what blocks it")
-        if needs_approval(step) and not is_approved(self._journal.entries):
+        if not needs_approval(step):
+            return
+        if not is_approved(self._journal.entries):
             planned = self._journal.entries[0].data["hash"]
             what = f"this cannot be undone and nobody approved it: {step.title}"
             raise WaitingError.at("", what, f"look at the plan, then resume with --approve {planned}")
+        await self._look_again(step)
+
+    async def _look_again(self, step: Step) -> None:
+        """Nobody else changed the streams that an irreversible step is about to act on."""
+        begun = (self._journal.entries[0].data.get("operation") or {}).get("epoch")
+        if begun is None:
+            return
+        context = self._context(step)
+        changed = changed_since(context, Epoch.of(begun), await read_epoch(context))
+        if changed:
+            verb = self._procedure.name.partition(" ")[0]
+            remedy = f"somebody else acted: leave this operation (secondsite {verb} abort), and plan again"
+            raise MachineError.at("", f"nothing was done, as {changed}", remedy)
+
+    async def _stopping(self, step: Step, region: str) -> None:
+        """Raises WaitingError where this stop is not what was approved."""
+        context = self._context(step)
+        sides = await read_sides(context)
+        stop = stop_of(epoch_of(context, sides), region)
+        if stop is None:
+            return
+        plan, approvals = self._journal.entries[0].data, _approvals(self._journal.entries)
+        planned = stop.key in (plan.get("stops") or ())
+        token = str(plan["hash"]) if planned else digest([plan["hash"], step.id, stop.key])
+        if token in approvals:
+            return
+        told = await measured(context, stop, sides)
+        if not planned:
+            self._journal.append(EntryKind.NOTE, step.id, {"asks": token})
+        raise WaitingError.at("", f"{told}, and nobody approved it", f"if that is meant, resume with --approve {token}")
 
     def _ended(self, step: Step, state: StepState, began: float, facts: Facts, problem: Problem | None) -> None:
         seconds = self._world.clock.monotonic() - began
@@ -211,7 +288,7 @@ class _Run:
             place = f"{problem.place}: " if str(problem.place) else ""
             data |= {"why": f"{place}{problem.what}", "remedy": problem.remedy}
         self._journal.append(EntryKind.OUTCOME, step.id, data)
-        self._progress(Told(step, str(state), seconds, str(data.get("why", ""))))
+        self._progress(StepProgress(step, str(state), seconds, str(data.get("why", ""))))
 
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
         """What is tried again says why once, not every time."""
@@ -231,16 +308,20 @@ class _Run:
         """A procedure that is done and is resumed has only this to do."""
         for step in self._procedure.steps:
             facts = self._facts.get(step.id) or {}
-            if facts.get("state") == UNFENCED and await self._fenced(step, str(facts["region"])):
-                self._facts[step.id] = {**facts, "state": "fenced", "returned": True}
-                self._journal.append(EntryKind.NOTE, step.id, {FENCED_ON_RETURN: facts["region"]})
+            if facts.get("state") != UNFENCED:
+                continue
+            state = await self._fenced(step, str(facts["region"]))
+            if state:
+                self._facts[step.id] = {**facts, "state": state, "returned": True}
+                kind = SERVES_AGAIN if state == SERVES_AGAIN else FENCED_ON_RETURN
+                self._journal.append(EntryKind.NOTE, step.id, {kind: facts["region"]})
 
-    async def _fenced(self, step: Step, region: str) -> bool:
+    async def _fenced(self, step: Step, region: str) -> str:
         try:
             return await fence_returned(self._context(step), region)
         except MachineError as error:
             self._note(step, "retried", {"why": error.problems[0].what})
-            return False
+            return ""
 
     def _outcome(self) -> OperationOutcome:
         known = records(self._journal.entries)

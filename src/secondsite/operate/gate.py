@@ -19,8 +19,8 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
-from secondsite.nats.streams import StreamApi, StreamLook
-from secondsite.operate.layout import FENCED, Held, Reach, families
+from secondsite.nats.streams import StreamApi, StreamState
+from secondsite.operate.layout import FENCED, Reach, StreamPlacement, families
 from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
 
 LOOK_EVERY_S = 0.5
@@ -28,7 +28,7 @@ _ANSWER_S = 1.0
 
 
 @frozen
-class Watched:
+class GuardedStream:
     """A stream of this region, what its writers use, and its copies elsewhere: API prefix and name."""
 
     name: str
@@ -37,31 +37,31 @@ class Watched:
 
 
 @frozen
-class Seen:
+class GateView:
     """``writable``: this stream takes writes of its family. ``displaced``: a copy does, or will. None: not known."""
 
     writable: bool | None = None
     displaced: bool | None = None
 
 
-def watched(deployment: Deployment, region: str) -> tuple[Watched, ...]:
+def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
     found = [(family, held) for family in mirrored if (held := family.at(region))]
     return tuple(
-        Watched(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
+        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
         for family, held in found
     )
 
 
-def _reached(held: Held, other: Held) -> tuple[str, str]:
+def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
     """Through this region's own servers, and the link."""
     foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
     return api_prefix(other.cluster.domain if foreign else None), other.name
 
 
-def may_write(looks: tuple[Seen, ...]) -> bool | None:
+def may_write(looks: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
     if any(seen.writable and seen.displaced for seen in looks):
         return False
@@ -76,7 +76,7 @@ def next_state(is_open: bool, before: bool | None, now: bool | None) -> bool:
     return now and (is_open or before is True)
 
 
-def displaces(copy: StreamLook) -> bool:
+def displaces(copy: StreamState) -> bool:
     return not copy.is_mirror and not all(subject.startswith(f"{FENCED}.") for subject in copy.subjects)
 
 
@@ -87,7 +87,7 @@ class Gate:
     region: str
     place: NatsPlace
     system: NatsPlace
-    streams: tuple[Watched, ...]
+    streams: tuple[GuardedStream, ...]
     folder: Path
     tell: Callable[[str], None]
     _before: bool | None = None
@@ -141,7 +141,7 @@ def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> 
     written.replace(file)
 
 
-async def _look(streams: StreamApi, stream: Watched) -> Seen:
+async def _look(streams: StreamApi, stream: GuardedStream) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
     found = await asyncio.gather(
         _answer(streams, stream.name),
@@ -150,15 +150,15 @@ async def _look(streams: StreamApi, stream: Watched) -> Seen:
     own, copies = found[0], found[1:]
     writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
     if any(copy is not None and displaces(copy) for copy in copies):
-        return Seen(writable, displaced=True)
-    return Seen(writable, None if None in copies else False)
+        return GateView(writable, displaced=True)
+    return GateView(writable, None if None in copies else False)
 
 
 def _through(streams: StreamApi, prefix: str) -> StreamApi:
     return StreamApi(evolve(streams.jetstream, prefix=prefix))
 
 
-async def _answer(streams: StreamApi, name: str) -> StreamLook | None:
+async def _answer(streams: StreamApi, name: str) -> StreamState | None:
     """A stream that is said not to be there may be one that the servers have not read yet."""
     try:
         async with asyncio.timeout(_ANSWER_S):

@@ -2,7 +2,8 @@
 
 JSON lines, each with the hash of the one before, each on disk (fsync) before the call returns. Whatever instant the
 controller dies at, the file is a whole history with at most one torn line at its end, which the next opening cuts
-off. One controller at a time holds a journal, by a lock that dies with it.
+off and tells; a line that the disk has no room for is taken back at once. One controller at a time holds a journal, by
+a lock that dies with it. An operation that ended is archived, so that the next incident begins a journal of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +26,8 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.world import Clock
 
 Data = Mapping[str, Any]
-UNFENCED, FENCED_ON_RETURN = "unfenced", "fenced-on-return"
+UNFENCED, FENCED_ON_RETURN, SERVES_AGAIN = "unfenced", "fenced-on-return", "serves-again"
+ABORTED = "aborted"
 _FIRST = "0" * 64
 
 
@@ -76,6 +80,7 @@ class Journal:
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self.entries: list[JournalEntry] = []
+        self.torn_bytes = 0
         self._clock = clock
         self._descriptor = _open(path)
         try:
@@ -110,10 +115,13 @@ class Journal:
         return self.entries[-1]
 
     def _write(self, line: bytes) -> None:
+        whole = os.fstat(self._descriptor).st_size
         try:
             _write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, whole)
             what = f"the journal cannot be written ({error.strerror})"
             raise MachineError.at(str(self.path), what, "free the disk, then resume") from None
 
@@ -121,7 +129,8 @@ class Journal:
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         self.entries = _parse(whole, self.path)
-        if len(whole) < len(content):
+        self.torn_bytes = len(content) - len(whole)
+        if self.torn_bytes:
             os.ftruncate(self._descriptor, len(whole))
             os.fsync(self._descriptor)
 
@@ -158,7 +167,43 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
             )
         elif known and FENCED_ON_RETURN in entry.data:
             found[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
+        elif known and SERVES_AGAIN in entry.data:
+            found[entry.step] = evolve(known, facts={**known.facts, "state": SERVES_AGAIN})
     return found
+
+
+class OperationEnd(StrEnum):
+    """How far an operation is as a whole."""
+
+    OPEN = "open"
+    DONE = "done"
+    ABORTED = "aborted"
+
+
+def end_of(entries: list[JournalEntry]) -> OperationEnd:
+    """Done once every step of its plan is."""
+    if any(ABORTED in entry.data for entry in entries if not entry.step):
+        return OperationEnd.ABORTED
+    known = records(entries)
+    steps = [step["id"] for step in entries[0].data.get("steps") or ()] if entries else []
+    done = steps and all(step in known and known[step].state is StepState.DONE for step in steps)
+    return OperationEnd.DONE if done else OperationEnd.OPEN
+
+
+def archive(journal: Journal) -> Path:
+    """Put an operation that ended where it is in nobody's way; its new place. The journal must be held."""
+    stamp = datetime.fromtimestamp(journal.entries[0].wall, UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = (journal.entries[0].data.get("operation") or {}).get("id", journal.path.stem)
+    target = journal.path.parent / "operations" / f"{name}-{stamp}.jsonl"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        journal.path.rename(target)
+        _sync_folder(target.parent)
+        _sync_folder(journal.path.parent)
+    except OSError as error:
+        what = f"the journal of the last operation cannot be archived ({error.strerror})"
+        raise MachineError.at(str(target), what, "make room there, or move it away yourself") from None
+    return target
 
 
 def unfenced(known: Mapping[str, StepRecord]) -> tuple[str, ...]:
@@ -179,12 +224,29 @@ def _open(path: Path) -> int:
         os.close(descriptor)
         what = "another controller holds this journal"
         raise MachineError.at(str(path), what, "let it finish or stop it; `status` shows how far it is") from None
-    folder = os.open(path.parent, os.O_RDONLY)
+    if not _is_at(path, descriptor):
+        os.close(descriptor)
+        raise MachineError.at(str(path), "another controller archived this journal just now", "look at `status`")
+    _sync_folder(path.parent)
+    return descriptor
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether what was opened and locked still has this name."""
+    opened = os.fstat(descriptor)
+    try:
+        named = path.stat()
+    except OSError:
+        return False
+    return (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return descriptor
 
 
 def _write_all(descriptor: int, line: bytes) -> None:

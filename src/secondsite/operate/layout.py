@@ -29,7 +29,7 @@ class Reach(StrEnum):
 
 
 @frozen
-class Held:
+class StreamPlacement:
     """A stream as it lies in one region."""
 
     region: str
@@ -42,11 +42,11 @@ class Held:
 
 
 @frozen
-class Family:
+class StreamFamily:
     """A stream with its copies, under the name that the origin has. ``subjects`` are what its writers use."""
 
-    origin: Held
-    copies: tuple[Held, ...]
+    origin: StreamPlacement
+    copies: tuple[StreamPlacement, ...]
     reach: Reach
 
     @property
@@ -57,26 +57,26 @@ class Family:
     def subjects(self) -> tuple[str, ...]:
         return subjects_of(self.origin.stream)
 
-    def at(self, region: str) -> Held | None:
+    def at(self, region: str) -> StreamPlacement | None:
         return next((held for held in (self.origin, *self.copies) if held.region == region), None)
 
-    def others(self, region: str) -> tuple[Held, ...]:
+    def others(self, region: str) -> tuple[StreamPlacement, ...]:
         return tuple(held for held in (self.origin, *self.copies) if held.region != region)
 
 
-def families(deployment: Deployment) -> tuple[Family, ...]:
+def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
     """In the order of the primary's streams."""
     home = deployment.primary.region.name
-    held = [Held(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
+    held = [StreamPlacement(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
     reach = _reach(deployment)
-    found: dict[str, Family] = {}
+    found: dict[str, StreamFamily] = {}
     for one in (each for each in held if each.stream.mirror is None):
         known = found.get(one.name)
         if known is None:
             copies = tuple(each for each in held if each.stream.mirror and each.stream.mirror.stream == one.name)
-            found[one.name] = Family(one, copies, reach)
+            found[one.name] = StreamFamily(one, copies, reach)
         else:
-            found[one.name] = Family(known.origin, (*known.copies, one), reach)
+            found[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
     return tuple(found.values())
 
 
@@ -92,12 +92,12 @@ def _reach(deployment: Deployment) -> Reach:
             return Reach.MIRRORED
 
 
-def fenced_subject(held: Held) -> str:
+def fenced_subject(held: StreamPlacement) -> str:
     """What a fenced stream listens on: nobody publishes there."""
     return f"{FENCED}.{held.region}.{held.name}"
 
 
-def promoting_subject(held: Held) -> str:
+def promoting_subject(held: StreamPlacement) -> str:
     return f"{PROMOTING}.{held.region}.{held.name}"
 
 
@@ -107,7 +107,7 @@ def probe_subject(pattern: str) -> str:
     return ".".join(words.get(token, token) for token in pattern.split("."))
 
 
-def mirror_config(held: Held, of: Held) -> Mapping[str, Any]:
+def mirror_config(held: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:
     """The region's stream as a mirror of another region's, through that one's domain where it has its own."""
     config = dict(stream_config(held.stream, held.cluster))
     for key in ("subjects", "sources", "duplicate_window", "mirror"):
@@ -124,7 +124,7 @@ def writer_config(config: Mapping[str, Any], subjects: tuple[str, ...], **more: 
     return kept | {"subjects": list(subjects)} | more
 
 
-def is_writable(config: Mapping[str, Any], family: Family) -> bool:
+def is_writable(config: Mapping[str, Any], family: StreamFamily) -> bool:
     """Whether a publish of the family's writers would be stored here."""
     subjects = tuple(config.get("subjects") or ())
     return not config.get("mirror") and any(subject in family.subjects for subject in subjects)

@@ -6,20 +6,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from attrs import evolve, field, frozen
 
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Step
+from secondsite.nats.connection import RejectedError
+from secondsite.nats.jetstream import JetStream
 from secondsite.nats.meta import Meta
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
+from secondsite.operate.identity import Identity, mismatch
 from secondsite.operate.world import (
     ClientPath,
     Clock,
     Decision,
     Dns,
-    Hand,
+    ManualSteps,
     MetaDoor,
     Restorer,
     Secrets,
@@ -42,7 +46,7 @@ class RealClock:
 
 
 @frozen
-class Nobody:
+class NoManualSteps:
     """No hands: what no door can do waits for somebody."""
 
     async def carry_out(self, step: Step) -> str | None:
@@ -51,7 +55,7 @@ class Nobody:
 
 
 @frozen
-class Said:
+class ReportedManualSteps:
     """Somebody said, step by step, that it is done: by step, who."""
 
     done: Mapping[str, str]
@@ -62,31 +66,45 @@ class Said:
 
 @frozen
 class LiveWorld:
-    """``regions`` are servers and logins of the application's account, ``system`` those of the system account."""
+    """``regions`` are servers and logins of the application's account, ``system`` those of the system account.
+
+    Whoever answers as a region has to be it, by ``identities``.
+    """
 
     regions: Mapping[str, NatsPlace]
     decision: Decision
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: Hand = field(factory=Nobody)
+    hand: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None
     path: ClientPath | None = None
     sites: Sites | None = None
     restorer: Restorer | None = None
+    bound: Mapping[str, Any] = {}
+    identities: Mapping[str, Identity] = {}
 
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:
         place = _within(_place(self.regions, region, "--nats"), within_s or self.reach_s)
         async with place.open() as jetstream:
+            self._check(region, jetstream, "--nats")
             yield StreamApi(jetstream)
 
     @asynccontextmanager
     async def meta(self, region: str) -> AsyncIterator[MetaDoor]:
         async with _within(_place(self.system, region, "--system"), self.reach_s).open() as jetstream:
+            self._check(region, jetstream, "--system")
             yield Meta(evolve(jetstream, prefix="$JS.API"))
+
+    def _check(self, region: str, jetstream: JetStream, option: str) -> None:
+        wrong = mismatch(region, self.identities, jetstream.connection.server)
+        if wrong:
+            what = f"{jetstream.shown} is not {region}: {wrong}"
+            remedy = f"give the servers of each region under its own name: {option} {region}=URL"
+            raise RejectedError.at(option, what, remedy)
 
 
 def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPlace:

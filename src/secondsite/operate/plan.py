@@ -1,7 +1,8 @@
 """What a run would do, shown before anything is done, and bound by a hash to what somebody approved.
 
-The hash covers the procedure and the changes, not what was merely seen and moves on (sequences, lags): the plan that
-was shown is the plan that runs, or the run is refused.
+The hash covers the procedure, the changes, what is stopped by them, the operation (who serves, where each stream
+parted) and what carries them out (servers, commands). It does not cover what was merely seen and moves on (sequences,
+lags), nor which guards were lifted: that is said by name, by whoever runs it, and kept in the journal.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import asdict, evolve, frozen
@@ -16,20 +18,33 @@ from attrs import asdict, evolve, frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
-from secondsite.model.procedure import Procedure, Step
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.nats.connection import RejectedError
 from secondsite.operate.action import Context, Guard, Prospect
+from secondsite.operate.epoch import (
+    Epoch,
+    ServiceStop,
+    Side,
+    epoch_of,
+    measured,
+    operation_id,
+    read_sides,
+    stop_of,
+    stopped_by,
+)
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
 
 @frozen
 class PlannedStep:
-    """``irreversible``: it runs only after this plan's hash was approved."""
+    """``irreversible``, and what stops somebody: it runs only after this plan's hash was approved."""
 
     step: Step
     changes: tuple[str, ...]
     now: tuple[str, ...]
     guards: tuple[Guard, ...]
+    stops: tuple[ServiceStop, ...] = ()
 
     @property
     def irreversible(self) -> bool:
@@ -45,16 +60,22 @@ class Plan:
     system: str
     steps: tuple[PlannedStep, ...]
     allowed: frozenset[str] = frozenset()
+    epoch: Epoch = Epoch()
+    operation: str = ""
+    bound: Mapping[str, Any] = {}
 
     @property
     def hash(self) -> str:
-        """Sixteen digits are enough to tell two plans apart and to type."""
-        body = json.dumps([procedure_hash(self.procedure), self.strategy, self.system, self._bound()], sort_keys=True)
-        return hashlib.sha256(body.encode()).hexdigest()[:16]
+        return digest([procedure_hash(self.procedure), self.strategy, self.system, self._bound()])
 
     def _bound(self) -> list[Any]:
-        steps = [[one.step.id, list(one.changes), sorted(guard.id for guard in one.guards)] for one in self.steps]
-        return [steps, sorted(self.allowed)]
+        steps = [[one.step.id, list(one.changes), [stop.key for stop in one.stops]] for one in self.steps]
+        return [steps, self.operation, self.epoch.plain(), self.bound]
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What nobody does without an approval, by key."""
+        return tuple(dict.fromkeys(stop.key for one in self.steps for stop in one.stops))
 
     @property
     def refusals(self) -> tuple[Problem, ...]:
@@ -65,6 +86,11 @@ class Plan:
             for guard in one.guards
             if guard.absolute or guard.id not in self.allowed
         )
+
+
+def digest(plain: object) -> str:
+    """Sixteen digits are enough to tell two plans apart and to type."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def needs_approval(step: Step) -> bool:
@@ -81,8 +107,7 @@ def procedure_hash(procedure: Procedure) -> str:
         ]
         for step in procedure.steps
     ]
-    body = json.dumps([procedure.name, str(procedure.fault), steps])
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
+    return digest([procedure.name, str(procedure.fault), steps])
 
 
 async def make_plan(
@@ -90,12 +115,41 @@ async def make_plan(
 ) -> Plan:
     """Reads only. What cannot be looked at is a guard of its own."""
     context = Context(deployment, procedure, world, {}, lambda _step, _facts: None, allowed)
-    prospects = await asyncio.gather(*(_look(context, step) for step in procedure.steps))
+    looking = asyncio.gather(*(_look(context, step) for step in procedure.steps))
+    sides, prospects = await asyncio.gather(read_sides(context), looking)
+    epoch = epoch_of(context, sides)
+    stops = await _stops(context, epoch, sides)
     steps = tuple(
-        PlannedStep(step, found.changes, found.now, found.guards)
+        PlannedStep(step, found.changes, found.now, found.guards, stops.get(step.id, ()))
         for step, found in zip(procedure.steps, prospects, strict=True)
     )
-    return Plan(procedure, deployment.strategy.id, deployment.system.name, steps, allowed)
+    steps = (evolve(steps[0], guards=(*steps[0].guards, *_at_home_already(context, epoch))), *steps[1:])
+    operation = operation_id(procedure, epoch, context.away)
+    strategy, system = deployment.strategy.id, deployment.system.name
+    return Plan(procedure, strategy, system, steps, allowed, epoch, operation, world.bound)
+
+
+async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[ServiceStop, ...]]:
+    """By step, in their order, the regions whose only writers it stops."""
+    found: dict[str, tuple[ServiceStop, ...]] = {}
+    for step in context.procedure.steps:
+        stops = []
+        for region in stopped_by(context, step):
+            stop, epoch = stop_of(epoch, region), epoch.without(region)
+            if stop is not None:
+                stops.append(await measured(context, stop, sides))
+        found[step.id] = tuple(stops)
+    return found
+
+
+def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
+    """A failback to where clients are written for already would stop them for nothing."""
+    if not any(step.verb is Verb.SALVAGE for step in context.procedure.steps):
+        return ()
+    if not epoch.serving or any(regions != (context.home,) for regions in epoch.serving.values()):
+        return ()
+    what = f"{context.home} serves already: there is nothing to fail back"
+    return (Guard("serves-already", what, "fail over first, or name the right regions", absolute=True),)
 
 
 async def _look(context: Context, step: Step) -> Prospect:
@@ -106,6 +160,9 @@ async def _look(context: Context, step: Step) -> Prospect:
     except MachineError as error:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
+        if isinstance(error, RejectedError):
+            what = f"{what}; that is no lost region"
+            return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
         found = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
     return evolve(found, guards=tuple(dict.fromkeys(found.guards)))
 
@@ -115,8 +172,9 @@ def check_plan(plan: Plan, approved: str) -> None:
     if plan.refusals:
         raise InputError(plan.refusals)
     if approved and approved != plan.hash:
+        verb = plan.procedure.name.partition(" ")[0]
         what = f"what would be done now ({plan.hash}) is not what was approved ({approved})"
-        raise InputError.at("--approve", what, "look at the plan again: secondsite failover plan")
+        raise InputError.at("--approve", what, f"look at the plan again: secondsite {verb} plan, with the same options")
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
@@ -127,6 +185,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "system": plan.system,
         "hash": plan.hash,
         "procedure_hash": procedure_hash(plan.procedure),
+        "operation": {"id": plan.operation, "epoch": plan.epoch.plain()},
+        "stops": list(plan.stops),
+        "bound": dict(plan.bound),
         "allowed": sorted(plan.allowed),
         "refusals": [{"place": str(p.place), "what": p.what, "remedy": p.remedy} for p in plan.refusals],
         "steps": [
@@ -139,6 +200,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "after": list(one.step.after),
                 "limit_s": one.step.limit_s,
                 "irreversible": one.irreversible,
+                "stops": [str(stop) for stop in one.stops],
                 "by_person": one.step.by_person,
                 "changes": list(one.changes),
                 "now": list(one.now),

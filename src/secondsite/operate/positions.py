@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.operate.layout import Family
+from secondsite.operate.layout import StreamFamily
 from secondsite.operate.world import StreamsDoor, World
 
 STREAM = "secondsite-positions"
@@ -44,7 +44,7 @@ class Position:
         return {"floor": self.floor, "config": dict(self.config), "source": self.source, "at": self.at}
 
 
-async def replicate_positions(world: World, families: tuple[Family, ...], source: str, target: str) -> int:
+async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
     """Copy the floors of every durable consumer in ``source``; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
         if await door.stream(STREAM) is None:
@@ -63,7 +63,7 @@ async def replicate_positions(world: World, families: tuple[Family, ...], source
 
 
 async def keep_positions(
-    world: World, families: tuple[Family, ...], source: str, target: str, interval_s: float
+    world: World, families: tuple[StreamFamily, ...], source: str, target: str, interval_s: float
 ) -> None:
     """Until cancelled. A round that fails is tried again at the next interval: the positions grow older meanwhile."""
     while True:
@@ -86,7 +86,7 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     return tuple(found.values())
 
 
-def _config(families: tuple[Family, ...], region: str) -> dict[str, Any]:
+def _config(families: tuple[StreamFamily, ...], region: str) -> dict[str, Any]:
     """As many replicas as the streams whose positions these are."""
     held = [family.at(region) for family in families]
     replicas = max((one.stream.replicas for one in held if one), default=1)

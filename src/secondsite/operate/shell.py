@@ -14,7 +14,7 @@ from typing import Any
 
 from secondsite.model.service import Service
 from secondsite.model.traffic import Traffic
-from secondsite.operate.layout import Held
+from secondsite.operate.layout import StreamPlacement
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _WENT_WELL = ".error.description // true | . == true or error(.)"
@@ -79,7 +79,7 @@ def updated(region: str, stream: str, edit: str) -> str:
     return changed(region, f"STREAM.UPDATE.{stream}", f'"$({now})"')
 
 
-def until_it_has(copy: Held, origin: Held) -> str:
+def until_it_has(copy: StreamPlacement, origin: StreamPlacement) -> str:
     """Wait until a copy has all that its origin has now. What does not answer is asked again."""
     wanted, found = last_sequence(origin.region, origin.name), last_sequence(copy.region, copy.name)
     return f'wanted=$({wanted}); until [ "$({found})" -ge "$wanted" ]; do sleep 1 || break; done'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, LinkKind, Site, SiteRole, WanLink
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
@@ -59,7 +59,7 @@ def stream_copy(kit: Kit, region: Region, method: str, *, behind: Estimate | Non
     )
 
 
-def stream_link(kit: Kit, region: Region, kind: str, *, both_ways: bool = False) -> tuple[WanLink, ...]:
+def stream_link(kit: Kit, region: Region, kind: LinkKind, *, both_ways: bool = False) -> tuple[WanLink, ...]:
     """What the copy of every stream sends between regions."""
     rate = stream_rate_bytes_per_s(kit.system)
     there = WanLink(kind, kit.home.name, region.name, "streams", rate / 2 if both_ways else rate)

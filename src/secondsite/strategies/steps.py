@@ -6,6 +6,7 @@ from attrs import evolve
 
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.procedure import Need, Step, Verb
+from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
 
 PATIENCE = 3.0
@@ -92,7 +93,7 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         region=kit.second.name,
         targets=tuple(store.name for store in kit.system.stores if store.engine == "postgres"),
     )
-    rest = tuple(store.name for store in kit.system.stores if store.loss.value == "data" and store.engine != "postgres")
+    rest = tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA and store.engine != "postgres")
     if loaded or not rest:
         return (promote,)
     load = make_step(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamOrigin
+from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamKind, StreamOrigin
 
 Request = Mapping[str, Any]
 
@@ -20,9 +20,9 @@ def subjects_of(stream: Stream) -> tuple[str, ...]:
     if stream.subjects:
         return stream.subjects
     bucket = stream.name.split("_", 1)[-1]
-    if stream.kind == "kv":
+    if stream.kind is StreamKind.KV:
         return (f"$KV.{bucket}.>",)
-    if stream.kind == "object":
+    if stream.kind is StreamKind.OBJECT:
         return (f"$O.{bucket}.C.>", f"$O.{bucket}.M.>")
     return (stream.name,)
 
@@ -45,15 +45,15 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
         config["allow_msg_ttl"] = True
     if stream.async_persist:
         config["persist_mode"] = "async"
-    if stream.kind == "kv":
+    if stream.kind is StreamKind.KV:
         config |= {"allow_rollup_hdrs": True, "deny_delete": True}
-    if stream.kind == "object":
+    if stream.kind is StreamKind.OBJECT:
         config["allow_rollup_hdrs"] = True
     if cluster.gateways:
         config["placement"] = {"cluster": stream.placement or cluster.name}
     if stream.mirror:
         return config | {"mirror": _origin(stream.mirror, cluster), "mirror_direct": True}
-    subjects = stream.subjects if stream.kind == "stream" else subjects_of(stream)
+    subjects = stream.subjects if stream.kind is StreamKind.STREAM else subjects_of(stream)
     config |= {"subjects": subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
     if stream.sources:
         own = subjects_of(stream)

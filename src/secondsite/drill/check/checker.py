@@ -21,7 +21,7 @@ from secondsite.drill.check.findings import ConsumerFindings, Fate, Findings, Ma
 from secondsite.drill.check.kv import check_bucket
 from secondsite.drill.ledger.finals import FinalRead, Finals, Processing, SavedCopy
 from secondsite.drill.ledger.history import History, stream_index
-from secondsite.drill.ledger.record import Purpose
+from secondsite.drill.ledger.record import Purpose, Status
 from secondsite.model.errors import SecondsiteError
 
 T = TypeVar("T")
@@ -58,15 +58,21 @@ class _Seen:
     duplicated: NDArray[np.bool_]
     reordered: NDArray[np.bool_]
     resurrected: NDArray[np.bool_]
+    altered: NDArray[np.bool_]
+    moved: NDArray[np.bool_]
     phantoms: dict[str, tuple[Phantom, ...]] = field(factory=dict)
     phantom_counts: dict[str, int] = field(factory=dict)
     unread: dict[str, tuple[str, ...]] = field(factory=dict)
     read: set[str] = field(factory=set)
+    uncompared: dict[str, tuple[str, ...]] = field(factory=dict)
+    clashes: dict[str, int] = field(factory=dict)
 
     @classmethod
     def nothing(cls, intents: int) -> _Seen:
-        present, visible, duplicated, reordered, resurrected = (np.zeros(intents, bool) for _ in range(5))
-        return cls(present, visible, duplicated, reordered, resurrected)
+        present, visible, duplicated, reordered, resurrected, altered, moved = (
+            np.zeros(intents, bool) for _ in range(7)
+        )
+        return cls(present, visible, duplicated, reordered, resurrected, altered, moved)
 
 
 def check(history: History, finals: Finals) -> Findings:
@@ -80,7 +86,8 @@ def check(history: History, finals: Finals) -> Findings:
     removed = erased(history)
     fate = _fates(history, seen, removed)
     seen.resurrected[removed.surely & seen.visible] = True
-    marks = Marks(fate, seen.duplicated, seen.reordered, seen.resurrected, seen.phantoms, seen.phantom_counts)
+    arrays = (seen.duplicated, seen.reordered, seen.resurrected, seen.altered, seen.moved)
+    marks = Marks(fate, *arrays, seen.phantoms, seen.phantom_counts)
     streams = {stream.name: _of_stream(history, marks, number, seen) for number, stream in enumerate(history.streams)}
     consumers = tuple(_of_consumer(history, seen, processing) for processing in finals.processing)
     return Findings(streams, consumers, marks, _examples(history, marks))
@@ -100,9 +107,14 @@ def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
         seen.visible[found.order] = True
         seen.duplicated[found.repeated] = True
         seen.reordered[reordered(history, found.order)] = True
+        seen.altered[found.altered] = True
+        seen.moved[found.moved] = True
+        if not copy.compared and len(copy.rows):
+            seen.uncompared[copy.stream] = (*seen.uncompared.get(copy.stream, ()), copy.place)
     if found.phantom_count:
         seen.phantoms[copy.stream] = seen.phantoms.get(copy.stream, ()) + found.phantoms
         seen.phantom_counts[copy.stream] = max(seen.phantom_counts.get(copy.stream, 0), found.phantom_count)
+    seen.clashes[copy.stream] = seen.clashes.get(copy.stream, 0) + found.clashes
     if not copy.complete:
         reason = f"{copy.place}: {copy.why_incomplete or 'not read in full'}"
         seen.unread[copy.stream] = (*seen.unread.get(copy.stream, ()), reason)
@@ -135,6 +147,9 @@ def _of_stream(history: History, marks: Marks, number: int, seen: _Seen) -> Stre
     mine = history.stream == number
     counts = np.bincount(marks.fate[mine], minlength=len(Fate) + 1)
     name = history.streams[number].name
+    # What a buffer took is sent on by it, later and perhaps again: it was promised neither a place nor to be alone.
+    at_once = history.status == Status.STORED
+    sent_once = at_once & (history.attempts == 0)
     return StreamFindings(
         stream=name,
         fates={fate: int(counts[fate]) for fate in Fate},
@@ -142,6 +157,12 @@ def _of_stream(history: History, marks: Marks, number: int, seen: _Seen) -> Stre
         reordered=int(np.count_nonzero(marks.reordered & mine)),
         resurrected=int(np.count_nonzero(marks.resurrected & mine)),
         phantom=marks.phantom_counts.get(name, 0),
+        doubled=int(np.count_nonzero(marks.duplicated & mine & sent_once)),
+        disordered=int(np.count_nonzero(marks.reordered & mine & at_once)),
+        altered=int(np.count_nonzero(marks.altered & mine)),
+        moved=int(np.count_nonzero(marks.moved & mine)),
+        clashes=seen.clashes.get(name, 0),
+        uncompared=seen.uncompared.get(name, ()),
         unread=seen.unread.get(name, ()),
     )
 
@@ -173,6 +194,8 @@ def _examples(history: History, marks: Marks) -> Mapping[str, tuple[str, ...]]:
         ("duplicate", marks.duplicated),
         ("reordered", marks.reordered),
         ("resurrected", marks.resurrected),
+        ("altered", marks.altered),
+        ("moved", marks.moved),
     )
     found = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
     return {name: ids for name, ids in found.items() if ids}

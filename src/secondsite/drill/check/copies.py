@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 from secondsite.drill.check.findings import Phantom
 from secondsite.drill.ledger.finals import FinalRead
 from secondsite.drill.ledger.history import History
-from secondsite.drill.ledger.record import STRAY
+from secondsite.drill.ledger.record import STRAY, Purpose
 
 _MOST_PHANTOMS = 20
 
 
 @frozen(eq=False)
 class CopyMarks:
-    """``order``: rows of the intents in the copy, in its order, each once, where it stands first."""
+    """``order``: rows of the intents in the copy, in its order, each once, where it stands first.
+
+    ``altered`` have another payload than was intended, ``moved`` another subject. ``clashes``: messages that share
+    their place in the stream with another, which no server does.
+    """
 
     order: NDArray[np.int64]
     repeated: NDArray[np.int64]
     phantoms: tuple[Phantom, ...]
     phantom_count: int
+    altered: NDArray[np.int64]
+    moved: NDArray[np.int64]
+    clashes: int
 
 
 def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
@@ -38,7 +45,28 @@ def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
     first = np.zeros(len(history), np.int64)
     first[known[::-1]] = np.arange(len(known))[::-1]
     is_first = first[known] == np.arange(len(known))
-    return CopyMarks(known[is_first], known[~is_first], _phantoms(history, copy, rows[strange]), len(strange))
+    altered, moved = _other_contents(history, copy, rows[found >= 0], known)
+    return CopyMarks(
+        order=known[is_first],
+        repeated=known[~is_first],
+        phantoms=_phantoms(history, copy, rows[strange]),
+        phantom_count=len(strange),
+        altered=altered,
+        moved=moved,
+        clashes=int(np.count_nonzero(rows["stream_sequence"][1:] == rows["stream_sequence"][:-1])),
+    )
+
+
+def _other_contents(
+    history: History, copy: FinalRead, rows: NDArray[np.void], known: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of ordinary writes: a tombstone and a write that was wrong from the start have contents of their own."""
+    if not copy.compared:
+        return known[:0], known[:0]
+    plain = history.purpose[known] == Purpose.WRITE
+    altered = plain & ((rows["payload"] != 0) | (rows["payload_bytes"] != history.payload_bytes[known]))
+    moved = plain & ((rows["subject"] != 0) | (rows["key"] != history.key[known]))
+    return known[altered], known[moved]
 
 
 def _phantoms(history: History, copy: FinalRead, rows: NDArray[np.void]) -> tuple[Phantom, ...]:

@@ -9,6 +9,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+_COUNTED = ("duplicate", "doubled", "reordered", "disordered", "resurrected", "phantom", "altered", "moved", "clashes")
+
 
 class Fate(IntEnum):
     """``erased``: acknowledged, removed by an operator since, absent as it should be. ``unread``: not found, and
@@ -46,6 +48,8 @@ class Marks:
     duplicated: NDArray[np.bool_]
     reordered: NDArray[np.bool_]
     resurrected: NDArray[np.bool_]
+    altered: NDArray[np.bool_]
+    moved: NDArray[np.bool_]
     phantoms: Mapping[str, tuple[Phantom, ...]]
     phantom_counts: Mapping[str, int]
 
@@ -54,7 +58,9 @@ class Marks:
 class StreamFindings:
     """Counts of intents. ``phantom`` counts messages, in the copy that has most of them.
 
-    ``unread`` names the copies that were not read in full, with the reason; a stream without a copy names itself.
+    ``doubled`` are those duplicates and ``disordered`` those out of order that nothing explains: sent once, stored
+    at once. ``clashes`` counts messages, too. ``unread`` names the copies that were not read in full, with the reason,
+    and a stream without a copy names itself; ``uncompared`` names those whose contents nobody looked at.
     """
 
     stream: str
@@ -63,7 +69,13 @@ class StreamFindings:
     reordered: int
     resurrected: int
     phantom: int
+    doubled: int = 0
+    disordered: int = 0
+    altered: int = 0
+    moved: int = 0
+    clashes: int = 0
     unread: tuple[str, ...] = ()
+    uncompared: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -74,6 +86,7 @@ class StreamFindings:
     def clean(self) -> bool:
         """Nothing lost, nothing that should not be there."""
         odd = self.duplicate + self.reordered + self.resurrected + self.phantom
+        odd += self.altered + self.moved + self.clashes
         return self.proven and not odd + self.fates[Fate.ACKNOWLEDGED_LOST] + self.fates[Fate.WRONG_PRESENT]
 
 
@@ -113,8 +126,10 @@ class Findings:
     def counts(self) -> dict[str, int]:
         """Over all streams, under the names of ``--json``."""
         total = {fate.label: sum(stream.fates[fate] for stream in self.streams.values()) for fate in Fate}
-        for name in ("duplicate", "reordered", "resurrected", "phantom"):
+        for name in _COUNTED:
             total[name] = sum(getattr(stream, name) for stream in self.streams.values())
         total["processed-twice"] = sum(consumer.processed_twice for consumer in self.consumers)
+        total["processed-lost"] = sum(consumer.processed_lost or 0 for consumer in self.consumers)
+        total["undrained"] = sum(consumer.skipped is None for consumer in self.consumers)
         total["skipped"] = sum(consumer.skipped or 0 for consumer in self.consumers)
         return total

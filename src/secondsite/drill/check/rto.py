@@ -58,6 +58,9 @@ class Rto:
         return {name: getattr(self, name) for name in names}
 
 
+UNKNOWN_RTO = Rto(None, None, None, None, None, None, None, "the check crashed")
+
+
 def rto(
     timeline: Mapping[Milestone, int],
     history: History,
@@ -92,9 +95,11 @@ def rto(
 
 def rate_before(history: History, fault_ns: int, rule: Sustained) -> float:
     """Acknowledged writes a second before the fault."""
-    begin_ns = max(fault_ns - round(rule.before_s * _SECOND_NS), int(history.intent_ns.min(initial=fault_ns)))
+    earliest_ns = fault_ns - round(rule.before_s * _SECOND_NS)
+    # Some writes may have been made long before the load, to be old enough.
+    begin_ns = int(history.intent_ns[history.intent_ns >= earliest_ns].min(initial=fault_ns))
     count = np.count_nonzero((history.ack_ns >= begin_ns) & (history.ack_ns < fault_ns))
-    if not count:
+    if not count or begin_ns >= fault_ns:
         raise InputError.at("ledger", "nothing was acknowledged before the fault", "let the load run before the fault")
     return float(count) * _SECOND_NS / (fault_ns - begin_ns)
 

@@ -14,13 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondsite.drill.ledger.envelope import split_header
-from secondsite.drill.ledger.finals import COPY_ROW, COPY_SCHEMA, PROCESSING_ROW, PROCESSING_SCHEMA
+from secondsite.drill.ledger.finals import (
+    COPY_ROW,
+    COPY_SCHEMA,
+    OLD_COPY_ROW,
+    OLD_COPY_SCHEMA,
+    PROCESSING_ROW,
+    PROCESSING_SCHEMA,
+)
 from secondsite.drill.ledger.ledger import SCHEMA as LEDGER_SCHEMA
 from secondsite.drill.ledger.record import RECORD, Records, check_words
 
 _ROWS: Mapping[str, np.dtype[np.void]] = {
     LEDGER_SCHEMA: RECORD,
     COPY_SCHEMA: COPY_ROW,
+    OLD_COPY_SCHEMA: OLD_COPY_ROW,
     PROCESSING_SCHEMA: PROCESSING_ROW,
 }
 _ORDER = "sequence"

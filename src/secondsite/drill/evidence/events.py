@@ -36,6 +36,8 @@ class EventName(StrEnum):
     STEP_BEGIN = "step-begin"
     STEP_END = "step-end"
     STOPPED = "stopped"
+    OBSERVATION = "observation"
+    NOT_REHEARSED = "not-rehearsed"
 
 
 @frozen

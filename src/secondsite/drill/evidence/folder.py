@@ -36,6 +36,7 @@ MANIFEST = "manifest.json"
 TIMELINE = "timeline.jsonl"
 VERDICTS = "verdicts.json"
 JOURNAL = "journal.jsonl"
+SALVAGE, REJOINED = "salvage", "rejoined"
 _PARTS = ("ledger", "finals", "config", "logs")
 
 
@@ -170,6 +171,11 @@ class Evidence:
     @property
     def ledgers(self) -> Sequence[Path]:
         return ledgers_in(self.folder / "ledger")
+
+    @property
+    def summaries(self) -> Sequence[Path]:
+        """What the load's processes counted."""
+        return sorted((self.folder / "ledger").glob("*.summary.json"))
 
     @property
     def finals(self) -> Path:

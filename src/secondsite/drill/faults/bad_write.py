@@ -26,7 +26,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.nats import Stream
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.layout import Held, mirror_config
+from secondsite.operate.layout import StreamPlacement, mirror_config
 from secondsite.strategies.stream_config import stream_config
 
 RELEASE = 998
@@ -43,8 +43,8 @@ _GOOD, _WRONG = b"as it should be", b"overwritten by a bad release"
 class _Copied:
     """A stream where it is written, and its mirror."""
 
-    origin: Held
-    mirror: Held
+    origin: StreamPlacement
+    mirror: StreamPlacement
 
 
 @frozen
@@ -99,7 +99,7 @@ async def play(stage: Stage) -> None:
 # --- a bucket beside the streams
 
 
-def _at_standby(stage: Stage) -> Held:
+def _at_standby(stage: Stage) -> StreamPlacement:
     held = stage.families[0].at(stage.away)
     if held is None:
         raise MachineError.at("drill", f"{stage.families[0].name} has no mirror in {stage.away}", "see the strategy")
@@ -124,7 +124,7 @@ async def _bucket(stage: Stage, like: _Copied) -> _Copied:
     return found
 
 
-async def _put(stage: Stage, bucket: Held, value: bytes) -> None:
+async def _put(stage: Stage, bucket: StreamPlacement, value: bytes) -> None:
     async with place(stage.lab, bucket.region).open() as opened:
         for key in range(_KEYS):
             answer = await StreamApi(opened).publish(_subject(key), value, {})
@@ -139,7 +139,7 @@ def _subject(key: int) -> str:
 # --- wrong writes
 
 
-async def _write_wrong(stage: Stage, stream: Held) -> frozenset[str]:
+async def _write_wrong(stage: Stage, stream: StreamPlacement) -> frozenset[str]:
     """In a ledger of its own; the ids."""
     config = stage.load.clients[0]
     number = [each.name for each in config.streams].index(stream.name)
@@ -158,7 +158,7 @@ async def _write_wrong(stage: Stage, stream: Held) -> frozenset[str]:
     return frozenset(ids)
 
 
-async def _seen(stage: Stage, held: Iterable[Held], wrong: frozenset[str]) -> _Seen:
+async def _seen(stage: Stage, held: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Seen:
     events, bucket = held
     async with place(stage.lab, events.region).open() as opened:
         look = await StreamApi(opened).stream(events.name)
@@ -184,7 +184,7 @@ async def _mirror_anew(stage: Stage, both: Iterable[_Copied]) -> None:
     await _follows(stage, both)
 
 
-async def _last(stage: Stage, held: Held) -> int:
+async def _last(stage: Stage, held: StreamPlacement) -> int:
     async with place(stage.lab, held.region).open() as opened:
         look = await StreamApi(opened).stream(held.name)
     return look.last_seq if look else 0

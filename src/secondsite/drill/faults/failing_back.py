@@ -10,7 +10,8 @@ from secondsite.drill.play.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.executor import Options, Told
+from secondsite.operate.executor import Options, StepProgress
+from secondsite.operate.journal import StepState
 from secondsite.strategies.compose import failback
 
 
@@ -28,8 +29,8 @@ async def play(stage: Stage) -> None:
     names = [held.name for family in stage.families if (held := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)
 
-    def serve_again(told: Told) -> None:
-        if told.step.id == Verb.RESYNCHRONISE and told.state == "done":
+    def serve_again(told: StepProgress) -> None:
+        if told.step.id == Verb.RESYNCHRONISE and told.state == StepState.DONE:
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again

@@ -9,7 +9,7 @@ from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.executor import Told
+from secondsite.operate.executor import StepProgress
 
 
 async def play(stage: Stage) -> None:
@@ -21,7 +21,7 @@ async def play(stage: Stage) -> None:
     leave_home(stage)
     await stage.noticed(check)
 
-    def strike_again(told: Told) -> None:
+    def strike_again(told: StepProgress) -> None:
         if told.step.verb is Verb.RECORD_STATE and told.seconds is not None and stage.lab.supervisor.alive(victim):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)

@@ -13,7 +13,7 @@ from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.strategy import Link
-from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 
 async def play(stage: Stage) -> None:
@@ -39,7 +39,7 @@ def leave_home(stage: Stage) -> None:
         stage.salvage = [stage.home]
 
 
-def mirrored(stage: Stage) -> list[tuple[Family, Held]]:
+def mirrored(stage: Stage) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(stage.away)) for family in stage.families if family.reach is Reach.MIRRORED)
     return [(family, held) for family, held in pairs if held is not None]
 

@@ -21,7 +21,7 @@ from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.actions.fence import takes_writes
 from secondsite.operate.journal import FENCED_ON_RETURN, read_journal
-from secondsite.operate.layout import Family, Held
+from secondsite.operate.layout import StreamFamily, StreamPlacement
 
 _ALONE_S, _BACK_S = 5.0, 4.0
 """How long the region is back while no controller lives, and then with one."""
@@ -70,7 +70,7 @@ async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
     return took
 
 
-async def _takes(writer: NatsPlace, family: Family, held: Held) -> bool:
+async def _takes(writer: NatsPlace, family: StreamFamily, held: StreamPlacement) -> bool:
     """Whoever is refused gets no answer."""
     try:
         async with asyncio.timeout(_ANSWER_S), writer.open() as opened:

@@ -39,7 +39,7 @@ def write_new(path: Path, header: Mapping[str, object], body: bytes | memoryview
         raise disk_error(path, error) from None
 
 
-def read_header(path: Path, schema: str) -> tuple[Mapping[str, Any], int]:
+def read_header(path: Path, *schemas: str) -> tuple[Mapping[str, Any], int]:
     """The header and where the records begin, in bytes; raises InputError."""
     try:
         with path.open("rb") as file:
@@ -53,8 +53,8 @@ def read_header(path: Path, schema: str) -> tuple[Mapping[str, Any], int]:
         ) from None
     except ValueError:
         header = {}
-    if not isinstance(header, dict) or header.get("schema") != schema:
-        raise InputError.at(str(path), f"not a file of {schema}", "name the file that a drill wrote")
+    if not isinstance(header, dict) or header.get("schema") not in schemas:
+        raise InputError.at(str(path), f"not a file of {schemas[0]}", "name the file that a drill wrote")
     return header, _PREFIX + length
 
 

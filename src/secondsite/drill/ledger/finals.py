@@ -2,7 +2,8 @@
 
 A copy that was not read to its end proves that something is there, never that something is not. What was read is
 kept as identities of intents; a message whose id no client of the run could have written is a stray, and its text
-is kept beside.
+is kept beside. Payload and subject are compared as they are read, with what the load writes; a digest of each that
+differs is kept.
 """
 
 from __future__ import annotations
@@ -16,20 +17,33 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.ledger.envelope import read_header, write_new
+from secondsite.drill.ledger.payload import altered, digest
 from secondsite.drill.ledger.record import ANY_KEY, STRAY, parse_identity
 from secondsite.model.errors import InputError
 
-COPY_SCHEMA = "secondsite/copy/1"
+COPY_SCHEMA, OLD_COPY_SCHEMA = "secondsite/copy/2", "secondsite/copy/1"
 PROCESSING_SCHEMA = "secondsite/processing/1"
 _MOST_STRAYS = 100
 
-COPY_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8"), ("key", "<u4"), ("spare", "<u4")])
+COPY_ROW = np.dtype(
+    [
+        ("identity", "<u8"),
+        ("stream_sequence", "<u8"),
+        ("key", "<u4"),
+        ("payload_bytes", "<u4"),
+        ("payload", "<u4"),
+        ("subject", "<u4"),
+    ]
+)
+OLD_COPY_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8"), ("key", "<u4"), ("spare", "<u4")])
 PROCESSING_ROW = np.dtype([("identity", "<u8"), ("stream_sequence", "<u8")])
 
 
 @frozen(eq=False)
 class FinalRead:
     """One surviving copy of a stream or KV bucket, ``place`` saying which. ``rows`` are COPY_ROW.
+
+    ``payload`` and ``subject`` of a row are 0 where they are what the load writes. ``compared``: somebody looked.
 
     ``complete``: read from its first to its last message. A stream of which nothing survived is an empty,
     complete copy; a stream without any copy was not looked at.
@@ -41,6 +55,7 @@ class FinalRead:
     rows: NDArray[np.void]
     strays: tuple[str, ...] = ()
     why_incomplete: str = ""
+    compared: bool = True
 
     def save(self, path: Path) -> None:
         header = {
@@ -50,19 +65,25 @@ class FinalRead:
             "complete": self.complete,
             "strays": self.strays,
             "why_incomplete": self.why_incomplete,
+            "compared": self.compared,
         }
         write_new(path, header, self.rows.tobytes())
 
 
 class CopyReader:
-    """Takes the messages of one copy, one by one, as they are read."""
+    """Takes the messages of one copy, one by one, as they are read.
 
-    def __init__(self, run: str, stream: str, place: str) -> None:
+    ``subject`` is that of the load, without the key; ``prefixed``: what another region wrote has a word before it.
+    """
+
+    def __init__(self, run: str, stream: str, place: str, subject: str, *, prefixed: bool = False) -> None:
         self._run, self._stream, self._place = run, stream, place
+        self._subject, self._prefixed = subject, prefixed
         self._identities, self._sequences, self._keys = array("Q"), array("Q"), array("L")
+        self._sizes, self._payloads, self._subjects = array("L"), array("L"), array("L")
         self._strays: list[str] = []
 
-    def take(self, message_id: str, stream_sequence: int, subject: str) -> None:
+    def take(self, message_id: str, stream_sequence: int, subject: str, data: bytes) -> None:
         """``message_id`` is the Nats-Msg-Id header, empty where there is none."""
         identity = parse_identity(self._run, message_id)
         if identity == STRAY and len(self._strays) < _MOST_STRAYS:
@@ -70,6 +91,13 @@ class CopyReader:
         self._identities.append(identity)
         self._sequences.append(stream_sequence)
         self._keys.append(key_of(subject))
+        self._sizes.append(len(data))
+        self._payloads.append(altered(message_id, data))
+        self._subjects.append(0 if self._in_place(subject) else digest(subject.encode()))
+
+    def _in_place(self, subject: str) -> bool:
+        stem = subject.rpartition(".")[0]
+        return stem == self._subject or (self._prefixed and stem.endswith(f".{self._subject}"))
 
     def __len__(self) -> int:
         return len(self._identities)
@@ -79,6 +107,9 @@ class CopyReader:
         rows["identity"] = self._identities
         rows["stream_sequence"] = self._sequences
         rows["key"] = np.asarray(self._keys, np.uint64)
+        rows["payload_bytes"] = np.asarray(self._sizes, np.uint64)
+        rows["payload"] = np.asarray(self._payloads, np.uint64)
+        rows["subject"] = np.asarray(self._subjects, np.uint64)
         return FinalRead(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
 
 
@@ -120,8 +151,8 @@ class SavedCopy:
     path: Path
 
     def load(self) -> FinalRead:
-        header, start = read_header(self.path, COPY_SCHEMA)
-        rows = _rows(self.path, start, COPY_ROW)
+        header, start = read_header(self.path, COPY_SCHEMA, OLD_COPY_SCHEMA)
+        rows = _copy_rows(self.path, start, str(header["schema"]))
         strays = tuple(str(stray) for stray in header["strays"])
         return FinalRead(
             str(header["stream"]),
@@ -130,6 +161,7 @@ class SavedCopy:
             rows,
             strays,
             header["why_incomplete"],
+            bool(header.get("compared", False)),
         )
 
 
@@ -167,6 +199,17 @@ def read_finals(folder: Path) -> Finals:
         tuple(SavedCopy(path) for path in sorted(folder.glob("*.copy"))),
         tuple(load_processing(path) for path in sorted(folder.glob("*.processing"))),
     )
+
+
+def _copy_rows(path: Path, start: int, schema: str) -> NDArray[np.void]:
+    """An older version kept no payloads and no subjects."""
+    if schema == COPY_SCHEMA:
+        return _rows(path, start, COPY_ROW)
+    old = _rows(path, start, OLD_COPY_ROW)
+    rows = np.zeros(len(old), COPY_ROW)
+    for name in ("identity", "stream_sequence", "key"):
+        rows[name] = old[name]
+    return rows
 
 
 def _rows(path: Path, start: int, kind: np.dtype[np.void]) -> NDArray[np.void]:

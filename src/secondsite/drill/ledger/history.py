@@ -27,6 +27,7 @@ _COLUMNS = {
     "payload_bytes": "u4",
     "endpoint": "u4",
     "stream": "u2",
+    "attempts": "u2",
     "purpose": "u1",
     "status": "u1",
 }
@@ -49,7 +50,8 @@ class History:
     """``ack_ns`` is NEVER without an acknowledgement; ``stream_sequence`` is 0 where none was told (a 202).
 
     ``endpoint`` is where the acknowledgement came from; ``status`` the acknowledging one, else the last outcome,
-    else 0. ``base`` is the row of each client's first intent, ``counts`` how many it made.
+    else 0. ``attempts`` counts the retries. ``base`` is the row of each client's first intent, ``counts`` how many
+    it made.
     """
 
     run: str
@@ -63,6 +65,7 @@ class History:
     payload_bytes: NDArray[np.uint32]
     endpoint: NDArray[np.uint32]
     stream: NDArray[np.uint16]
+    attempts: NDArray[np.uint16]
     purpose: NDArray[np.uint8]
     status: NDArray[np.uint8]
     erasures: tuple[Erasure, ...] = ()
@@ -149,6 +152,9 @@ def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: 
     for name in ("key", "payload_bytes", "stream"):
         mine[name][rows] = found[name]
     mine["intent_ns"][rows] = found["monotonic_ns"]
+    again = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] > 0)]
+    _check(path, bool((again["sequence"] < len(mine["key"])).all()), "a retry of no intent")
+    np.maximum.at(mine["attempts"], again["sequence"], again["attempt"])
     mine["purpose"][rows] = found["status"]
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from attrs import define, field
 
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
+from secondsite.drill.ledger.payload import payload
 from secondsite.drill.ledger.record import endpoint
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, load_config
 from secondsite.drill.load.sending import Attempt, Sender, Write
@@ -31,7 +32,7 @@ _LONGEST_SLEEP_S = 0.1
 
 
 @define
-class Stop:
+class StopSignal:
     """Asked for once; the first reason stays. It can be asked for before there is a client."""
 
     event: asyncio.Event = field(factory=asyncio.Event)
@@ -45,7 +46,7 @@ class Stop:
 class LoadClient:
     """``sender`` is what tests replace."""
 
-    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: Stop) -> None:
+    def __init__(self, config: ClientConfig, ledger: Ledger, sender: Sender, stop: StopSignal) -> None:
         self._config, self._ledger, self._sender = config, ledger, sender
         self._random = random.Random(f"{config.seed}/{config.client}")
         self._stop = stop
@@ -125,10 +126,9 @@ class LoadClient:
                 return
 
     def _message(self, stream: int, key: int, sequence: int) -> Write:
-        """The data begin with the id: a KV value and a processed message say whose they are without headers."""
         header = self._ledger.header
         text = header.message_id(sequence)
-        data = f"{text} ".ljust(self._config.payload_bytes, "x")
+        data = payload(text, self._config.payload_bytes)
         return Write(text, header.subject(stream, key), str(key), data)
 
     def _note(self, sequence: int, stream: int, key: int, attempt: int, answer: Attempt) -> None:
@@ -163,7 +163,7 @@ def sender_of(config: ClientConfig) -> Sender:
 
 async def run_client(config: ClientConfig) -> Summary:
     """The ledger's file says that the process is ready: from then on a SIGTERM ends it in good order."""
-    stop = Stop()
+    stop = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.ask, number.name)
     sender = sender_of(config)

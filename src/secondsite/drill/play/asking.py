@@ -10,13 +10,15 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.layout import Family, Held, writer_config
+from secondsite.operate.layout import StreamFamily, StreamPlacement, writer_config
 
 _PAUSE_S = 2.0
 _ANSWER_S = 3.0
 
 
-async def ask_promotion(place: NatsPlace, pairs: Iterable[tuple[Family, Held]], within_s: float = 0.0) -> list[str]:
+async def ask_promotion(
+    place: NatsPlace, pairs: Iterable[tuple[StreamFamily, StreamPlacement]], within_s: float = 0.0
+) -> list[str]:
     """The distinct answers to taking the mirror off these streams, until one is taken off or the time is over."""
     answers: dict[str, None] = {}
     end = time.monotonic() + within_s
@@ -31,7 +33,7 @@ async def ask_promotion(place: NatsPlace, pairs: Iterable[tuple[Family, Held]], 
         await asyncio.sleep(_PAUSE_S)
 
 
-async def _ask(place: NatsPlace, family: Family, held: Held) -> str:
+async def _ask(place: NatsPlace, family: StreamFamily, held: StreamPlacement) -> str:
     """Empty where the server did it."""
     try:
         async with place.open() as jetstream:

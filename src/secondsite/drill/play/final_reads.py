@@ -21,7 +21,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
 _PAUSE_S = 0.3
@@ -30,21 +30,25 @@ _ATTEMPTS = 3
 
 @frozen
 class Reading:
-    """``places`` by region. ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
+    """``places`` by region. ``subjects`` of the load, by stream.
+
+    ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
 
     places: Mapping[str, NatsPlace]
     run: str
+    subjects: Mapping[str, str]
     operator: frozenset[str] = frozenset()
 
-    async def copies(self, families: Iterable[Family], region: str) -> tuple[FinalRead, ...]:
+    async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
         held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
         return tuple([await self._copy(family, one) for family, one in held])
 
-    async def _copy(self, family: Family, held: Held) -> FinalRead:
+    async def _copy(self, family: StreamFamily, held: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
-            reader = CopyReader(self.run, family.name, f"{held.name} in {held.region}")
+            where, subject = f"{held.name} in {held.region}", self.subjects.get(family.name, "")
+            reader = CopyReader(self.run, family.name, where, subject, prefixed=family.reach is Reach.SOURCED)
             try:
                 async with self.places[held.region].open() as jetstream:
                     why = await self._read(StreamApi(jetstream), held, reader)
@@ -55,7 +59,7 @@ class Reading:
             await asyncio.sleep(_PAUSE_S * (attempt + 1))
         return reader.finished(not why, why)
 
-    async def _read(self, streams: StreamApi, held: Held, reader: CopyReader) -> str:
+    async def _read(self, streams: StreamApi, held: StreamPlacement, reader: CopyReader) -> str:
         """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
         before = await streams.stream(held.name)
         if before is None:
@@ -64,7 +68,7 @@ class Reading:
         async for message in direct_messages(streams.jetstream, held.name, before.first_seq, before.last_seq):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
-                reader.take(text, message.sequence, message.subject)
+                reader.take(text, message.sequence, message.subject, message.data)
         after = await streams.stream(held.name)
         if after is None or after.last_seq != before.last_seq:
             return "it changed while it was read"
@@ -73,7 +77,7 @@ class Reading:
         return ""
 
 
-async def message_ids(place: NatsPlace, families: Iterable[Family], region: str) -> frozenset[str]:
+async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region: str) -> frozenset[str]:
     """Of everything that the region's streams hold now."""
     found: set[str] = set()
     async with place.open() as jetstream:
@@ -85,14 +89,14 @@ async def message_ids(place: NatsPlace, families: Iterable[Family], region: str)
     return frozenset(found)
 
 
-def held_in(family: Family, region: str) -> Held | None:
+def held_in(family: StreamFamily, region: str) -> StreamPlacement | None:
     """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
     if family.reach in (Reach.STRETCHED, Reach.ALONE):
         return evolve(family.origin, region=region)
     return family.at(region)
 
 
-async def drained(place: NatsPlace, held: Held, consumer: str, within_s: float) -> bool:
+async def drained(place: NatsPlace, held: StreamPlacement, consumer: str, within_s: float) -> bool:
     """Whether the consumer acknowledged all that its stream holds, within the time."""
     end = time.monotonic() + within_s
     while True:
@@ -143,7 +147,7 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     return False
 
 
-def processed(run: str, family: Family, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
+def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
     """Of one durable consumer, in all regions together."""
     names = {held.name for held in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]

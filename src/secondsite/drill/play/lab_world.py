@@ -21,6 +21,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.http_path import HttpPath
+from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
 
@@ -144,7 +145,7 @@ class LabSites:
 
 
 @define
-class LabHand:
+class LabManualSteps:
     """Starts servers where a step creates a cluster; says of what the lab does not run that nobody did it.
 
     ``skipped`` are the steps that were not rehearsed.
@@ -188,7 +189,7 @@ def lab_world(
     *,
     path: LabPath,
     secret: LabSecrets,
-    hand: LabHand,
+    hand: LabManualSteps,
     services: LabServices,
     ttl_s: float,
     sites: LabSites,
@@ -206,6 +207,7 @@ def lab_world(
         path=path,
         sites=sites,
         restorer=restorer,
+        identities=identities(lab.deployment),
     )
 
 

@@ -23,14 +23,14 @@ Entry = Mapping[str, str | int]
 
 
 @frozen
-class Again:
+class Reprocessed:
     """``count`` messages were processed before the fault and again after it; ``oldest_s`` before it, the first."""
 
     count: int
     oldest_s: float
 
 
-def processed_again(entries: Iterable[Entry], fault_ns: int) -> Again:
+def processed_again(entries: Iterable[Entry], fault_ns: int) -> Reprocessed:
     """Of one consumer, in all regions together."""
     first: dict[str, int] = {}
     again: set[str] = set()
@@ -39,7 +39,7 @@ def processed_again(entries: Iterable[Entry], fault_ns: int) -> Again:
         if first.setdefault(name, at) < fault_ns < at:
             again.add(name)
     oldest = min((first[name] for name in again), default=fault_ns)
-    return Again(len(again), (fault_ns - oldest) / 1e9)
+    return Reprocessed(len(again), (fault_ns - oldest) / 1e9)
 
 
 def observe_positions(stage: Stage) -> None:

@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
@@ -28,7 +29,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
-    LabHand,
+    LabManualSteps,
     LabPath,
     LabSecrets,
     LabServices,
@@ -42,13 +43,14 @@ from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
+from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
-from secondsite.operate.executor import OperationOutcome, Options, Told, execute
-from secondsite.operate.journal import Journal
-from secondsite.operate.layout import Family, Reach, families
+from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
+from secondsite.operate.journal import Journal, StepState
+from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
 from secondsite.operate.positions import keep_positions
@@ -63,16 +65,7 @@ _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
 _STEADY_SHARE = 0.9
 
-Tell = Callable[[str], None]
-
-
-@frozen
-class Observation:
-    """What a drill is there to show, and whether it did; None for what is neither right nor wrong, or ``unproven``."""
-
-    what: str
-    holds: bool | None
-    unproven: bool = False
+ReportProgress = Callable[[str], None]
 
 
 @define
@@ -85,13 +78,13 @@ class Stage:
     lab: Lab
     writer: EvidenceWriter
     procedure: Procedure
-    tell: Tell
+    tell: ReportProgress
     load: LoadClients
     path: LabPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabHand
+    hand: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     milestones: dict[Milestone, int] = field(factory=dict)
@@ -102,7 +95,7 @@ class Stage:
     failure: str = ""
     extra_ledgers: list[Path] = field(factory=list)
     took_s: dict[str, float] = field(factory=dict)
-    on_step: Callable[[Told], None] | None = None
+    on_step: Callable[[StepProgress], None] | None = None
     tasks: list[asyncio.Task[None]] = field(factory=list)
 
     # --- what is where
@@ -117,7 +110,7 @@ class Stage:
         return standby.region.name if standby else self.setup.deployment.sites[-1].region.name
 
     @property
-    def families(self) -> tuple[Family, ...]:
+    def families(self) -> tuple[StreamFamily, ...]:
         return families(self.setup.deployment)
 
     def world(self, decision: Decision | None = None) -> LiveWorld:
@@ -155,7 +148,7 @@ class Stage:
 
     def observe(self, what: str, holds: bool | None, *, unproven: bool = False) -> None:
         self.observations.append(Observation(what, holds, unproven))
-        self.note("observation", what=what, holds=holds, unproven=unproven)
+        self.note(EventName.OBSERVATION, what=what, holds=holds, unproven=unproven)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(work))
@@ -289,6 +282,7 @@ class Stage:
     async def carry_out(
         self, procedure: Procedure, journal: Path, why: str, options: Options
     ) -> OperationOutcome | None:
+        options = evolve(options, allowed=options.allowed | {LOST})
         begun = os.path.exists(journal)  # noqa: ASYNC240, PTH110 - one look at a local file
         fault_at = time.time() - self.since_fault(time.monotonic_ns())
         world = self.world(Decision("the drill's trigger", time.time(), why, fault_at))
@@ -309,16 +303,15 @@ class Stage:
         self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: Told) -> None:
+    def _progress(self, told: StepProgress) -> None:
         if self.on_step:
             self.on_step(told)
         if told.seconds is None:
             return
         self.took_s[told.step.id] = told.seconds
-        verb = told.step.verb.value
-        if told.state == "done" and verb == "change-traffic":
+        if told.state == StepState.DONE and told.step.verb is Verb.CHANGE_TRAFFIC:
             self.reach(Milestone.EXECUTED)
-        if told.state == "done" and verb == "converge":
+        if told.state == StepState.DONE and told.step.verb is Verb.CONVERGE:
             self.reach(Milestone.CONVERGED)
         tail = f": {told.why}" if told.why else ""
         self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
@@ -362,8 +355,18 @@ class Stage:
                 raise error
 
 
+LOST = "unfenced"
+"""What a drill lifts: its silent region was killed or frozen by itself, and what it does when it returns is drilled."""
+
+
 def set_the_stage(
-    setup: Setup, lab: Lab, writer: EvidenceWriter, procedure: Procedure, tell: Tell, *, ignoring_ttl: float = 0.0
+    setup: Setup,
+    lab: Lab,
+    writer: EvidenceWriter,
+    procedure: Procedure,
+    tell: ReportProgress,
+    *,
+    ignoring_ttl: float = 0.0,
 ) -> Stage:
     streams = load_streams(setup)
     config = ClientConfig(
@@ -390,7 +393,7 @@ def set_the_stage(
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
         random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
-        LabHand(lab),
+        LabManualSteps(lab),
         LabSites(lab),
     )
 
@@ -400,6 +403,6 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     found = []
     for family in families(setup.deployment):
         subject = family.subjects[0]
-        if family.origin.stream.kind == "stream":
+        if family.origin.stream.kind is StreamKind.STREAM:
             found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
     return tuple(found)

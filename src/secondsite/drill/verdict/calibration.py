@@ -14,16 +14,14 @@ from attrs import evolve, frozen
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.rehearsal import REAL
 from secondsite.drill.verdict.measurements import Run, find_runs
-from secondsite.drill.verdict.projection import projected
+from secondsite.drill.verdict.steps import CLOCK_PARTS
 from secondsite.evaluate.assess import plan
 from secondsite.evaluate.calibrate import Prediction, calibrated, predictions
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
-
-_PARTS = {Verb.DETECT: "detect", Verb.DECIDE: "decide", Verb.CONVERGE: "converge"}
 
 
 @frozen
@@ -42,7 +40,7 @@ def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> 
     values: dict[str, list[float]] = {}
     sources: dict[str, str] = {}
     for run in runs:
-        seconds = step_seconds(run)
+        seconds = run.judgement.steps_s
         for step in run.evidence.manifest.steps:
             if REAL.get(step.figure) is step.verb and step.id in seconds:
                 values.setdefault(step.figure, []).append(seconds[step.id])
@@ -52,33 +50,13 @@ def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> 
     return Calibration(evolve(catalogue, figures=figures), _compared(system, catalogue, runs), problems)
 
 
-def step_seconds(run: Run) -> dict[str, float]:
-    """How long each step of the procedure took, at the strategy's own intervals.
-
-    Detection, decision and convergence are parts of the clients' clock: nobody executes them.
-    """
-    manifest, rto = run.evidence.manifest, run.judgement.rto
-    seconds = {step.id: step.seconds for step in run.judgement.steps}
-    if rto is None or rto.total is None:
-        parts: Mapping[str, float] = {}
-    else:
-        parts = {name: value or 0.0 for name, value in rto.parts().items()}
-        parts = projected(parts, manifest.timing, manifest.production) if manifest.projected else parts
-    for verb, part in _PARTS.items():
-        step_id = manifest.step_of(verb)
-        seconds.pop(step_id, None)
-        if step_id and part in parts:
-            seconds[step_id] = parts[part]
-    return seconds
-
-
 def _compared(system: System, catalogue: Catalogue, runs: Sequence[Run]) -> tuple[Prediction, ...]:
     """For each strategy and fault that was drilled, as its procedure was expected to go."""
     measured: dict[tuple[str, Fault], dict[str, list[float]]] = {}
     for run in runs:
         manifest = run.evidence.manifest
         steps = measured.setdefault((manifest.strategy, manifest.fault), {})
-        for step_id, value in step_seconds(run).items():
+        for step_id, value in run.judgement.steps_s.items():
             steps.setdefault(step_id, []).append(value)
     found: list[Prediction] = []
     for (strategy, fault), steps in sorted(measured.items()):
@@ -93,7 +71,7 @@ def _compared(system: System, catalogue: Catalogue, runs: Sequence[Run]) -> tupl
 
 def _ran(procedure: Procedure) -> Procedure:
     """The steps that a lab runs, and those that follow from what is configured; the rest would be compared with air."""
-    kept = [step for step in procedure.steps if step.verb in _PARTS or REAL.get(step.duration.name) is step.verb]
+    kept = [step for step in procedure.steps if step.verb in CLOCK_PARTS or REAL.get(step.duration.name) is step.verb]
     return evolve(procedure, steps=tuple(kept))
 
 

@@ -7,6 +7,7 @@ nothing. What was promised to the API's clients includes what a buffer took; to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -14,20 +15,26 @@ from attrs import evolve, frozen
 
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
-from secondsite.drill.check.rpo import Rpo, rpo
+from secondsite.drill.check.rpo import LossWindow, Rpo, loss_window, rpo, rpo_by_stream
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
-from secondsite.drill.evidence.folder import VERDICTS, Evidence, EvidenceWriter, read_evidence
-from secondsite.drill.ledger.finals import read_finals
+from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
+from secondsite.drill.evidence.observation import not_rehearsed, observations
+from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.record import NEVER, Status
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.load.tally import read_summary
+from secondsite.drill.verdict.effects import EFFECTS, MOST_LATE_S, MOST_WITHHELD, Effect
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, verdicts_json, worst
-from secondsite.drill.verdict.projection import projected, projected_loss_s
+from secondsite.drill.verdict.projection import projected, projected_loss_s, run_loss_s
+from secondsite.drill.verdict.steps import rehearsed_s
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 from secondsite.model.strategy import Link, Strategy
+
+UNREAD = "unread"
 
 
 @frozen(eq=False)
@@ -79,13 +86,40 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         for contract in (manifest.contracts if contracts is None else contracts)
         if contract.fault is manifest.fault and (contract.rto_s is not None or contract.rpo_s is not None)
     ]
+    seen = observations(evidence.events)
     facts = checked(lambda: _facts(evidence))
     if isinstance(facts, Crashed):
         verdicts = tuple(RunVerdict(contract, Verdict.UNPROVEN, facts.why) for contract in chosen)
-        return RunJudgement(verdicts, crashed=facts.why)
-    verdicts = tuple(_judged(contract, facts) for contract in chosen)
-    ledger, steps = facts.findings.counts(), tuple(facts.steps.values())
-    return RunJudgement(verdicts, facts.rto, ledger, steps, writer_changes=facts.writer_changes)
+        return RunJudgement(verdicts, crashed=facts.why, subjects=manifest.subjects, observations=seen)
+    runs = tuple(facts.steps.values())
+    return RunJudgement(
+        verdicts=tuple(_judged(contract, facts) for contract in chosen),
+        rto=facts.rto,
+        ledger=facts.findings.counts(),
+        steps_s=rehearsed_s(manifest, facts.rto, runs),
+        writer_changes=facts.writer_changes,
+        subjects=manifest.subjects,
+        observations=seen,
+        loss=rpo(facts.history, facts.findings, facts.fault_ns),
+        loss_by_stream=rpo_by_stream(facts.history, facts.findings, facts.fault_ns),
+        stopped=facts.stopped,
+        salvageable=_on_old_disks(facts, SALVAGE),
+        after_rejoin=_on_old_disks(facts, REJOINED),
+        skipped=not_rehearsed(evidence.events),
+    )
+
+
+def _on_old_disks(facts: _Facts, name: str) -> int | None:
+    """How many of the lost messages they hold; None where nobody looked, or not at all of them."""
+    folder = facts.evidence.folder / name
+    if not folder.is_dir():
+        return None
+    copies = [saved.load() for saved in read_finals(folder).copies if isinstance(saved, SavedCopy)]
+    if not all(copy.complete for copy in copies):
+        return None
+    lost = facts.findings.marks.fate == Fate.ACKNOWLEDGED_LOST
+    there = check(facts.history, Finals(copies)).marks.fate == Fate.ACKNOWLEDGED_PRESENT
+    return int((lost & there).sum())
 
 
 def seal(writer: EvidenceWriter) -> RunJudgement:
@@ -120,19 +154,19 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     parts = clock.parts
     if parts is not None and manifest.projected:
         parts = projected(parts, manifest.timing, manifest.production)
-    loss, window_s = _loss(contract, facts)
-    if manifest.projected:
-        window_s = projected_loss_s(window_s, manifest.timing, manifest.production)
-    found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window_s, facts)]
-    found += _one_writer(facts)
+    loss, window = _loss(contract, facts)
+    found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
+    found += _by_effects(contract, facts)
     return RunVerdict(
         contract=contract,
         verdict=worst(finding.verdict for finding in found),
         why="; ".join(finding.why for finding in found if finding.why),
         rto_s=parts,
         measured_s=None if clock.parts is None else clock.parts["total"],
-        loss=DataLoss(loss.messages, loss.bytes, loss.seconds),
-        lost_window_s=window_s,
+        loss=DataLoss(loss.messages, loss.bytes, loss.seconds, at_least=window.most is None),
+        lost_window_s=window.least,
+        lost_at_most_s=window.most,
+        reach_s=window.reach,
     )
 
 
@@ -155,29 +189,86 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         yield _Finding(Verdict.UNPROVEN, f"{clock.why}: {watched}")
 
 
-def _kept(contract: Contract, loss: Rpo, window_s: float, facts: _Facts) -> Iterator[_Finding]:
-    wrong = sum(stream.fates[Fate.WRONG_PRESENT] for stream in facts.findings.streams.values())
-    if contract.fault is Fault.BAD_WRITE and wrong:
-        yield _Finding(Verdict.BREACHED, f"{wrong} wrong writes are still there")
-    limit_s = contract.rpo_s
+def _kept(contract: Contract, loss: Rpo, window: LossWindow, facts: _Facts) -> Iterator[_Finding]:
+    """A loss that the run could not have seen is neither there nor absent."""
+    limit_s, manifest = contract.rpo_s, facts.evidence.manifest
     if limit_s is None:
         return
-    if window_s > limit_s:
-        yield _Finding(Verdict.BREACHED, f"{loss.messages:,} acknowledged writes of {window_s:.1f} s are lost")
+    lost = f"{loss.messages:,} acknowledged writes of {window.least:.1f} s are lost"
+    needed_s = run_loss_s(limit_s, manifest.timing, manifest.production) if manifest.projected else float(limit_s)
+    if window.least > limit_s:
+        yield _Finding(Verdict.BREACHED, lost)
     elif not loss.proven:
         unread = "; ".join(each for stream in facts.findings.streams.values() for each in stream.unread)
         yield _Finding(Verdict.UNPROVEN, f"nobody knows what is lost: {unread}")
+    elif window.most is None:
+        yield _Finding(
+            Verdict.UNPROVEN, f"{lost}, the oldest of a stream among them: what is lost before it nobody saw"
+        )
+    elif window.most > limit_s:
+        yield _Finding(
+            Verdict.UNPROVEN, f"{lost}, and the next older write is of {window.most:.1f} s: the limit lies between"
+        )
+    elif window.reach < needed_s:
+        what = (
+            f"no write to {window.short} was older than {window.reach:.1f} s: no loss could have broken {limit_s:g} s"
+        )
+        yield _Finding(Verdict.UNPROVEN, f"{what}; drill with --reach {math.ceil(needed_s)}s")
     else:
         yield _Finding(Verdict.MET)
 
 
-def _one_writer(facts: _Facts) -> Iterator[_Finding]:
+def _by_effects(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
+    """What the table of `effects` says of everything that was counted, and a verdict of its own where nothing was."""
+    yield _Finding(Verdict.MET)
+    counts = _counted(facts)
+    for effect in EFFECTS:
+        if (
+            effect.verdict is not None
+            and effect.finding != UNREAD
+            and counts.get(effect.finding)
+            and effect.on(contract)
+        ):
+            yield _Finding(effect.verdict, _words(effect, counts[effect.finding], facts))
+
+
+def _counted(facts: _Facts) -> Mapping[str, int]:
+    seen = observations(facts.evidence.events)
+    summaries = [read_summary(path) for path in facts.evidence.summaries]
+    arrivals = sum(each.arrivals for each in summaries)
+    withheld = sum(each.withheld for each in summaries) / arrivals if arrivals else 0.0
+    late_s = max((each.late_ms / 1000 for each in summaries), default=0.0)
+    return {
+        **facts.findings.counts(),
+        "not-shown": sum(each.holds is False for each in seen),
+        "not-seen": sum(each.unproven for each in seen),
+        "two-writers": len(_two_writers(facts)),
+        "uncompared": sum(len(stream.uncompared) for stream in facts.findings.streams.values()),
+        "withheld": math.ceil(100 * withheld) if withheld > MOST_WITHHELD else 0,
+        "late": math.ceil(late_s) if late_s > MOST_LATE_S else 0,
+    }
+
+
+def _words(effect: Effect, count: int, facts: _Facts) -> str:
+    """An observation has its own words."""
+    seen = observations(facts.evidence.events)
+    if effect.finding == "not-shown":
+        return "does not hold: " + "; ".join(each.what for each in seen if each.holds is False)
+    if effect.finding == "not-seen":
+        return "unproven: " + "; ".join(each.what for each in seen if each.unproven)
+    if effect.finding == "two-writers":
+        changed = (
+            f"two copies of {name} were written to: its log changed {n} times" for name, n in _two_writers(facts)
+        )
+        return "; ".join(changed)
+    return f"{count:,} {effect.told}"
+
+
+def _two_writers(facts: _Facts) -> list[tuple[str, int]]:
     """A failover that lost something begins each log anew once; sourced streams have a log in every region."""
     if Strategy.parse(facts.evidence.manifest.strategy).link is Link.SOURCED:
-        return
-    for stream, changes in facts.writer_changes.items():
-        if changes > 1:
-            yield _Finding(Verdict.BREACHED, f"two copies of {stream} were written to: its log changed {changes} times")
+        return []
+    return [(name, changes) for name, changes in facts.writer_changes.items() if changes > 1]
 
 
 def _clock(subject: Subject, facts: _Facts) -> _Clock:
@@ -226,18 +317,21 @@ def _first_stored(facts: _Facts) -> dict[str, int | None]:
     return first
 
 
-def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, float]:
-    """The loss as this contract counts it, and how long the window of lost writes is, in seconds.
+def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, LossWindow]:
+    """The loss as this contract counts it, and the window of lost writes, at the strategy's own intervals.
 
     Where the fault is a deletion, what the operator removed is what is lost. A write that was acknowledged after the
     fault and is gone makes the window longer: no age at the fault tells that.
     """
-    history, fate = facts.history, facts.findings.marks.fate.copy()
+    history, fate, manifest = facts.history, facts.findings.marks.fate.copy(), facts.evidence.manifest
     if contract.fault is Fault.DELETION:
         fate[fate == Fate.ERASED] = Fate.ACKNOWLEDGED_LOST
     if contract.subject is Subject.NATS:
         fate[(fate == Fate.ACKNOWLEDGED_LOST) & (history.status == Status.BUFFERED)] = Fate.INDETERMINATE_ABSENT
     counted = evolve(facts.findings, marks=evolve(facts.findings.marks, fate=fate))
-    acks_ns = history.ack_ns[(fate == Fate.ACKNOWLEDGED_LOST) & (history.ack_ns != NEVER)]
-    oldest, newest = int(acks_ns.min(initial=facts.fault_ns)), int(acks_ns.max(initial=facts.fault_ns))
-    return rpo(history, counted, facts.fault_ns), (newest - oldest) / 1e9
+    window = loss_window(history, fate, facts.fault_ns)
+    if manifest.projected:
+        ran, own = manifest.timing, manifest.production
+        most = None if window.most is None else projected_loss_s(window.most, ran, own)
+        window = evolve(window, least=projected_loss_s(window.least, ran, own), most=most)
+    return rpo(history, counted, facts.fault_ns), window

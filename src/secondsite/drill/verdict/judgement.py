@@ -1,4 +1,4 @@
-"""What one run says about each contract of its fault, and what it cannot say."""
+"""What one run says about each contract of its fault, and what it cannot say: all that anybody reads of a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from secondsite.drill.check.rpo import Rpo
 from secondsite.drill.check.rto import Rto
-from secondsite.drill.evidence.events import StepRun
-from secondsite.model.contract import Contract, Verdict
+from secondsite.drill.evidence.observation import Observation
+from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.measurement import DataLoss
 
-SCHEMA = "secondsite/verdicts/1"
+SCHEMA = "secondsite/verdicts/2"
 
 
 @frozen
@@ -20,7 +21,8 @@ class RunVerdict:
     """``rto_s``: parts and total in seconds, at the strategy's own intervals; None where the clock never ended.
 
     ``measured_s`` is the total as it was. ``lost_window_s``: from the oldest to the newest lost write, with the fault
-    in it. In one run, met means that its limits were kept this time.
+    in it, and ``lost_at_most_s`` its bound; None where no older write of a stream is there to bound it. ``reach_s``:
+    how old a write was that could have been seen to be lost. In one run, met means that its limits were kept this time.
     """
 
     contract: Contract
@@ -30,25 +32,55 @@ class RunVerdict:
     measured_s: float | None = None
     loss: DataLoss | None = None
     lost_window_s: float | None = None
+    lost_at_most_s: float | None = None
+    reach_s: float = 0.0
 
 
 @frozen
 class RunJudgement:
     """``crashed`` is the reason for which nothing could be judged, empty where all was.
 
-    ``writer_changes``: how often the log of each stream began anew, as `secondsite.drill.check.writers` counts it.
+    ``subjects`` are what the drill ran. ``steps_s``: of the steps that were really rehearsed, how long each took at the
+    strategy's own intervals. ``stopped``: what refused the procedure. ``salvageable``: of the lost messages, those that
+    the old region's disks hold, and ``after_rejoin`` what is left of them once it joined the others again; None where
+    nobody looked, or could not see. ``skipped``: steps that the lab has nothing for. ``processed``: how many messages
+    consumers processed twice and skipped, None for unknown.
     """
 
     verdicts: tuple[RunVerdict, ...]
     rto: Rto | None = None
     ledger: Mapping[str, int] = {}
-    steps: tuple[StepRun, ...] = ()
+    steps_s: Mapping[str, float] = {}
     crashed: str = ""
     writer_changes: Mapping[str, int] = {}
+    subjects: tuple[Subject, ...] = (Subject.API, Subject.NATS)
+    observations: tuple[Observation, ...] = ()
+    loss: Rpo | None = None
+    loss_by_stream: Mapping[str, Rpo] = {}
+    stopped: str = ""
+    salvageable: int | None = None
+    after_rejoin: int | None = None
+    skipped: tuple[str, ...] = ()
 
     @property
     def worst(self) -> Verdict:
         return worst(verdict.verdict for verdict in self.verdicts)
+
+    @property
+    def ran(self) -> tuple[RunVerdict, ...]:
+        """Verdicts on what the drill really ran: it says nothing about other subjects, good or bad."""
+        return tuple(verdict for verdict in self.verdicts if verdict.contract.subject in self.subjects)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of its contracts; a drill that did not show what it is there for holds nothing."""
+        if any(seen.holds is False for seen in self.observations):
+            return Verdict.BREACHED
+        if self.crashed or any(seen.unproven for seen in self.observations):
+            return Verdict.UNPROVEN
+        if self.ran:
+            return worst(verdict.verdict for verdict in self.ran)
+        return Verdict.MET if any(seen.holds for seen in self.observations) else Verdict.UNPROVEN
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -63,10 +95,14 @@ def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
     """What is kept as ``verdicts.json``; the same for the same raw files."""
     return {
         "schema": SCHEMA,
+        "verdict": str(judgement.verdict),
         "verdicts": [_verdict_json(verdict) for verdict in judgement.verdicts],
+        "observations": [asdict(seen) for seen in judgement.observations],
         "rto_s": judgement.rto.parts() if judgement.rto else None,
+        "steps_s": dict(judgement.steps_s),
         "ledger": dict(judgement.ledger),
         "writer_changes": dict(judgement.writer_changes),
+        "stopped": judgement.stopped,
         "crashed": judgement.crashed,
     }
 
@@ -81,5 +117,7 @@ def _verdict_json(verdict: RunVerdict) -> dict[str, Any]:
         "measured_s": verdict.measured_s,
         "rpo": asdict(verdict.loss) if verdict.loss else None,
         "lost_window_s": verdict.lost_window_s,
+        "lost_at_most_s": verdict.lost_at_most_s,
+        "reach_s": verdict.reach_s,
         "limit": {"rto_s": verdict.contract.rto_s, "rpo_s": verdict.contract.rpo_s},
     }

@@ -36,9 +36,7 @@ class Run:
 
     @property
     def ran(self) -> tuple[RunVerdict, ...]:
-        """Verdicts on what the drill really ran: it says nothing about other subjects, good or bad."""
-        subjects = self.evidence.manifest.subjects
-        return tuple(verdict for verdict in self.judgement.verdicts if verdict.contract.subject in subjects)
+        return self.judgement.ran
 
     @property
     def series(self) -> tuple[str, str, str]:
@@ -119,7 +117,7 @@ def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> M
         upper_rto_s=None if bound is None or math.isinf(bound) else bound,
         projected=manifest.projected,
         why=why,
-        steps_s={step.id: step.seconds for step in runs[slowest][0].judgement.steps},
+        steps_s=runs[slowest][0].judgement.steps_s,
     )
 
 

@@ -34,6 +34,14 @@ def projected_loss_s(window_s: float, ran: Timing, wanted: Timing) -> float:
     return window_s + share * (wanted.backup_s - ran.backup_s)
 
 
+def run_loss_s(limit_s: float, ran: Timing, wanted: Timing) -> float:
+    """The loss in a quick run that is projected to the limit."""
+    if not ran.backup_s or wanted.backup_s <= ran.backup_s:
+        return limit_s
+    longer_s = wanted.backup_s - ran.backup_s
+    return limit_s * ran.backup_s / wanted.backup_s if limit_s < wanted.backup_s else limit_s - longer_s
+
+
 def _detect(measured_s: float, ran: Timing, wanted: Timing) -> float:
     """A fault between two checks: all but the first of the failing checks take a whole interval each."""
     whole_s = ran.check_interval_s * (ran.check_threshold - 1)

@@ -16,7 +16,7 @@ from secondsite.model.nats import Consumer, Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
 from secondsite.operate.actions.record import live_positions
-from secondsite.operate.layout import DIVERGED, FLOOR, Family, Held
+from secondsite.operate.layout import DIVERGED, FLOOR, StreamFamily, StreamPlacement
 from secondsite.operate.positions import STREAM, position_subject
 from secondsite.operate.shell import changed, read
 from secondsite.operate.world import StreamsDoor
@@ -29,8 +29,8 @@ _OWN = ("deliver_policy", "opt_start_seq", "opt_start_time", "metadata")
 class Wanted:
     """``start`` is the first sequence to deliver; ``source`` says where the floor is from."""
 
-    family: Family
-    held: Held
+    family: StreamFamily
+    held: StreamPlacement
     name: str
     config: Mapping[str, Any]
     start: int
@@ -98,7 +98,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
 
 
 async def carry_consumers(
-    source: StreamsDoor, door: StreamsDoor, family: Family, there: Held, held: Held
+    source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, held: StreamPlacement
 ) -> dict[str, int]:
     """By consumer, the sequence at which it goes on: the two streams are equal up to the parting."""
     look = await door.stream(held.name)
@@ -113,7 +113,7 @@ async def carry_consumers(
     return made
 
 
-def carrying(family: Family, held: Held, *, from_: str) -> Iterable[str]:
+def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iterable[str]:
     """The same by hand: the two streams are equal, so a consumer goes on at its own floor."""
     there = family.at(from_)
     for consumer in family.origin.stream.consumers if there else ():
@@ -122,14 +122,14 @@ def carrying(family: Family, held: Held, *, from_: str) -> Iterable[str]:
         yield changed(held.region, f"CONSUMER.CREATE.{held.name}.{consumer.name}", f'"$({position})"')
 
 
-def _created(held: Held, name: str) -> str:
+def _created(held: StreamPlacement, name: str) -> str:
     """The body of CONSUMER.CREATE by jq, from .config and $start."""
     own = ", ".join(f".{key}" for key in _OWN)
     start = f'{{name: {json.dumps(name)}, deliver_policy: "by_start_sequence", opt_start_seq: $start}}'
     return f"{{stream_name: {json.dumps(held.name)}, config: ((.config | del({own})) + {start})}}"
 
 
-def _configured(family: Family, name: str) -> Mapping[str, Any]:
+def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
     consumers = family.origin.stream.consumers
     return consumer_config(next((one for one in consumers if one.name == name), Consumer(name)))
 

@@ -13,9 +13,17 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
-from secondsite.operate.journal import UNFENCED
-from secondsite.operate.layout import Family, Held, Reach, fenced_subject, is_writable, probe_subject, writer_config
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, WaitingError, failed
+from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
+from secondsite.operate.layout import (
+    Reach,
+    StreamFamily,
+    StreamPlacement,
+    fenced_subject,
+    is_writable,
+    probe_subject,
+    writer_config,
+)
 from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
 
@@ -26,13 +34,13 @@ _WHY_NOT = {
 }
 
 
-def to_fence(context: Scope, region: str) -> tuple[tuple[Family, Held], ...]:
+def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPlacement], ...]:
     """The streams of the region of which there may be only one writable copy."""
     pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
     return tuple((family, held) for family, held in pairs if held is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def fence_stream(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
     look = await door.stream(held.name)
     if look is None or not is_writable(look.config, family):
@@ -44,7 +52,7 @@ async def fence_stream(door: StreamsDoor, family: Family, held: Held) -> bool:
     return True
 
 
-async def takes_writes(door: StreamsDoor, family: Family, held: Held) -> bool:
+async def takes_writes(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
@@ -62,7 +70,8 @@ class Fence:
             return Prospect(now=(_not_needed(context),))
         async with context.reached(region) as door:
             if door is None:
-                return Prospect(changes=(f"mark {region} unfenced: it cannot be reached",))
+                marked = (f"mark {region} unfenced: it cannot be reached",)
+                return Prospect(changes=marked, guards=await _silent(context, region))
             looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
         live = [(family, held) for family, held, look in looks if look and is_writable(look.config, family)]
         changes = [
@@ -78,8 +87,12 @@ class Fence:
         isolated = await self._isolate(context, step, region)
         async with context.reached(region) as door:
             if door is None:
+                for guard in await _silent(context, region):
+                    if guard.id not in context.allowed:
+                        raise WaitingError.at("", guard.what, guard.remedy)
                 why = f"it did not answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why}
+            await context.stopping(region)
             for family, held in pairs:
                 await fence_stream(door, family, held)
         return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
@@ -103,6 +116,7 @@ class Fence:
             return False
         if context.world.sites is None:
             return False
+        await context.stopping(region)
         await context.world.sites.isolate(region)
         return True
 
@@ -112,14 +126,64 @@ def starts_isolated(context: Scope, step: Step) -> bool:
     return not step.after and step is context.procedure.steps[0]
 
 
-async def fence_returned(context: Context, region: str) -> bool:
-    """Fence a region that was unfenced, where it is there again. Whether it is fenced now."""
+async def fence_returned(context: Context, region: str) -> str:
+    """Fence a region that was unfenced, where it is there again: what it is now, "" where that is not known yet.
+
+    A stream that nobody else took over is left to its writers: a home that serves again, or one whose standby was not
+    promoted yet, which the promotion fences itself.
+    """
     async with context.reached(region) as door:
         if door is None:
-            return False
+            return ""
         for family, held in to_fence(context, region):
+            taken = await _taken_over(context, family, region)
+            if taken is None:
+                return ""
+            if not taken:
+                return "" if _under_way(context) else SERVES_AGAIN
             await fence_stream(door, family, held)
-    return True
+    return FENCED
+
+
+async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
+    """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
+    unknown = False
+    for held in family.others(region):
+        async with context.reached(held.region) as door:
+            look = None if door is None else await door.stream(held.name)
+            unknown |= door is None
+        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(held),):
+            return True
+    return None if unknown else False
+
+
+def _under_way(context: Context) -> bool:
+    """Whether a step of this procedure is still to take the streams over."""
+    takes = (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS)
+    return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
+
+
+async def _silent(context: Context, region: str) -> tuple[Guard, ...]:
+    """A silent region may be alive; to promote without a fence is an exception that somebody names."""
+    what = f"{region} does not answer, so it stays unfenced: if it lives, two regions take writes until it is reached"
+    unfenced = Guard("unfenced", what, "find out whether it is lost; if so, --allow unfenced")
+    heard = await _heard_by(context, region)
+    if not heard:
+        return (unfenced,)
+    what = f"{region} does not answer here, but servers of {heard} reach it over their link: it is not lost"
+    remedy = "check its address, port and the way there; to go on nevertheless, --allow still-heard"
+    return (unfenced, Guard("still-heard", what, remedy))
+
+
+async def _heard_by(context: Context, region: str) -> str:
+    """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
+    domain = next((held.cluster.domain for _, held in to_fence(context, region) if held.cluster.domain), "")
+    others = {held.region for family, _ in to_fence(context, region) for held in family.others(region)}
+    for other in sorted(others) if domain else ():
+        async with context.reached(other) as door:
+            if door is not None and await door.reaches(domain):
+                return other
+    return ""
 
 
 def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
@@ -158,5 +222,5 @@ def _not_needed(context: Scope) -> str:
     return _WHY_NOT.get(reach, "there is no stream to fence")
 
 
-def _join(family: Family) -> str:
+def _join(family: StreamFamily) -> str:
     return ", ".join(family.subjects)

@@ -20,7 +20,7 @@ from secondsite.model.nats import Retention
 from secondsite.model.nats_release import Feature, Support, since, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import (
     ANSWER_S,
     POLL_S,
@@ -36,7 +36,15 @@ from secondsite.operate.action import (
 from secondsite.operate.actions.consumers import carry_consumers, carrying
 from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, without_clients
 from secondsite.operate.journal import UNFENCED
-from secondsite.operate.layout import DIVERGED, Family, Held, Reach, probe_subject, promoting_subject, writer_config
+from secondsite.operate.layout import (
+    DIVERGED,
+    Reach,
+    StreamFamily,
+    StreamPlacement,
+    probe_subject,
+    promoting_subject,
+    writer_config,
+)
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
 
@@ -46,7 +54,7 @@ _NANOSECONDS = 1_000_000_000
 T = TypeVar("T")
 
 
-def wanted_subjects(step: Step, family: Family) -> tuple[str, ...]:
+def wanted_subjects(step: Step, family: StreamFamily) -> tuple[str, ...]:
     """What the step says, where it says so for this one stream; else the origin's."""
     return step.subjects if step.subjects and len(step.targets) == 1 else family.subjects
 
@@ -100,7 +108,9 @@ class Promote:
             for family, held in pairs:
                 yield from carrying(family, held, from_=context.away)
 
-    async def _quiesce(self, context: Context, pairs: list[tuple[Family, Held]], region: str) -> list[str]:
+    async def _quiesce(
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str
+    ) -> list[str]:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
         drained = []
         for other in sorted({held.region for family, _ in pairs for held in family.others(region)}):
@@ -108,6 +118,7 @@ class Promote:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
+                await context.stopping(other)
                 for family, _ in pairs:
                     if (held := family.at(other)) is not None:
                         await fence_stream(door, family, held)
@@ -116,7 +127,7 @@ class Promote:
         return drained
 
     async def _carry_consumers(
-        self, context: Context, pairs: list[tuple[Family, Held]], drained: list[str], region: str
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], drained: list[str], region: str
     ) -> dict[str, int]:
         """Where the procedure has no step for them: from the side that is still there, at their floors."""
         if any(step.verb is Verb.RESTORE_CONSUMERS for step in context.procedure.steps):
@@ -130,7 +141,12 @@ class Promote:
         return made
 
     async def _drain(
-        self, context: Context, other: StreamsDoor, pairs: list[tuple[Family, Held]], there: str, region: str
+        self,
+        context: Context,
+        other: StreamsDoor,
+        pairs: list[tuple[StreamFamily, StreamPlacement]],
+        there: str,
+        region: str,
     ) -> None:
         if "lagging-mirror" in context.allowed:
             return
@@ -140,7 +156,9 @@ class Promote:
                 if source is not None:
                     await until(context, lambda f=held, s=source: _caught_up(door, other, f, s))  # type: ignore[misc]
 
-    async def _promote(self, context: Context, step: Step, door: StreamsDoor, family: Family, held: Held) -> int:
+    async def _promote(
+        self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, held: StreamPlacement
+    ) -> int:
         subjects = wanted_subjects(step, family)
         while True:
             answer = await _answered(context, lambda: door.stream(held.name))
@@ -176,26 +194,26 @@ async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[
         return None
 
 
-def promoted(look: StreamLook, subjects: tuple[str, ...]) -> bool:
+def promoted(look: StreamState, subjects: tuple[str, ...]) -> bool:
     return not look.is_mirror and set(look.subjects) == set(subjects)
 
 
-def _open(look: StreamLook, subjects: tuple[str, ...], family: Family) -> dict[str, Any]:
+def _open(look: StreamState, subjects: tuple[str, ...], family: StreamFamily) -> dict[str, Any]:
     metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
     return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family))
 
 
-def _window(family: Family) -> int:
+def _window(family: StreamFamily) -> int:
     return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
 
 
-def _opening(subjects: tuple[str, ...], family: Family) -> str:
+def _opening(subjects: tuple[str, ...], family: StreamFamily) -> str:
     """The same by jq."""
     more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
     return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
 
 
-def _draining(context: ManualContext, pairs: list[tuple[Family, Held]]) -> Iterable[str]:
+def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:
     """A planned move: the serving side takes no more, and the other has all of it."""
     yield from without_clients(context, context.away)
     yield from fencing(context, context.away)
@@ -204,7 +222,7 @@ def _draining(context: ManualContext, pairs: list[tuple[Family, Held]]) -> Itera
             yield until_it_has(held, there)
 
 
-async def _acknowledges(context: Context, door: StreamsDoor, held: Held, subjects: tuple[str, ...]) -> None:
+async def _acknowledges(context: Context, door: StreamsDoor, held: StreamPlacement, subjects: tuple[str, ...]) -> None:
     """The stream answers a probe on each of its subjects."""
 
     async def answers(subject: str) -> bool:
@@ -218,7 +236,7 @@ async def _acknowledges(context: Context, door: StreamsDoor, held: Held, subject
         await until(context, lambda subject=subject: answers(subject))  # type: ignore[misc]
 
 
-async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: Held, source: Held) -> bool:
+async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: StreamPlacement, source: StreamPlacement) -> bool:
     """Both sides end at the same sequence; a stream that is no mirror any more has nothing to wait for."""
     here, there = await door.stream(held.name), await other.stream(source.name)
     if here is None or there is None or not here.is_mirror:
@@ -226,7 +244,7 @@ async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: Held, source: 
     return here.last_seq >= there.last_seq
 
 
-def _held(context: Scope, step: Step, region: str) -> list[tuple[Family, Held]]:
+def _held(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
     return [(family, held) for family, held in pairs if held is not None]
 
@@ -260,7 +278,7 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 
-def _retention_guard(family: Family, held: Held, look: StreamLook) -> list[Guard]:
+def _retention_guard(family: StreamFamily, held: StreamPlacement, look: StreamState) -> list[Guard]:
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
     if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
         return []

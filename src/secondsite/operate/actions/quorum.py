@@ -20,7 +20,7 @@ from secondsite.model.procedure import QuorumMethod, Step
 from secondsite.nats.jetstream import STREAM_NOT_FOUND, RefusedError
 from secondsite.nats.meta import MetaServer
 from secondsite.operate.action import ANSWER_S, Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
-from secondsite.operate.layout import Family, Held, fenced_subject, probe_subject
+from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, probe_subject
 from secondsite.operate.shell import changed, nats, read, word
 from secondsite.operate.world import MetaDoor, StreamsDoor
 from secondsite.strategies.server_config import servers_of
@@ -135,14 +135,14 @@ class FreeSubjects:
             for subject in family.subjects:
                 yield read(region, "STREAM.NAMES", "{total, streams}", {"subject": subject})
 
-    async def _free(self, context: Context, door: StreamsDoor, family: Family, region: str) -> None:
+    async def _free(self, context: Context, door: StreamsDoor, family: StreamFamily, region: str) -> None:
         copy = family.at(region)
         if copy is None:
             raise failed(f"{region} has no copy of {family.name}", "create the mirror, or restore it from a backup")
         await until(context, lambda: _freed(door, family, copy))
 
 
-async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _freed(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement) -> bool:
     """Whether no stream but the copy is assigned the subjects; asks for it where one is.
 
     The answer would come from the lost stream's own leader, so it never comes: soon the next look tells.
@@ -161,12 +161,12 @@ async def _freed(door: StreamsDoor, family: Family, copy: Held) -> bool:
     return False
 
 
-def _freed_config(family: Family) -> dict[str, Any]:
+def _freed_config(family: StreamFamily) -> dict[str, Any]:
     origin = family.origin
     return {**stream_config(origin.stream, origin.cluster), "subjects": [fenced_subject(origin)]}
 
 
-async def _taken(door: StreamsDoor, family: Family, copy: Held) -> bool:
+async def _taken(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement) -> bool:
     """Whether the lost origin still holds a subject of its family; nobody else may."""
     others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
     if others - {family.origin.name}:
@@ -186,7 +186,7 @@ class Elect:
         region = step.region or context.away
         leaders: dict[str, str] = {}
 
-        async def elected(family: Family) -> bool:
+        async def elected(family: StreamFamily) -> bool:
             """A group without a leader keeps silent: it is asked again, not waited for."""
             held = family.at(region) or family.origin
             try:

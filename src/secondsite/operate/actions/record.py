@@ -17,9 +17,9 @@ from attrs import frozen
 from secondsite.model.contract import Subject
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
-from secondsite.nats.streams import StreamLook
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
-from secondsite.operate.layout import Family, Held, Reach
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
 from secondsite.operate.world import StreamsDoor
@@ -32,9 +32,9 @@ _APART_S = 10.0
 class Measured:
     """A stream on both sides; None for a side that does not answer or does not have it."""
 
-    family: Family
-    there: StreamLook | None
-    here: StreamLook | None
+    family: StreamFamily
+    there: StreamState | None
+    here: StreamState | None
 
     @property
     def missing_messages(self) -> int | None:
@@ -57,20 +57,20 @@ async def measure(context: Context, region: str) -> tuple[Measured, ...]:
     """Each family as its copy in ``region`` and its other side show it."""
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
     others = {held.region for family in mirrored for held in family.others(region)}
-    sides: dict[str, dict[str, StreamLook]] = {}
+    sides: dict[str, dict[str, StreamState]] = {}
     for one in sorted({region, *others}):
         async with context.reached(one) as door:
             sides[one] = {} if door is None else await _looks(door, mirrored, one)
     return tuple(_measured(family, region, sides) for family in mirrored)
 
 
-def _measured(family: Family, region: str, sides: dict[str, dict[str, StreamLook]]) -> Measured:
+def _measured(family: StreamFamily, region: str, sides: dict[str, dict[str, StreamState]]) -> Measured:
     other = next(iter(family.others(region)), None)
     there = sides[other.region].get(family.name) if other else None
     return Measured(family, there, sides[region].get(family.name))
 
 
-async def _looks(door: StreamsDoor, chosen: list[Family], region: str) -> dict[str, StreamLook]:
+async def _looks(door: StreamsDoor, chosen: list[StreamFamily], region: str) -> dict[str, StreamState]:
     held = [(family.name, family.at(region)) for family in chosen]
     looks = {name: await door.stream(one.name) for name, one in held if one is not None}
     return {name: look for name, look in looks.items() if look is not None}
@@ -120,7 +120,7 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
         return ()
 
 
-async def live_positions(door: StreamsDoor, family: Family, held: Held) -> tuple[Position, ...]:
+async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> tuple[Position, ...]:
     """Of the consumers that are there now."""
     if await door.stream(held.name) is None:
         return ()
@@ -159,7 +159,7 @@ def _lagging(name: str, behind_s: float | None, limit_s: float | None) -> tuple[
     return (Guard("lagging-mirror", what, "wait until it caught up, or accept the loss: --allow lagging-mirror"),)
 
 
-def _cut_off_s(context: Context, here: StreamLook) -> float | None:
+def _cut_off_s(context: Context, here: StreamState) -> float | None:
     """How long before the fault the mirror heard its origin last; None where nobody said when the fault was."""
     silent, decision = here.mirror_silent_s, context.world.decision
     if silent is None or not decision.fault_at:
@@ -169,7 +169,7 @@ def _cut_off_s(context: Context, here: StreamLook) -> float | None:
     return max(0.0, silent - (context.world.clock.wall() - decision.fault_at))
 
 
-def _clocks_differ(context: Context, here: StreamLook) -> str:
+def _clocks_differ(context: Context, here: StreamState) -> str:
     """Why the fault's time and the mirror's silence must not be compared; empty where they may be.
 
     A clock that jumped ahead would make the mirror look current up to the fault.
@@ -212,7 +212,7 @@ def _facts(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _side(look: StreamLook | None) -> dict[str, Any] | None:
+def _side(look: StreamState | None) -> dict[str, Any] | None:
     if look is None:
         return None
     return {

@@ -16,7 +16,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.actions.salvage import salvage_guard
-from secondsite.operate.layout import Family, Held, Reach, is_writable, mirror_config
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
@@ -62,7 +62,9 @@ class Resynchronise:
             yield changed(region, f"STREAM.CREATE.{held.name}", mirror_config(held, of))
             yield until_it_has(held, of)
 
-    def _refuse_unsalvaged(self, context: Context, pairs: list[tuple[Family, Held, Held]]) -> None:
+    def _refuse_unsalvaged(
+        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]
+    ) -> None:
         facts = context.done(Verb.SALVAGE)
         guards: list[Guard] = [guard for family, _, _ in pairs for guard in salvage_guard(facts, family)]
         if guards and "not-salvaged" not in context.allowed and "streams" not in facts:
@@ -75,7 +77,7 @@ class Resynchronise:
         await sites.join(region)
         return "secondsite"
 
-    async def _mirror(self, context: Context, held: Held, of: Held) -> int:
+    async def _mirror(self, context: Context, held: StreamPlacement, of: StreamPlacement) -> int:
         """The last sequence, which both sides share."""
         ends: list[int] = []
 
@@ -95,7 +97,7 @@ class Resynchronise:
         return ends[0]
 
 
-async def _refuse_ahead(context: Context, pairs: list[tuple[Family, Held, Held]]) -> None:
+async def _refuse_ahead(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> None:
     """What is to be deleted takes no writes, and the serving side takes them and has all of it."""
     if not pairs:
         return
@@ -112,19 +114,19 @@ async def _refuse_ahead(context: Context, pairs: list[tuple[Family, Held, Held]]
                 raise failed(what, "copy what only it has, then resume")
 
 
-async def _linked(door: StreamsDoor, held: Held, of: Held) -> bool:
+async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement) -> bool:
     """A mirror that is made before its origin can be reached waits 40 s before it tries again (2.15.1, measured)."""
     own = not of.cluster.domain or of.cluster.domain == held.cluster.domain
     return own or await door.reaches(of.cluster.domain)
 
 
-def _pairs(context: Scope, region: str) -> list[tuple[Family, Held, Held]]:
+def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
     found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
     return [(family, held, of) for family, held, of in found if held and of]
 
 
-async def _delete_writer(context: Context, door: StreamsDoor, held: Held) -> None:
+async def _delete_writer(context: Context, door: StreamsDoor, held: StreamPlacement) -> None:
     """A timeout is unknown: the next look tells. A mirror is what it is to become already."""
 
     async def gone() -> bool:

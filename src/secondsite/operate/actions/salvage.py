@@ -14,10 +14,11 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
-from secondsite.operate.layout import DIVERGED, Family, Held, Reach
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement
 from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
 
@@ -92,13 +93,15 @@ class Salvage:
         yield "# `secondsite failback` republishes what is after that sequence; the backup keeps it in any case"
 
 
-def _pairs(context: Scope, step: Step) -> list[tuple[Family, Held, Held]]:
+def _pairs(context: Scope, step: Step) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
     found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
     return [(family, old, new) for family, old, new in found if old and new]
 
 
-async def _extent(old: StreamsDoor, serving: StreamsDoor, family: Family, source: Held, target: Held) -> str:
+async def _extent(
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
+) -> str:
     there, here = await old.stream(source.name), await serving.stream(target.name)
     if there is None or here is None or DIVERGED not in here.metadata:
         return f"{family.name}: nothing parted"
@@ -106,7 +109,7 @@ async def _extent(old: StreamsDoor, serving: StreamsDoor, family: Family, source
 
 
 async def salvage_stream(
-    old: StreamsDoor, serving: StreamsDoor, family: Family, source: Held, target: Held
+    old: StreamsDoor, serving: StreamsDoor, family: StreamFamily, source: StreamPlacement, target: StreamPlacement
 ) -> Salvaged | None:
     """None where the old primary's stream is gone or is a mirror already. Raises FinalError without a parting."""
     there, here = await old.stream(source.name), await serving.stream(target.name)
@@ -132,7 +135,7 @@ async def salvage_stream(
 
 
 async def _there_since(
-    serving: StreamsDoor, name: str, diverged: int, last: int, source: Held, candidates: list[StoredMessage]
+    serving: StreamsDoor, name: str, diverged: int, last: int, source: StreamPlacement, candidates: list[StoredMessage]
 ) -> tuple[set[str], set[str]]:
     """Of the candidates: identities that the serving stream has, and subjects on which it has something newer."""
     wanted = {identity for message in candidates for identity in _identities(source, message)}
@@ -148,7 +151,7 @@ async def _there_since(
     return found, newer
 
 
-def _identities(source: Held, message: StoredMessage) -> set[str]:
+def _identities(source: StreamPlacement, message: StoredMessage) -> set[str]:
     return {mark_of(source, message), *filter(None, [_named(message)])}
 
 
@@ -157,20 +160,22 @@ def _named(message: StoredMessage) -> str:
     return f"id:{name}" if name else ""
 
 
-def mark_of(source: Held, message: StoredMessage) -> str:
+def mark_of(source: StreamPlacement, message: StoredMessage) -> str:
     return f"{source.region}/{source.name}/{message.sequence}"
 
 
-def _harm(family: Family, message: StoredMessage, newer: set[str]) -> str:
+def _harm(family: StreamFamily, message: StoredMessage, newer: set[str]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
-    keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
+    keyed = family.origin.stream.kind is StreamKind.KV or family.origin.stream.max_messages_per_subject == 1
     if keyed and message.subject in newer:
         return "the key has a newer value"
     return ""
 
 
-async def _republish(serving: StreamsDoor, source: Held, target: Held, message: StoredMessage) -> str:
+async def _republish(
+    serving: StreamsDoor, source: StreamPlacement, target: StreamPlacement, message: StoredMessage
+) -> str:
     """Why the stream refused it; "" where it is there now, stored or recognised by its id."""
     kept = {key: value for key, value in message.headers.items() if not key.startswith(_OF_THE_OLD_STREAM)}
     mark = mark_of(source, message)
@@ -183,7 +188,7 @@ async def _republish(serving: StreamsDoor, source: Held, target: Held, message: 
     return ""
 
 
-def salvage_guard(facts: Facts, family: Family) -> tuple[Guard, ...]:
+def salvage_guard(facts: Facts, family: StreamFamily) -> tuple[Guard, ...]:
     """Nothing of the old primary is wiped before it was salvaged."""
     if family.name in (facts.get("streams") or {}):
         return ()

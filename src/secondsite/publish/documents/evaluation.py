@@ -25,7 +25,7 @@ from secondsite.publish.content.comparison import (
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources, legend
 from secondsite.publish.drawings import svg_files as charts_svg
-from secondsite.publish.drawings.tornado import TornadoShown, tornado
+from secondsite.publish.drawings.tornado import TornadoDrawing, tornado
 from secondsite.publish.text.figure import figure
 from secondsite.publish.text.markdown import Md, bullets, code, joined, prose, strong, table, text
 from secondsite.publish.text.nonbreaking import about, percent, quantity
@@ -119,7 +119,7 @@ def _tornado(inputs: Inputs) -> str:
     return charts_svg.tornado_chart(shown) if shown else ""
 
 
-def _swings(inputs: Inputs, shown: TornadoShown | None, sources: Sources) -> Md:
+def _swings(inputs: Inputs, shown: TornadoDrawing | None, sources: Sources) -> Md:
     if shown is None:
         return Md("")
     body = [

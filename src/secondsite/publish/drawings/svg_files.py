@@ -15,7 +15,7 @@ from secondsite.publish.content.comparison import ComparedStrategy
 from secondsite.publish.content.timeline import Phase, timeline
 from secondsite.publish.drawings import charts
 from secondsite.publish.drawings.evaluation import ended, tradeoff
-from secondsite.publish.drawings.tornado import AssumptionBar, TornadoShown
+from secondsite.publish.drawings.tornado import AssumptionBar, TornadoDrawing
 from secondsite.publish.text.markdown import plain
 
 _STYLE = """
@@ -93,7 +93,7 @@ def recovery(assessment: Assessment, limit_s: float | None) -> str:
     return spans_chart(spans, "seconds since the fault", limit=shown, limit_name="RTO limit of the API")
 
 
-def tornado_chart(shown: TornadoShown) -> str:
+def tornado_chart(shown: TornadoDrawing) -> str:
     """Bars on both sides of what owning costs as taken; each row ends with the range that was tried."""
     ranges, top = 250, 14
     height = _ROW * len(shown.bars) + top + 52

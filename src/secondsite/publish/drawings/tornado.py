@@ -43,7 +43,7 @@ class AssumptionBar:
 
 
 @frozen
-class TornadoShown:
+class TornadoDrawing:
     """``low_usd`` and ``high_usd`` are the ends of the axis; ``rest`` assumptions move less than ``rest_usd`` each."""
 
     owning: str
@@ -55,7 +55,7 @@ class TornadoShown:
     rest_usd: str
 
 
-def tornado(evaluation: Evaluation) -> TornadoShown | None:
+def tornado(evaluation: Evaluation) -> TornadoDrawing | None:
     """None where owning has no bound, or nothing moves it."""
     found, chosen = evaluation.recommendation.tornado, evaluation.recommendation.strategy
     swings = [swing for swing in found.swings if swing.width_usd >= 1]
@@ -63,7 +63,7 @@ def tornado(evaluation: Evaluation) -> TornadoShown | None:
         return None
     shown, hidden = swings[:SHOWN], found.swings[len(swings[:SHOWN]) :]
     low, high = _ends(found, shown)
-    return TornadoShown(
+    return TornadoDrawing(
         owning=dollars(found.owning_usd),
         base=_share(found.owning_usd, low, high),
         low_usd=low,

@@ -33,18 +33,19 @@ def _run(run: RunResult) -> dict[str, Any]:
         "rpo": {"messages": run.loss.messages, "bytes": run.loss.bytes, "seconds": run.loss.seconds},
         "rpo_by_stream": {
             name: {"messages": each.messages, "bytes": each.bytes, "seconds": each.seconds}
-            for name, each in run.loss_by_stream.items()
+            for name, each in run.judgement.loss_by_stream.items()
         },
         "proven": run.loss.proven,
-        "salvageable": run.salvageable,
-        "after_rejoin": run.after_rejoin,
-        "ledger": run.findings.counts(),
+        "salvageable": run.judgement.salvageable,
+        "after_rejoin": run.judgement.after_rejoin,
+        "verdict": str(run.verdict),
+        "ledger": dict(run.judgement.ledger),
         "verdicts": [_verdict(each) for each in run.judgement.verdicts],
         "observations": [
             {"what": each.what, "holds": each.holds, "unproven": each.unproven} for each in run.observations
         ],
-        "failure": run.failure,
-        "not_rehearsed": list(run.skipped),
+        "failure": run.judgement.stopped,
+        "not_rehearsed": list(run.judgement.skipped),
         "evidence": str(run.evidence),
     }
 

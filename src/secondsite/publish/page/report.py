@@ -41,7 +41,7 @@ class BoardRow:
 
 
 @frozen
-class DrillShown:
+class DrillSection:
     """One drill of one strategy. ``timeline`` is an SVG, or empty; ``waterfall`` is None where nothing came back."""
 
     title: str
@@ -61,7 +61,7 @@ class DrillShown:
 @frozen
 class Report:
     rows: tuple[BoardRow, ...]
-    drills: tuple[DrillShown, ...]
+    drills: tuple[DrillSection, ...]
     command: str
     before: str
     after: str
@@ -125,7 +125,7 @@ def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
     return [found[key] for key in sorted(found, reverse=True)]
 
 
-def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | None) -> DrillShown:
+def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | None) -> DrillSection:
     longest = max(group, key=lambda one: one.rto_s["total"] if one.rto_s else -1.0)
     seen, missing = _timeline(longest, read)
     runs = f"{longest.runs} run{'s' if longest.runs != 1 else ''}"
@@ -135,7 +135,7 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
         if longest.projected and longest.rto_s
         else ""
     )
-    return DrillShown(
+    return DrillSection(
         title=f"{longest.drill}, {longest.strategy}",
         told=f"{how}; {longest.evidence}{scaled}",
         verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),

@@ -154,12 +154,14 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     if Verb.RESTORE_QUORUM in verbs:
         servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
     backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
-    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL"'
+    lost = " --allow unfenced" if fault in (Fault.REGION, Fault.GEOGRAPHY) else ""
+    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
     return fence(
         (
             f"secondsite {about} plan{arguments}",
-            f'secondsite {about} run{arguments} --who "$WHO" --why "$WHY" --approve "$HASH"',
+            f'secondsite {about} run{arguments} --approve "$HASH"',
             f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
+            f"secondsite {about} abort{arguments}  # before the first stream takes writes elsewhere: back to who did",
         )
     )
 

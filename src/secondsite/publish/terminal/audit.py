@@ -9,20 +9,21 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
 from rich.text import Text
 
+from secondsite.audit.examples import Example
 from secondsite.audit.rule import Rule
 from secondsite.model.hazard import Hazard, Severity
+from secondsite.publish.terminal.console import PrintableConsole
 
 WIDTH = 100
 COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
-def console() -> Console:
+def console() -> PrintableConsole:
     """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    found = Console(highlight=False)
-    return Console(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
+    found = PrintableConsole(highlight=False)
+    return PrintableConsole(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
 
 
 def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
@@ -85,15 +86,25 @@ def summary(hazards: Sequence[Hazard]) -> Text:
 
 def render_rules(rules: Iterable[Rule], width: int = WIDTH) -> Text:
     """Every rule: what it means, where it comes from and what to do."""
-    blocks = [
-        Text("\n").join(
-            [
-                Text.assemble((rule.id, "bold"), "  ", (str(rule.severity), COLOURS[rule.severity])),
-                _told("", f"{rule.title}. {rule.why}", width),
-                _told("remedy", rule.remedy, width),
-                _told("source", rule.source, width),
-            ]
-        )
-        for rule in rules
-    ]
-    return Text("\n\n").join(blocks)
+    return Text("\n\n").join([_record(rule, width) for rule in rules])
+
+
+def render_rule(rule: Rule, example: Example | None, width: int = WIDTH) -> Text:
+    """One rule, and what it finds and does not find."""
+    waive = f"waivers: [{{rule: {rule.id}, reason: …, at: …}}]"
+    parts = [_record(rule, width), _told("waive", f"{waive} in secondsite.yaml", width)]
+    if example:
+        for label, text in (("bad", example.bad), ("good", example.good)):
+            parts += [Text(), Text(f"    {label}:", style="dim"), Text(textwrap.indent(text, " " * 6))]
+    return Text("\n").join(parts)
+
+
+def _record(rule: Rule, width: int) -> Text:
+    return Text("\n").join(
+        [
+            Text.assemble((rule.id, "bold"), "  ", (str(rule.severity), COLOURS[rule.severity])),
+            _told("", f"{rule.title}. {rule.why}", width),
+            _told("remedy", rule.remedy, width),
+            _told("source", rule.source, width),
+        ]
+    )

@@ -65,19 +65,19 @@ def outcome(result: RunResult) -> str:
 
 def _lost(result: RunResult) -> str:
     loss = result.loss
-    acknowledged = sum(result.findings.counts()[name] for name in ("acknowledged-present", "acknowledged-lost"))
+    acknowledged = sum(result.judgement.ledger[name] for name in ("acknowledged-present", "acknowledged-lost"))
     if not loss.proven:
         return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
     told += f" ({_size(loss.bytes)}, {short_duration(loss.seconds)})"
-    if result.salvageable == loss.messages:
+    if result.judgement.salvageable == loss.messages:
         told += ", all still on the old region's disks"
-    elif result.salvageable is not None:
-        told += f", {result.salvageable:,} of them still on the old region's disks"
-    if result.after_rejoin is not None:
-        told += f", {result.after_rejoin:,} once it rejoined"
+    elif result.judgement.salvageable is not None:
+        told += f", {result.judgement.salvageable:,} of them still on the old region's disks"
+    if result.judgement.after_rejoin is not None:
+        told += f", {result.judgement.after_rejoin:,} once it rejoined"
     return told
 
 
@@ -107,16 +107,26 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     yield "lost: messages", lambda r: f"{r.loss.messages:,}"
     yield "lost: bytes", lambda r: _size(r.loss.bytes)
     yield "lost: age of the oldest", lambda r: short_duration(r.loss.seconds)
-    yield "on the old region's disks", lambda r: "-" if r.salvageable is None else f"{r.salvageable:,}"
-    if any(r.after_rejoin is not None for r in results):
-        yield "the same, once it rejoined", lambda r: "-" if r.after_rejoin is None else f"{r.after_rejoin:,}"
+    yield (
+        "on the old region's disks",
+        lambda r: _known(r.judgement.salvageable),
+    )
+    if any(r.judgement.after_rejoin is not None for r in results):
+        yield (
+            "the same, once it rejoined",
+            lambda r: _known(r.judgement.after_rejoin),
+        )
     for label, key in (("duplicates", "duplicate"), ("out of order", "reordered"), ("resurrected", "resurrected")):
         yield label, partial(_count, key=key)
     yield "processed twice, skipped", _consumers
 
 
+def _known(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
+
+
 def _count(result: RunResult, key: str) -> str:
-    return f"{result.findings.counts()[key]:,}"
+    return f"{result.judgement.ledger[key]:,}"
 
 
 def _part(result: RunResult, part: str) -> str:
@@ -141,9 +151,9 @@ def _contract_figure(found: RunVerdict) -> str:
 
 
 def _consumers(result: RunResult) -> str:
-    skipped = [consumer.skipped for consumer in result.findings.consumers]
-    told = "unknown" if None in skipped else f"{sum(each or 0 for each in skipped):,}"
-    return f"{sum(consumer.processed_twice for consumer in result.findings.consumers):,}, {told}"
+    counts = result.judgement.ledger
+    told = "unknown" if counts.get("undrained") else f"{counts.get('skipped', 0):,}"
+    return f"{counts.get('processed-twice', 0):,}, {told}"
 
 
 def _one_a_line(results: Sequence[RunResult]) -> Table:
@@ -167,12 +177,12 @@ def _one_a_line(results: Sequence[RunResult]) -> Table:
 
 def _shown(result: RunResult) -> Iterator[Text]:
     """What this run showed, and why its contracts are not met."""
-    if result.failure:
-        yield Text(f"stopped: {result.failure}", style="red")
+    if result.judgement.stopped:
+        yield Text(f"stopped: {result.judgement.stopped}", style="red")
     for seen in result.observations:
         sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
         yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
-    reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.failure))
+    reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.judgement.stopped))
     for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
         yield Text(f"{names} {verdict}: {why}", style=STYLES[verdict])
@@ -182,8 +192,8 @@ def _caveats(result: RunResult) -> Iterator[Text]:
     """What its figures do not hold."""
     if result.people:
         yield Text(f"people take their time in production, here they took none: {', '.join(result.people)}")
-    if result.skipped:
-        yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.skipped)}")
+    if result.judgement.skipped:
+        yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.judgement.skipped)}")
     if result.setup.strategy.link is Link.BACKUP and result.projected:
         every = short_duration(result.setup.profile.backup_s)
         yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")

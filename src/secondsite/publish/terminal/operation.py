@@ -7,22 +7,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from secondsite.operate.executor import OperationOutcome, Told, is_approved
-from secondsite.operate.journal import JournalEntry, StepRecord, records, unfenced
+from secondsite.operate.abort import Aborted
+from secondsite.operate.executor import OperationOutcome, StepProgress, is_approved
+from secondsite.operate.journal import JournalEntry, StepRecord, StepState, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
 
 def plan_text(plan: Plan) -> str:
     """Each step with its check, what it would change now, and what forbids it."""
-    lines = [f"{plan.procedure.name}, of {plan.system}", ""]
+    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.told()}", ""]
     for one in plan.steps:
         lines += _step(one)
-    lines.append("")
+    lines += ["", *_carried_out_by(plan.bound)]
     if plan.refusals:
-        lines.append("this must not run:")
-        lines += [f"  {problem}" for problem in plan.refusals]
-    lines.append(f"plan {plan.hash}: approve exactly this with --approve {plan.hash}")
-    return "\n".join(lines)
+        return "\n".join([*lines, "this must not run:", *(f"  {problem}" for problem in plan.refusals)])
+    needed = plan.stops or any(one.irreversible for one in plan.steps)
+    why = "to approve it" if needed else "nothing in it needs an approval; to run exactly this"
+    return "\n".join([*lines, f"plan {plan.hash}; {why}: --approve {plan.hash}"])
+
+
+def _carried_out_by(bound: Mapping[str, Any]) -> list[str]:
+    """Servers and commands, as they are part of what is approved."""
+    lines: list[str] = []
+    for what, value in bound.items():
+        if isinstance(value, Mapping):
+            lines += [f"{what}: {key} = {one}" for key, one in value.items()]
+        elif value:
+            lines.append(f"{what}: {value}")
+    return [*lines, ""] if lines else []
+
+
+def aborted_text(found: Aborted) -> str:
+    """Who writes now, and what was left."""
+    lines = [f"given up; {name}: {', '.join(regions)} takes writes" for name, regions in found.serving.items()]
+    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in found.nobody]
+    lines += [f"its fence was taken off: {one}" for one in found.opened]
+    return "\n".join([*lines, *(f"left: {one}" for one in found.left)])
 
 
 def _step(one: PlannedStep) -> list[str]:
@@ -32,6 +52,7 @@ def _step(one: PlannedStep) -> list[str]:
     tail = f" [{', '.join(marks)}]" if marks else ""
     return [
         f"{one.step.id}: {one.step.title}{tail}",
+        *(f"    STOPS: {stop}" for stop in one.stops),
         *(f"    would: {change}" for change in one.changes),
         *(f"    now:   {seen}" for seen in one.now),
         f"    check: {one.step.check}, within {one.step.limit_s:.0f} s",
@@ -39,7 +60,7 @@ def _step(one: PlannedStep) -> list[str]:
     ]
 
 
-def told_line(told: Told) -> str:
+def told_line(told: StepProgress) -> str:
     """One line of progress."""
     took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
     why = f": {told.why}" if told.why else ""
@@ -47,7 +68,7 @@ def told_line(told: Told) -> str:
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
-    done = sum(record.state == "done" for record in outcome.steps.values())
+    done = sum(record.state is StepState.DONE for record in outcome.steps.values())
     if outcome.finished:
         return "\n".join([f"{name}: done, {done} steps; journal {path}", *_unfenced(outcome.steps)])
     return "\n".join([f"{name}: not finished, {done} steps done; journal {path}", *map(str, outcome.problems)])
@@ -55,7 +76,8 @@ def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
 
 def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
     return [
-        f"{region} is unfenced, as it could not be reached: once it returns, run `resume` before anybody writes there"
+        f"{region} is unfenced, as it could not be reached: once it returns, `resume` fences it before anybody writes "
+        "there; it does not if that region serves again by then"
         for region in unfenced(known)
     ]
 
@@ -74,7 +96,8 @@ def outcome_json(name: str, outcome: OperationOutcome) -> dict[str, Any]:
 
 def status_text(entries: list[JournalEntry]) -> str:
     plan, known = entries[0].data, records(entries)
-    lines = [f"{plan['procedure']}: plan {plan['hash']}, {'approved' if is_approved(entries) else 'not approved'}"]
+    approved = "approved" if is_approved(entries) else "not approved"
+    lines = [f"{plan['procedure']}: {end_of(entries)}; plan {plan['hash']}, {approved}", *_identity(entries)]
     for step in plan["steps"]:
         record = known.get(step["id"])
         lines.append(f"  {record.state if record else 'to come':<12} {step['id']}{_times(record)}")
@@ -83,12 +106,32 @@ def status_text(entries: list[JournalEntry]) -> str:
     return "\n".join([*lines, *_unfenced(known)])
 
 
+def _identity(entries: list[JournalEntry]) -> list[str]:
+    """Which operation, who began it where, why, and when something happened last."""
+    plan = entries[0].data
+    name = (plan.get("operation") or {}).get("id", "")
+    by = " on ".join(filter(None, (str(plan.get("who") or ""), str(plan.get("host") or ""))))
+    lines = [f"  operation {name}, begun {_instant(entries[0].wall)}{f' by {by}' if by else ''}"] if name else []
+    why = [f"  why: {plan['why']}"] if plan.get("why") else []
+    return [*lines, *why, f"  last entry {_instant(entries[-1].wall)}"]
+
+
+def _instant(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def status_json(entries: list[JournalEntry]) -> dict[str, Any]:
     plan, known = entries[0].data, records(entries)
     return {
         "schema": "secondsite/operation-status/1",
         "procedure": plan["procedure"],
         "plan": plan["hash"],
+        "operation": plan.get("operation"),
+        "state": str(end_of(entries)),
+        "who": plan.get("who", ""),
+        "why": plan.get("why", ""),
+        "began": entries[0].wall,
+        "last": entries[-1].wall,
         "approved": is_approved(entries),
         "unfenced": list(unfenced(known)),
         "steps": {s["id"]: _record(known[s["id"]]) if s["id"] in known else None for s in plan["steps"]},

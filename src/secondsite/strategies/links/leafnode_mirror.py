@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
@@ -45,7 +45,7 @@ class LeafnodeMirror:
         return home, evolve(other, streams=mirrors(other, home, domain=True), leaves=(leaf,))
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "leaf")
+        return stream_link(kit, kit.second, LinkKind.LEAF)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "mirror over a leaf link"), stream_backup(kit, kit.second))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster, Stream, StreamOrigin
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
@@ -38,7 +38,7 @@ class Sourced:
         )
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "leaf", both_ways=True)
+        return stream_link(kit, kit.second, LinkKind.LEAF, both_ways=True)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "sourced stream"), stream_backup(kit, kit.second))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import GatewayLink, NatsCluster
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import QuorumMethod, Step, Verb
@@ -72,7 +72,7 @@ class SuperclusterMirror:
         return tuple(one for cluster in at_home(kit) for one in joined(mirrored_pair(kit, cluster)))
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "gateway")
+        return stream_link(kit, kit.second, LinkKind.GATEWAY)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))

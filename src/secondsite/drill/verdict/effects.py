@@ -1,0 +1,211 @@
+"""Which finding makes which contract breached or unproven, or is only told, and why: a table for judge and docs.
+
+The two limits of a contract are not here: RTO and RPO are judged by figures, and everything else by this.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.fault import Fault
+
+
+class Bears(StrEnum):
+    """On which contracts of the run a finding bears."""
+
+    EVERY = "every"
+    NATS = "nats"
+    RPO = "with an RPO"
+    RTO = "with an RTO"
+    BAD_WRITE = "bad-write"
+    NO_DELETION = "all but deletion"
+    NONE = "none"
+
+
+@frozen
+class Effect:
+    """``finding`` is its name in the ledger's counts, ``told`` its words behind the count."""
+
+    finding: str
+    bears: Bears
+    verdict: Verdict | None
+    told: str
+    why: str
+
+    def on(self, contract: Contract) -> bool:
+        return {
+            Bears.EVERY: True,
+            Bears.NATS: contract.subject is Subject.NATS,
+            Bears.RPO: contract.rpo_s is not None,
+            Bears.RTO: contract.rto_s is not None,
+            Bears.BAD_WRITE: contract.fault is Fault.BAD_WRITE,
+            Bears.NO_DELETION: contract.fault is not Fault.DELETION,
+            Bears.NONE: False,
+        }[self.bears]
+
+
+_RED, _OPEN = Verdict.BREACHED, Verdict.UNPROVEN
+
+EFFECTS: tuple[Effect, ...] = (
+    Effect(
+        "not-shown",
+        Bears.EVERY,
+        _RED,
+        "observations do not hold",
+        "what the drill is there to show was refuted",
+    ),
+    Effect(
+        "not-seen",
+        Bears.EVERY,
+        _OPEN,
+        "observations are unproven",
+        "what it is there to show nobody saw",
+    ),
+    Effect(
+        "two-writers",
+        Bears.EVERY,
+        _RED,
+        "streams had two writers",
+        "a log began anew more often than a failover does",
+    ),
+    Effect(
+        "altered",
+        Bears.EVERY,
+        _RED,
+        "messages have another payload",
+        "what was acknowledged is not what is there",
+    ),
+    Effect(
+        "moved",
+        Bears.EVERY,
+        _RED,
+        "messages have another subject or key",
+        "consumers that filter do not get it",
+    ),
+    Effect(
+        "phantom",
+        Bears.EVERY,
+        _RED,
+        "messages came from nowhere",
+        "no client intended them",
+    ),
+    Effect(
+        "doubled",
+        Bears.EVERY,
+        _RED,
+        "messages are there twice",
+        "each was sent once and stored at once",
+    ),
+    Effect(
+        "disordered",
+        Bears.EVERY,
+        _RED,
+        "messages are out of order",
+        "each was stored before the next of its key was sent",
+    ),
+    Effect(
+        "resurrected",
+        Bears.NO_DELETION,
+        _RED,
+        "removed messages are back",
+        "where deletion is the fault, that is the cure",
+    ),
+    Effect(
+        "wrong-present",
+        Bears.BAD_WRITE,
+        _RED,
+        "wrong writes are still there",
+        "they are what had to go",
+    ),
+    Effect(
+        "skipped",
+        Bears.NATS,
+        _RED,
+        "messages were skipped by a consumer",
+        "it acknowledged all, and processed not all",
+    ),
+    Effect(
+        "undrained",
+        Bears.NATS,
+        _OPEN,
+        "consumers did not catch up",
+        "what they skip cannot be told before they have",
+    ),
+    Effect(
+        "clashes",
+        Bears.EVERY,
+        _OPEN,
+        "messages share their place in a stream",
+        "no server does that: the read is wrong",
+    ),
+    Effect(
+        "uncompared",
+        Bears.RPO,
+        _OPEN,
+        "copies without payloads and subjects",
+        "nobody looked whether they are what was sent",
+    ),
+    Effect(
+        "withheld",
+        Bears.EVERY,
+        _OPEN,
+        "% of the load was withheld",
+        "above 5 %: clients that wait for answers see less of an outage",
+    ),
+    Effect(
+        "late",
+        Bears.EVERY,
+        _OPEN,
+        "s the load was behind at most",
+        "above 1 s: the machine was too busy, and its clocks with it",
+    ),
+    Effect(
+        "unread",
+        Bears.RPO,
+        _OPEN,
+        "fates are not known",
+        "a copy was not read to its end; a loss that was found counts",
+    ),
+    Effect(
+        "acknowledged-lost",
+        Bears.RPO,
+        None,
+        "acknowledged writes are lost",
+        "judged by its age against the RPO",
+    ),
+    Effect(
+        "duplicate",
+        Bears.NONE,
+        None,
+        "duplicates",
+        "a retry, or a buffer that sends on, may store twice",
+    ),
+    Effect(
+        "reordered",
+        Bears.NONE,
+        None,
+        "overtaken",
+        "what a buffer took (202) was promised no place",
+    ),
+    Effect(
+        "processed-twice",
+        Bears.NONE,
+        None,
+        "processed twice",
+        "consumers are promised at least once",
+    ),
+    Effect(
+        "processed-lost",
+        Bears.NONE,
+        None,
+        "processed and lost",
+        "counted as lost already",
+    ),
+)
+"""In the order in which they are told."""
+
+MOST_WITHHELD = 0.05
+MOST_LATE_S = 1.0

@@ -1,0 +1,282 @@
+"""An operation has an identity: what was approved for one incident, or for one state, does nothing in another."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve, frozen
+from fake_world import FakeWorld
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.abort import Aborted, abort
+from secondsite.operate.executor import OperationOutcome, Options, execute
+from secondsite.operate.journal import (
+    EntryKind,
+    Journal,
+    OperationEnd,
+    StepState,
+    archive,
+    end_of,
+    read_journal,
+    records,
+    unfenced,
+)
+from secondsite.operate.plan import Plan, make_plan
+from secondsite.operate.verbs import EXECUTORS
+from secondsite.strategies.compose import failback, failover, lay_out
+from secondsite.strategies.design import Kit
+
+HOME, AWAY = "us-east-1", "us-west-2"
+LOST = frozenset({"unfenced"})
+
+
+@frozen
+class Operators:
+    """Anybody with a terminal: each ``who`` has a journal of its own, on a machine of its own."""
+
+    deployment: Deployment
+    kit: Kit
+    world: FakeWorld
+    folder: Path
+
+    def procedure(self, fault: Fault | None) -> Procedure:
+        if fault is None:
+            return failback(self.deployment, self.kit)
+        return failover(self.deployment, self.kit, fault)
+
+    def plan(self, fault: Fault | None) -> Plan:
+        return asyncio.run(make_plan(self.procedure(fault), self.deployment, self.world, allowed=LOST))
+
+    def path(self, who: str, fault: Fault | None) -> Path:
+        return self.folder / who / ("failback" if fault is None else "failover")
+
+    def go(
+        self, who: str, fault: Fault | None, approve: str = "", world: Any = None, **options: Any
+    ) -> OperationOutcome:
+        async def run() -> OperationOutcome:
+            with Journal(self.path(who, fault), self.world) as journal:
+                if journal.entries and end_of(journal.entries) is not OperationEnd.OPEN and world is None:
+                    archive(journal)
+            with Journal(self.path(who, fault), self.world) as journal:
+                chosen = Options(approved=approve, allowed=LOST, **options)
+                return await execute(
+                    self.procedure(fault), self.deployment, world or self.world, journal, options=chosen
+                )
+
+        return asyncio.run(run())
+
+    def give_up(self, who: str, fault: Fault | None) -> Aborted:
+        async def run() -> Aborted:
+            with Journal(self.path(who, fault), self.world) as journal:
+                return await abort(self.procedure(fault), self.deployment, self.world, journal)
+
+        return asyncio.run(run())
+
+    def writers(self) -> set[str]:
+        return {
+            region
+            for region, held in self.world.regions.items()
+            for stream in held.values()
+            if not stream.config.get("mirror") and "events.>" in (stream.config.get("subjects") or ())
+        }
+
+
+@pytest.fixture
+def operators(kit: Kit, tmp_path: Path) -> Operators:
+    deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
+    ready = evolve(kit, system=deployment.system)
+    return Operators(deployment, ready, FakeWorld(deployment, set()), tmp_path)
+
+
+def test_a_second_incident_is_another_operation(operators: Operators) -> None:
+    """With a hash of its own, so that what was approved for the first approves nothing now; and it is carried out."""
+    operators.world.dead.add(HOME)
+    first = operators.plan(Fault.REGION)
+    assert operators.go("ann", Fault.REGION, first.hash).finished
+    operators.world.dead.clear()
+    back = operators.plan(None)
+    assert operators.go("ann", None, back.hash).finished
+    assert operators.writers() == {HOME}
+
+    operators.world.dead.add(HOME)
+    second = operators.plan(Fault.REGION)
+    assert second.operation != first.operation
+    assert second.hash != first.hash
+    with pytest.raises(InputError, match="is not what was approved"):
+        operators.go("ann", Fault.REGION, first.hash)
+    outcome = operators.go("ann", Fault.REGION, second.hash)
+    assert outcome.finished
+    assert not operators.world.regions[AWAY]["EVENTS"].config.get("mirror")
+    archived = list((operators.folder / "ann" / "operations").iterdir())
+    assert [path.name.startswith(first.operation) for path in archived] == [True]
+
+
+def test_the_same_state_is_the_same_operation_for_everybody(operators: Operators) -> None:
+    assert operators.plan(Fault.GRAY).operation == operators.plan(Fault.GRAY).operation
+    assert operators.plan(Fault.GRAY).hash == operators.plan(Fault.GRAY).hash
+
+
+def test_resuming_what_is_done_leaves_a_home_that_serves_again(operators: Operators) -> None:
+    """It was unfenced when it was lost; since then it was failed back to, and nobody else takes writes."""
+    operators.world.dead.add(HOME)
+    assert operators.go("ann", Fault.REGION).finished
+    operators.world.dead.clear()
+    assert operators.go("bob", None, operators.plan(None).hash).finished
+    assert operators.writers() == {HOME}
+    outcome = operators.go("ann", Fault.REGION, world=operators.world)
+    assert operators.writers() == {HOME}
+    assert unfenced(outcome.steps) == ()
+
+
+def test_two_operators_and_one_failback(operators: Operators) -> None:
+    """One stops at the approval, the other finishes; what the first approves then must not delete what serves."""
+    operators.world.dead.add(HOME)
+    assert operators.go("ann", Fault.REGION).finished
+    operators.world.dead.clear()
+    stopped = operators.go("ann", None)
+    assert stopped.steps["resynchronise"].state is StepState.WAITING
+    assert operators.go("bob", None, operators.plan(None).hash).finished
+    kept = [message.sequence for message in operators.world.regions[HOME]["EVENTS"].messages]
+    resumed = operators.go("ann", None, stopped.plan_hash)
+    assert resumed.steps["resynchronise"].state is StepState.FAILED
+    assert "us-east-1 serves" in resumed.steps["resynchronise"].why
+    assert operators.writers() == {HOME}
+    assert [message.sequence for message in operators.world.regions[HOME]["EVENTS"].messages] == kept
+
+
+def test_a_region_that_serves_is_not_stopped_unasked(operators: Operators) -> None:
+    plan = operators.plan(Fault.REGION)
+    assert plan.stops == (f"stop {HOME}",)
+    outcome = operators.go("ann", Fault.REGION)
+    assert outcome.steps["fence"].state is StepState.WAITING
+    assert f"{HOME} takes" in outcome.steps["fence"].why
+    assert f"--approve {plan.hash}" in outcome.steps["fence"].remedy
+    assert operators.writers() == {HOME}
+    assert operators.go("ann", Fault.REGION, plan.hash).finished
+    assert operators.writers() == {AWAY}
+
+
+def test_one_that_came_back_since_it_was_planned_is_not_what_was_approved(operators: Operators) -> None:
+    """Marked unfenced was approved; stopping it was not, and is approved by itself."""
+    operators.world.dead.add(HOME)
+    plan = operators.plan(Fault.REGION)
+    first = operators.procedure(Fault.REGION).steps[0]
+    revived = {**EXECUTORS, first.verb: _Revives(operators.world, first.verb)}
+    outcome = operators.go("ann", Fault.REGION, plan.hash, executors=revived)
+    assert outcome.steps["fence"].state is StepState.WAITING
+    token = outcome.steps["fence"].remedy.split()[-1]
+    assert token != plan.hash
+    assert operators.writers() == {HOME}
+    assert operators.go("ann", Fault.REGION, token).finished
+    assert operators.writers() == {AWAY}
+
+
+class _Revives:
+    """The lost region answers again once the run has begun."""
+
+    def __init__(self, world: FakeWorld, verb: Verb) -> None:
+        self._world, self._real = world, EXECUTORS[verb]
+
+    async def run(self, context: Any, step: Step) -> Any:
+        self._world.dead.clear()
+        return await self._real.run(context, step)
+
+    async def look(self, context: Any, step: Step) -> Any:
+        return await self._real.look(context, step)
+
+
+def test_a_failback_to_where_clients_write_is_refused(operators: Operators) -> None:
+    assert "us-east-1 serves already" in str(operators.plan(None).refusals)
+
+
+@pytest.mark.parametrize("fault", [Fault.GRAY, None], ids=["failover", "failback"])
+def test_given_up_anywhere_before_the_promotion_somebody_writes(operators: Operators, fault: Fault | None) -> None:
+    """At each step that fails; who served before serves again, and what stays done is named."""
+    before = {HOME}
+    if fault is None:
+        operators.world.dead.add(HOME)
+        assert operators.go("ann", Fault.REGION).finished
+        operators.world.dead.clear()
+        before = {AWAY}
+    steps = operators.procedure(fault).steps
+    promotion = next(step for step in steps if step.verb is Verb.PROMOTE_STREAMS)
+    for number, step in enumerate(operators.procedure(fault).leading_to(promotion.id)):
+        who = f"operator{number}"
+        outcome = operators.go(who, fault, operators.plan(fault).hash, executors=_failing_at(step))
+        assert not outcome.finished
+        assert outcome.steps[step.id].state is StepState.FAILED
+        found = operators.give_up(who, fault)
+        assert operators.writers() == before, step.id
+        assert found.nobody == ()
+        operators.world.check_somebody_writes()
+        assert end_of(read_journal(operators.path(who, fault))) is OperationEnd.ABORTED
+
+
+class _Fails:
+    """Does its work and then says that it failed; of a promotion only the first half, as nothing is open then."""
+
+    def __init__(self, step: Step) -> None:
+        self._step, self._real = step, EXECUTORS[step.verb]
+
+    async def look(self, context: Any, step: Step) -> Any:
+        return await self._real.look(context, step)
+
+    async def run(self, context: Any, step: Step) -> Any:
+        if step.id != self._step.id:
+            return await self._real.run(context, step)
+        if step.verb is Verb.PROMOTE_STREAMS:
+            for region in {held.region for family in context.families for held in family.others(step.region)}:
+                await context.stopping(region)
+                fence = evolve(step, verb=Verb.FENCE, region=region, after=("it",))
+                await EXECUTORS[Verb.FENCE].run(context, fence)
+        elif step.verb is not Verb.RESYNCHRONISE:
+            await self._real.run(context, step)
+        raise RuntimeError("the disk burns")
+
+
+def _failing_at(step: Step) -> Any:
+    return {**EXECUTORS, step.verb: _Fails(step)}
+
+
+def test_given_up_after_the_promotion_is_refused(operators: Operators) -> None:
+    assert operators.go("ann", Fault.GRAY, operators.plan(Fault.GRAY).hash).finished
+    with pytest.raises(InputError, match="us-west-2 takes writes of"):
+        operators.give_up("ann", Fault.GRAY)
+    assert operators.writers() == {AWAY}
+
+
+def test_what_nobody_foresaw_is_a_failed_step(operators: Operators) -> None:
+    """With its cause, in the journal; resumed, it goes on."""
+    operators.world.dead.add(HOME)
+    step = next(step for step in operators.procedure(Fault.REGION).steps if step.verb is Verb.RECORD_STATE)
+    outcome = operators.go("ann", Fault.REGION, executors=_failing_at(step))
+    record = outcome.steps[step.id]
+    assert record.state is StepState.FAILED
+    assert record.why.startswith("RuntimeError: the disk burns (in test_operations.py, line ")
+    assert operators.go("ann", Fault.REGION).finished
+
+
+def test_other_commands_than_approved_are_refused(operators: Operators) -> None:
+    """Or approved by themselves; the journal keeps what ran."""
+    operators.world.dead.add(HOME)
+    plain = operators.plan(Fault.REGION)
+    operators.world.bound = {"commands": {"announce": "./tell.sh"}}
+    plan = operators.plan(Fault.REGION)
+    assert plan.hash != plain.hash
+    step = next(step for step in operators.procedure(Fault.REGION).steps if step.verb is Verb.RECORD_STATE)
+    assert not operators.go("ann", Fault.REGION, plan.hash, executors=_failing_at(step)).finished
+    operators.world.bound = {"commands": {"announce": "./other.sh"}}
+    with pytest.raises(InputError, match="commands changed") as told:
+        operators.go("ann", Fault.REGION)
+    token = str(told.value).split()[-1]
+    assert operators.go("ann", Fault.REGION, token).finished
+    entries = read_journal(operators.path("ann", Fault.REGION))
+    assert any(entry.data.get("bound") == operators.world.bound for entry in entries if entry.kind is EntryKind.NOTE)
+    assert records(entries)["fence"].state is StepState.DONE
