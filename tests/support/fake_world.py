@@ -43,6 +43,7 @@ class FakeStream:
     messages: list[StoredMessage]
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
+    floors: dict[str, int] = field(factory=dict)
     created: str = "first"
 
 
@@ -54,6 +55,8 @@ class FakeWorld:
     dead: set[str]
     regions: dict[str, dict[str, FakeStream]] = field(factory=dict)
     removed: set[str] = field(factory=set)
+    refusing: dict[str, int] = field(factory=dict)
+    """Streams that refuse what is published, with the code."""
     quorum: int | None = None
     record: str = ""
     scaled: dict[str, int] = field(factory=dict)
@@ -147,7 +150,7 @@ class FakeWorld:
     def end(self) -> Any:
         """What has to be the same however often it was interrupted; a position that is copied twice is the same."""
         streams = {
-            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.consumers))
+            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.floors.items()))
             for region, held in self.regions.items()
             if region not in self.dead
             for name, stream in held.items()
@@ -240,15 +243,23 @@ class FakeRegion:
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
     async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
-        return tuple(_consumer(name, config) for name, config in self.held[stream].consumers.items())
+        held = self.held[stream]
+        return tuple(_consumer(name, config, held.floors.get(name, 2)) for name, config in held.consumers.items())
 
     async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         found = self.held[stream].consumers.get(name)
-        return None if found is None else _consumer(name, found)
+        return None if found is None else _consumer(name, found, self.held[stream].floors.get(name, 2))
 
     async def create_consumer(self, stream: str, config: Mapping[str, Any]) -> None:
         self._led()
-        self.held[stream].consumers[str(config["name"])] = dict(config)
+        held, name = self.held[stream], str(config["name"])
+        if name not in held.consumers:
+            held.floors[name] = int(config.get("opt_start_seq", 1)) - 1
+        held.consumers[name] = dict(config)
+
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        self._led()
+        self.held[stream].floors[name] = sequence - 1
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         self.held[stream].consumers.pop(name, None)
@@ -264,6 +275,8 @@ class FakeRegion:
         answer = await self.probe(subject)
         if answer is None:
             raise MachineError.at(self.region, "nobody listens", "none")
+        if answer.stream in self.world.refusing:
+            return PublishAnswer(answer.stream, answer.domain, 0, code=self.world.refusing[answer.stream], why="full")
         _, stream = self._everywhere()[answer.stream]
         stream.last_seq += 1
         stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
@@ -304,8 +317,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerState:
-    return ConsumerState(name, {"durable_name": name, **config}, 2, 2, 0)
+def _consumer(name: str, config: Mapping[str, Any], floor: int) -> ConsumerState:
+    return ConsumerState(name, {"durable_name": name, **config}, floor, floor, 0, untouched=True)
 
 
 def _matches(pattern: str, subject: str) -> bool:

@@ -22,7 +22,9 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRU
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
     from secondsite.model.procedure import Procedure
+    from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
+    from secondsite.operate.http_path import HttpPath
     from secondsite.operate.live import LiveWorld
 
 Several = Parameter(negative="")
@@ -55,7 +57,7 @@ class OperationPlaces:
     ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
-    path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
+    path_url: Annotated[str, option("Where a client writes, instead of operate: path: in the file.")] = ""
     from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
     done: Annotated[
         tuple[str, ...], option("STEP=NAME: who did by hand what waits for it; STEP alone: --who.", negative="")
@@ -257,7 +259,6 @@ def _world(
     what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
 ) -> LiveWorld:
     from secondsite.operate.commands import Commands
-    from secondsite.operate.http_path import HttpPath
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
@@ -267,14 +268,14 @@ def _world(
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
     hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
-    token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
+    path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
-        "path": where.path_url,
+        "path": _told_path(path),
         "backups": where.from_,
     }
     return LiveWorld(
@@ -283,11 +284,31 @@ def _world(
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
         hand=hands,
-        path=HttpPath(where.path_url, {"X-API-Key": token} if token else {}) if where.path_url else None,
+        path=path,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
         identities=known,
     )
+
+
+def _path(system: System, url: str) -> HttpPath | None:
+    """As `operate: path:` says; ``url`` goes before the one there."""
+    from secondsite.model.operate import PathHeader, WritePath
+    from secondsite.operate.http_path import client_path
+
+    written = system.operate.path if system.operate else None
+    if written is None:
+        token = (PathHeader("X-API-Key", "env:SECONDSITE_PATH_TOKEN"),) if "SECONDSITE_PATH_TOKEN" in os.environ else ()
+        return client_path(WritePath(url, headers=token)) if url else None
+    return client_path(evolve(written, url=url) if url else written)
+
+
+def _told_path(path: HttpPath | None) -> str:
+    """Without what proves who we are."""
+    if path is None:
+        return ""
+    codes = ", ".join(map(str, path.acknowledged))
+    return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:

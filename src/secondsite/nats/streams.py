@@ -66,13 +66,16 @@ class StreamState:
 
 @frozen
 class ConsumerState:
-    """``floor`` is the stream sequence up to which everything is acknowledged."""
+    """``floor`` is the stream sequence up to which everything is acknowledged. ``untouched``: nothing was delivered
+    since it was made or its position was set.
+    """
 
     name: str
     config: Json
     floor: int
     delivered: int
     pending: int
+    untouched: bool = False
 
 
 @frozen
@@ -148,6 +151,10 @@ class StreamApi:
         request = {"stream_name": stream, "config": config}
         await self.jetstream.ask(f"CONSUMER.CREATE.{stream}.{config['name']}", request)
 
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        """The next message it delivers; its configuration stays (2.14 and later)."""
+        await self.jetstream.ask(f"CONSUMER.RESET.{stream}.{name}", {"seq": sequence})
+
     async def delete_consumer(self, stream: str, name: str) -> None:
         with suppress_refusal(NO_CONSUMER):
             await self.jetstream.ask(f"CONSUMER.DELETE.{stream}.{name}")
@@ -166,7 +173,7 @@ class StreamApi:
     async def publish(
         self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0
     ) -> PublishAnswer:
-        """Raises NobodyListensError where no stream takes it; a MachineError means that it may have been stored."""
+        """Raises NoStreamListensError where no stream takes it; a MachineError means that it may have been stored."""
         client = self.jetstream.connection.client
         try:
             reply = await client.request(subject, data, timeout=within_s, headers=dict(headers) or None)
@@ -256,6 +263,7 @@ def _consumer(info: Json) -> ConsumerState:
         floor=int(info["ack_floor"]["stream_seq"]),
         delivered=int(info["delivered"]["stream_seq"]),
         pending=int(info.get("num_pending", 0)),
+        untouched=not int(info["delivered"]["consumer_seq"]),
     )
 
 

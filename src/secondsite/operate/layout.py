@@ -16,7 +16,6 @@ from secondsite.strategies.stream_config import stream_config, subjects_of
 FENCED = "secondsite.fenced"
 PROMOTING = "secondsite.promoting"
 DIVERGED = "secondsite-diverged"
-FLOOR = "secondsite-floor"
 
 
 class Reach(StrEnum):

@@ -16,6 +16,7 @@ from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
+from secondsite.strategies.nats_quote import nats_string
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
@@ -284,7 +285,7 @@ def nats_conf(parts: Conf, depth: int = 0) -> str:
 
 def _entry(key: str, value: Any, depth: int) -> str:
     if key == _INCLUDE:
-        return f"{key} {json.dumps(value)}"
+        return f"{key} {nats_string(value)}"
     if isinstance(value, Mapping):
         return f"{key} {{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
     return f"{key}: {_value(value, depth)}"
@@ -297,4 +298,6 @@ def _value(value: Any, depth: int) -> str:
         inner = "  " * (depth + 1)
         items = "".join(f"{inner}{_value(item, depth + 1)}\n" for item in value)
         return f"[\n{items}{'  ' * depth}]"
-    return value if isinstance(value, Variable) else json.dumps(value)
+    if isinstance(value, Variable):
+        return value
+    return nats_string(value) if isinstance(value, str) else json.dumps(value)

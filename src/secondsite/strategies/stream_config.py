@@ -86,8 +86,13 @@ def consumer_config(consumer: Consumer) -> Request:
     }
     if consumer.durable:
         config["durable_name"] = consumer.name
-    if consumer.filter_subject:
-        config["filter_subject"] = consumer.filter_subject
+    match [subject.strip() for subject in consumer.filter_subject.split(",") if subject.strip()]:
+        case []:
+            pass
+        case [one]:
+            config["filter_subject"] = one
+        case several:
+            config["filter_subjects"] = several
     return config
 
 

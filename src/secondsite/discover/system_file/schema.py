@@ -59,7 +59,7 @@ class Field:
 # What a person is asked for stands before what was found; the long lists come last.
 _SYSTEM_ORDER = (
     *("name", "region", "second", "third", "contracts", "traffic", "load", "users", "economics"),
-    *("services", "nats", "stores", "secrets", "gateways", "backups", "alerts", "waivers"),
+    *("services", "nats", "stores", "secrets", "gateways", "backups", "alerts", "waivers", "operate"),
 )
 
 

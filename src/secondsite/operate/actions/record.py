@@ -19,6 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
+from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
@@ -54,11 +55,14 @@ class Measured:
 
 
 async def measure(context: Context, region: str) -> tuple[Measured, ...]:
-    """Each family as its copy in ``region`` and its other side show it."""
+    """Each family as its copy in ``region`` and its other side show it.
+
+    The copy is read first: writes that come meanwhile then count as missing, and never as ahead of the origin.
+    """
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
     others = {held.region for family in mirrored for held in family.others(region)}
     sides: dict[str, dict[str, StreamState]] = {}
-    for one in sorted({region, *others}):
+    for one in (region, *sorted(others - {region})):
         async with context.reached(one) as door:
             sides[one] = {} if door is None else await _looks(door, mirrored, one)
     return tuple(_measured(family, region, sides) for family in mirrored)
@@ -127,7 +131,7 @@ async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPl
     return tuple(
         Position(family.name, found.name, found.floor, dict(found.config), "primary")
         for found in await door.consumers(held.name)
-        if found.config.get("durable_name")
+        if is_users(found.config)
     )
 
 
