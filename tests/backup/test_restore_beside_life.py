@@ -184,6 +184,18 @@ async def _is(counting: Any, number: int) -> bool:
     return bool(await counting == number)
 
 
+def test_a_first_sequence_is_no_order_to_purge(start: Any, store: ObjectStorage) -> None:
+    binary = binary_of("2.10.26")
+    source, target = start("source", binary), start("target", binary)
+
+    async def work() -> None:
+        manifest = await saved(source, store, first_seq=5000)
+        outcome = await restored(target, store, manifest)
+        assert (outcome.ok, outcome.messages, outcome.first_seq, outcome.differences) == (True, 20, 5000, ())
+
+    run(work())
+
+
 def test_what_a_version_would_drop_is_said_before_anything_is_deleted(start: Any, store: ObjectStorage) -> None:
     source, old = start("source", binary_of("2.12.8")), start("old", binary_of("2.10.26"))
 

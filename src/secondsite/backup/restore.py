@@ -34,7 +34,7 @@ from secondsite.backup.stream_restore import (
     is_there_already,
     missing_consumers,
     prove,
-    recreate,
+    set_back,
     transfer,
 )
 from secondsite.backup.target import Changes, Config, check_rename, differences, final_config, is_held_back, mark_of
@@ -246,8 +246,9 @@ async def _finish(
     progress.comparing(work.target)
     proof, sent = await prove(jetstream, reader, work, task.there)
     count, missing = await missing_consumers(jetstream, work, sent)
-    if missing and (made := await recreate(jetstream, work, missing)):
-        notes.append(f"recreated from their positions, as the archive lacked them: {', '.join(made)}")
+    if missing and supports(jetstream.version, Feature.CONSUMER_RESET) is Support.YES:
+        done = await set_back(jetstream, work, missing)
+        notes += [f"set to where they had acknowledged: {', '.join(done)}"] if done else []
         count, missing = await missing_consumers(jetstream, work, sent)
     final = await _final(jetstream, reader, work, sent, notes)
     differs, closed = await _open(jetstream, final, proof, notes)

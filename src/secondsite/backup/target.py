@@ -63,6 +63,7 @@ def held_back(final: Config, backup_id: str) -> dict[str, Any]:
         held["subjects"] = [_private(str(final["name"]), backup_id)]
         held.pop("sources", None)
         held.pop("republish", None)
+    held.pop("first_seq", None)  # 2.10 takes it for an order to purge; the last update brings it back
     return held
 
 
