@@ -44,7 +44,7 @@ from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 LEAF = "warm-standby/leafnode-mirror"
-ROOM_LOST, ROOM_ALIVE = 220, 320
+ROOM_LOST, ROOM_ALIVE = 220, 360
 """Streams: more than there are points."""
 SIDE_BY_SIDE = 4
 """Walks at once: most of one is waiting."""

@@ -1,6 +1,7 @@
 """Regions in memory: enough of JetStream to run every strategy's procedure, with its refusals and its meta groups.
 
-After each change it is checked that of no stream two copies take writes.
+After each change it is checked that of no stream two copies take writes; before a stream is deleted, that whoever
+deletes it has looked since it last changed, and that each of its messages is somewhere else.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class FakeWorld:
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
     made: int = 0
+    seen: dict[tuple[str, str], object] = field(factory=dict)
     bound: Mapping[str, Any] = {}
     dns: Any = None
     services: Any = None
@@ -136,6 +138,18 @@ class FakeWorld:
             writable = [one.region for one, stream in found if stream and is_writable(stream.config, family)]
             assert len(writable) <= 1, f"{family.name} is writable in {writable}"
 
+    def check_conserved(self, region: str, gone: FakeStream) -> None:
+        """Each message of a stream that is no mirror is in another one: by its id, its salvage's mark, its data.
+
+        Of a work queue what is done may be gone.
+        """
+        if gone.config.get("mirror") or gone.config.get("retention") == "workqueue":
+            return
+        kept = {value for held in self.regions.values() for stream in held.values() for value in _names(stream)}
+        name = gone.config["name"]
+        lost = [m.sequence for m in gone.messages if not _identities(region, str(name), m) & kept]
+        assert not lost, f"{name}: the only copies of {lost} are gone"
+
     def check_somebody_writes(self) -> None:
         """Of every stream with copies, one copy that answers takes writes."""
         for family in families(self.deployment):
@@ -156,6 +170,24 @@ class FakeWorld:
             for name, stream in held.items()
         }
         return streams, self.record, sorted(self.removed), sorted(self.scaled.items()), set(self.carried_out)
+
+
+def _as_seen(stream: FakeStream) -> object:
+    return stream.created, stream.last_seq, copy.deepcopy(stream.config)
+
+
+def _identities(region: str, name: str, message: StoredMessage) -> set[object]:
+    found: set[object] = {
+        message.headers.get("Nats-Msg-Id"),
+        f"{region}/{name}/{message.sequence}",
+        message.data or None,
+    }
+    return found - {None}
+
+
+def _names(stream: FakeStream) -> set[object]:
+    found: set[object] = {m.headers.get(key) for m in stream.messages for key in ("Nats-Msg-Id", "Secondsite-Salvaged")}
+    return found | {m.data for m in stream.messages}
 
 
 def _settled(config: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -194,6 +226,7 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
+        self.world.seen[self.region, name] = _as_seen(found)
         look = StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
         return evolve(look, created=found.created)
 
@@ -226,8 +259,13 @@ class FakeRegion:
 
     async def delete(self, name: str) -> None:
         self._led()
-        if self.held.pop(name, None) is None:
+        found = self.held.get(name)
+        if found is None:
             raise refused(NOT_FOUND)
+        seen = self.world.seen.get((self.region, name))
+        assert seen == _as_seen(found), f"{name} in {self.region} is deleted without a look at it as it is"
+        del self.held[name]
+        self.world.check_conserved(self.region, found)
 
     async def purge(self, name: str, *, below: int, subject: str = "") -> None:
         del subject

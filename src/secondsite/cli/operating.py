@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,14 @@ from secondsite.cli import begun
 from secondsite.cli.operating_options import check_allowed, commands_of, done_by, pairs, target_of
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, open_store, option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
+from secondsite.model.errors import (
+    EXIT_DOES_NOT_HOLD,
+    EXIT_HOLDS,
+    EXIT_INTERRUPTED,
+    EXIT_UNPROVEN,
+    InputError,
+    MachineError,
+)
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -120,6 +128,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     ) -> int:
         """Go on where a run stopped, failed or was killed."""
         path = _journal_path(direction, what, journal)
+        _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
 
@@ -134,6 +143,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     ) -> int:
         """Give the operation up, before a stream takes writes in its new place: back to who took them before."""
         path = _journal_path(direction, what, journal)
+        _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
         return _abort(direction, what, where, who, path, machine=json)
 
@@ -168,10 +178,9 @@ def _run(
     *,
     machine: bool,
 ) -> int:
-    import sys
-
     from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
+    from secondsite.operate.lease import lease_of
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
@@ -181,12 +190,16 @@ def _run(
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 
+    def say(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
     async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
             if journal.torn_bytes:
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
-            options = Options(approved=approve, allowed=frozenset(what.allow))
-            return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+            async with lease_of(deployment, world, journal, say) as lease:
+                options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
+                return await execute(procedure, deployment, world, journal, options=options, progress=tell)
 
     try:
         outcome = asyncio.run(work())
@@ -205,6 +218,7 @@ def _abort(
 ) -> int:
     from secondsite.operate.abort import Aborted, abort
     from secondsite.operate.journal import Journal
+    from secondsite.operate.lease import lease_of
     from secondsite.publish.terminal.operation import aborted_text
 
     deployment, procedure = _procedure(direction, what)
@@ -212,11 +226,31 @@ def _abort(
 
     async def work() -> Aborted:
         with Journal(path, world.clock) as journal:
-            return await abort(procedure, deployment, world, journal)
+            async with lease_of(deployment, world, journal, lambda what: print(what, file=sys.stderr)) as lease:
+                given_up = await abort(procedure, deployment, world, journal)
+                await lease.hold(journal.entries)
+                return given_up
 
     found = asyncio.run(work())
     print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
     return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
+
+
+def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
+    """Where this machine has no journal of it: the one that was shipped to the standby's region."""
+    from secondsite.operate.lease import HeldElsewhereError, fetch_journal, home_of_journal
+
+    if (path.exists() and path.stat().st_size) or not where.nats:
+        return
+    deployment, procedure = _procedure(direction, what)
+    world = _world(what, where, who, deployment, procedure)
+    try:
+        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction)):
+            print(f"{path}: fetched from {home_of_journal(deployment)}", file=sys.stderr)
+    except HeldElsewhereError:
+        raise
+    except MachineError:
+        return
 
 
 def _status(path: Path, *, machine: bool) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from secondsite.operate.abort import Aborted
-from secondsite.operate.executor import OperationOutcome, StepProgress, is_approved
+from secondsite.operate.approval import is_approved
+from secondsite.operate.executor import OperationOutcome, StepProgress
 from secondsite.operate.journal import JournalEntry, StepRecord, StepState, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
