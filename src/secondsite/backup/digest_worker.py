@@ -1,8 +1,9 @@
 """Digests an archive from its standard input in a process of its own: decoding is work, and must not hold up the copy.
 
-The first line is the request, ``{"width": 1024, "upto": null, "only": null, "tar": null}``; the answer is JSON.
-``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead. ``tar`` is for
-archives of servers before 2.15: ``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
+The first line is the request, ``{"width": 1024, "upto": null, "only": null, "sources": false, "tar": null}``; the
+answer is JSON. ``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead;
+``sources`` asks how far each source had come. ``tar`` is for archives of servers before 2.15:
+``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from attrs import asdict
 from secondsite.backup.archive import ArchivedMessage, ArchiveError, ArchiveReader, open_message
 from secondsite.backup.digest import Digester, runs
 from secondsite.backup.s2 import S2Error
+from secondsite.backup.sourcing import Position, noting
 from secondsite.backup.tar_archive import messages as tar_messages
 from secondsite.backup.tar_archive import tombstones
 
@@ -27,34 +29,41 @@ MAX_LISTED = 200_000
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
-    try:
-        answer = _work(request)
-    except (S2Error, ArchiveError) as error:
-        answer = {"error": str(error)}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
-        answer = {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
+    told = answer(request, _pieces())
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe
         pass
-    json.dump(answer, sys.stdout)
+    json.dump(told, sys.stdout)
 
 
-def _work(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
+    """What the request asks of an archive; ``error`` says why it cannot be told."""
+    try:
+        return _work(request, pieces)
+    except (S2Error, ArchiveError) as error:
+        return {"error": str(error)}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
+        return {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
+
+
+def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     tar = request["tar"]
     if tar and tar["gone"] is None:
-        return {"gone": runs(tombstones(_pieces()))}
+        return {"gone": runs(tombstones(pieces))}
     reader = ArchiveReader()
     if tar:
         gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
-        found: Iterable[ArchivedMessage] = tar_messages(_pieces(), int(tar["first"]), gone)
+        found: Iterable[ArchivedMessage] = tar_messages(pieces, int(tar["first"]), gone)
     else:
-        found = (message for piece in _pieces() for message in reader.feed(piece))
+        found = (message for piece in pieces for message in reader.feed(piece))
     if request["upto"] is not None:
         upto = int(request["upto"])
         found = (message for message in found if message.sequence <= upto)
-    answer = _answer(found, int(request["width"]), request["only"])
+    positions: dict[Position, int] = {}
+    told = _answer(noting(found, positions) if request["sources"] else found, int(request["width"]), request["only"])
     if not tar:
         reader.close()
-    return {"consumers": None if tar else reader.consumers, **answer}
+    sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
+    return {"consumers": None if tar else reader.consumers, "sources": sources, **told}
 
 
 def _answer(found: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
 import cattrs
 from attrs import frozen
 
+from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
+from secondsite.backup.sourcing import Position
 
+SMALL_BYTES = 1024**2
 Source = Callable[[], AsyncIterator[bytes]]
 # Sequence, time in ns, checksum, and the time to live as its header says it.
 Listed = tuple[int, int, str, str]
@@ -25,10 +28,14 @@ class DigestError(ValueError):
 
 @frozen
 class Digested:
-    """What an archive holds. ``consumers`` are configuration and state; None where it does not tell."""
+    """What an archive holds. ``consumers`` are configuration and state; None where it does not tell.
+
+    ``positions`` is how far each source had come, where that was asked.
+    """
 
     digest: Digest
     consumers: tuple[dict[str, Any], ...] | None
+    positions: Mapping[Position, int] = {}
 
 
 @frozen
@@ -37,17 +44,19 @@ class Archived:
 
     source: Source
     tar_first: int | None = None
+    sources: bool = False
 
     async def digest(self, width: int, upto: int | None = None) -> Digested:
         """Raises DigestError, or what the source raises."""
-        answer = await self._ask({"width": width, "upto": upto, "only": None})
+        answer = await self._ask({"width": width, "upto": upto, "only": None, "sources": self.sources})
         consumers = answer["consumers"]
         told = None if consumers is None else tuple(consumers)
-        return Digested(cattrs.structure(answer["digest"], Digest), told)
+        positions = {(name, pattern): last for name, pattern, last in answer["sources"]}
+        return Digested(cattrs.structure(answer["digest"], Digest), told, positions)
 
     async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
         """Each message of the ranges asked for. Raises as `digest` does."""
-        answer = await self._ask({"width": width, "upto": upto, "only": list(only)})
+        answer = await self._ask({"width": width, "upto": upto, "only": list(only), "sources": False})
         return [tuple(item) for item in answer["listed"]]
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -58,10 +67,30 @@ class Archived:
         return await self._read({**request, "tar": tar})
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
-        async with _DigestProcess(request) as process, aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+        """A small archive in a thread, as a process would take longer to start; a larger one in a process."""
+        held: list[bytes] = []
+        async with aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+            async for piece in pieces:
+                held.append(piece)
+                if sum(map(len, held)) > SMALL_BYTES:
+                    return await self._in_a_process(request, held, pieces)
+        return _checked(await asyncio.to_thread(digest_worker.answer, request, held))
+
+    async def _in_a_process(
+        self, request: dict[str, Any], held: list[bytes], pieces: AsyncIterator[bytes]
+    ) -> dict[str, Any]:
+        async with _DigestProcess(request) as process:
+            for piece in held:
+                await process.feed(piece)
             async for piece in pieces:
                 await process.feed(piece)
             return await process.answer()
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise DigestError(answer["error"])
+    return answer
 
 
 class _DigestProcess:
@@ -107,9 +136,7 @@ class _DigestProcess:
             answer: dict[str, Any] = json.loads(out)
         except ValueError:
             raise DigestError("the process that reads the archive died") from None
-        if "error" in answer:
-            raise DigestError(answer["error"])
-        return answer
+        return _checked(answer)
 
     def _running(self) -> asyncio.subprocess.Process:
         assert self._process  # noqa: S101 # entered
