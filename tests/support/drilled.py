@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from attrs import evolve, field, frozen
 from bulk_ledger import write_bulk
 
+from secondsite.drill.evidence.campaign import CampaignRecord, Series
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
@@ -98,24 +100,34 @@ def times(scenario: Scenario) -> Sequence[float]:
     return [number / 10 - 20 + 0.05 for number in range(round((20 + scenario.until_s) * 10))]
 
 
-def leave(root: Path, scenario: Scenario = Scenario(), secrets: Sequence[str] = ()) -> Path:
-    """A closed folder of evidence below ``root``."""
-    with EvidenceWriter.create(root, scenario.manifest, secrets) as writer:
-        fill(writer, scenario)
-        writer.close()
+def leave(
+    root: Path, scenario: Scenario = Scenario(), secrets: Sequence[str] = (), *, record: CampaignRecord | None = None
+) -> Path:
+    """A closed folder of evidence below ``root``, of ``record`` or of a campaign of its own."""
+    manifest = scenario.manifest
+    record = record or campaign(root, manifest)
+    run = record.begun(manifest.run)
+    named = evolve(manifest, id=manifest.id or run, campaign=record.id)
+    with EvidenceWriter.create(root, named, secrets) as writer:
+        fill(writer, evolve(scenario, manifest=named))
+        record.ended(run, writer.close())
         return writer.folder
+
+
+def campaign(root: Path, manifest: DrillManifest, planned: int = 1) -> CampaignRecord:
+    return CampaignRecord.open(root, Series(manifest.strategy, manifest.drill, manifest.profile), planned)
 
 
 def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     """All raw data, and no chain."""
-    streams = (LedgerStream("EVENTS", "events"),)
-    write_bulk(writer.ledgers / "0.ledger", LedgerHeader("r", 0, streams), _records(scenario))
+    streams, name = (LedgerStream("EVENTS", "events"),), f"r{writer.manifest.id[:8]}"
+    write_bulk(writer.ledgers / "0.ledger", LedgerHeader(name, 0, streams), _records(scenario))
     kept = [
         number for number in range(len(times(scenario))) if number not in scenario.lost and _acked(scenario, number)
     ]
     aged = [] if scenario.aged_s is None else list(range(AGED))
     if aged:
-        write_bulk(writer.ledgers / "1.ledger", LedgerHeader("r", 1, streams), _aged(scenario))
+        write_bulk(writer.ledgers / "1.ledger", LedgerHeader(name, 1, streams), _aged(scenario))
     found = [identity(1, number) for number in aged if not scenario.aged_lost]
     found += [identity(0, number) for number in kept]
     rows = np.zeros(len(found) + scenario.phantom, COPY_ROW)
@@ -125,21 +137,22 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     rows["payload_bytes"] = scenario.payload_bytes
     why = "" if scenario.complete else "the read broke off"
     FinalRead("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
-    writer.event("fault", FAULT_NS, WALL_NS)
+    wall_ns = round(datetime.fromisoformat(scenario.manifest.started_at).timestamp()) * SECOND_NS
+    writer.event("fault", FAULT_NS, wall_ns)
     begin_s = 0.0
     for step, end_s in zip(STEPS, scenario.ends_s, strict=False):
-        _step(writer, step.id, begin_s, end_s)
+        _step(writer, step.id, begin_s, end_s, wall_ns)
         begin_s = end_s
     if scenario.failed:
         step_id, why = scenario.failed
-        writer.event(EventName.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
-        writer.event(EventName.STEP_END, _ns(begin_s + 1), WALL_NS, step=step_id, state="failed", why=why)
+        writer.event(EventName.STEP_BEGIN, _ns(begin_s), wall_ns, step=step_id)
+        writer.event(EventName.STEP_END, _ns(begin_s + 1), wall_ns, step=step_id, state="failed", why=why)
     writer.add_config("nats-1.conf", "server_name: nats-1\n")
 
 
-def _step(writer: EvidenceWriter, step_id: str, begin_s: float, end_s: float) -> None:
-    writer.event(EventName.STEP_BEGIN, _ns(begin_s), WALL_NS, step=step_id)
-    writer.event(EventName.STEP_END, _ns(end_s), WALL_NS, step=step_id, state="done")
+def _step(writer: EvidenceWriter, step_id: str, begin_s: float, end_s: float, wall_ns: int) -> None:
+    writer.event(EventName.STEP_BEGIN, _ns(begin_s), wall_ns, step=step_id)
+    writer.event(EventName.STEP_END, _ns(end_s), wall_ns, step=step_id, state="done")
 
 
 def _ns(after_s: float) -> int:

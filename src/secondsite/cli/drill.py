@@ -115,7 +115,7 @@ def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> li
     import asyncio
 
     from secondsite.drill.registry import find_drill
-    from secondsite.drill.run import run_drill
+    from secondsite.drill.run import RunOf, run_drill
     from secondsite.publish.terminal.drill import outcome
 
     results = []
@@ -124,7 +124,7 @@ def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> li
         for name, setup, number in planned:
             tell = board.begin()
             try:
-                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=number))
+                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=RunOf(number)))
             except SecondsiteError as error:
                 if not skip:
                     raise

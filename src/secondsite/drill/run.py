@@ -7,6 +7,7 @@ no evidence.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
-from secondsite.drill.evidence.manifest import DrillManifest, Timing, steps_of
+from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest, Timing, steps_of
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
@@ -41,6 +42,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import Reach, families
+from secondsite.strategies.compose import failback
 
 LIMIT_S = 240.0
 _DRAIN_S = 10.0
@@ -48,6 +50,15 @@ _LED_S = 20.0
 _QUEUES_S = 45.0
 _REJOINED_S = 12.0
 _FULL_BYTES = 1 << 20
+
+
+@frozen
+class RunOf:
+    """Which run of which campaign; none where nobody keeps a record."""
+
+    number: int = 1
+    id: str = ""
+    campaign: str = ""
 
 
 @frozen
@@ -128,7 +139,7 @@ async def run_drill(
     root: Path,
     tell: ReportProgress,
     *,
-    run: int = 1,
+    run: RunOf = RunOf(),
     control: str = "",
     options: LabOptions | None = None,
 ) -> RunResult:
@@ -171,20 +182,21 @@ def _credentials(lab: Lab) -> list[str]:
     return [lab.dns.key, lab.s3.secret_key, *options.keys, *regional]
 
 
-def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: int, control: str) -> DrillManifest:
+def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: RunOf, control: str) -> DrillManifest:
     own = profile("production", setup.production, setup.catalogue.figures)
     away = setup.deployment.standby or setup.deployment.sites[-1]
     network = f"{lab.addresses.network(away.region.name)}.0.0/24"
     versions = lab.fleet.versions()
+    carried_out = [procedure, *([failback(setup.deployment, setup.kit)] if drill.returns else ())]
     return DrillManifest(
         drill=drill.id,
         strategy=setup.strategy.id,
         fault=drill.fault,
         profile=setup.profile.name,
         seed=setup.seed,
-        run=run,
+        run=of.number,
         started_at=datetime.now(UTC).isoformat(),
-        fingerprint=fingerprint(setup.deployment.system, setup.production, procedure, versions.values()),
+        fingerprint=fingerprint(setup.deployment.system, setup.production, carried_out, versions.values()),
         timing=_timing(setup.profile, setup.deployment),
         production=_timing(own, setup.deployment),
         subjects=drill.subjects,
@@ -196,6 +208,10 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, run: i
         host=host_facts(),
         control=control,
         unrehearsed=unrehearsed(procedure) if drill.moves else {},
+        id=of.id or uuid.uuid4().hex,
+        campaign=of.campaign,
+        carried_out=(str(drill.procedure or drill.fault), *((FAILBACK,) if drill.returns else ())),
+        of=setup.standing,
     )
 
 

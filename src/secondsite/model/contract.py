@@ -25,6 +25,21 @@ class Verdict(StrEnum):
     UNPROVEN = "unproven"
 
 
+class Standing(StrEnum):
+    """Of what a verdict is: of what is deployed, or of a design that nobody has deployed yet."""
+
+    DEPLOYED = "deployed"
+    DESIGN = "design"
+
+
+class Venue(StrEnum):
+    """Where it was drilled."""
+
+    LAB = "lab"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
 @frozen
 class Contract:
     """A limit of None is not promised. ``owner`` answers for it: a team or a person, as they write themselves.

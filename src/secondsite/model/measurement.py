@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from secondsite.model.contract import Subject, Verdict
+from secondsite.model.contract import Standing, Subject, Venue, Verdict
 from secondsite.model.fault import Fault
 
 RTO_PARTS = ("detect", "decide", "execute", "converge", "first_ack", "sustained")
@@ -36,7 +36,9 @@ class Measurement:
     ``rto_s`` holds the parts of `RTO_PARTS` and ``total``, of the run with the longest total; None where the
     procedure did not complete (``why`` says what stopped it). ``fingerprint`` binds system, strategy, server version
     and procedure: where it differs from today's, the evidence is stale. ``steps_s`` are the seconds that each step of
-    the procedure took in that run, by its id.
+    the procedure took in that run, by its id, as far as it was really rehearsed. ``unrehearsed`` steps took no time,
+    and are expected to take ``unrehearsed_s``; ``upper_rto_s`` has them in it. The verdict is ``of`` what is deployed
+    or of a design, and holds ``where`` it was drilled.
     """
 
     subject: Subject
@@ -57,4 +59,8 @@ class Measurement:
     upper_rto_s: float | None = None
     projected: bool = False
     why: str = ""
+    of: Standing = Standing.DESIGN
+    where: Venue = Venue.LAB
+    unrehearsed: tuple[str, ...] = ()
+    unrehearsed_s: float = 0.0
     steps_s: Mapping[str, float] = field(factory=dict)

@@ -74,6 +74,13 @@ def last_hash(folder: Path) -> str:
     return "" if links is None else _closing(links)
 
 
+def ledger_digests(folder: Path) -> tuple[str, ...]:
+    """What no other run has."""
+    path = folder / CHAIN
+    links = _parse(path.read_bytes()) if path.is_file() else None
+    return tuple(link.sha256 for link in links or () if link.path.endswith(".ledger"))
+
+
 def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]:
     previous = _FIRST
     for link in links:

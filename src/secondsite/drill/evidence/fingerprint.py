@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -49,15 +49,17 @@ class Fingerprint:
 
 
 def fingerprint(
-    system: System, deployment: Deployment, procedure: Procedure | None, servers: Iterable[str] = ()
+    system: System, deployment: Deployment, procedures: Sequence[Procedure], servers: Iterable[str] = ()
 ) -> Fingerprint:
-    """``servers``: the full versions that ran, where they are known; else those that the deployment asks for."""
+    """``procedures``: all that were carried out, in their order.
+
+    ``servers``: the full versions that ran, where they are known; else those that the deployment asks for."""
     versions = set(servers) or {cluster.version for cluster in deployment.clusters}
     return Fingerprint(
         system=_digest(_plain(_lasting(system))),
         strategy=deployment.strategy.id,
         server=", ".join(sorted(versions)),
-        procedure=_procedure(procedure) if procedure else "",
+        procedure=_procedures(procedures),
     )
 
 
@@ -65,6 +67,11 @@ def _lasting(system: System) -> System:
     """Without what says nothing about how a failover goes, and without server versions, which stand by themselves."""
     nats = tuple(evolve(cluster, version="") for cluster in system.nats)
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
+
+
+def _procedures(procedures: Sequence[Procedure]) -> str:
+    each = [_procedure(procedure) for procedure in procedures]
+    return each[0] if len(each) == 1 else _digest(each) if each else ""
 
 
 def _procedure(procedure: Procedure) -> str:

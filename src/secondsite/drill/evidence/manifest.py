@@ -13,13 +13,14 @@ from attrs import field, frozen
 
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.rehearsal import Unrehearsed
-from secondsite.model.contract import Contract, Subject
+from secondsite.model.contract import Contract, Standing, Subject, Venue
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.units import Seconds
 
 SCHEMA = "secondsite/evidence/1"
+FAILBACK = "failback"
 
 
 @frozen
@@ -53,7 +54,9 @@ class DrillManifest:
     really ran. ``new_side``: networks that traffic was moved to, none where it may stay. ``timing`` is what was
     configured, ``production`` what the strategy asks for: where they differ and clients move, figures are projected.
     ``unrehearsed``: what moving takes in production and the lab has none of, by subject.
-    ``control`` names the known-bad control that this run was; such a run proves no contract.
+    ``control`` names the known-bad control that this run was; such a run proves no contract. ``id`` is the run's own,
+    ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
+    and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled.
     """
 
     drill: str
@@ -75,6 +78,16 @@ class DrillManifest:
     host: Mapping[str, str] = field(factory=dict)
     control: str = ""
     unrehearsed: Mapping[Subject, Unrehearsed] = field(factory=dict)
+    id: str = ""
+    campaign: str = ""
+    carried_out: tuple[str, ...] = ()
+    of: Standing = Standing.DESIGN
+    where: Venue = Venue.LAB
+
+    @property
+    def procedures(self) -> tuple[str, ...]:
+        """As `carried_out`; an older version did not say."""
+        return self.carried_out or ((FAILBACK,) if self.drill == FAILBACK else (str(self.fault),))
 
     @property
     def projected(self) -> bool:

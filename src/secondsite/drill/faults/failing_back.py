@@ -55,4 +55,4 @@ async def _mirrors(stage: Stage) -> bool:
     return all(look is not None and look.is_mirror for look in looks)
 
 
-DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored)
+DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored, returns=True)

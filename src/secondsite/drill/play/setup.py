@@ -8,11 +8,12 @@ from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.play.profile import Profile, profile, with_profile
+from secondsite.model.contract import Standing
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
-from secondsite.model.strategy import Strategy
+from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
@@ -48,6 +49,12 @@ class Setup:
 
     def procedure(self, fault: Fault) -> Procedure:
         return procedures(self.deployment, self.kit)[fault]
+
+    @property
+    def standing(self) -> Standing:
+        """A second region is a design until somebody has deployed it."""
+        alone = self.strategy.pattern is Pattern.SINGLE_REGION
+        return Standing.DEPLOYED if alone and self.nats_version == TODAY else Standing.DESIGN
 
 
 def make_setup(

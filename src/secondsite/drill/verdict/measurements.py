@@ -12,27 +12,32 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from secondsite.drill.evidence.folder import Evidence, check_chain, evidence_below, read_evidence
+from secondsite.drill.evidence.campaign import Campaign
+from secondsite.drill.evidence.folder import Evidence
+from secondsite.drill.evidence.rehearsal import Unrehearsed
+from secondsite.drill.evidence.sound import sound_runs
 from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
 from secondsite.model.contract import Contract, Verdict
-from secondsite.model.errors import Problem, SecondsiteError
+from secondsite.model.errors import Problem
 from secondsite.model.measurement import DataLoss, Measurement
-from secondsite.model.place import Place
 from secondsite.model.wording import percent
-
-_REMEDY = "a run that was there is gone: bring it back, or remove the link and say why"
 
 
 @frozen(eq=False)
 class Run:
-    """One drill, judged. ``judgement`` is against the contracts that it was asked about."""
+    """One drill, judged. ``judgement`` is against the contracts that it was asked about.
+
+    ``counted``: the record of its campaign says that it is one of its runs. One of which nobody wrote down that it was
+    begun may have been chosen among many; it can break a contract and never prove it.
+    """
 
     evidence: Evidence
     judgement: RunJudgement
+    counted: bool = True
 
     @property
     def ran(self) -> tuple[RunVerdict, ...]:
@@ -44,6 +49,20 @@ class Run:
         return manifest.strategy, manifest.drill, manifest.profile
 
 
+@frozen
+class Absent:
+    """Runs of a campaign that are not there: begun or planned, whatever became of them."""
+
+    campaign: Campaign
+    count: int
+    why: str
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        series = self.campaign.series
+        return series.strategy, series.drill, series.profile
+
+
 @frozen(eq=False)
 class EvidenceFound:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
@@ -51,53 +70,54 @@ class EvidenceFound:
     runs: tuple[Run, ...]
     problems: tuple[Problem, ...]
     unfinished: tuple[Path, ...]
+    absent: tuple[Absent, ...] = ()
 
 
 def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
-    """All evidence below ``root``; controls and what bears on no contract only if ``every`` run is asked for."""
-    below = evidence_below(root)
-    runs: list[Run] = []
-    problems = [Problem(Place(str(path)), "leads nowhere", _REMEDY) for path in below.dangling]
-    for path in below.ended:
-        changed = check_chain(path)
-        if changed:
-            problems += changed
-            continue
-        try:
-            evidence = read_evidence(path)
-        except SecondsiteError as error:
-            problems += error.problems
-            continue
-        if every or (evidence.manifest.subjects and not evidence.manifest.control):
-            runs.append(Run(evidence, judge(evidence, contracts)))
-    return EvidenceFound(tuple(runs), tuple(problems), below.unfinished)
+    """Each run below ``root`` once; controls, and what bears on no contract, only if ``every`` run is asked for."""
+    sound = sound_runs(root)
+    runs = tuple(
+        Run(evidence, judge(evidence, contracts), sound.counts(evidence))
+        for evidence in sound.runs
+        if every or (evidence.manifest.subjects and not evidence.manifest.control)
+    )
+    absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
+    return EvidenceFound(runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count))
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
     """Of every series of runs below ``folder``, judged against the contracts it was drilled for; nothing changed."""
-    return tuple(found for _, found in measured(find_runs(folder).runs))
+    found = find_runs(folder)
+    return tuple(one for _, one in measured(found.runs, found.absent))
 
 
-def measured(runs: Iterable[Run]) -> tuple[tuple[Contract, Measurement], ...]:
+def measured(runs: Iterable[Run], absent: Sequence[Absent] = ()) -> tuple[tuple[Contract, Measurement], ...]:
     """By strategy, drill and profile, in that order, and then by contract."""
     found = []
-    for _, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
+    for key, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
         series = sorted(group, key=lambda run: run.evidence.manifest.started_at)
+        missing = [each for each in absent if each.series == key]
         for contract in dict.fromkeys(v.contract for run in series for v in run.ran):
             mine = [(run, v) for run in series for v in run.ran if v.contract == contract]
-            found.append((contract, measurement(contract, mine)))
+            found.append((contract, measurement(contract, mine, missing)))
     return tuple(found)
 
 
-def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> Measurement:
+def measurement(
+    contract: Contract, runs: Sequence[tuple[Run, RunVerdict]], absent: Sequence[Absent] = ()
+) -> Measurement:
     """Of one series, in the order of time; ``runs`` is not empty."""
     newest, verdicts = runs[-1][0], [verdict for _, verdict in runs]
     manifest = newest.evidence.manifest
-    verdict, why = _together(contract, verdicts)
+    verdict, why = _together(contract, runs, absent)
     totals = [math.inf if v.rto_s is None else v.rto_s["total"] for v in verdicts]
     longest, slowest = max(zip(totals, range(len(totals)), strict=True))
-    bound = upper_bound(totals, contract.confidence)
+    bound = upper_bound(
+        [total for total, (run, _) in zip(totals, runs, strict=True) if run.counted], contract.confidence
+    )
     known = [v.loss for v in verdicts if v.loss is not None]
+    loss = max(known, key=_gravity, default=None)
+    missing = manifest.unrehearsed.get(contract.subject, Unrehearsed((), 0.0))
     return Measurement(
         subject=contract.subject,
         fault=contract.fault,
@@ -106,7 +126,7 @@ def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> M
         profile=manifest.profile,
         verdict=verdict,
         rto_s=None if math.isinf(longest) else verdicts[slowest].rto_s,
-        loss=max(known, key=_gravity, default=None),
+        loss=loss and evolve(loss, at_least=any(each.at_least for each in known)),
         runs=len(runs),
         seed=manifest.seed,
         at=manifest.started_at,
@@ -114,9 +134,13 @@ def measurement(contract: Contract, runs: Sequence[tuple[Run, RunVerdict]]) -> M
         evidence=str(newest.evidence.path),
         fingerprint=manifest.fingerprint.whole,
         ledger=newest.judgement.ledger,
-        upper_rto_s=None if bound is None or math.isinf(bound) else bound,
+        upper_rto_s=None if bound is None or math.isinf(bound) else bound + missing.seconds,
         projected=manifest.projected,
         why=why,
+        of=manifest.of,
+        where=manifest.where,
+        unrehearsed=missing.steps,
+        unrehearsed_s=missing.seconds,
         steps_s=runs[slowest][0].judgement.steps_s,
     )
 
@@ -125,20 +149,31 @@ def _gravity(loss: DataLoss) -> tuple[float, int, int]:
     return loss.seconds, loss.messages, loss.bytes
 
 
-def _together(contract: Contract, verdicts: Sequence[RunVerdict]) -> tuple[Verdict, str]:
-    runs = len(verdicts)
-    breached = [v for v in verdicts if v.verdict is Verdict.BREACHED]
-    unproven = [v for v in verdicts if v.verdict is Verdict.UNPROVEN]
-    allowed = allowed_failures(runs, contract.confidence)
-    if breached and (unproven or allowed is None or len(breached) > allowed):
-        return Verdict.BREACHED, f"{_times(len(breached), runs)}{breached[-1].why}"
+def _together(
+    contract: Contract, runs: Sequence[tuple[Run, RunVerdict]], absent: Sequence[Absent]
+) -> tuple[Verdict, str]:
+    total = len(runs)
+    breached = [v for _, v in runs if v.verdict is Verdict.BREACHED]
+    unproven = [v for _, v in runs if v.verdict is Verdict.UNPROVEN]
+    counted = sum(run.counted for run, _ in runs)
+    allowed = allowed_failures(counted, contract.confidence)
+    if breached and (unproven or absent or allowed is None or len(breached) > allowed):
+        return Verdict.BREACHED, f"{_times(len(breached), total)}{breached[-1].why}"
     if unproven:
-        return Verdict.UNPROVEN, f"{_times(len(unproven), runs)}{unproven[-1].why}"
+        return Verdict.UNPROVEN, f"{_times(len(unproven), total)}{unproven[-1].why}"
+    if absent:
+        return Verdict.UNPROVEN, "; ".join(each.why for each in absent)
     if allowed is None:
-        sure = percent(contract.confidence)
-        needed = runs_needed(contract.confidence)
-        return Verdict.UNPROVEN, f"held in {runs} of {runs} runs; {needed} are needed to be {sure} sure of {sure}"
-    return Verdict.MET, f"held in {runs - len(breached)} of {runs} runs"
+        return Verdict.UNPROVEN, _too_few(contract, total, counted)
+    return Verdict.MET, f"held in {total - len(breached)} of {total} runs"
+
+
+def _too_few(contract: Contract, total: int, counted: int) -> str:
+    needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
+    held = f"held in {total} of {total} runs"
+    if counted < total:
+        held += f", {total - counted} of them of no campaign, which may have been chosen"
+    return f"{held}; {needed} are needed to be {sure} sure of {sure}"
 
 
 def _times(count: int, runs: int) -> str:

@@ -18,20 +18,26 @@ from attrs import frozen
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.folder import VERDICTS, check_chain
-from secondsite.drill.evidence.manifest import DrillManifest
+from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
+from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
-from secondsite.drill.verdict.measurements import EvidenceFound, Run, find_runs, measured
+from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
 from secondsite.evaluate.assess import plan
-from secondsite.model.contract import Contract, Verdict
+from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.model.place import Place
+from secondsite.model.service import Role
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
+from secondsite.model.wording import percent
 from secondsite.strategies.compose import failback
 from secondsite.strategies.design import Kit
 
+_AHEAD_S = 86400.0
+"""A clock may have been set back, or the day be another where it was drilled."""
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
 
 Today = Callable[[DrillManifest], Fingerprint]
@@ -81,9 +87,27 @@ def verify(
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
     found = [find_runs(root, contracts) for root in roots]
     runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
+    absent = [one for each in found for one in each.absent]
     today = todays(system, catalogue)
-    rows = tuple(row for contract in contracts for row in _rows(contract, runs, today, now))
+    rows = tuple(
+        row
+        for contract in contracts
+        for row in (_unknown(contract, system) or _rows(contract, runs, absent, today, now))
+    )
     return EvidenceVerification(rows, *_beside(found))
+
+
+def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
+    """What the system is not known to have was not drilled either, whatever a drill says."""
+    lacks = {
+        Subject.NATS: "" if any(cluster.streams for cluster in system.nats) else "a stream",
+        Subject.API: "" if system.with_role(Role.API) else "an API",
+        Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "a store with data",
+    }
+    if missing := lacks.get(contract.subject):
+        remedy = "declare it in secondsite.yaml, or read it with init --nats URL"
+        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
+    return []
 
 
 def recompute(folders: Sequence[Path], now: datetime) -> EvidenceVerification:
@@ -100,13 +124,19 @@ def recompute(folders: Sequence[Path], now: datetime) -> EvidenceVerification:
 
 
 def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:
-    """One run as it was: no number of runs is asked for."""
+    """One run as it was. It may break a contract, and proves none: that takes a series, and a system of today."""
     known = dict(measured([run]))
     manifest, age_s = run.evidence.manifest, _age_s(run, now)
     for v in run.judgement.verdicts:
-        yield ContractVerdict(
-            v.contract, v.verdict, v.why, manifest.strategy, manifest.drill, known.get(v.contract), age_s
-        )
+        verdict, why = v.verdict, v.why
+        if verdict is Verdict.MET:
+            verdict, why = Verdict.UNPROVEN, f"held in this run; {_series_needed(v.contract)}"
+        yield ContractVerdict(v.contract, verdict, why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
+
+
+def _series_needed(contract: Contract) -> str:
+    sure = percent(contract.confidence)
+    return f"a campaign of {runs_needed(contract.confidence)} is needed to be {sure} sure of {sure}"
 
 
 def _unlike(run: Run) -> Iterator[Problem]:
@@ -126,13 +156,16 @@ def todays(system: System, catalogue: Catalogue) -> Today:
     """What evidence of a strategy and a fault has to be bound to, to speak of today's system."""
 
     @lru_cache
-    def of(strategy: str, fault: Fault, back: bool) -> Fingerprint:
+    def of(strategy: str, names: tuple[str, ...]) -> Fingerprint:
         planned = plan(Strategy.parse(strategy), system, catalogue)
-        kit = Kit.of(system, catalogue)
-        procedure = failback(planned.deployment, kit) if back else planned.procedures.get(fault)
-        return fingerprint(planned.deployment.system, planned.deployment, procedure)
+        kit = Kit(system, catalogue.figures, catalogue.round_trips)
+        carried_out = [
+            failback(planned.deployment, kit) if name == FAILBACK else planned.procedures.get(Fault(name))
+            for name in names
+        ]
+        return fingerprint(planned.deployment.system, planned.deployment, [each for each in carried_out if each])
 
-    return lambda manifest: of(manifest.strategy, manifest.fault, manifest.drill == "failback")
+    return lambda manifest: of(manifest.strategy, manifest.procedures)
 
 
 def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
@@ -144,13 +177,15 @@ def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[
     return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
 
 
-def _rows(contract: Contract, runs: Sequence[Run], today: Today, now: datetime) -> list[ContractVerdict]:
+def _rows(
+    contract: Contract, runs: Sequence[Run], absent: Sequence[Absent], today: Today, now: datetime
+) -> list[ContractVerdict]:
     mine = [run for run in runs if any(verdict.contract == contract for verdict in run.ran)]
     mine = sorted(mine, key=lambda run: run.series)
     rows = []
     for _, group in groupby(mine, key=lambda run: run.series[:2]):
         series = [list(each) for _, each in groupby(group, key=lambda run: run.series)]
-        rows.append(_deciding([_judged(contract, each, today, now) for each in series]))
+        rows.append(_deciding([_judged(contract, each, absent, today, now) for each in series]))
     if rows:
         return rows
     return [
@@ -166,11 +201,15 @@ def _deciding(judged: Sequence[ContractVerdict]) -> ContractVerdict:
     return min(judged, key=lambda one: (order.index(one.verdict), one.age_s or 0.0))
 
 
-def _judged(contract: Contract, series: Sequence[Run], today: Today, now: datetime) -> ContractVerdict:
+def _judged(
+    contract: Contract, series: Sequence[Run], absent: Sequence[Absent], today: Today, now: datetime
+) -> ContractVerdict:
     """Of one strategy, drill and profile: what is fresh is judged, what is stale is only told."""
     fresh = [run for run in series if not _stale(contract, run, today, now)]
     counted = fresh or series
-    measurement = next(one for about, one in measured(counted) if about == contract)
+    old = {run.evidence.manifest.campaign for run in series} - {run.evidence.manifest.campaign for run in counted}
+    missing = [each for each in absent if each.campaign.id not in old]
+    measurement = next(one for about, one in measured(counted, missing) if about == contract)
     age_s = max(_age_s(run, now) for run in counted)
     verdict, why = measurement.verdict, measurement.why
     if not fresh:
@@ -183,6 +222,8 @@ def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
     manifest = run.evidence.manifest
     life_s = contract.shelf_life_s or SHELF_LIFE_S.get(manifest.profile, SHELF_LIFE_S["quick"])
     age_s = _age_s(run, now)
+    if age_s < 0:
+        return f"dated {-age_s / 86400:.0f} days ahead of now"
     if age_s > life_s:
         return f"{age_s / 86400:.0f} days old, and good for {life_s / 86400:.0f}"
     try:
@@ -192,7 +233,8 @@ def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
 
 
 def _age_s(run: Run, now: datetime) -> float:
-    """At least zero: a clock that was set back makes nothing younger than new."""
+    """Below zero only for a run of the future."""
     started = datetime.fromisoformat(run.evidence.manifest.started_at)
     started = started if started.tzinfo else started.replace(tzinfo=UTC)
-    return max(0.0, (now - started).total_seconds())
+    age_s = (now - started).total_seconds()
+    return age_s if age_s < -_AHEAD_S else max(0.0, age_s)
