@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
 if TYPE_CHECKING:
+    from secondsite.drill.evidence.campaign import Series
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.model.measurement import Measurement
@@ -34,6 +36,9 @@ def drill(
         ),
     ] = (DEFAULT_STRATEGY,),
     runs: Annotated[PositiveInt, Parameter(help="Repetitions, for a bound at the contract's confidence.")] = 1,
+    jobs: Annotated[
+        PositiveInt | None, Parameter(help="Runs that are measured at once; two a core by default.")
+    ] = None,
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Every drill, every strategy that runs here.")
     ] = False,
@@ -65,8 +70,8 @@ def drill(
         return _controls(setup, root, json_)
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
     pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
-    planned = [(name, setup(text), number) for name, text in pairs for number in range(1, runs + 1)]
-    results = _run(planned, root, skip=all_)
+    planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
+    results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)
     if not results:
         return EXIT_UNPROVEN
     _print(results, json_)
@@ -110,10 +115,11 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
 
 
-def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> list[RunResult]:
+def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[RunResult]:
     """``skip``: what does not fit or cannot run here is told and left out, so that the rest is seen."""
     import asyncio
 
+    from secondsite.drill.evidence.campaign import CampaignRecord
     from secondsite.drill.registry import find_drill
     from secondsite.drill.run import RunOf, run_drill
     from secondsite.publish.terminal.drill import outcome
@@ -121,30 +127,72 @@ def _run(planned: list[tuple[str, Setup, int]], root: Path, *, skip: bool) -> li
     results = []
     board = _board([_title(*each) for each in planned])
     with board.shown():
-        for name, setup, number in planned:
+        for name, setup in planned:
             tell = board.begin()
+            record = CampaignRecord.open(root, _series(name, setup), 1)
+            of = RunOf(1, record.begun(1), record.id)
             try:
-                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=RunOf(number)))
+                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=of))
             except SecondsiteError as error:
+                record.died(of.id, str(error))
                 if not skip:
                     raise
                 board.end("left out", str(error))
             else:
+                record.ended(of.id, _closing(result))
                 results.append(result)
                 board.end(result.verdict, outcome(result))
     return results
 
 
-def _title(name: str, setup: Setup, run: int) -> str:
+def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: int | None) -> list[RunResult]:
+    """A campaign for each; its runs beside each other. A run that could not be made is told, and counts as one."""
+    from secondsite.drill.evidence.campaign import CampaignRecord
+    from secondsite.drill.run import RunOf
+    from secondsite.drill.series import RunOrder, RunSeries, series_size
+    from secondsite.publish.terminal.drill import outcome
+
+    results: list[RunResult] = []
+    board = _board([_title(*each, number) for each in planned for number in range(1, runs + 1)], beside=True)
+
+    def ended(first: int, number: int, found: RunResult | str) -> None:
+        if isinstance(found, str):
+            board.end("died", found, first + number)
+        else:
+            results.append(found)
+            board.end(found.verdict, outcome(found), first + number)
+
+    with board.shown():
+        for place, (name, setup) in enumerate(planned):
+            record = CampaignRecord.open(root, _series(name, setup), runs)
+            orders = [RunOrder(name, setup, root, RunOf(number)) for number in range(1, runs + 1)]
+            size = series_size(runs, setup.reach_s, jobs)
+            RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
+    return results
+
+
+def _series(name: str, setup: Setup) -> Series:
+    from secondsite.drill.evidence.campaign import Series
+
+    return Series(setup.strategy.id, name, setup.profile.name)
+
+
+def _closing(result: RunResult) -> str:
+    from secondsite.drill.evidence.chain import last_hash
+
+    return last_hash(result.evidence)
+
+
+def _title(name: str, setup: Setup, run: int = 1) -> str:
     version = f"@{setup.nats_version}" if setup.nats_version else ""
     return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "")
 
 
-def _board(titles: list[str]) -> DrillBoard:
+def _board(titles: list[str], *, beside: bool = False) -> DrillBoard:
     from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.drill_board import DrillBoard
 
-    return DrillBoard(titles, PrintableConsole(stderr=True))
+    return DrillBoard(titles, PrintableConsole(stderr=True), beside)
 
 
 def _print(results: list[RunResult], as_json: bool) -> None:

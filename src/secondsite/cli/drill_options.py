@@ -36,6 +36,12 @@ class DrillWorld:
         option("Share of users that keep the first address for ever.", validator=Number(gte=0, lte=1)),
     ] = None
 
+    reach: Annotated[
+        str,
+        option(
+            "Writes this old at the fault, so that an RPO of it can break; of `--runs`: the longest RPO by default."
+        ),
+    ] = ""
     duration: Annotated[str, option("Of a soak: 2m, 1h, 24h.")] = ""
 
     def versions(self, strategy: str) -> tuple[str, ...]:
@@ -70,6 +76,19 @@ class DrillWorld:
             soak_s=self._soak_s(fault),
         )
         return evolve(made, nats_server=self.nats_server, ignoring_ttl=self.ignoring_ttl)
+
+    def reaching(self, fault: str, setup: Setup, runs: int) -> Setup:
+        """As old as somebody said, or in a series as old as its contracts need it."""
+        from secondsite.drill.registry import find_drill
+        from secondsite.drill.run import reach_s
+        from secondsite.model.units import parse_seconds
+
+        if not self.reach:
+            return evolve(setup, reach_s=reach_s(find_drill(fault), setup) if runs > 1 else 0.0)
+        try:
+            return evolve(setup, reach_s=float(parse_seconds(self.reach)))
+        except ValueError as error:
+            raise InputError.at("--reach", str(error), "such as 60s or 5m") from None
 
     def _soak_s(self, fault: str) -> float | None:
         """None where no duration is given."""

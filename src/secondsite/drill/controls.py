@@ -35,6 +35,7 @@ from secondsite.operate.actions.quorum import FreeSubjects
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
+from secondsite.strategies.stream_config import stream_config
 
 _MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
 _ALONE = Strategy.parse("single-region/none/manual")
@@ -113,6 +114,21 @@ async def _mirror_dropped(stage: Stage) -> None:
             await StreamApi(opened).delete(held.name)
     stage.note("mirror-dropped", stream=stage.families[0].name)
     await region_loss.play(stage)
+
+
+async def _mirror_empty(stage: Stage) -> None:
+    """Made anew while the way is cut: they say that they mirror, and hold nothing."""
+    check = stage.watch()
+    await stage.lab.wan.cut(stage.home, stage.away)
+    async with place(stage.lab, stage.away).open() as opened:
+        for held in filter(None, (family.at(stage.away) for family in stage.families)):
+            await StreamApi(opened).delete(held.name)
+            await StreamApi(opened).create(stream_config(held.stream, held.cluster))
+    await stage.lose(stage.home)
+    leave_home(stage)
+    await stage.noticed(check)
+    if await stage.fail_over(allowed=frozenset({"lagging-mirror"})):
+        await stage.settled()
 
 
 async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> None:
@@ -296,6 +312,13 @@ CONTROLS: Mapping[str, Control] = {
             spoil=_without_denies,
         ),
         Control("dropped-mirror", "the standby has no copy of a stream", _loss(_mirror_dropped), _refused_copy),
+        Control(
+            "mirror-that-copies-nothing",
+            "the standby's mirrors are there and empty, and the guard on the lag is lifted",
+            _loss(_mirror_empty),
+            _rpo_breached,
+            spoil=_strict_rpo,
+        ),
         Control("lag-zero-over-a-cut", "the mirror says it is current", _loss(_cut_before), _lost_for_long),
         Control(
             "lagging-mirror-declared-healthy",

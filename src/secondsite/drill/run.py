@@ -31,8 +31,10 @@ from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.setup import TODAY, Setup
 from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
+from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
+from secondsite.drill.verdict.projection import run_loss_s
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab
@@ -124,6 +126,21 @@ class RunResult:
         return self.judgement.verdict
 
 
+def reach_s(drill: Drill, setup: Setup) -> float:
+    """How old writes have to be so that this drill can break each RPO that it is about; 0 where there is none."""
+    ran, own = _timing(setup.profile, setup.deployment), _own_timing(setup)
+    limits = [
+        run_loss_s(contract.rpo_s, ran, own) if drill.moves else float(contract.rpo_s)
+        for contract in setup.system.contracts
+        if contract.rpo_s and contract.fault is drill.fault and contract.subject in drill.subjects
+    ]
+    return max(limits, default=0.0)
+
+
+def _own_timing(setup: Setup) -> Timing:
+    return _timing(profile("production", setup.production, setup.catalogue.figures), setup.deployment)
+
+
 def lab_options(setup: Setup) -> LabOptions:
     return LabOptions(
         nats_version="" if setup.nats_version == TODAY else setup.nats_version,
@@ -142,6 +159,7 @@ async def run_drill(
     run: RunOf = RunOf(),
     control: str = "",
     options: LabOptions | None = None,
+    turn: Turn | None = None,
 ) -> RunResult:
     """Raises InputError where the drill does not fit the deployment, MachineError where this machine cannot."""
     if why := drill.fits(setup.deployment):
@@ -156,7 +174,8 @@ async def run_drill(
         with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
             ignoring = drill.ignoring_ttl if setup.ignoring_ttl is None else setup.ignoring_ttl
             stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=ignoring)
-            limit_s = LIMIT_S + 3 * setup.profile.settle_s + drill.lasts(setup.profile)
+            stage.turn = turn or Turn()
+            limit_s = LIMIT_S + setup.reach_s + 3 * setup.profile.settle_s + drill.lasts(setup.profile)
             try:
                 async with asyncio.timeout(limit_s):
                     await stage.begin()
@@ -169,6 +188,7 @@ async def run_drill(
                 check_room(lab.folder, _FULL_BYTES)  # then that is why
                 raise
             finally:
+                stage.turn.give()
                 await end_tasks(*stage.tasks)
             stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.hand.skipped)))
             _keep(stage)
@@ -183,7 +203,6 @@ def _credentials(lab: Lab) -> list[str]:
 
 
 def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: RunOf, control: str) -> DrillManifest:
-    own = profile("production", setup.production, setup.catalogue.figures)
     away = setup.deployment.standby or setup.deployment.sites[-1]
     network = f"{lab.addresses.network(away.region.name)}.0.0/24"
     versions = lab.fleet.versions()
@@ -198,7 +217,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         started_at=datetime.now(UTC).isoformat(),
         fingerprint=fingerprint(setup.deployment.system, setup.production, carried_out, versions.values()),
         timing=_timing(setup.profile, setup.deployment),
-        production=_timing(own, setup.deployment),
+        production=_own_timing(setup),
         subjects=drill.subjects,
         contracts=setup.system.contracts,
         new_side=(network,) if drill.moves else (),

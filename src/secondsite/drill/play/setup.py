@@ -26,7 +26,7 @@ class Setup:
     """``rate_per_s`` is the load. ``nats_version``: "" for what the strategy prepares, ``today`` for what runs now
     (nothing that the strategy needs first is done then), else a version for every server. ``nats_server``: a binary of
     that version to run instead of the one that is known here. ``ignoring_ttl``: the share of users that keep for ever
-    what they resolved first; None for the drill's own.
+    what they resolved first; None for the drill's own. ``reach_s``: some writes are older than this at the fault.
 
     ``production`` is the deployment with its own times; ``deployment`` has those of the profile.
     """
@@ -42,6 +42,7 @@ class Setup:
     deployment: Deployment
     nats_server: Path | None = None
     ignoring_ttl: float | None = None
+    reach_s: float = 0.0
 
     @property
     def kit(self) -> Kit:

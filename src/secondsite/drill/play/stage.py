@@ -38,6 +38,7 @@ from secondsite.drill.play.lab_world import (
     lab_world,
 )
 from secondsite.drill.play.setup import Setup
+from secondsite.drill.play.turn import Turn
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
@@ -59,6 +60,9 @@ from secondsite.operate.world import Decision, Restorer
 from secondsite.strategies.server_config import CLIENT_PORT
 
 PROCESSES = 1
+BEFORE = 900
+"""The number of the client that writes before the load."""
+_BEFORE_PER_S, _BEFORE_S = 20.0, 3.0
 PATIENCE = 5.0
 """Step limits are meant for machines of their own; a lab shares two cores with the load."""
 _STEADY_WITHIN_S = 30.0
@@ -87,6 +91,7 @@ class Stage:
     hand: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
+    turn: Turn = field(factory=Turn)
     milestones: dict[Milestone, int] = field(factory=dict)
     observations: list[Observation] = field(factory=list)
     survivors: list[str] = field(factory=list)
@@ -156,7 +161,10 @@ class Stage:
     # --- acts
 
     async def begin(self) -> None:
-        """Load on, consumers' positions on their way to the standby, steady state seen."""
+        """Old writes made, load on, consumers' positions on their way to the standby, steady state seen."""
+        if self.setup.reach_s:
+            await self._write_before()
+        await self.turn.take()
         await self.load.start()
         self.note("load", rate_per_s=self.setup.rate_per_s)
         self.keep_positions()
@@ -166,6 +174,22 @@ class Stage:
         await self.steady()
         # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
+
+    async def _write_before(self) -> None:
+        """By a client of its own, as any other; then time passes until these writes are as old as they have to be."""
+        client = evolve(self.load.clients[0], client=BEFORE, rate_per_s=_BEFORE_PER_S, duration_s=_BEFORE_S)
+        before = LoadClients(self.lab.supervisor, (client,))
+        await before.start()
+        end = time.monotonic() + _BEFORE_S + _STEADY_WITHIN_S
+        while not client.summary.exists() and time.monotonic() < end:
+            before.check()
+            await asyncio.sleep(0.2)
+        (summary,) = await before.stop()
+        self.extra_ledgers.append(client.ledger)
+        self.note("written-before", acknowledged=summary.acknowledged)
+        old_at = time.monotonic() + self.setup.reach_s
+        self.tell(f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old, so that their loss would be seen")
+        await asyncio.sleep(max(0.0, old_at - time.monotonic()))
 
     def keep_positions(self) -> None:
         mirrored = tuple(family for family in self.families if family.reach is Reach.MIRRORED)
@@ -343,6 +367,7 @@ class Stage:
     async def end(self) -> None:
         """Load off, everything that ran beside it ended."""
         summaries = await self.load.stop()
+        self.turn.give()
         acknowledged = sum(summary.acknowledged for summary in summaries)
         self.note("load-ended", acknowledged=acknowledged)
         self.tell(f"load ended: {acknowledged} writes acknowledged")

@@ -56,7 +56,10 @@ def read_drill_timeline(folder: Path) -> DrillTimeline:
     fault_ns = marks[Milestone.FAULT]
     lost = check(history, read_finals(evidence.finals)).marks.fate == Fate.ACKNOWLEDGED_LOST
     acknowledged = history.ack_ns != NEVER
-    first, last = int(history.intent_ns.min(initial=fault_ns)), int(history.intent_ns.max(initial=fault_ns))
+    # Writes that were made long before, to be old, are no part of the picture.
+    begin_ns = next((event.monotonic_ns for event in evidence.events if event.name == "load"), 0)
+    first = int(history.intent_ns[history.intent_ns >= begin_ns].min(initial=fault_ns))
+    last = int(history.intent_ns.max(initial=fault_ns))
     size_ns = _slice_ns(last - first)
     low, high = (first - fault_ns) // size_ns, (last - fault_ns) // size_ns
     edges = np.arange(low, high + 2) * size_ns + fault_ns

@@ -35,10 +35,14 @@ class _Row:
 
 @define
 class DrillBoard:
-    """``titles`` in the order in which they run; ``begin`` starts the next and yields whom to tell what happens."""
+    """``titles`` in the order in which they run; ``begin`` starts the next and yields whom to tell what happens.
+
+    ``beside``: several run at once.
+    """
 
     titles: Sequence[str]
     console: Console
+    beside: bool = False
     _rows: list[_Row] = field(init=False)
     _next: int = 0
     _live: Live | None = None
@@ -59,23 +63,26 @@ class DrillBoard:
         row, number, begin = self._rows[self._next], self._next + 1, time.monotonic()
         row.state, row.style = _RUNS, "bold"
         self._next = number
+        lead = f"[{number}/{len(self._rows)}] " if len(self._rows) > 1 else ""
         if self._live is None:
-            lead = f"[{number}/{len(self._rows)}] " if len(self._rows) > 1 else ""
             self._print(f"{lead}{row.title}")
+        beside = lead if self.beside else ""
 
         def tell(what: str) -> None:
             row.told = what
             if self._live is None:
-                self._print(f"{time.monotonic() - begin:7.1f} s  {what}")
+                self._print(f"{beside}{time.monotonic() - begin:7.1f} s  {what}")
 
         return tell
 
-    def end(self, state: str, told: str = "") -> None:
-        """``state`` in a word (a verdict, or why there is none); ``told`` in a line."""
-        row = self._rows[self._next - 1]
+    def end(self, state: str, told: str = "", number: int | None = None) -> None:
+        """``state`` in a word (a verdict, or why there is none), ``told`` in a line; of the last begun, or a number."""
+        place = self._next - 1 if number is None else number
+        row = self._rows[place]
         row.state, row.told, row.style = state, told, STYLES.get(state, "yellow")
         if self._live is None and len(self._rows) > 1:
-            self._print(f"           {state}: {told}" if told else f"           {state}")
+            lead = f"[{place + 1}/{len(self._rows)}] " if self.beside else "           "
+            self._print(f"{lead}{state}: {told}" if told else f"{lead}{state}")
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
