@@ -23,12 +23,16 @@ _FILE = "secondsite.yaml"
 
 @frozen
 class ContractStanding:
-    """``measured`` is what decided; None where nothing was drilled. ``why`` is for the message of a failed assert."""
+    """``measured`` is what decided; None where nothing was drilled. ``why`` is for the message of a failed assert.
+
+    ``scope``: of what is deployed or of a design, and where it was drilled.
+    """
 
     contract: str
     verdict: str
     why: str
     measured: Measurement | None = field(repr=False)
+    scope: str = ""
 
     @property
     def met(self) -> bool:
@@ -99,4 +103,5 @@ def _standing(found: EvidenceVerification, subject: str, fault: str, file: Path)
     verdict = worst(row.verdict for row in rows)
     deciding: ContractVerdict = next((row for row in rows if row.verdict is verdict), rows[0])
     changed = "".join(f"; {problem}" for problem in found.problems)
-    return ContractStanding(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement)
+    scope = deciding.measurement.scope if deciding.measurement else ""
+    return ContractStanding(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement, scope)

@@ -64,3 +64,9 @@ class Measurement:
     unrehearsed: tuple[str, ...] = ()
     unrehearsed_s: float = 0.0
     steps_s: Mapping[str, float] = field(factory=dict)
+
+    @property
+    def scope(self) -> str:
+        """Of what the verdict is, and where: the same words everywhere."""
+        what = "what is deployed" if self.of is Standing.DEPLOYED else "a design"
+        return f"of {what}, in {'the lab' if self.where is Venue.LAB else self.where}"

@@ -23,7 +23,7 @@ from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
 from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
 from secondsite.evaluate.assess import plan
-from secondsite.model.contract import Contract, Subject, Verdict
+from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
@@ -72,6 +72,12 @@ class EvidenceVerification:
         """Those that decide something; faults within the region are everybody's."""
         named = {row.strategy for row in self.rows if row.strategy and not row.contract.fault.inside_region}
         return tuple(sorted(named))
+
+    @property
+    def met_of_designs(self) -> int:
+        """How many rows are met, and not of what is deployed."""
+        met = [row.measurement for row in self.rows if row.verdict is Verdict.MET and row.measurement]
+        return sum(one.of is Standing.DESIGN for one in met)
 
     @property
     def exit_code(self) -> int:

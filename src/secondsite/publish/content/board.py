@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from attrs import frozen
 
 from secondsite.evaluate.evaluation import ContractOutcome
-from secondsite.model.contract import Contract, Verdict
+from secondsite.model.contract import Contract, Standing, Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import DrillProof, proof, proving, shelf_life_days
@@ -32,6 +32,12 @@ class ContractBoardRow:
     @property
     def contract(self) -> Contract:
         return self.outcome.contract
+
+    @property
+    def of_a_design(self) -> bool:
+        """Met, though of nothing that is deployed."""
+        met = self.verdict is Verdict.MET and self.measured is not None
+        return met and self.measured is not None and self.measured.of is Standing.DESIGN
 
     @property
     def expected_to_hold(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secondsite.model.measurement import Measurement
+from secondsite.publish.content.measured_words import rpo_words, rto_words
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.text.markdown import Md
 from secondsite.publish.text.nonbreaking import duration
@@ -10,10 +11,7 @@ from secondsite.publish.text.nonbreaking import duration
 
 def measured_text(one: Measurement) -> Md:
     """``RTO 2 min 58 s, RPO 0 messages``, worst of the runs."""
-    parts = [f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded"]
-    if one.loss is not None:
-        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages")
-    return Md(", ".join(parts) + (", projected" if one.projected else ""))
+    return Md(", ".join(filter(None, (rto_words(one, duration), rpo_words(one, duration)))))
 
 
 def versions_told(one: Measurement) -> str:
@@ -31,6 +29,6 @@ def evidence_mark(one: Measurement, sources: Sources) -> Md:
     """Names the drill, its date and the versions."""
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
     when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
-    told = f"drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
+    told = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
     why = f"; {one.why}" if one.why else ""
     return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{told}{why}", "m")

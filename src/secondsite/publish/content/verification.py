@@ -5,6 +5,7 @@ from __future__ import annotations
 from secondsite.drill.verdict.verification import ContractVerdict
 from secondsite.model.contract import Contract
 from secondsite.model.wording import duration, percent
+from secondsite.publish.content.measured_words import rpo_words, rto_words
 
 
 def limits(contract: Contract) -> str:
@@ -22,13 +23,7 @@ def measured(row: ContractVerdict) -> str:
     one = row.measurement
     if one is None:
         return "nothing"
-    parts = []
-    if row.contract.rto_s is not None:
-        parts.append(f"RTO {duration(one.rto_s['total'])}" if one.rto_s else "RTO unbounded")
-        if one.upper_rto_s is not None:
-            parts[-1] += f" (at most {duration(one.upper_rto_s)})"
-        if one.projected and one.rto_s:
-            parts[-1] += ", projected"
+    parts = [rto_words(one, duration)] if row.contract.rto_s is not None else []
     if row.contract.rpo_s is not None and one.loss is not None:
-        parts.append(f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages, {one.loss.bytes:,} bytes")
+        parts.append(f"{rpo_words(one, duration)}, {one.loss.bytes:,} bytes")
     return ", ".join(parts) or "nothing"

@@ -65,7 +65,14 @@ def _summary(standings: tuple[ContractBoardRow, ...]) -> Md:
         if count[Verdict.UNPROVEN]
         else ""
     )
-    return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{rest}")
+    designs = sum(s.of_a_design for s in standings)
+    met = count[Verdict.MET]
+    scope = (
+        f" What is met is met of a design, in the lab: {designs} of {met}; nothing follows for what is deployed."
+        if designs
+        else ""
+    )
+    return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{scope}{rest}")
 
 
 def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sources) -> Md:
@@ -104,7 +111,9 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
 def verdict(standing: ContractBoardRow) -> Md:
     if standing.verdict is Verdict.UNPROVEN and not standing.expected_to_hold:
         return Md("**unproven**, expected to breach")
-    return strong(standing.verdict)
+    if standing.measured is None or standing.verdict is Verdict.UNPROVEN:
+        return strong(standing.verdict)
+    return Md(f"{strong(standing.verdict)}, {text(standing.measured.scope)}")
 
 
 def _measured(standing: ContractBoardRow, sources: Sources) -> Md:

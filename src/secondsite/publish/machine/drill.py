@@ -70,4 +70,7 @@ def _measurement(found: Measurement) -> dict[str, Any]:
         "runs": found.runs,
         "upper_rto_s": found.upper_rto_s,
         "projected": found.projected,
+        "of": str(found.of),
+        "where": str(found.where),
+        "unrehearsed": {"steps": list(found.unrehearsed), "seconds": found.unrehearsed_s},
     }

@@ -38,7 +38,8 @@ def junit(verification: EvidenceVerification, name: str = "secondsite") -> str:
 def _contract(suite: Element, row: ContractVerdict) -> None:
     name = row.contract.name if not row.drill else f"{row.contract.name} [{row.drill}, {row.strategy}]"
     case = SubElement(suite, "testcase", _clean({"name": name, "classname": "secondsite.contracts", "time": "0"}))
-    told = _told(f"limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
+    scope = f"{row.measurement.scope}; " if row.measurement else ""
+    told = _told(f"{scope}limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
     if row.verdict is Verdict.BREACHED:
         SubElement(case, "failure", _clean({"message": row.why, "type": "breached"})).text = told
     elif row.verdict is Verdict.UNPROVEN:

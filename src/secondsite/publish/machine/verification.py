@@ -28,12 +28,15 @@ def _row(row: ContractVerdict) -> dict[str, Any]:
         "fault": str(row.contract.fault),
         "strategy": row.strategy or None,
         "verdict": str(row.verdict),
+        "of": str(one.of) if one else None,
+        "where": str(one.where) if one else None,
         "measured": one
         and {
             "rto_s": dict(one.rto_s) if one.rto_s else None,
             "upper_rto_s": one.upper_rto_s,
             "rpo": asdict(one.loss) if one.loss else None,
             "projected": one.projected,
+            "unrehearsed": {"steps": list(one.unrehearsed), "seconds": one.unrehearsed_s},
         },
         "limit": {
             "rto_s": row.contract.rto_s,

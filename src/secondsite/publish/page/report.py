@@ -15,6 +15,7 @@ from secondsite.publish.content.comparison import chance
 from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import versions_told
+from secondsite.publish.content.measured_words import rpo_words, rto_words
 from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drawings.topology import topology
 from secondsite.publish.text.figure import Figure, figure
@@ -87,6 +88,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
 def _row(standing: ContractBoardRow) -> BoardRow:
     outcome, contract, measured = standing.outcome, standing.contract, standing.measured
     until = f"counts until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
+    scope = measured.scope if measured is not None and standing.verdict is not Verdict.UNPROVEN else ""
     return BoardRow(
         name=contract.name,
         rto_limit="" if contract.rto_s is None else duration(contract.rto_s),
@@ -96,7 +98,9 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         chance=chance(outcome),
         measured="never" if measured is None else told(measured),
         verdict=str(standing.verdict),
-        note=f"stale: {standing.stale}" if standing.stale else until or standing.expectation,
+        note=", ".join(
+            filter(None, (scope, f"stale: {standing.stale}" if standing.stale else until or standing.expectation))
+        ),
         command=standing.command,
         owner=contract.owner,
     )
@@ -110,11 +114,11 @@ def told(one: Measurement) -> str:
 def _rto_told(one: Measurement) -> str:
     if not one.rto_s:
         return "RTO unbounded"
-    return f"RTO {duration(one.rto_s['total'])}{' (projected)' if one.projected else ''}"
+    return rto_words(one, duration)
 
 
 def _loss_told(one: Measurement) -> list[str]:
-    return [] if one.loss is None else [f"RPO {duration(one.loss.seconds)}, {one.loss.messages:,} messages"]
+    return [] if one.loss is None else [rpo_words(one, duration)]
 
 
 def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
@@ -137,7 +141,7 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
     )
     return DrillSection(
         title=f"{longest.drill}, {longest.strategy}",
-        told=f"{how}; {longest.evidence}{scaled}",
+        told=f"{longest.scope}; {how}; {longest.evidence}{scaled}",
         verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),
         waterfall=rto_waterfall(longest, _limit(inputs, longest)),
         total=_rto_told(longest),

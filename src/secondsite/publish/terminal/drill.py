@@ -16,6 +16,7 @@ from secondsite.model.contract import Verdict
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.strategy import Link
 from secondsite.model.wording import short_duration
+from secondsite.publish.content.measured_words import rto_words
 
 WIDTH = 100
 SIDE_BY_SIDE = 3
@@ -71,7 +72,8 @@ def _lost(result: RunResult) -> str:
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
-    told += f" ({_size(loss.bytes)}, {short_duration(loss.seconds)})"
+    at_least = any(v.loss and v.loss.at_least for v in result.judged)
+    told += f" ({_size(loss.bytes)}, {'at least ' if at_least else ''}{short_duration(loss.seconds)})"
     if result.judgement.salvageable == loss.messages:
         told += ", all still on the old region's disks"
     elif result.judgement.salvageable is not None:
@@ -213,8 +215,9 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
 
 
 def _series(found: Measurement) -> Text:
-    bound = "" if found.upper_rto_s is None else f", RTO at most {short_duration(found.upper_rto_s)} at its confidence"
-    return Text(f"{found.subject}/{found.fault}: {found.verdict} ({found.why}{bound})", style=STYLES[found.verdict])
+    bound = "" if found.upper_rto_s is None else f", {rto_words(found, short_duration)} at its confidence"
+    told = f"{found.subject}/{found.fault}: {found.verdict} {found.scope} ({found.why}{bound})"
+    return Text(told, style=STYLES[found.verdict])
 
 
 def _size(count: int) -> str:

@@ -40,6 +40,8 @@ def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
     if verification.rows:
         counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
+    if designs := verification.met_of_designs:
+        yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
 
 def _row(row: ContractVerdict) -> Table:
@@ -57,4 +59,5 @@ def _row(row: ContractVerdict) -> Table:
 
 def _whence(one: Measurement, age_s: float) -> str:
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
-    return f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(age_s)} old, seed {one.seed}"
+    told = f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(abs(age_s))} old, seed {one.seed}"
+    return f"{one.scope}: {told}"

@@ -1,0 +1,30 @@
+"""The figures of a measurement in words: bounds as bounds, and what was not rehearsed with what was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secondsite.model.measurement import Measurement
+
+Duration = Callable[[float], str]
+
+
+def rto_words(one: Measurement, duration: Duration) -> str:
+    """``RTO 62 s (at most 179 s, 70 s of it for change-traffic, which was not rehearsed), projected``."""
+    if not one.rto_s:
+        return "RTO unbounded"
+    told = f"RTO {duration(one.rto_s['total'])}"
+    left_out = f"{duration(one.unrehearsed_s)} of it for {', '.join(one.unrehearsed)}, not rehearsed"
+    if one.upper_rto_s is not None:
+        told += f" (at most {duration(one.upper_rto_s)}{f', {left_out}' if one.unrehearsed else ''})"
+    elif one.unrehearsed:
+        told += f" (and {duration(one.unrehearsed_s)} for {', '.join(one.unrehearsed)}, not rehearsed)"
+    return told + (", projected" if one.projected else "")
+
+
+def rpo_words(one: Measurement, duration: Duration) -> str:
+    """``RPO at least 8.7 s, 1,528 messages``; empty where nothing is known."""
+    if one.loss is None:
+        return ""
+    bound = "at least " if one.loss.at_least else ""
+    return f"RPO {bound}{duration(one.loss.seconds)}, {one.loss.messages:,} messages"
