@@ -69,7 +69,7 @@ def _readable(result: RunResult) -> None:
     render_drills([result, result], Console(width=100, file=shown))
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[0].startswith("MET")
+    assert lines[0].startswith("HELD")
     many = StringIO()
     render_drills([result] * 5, Console(width=100, file=many))
     lines = many.getvalue().splitlines()

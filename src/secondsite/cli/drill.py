@@ -122,7 +122,7 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
     from secondsite.drill.evidence.campaign import CampaignRecord
     from secondsite.drill.registry import find_drill
     from secondsite.drill.run import RunOf, run_drill
-    from secondsite.publish.terminal.drill import outcome
+    from secondsite.publish.terminal.drill import held, outcome
 
     results = []
     board = _board([_title(*each) for each in planned])
@@ -141,7 +141,7 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
             else:
                 record.ended(of.id, _closing(result))
                 results.append(result)
-                board.end(result.verdict, outcome(result))
+                board.end(held(result.verdict), outcome(result))
     return results
 
 
@@ -150,7 +150,7 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
     from secondsite.drill.evidence.campaign import CampaignRecord
     from secondsite.drill.run import RunOf
     from secondsite.drill.series import RunOrder, RunSeries, series_size
-    from secondsite.publish.terminal.drill import outcome
+    from secondsite.publish.terminal.drill import held, outcome
 
     results: list[RunResult] = []
     board = _board([_title(*each, number) for each in planned for number in range(1, runs + 1)], beside=True)
@@ -160,7 +160,7 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
             board.end("died", found, first + number)
         else:
             results.append(found)
-            board.end(found.verdict, outcome(found), first + number)
+            board.end(held(found.verdict), outcome(found), first + number)
 
     with board.shown():
         for place, (name, setup) in enumerate(planned):
@@ -206,7 +206,7 @@ def _print(results: list[RunResult], as_json: bool) -> None:
     from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.drill import WIDTH, render_drills
 
-    measurements = [each for group in groups if len(group) > 1 for each in _measured(group)]
+    measurements = [each for group in groups for each in _measured(group)]
     render_drills(results, PrintableConsole(width=WIDTH, highlight=False), measurements)
 
 

@@ -1,4 +1,7 @@
-"""A zone of the serving region is lost with the NATS server in it: the others elect, nobody moves."""
+"""A zone of the serving region is lost, with the NATS server and the API pods in it: the others elect, nobody moves.
+
+Nothing of it is started anew meanwhile: a volume stays in its zone, and pods of a lost node move only minutes later.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,22 @@ _ZONE_S = 12.0
 async def play(stage: Stage) -> None:
     server = await leading(stage)
     await stage.strike()
-    stage.struck(stage.lab.kill(server), f"the zone with {server} is lost")
+    await stage.lab.end_kubelet()
+    pods = in_zone(stage)
+    stage.struck(stage.lab.kill(server, *pods), f"the zone with {', '.join((server, *pods))} is lost")
     for milestone in (Milestone.DETECTED, Milestone.DECIDED, Milestone.EXECUTED, Milestone.CONVERGED):
         stage.reach(milestone, stage.milestones[Milestone.FAULT])
     await stage.pass_time(_ZONE_S, "the zone stays away")
-    await stage.lab.restart(server)
+    await stage.lab.restart(server, *pods)
     stage.note("zone-back", server=server)
     await stage.settled()
+
+
+def in_zone(stage: Stage) -> tuple[str, ...]:
+    """As many pods of the API as a zone has at least: their share, rounded up."""
+    pods = [pod.name for pod in stage.lab.pods(stage.home)]
+    zones = max(1, stage.setup.deployment.primary.region.zones)
+    return tuple(pods[: -(-len(pods) // zones)])
 
 
 async def leading(stage: Stage) -> str:
@@ -42,4 +54,4 @@ def fits(deployment: Deployment) -> str:
     return ""
 
 
-DRILL = Drill("zone-loss", "a zone of the serving region is lost", Fault.ZONE, play, fits, moves=False)
+DRILL = Drill("zone-loss", "a zone of the serving region is lost", Fault.ZONE, play, fits, moves=False, pods=True)

@@ -51,8 +51,13 @@ def _headlines(results: Sequence[RunResult]) -> Table:
     table = Table.grid(padding=(0, 1))
     for result in results:
         told = Text(f"{result.name}\n", style="bold").append(outcome(result), style="not bold")
-        table.add_row(Text(result.verdict.upper(), style=STYLES[result.verdict]), told)
+        table.add_row(Text(held(result.verdict).upper(), style=STYLES[result.verdict]), told)
     return table
+
+
+def held(verdict: Verdict) -> str:
+    """One run proves no contract: what is met in it was held this time."""
+    return "held" if verdict is Verdict.MET else str(verdict)
 
 
 def outcome(result: RunResult) -> str:
@@ -145,7 +150,7 @@ def _contract(result: RunResult, name: str) -> Text:
     found = next((v for v in result.judged if v.contract.name == name), None)
     if found is None:
         return Text("-")
-    return Text(f"{_contract_figure(found)}{found.verdict}", style=STYLES[found.verdict])
+    return Text(f"{_contract_figure(found)}{held(found.verdict)}", style=STYLES[found.verdict])
 
 
 def _contract_figure(found: RunVerdict) -> str:
@@ -172,7 +177,7 @@ def _one_a_line(results: Sequence[RunResult]) -> Table:
             _total(result),
             f"{result.loss.messages:,}",
             short_duration(result.loss.seconds),
-            Text(str(result.verdict), style=STYLES[result.verdict]),
+            Text(held(result.verdict), style=STYLES[result.verdict]),
         )
     return table
 

@@ -79,7 +79,7 @@ class DrillBoard:
         """``state`` in a word (a verdict, or why there is none), ``told`` in a line; of the last begun, or a number."""
         place = self._next - 1 if number is None else number
         row = self._rows[place]
-        row.state, row.told, row.style = state, told, STYLES.get(state, "yellow")
+        row.state, row.told, row.style = state, told, STYLES.get("met" if state == "held" else state, "yellow")
         if self._live is None and len(self._rows) > 1:
             lead = f"[{place + 1}/{len(self._rows)}] " if self.beside else "           "
             self._print(f"{lead}{state}: {told}" if told else f"{lead}{state}")
