@@ -20,5 +20,5 @@ def with_settings(system: System, settings: Settings) -> System:
 def test_settings_are_part_of_what_was_drilled(laid_out: Callable[[str], Deployment]) -> None:
     deployment = laid_out("warm-standby/leafnode-mirror")
     changed = with_settings(deployment.system, Settings({"allow_atomic": True}))
-    plain = fingerprint(deployment.system, deployment, None)
-    assert plain.system != fingerprint(changed, deployment, None).system
+    plain = fingerprint(deployment.system, deployment, ())
+    assert plain.system != fingerprint(changed, deployment, ()).system
