@@ -14,13 +14,17 @@ from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import RunResult, run_drill
 from secondsite.model.strategy import Strategy
+from secondsite.model.units import Seconds
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
+SEEN = Seconds(2.0)
+"""An RPO that the load of a hurried drill reaches back to."""
 LEAFNODE = "warm-standby/leafnode-mirror"
 
 
 def setup_of(strategy: str = LEAFNODE, *, version: str = "", seed: int = 1) -> Setup:
     system, catalogue = load_system(EXAMPLE), load_catalogue()
+    system = evolve(system, contracts=tuple(evolve(each, rpo_s=each.rpo_s and SEEN) for each in system.contracts))
     return make_setup(system, catalogue, Strategy.parse(strategy), nats_version=version, seed=seed, rate_per_s=60.0)
 
 

@@ -16,6 +16,7 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
 
 if TYPE_CHECKING:
+    from secondsite.backup.signing import SigningKey
     from secondsite.drill.evidence.campaign import Series
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
@@ -45,6 +46,7 @@ def drill(
     controls: Annotated[bool, Parameter(negative="", help="Known-bad controls: each has to turn red.")] = False,
     world: Annotated[DrillWorld, Parameter(name="*")] = AS_IT_IS,
     evidence: Annotated[Path | None, Parameter(help="Folder for evidence; .secondsite/evidence by default.")] = None,
+    sign: Annotated[Path | None, Parameter(help="Secret ed25519 key; vouches for the campaign's record.")] = None,
     list_: Annotated[bool, Parameter(name="--list", negative="", help="Show what there is and end.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
 ) -> int:
@@ -55,6 +57,7 @@ def drill(
     """
     if list_:
         return _list()
+    from secondsite.backup.signing import read_signing_key
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
@@ -71,7 +74,10 @@ def drill(
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
     pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
     planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
+    signing = None if sign is None else read_signing_key(sign)
     results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)
+    if signing is not None:
+        _sign(root, results, signing)
     if not results:
         return EXIT_UNPROVEN
     _print(results, json_)
@@ -169,6 +175,18 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
             size = series_size(runs, setup.reach_s, jobs)
             RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
     return results
+
+
+def _sign(root: Path, results: list[RunResult], key: SigningKey) -> None:
+    """The records of what ran here."""
+    from secondsite.drill.evidence.campaign import campaigns_below
+    from secondsite.drill.evidence.folder import read_evidence
+    from secondsite.drill.evidence.signature import sign_campaign
+
+    mine = {read_evidence(result.evidence).manifest.campaign for result in results}
+    for campaign in campaigns_below(root)[0]:
+        if campaign.id in mine:
+            sign_campaign(campaign.path, key)
 
 
 def _series(name: str, setup: Setup) -> Series:

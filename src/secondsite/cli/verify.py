@@ -23,6 +23,9 @@ def verify(
         tuple[Path, ...], Parameter(help="A folder of evidence, or one drill's alone: judged again from its raw files.")
     ] = (),
     strategy: Annotated[tuple[str, ...], Parameter(help="Count evidence of this one; of all when left out.")] = (),
+    key: Annotated[
+        tuple[Path, ...], Parameter(help="Public ed25519 key; each campaign has to be signed with one.", negative="")
+    ] = (),
     junit: Annotated[Path | None, Parameter(help="Write JUnit XML too.")] = None,
     pack: Annotated[bool, Parameter(negative="", help="Put every sound run into one compressed file.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
@@ -36,7 +39,7 @@ def verify(
     from secondsite.publish.terminal.console import PrintableConsole
     from secondsite.publish.terminal.verification import WIDTH, render_text
 
-    found = _verification(file, evidence, strategy)
+    found = _verification(file, evidence, strategy, key)
     if junit:
         from secondsite.publish.machine.junit import junit as render_junit
 
@@ -63,8 +66,11 @@ def _pack(roots: tuple[Path, ...]) -> None:
             print(f"packed: {pack(path)}", file=sys.stderr)
 
 
-def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...]) -> EvidenceVerification:
+def _verification(
+    file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...], key: tuple[Path, ...]
+) -> EvidenceVerification:
     """Single drills are judged by what lies in their folders, even where the system file is gone."""
+    from secondsite.backup.signing import read_signer
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
@@ -79,4 +85,5 @@ def _verification(file: Path, evidence: tuple[Path, ...], strategy: tuple[str, .
     if evidence and all(is_single(path) for path in evidence):
         return recompute(evidence, now)
     roots = evidence or (file.parent / EVIDENCE_FOLDER,)
-    return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy)
+    keys = [read_signer(path) for path in key]
+    return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy, keys)

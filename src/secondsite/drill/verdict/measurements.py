@@ -71,6 +71,7 @@ class EvidenceFound:
     problems: tuple[Problem, ...]
     unfinished: tuple[Path, ...]
     absent: tuple[Absent, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
 
 
 def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
@@ -82,7 +83,9 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
     absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
-    return EvidenceFound(runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count))
+    return EvidenceFound(
+        runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count), sound.campaigns
+    )
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:

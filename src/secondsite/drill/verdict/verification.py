@@ -19,6 +19,7 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.folder import VERDICTS, check_chain
 from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
+from secondsite.drill.evidence.signature import check_signatures
 from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
 from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
@@ -58,11 +59,13 @@ class ContractVerdict:
 
 @frozen
 class EvidenceVerification:
-    """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none."""
+    """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none.
+    ``unsigned``: records of campaigns for which nobody vouches."""
 
     rows: tuple[ContractVerdict, ...]
     problems: tuple[Problem, ...] = ()
     unfinished: tuple[Path, ...] = ()
+    unsigned: tuple[Path, ...] = ()
 
     def of(self, contract: Contract) -> Verdict:
         return worst(row.verdict for row in self.rows if row.contract == contract)
@@ -87,9 +90,17 @@ class EvidenceVerification:
 
 
 def verify(
-    system: System, catalogue: Catalogue, roots: Sequence[Path], now: datetime, strategies: Sequence[str] = ()
+    system: System,
+    catalogue: Catalogue,
+    roots: Sequence[Path],
+    now: datetime,
+    strategies: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> EvidenceVerification:
-    """All contracts that promise something, in the order of the file; evidence of ``strategies`` only, where named."""
+    """All contracts that promise something, in the order of the file; evidence of ``strategies`` only, where named.
+
+    ``keys``: public ones, of which one has to have signed each campaign; none for no such demand.
+    """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
     found = [find_runs(root, contracts) for root in roots]
     runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
@@ -100,7 +111,9 @@ def verify(
         for contract in contracts
         for row in (_unknown(contract, system) or _rows(contract, runs, absent, today, now))
     )
-    return EvidenceVerification(rows, *_beside(found))
+    signed = check_signatures([campaign for each in found for campaign in each.campaigns], keys)
+    problems, unfinished = _beside(found)
+    return EvidenceVerification(rows, (*problems, *signed.problems), unfinished, signed.unsigned)
 
 
 def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:

@@ -18,6 +18,7 @@ def verification_json(verification: EvidenceVerification) -> dict[str, Any]:
             for problem in verification.problems
         ],
         "unfinished": [str(path) for path in verification.unfinished],
+        "unsigned": [str(path) for path in verification.unsigned],
     }
 
 

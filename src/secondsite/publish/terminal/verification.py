@@ -40,6 +40,9 @@ def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
     if verification.rows:
         counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
+    if verification.unsigned:
+        told = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
+        yield Text(told, style="dim")
     if designs := verification.met_of_designs:
         yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
