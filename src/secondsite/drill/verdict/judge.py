@@ -33,6 +33,7 @@ from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 from secondsite.model.strategy import Link, Strategy
+from secondsite.model.wording import duration
 
 UNREAD = "unread"
 
@@ -180,8 +181,8 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         yield _Finding(*(Verdict.BREACHED, f"back after {total_s:.1f} s") if late else (Verdict.MET,))
         missing = facts.evidence.manifest.unrehearsed.get(contract.subject)
         if missing and not late and total_s + missing.seconds > limit_s:
-            more = f"{', '.join(missing.steps)} took no time here, and may take {missing.seconds:.0f} s"
-            yield _Finding(Verdict.UNPROVEN, f"{more} of the {limit_s - total_s:.0f} s that are left")
+            more = f"{', '.join(missing.steps)} took no time here, and may take {duration(missing.seconds)}"
+            yield _Finding(Verdict.UNPROVEN, f"{more} of the {duration(limit_s - total_s)} that are left")
     elif clock.stopped or facts.watched_s > limit_s:
         yield _Finding(Verdict.BREACHED, clock.why)
     else:
