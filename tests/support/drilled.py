@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 from bulk_ledger import write_bulk
 
-from secondsite.drill.evidence.campaign import CampaignRecord, Series
+from secondsite.drill.evidence.campaign import CampaignRecord, CampaignSeries
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
@@ -115,7 +115,7 @@ def leave(
 
 
 def campaign(root: Path, manifest: DrillManifest, planned: int = 1) -> CampaignRecord:
-    return CampaignRecord.open(root, Series(manifest.strategy, manifest.drill, manifest.profile), planned)
+    return CampaignRecord.open(root, CampaignSeries(manifest.strategy, manifest.drill, manifest.profile), planned)
 
 
 def fill(writer: EvidenceWriter, scenario: Scenario) -> None:

@@ -17,7 +17,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVE
 
 if TYPE_CHECKING:
     from secondsite.backup.signing import SigningKey
-    from secondsite.drill.evidence.campaign import Series
+    from secondsite.drill.evidence.campaign import CampaignSeries
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.model.measurement import Measurement
@@ -189,10 +189,10 @@ def _sign(root: Path, results: list[RunResult], key: SigningKey) -> None:
             sign_campaign(campaign.path, key)
 
 
-def _series(name: str, setup: Setup) -> Series:
-    from secondsite.drill.evidence.campaign import Series
+def _series(name: str, setup: Setup) -> CampaignSeries:
+    from secondsite.drill.evidence.campaign import CampaignSeries
 
-    return Series(setup.strategy.id, name, setup.profile.name)
+    return CampaignSeries(setup.strategy.id, name, setup.profile.name)
 
 
 def _closing(result: RunResult) -> str:

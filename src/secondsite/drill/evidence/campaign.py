@@ -37,7 +37,7 @@ class CampaignEvent(StrEnum):
 
 
 @frozen
-class Series:
+class CampaignSeries:
     """What the runs of a campaign have in common."""
 
     strategy: str
@@ -61,7 +61,7 @@ class Campaign:
 
     id: str
     path: Path
-    series: Series
+    series: CampaignSeries
     planned: int
     runs: tuple[CampaignRun, ...]
     last: str
@@ -76,7 +76,7 @@ class CampaignRecord:
     _last: str = field(default=_FIRST, alias="last")
 
     @classmethod
-    def open(cls, root: Path, series: Series, planned: int) -> Self:
+    def open(cls, root: Path, series: CampaignSeries, planned: int) -> Self:
         """Raises MachineError where the disk cannot hold it."""
         name, when = uuid.uuid4().hex, datetime.now(UTC)
         strategy = series.strategy.replace("/", "-")
@@ -121,7 +121,7 @@ def read_campaign(path: Path) -> Campaign:
     lines = list(_lines(path))
     try:
         opened = lines[0]
-        series = Series(str(opened["strategy"]), str(opened["drill"]), str(opened["profile"]))
+        series = CampaignSeries(str(opened["strategy"]), str(opened["drill"]), str(opened["profile"]))
         runs: dict[str, CampaignRun] = {}
         for line in lines[1:]:
             run = str(line["run"])
