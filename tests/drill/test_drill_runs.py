@@ -20,8 +20,8 @@ from secondsite.drill.evidence.chain import check_chain
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.run import RunResult
 from secondsite.drill.verdict.judge import judge
-from secondsite.drill.verdict.judgement import verdicts_json
-from secondsite.model.contract import Verdict
+from secondsite.drill.verdict.judgement import RunVerdict, verdicts_json
+from secondsite.model.contract import Subject, Verdict
 from secondsite.publish.machine.drill import drill_json
 from secondsite.publish.terminal.drill import outcome, render_drills
 
@@ -31,13 +31,18 @@ ONE_WAY_S = 1.0
 """Far above the delay of the link, far below what losing an unmirrored stream would be."""
 
 
+def _nats(result: RunResult) -> RunVerdict:
+    """Of the API nobody can tell by a lab: a DNS provider takes its time, and more where the lost region holds it."""
+    return next(each for each in result.judged if each.contract.subject is Subject.NATS)
+
+
 def _shown(result: RunResult) -> list[str]:
     return [seen.what for seen in result.observations if seen.holds is False]
 
 
 def test_a_mirror_over_a_leaf_link_comes_back_in_seconds(tmp_path: Path) -> None:
     result = drilled(tmp_path, "region-loss")
-    assert result.verdict is Verdict.MET, result.judgement.stopped
+    assert _nats(result).verdict is Verdict.MET, _nats(result).why
     parts = result.recovery.parts()
     assert parts["total"] is not None
     assert 2.0 < parts["total"] < 20.0
@@ -69,7 +74,7 @@ def _readable(result: RunResult) -> None:
     render_drills([result, result], Console(width=100, file=shown))
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[0].startswith("HELD")
+    assert lines[0].split()[0] in ("HELD", "UNPROVEN")
     many = StringIO()
     render_drills([result] * 5, Console(width=100, file=many))
     lines = many.getvalue().splitlines()
@@ -159,7 +164,7 @@ def test_the_dead_region_comes_back_and_stores_nothing(tmp_path: Path) -> None:
     assert "writes that the old primary stored after it came back: 0" in seen
     assert "writers who asked the old primary and found that it takes writes: 0" in seen
     assert "fenced-on-return" in [event.name for event in read_evidence(result.evidence).events]
-    assert result.verdict is Verdict.MET
+    assert _nats(result).verdict is Verdict.MET, _nats(result).why
 
 
 @pytest.mark.parametrize("name", CONTROLS)
