@@ -89,3 +89,54 @@ def test_elsewhere_the_control_plane_is_there_unless_it_fails_too(assessed: Call
     moved = evolve(system, region=system.second, second=system.region)
     assert held(assessed(moved), "api/region") == pytest.approx(0.686, abs=0.02)
     assert held(assessed(moved), "api/control-plane") < 0.05
+
+
+# --- what happens inside the region -----------------------------------------------------------------------------
+
+
+def test_a_stream_with_one_replica_is_away_as_long_as_its_server(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("r1node"), "single-region/none/manual")
+    assert of(found, "nats/node").rto.quantile(0.5) == pytest.approx(760, rel=0.02)
+    assert held(found, "nats/node") == 0
+    assert of(found, "nats/zone").rto.quantile(0.5) > 3600, "its zone's own duration"
+
+
+def test_a_lost_node_costs_streams_with_three_replicas_an_election(assessed: Callable[..., Assessment]) -> None:
+    streams = tuple(
+        evolve(cluster, streams=tuple(evolve(stream, replicas=3) for stream in cluster.streams))
+        for cluster in case("r1node").nats
+    )
+    found = assessed(evolve(case("r1node"), nats=streams), "single-region/none/manual")
+    assert 4 <= of(found, "nats/node").rto.quantile(0.05) <= of(found, "nats/node").rto.quantile(0.5) <= 9
+
+
+def minutes_by(assessment: Assessment, fault: str) -> float:
+    return next(part.mean for part in assessment.downtime_minutes.inputs if part.name == f"by {fault}")
+
+
+def test_writes_that_no_stream_takes_fail_however_many_api_pods_there_are(
+    assessed: Callable[..., Assessment],
+) -> None:
+    two, ten = (assessed(case(name), "single-region/none/manual") for name in ("rep2", "rep10"))
+    assert minutes_by(two, "zone") == pytest.approx(minutes_by(ten, "zone"), rel=0.1)
+    assert minutes_by(two, "zone") > 10
+
+
+def test_the_order_of_services_changes_nothing(assessed: Callable[..., Assessment]) -> None:
+    system = case("twoapi")
+    turned = evolve(system, services=tuple(reversed(system.services)))
+    one, other = assessed(system), assessed(turned)
+    assert one.downtime_minutes.mean == pytest.approx(other.downtime_minutes.mean)
+    assert [o.probability_met for o in one.outcomes] == [o.probability_met for o in other.outcomes]
+    assert one.owning_usd.mean == pytest.approx(other.owning_usd.mean)
+
+
+def test_a_lost_leader_takes_as_long_as_the_breaker_and_an_api_pod_as_long_as_its_own(
+    assessed: Callable[..., Assessment],
+) -> None:
+    """22 of 22 drills stored again after 30 to 36 s behind a breaker of 30 s."""
+    found = assessed(case("np25"))
+    rto = of(found, "nats/process").rto
+    assert (rto.quantile(0.05), rto.quantile(0.95)) == pytest.approx((30, 36), abs=1)
+    assert held(found, "nats/process") == 0
+    assert of(found, "api/process").rto.quantile(0.95) < 20

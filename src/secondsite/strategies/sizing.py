@@ -37,6 +37,17 @@ def store_bytes(system: System) -> float:
     return float(sum(store.size_bytes or 0 for store in system.stores if store.loss.value == "data"))
 
 
+def write_shares(system: System) -> dict[str, float]:
+    """The share of all writes that each stream takes: by its own rate where known, else an even share of the rest."""
+    streams = all_streams(system)
+    known = math.fsum(stream.rate_per_s for stream in streams if stream.rate_per_s is not None)
+    unknown = sum(stream.rate_per_s is None for stream in streams)
+    rest = max(system.load.mean_per_s - known, 0.0) / unknown if unknown else 0.0
+    rates = {stream.name: rest if stream.rate_per_s is None else stream.rate_per_s for stream in streams}
+    whole = math.fsum(rates.values())
+    return {name: rate / whole if whole else 1 / len(rates) for name, rate in rates.items()}
+
+
 def stream_rate_bytes_per_s(system: System) -> float:
     """What all streams take in together."""
     return system.load.mean_per_s * system.load.message_bytes
