@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.capacity import overloaded
 from secondsite.evaluate.complexity import complexity
 from secondsite.evaluate.cost import monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
@@ -109,7 +110,7 @@ class Assessor:
             latency=latency(deployment, self.catalogue),
             complexity=effort,
             hazards=hazards,
-            excluded=_excluded(outcomes, hazards),
+            excluded=overloaded(deployment, self.catalogue) or _excluded(outcomes, hazards),
             unprepared=self._unprepared(planned),
         )
 

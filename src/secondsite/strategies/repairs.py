@@ -22,7 +22,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
 from secondsite.strategies.sizing import all_streams, maybe, write_shares
-from secondsite.strategies.steps import blocked_step, instant, make_step
+from secondsite.strategies.steps import blocked_step, instant, make_step, stores_restored
 from secondsite.strategies.switches.switching import people_detect
 
 
@@ -125,7 +125,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
             kit,
             Verb.RESTORE_STORES,
             "restore databases and vector stores to before the mistake",
-            "restore.stores",
+            stores_restored(kit, tuple(store.name for store in kit.system.stores)),
             check="counts match the backup's manifest",
             after=(decide.id,),
             targets=tuple(store.name for store in kit.system.stores),

@@ -12,7 +12,8 @@ from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.steps import make_step
+from secondsite.strategies.sizing import all_streams
+from secondsite.strategies.steps import blocked_step, make_step
 
 
 @frozen
@@ -60,8 +61,13 @@ class Sourced:
         )
 
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
-        """Nothing to do: the survivor's own streams never stopped."""
-        del deployment, after
+        """Nothing to do: the survivor's own streams never stopped. Of a bucket it has the other region's keys under a
+        prefix, where nobody looks."""
+        del deployment
+        buckets = tuple(stream.name for stream in all_streams(kit.system) if stream.kind != "stream")
+        if buckets:
+            why = f"sourced keys lie under the other region's prefix, where `get` does not look: {', '.join(buckets)}"
+            return (blocked_step(kit, Verb.ELECT, why, after),)
         return (
             make_step(
                 kit,
