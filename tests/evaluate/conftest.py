@@ -16,7 +16,7 @@ from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.compare import compare, study_setting
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.study import Assumption, StudySetting
-from secondsite.model.deployment import Deployment, PlacedService, Site, SiteRole, WanLink
+from secondsite.model.deployment import Deployment, LinkKind, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.hazard import Hazard
 from secondsite.model.load import Load
 from secondsite.model.nats import NatsCluster, Stream
@@ -100,7 +100,7 @@ def warm_standby(system: System = KGENTS, **changes: Any) -> Deployment:
         home,
         strategy=Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR),
         sites=(*home.sites, Site(SECOND, SiteRole.STANDBY, standby)),
-        links=(WanLink("leaf", HOME.name, SECOND.name, "streams", 40 * 1024.0),),
+        links=(WanLink(LinkKind.LEAF, HOME.name, SECOND.name, "streams", 40 * 1024.0),),
         traffic=Traffic(automatic=True, check_interval_s=Seconds(10)),
     )
     return evolve(laid_out, **changes)

@@ -17,7 +17,7 @@ from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.economics import Economics
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate, Provenance, fixed
@@ -206,7 +206,7 @@ def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, catal
         strategy=Strategy(Pattern.BACKUP_RESTORE, Link.BACKUP),
         sites=(*base.sites, vault),
         copies=copies,
-        links=(WanLink("backup", "us-east-1", "us-west-2", "streams", 1024.0),),
+        links=(WanLink(LinkKind.BACKUP, "us-east-1", "us-west-2", "streams", 1024.0),),
     )
     items = bill(deployment, "aws", catalogue)
     assert usd(items, "stream backup, us-west-2") == pytest.approx(10 * (1 + 0.1 * 7) * 0.023)

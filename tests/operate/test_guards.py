@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -207,3 +209,23 @@ def test_every_guard_that_may_be_lifted_is_known_by_its_id() -> None:
             absolute = len(node.args) > 3 or any(keyword.arg == "absolute" for keyword in node.keywords)
             found[str(first.value)] = absolute
     assert {guard for guard, absolute in found.items() if not absolute} == ALLOWABLE
+
+
+def test_load_on_a_primary_that_answers_refuses_no_plan(kit: Kit) -> None:
+    """Each side is read at its own moment: a copy that is read after its origin seems to be ahead of it."""
+    deployment, procedure = _case(kit, LEAF, Fault.GRAY)
+    world = _UnderLoad(deployment, set())
+    for _ in range(5):
+        assert "origin-recreated" not in _guards(_plan(procedure, deployment, world))
+
+
+class _UnderLoad(FakeWorld):
+    """Every look at a stream is some writes later, which the mirror has at once."""
+
+    @asynccontextmanager
+    async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[Any]:
+        for held in self.regions.values():
+            for stream in held.values():
+                stream.last_seq += 1
+        async with super().streams(region, within_s) as door:
+            yield door

@@ -16,6 +16,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.operate.abort import Aborted, abort
+from secondsite.operate.action import Guard, Prospect
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import (
     EntryKind,
@@ -243,6 +244,33 @@ class _Fails:
 
 def _failing_at(step: Step) -> Any:
     return {**EXECUTORS, step.verb: _Fails(step)}
+
+
+def test_nobody_is_stopped_before_what_follows_can_follow(operators: Operators) -> None:
+    """The promotion is looked at right before the fence goes on: what was true of the plan may not be now."""
+    plan = operators.plan(Fault.GRAY)
+    promote = {**EXECUTORS, Verb.PROMOTE_STREAMS: _Cannot()}
+    outcome = operators.go("ann", Fault.GRAY, plan.hash, executors=promote)
+    assert outcome.steps["fence"].state is StepState.FAILED
+    assert "us-east-1 is not stopped, as promote-streams cannot follow: its disk is full" in outcome.steps["fence"].why
+    assert operators.writers() == {HOME}
+    assert operators.go("ann", Fault.GRAY).finished
+
+
+class _Cannot:
+    async def look(self, context: Any, step: Step) -> Prospect:
+        del context, step
+        return Prospect(guards=(Guard("full", "its disk is full", "make room"),))
+
+    async def run(self, context: Any, step: Step) -> Any:
+        raise AssertionError(step.id)
+
+
+def test_that_nobody_takes_writes_is_said_first(operators: Operators) -> None:
+    promotion = next(s for s in operators.procedure(Fault.GRAY).steps if s.verb is Verb.PROMOTE_STREAMS)
+    outcome = operators.go("ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors=_failing_at(promotion))
+    assert outcome.problems[0].what.startswith("NOBODY TAKES WRITES of EVENTS")
+    assert "abort" in outcome.problems[0].remedy
 
 
 def test_given_up_after_the_promotion_is_refused(operators: Operators) -> None:

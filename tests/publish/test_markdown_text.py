@@ -40,6 +40,10 @@ def only_inline(source: str) -> list[Token]:
     return tokens[1].children or []
 
 
+def test_what_is_blank_in_any_script_is_nothing() -> None:
+    assert [plain(blank) for blank in ("", " ", "\u00a0", "\u3000 ", " \u2003\t")] == [""] * 5
+
+
 @given(HOSTILE.filter(lambda value: bool(plain(value))))
 def test_a_value_is_a_paragraph_of_its_own_words(value: str) -> None:
     assert words(only_inline(text(value))) == plain(value)

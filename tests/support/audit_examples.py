@@ -9,7 +9,7 @@ from sound_world import World
 
 from secondsite.discover.system_file.reading import read_system
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import fixed
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Step, Verb
@@ -54,7 +54,7 @@ def _deployment(system: System, told: dict[str, Any]) -> Deployment:
         for one in told.get("copies", ())
     )
     links = tuple(
-        WanLink(one["kind"], "us-east-1", "us-west-2", "streams", 1.0, rtt_s=parse_seconds(one["rtt"]))
+        WanLink(LinkKind(one["kind"]), "us-east-1", "us-west-2", "streams", 1.0, rtt_s=parse_seconds(one["rtt"]))
         for one in told.get("links", ())
     )
     strategy = Strategy.parse("warm-standby/leafnode-mirror")

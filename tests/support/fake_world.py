@@ -1,6 +1,7 @@
 """Regions in memory: enough of JetStream to run every strategy's procedure, with its refusals and its meta groups.
 
-After each change it is checked that of no stream two copies take writes.
+After each change it is checked that of no stream two copies take writes; before a stream is deleted, that whoever
+deletes it has looked since it last changed, and that each of its messages is somewhere else.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class FakeStream:
     messages: list[StoredMessage]
     last_seq: int
     consumers: dict[str, dict[str, Any]] = field(factory=dict)
+    floors: dict[str, int] = field(factory=dict)
     created: str = "first"
 
 
@@ -54,6 +56,8 @@ class FakeWorld:
     dead: set[str]
     regions: dict[str, dict[str, FakeStream]] = field(factory=dict)
     removed: set[str] = field(factory=set)
+    refusing: dict[str, int] = field(factory=dict)
+    """Streams that refuse what is published, with the code."""
     quorum: int | None = None
     record: str = ""
     scaled: dict[str, int] = field(factory=dict)
@@ -61,6 +65,7 @@ class FakeWorld:
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
     made: int = 0
+    seen: dict[tuple[str, str], object] = field(factory=dict)
     bound: Mapping[str, Any] = {}
     dns: Any = None
     services: Any = None
@@ -133,6 +138,18 @@ class FakeWorld:
             writable = [one.region for one, stream in found if stream and is_writable(stream.config, family)]
             assert len(writable) <= 1, f"{family.name} is writable in {writable}"
 
+    def check_conserved(self, region: str, gone: FakeStream) -> None:
+        """Each message of a stream that is no mirror is in another one: by its id, its salvage's mark, its data.
+
+        Of a work queue what is done may be gone.
+        """
+        if gone.config.get("mirror") or gone.config.get("retention") == "workqueue":
+            return
+        kept = {value for held in self.regions.values() for stream in held.values() for value in _names(stream)}
+        name = gone.config["name"]
+        lost = [m.sequence for m in gone.messages if not _identities(region, str(name), m) & kept]
+        assert not lost, f"{name}: the only copies of {lost} are gone"
+
     def check_somebody_writes(self) -> None:
         """Of every stream with copies, one copy that answers takes writes."""
         for family in families(self.deployment):
@@ -147,12 +164,30 @@ class FakeWorld:
     def end(self) -> Any:
         """What has to be the same however often it was interrupted; a position that is copied twice is the same."""
         streams = {
-            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.consumers))
+            (region, name): (_settled(stream.config), name == STREAM or stream.last_seq, sorted(stream.floors.items()))
             for region, held in self.regions.items()
             if region not in self.dead
             for name, stream in held.items()
         }
         return streams, self.record, sorted(self.removed), sorted(self.scaled.items()), set(self.carried_out)
+
+
+def _as_seen(stream: FakeStream) -> object:
+    return stream.created, stream.last_seq, copy.deepcopy(stream.config)
+
+
+def _identities(region: str, name: str, message: StoredMessage) -> set[object]:
+    found: set[object] = {
+        message.headers.get("Nats-Msg-Id"),
+        f"{region}/{name}/{message.sequence}",
+        message.data or None,
+    }
+    return found - {None}
+
+
+def _names(stream: FakeStream) -> set[object]:
+    found: set[object] = {m.headers.get(key) for m in stream.messages for key in ("Nats-Msg-Id", "Secondsite-Salvaged")}
+    return found | {m.data for m in stream.messages}
 
 
 def _settled(config: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -191,6 +226,7 @@ class FakeRegion:
         first = found.messages[0].sequence if found.messages else 1
         silent = 0.0 if mirror else None
         config = copy.deepcopy(found.config)
+        self.world.seen[self.region, name] = _as_seen(found)
         look = StreamState(name, config, len(found.messages), first, found.last_seq, "", "leader", 0, silent)
         return evolve(look, created=found.created)
 
@@ -223,8 +259,13 @@ class FakeRegion:
 
     async def delete(self, name: str) -> None:
         self._led()
-        if self.held.pop(name, None) is None:
+        found = self.held.get(name)
+        if found is None:
             raise refused(NOT_FOUND)
+        seen = self.world.seen.get((self.region, name))
+        assert seen == _as_seen(found), f"{name} in {self.region} is deleted without a look at it as it is"
+        del self.held[name]
+        self.world.check_conserved(self.region, found)
 
     async def purge(self, name: str, *, below: int, subject: str = "") -> None:
         del subject
@@ -240,15 +281,23 @@ class FakeRegion:
         return tuple(n for n, (_, s) in self._everywhere().items() if subject in (s.config.get("subjects") or ()))
 
     async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
-        return tuple(_consumer(name, config) for name, config in self.held[stream].consumers.items())
+        held = self.held[stream]
+        return tuple(_consumer(name, config, held.floors.get(name, 2)) for name, config in held.consumers.items())
 
     async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         found = self.held[stream].consumers.get(name)
-        return None if found is None else _consumer(name, found)
+        return None if found is None else _consumer(name, found, self.held[stream].floors.get(name, 2))
 
     async def create_consumer(self, stream: str, config: Mapping[str, Any]) -> None:
         self._led()
-        self.held[stream].consumers[str(config["name"])] = dict(config)
+        held, name = self.held[stream], str(config["name"])
+        if name not in held.consumers:
+            held.floors[name] = int(config.get("opt_start_seq", 1)) - 1
+        held.consumers[name] = dict(config)
+
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        self._led()
+        self.held[stream].floors[name] = sequence - 1
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         self.held[stream].consumers.pop(name, None)
@@ -264,6 +313,8 @@ class FakeRegion:
         answer = await self.probe(subject)
         if answer is None:
             raise MachineError.at(self.region, "nobody listens", "none")
+        if answer.stream in self.world.refusing:
+            return PublishAnswer(answer.stream, answer.domain, 0, code=self.world.refusing[answer.stream], why="full")
         _, stream = self._everywhere()[answer.stream]
         stream.last_seq += 1
         stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
@@ -304,8 +355,8 @@ class FakeRegion:
         return next((c.domain for c in self.world.deployment.clusters if c.region == region), "")
 
 
-def _consumer(name: str, config: Mapping[str, Any]) -> ConsumerState:
-    return ConsumerState(name, {"durable_name": name, **config}, 2, 2, 0)
+def _consumer(name: str, config: Mapping[str, Any], floor: int) -> ConsumerState:
+    return ConsumerState(name, {"durable_name": name, **config}, floor, floor, 0, untouched=True)
 
 
 def _matches(pattern: str, subject: str) -> bool:

@@ -11,7 +11,7 @@ from secondsite.audit.registry import audit
 from secondsite.model.alert import Alert
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Contract, Subject
-from secondsite.model.deployment import Copy, Deployment, PlacedService, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Site, SiteRole, WanLink
 from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard
@@ -203,7 +203,7 @@ def stretch_world() -> World:
         evolve(part, region=THIRD.name),
     )
     system = evolve(SYSTEM, load=Load(publish_budget_s=Seconds(0.1)))
-    links = (WanLink("route", HOME.name, SECOND.name, "streams", 1000.0, rtt_s=0.05),)
+    links = (WanLink(LinkKind.ROUTE, HOME.name, SECOND.name, "streams", 1000.0, rtt_s=0.05),)
     laid = evolve(lay("warm-standby/stretch", clusters, links), system=system)
     return World(system, laid, (Procedure("failover", Fault.REGION, (step(Verb.ELECT),)), FAILBACK))
 

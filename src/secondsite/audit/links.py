@@ -8,9 +8,10 @@ from secondsite.audit.audited import Audited, listed
 from secondsite.audit.rule import Finding, rule
 from secondsite.audit.subjects import SubjectIndex, covers
 from secondsite.model.contract import Subject
+from secondsite.model.deployment import LinkKind
 from secondsite.model.fault import EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.nats import LeafLink, NatsCluster, Stream
+from secondsite.model.nats import LeafLink, NatsCluster, Stream, StreamKind
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS_SECURITY = "NATS documentation, TLS and authorization"
@@ -20,14 +21,14 @@ TWO_WRITERS = LOSES_REGION | {Fault.WAN_PARTITION}
 
 def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
     """What a stream captures, or will once it is promoted. Key-value subjects do not cross a leaf link."""
-    if stream.kind == "kv":
+    if stream.kind is StreamKind.KV:
         return ()
     if stream.subjects:
         return stream.subjects
     found = audited.mirrored.get(id(stream))
     if found and found.subjects:
         return found.subjects
-    return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind == "object" else ()
+    return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind is StreamKind.OBJECT else ()
 
 
 def _crossing(audited: Audited, here: NatsCluster, there: NatsCluster, leaf: LeafLink) -> Iterator[tuple[Stream, str]]:
@@ -57,7 +58,9 @@ def _leaf_pairs(audited: Audited) -> Iterator[tuple[NatsCluster, NatsCluster, Le
 
 def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
     for here, there, leaf in _leaf_pairs(audited):
-        found = [pair for pair in _crossing(audited, here, there, leaf) if (pair[0].kind == "object") is objects]
+        found = [
+            pair for pair in _crossing(audited, here, there, leaf) if (pair[0].kind is StreamKind.OBJECT) is objects
+        ]
         if found:
             yield Finding(
                 f"nats.{here.name}.leaves.{leaf.cluster}",
@@ -201,7 +204,7 @@ def nats_no_network_policy(audited: Audited) -> Iterator[Finding]:
 def nats_stretch_latency(audited: Audited) -> Iterator[Finding]:
     budget_s = audited.system.load.publish_budget_s
     trips = (
-        [link.rtt_s for link in audited.deployment.links if link.kind == "route" and link.rtt_s]
+        [link.rtt_s for link in audited.deployment.links if link.kind is LinkKind.ROUTE and link.rtt_s]
         if audited.deployment
         else []
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -17,12 +18,21 @@ from secondsite.cli import begun
 from secondsite.cli.operating_options import check_allowed, commands_of, done_by, pairs, target_of
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, open_store, option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
+from secondsite.model.errors import (
+    EXIT_DOES_NOT_HOLD,
+    EXIT_HOLDS,
+    EXIT_INTERRUPTED,
+    EXIT_UNPROVEN,
+    InputError,
+    MachineError,
+)
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
     from secondsite.model.procedure import Procedure
+    from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
+    from secondsite.operate.http_path import HttpPath
     from secondsite.operate.live import LiveWorld
 
 Several = Parameter(negative="")
@@ -55,7 +65,7 @@ class OperationPlaces:
     ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
-    path_url: Annotated[str, option("Where a client writes: its POST must be acknowledged in the end.")] = ""
+    path_url: Annotated[str, option("Where a client writes, instead of operate: path: in the file.")] = ""
     from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
     done: Annotated[
         tuple[str, ...], option("STEP=NAME: who did by hand what waits for it; STEP alone: --who.", negative="")
@@ -118,6 +128,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     ) -> int:
         """Go on where a run stopped, failed or was killed."""
         path = _journal_path(direction, what, journal)
+        _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
 
@@ -132,6 +143,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     ) -> int:
         """Give the operation up, before a stream takes writes in its new place: back to who took them before."""
         path = _journal_path(direction, what, journal)
+        _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
         return _abort(direction, what, where, who, path, machine=json)
 
@@ -166,10 +178,9 @@ def _run(
     *,
     machine: bool,
 ) -> int:
-    import sys
-
     from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
+    from secondsite.operate.lease import lease_of
     from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
 
     deployment, procedure = _procedure(direction, what)
@@ -179,12 +190,16 @@ def _run(
         if not machine:
             print(told_line(told), file=sys.stderr, flush=True)
 
+    def say(what: str) -> None:
+        print(what, file=sys.stderr, flush=True)
+
     async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
             if journal.torn_bytes:
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
-            options = Options(approved=approve, allowed=frozenset(what.allow))
-            return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+            async with lease_of(deployment, world, journal, say) as lease:
+                options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
+                return await execute(procedure, deployment, world, journal, options=options, progress=tell)
 
     try:
         outcome = asyncio.run(work())
@@ -203,6 +218,7 @@ def _abort(
 ) -> int:
     from secondsite.operate.abort import Aborted, abort
     from secondsite.operate.journal import Journal
+    from secondsite.operate.lease import lease_of
     from secondsite.publish.terminal.operation import aborted_text
 
     deployment, procedure = _procedure(direction, what)
@@ -210,11 +226,31 @@ def _abort(
 
     async def work() -> Aborted:
         with Journal(path, world.clock) as journal:
-            return await abort(procedure, deployment, world, journal)
+            async with lease_of(deployment, world, journal, lambda what: print(what, file=sys.stderr)) as lease:
+                given_up = await abort(procedure, deployment, world, journal)
+                await lease.hold(journal.entries)
+                return given_up
 
     found = asyncio.run(work())
     print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
     return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
+
+
+def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
+    """Where this machine has no journal of it: the one that was shipped to the standby's region."""
+    from secondsite.operate.lease import HeldElsewhereError, fetch_journal, home_of_journal
+
+    if (path.exists() and path.stat().st_size) or not where.nats:
+        return
+    deployment, procedure = _procedure(direction, what)
+    world = _world(what, where, who, deployment, procedure)
+    try:
+        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction)):
+            print(f"{path}: fetched from {home_of_journal(deployment)}", file=sys.stderr)
+    except HeldElsewhereError:
+        raise
+    except MachineError:
+        return
 
 
 def _status(path: Path, *, machine: bool) -> int:
@@ -257,7 +293,6 @@ def _world(
     what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
 ) -> LiveWorld:
     from secondsite.operate.commands import Commands
-    from secondsite.operate.http_path import HttpPath
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.restorer import BackupRestorer
@@ -267,14 +302,14 @@ def _world(
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
     hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
-    token = os.environ.get("SECONDSITE_PATH_TOKEN", "")
+    path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
-        "path": where.path_url,
+        "path": _told_path(path),
         "backups": where.from_,
     }
     return LiveWorld(
@@ -283,11 +318,31 @@ def _world(
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
         hand=hands,
-        path=HttpPath(where.path_url, {"X-API-Key": token} if token else {}) if where.path_url else None,
+        path=path,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
         identities=known,
     )
+
+
+def _path(system: System, url: str) -> HttpPath | None:
+    """As `operate: path:` says; ``url`` goes before the one there."""
+    from secondsite.model.operate import PathHeader, WritePath
+    from secondsite.operate.http_path import client_path
+
+    written = system.operate.path if system.operate else None
+    if written is None:
+        token = (PathHeader("X-API-Key", "env:SECONDSITE_PATH_TOKEN"),) if "SECONDSITE_PATH_TOKEN" in os.environ else ()
+        return client_path(WritePath(url, headers=token)) if url else None
+    return client_path(evolve(written, url=url) if url else written)
+
+
+def _told_path(path: HttpPath | None) -> str:
+    """Without what proves who we are."""
+    if path is None:
+        return ""
+    codes = ", ".join(map(str, path.acknowledged))
+    return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:

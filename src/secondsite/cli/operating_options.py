@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from secondsite.model.errors import InputError
+from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
     from secondsite.model.procedure import Procedure
@@ -60,7 +61,7 @@ def commands_of(given: tuple[str, ...], procedure: Procedure) -> dict[str, str]:
 
 def target_of(procedure: Procedure) -> str:
     """Where the procedure moves clients to; what a command is told where its step names no region."""
-    regions = (step.region for step in procedure.steps if step.verb.value in ("promote-streams", "restore-streams"))
+    regions = (step.region for step in procedure.steps if step.verb in (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS))
     return next((region for region in regions if region), "")
 
 

@@ -10,7 +10,7 @@ from secondsite.catalogue.prices import ManagedPlan
 from secondsite.evaluate.bill import GIB, SECONDS, USD, Bill, CostItem, gigabytes
 from secondsite.evaluate.cost_network import stream_rates
 from secondsite.evaluate.derive import count, product, total
-from secondsite.model.deployment import Deployment, SiteRole
+from secondsite.model.deployment import Deployment, LinkKind, SiteRole
 from secondsite.model.estimate import Estimate, unbounded
 from secondsite.model.nats import Stream
 from secondsite.model.stated import stated
@@ -125,7 +125,7 @@ def _plan_bill(bill: Bill, plan: ManagedPlan, asked: Demand, name: str) -> Estim
         why = f"{asked.network_gb:.3g} GB delivered, {plan.network_gb:g} in the plan"
         quantity = count("network over the plan", over, why, unit="GB")
         parts.append(product(f"{name}, overage", USD, quantity, bill.prices.get(plan.provider, "client_egress_gb")))
-    between = sum(link.bytes_per_s for link in bill.deployment.links if link.kind == "managed") * SECONDS
+    between = sum(link.bytes_per_s for link in bill.deployment.links if link.kind is LinkKind.MANAGED) * SECONDS
     if between:
         quantity = gigabytes("between the provider's regions", between, "mirrors")
         parts.append(product(f"{name}, mirrors", USD, quantity, bill.prices.get(plan.provider, "gateway_egress_gb")))

@@ -51,14 +51,25 @@ class Site:
         return {placed.service: placed.replicas for placed in reversed(self.services)}
 
 
+class LinkKind(StrEnum):
+    """What carries it."""
+
+    GATEWAY = "gateway"
+    LEAF = "leaf"
+    ROUTE = "route"
+    DATABASE = "database"
+    BACKUP = "backup"
+    MANAGED = "managed"
+
+
 @frozen
 class WanLink:
-    """A connection between regions. ``kind``: gateway, leaf, route, database, backup or managed.
+    """A connection between regions.
 
     ``rtt_s`` is the round trip between the two, where it is known.
     """
 
-    kind: str
+    kind: LinkKind
     source: str
     target: str
     carries: str

@@ -14,6 +14,7 @@ from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Mark
 from secondsite.model.nats import NatsCluster
+from secondsite.model.operate import Operate
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
@@ -48,6 +49,7 @@ class System:
     economics: Economics = Economics()
     contracts: tuple[Contract, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    operate: Operate | None = None
     marks: Mapping[str, Mark] = field(factory=dict, eq=False, repr=False)
 
     def service(self, name: str) -> Service | None:

@@ -5,6 +5,7 @@ Pure. A path leads through attributes and positions, so that whoever read the Sy
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from secondsite.model.system import System
 Path = tuple[str | int, ...]
 
 _SHARE_TOLERANCE = 0.001
+_SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
 @frozen
@@ -128,6 +130,35 @@ def _repeated(path: Path, attribute: str, names: Sequence[str]) -> Iterator[Flaw
             yield Flaw(where, "is empty", "write a name")
         elif seen[name] == 2 or (seen[name] > 2):
             yield Flaw(where, f"{name!r} stands twice in `{path[-1]}`", "give each its own name, or remove one")
+
+
+def _subjects(system: System) -> Iterator[Flaw]:
+    for position, cluster in enumerate(system.nats):
+        for number, stream in enumerate(cluster.streams):
+            for place, subject in enumerate(stream.subjects):
+                if why := not_a_subject(subject):
+                    where = ("nats", position, "streams", number, "subjects", place)
+                    yield Flaw(where, f"{subject!r} is no NATS subject: {why}", "write it as the stream has it")
+
+
+def _path_headers(system: System) -> Iterator[Flaw]:
+    """What proves who we are is never written down."""
+    path = system.operate.path if system.operate else None
+    for place, header in enumerate(path.headers if path else ()):
+        secret = _SECRET_HEADER.search(header.name)
+        if secret and not header.value.startswith(("env:", "file:")):
+            where = ("operate", "path", "headers", place, "value")
+            yield Flaw(where, f"{header.name} is written out", "name where it is: env:NAME or file:PATH")
+
+
+def not_a_subject(subject: str) -> str:
+    """Why a server takes it for no subject; empty for one."""
+    if any(character.isspace() or ord(character) < 32 or ord(character) == 127 for character in subject):
+        return "it holds a blank or a control character"
+    tokens = subject.split(".")
+    if not all(tokens):
+        return "a part of it is empty"
+    return "> stands before its end" if ">" in tokens[:-1] else ""
 
 
 def _references(system: System) -> Iterator[Flaw]:
@@ -245,6 +276,8 @@ def _scales(system: System) -> Iterator[Flaw]:
 _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _numbers,
     _names,
+    _subjects,
+    _path_headers,
     _references,
     _origins,
     _cycles,

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from nats import errors
 from secondsite.model.errors import MachineError
+from secondsite.model.jetstream_config import is_internal
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.stored import StoredMessage
@@ -66,13 +67,16 @@ class StreamState:
 
 @frozen
 class ConsumerState:
-    """``floor`` is the stream sequence up to which everything is acknowledged."""
+    """``floor`` is the stream sequence up to which everything is acknowledged. ``untouched``: nothing was delivered
+    since it was made or its position was set.
+    """
 
     name: str
     config: Json
     floor: int
     delivered: int
     pending: int
+    untouched: bool = False
 
 
 @frozen
@@ -134,7 +138,9 @@ class StreamApi:
         return tuple(page.get("streams") or ())
 
     async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
-        return tuple(_consumer(info) for info in await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers"))
+        """Those of clients: what servers make for mirrors and sources is nobody's position."""
+        listed = await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers")
+        return tuple(_consumer(info) for info in listed if not is_internal(str(info["name"])))
 
     async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         try:
@@ -147,6 +153,10 @@ class StreamApi:
     async def create_consumer(self, stream: str, config: Json) -> None:
         request = {"stream_name": stream, "config": config}
         await self.jetstream.ask(f"CONSUMER.CREATE.{stream}.{config['name']}", request)
+
+    async def reset_consumer(self, stream: str, name: str, sequence: int) -> None:
+        """The next message it delivers; its configuration stays (2.14 and later)."""
+        await self.jetstream.ask(f"CONSUMER.RESET.{stream}.{name}", {"seq": sequence})
 
     async def delete_consumer(self, stream: str, name: str) -> None:
         with suppress_refusal(NO_CONSUMER):
@@ -166,7 +176,7 @@ class StreamApi:
     async def publish(
         self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0
     ) -> PublishAnswer:
-        """Raises NobodyListensError where no stream takes it; a MachineError means that it may have been stored."""
+        """Raises NoStreamListensError where no stream takes it; a MachineError means that it may have been stored."""
         client = self.jetstream.connection.client
         try:
             reply = await client.request(subject, data, timeout=within_s, headers=dict(headers) or None)
@@ -256,6 +266,7 @@ def _consumer(info: Json) -> ConsumerState:
         floor=int(info["ack_floor"]["stream_seq"]),
         delivered=int(info["delivered"]["stream_seq"]),
         pending=int(info.get("num_pending", 0)),
+        untouched=not int(info["delivered"]["consumer_seq"]),
     )
 
 

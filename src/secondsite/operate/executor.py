@@ -11,22 +11,32 @@ streams; before a region's writers are stopped, that this very stop was approved
 from __future__ import annotations
 
 import asyncio
-import socket
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import InputError, MachineError, Problem, SecondsiteError
+from secondsite.model.errors import MachineError, Problem, SecondsiteError
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action, Context, Facts, WaitingError
 from secondsite.operate.actions.fence import fence_returned
-from secondsite.operate.epoch import Epoch, changed_since, epoch_of, measured, read_epoch, read_sides, stop_of
+from secondsite.operate.approval import approvals, approve, check_bound, check_same, declared, is_approved
+from secondsite.operate.epoch import (
+    Epoch,
+    ServiceStop,
+    changed_since,
+    epoch_of,
+    measured,
+    read_epoch,
+    read_sides,
+    single_writer,
+    stop_of,
+)
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
     SERVES_AGAIN,
@@ -38,7 +48,8 @@ from secondsite.operate.journal import (
     StepState,
     records,
 )
-from secondsite.operate.plan import check_plan, digest, make_plan, needs_approval, plan_json, procedure_hash
+from secondsite.operate.layout import Reach
+from secondsite.operate.plan import check_plan, digest, make_plan, needs_approval, plan_json
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
@@ -58,14 +69,22 @@ class StepProgress:
 Progress = Callable[[StepProgress], None]
 
 
+async def _alone(_entries: Sequence[JournalEntry]) -> None:
+    """Nobody else to agree with."""
+
+
 @frozen
 class Options:
-    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits."""
+    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits.
+
+    ``hold`` is awaited with the journal before each step, and raises where another controller acts.
+    """
 
     approved: str = ""
     allowed: frozenset[str] = frozenset()
     patience: float = 1.0
     executors: Mapping[Verb, Action] = EXECUTORS
+    hold: Callable[[Sequence[JournalEntry]], Awaitable[None]] = _alone
 
 
 @frozen
@@ -97,61 +116,15 @@ async def execute(
 ) -> OperationOutcome:
     """Begin, or go on with what the journal holds. Raises InputError where a guard or the approval forbids it."""
     if journal.entries:
-        _check_same(procedure, journal)
-        _check_bound(world, journal, options.approved)
+        check_same(procedure, journal)
+        check_bound(world, journal, options.approved)
         if options.approved:
-            _approve(journal, options.approved)
+            approve(journal, options.approved)
     else:
         plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
         check_plan(plan, options.approved)
-        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **_declared(world), "approved": options.approved})
+        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **declared(world), "approved": options.approved})
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
-
-
-def _declared(world: World) -> dict[str, Any]:
-    decision = world.decision
-    return {"who": decision.who, "why": decision.why, "host": socket.gethostname()}
-
-
-def _check_bound(world: World, journal: Journal, approved: str) -> None:
-    """What carries the steps out is what was approved with them, or is approved anew."""
-    plan, now = journal.entries[0].data, dict(world.bound)
-    known = [plan.get("bound", now), *(entry.data["bound"] for entry in journal.entries if "bound" in entry.data)]
-    if known[-1] == now:
-        return
-    token = digest([plan["hash"], now])
-    if approved == token:
-        journal.append(EntryKind.NOTE, "", {"approved": token, "bound": now})
-        return
-    differing = ", ".join(key for key in sorted({*known[-1], *now}) if known[-1].get(key) != now.get(key))
-    what = f"this is not what was approved: {differing} changed"
-    raise InputError.at(str(journal.path), what, f"use the same options, or approve the change: --approve {token}")
-
-
-def _check_same(procedure: Procedure, journal: Journal) -> None:
-    begun = journal.entries[0].data.get("procedure_hash")
-    if begun != procedure_hash(procedure):
-        what = f"this journal is of another procedure ({journal.entries[0].data.get('procedure')})"
-        remedy = "resume with the same system file and strategy, or name a new journal"
-        raise InputError.at(str(journal.path), what, remedy)
-
-
-def _approve(journal: Journal, approved: str) -> None:
-    planned = str(journal.entries[0].data["hash"])
-    asked = {str(entry.data["asks"]) for entry in journal.entries if "asks" in entry.data}
-    if approved not in {planned, *asked, *_approvals(journal.entries)}:
-        what = f"the plan that runs is {planned}, not {approved}"
-        raise InputError.at("--approve", what, "see `status`, and approve that one")
-    journal.append(EntryKind.NOTE, "", {"approved": approved})
-
-
-def _approvals(entries: list[JournalEntry]) -> set[str]:
-    return {str(entry.data["approved"]) for entry in entries if not entry.step and entry.data.get("approved")}
-
-
-def is_approved(entries: list[JournalEntry]) -> bool:
-    """Whether somebody approved the plan that this journal began with."""
-    return str(entries[0].data["hash"]) in _approvals(entries)
 
 
 def _of_ours(error: Exception) -> Problem:
@@ -209,7 +182,21 @@ class _Run:
                     watch.result()
         finally:
             await end_tasks(watch, *running)
-        return self._outcome()
+        await self._options.hold(self._journal.entries)
+        return self._outcome(await self._without_writer())
+
+    async def _without_writer(self) -> tuple[str, ...]:
+        """Streams that nobody takes writes of, where this operation stopped somebody and did not get to its end."""
+        known = records(self._journal.entries)
+        stopped = any(
+            step.verb in (Verb.FENCE, Verb.PROMOTE_STREAMS) and step.id in known for step in self._procedure.steps
+        )
+        if not stopped or all(step.id in self._facts for step in self._procedure.steps):
+            return ()
+        context = self._context(self._procedure.steps[0])
+        now = await read_epoch(context)
+        mirrored = [one.name for one in single_writer(context) if one.reach is Reach.MIRRORED]
+        return () if now.silent else tuple(name for name in mirrored if name not in now.serving)
 
     def _ready(self, begun: set[str]) -> list[Step]:
         steps = self._procedure.steps
@@ -242,6 +229,7 @@ class _Run:
             self._ended(step, StepState.DONE, began, facts, None)
 
     async def _check(self, step: Step) -> None:
+        await self._options.hold(self._journal.entries)
         if step.blocked:
             raise MachineError.at("", step.blocked, "choose another strategy, or mend what blocks it")
         if not needs_approval(step):
@@ -266,20 +254,39 @@ class _Run:
 
     async def _stopping(self, step: Step, region: str) -> None:
         """Raises WaitingError where this stop is not what was approved."""
+        await self._options.hold(self._journal.entries)
         context = self._context(step)
         sides = await read_sides(context)
         stop = stop_of(epoch_of(context, sides), region)
         if stop is None:
             return
-        plan, approvals = self._journal.entries[0].data, _approvals(self._journal.entries)
+        plan, given = self._journal.entries[0].data, approvals(self._journal.entries)
         planned = stop.key in (plan.get("stops") or ())
         token = str(plan["hash"]) if planned else digest([plan["hash"], step.id, stop.key])
-        if token in approvals:
+        if token in given:
+            await self._can_follow(step, stop)
             return
         told = await measured(context, stop, sides)
         if not planned:
             self._journal.append(EntryKind.NOTE, step.id, {"asks": token})
         raise WaitingError.at("", f"{told}, and nobody approved it", f"if that is meant, resume with --approve {token}")
+
+    async def _can_follow(self, step: Step, stop: ServiceStop) -> None:
+        """Nobody is left without a writer: what takes over can be carried out, as it is seen right before the stop."""
+        for one in self._procedure.steps:
+            if one.verb is not Verb.PROMOTE_STREAMS or one.id in self._facts:
+                continue
+            waits = [other for other in self._procedure.leading_to(one.id) if other.id not in self._facts]
+            if any(needs_approval(other) for other in waits) and not is_approved(self._journal.entries):
+                what = f"{stop.region} is not stopped before what follows is approved"
+                raise WaitingError.at("", what, f"resume with --approve {self._journal.entries[0].data['hash']}")
+            if any(other.verb is Verb.RESTORE_QUORUM for other in waits):
+                return  # whether it can be promoted shows once there is a quorum again
+            found = await self._options.executors[one.verb].look(self._context(step), one)
+            for guard in found.guards:
+                if guard.absolute or guard.id not in self._allowed:
+                    what = f"{stop.region} is not stopped, as {one.id} cannot follow: {guard.what}"
+                    raise MachineError.at("", what, guard.remedy)
 
     def _ended(self, step: Step, state: StepState, began: float, facts: Facts, problem: Problem | None) -> None:
         seconds = self._world.clock.monotonic() - began
@@ -323,11 +330,16 @@ class _Run:
             self._note(step, "retried", {"why": error.problems[0].what})
             return ""
 
-    def _outcome(self) -> OperationOutcome:
+    def _outcome(self, nobody: tuple[str, ...]) -> OperationOutcome:
         known = records(self._journal.entries)
         problems = [
             Problem(Place(f"{self._procedure.name}: {step.id}"), known[step.id].why, known[step.id].remedy)
             for step in self._procedure.steps
             if step.id in known and known[step.id].state is not StepState.DONE
         ]
+        if nobody:
+            what = f"NOBODY TAKES WRITES of {', '.join(nobody)} now"
+            problems.insert(
+                0, Problem(Place(self._procedure.name), what, "mend what is told below and resume, or abort")
+            )
         return OperationOutcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))

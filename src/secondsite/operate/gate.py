@@ -14,8 +14,9 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
+from secondsite.discover.nats_conf import parse_conf
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
@@ -134,11 +135,23 @@ def is_open_file(file: Path) -> bool:
 
 
 def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> None:
-    """A server that reads it meanwhile reads all of it."""
+    """A server that reads it meanwhile reads all of it; one that could not read it would stay as open as it is."""
+    text = OPEN if is_open else shut(subjects)
+    _check_gate(text, str(file), () if is_open else subjects)
     file.parent.mkdir(parents=True, exist_ok=True)
     written = file.with_suffix(".new")
-    written.write_text(OPEN if is_open else shut(subjects), encoding="utf-8")
+    written.write_text(text, encoding="utf-8")
     written.replace(file)
+
+
+def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
+    """Read back by NATS's grammar, it denies exactly these."""
+    permissions = parse_conf(text, file).values.get(SHUT)
+    publish = permissions.get("publish") if isinstance(permissions, dict) else None
+    denied = publish.get("deny") if isinstance(publish, dict) else ()
+    if tuple(denied or ()) != subjects:
+        what = "the gate would not deny what it has to"
+        raise InputError.at(file, what, f"look at the subjects of the streams: {', '.join(subjects)}")
 
 
 async def _look(streams: StreamApi, stream: GuardedStream) -> GateView:

@@ -1,45 +1,97 @@
-"""One write along the clients' own path: an HTTP request to the service's public name.
+"""One write along the clients' own path: an HTTP request to the service's public name, as ``operate: path:`` says.
 
-A 202 is an acknowledgement of something that is not stored yet, so it proves nothing here.
+A 202 is an acknowledgement of something that is not stored yet, so it proves nothing here unless somebody says so. What
+the answer says beside its status is asked for nothing but a stream and a sequence, and believed only as a number.
 """
 
 from __future__ import annotations
 
+import http
+import json
+import os
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
 from attrs import field, frozen
 
+from secondsite.model.errors import InputError
+from secondsite.model.operate import WritePath
 from secondsite.operate.world import PathWrite
+
+_STORED = 200
 
 
 @frozen
 class HttpPath:
-    """POSTs ``body`` with a fresh ``Idempotency-Key``; the answer may name ``stream`` and ``sequence``."""
+    """Sends ``body`` with a fresh ``Idempotency-Key``; the answer may name ``stream`` and ``sequence``.
+
+    ``template`` goes before ``body``: any text, in which ``$ID`` is the id of this write.
+    """
 
     url: str
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     body: Mapping[str, Any] = field(factory=dict)
     timeout_s: float = 5.0
+    method: str = "POST"
+    template: str = ""
+    acknowledged: tuple[int, ...] = (200, 201)
 
     async def write(self) -> PathWrite:
         message_id = f"secondsite-probe-{uuid.uuid4()}"
-        headers = {**self.headers, "Idempotency-Key": message_id, "Nats-Msg-Id": message_id}
+        content = self.template.replace("$ID", message_id) or json.dumps({"id": message_id, **self.body})
+        identity = {"Idempotency-Key": message_id, "Nats-Msg-Id": message_id, "Content-Type": "application/json"}
+        headers = {**identity, **self.headers}
         try:
             async with httpx2.AsyncClient(timeout=self.timeout_s, trust_env=False) as client:
-                answer = await client.post(self.url, json={"id": message_id, **self.body}, headers=headers)
+                answer = await client.request(self.method, self.url, content=content, headers=headers)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return PathWrite(0, message_id, why=type(error).__name__)
+        if answer.status_code not in self.acknowledged:
+            return PathWrite(_not_stored(answer.status_code), message_id, why=_told(answer.status_code))
         found = _object(answer)
-        return PathWrite(
-            200 if answer.status_code == 201 else answer.status_code,
-            message_id,
-            str(found.get("stream", "")),
-            int(found.get("sequence") or found.get("seq") or 0),
-            "queued, not stored" if answer.status_code == 202 else "",
-        )
+        sequence = _number(found.get("sequence")) or _number(found.get("seq"))
+        return PathWrite(_STORED, message_id, str(found.get("stream") or ""), sequence)
+
+
+def client_path(path: WritePath) -> HttpPath:
+    """As the system file says; raises InputError for a reference that leads nowhere."""
+    headers = {header.name: _resolved(header.name, header.value) for header in path.headers}
+    return HttpPath(path.url, headers, method=path.method.upper(), template=path.body, acknowledged=path.acknowledged)
+
+
+def _resolved(name: str, value: str) -> str:
+    place = f"operate.path.headers.{name}"
+    if value.startswith("env:"):
+        found = os.environ.get(value.removeprefix("env:"))
+        if not found:
+            raise InputError.at(place, f"{value} is not set", "set it where this runs")
+        return found
+    if value.startswith("file:"):
+        try:
+            return Path(value.removeprefix("file:")).expanduser().read_text("utf-8").strip()
+        except (OSError, ValueError):
+            raise InputError.at(place, f"{value} cannot be read", "name a file that you may read") from None
+    return value
+
+
+def _not_stored(status: int) -> int:
+    """A code that is not said to acknowledge must not look like the one that does."""
+    return 0 if status == _STORED else status
+
+
+def _told(status: int) -> str:
+    if status == http.HTTPStatus.ACCEPTED:
+        return "queued, not stored"
+    phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""
+    return f"{phrase}, which acknowledges nothing here" if status == _STORED else phrase
+
+
+def _number(found: object) -> int:
+    """0 for anything but a number: what calls itself a sequence may be any text."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
 
 
 def _object(answer: httpx2.Response) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -133,6 +133,28 @@ class Journal:
         if self.torn_bytes:
             os.ftruncate(self._descriptor, len(whole))
             os.fsync(self._descriptor)
+
+
+def from_copy(plain: Sequence[Mapping[str, Any]], path: Path) -> list[JournalEntry]:
+    """Entries that were kept elsewhere; raises InputError where they do not follow from each other."""
+    return _parse(_lines(plain), path)
+
+
+def write_copy(path: Path, plain: Sequence[Mapping[str, Any]]) -> None:
+    """A journal that was kept elsewhere, put where this machine goes on with it."""
+    from_copy(plain, path)
+    descriptor = _open(path)
+    try:
+        if os.fstat(descriptor).st_size:
+            raise MachineError.at(str(path), "there is a journal here already", "go on with that one")
+        _write_all(descriptor, _lines(plain))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lines(plain: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(entry, sort_keys=True).encode() + b"\n" for entry in plain)
 
 
 def read_journal(path: Path) -> list[JournalEntry]:

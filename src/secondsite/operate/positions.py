@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
+from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import StreamFamily
 from secondsite.operate.world import StreamsDoor, World
 
@@ -55,7 +56,7 @@ async def replicate_positions(world: World, families: tuple[StreamFamily, ...], 
             if held is None or await origin.stream(held.name) is None:
                 continue
             for found in await origin.consumers(held.name):
-                if found.config.get("durable_name"):
+                if is_users(found.config):
                     body = {"floor": found.floor, "config": dict(found.config), "at": world.clock.wall()}
                     await door.publish(position_subject(family.name, found.name), json.dumps(body).encode(), {})
                     count += 1
@@ -79,9 +80,13 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
         return ()
     found: dict[str, Position] = {}
     async for message in door.copied(STREAM, look.first_seq, look.last_seq):
-        stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
-        body = json.loads(message.data)
-        position = Position(stream, consumer, int(body["floor"]), body["config"], "replicated", float(body["at"]))
+        try:
+            stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
+            body = json.loads(message.data)
+            floor, config = int(body["floor"]), dict(body["config"])
+            position = Position(stream, consumer, floor, config, "replicated", float(body["at"]))
+        except (ValueError, KeyError, TypeError):
+            continue  # somebody else's: a consumer without a position goes on from the first message
         found[position.key] = position
     return tuple(found.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, LinkKind, Site, SiteRole, WanLink
 from secondsite.model.estimate import Estimate, fixed, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
@@ -13,6 +13,7 @@ from secondsite.model.region import Region
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import half_round_trip, lag, maybe, mirror_bytes_per_s, stream_rate_bytes_per_s
 from secondsite.strategies.stores import nothing, survivable
+from secondsite.strategies.stream_config import PROMOTING
 
 RUNNING = (SiteRole.PRIMARY, SiteRole.STANDBY, SiteRole.ACTIVE)
 
@@ -30,18 +31,23 @@ def at_home(kit: Kit) -> tuple[NatsCluster, ...]:
 def mirrors(cluster: NatsCluster, home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:
     """Mirrors of every stream of ``home``, under the same names: limits and TTLs as the origin's, R3.
 
-    Work queues are mirrored as work queues, so that promotion does not do old work again (2.14+).
+    Work queues are mirrored as work queues, so that promotion does not do old work again (2.14+). What mirrors another
+    stream today does so in the other region too, where that one's copy holds the same messages.
     """
     del cluster
-    return tuple(
-        evolve(
-            stream,
-            subjects=(),
-            mirror=StreamOrigin(stream.name, domain=home.domain if domain else "", region=home.region),
-            placement=stream.placement,
-            consumers=(),
-        )
-        for stream in home.streams
+    origin = StreamOrigin("", domain=home.domain if domain else "", region=home.region)
+    return tuple(stream if stream.mirror else _mirror(stream, origin) for stream in home.streams)
+
+
+def _mirror(stream: Stream, origin: StreamOrigin) -> Stream:
+    """Without what a mirror cannot have: the origin keeps it, and the promoting update sets it."""
+    return evolve(
+        stream,
+        subjects=(),
+        mirror=evolve(origin, stream=stream.name),
+        sources=(),
+        consumers=(),
+        settings=stream.settings.without("placement", *PROMOTING),
     )
 
 
@@ -82,7 +88,7 @@ def _backlog(kit: Kit, region: Region) -> Estimate:
     return maybe("backlog of a peak", kit.figures["load.peak-share"], fixed("backlog", behind, "s", "peak load"))
 
 
-def stream_link(kit: Kit, region: Region, kind: str, *, both_ways: bool = False) -> tuple[WanLink, ...]:
+def stream_link(kit: Kit, region: Region, kind: LinkKind, *, both_ways: bool = False) -> tuple[WanLink, ...]:
     """What the copy of every stream sends between regions."""
     rate = stream_rate_bytes_per_s(kit.system)
     there = WanLink(kind, kit.home.name, region.name, "streams", rate / 2 if both_ways else rate)

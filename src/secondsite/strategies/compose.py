@@ -11,7 +11,7 @@ from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.estimate import Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
-from secondsite.model.strategy import Pattern, Strategy
+from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
@@ -37,7 +37,7 @@ def lay_out(strategy: Strategy, kit: Kit, *, prepared: bool = True) -> Deploymen
         copies=(*pattern.copies(ready), *link.copies(ready)),
         traffic=switch.traffic(ready) if len(sites) > 1 else kit.system.traffic,
         requirements=needs,
-        managed_plan="synadia" if strategy.link.value == "managed" else "",
+        managed_plan="synadia" if strategy.link is Link.MANAGED else "",
     )
 
 

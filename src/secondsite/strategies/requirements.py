@@ -11,6 +11,7 @@ from secondsite.model.deployment import Requirement
 from secondsite.model.nats import NatsCluster
 from secondsite.model.nats_release import CURRENT, Feature, Support, since, supports
 from secondsite.model.service import AckBuffer
+from secondsite.model.store import Loss
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 
@@ -100,7 +101,7 @@ def replicated_secrets(kit: Kit) -> tuple[Requirement, ...]:
 
 def store_replicas(kit: Kit, what: str) -> tuple[Requirement, ...]:
     """Databases and vector stores get to the second region on their own; NATS does not carry them."""
-    if not any(store.loss.value == "data" for store in kit.system.stores):
+    if not any(store.loss is Loss.DATA for store in kit.system.stores):
         return ()
     return (
         Requirement(

@@ -16,6 +16,7 @@ from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
+from secondsite.strategies.nats_quote import nats_string
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
@@ -83,6 +84,11 @@ class AddressBook(Protocol):
     def leaf(self) -> Login: ...
 
     @property
+    def routes(self) -> Login:
+        """What the servers of a cluster log in to each other with: who has it not may not join."""
+        ...
+
+    @property
     def certificates(self) -> Certificates | None:
         """For links that ask for TLS; None where no link has any."""
         ...
@@ -105,6 +111,10 @@ class AddressBook(Protocol):
 
     def leaf_url(self, server: NatsServer, host: str) -> str:
         """With the login in it: what dials the server there as a leaf node."""
+        ...
+
+    def route_url(self, server: NatsServer, host: str) -> str:
+        """With the login in it: what a server of the same cluster dials."""
         ...
 
     def store(self, server: NatsServer) -> str:
@@ -208,7 +218,8 @@ class _Config:
         if any(peer.region != server.region for peer in peers):
             parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
         parts |= self._tls(asked=server.cluster.route_tls)
-        return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in dialled]}
+        routes = [self.book.route_url(peer, self._host(server, peer)) for peer in dialled]
+        return parts | {"authorization": _user(self.book.routes), "routes": routes}
 
     def _dials(self, server: NatsServer, peer: NatsServer) -> bool:
         """Of two servers in two regions one dials the other.
@@ -276,6 +287,10 @@ def leaf_url(login: Login, host: str) -> str:
     return f"nats-leaf://{login.user}:{login.password}@{host}:{LEAF_PORT}"
 
 
+def route_url(login: Login, host: str) -> str:
+    return f"nats://{login.user}:{login.password}@{host}:{ROUTE_PORT}"
+
+
 def nats_conf(parts: Conf, depth: int = 0) -> str:
     """The mapping in NATS's configuration grammar."""
     indent = "  " * depth
@@ -284,7 +299,7 @@ def nats_conf(parts: Conf, depth: int = 0) -> str:
 
 def _entry(key: str, value: Any, depth: int) -> str:
     if key == _INCLUDE:
-        return f"{key} {json.dumps(value)}"
+        return f"{key} {nats_string(value)}"
     if isinstance(value, Mapping):
         return f"{key} {{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
     return f"{key}: {_value(value, depth)}"
@@ -297,4 +312,6 @@ def _value(value: Any, depth: int) -> str:
         inner = "  " * (depth + 1)
         items = "".join(f"{inner}{_value(item, depth + 1)}\n" for item in value)
         return f"[\n{items}{'  ' * depth}]"
-    return value if isinstance(value, Variable) else json.dumps(value)
+    if isinstance(value, Variable):
+        return value
+    return nats_string(value) if isinstance(value, str) else json.dumps(value)

@@ -7,6 +7,7 @@ import math
 from secondsite.catalogue.figures import Figures
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Provenance, Uniform
 from secondsite.model.nats import Stream
+from secondsite.model.store import Loss
 from secondsite.model.system import System
 
 _DEFAULT_AGE_S = 7 * 86400.0
@@ -34,7 +35,7 @@ def all_streams(system: System) -> tuple[Stream, ...]:
 
 def store_bytes(system: System) -> float:
     """Bytes in databases and vector stores, by the size of their volumes (an upper bound)."""
-    return float(sum(store.size_bytes or 0 for store in system.stores if store.loss.value == "data"))
+    return float(sum(store.size_bytes or 0 for store in system.stores if store.loss is Loss.DATA))
 
 
 def write_shares(system: System) -> dict[str, float]:

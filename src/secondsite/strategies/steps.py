@@ -5,7 +5,9 @@ from __future__ import annotations
 from attrs import evolve
 
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
+from secondsite.model.nats import Stream
 from secondsite.model.procedure import Need, Step, Verb
+from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import by_size, summed
 
@@ -93,7 +95,7 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         region=kit.second.name,
         targets=tuple(store.name for store in kit.system.stores if store.engine == "postgres"),
     )
-    rest = tuple(store.name for store in kit.system.stores if store.loss.value == "data" and store.engine != "postgres")
+    rest = tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA and store.engine != "postgres")
     if loaded or not rest:
         return (promote,)
     load = make_step(
@@ -107,6 +109,11 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         targets=rest,
     )
     return promote, load
+
+
+def written_streams(kit: Kit) -> tuple[Stream, ...]:
+    """Those that writers write to; what mirrors one of them goes on doing so in either region."""
+    return tuple(stream for cluster in kit.system.nats for stream in cluster.streams if stream.mirror is None)
 
 
 def stores_restored(kit: Kit, names: tuple[str, ...]) -> Estimate:
@@ -126,10 +133,7 @@ def _consumers_restored(kit: Kit, count: int) -> Estimate:
 def restore_consumers(kit: Kit, after: str) -> Step:
     """A mirror carries no consumers: each durable is created at its replicated floor."""
     consumers = tuple(
-        f"{stream.name}/{consumer.name}"
-        for cluster in kit.system.nats
-        for stream in cluster.streams
-        for consumer in stream.consumers
+        f"{stream.name}/{consumer.name}" for stream in written_streams(kit) for consumer in stream.consumers
     )
     return make_step(
         kit,
@@ -156,7 +160,7 @@ def free_subjects(kit: Kit, after: str) -> Step:
         check="no assigned stream but the mirror lists the subjects",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
+        targets=tuple(stream.name for stream in written_streams(kit)),
     )
 
 
@@ -170,7 +174,7 @@ def promote_mirrors(kit: Kit, title: str, after: str) -> Step:
         check="each stream has no mirror, lists its subjects and acknowledges a probe",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
+        targets=tuple(stream.name for stream in written_streams(kit)),
     )
     return evolve(step, limit_s=max(step.limit_s, PATIENCE * kit.figures["elect.raft"].quantile(0.95)))
 

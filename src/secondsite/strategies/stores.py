@@ -6,7 +6,7 @@ from attrs import evolve
 
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, WanLink
+from secondsite.model.deployment import Copy, LinkKind, WanLink
 from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
@@ -123,10 +123,10 @@ def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
     if not any(store.loss is Loss.DATA for store in kit.system.stores):
         return ()
     rate = kit.system.load.mean_per_s * kit.system.load.message_bytes
-    return (WanLink("database", kit.home.name, region.name, "database log", rate),)
+    return (WanLink(LinkKind.DATABASE, kit.home.name, region.name, "database log", rate),)
 
 
 def backup_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
     """What store backups send: what changes in a day."""
     rate = store_bytes(kit.system) * kit.figures["backup.change-per-day"].mean / 86400
-    return (WanLink("backup", kit.home.name, region.name, "store backups", rate),) if rate else ()
+    return (WanLink(LinkKind.BACKUP, kit.home.name, region.name, "store backups", rate),) if rate else ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from secondsite.model.deployment import Deployment, Requirement
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
+from secondsite.strategies.nats_quote import nats_string
 from secondsite.strategies.stream_config import subjects_of
 
 REQUIREMENT = "write-gate"
@@ -46,5 +47,5 @@ def gated_subjects(deployment: Deployment, region: str) -> tuple[str, ...]:
 
 def shut(subjects: tuple[str, ...]) -> str:
     """Reading, acknowledging and everything else go on."""
-    listed = ", ".join(f'"{subject}"' for subject in subjects)
+    listed = ", ".join(nats_string(subject) for subject in subjects)
     return f"{SHUT} {{ publish {{ deny: [{listed}] }} }}\n"

@@ -11,6 +11,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.executor import Options, StepProgress
+from secondsite.operate.journal import StepState
 from secondsite.strategies.compose import failback
 
 
@@ -29,7 +30,7 @@ async def play(stage: Stage) -> None:
     await all_led(place(stage.lab, stage.home), names, 30.0)
 
     def serve_again(told: StepProgress) -> None:
-        if told.step.id == Verb.RESYNCHRONISE and told.state == "done":
+        if told.step.id == Verb.RESYNCHRONISE and told.state == StepState.DONE:
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again

@@ -43,12 +43,13 @@ from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
+from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action
 from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
-from secondsite.operate.journal import Journal
+from secondsite.operate.journal import Journal, StepState
 from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
@@ -310,10 +311,9 @@ class Stage:
         if told.seconds is None:
             return
         self.took_s[told.step.id] = told.seconds
-        verb = told.step.verb.value
-        if told.state == "done" and verb == "change-traffic":
+        if told.state == StepState.DONE and told.step.verb is Verb.CHANGE_TRAFFIC:
             self.reach(Milestone.EXECUTED)
-        if told.state == "done" and verb == "converge":
+        if told.state == StepState.DONE and told.step.verb is Verb.CONVERGE:
             self.reach(Milestone.CONVERGED)
         tail = f": {told.why}" if told.why else ""
         self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
@@ -405,6 +405,6 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     found = []
     for family in families(setup.deployment):
         subject = family.subjects[0]
-        if family.origin.stream.kind == "stream":
+        if family.origin.stream.kind is StreamKind.STREAM:
             found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
     return tuple(found)

@@ -13,20 +13,21 @@ from typing import Any
 from attrs import frozen
 
 from secondsite.model.nats import Consumer, Retention
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.procedure import Step, Verb
+from secondsite.nats.streams import ConsumerState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
 from secondsite.operate.actions.record import live_positions
-from secondsite.operate.layout import DIVERGED, FLOOR, StreamFamily, StreamPlacement
+from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
+from secondsite.operate.layout import DIVERGED, StreamFamily, StreamPlacement
 from secondsite.operate.positions import STREAM, position_subject
 from secondsite.operate.shell import changed, read
 from secondsite.operate.world import StreamsDoor
 from secondsite.strategies.stream_config import consumer_config
 
-_OWN = ("deliver_policy", "opt_start_seq", "opt_start_time", "metadata")
-
 
 @frozen
-class Wanted:
+class WantedConsumer:
     """``start`` is the first sequence to deliver; ``source`` says where the floor is from."""
 
     family: StreamFamily
@@ -70,12 +71,10 @@ class RestoreConsumers:
                 continue
             for name in (one.name for one in family.origin.stream.consumers if one.durable):
                 last = {"last_by_subj": position_subject(family.name, name)}
-                program = f".message.data | @base64d | fromjson | (.floor + 1) as $start | {_created(held, name)}"
-                position = read(region, f"STREAM.MSG.GET.{STREAM}", program, last)
-                yield changed(region, f"CONSUMER.CREATE.{held.name}.{name}", f'"$({position})"')
+                yield from _positioned(held, name, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
 
 
-async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[Wanted]:
+async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
     """Those that the step names, and those whose position is known."""
     positions: Mapping[str, Any] = context.done(Verb.RECORD_STATE).get("positions") or {}
     found = []
@@ -93,7 +92,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
         floor = int(position["floor"]) if position else 0
         diverged = int(look.metadata.get(DIVERGED, look.last_seq))
         source = str(position["source"]) if position else "unknown: from the first message on"
-        found.append(Wanted(family, held, name, config, start_after(floor, diverged), source))
+        found.append(WantedConsumer(family, held, name, config, start_after(floor, diverged), source))
     return found
 
 
@@ -108,7 +107,7 @@ async def carry_consumers(
     made: dict[str, int] = {}
     for position in await live_positions(source, family, there):
         start = start_after(position.floor, diverged)
-        await restore(door, Wanted(family, held, position.consumer, position.config, start, position.source))
+        await restore(door, WantedConsumer(family, held, position.consumer, position.config, start, position.source))
         made[position.key] = start
     return made
 
@@ -116,17 +115,34 @@ async def carry_consumers(
 def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iterable[str]:
     """The same by hand: the two streams are equal, so a consumer goes on at its own floor."""
     there = family.at(from_)
-    for consumer in family.origin.stream.consumers if there else ():
-        program = f"(.ack_floor.stream_seq + 1) as $start | {_created(held, consumer.name)}"
-        position = read(from_, f"CONSUMER.INFO.{there.name if there else ''}.{consumer.name}", program)
-        yield changed(held.region, f"CONSUMER.CREATE.{held.name}.{consumer.name}", f'"$({position})"')
+    if there is None:
+        return
+    for consumer in family.origin.stream.consumers:
+        asked = (from_, f"CONSUMER.INFO.{there.name}.{consumer.name}", "")
+        yield from _positioned(held, consumer.name, asked, _INFO)
 
 
-def _created(held: StreamPlacement, name: str) -> str:
-    """The body of CONSUMER.CREATE by jq, from .config and $start."""
-    own = ", ".join(f".{key}" for key in _OWN)
-    start = f'{{name: {json.dumps(name)}, deliver_policy: "by_start_sequence", opt_start_seq: $start}}'
-    return f"{{stream_name: {json.dumps(held.name)}, config: ((.config | del({own})) + {start})}}"
+_POSITION = ".message.data | @base64d | fromjson | {config, start: (.floor + 1)}"
+_INFO = "{config, start: (.ack_floor.stream_seq + 1)}"
+
+
+def _positioned(
+    held: StreamPlacement, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str
+) -> Iterable[str]:
+    """Created as it was, then set to its position: ``asked`` is the request that tells it, ``position`` reads it."""
+    region, call, body = asked
+
+    def known(program: str) -> str:
+        return read(region, call, f"{position} | {program}", body)
+
+    where = f"{held.name}.{name}"
+    kept = ".config | del(.metadata)"
+    if supports(held.cluster.version, Feature.CONSUMER_RESET) is Support.NO:
+        kept += ' | del(.opt_start_time) | .deliver_policy = "by_start_sequence" | .opt_start_seq = $start'
+    created = f"{{stream_name: {json.dumps(held.name)}, config: (.start as $start | {kept})}}"
+    yield changed(held.region, f"CONSUMER.CREATE.{where}", f'"$({known(created)})"')
+    if supports(held.cluster.version, Feature.CONSUMER_RESET) is not Support.NO:
+        yield changed(held.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
 
 
 def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
@@ -134,23 +150,47 @@ def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
     return consumer_config(next((one for one in consumers if one.name == name), Consumer(name)))
 
 
-async def restore(door: StreamsDoor, wanted: Wanted) -> None:
-    """One that somebody made meanwhile is replaced where it stands further back, and kept where it is ahead."""
-    stream = wanted.held.name
-    there = await door.consumer(stream, wanted.name)
-    mark = str(wanted.start)
-    if there is not None and ((there.config.get("metadata") or {}).get(FLOOR) or there.floor + 1 >= wanted.start):
+async def restore(door: StreamsDoor, wanted: WantedConsumer) -> None:
+    """One that somebody made meanwhile is moved where it stands elsewhere, and kept where it has gone on.
+
+    Where the server can set a position, its configuration stays its application's own, so that the application's
+    create changes nothing and succeeds.
+    """
+    stream, name = wanted.held.name, wanted.name
+    resets = supports(door.version, Feature.CONSUMER_RESET) is Support.YES and may_be_set(wanted.config, wanted.start)
+    there = await door.consumer(stream, name)
+    if there is None and resets:
+        await door.create_consumer(stream, recreated(wanted.config, name))
+        there = await door.consumer(stream, name)
+    if there is not None and _stands(there, wanted.start):
         return
-    if there is not None:
-        await door.delete_consumer(stream, wanted.name)
-    config = {key: value for key, value in wanted.config.items() if key not in _OWN}
-    config |= {"name": wanted.name, "durable_name": wanted.name, "metadata": {FLOOR: mark}}
-    if wanted.family.origin.stream.retention is Retention.WORKQUEUE:
-        await door.purge(stream, below=wanted.start, subject=str(config.get("filter_subject") or ""))
-        config["deliver_policy"] = "all"
+    await _purge_done(door, wanted)
+    if resets:
+        await door.reset_consumer(stream, name, wanted.start)
     else:
-        config |= {"deliver_policy": "by_start_sequence", "opt_start_seq": wanted.start}
-    await door.create_consumer(stream, config)
-    made = await door.consumer(stream, wanted.name)
-    if made is None or (made.config.get("metadata") or {}).get(FLOOR) != mark:
+        await _start_anew(door, wanted, there)
+    made = await door.consumer(stream, name)
+    if made is None or made.floor + 1 < wanted.start:
         raise failed(f"the consumer {wanted.key} is not as it was created", "see who else creates it, then resume")
+
+
+def _stands(there: ConsumerState, start: int) -> bool:
+    """One that delivered nothing yet stands right nowhere else, such as at the end by its deliver policy."""
+    return there.floor + 1 == start or (there.floor + 1 > start and not there.untouched)
+
+
+async def _purge_done(door: StreamsDoor, wanted: WantedConsumer) -> None:
+    """What it had done of a work queue, and nothing of what other consumers have still to do."""
+    if wanted.family.origin.stream.retention is Retention.WORKQUEUE and wanted.start > 1:
+        for subject in filters_of(wanted.config):
+            await door.purge(wanted.held.name, below=wanted.start, subject=subject)
+
+
+async def _start_anew(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState | None) -> None:
+    """Below 2.14, and for one that does not deliver all, a position is a part of the configuration."""
+    stream, name = wanted.held.name, wanted.name
+    if there is not None:
+        await door.delete_consumer(stream, name)
+    queue = wanted.family.origin.stream.retention is Retention.WORKQUEUE
+    plain = recreated(wanted.config, name)
+    await door.create_consumer(stream, plain if queue else started_at(wanted.config, name, wanted.start))

@@ -7,9 +7,7 @@ origin's last sequence less the mirror's, and where the origin is gone, how long
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from attrs import frozen
@@ -19,6 +17,8 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
+from secondsite.operate.consumer_config import is_users
+from secondsite.operate.instants import instant
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.operate.positions import Position, read_positions
 from secondsite.operate.shell import read
@@ -54,11 +54,14 @@ class Measured:
 
 
 async def measure(context: Context, region: str) -> tuple[Measured, ...]:
-    """Each family as its copy in ``region`` and its other side show it."""
+    """Each family as its copy in ``region`` and its other side show it.
+
+    The copy is read first: writes that come meanwhile then count as missing, and never as ahead of the origin.
+    """
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
     others = {held.region for family in mirrored for held in family.others(region)}
     sides: dict[str, dict[str, StreamState]] = {}
-    for one in sorted({region, *others}):
+    for one in (region, *sorted(others - {region})):
         async with context.reached(one) as door:
             sides[one] = {} if door is None else await _looks(door, mirrored, one)
     return tuple(_measured(family, region, sides) for family in mirrored)
@@ -127,7 +130,7 @@ async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPl
     return tuple(
         Position(family.name, found.name, found.floor, dict(found.config), "primary")
         for found in await door.consumers(held.name)
-        if found.config.get("durable_name")
+        if is_users(found.config)
     )
 
 
@@ -180,7 +183,7 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
     if fault_at > now + _APART_S:
         return f"the fault is said to come {fault_at - now:.0f} s from now"
     try:
-        apart = now - _instant(here.told_at).timestamp()
+        apart = now - instant(here.told_at).timestamp()
     except ValueError:
         return ""
     return f"this machine's clock is {apart:+.0f} s off the servers'" if abs(apart) > _APART_S else ""
@@ -227,17 +230,6 @@ def _side(look: StreamState | None) -> dict[str, Any] | None:
 
 def _seconds_between(earlier: str, later: str) -> float | None:
     try:
-        return (_instant(later) - _instant(earlier)).total_seconds()
+        return (instant(later) - instant(earlier)).total_seconds()
     except ValueError:
         return None
-
-
-def _instant(text: str) -> datetime:
-    """RFC 3339 with nanoseconds, of which `datetime` takes six digits."""
-    found = _RFC_3339.fullmatch(text)
-    if not found:
-        raise ValueError(text)
-    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '')[:6]:0<6}{found[3].replace('Z', '+00:00')}")
-
-
-_RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")

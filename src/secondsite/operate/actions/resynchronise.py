@@ -2,24 +2,30 @@
 
 An old primary stands apart until its streams are gone; only then may it join. Each is deleted and made anew as a
 mirror, as the server turns no stream into one, and the copy is whole when both sides end at the same sequence.
-What is deleted was salvaged, or is held by the serving side: it was fenced and drained, and that is looked at again.
+What is deleted was salvaged, as the facts of that step say, or is held by the serving side; that side takes the writes,
+and takes them alone. All of it is looked at again right before each stream is deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from attrs import frozen
 
-from secondsite.model.errors import MachineError
+from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
+from secondsite.nats.jetstream import RefusedError
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
-from secondsite.operate.actions.salvage import salvage_guard
-from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
+from secondsite.operate.consumer_config import is_users
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
+
+_SALVAGE_FIRST = "salvage first, or give it up: --allow not-salvaged"
 
 
 @frozen
@@ -35,17 +41,14 @@ class Resynchronise:
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
         pairs = _pairs(context, region)
-        if region == context.home:
-            self._refuse_unsalvaged(context, pairs)
-        else:
-            await _refuse_ahead(context, pairs)
-        async with context.world.streams(region) as door:
-            for _, held, _ in pairs:
-                await _delete_writer(context, door, held)
+        for pair in pairs:
+            await _replace(context, *pair, only_look=True)
+        for pair in pairs:
+            await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "was never apart"
         ends: dict[str, int] = {}
         for family, held, of in pairs:
-            ends[family.name] = await self._mirror(context, held, of)
+            ends[family.name] = await self._mirror(context, family, held, of)
         if region != context.home:
             await replicate_positions(context.world, tuple(family for family, _, _ in pairs), context.home, region)
         return {"region": region, "joined": joined, "streams": ends}
@@ -62,14 +65,6 @@ class Resynchronise:
             yield changed(region, f"STREAM.CREATE.{held.name}", mirror_config(held, of))
             yield until_it_has(held, of)
 
-    def _refuse_unsalvaged(
-        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]
-    ) -> None:
-        facts = context.done(Verb.SALVAGE)
-        guards: list[Guard] = [guard for family, _, _ in pairs for guard in salvage_guard(facts, family)]
-        if guards and "not-salvaged" not in context.allowed and "streams" not in facts:
-            raise failed(guards[0].what, guards[0].remedy)
-
     async def _join(self, context: Context, step: Step, region: str) -> str:
         sites: Sites | None = context.world.sites
         if sites is None:
@@ -77,41 +72,96 @@ class Resynchronise:
         await sites.join(region)
         return "secondsite"
 
-    async def _mirror(self, context: Context, held: StreamPlacement, of: StreamPlacement) -> int:
-        """The last sequence, which both sides share."""
+    async def _mirror(self, context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement) -> int:
+        """Where it stands. It is whole once it has all that the serving side had when it was first looked at.
+
+        What is written since is on its way: whoever stops the writers waits for that.
+        """
+        wanted: list[int] = []
         ends: list[int] = []
 
-        async def same() -> bool:
+        async def whole() -> bool:
             async with context.world.streams(held.region) as door, context.world.streams(of.region) as serving:
-                here, there = await door.stream(held.name), await serving.stream(of.name)
+                there, here = await serving.stream(of.name), await door.stream(held.name)
                 if there is None:
                     raise failed(f"{of.region} has no stream {of.name}", "nothing to mirror: find out who deleted it")
                 if here is None:
+                    await _durables_first(serving, family, of)
                     if await _linked(door, held, of):
                         await door.create(mirror_config(held, of))
                     return False
+                wanted[:] = wanted or [there.last_seq]
                 ends[:] = [here.last_seq]
-                return here.is_mirror and here.last_seq >= there.last_seq
+                return here.is_mirror and here.last_seq >= wanted[0]
 
-        await until(context, same)
+        await until(context, whole)
         return ends[0]
 
 
-async def _refuse_ahead(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> None:
-    """What is to be deleted takes no writes, and the serving side takes them and has all of it."""
-    if not pairs:
+async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: StreamPlacement) -> None:
+    """A mirror of a work queue takes every job that no consumer waits for (2.14 and later)."""
+    if of.stream.retention is not Retention.WORKQUEUE:
         return
-    async with context.world.streams(pairs[0][1].region) as door, context.world.streams(pairs[0][2].region) as serving:
-        for family, held, of in pairs:
-            here, there = await door.stream(held.name), await serving.stream(of.name)
+    there = {found.name for found in await serving.consumers(of.name) if is_users(found.config)}
+    missing = {one.name for one in family.origin.stream.consumers if one.durable} - there
+    if missing or not there:
+        told = ", ".join(sorted(missing)) or "any durable consumer"
+        what = f"{of.name} in {of.region} is a work queue without {told}: a mirror would take the jobs"
+        raise failed(what, "start its workers, or create their consumers, then resume")
+
+
+async def _replace(
+    context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement, *, only_look: bool = False
+) -> None:
+    """Delete a writer that is to become a mirror. What is deleted is looked at again right before, at each stream.
+
+    A timeout is unknown: the next look tells.
+    """
+
+    async def gone() -> bool:
+        async with context.world.streams(held.region) as door, context.world.streams(of.region) as serving:
+            here = await door.stream(held.name)
             if here is None or here.is_mirror:
-                continue
-            if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
-                what = f"{of.name} in {of.region} does not serve alone, so {held.name} in {held.region} is not deleted"
-                raise failed(what, f"promote it in {of.region} first, then resume")
-            if here.last_seq > there.last_seq:
-                what = f"{held.name} in {held.region} ends at {here.last_seq}, in {of.region} at {there.last_seq}"
-                raise failed(what, "copy what only it has, then resume")
+                return True
+            _refuse_last_copy(context, family, (held, here), (of, await serving.stream(of.name)))
+            if only_look:
+                await _durables_first(serving, family, of)
+                return True
+            with suppress(RefusedError):
+                await door.delete(held.name)
+            return False
+
+    await until(context, gone)
+
+
+def _refuse_last_copy(
+    context: Context,
+    family: StreamFamily,
+    old: tuple[StreamPlacement, StreamState],
+    serving: tuple[StreamPlacement, StreamState | None],
+) -> None:
+    """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved."""
+    (held, here), (of, there) = old, serving
+    if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
+        what = f"{of.name} in {of.region} does not serve alone, so {held.name} in {held.region} is not deleted"
+        raise failed(what, "see which region serves now: `status`; this plan may be of yesterday")
+    parted = there.metadata.get(DIVERGED, "")
+    if held.region != context.home:
+        if not parted.isdigit() or here.last_seq > int(parted):
+            what = (
+                f"{held.name} in {held.region} ends at {here.last_seq}, and {of.region} went on after {parted or '?'}"
+            )
+            raise failed(what, "copy what only it has, then resume")
+        return
+    facts = (context.done(Verb.SALVAGE).get("streams") or {}).get(family.name)
+    if "not-salvaged" in context.allowed:
+        return
+    if facts is None:
+        guard = Guard("not-salvaged", f"{family.name} of the old primary was not salvaged", _SALVAGE_FIRST)
+        raise failed(guard.what, guard.remedy)
+    if facts.get("last") != here.last_seq or str(facts["diverged"]) != parted:
+        what = f"{held.name} in {held.region} is not as it was salvaged: it ends at {here.last_seq}"
+        raise failed(what, "begin a new failback, which salvages it again")
 
 
 async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement) -> bool:
@@ -124,19 +174,3 @@ def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacem
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
     found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
     return [(family, held, of) for family, held, of in found if held and of]
-
-
-async def _delete_writer(context: Context, door: StreamsDoor, held: StreamPlacement) -> None:
-    """A timeout is unknown: the next look tells. A mirror is what it is to become already."""
-
-    async def gone() -> bool:
-        look = await door.stream(held.name)
-        if look is None or look.is_mirror:
-            return True
-        try:
-            await door.delete(held.name)
-        except MachineError:
-            return False
-        return False
-
-    await until(context, gone)

@@ -2,22 +2,29 @@
 
 A message counts as there already when the serving stream has, after the sequence at which the two parted, its message
 id or the mark of its salvage: so nothing is stored twice, however often this is interrupted, and whatever clients sent
-again themselves. What would do harm is refused and listed: an old value of a key that has a newer one, a rollup.
+again themselves. What would do harm there, or is refused, is saved whole in a stream of its own before anything is
+deleted: an old value of a key that has a newer one, a rollup, what the stream's limits forbid.
+
+The old primary is read twice, in windows: once for the identities of what it has, once for the messages themselves.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Step
 from secondsite.nats.stored import StoredMessage
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed
-from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed
+from secondsite.operate.actions.unplaced import UNPLACED, make_room, save_unplaced
+from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable
 from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
 
@@ -26,6 +33,7 @@ ID = "Nats-Msg-Id"
 _ROLLUP = "Nats-Rollup"
 _OF_THE_OLD_STREAM = ("Nats-Expected-",)
 LISTED = 1000
+_WINDOW = 64
 
 
 @frozen
@@ -35,23 +43,38 @@ class Refusal:
     why: str
 
 
-@frozen
+@define
 class Salvaged:
-    """``present`` were there already. ``refused`` lists the first thousand of ``refusals``."""
+    """Of one stream, up to ``last`` of the old primary. ``present`` were there already.
+
+    ``saved`` were refused by the serving stream and are in the stream for what has no place; ``refused`` lists the
+    first thousand of them.
+    """
 
     diverged: int
-    found: int
-    republished: int
-    present: int
-    refusals: Mapping[str, int]
-    refused: tuple[Refusal, ...]
+    last: int
+    found: int = 0
+    republished: int = 0
+    present: int = 0
+    saved: int = 0
+    refusals: Counter[str] = field(factory=Counter)
+    refused: list[Refusal] = field(factory=list)
 
-    def facts(self) -> dict[str, Any]:
+    def refuse(self, message: StoredMessage, why: str) -> None:
+        self.saved += 1
+        self.refusals[why] += 1
+        if len(self.refused) < LISTED:
+            self.refused.append(Refusal(message.sequence, message.subject, why))
+
+    def facts(self, region: str) -> dict[str, Any]:
         return {
             "diverged": self.diverged,
+            "last": self.last,
             "found": self.found,
             "republished": self.republished,
             "present": self.present,
+            "saved": self.saved,
+            "saved_in": f"{UNPLACED} in {region}" if self.saved else "",
             "refusals": dict(self.refusals),
             "refused": [{"sequence": r.sequence, "subject": r.subject, "why": r.why} for r in self.refused],
         }
@@ -79,7 +102,7 @@ class Salvage:
             for family, source, target in pairs:
                 salvaged = await salvage_stream(old, serving, family, source, target)
                 if salvaged is not None:
-                    done[family.name] = salvaged.facts()
+                    done[family.name] = salvaged.facts(target.region)
         return {"streams": done}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -87,8 +110,9 @@ class Salvage:
         for family, source, target in _pairs(context, step):
             yield read(target.region, f"STREAM.INFO.{target.name}", f".config.metadata[{json.dumps(DIVERGED)}]")
             yield read(source.region, f"STREAM.INFO.{source.name}", "{name: .config.name, last: .state.last_seq}")
-            where = f"salvage/{file_word(family.name)}"
-            yield f'secondsite backup --context {word(source.region)} --stream {word(source.name)} --to "file://$PWD/{where}"'
+            to = word(f"salvage/{file_word(family.name)}")
+            backup = f"secondsite backup --context {word(source.region)} --stream {word(source.name)}"
+            yield f'{backup} --to "file://$PWD/"{to}'
         yield "# `secondsite failback` republishes what is after that sequence; the backup keeps it in any case"
 
 
@@ -114,44 +138,89 @@ async def salvage_stream(
     there, here = await old.stream(source.name), await serving.stream(target.name)
     if there is None or there.is_mirror:
         return None
+    if is_writable(there.config, family):
+        what = f"{source.name} in {source.region} takes writes, so what it has is not all it will have"
+        raise failed(what, "fence it first: begin a new failback")
     if here is None or DIVERGED not in here.metadata:
         what = f"nobody wrote down where {target.name} parted from its origin"
         raise failed(what, f"find it by comparing both sides, and put {DIVERGED} into the stream's metadata")
-    diverged = int(here.metadata[DIVERGED])
-    candidates = [message async for message in old.messages(source.name, diverged + 1, there.last_seq)]
-    marks, subjects = await _there_since(serving, target.name, diverged, here.last_seq, source, candidates)
-    republished = present = 0
-    refusals: list[Refusal] = []
-    for message in candidates:
-        if _identities(source, message) & marks:
-            present += 1
-        elif (why := _harm(family, message, subjects)) or (why := await _republish(serving, source, target, message)):
-            refusals.append(Refusal(message.sequence, message.subject, why))
-        else:
-            republished += 1
-    counted = Counter(refusal.why for refusal in refusals)
-    return Salvaged(diverged, len(candidates), republished, present, counted, tuple(refusals[:LISTED]))
+    done = Salvaged(int(here.metadata[DIVERGED]), there.last_seq)
+    known = await _known_since(old, serving, source, target, (done.diverged, there.last_seq, here.last_seq))
+    if known is None:
+        return done
+    await make_room(serving, target)
+    async for window in _windows(old.messages(source.name, done.diverged + 1, there.last_seq)):
+        await asyncio.gather(*(_place(serving, family, source, target, message, known, done) for message in window))
+    if done.found != done.present + done.republished + done.saved:
+        what = f"{family.name}: of {done.found} messages {done.present + done.republished + done.saved} were placed"
+        raise failed(what, "keep the old primary's disks, and resume")
+    return done
 
 
-async def _there_since(
-    serving: StreamsDoor, name: str, diverged: int, last: int, source: StreamPlacement, candidates: list[StoredMessage]
-) -> tuple[set[str], set[str]]:
-    """Of the candidates: identities that the serving stream has, and subjects on which it has something newer."""
-    wanted = {identity for message in candidates for identity in _identities(source, message)}
-    keys = {message.subject for message in candidates}
-    found: set[str] = set()
-    newer: set[str] = set()
-    if not candidates:
-        return found, newer
-    async for message in serving.messages(name, diverged + 1, last):
-        found |= wanted & {message.headers.get(MARK, ""), _named(message)}
-        if message.subject in keys and MARK not in message.headers:
-            newer.add(message.subject)
-    return found, newer
+@define
+class _Known:
+    """``marks`` of messages that the serving stream has; ``newer``: subjects on which it has something of its own."""
+
+    marks: set[bytes] = field(factory=set)
+    newer: set[bytes] = field(factory=set)
 
 
-def _identities(source: StreamPlacement, message: StoredMessage) -> set[str]:
-    return {mark_of(source, message), *filter(None, [_named(message)])}
+async def _known_since(
+    old: StreamsDoor, serving: StreamsDoor, source: StreamPlacement, target: StreamPlacement, ends: tuple[int, int, int]
+) -> _Known | None:
+    """Of what the old primary has after the parting; None where it has nothing."""
+    diverged, old_last, serving_last = ends
+    wanted: set[bytes] = set()
+    async for message in old.messages(source.name, diverged + 1, old_last):
+        wanted |= {*_identities(source, message), _digest(message.subject)}
+    if not wanted:
+        return None
+    known = _Known()
+    async for message in serving.messages(target.name, diverged + 1, serving_last):
+        known.marks |= wanted & {_digest(message.headers.get(MARK, "")), _digest(_named(message))}
+        subject = _digest(message.subject)
+        if subject in wanted and MARK not in message.headers:
+            known.newer.add(subject)
+    return known
+
+
+async def _windows(messages: AsyncIterator[StoredMessage]) -> AsyncIterator[list[StoredMessage]]:
+    """So many are on their way at once, and no more in memory."""
+    window: list[StoredMessage] = []
+    async for message in messages:
+        window.append(message)
+        if len(window) == _WINDOW:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+async def _place(
+    serving: StreamsDoor,
+    family: StreamFamily,
+    source: StreamPlacement,
+    target: StreamPlacement,
+    message: StoredMessage,
+    known: _Known,
+    done: Salvaged,
+) -> None:
+    done.found += 1
+    if _identities(source, message) & known.marks:
+        done.present += 1
+    elif why := (_harm(family, message, known.newer) or await _republish(serving, source, target, message)):
+        await save_unplaced(serving, mark_of(source, message), source, message, why)
+        done.refuse(message, why)
+    else:
+        done.republished += 1
+
+
+def _identities(source: StreamPlacement, message: StoredMessage) -> set[bytes]:
+    return {_digest(mark_of(source, message)), *([_digest(_named(message))] if _named(message) else [])}
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _named(message: StoredMessage) -> str:
@@ -163,11 +232,11 @@ def mark_of(source: StreamPlacement, message: StoredMessage) -> str:
     return f"{source.region}/{source.name}/{message.sequence}"
 
 
-def _harm(family: StreamFamily, message: StoredMessage, newer: set[str]) -> str:
+def _harm(family: StreamFamily, message: StoredMessage, newer: set[bytes]) -> str:
     if _ROLLUP in message.headers:
         return "a rollup: it would delete what was written since"
-    keyed = family.origin.stream.kind == "kv" or family.origin.stream.max_messages_per_subject == 1
-    if keyed and message.subject in newer:
+    keyed = family.origin.stream.kind is StreamKind.KV or family.origin.stream.max_messages_per_subject == 1
+    if keyed and _digest(message.subject) in newer:
         return "the key has a newer value"
     return ""
 
@@ -185,11 +254,3 @@ async def _republish(
     if answer.stream != target.name:
         return f"stored by another stream: {answer.stream}"
     return ""
-
-
-def salvage_guard(facts: Facts, family: StreamFamily) -> tuple[Guard, ...]:
-    """Nothing of the old primary is wiped before it was salvaged."""
-    if family.name in (facts.get("streams") or {}):
-        return ()
-    what = f"{family.name} of the old primary was not salvaged"
-    return (Guard("not-salvaged", what, "salvage first, or give it up: --allow not-salvaged"),)

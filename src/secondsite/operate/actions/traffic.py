@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Switch
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, until
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.shell import last_sequence, service_url, word
 from secondsite.operate.world import ClientPath, Dns, PathWrite
 
@@ -125,14 +124,16 @@ class VerifyPath:
         async def acknowledged() -> bool:
             written = await path.write()
             last[:] = [written]
+            if written.status in _REFUSED_US:
+                what = f"the clients' path refuses this request: {written.status} {written.why}"
+                remedy = "say what a client sends in secondsite.yaml, operate: path:, then resume"
+                raise failed(what, remedy)
+            if written.status != 200:
+                told = f"{written.status} {written.why}".strip() if written.status else written.why
+                context.note("retried", {"why": f"the clients' path answered: {told}"})
             return written.status == 200 and await _is_there(context, written)
 
-        try:
-            await until(context, acknowledged)
-        except TimeoutError:
-            told = f"the last answer was {last[0].status} {last[0].why}".strip() if last else "nothing answered"
-            remedy = "follow the path from the client: name, gateway, API, stream; then resume"
-            raise MachineError.at("", f"no write is acknowledged on the clients' path: {told}", remedy) from None
+        await until(context, acknowledged)
         return {"message_id": last[0].message_id, "stream": last[0].stream, "sequence": last[0].sequence}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -142,6 +143,10 @@ class VerifyPath:
         for family in context.families[:1]:
             held = family.at(region) or family.origin
             yield last_sequence(held.region, held.name)
+
+
+_REFUSED_US = (400, 401, 403, 405, 415, 422)
+"""Answers to what was sent, wherever clients are led to: asking again does not mend them."""
 
 
 async def _is_there(context: Context, written: PathWrite) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from secondsite.discover.nats_conf import parse_conf
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
@@ -62,6 +63,8 @@ def server_files(deployment: Deployment, book: AddressBook) -> Mapping[str, str]
     """nats.conf of each server, and the gate that it includes: open, as where a region starts for the first time."""
     configs, servers = server_configs(deployment, book), servers_of(deployment)
     found = {f"{file_name(each.region)}/{server_file(each)}": configs[each.name] for each in servers}
+    for file, text in found.items():
+        parse_conf(text, file, include=lambda name: (OPEN, name))  # what a server could not read is written nowhere
     for region in dict.fromkeys(server.region for server in servers):
         if gated_subjects(deployment, region):
             found[f"{region}/nats/{gate_file(region)}"] = OPEN

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Deployment
+from secondsite.model.deployment import Deployment, LinkKind
 from secondsite.model.service import Role
 from secondsite.model.strategy import Link
 from secondsite.publish.content.inputs import Inputs
@@ -113,7 +113,7 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
     """What carries the mirrors."""
     region = deployment.standby.region.name if deployment.standby else ""
     here = f"{{region={_text(region)}}}"
-    if any(link.kind == "leaf" for link in deployment.links):
+    if any(link.kind is LinkKind.LEAF for link in deployment.links):
         yield AlertRule(
             "LeafLinkDown",
             f"max(gnatsd_leafz_conn_nodes_total{here})",
@@ -124,7 +124,7 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
             "certificates, credentials and the route between the regions",
             threshold=1,
         )
-    if any(link.kind == "gateway" for link in deployment.links):
+    if any(link.kind is LinkKind.GATEWAY for link in deployment.links):
         yield AlertRule(
             "GatewayLinkDown",
             f"max by (remote_gateway_name) (gnatsd_gatewayz_outbound_gateway_conn_idle_seconds{here})",

@@ -9,6 +9,7 @@ from secondsite.model.contract import Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.store import Loss
 from secondsite.model.wording import number
 from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.inputs import Inputs
@@ -250,7 +251,7 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
                 "a key is missing, or its fingerprint differs",
             )
         )
-    caches = [store.name for store in system.stores if store.loss.value == "cache"]
+    caches = [store.name for store in system.stores if store.loss is Loss.CACHE]
     if caches:
         rows.append((joined(map(code, caches)), "not copied: refills itself", "–", "–", "–"))
     rows.append(("manifests", "Git, applied in both regions", "–", "no difference", "the delivery tool reports drift"))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from secondsite.operate.abort import Aborted
-from secondsite.operate.executor import OperationOutcome, StepProgress, is_approved
-from secondsite.operate.journal import JournalEntry, StepRecord, end_of, records, unfenced
+from secondsite.operate.approval import is_approved
+from secondsite.operate.executor import OperationOutcome, StepProgress
+from secondsite.operate.journal import JournalEntry, StepRecord, StepState, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 
 
@@ -68,7 +69,7 @@ def told_line(told: StepProgress) -> str:
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
-    done = sum(record.state == "done" for record in outcome.steps.values())
+    done = sum(record.state is StepState.DONE for record in outcome.steps.values())
     if outcome.finished:
         return "\n".join([f"{name}: done, {done} steps; journal {path}", *_unfenced(outcome.steps)])
     return "\n".join([f"{name}: not finished, {done} steps done; journal {path}", *map(str, outcome.problems)])

@@ -34,7 +34,7 @@ _BLOCK = re.compile(r"^(?:#{1,6}(?=\s|$)|[+-](?=\s|$)|-{2,}|=+$|\d{1,9}[.)](?=\s
 
 def plain(value: object) -> str:
     """On one line, without characters that hide, and not endless."""
-    line = _BLANKS.sub(" ", _UNPRINTABLE.sub("\ufffd", str(value))).strip(" ")
+    line = _BLANKS.sub(" ", _UNPRINTABLE.sub("\ufffd", str(value))).strip()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 

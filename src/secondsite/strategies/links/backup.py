@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
@@ -71,7 +71,9 @@ class BackupLink:
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
         interval = kit.figures["backup.streams.interval"].mean
         return (
-            WanLink("backup", kit.home.name, kit.second.name, "stream backups", stream_bytes(kit.system) / interval),
+            WanLink(
+                LinkKind.BACKUP, kit.home.name, kit.second.name, "stream backups", stream_bytes(kit.system) / interval
+            ),
         )
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
@@ -22,6 +22,7 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
+from secondsite.strategies.stream_config import written_subjects
 from secondsite.strategies.write_gate import write_gate
 
 
@@ -38,14 +39,14 @@ class LeafnodeMirror:
     def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
         home = evolve(cluster, domain=kit.home.name)
         other = evolve(named(cluster, kit.second), domain=kit.second.name)
-        denied = tuple(subject for stream in cluster.streams for subject in stream.subjects)
+        denied = written_subjects(cluster)
         leaf = LeafLink(
             home.name, tls=True, credentials=f"leaf-{kit.second.name}", deny_imports=denied, deny_exports=denied
         )
         return home, evolve(other, streams=mirrors(other, home, domain=True), leaves=(leaf,))
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "leaf")
+        return stream_link(kit, kit.second, LinkKind.LEAF)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "mirror over a leaf link"), stream_backup(kit, kit.second))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.nats_release import CURRENT
 from secondsite.model.procedure import Step
@@ -40,7 +40,7 @@ class Managed:
         )
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "managed")
+        return stream_link(kit, kit.second, LinkKind.MANAGED)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "mirror at the provider"), stream_backup(kit, kit.second))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster, Stream, StreamOrigin
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
@@ -14,6 +14,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.sizing import all_streams
 from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.stream_config import written_subjects
 
 
 @frozen
@@ -27,7 +28,7 @@ class Sourced:
         return tuple(one for cluster in at_home(kit) for one in self._pair(kit, cluster))
 
     def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
-        denied = tuple(subject for stream in cluster.streams for subject in stream.subjects)
+        denied = written_subjects(cluster)
         home = evolve(cluster, domain=kit.home.name)
         other = evolve(named(cluster, kit.second), domain=kit.second.name)
         leaf = LeafLink(
@@ -39,7 +40,7 @@ class Sourced:
         )
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "leaf", both_ways=True)
+        return stream_link(kit, kit.second, LinkKind.LEAF, both_ways=True)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "sourced stream"), stream_backup(kit, kit.second))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, services
@@ -41,7 +41,7 @@ class Stretch:
         )
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        far = (*stream_link(kit, kit.second, "route"), *stream_link(kit, kit.third, "route"))
+        far = (*stream_link(kit, kit.second, LinkKind.ROUTE), *stream_link(kit, kit.third, LinkKind.ROUTE))
         trips = {region.name: kit.rtt_ms(kit.home, region).quantile(0.5) / 1000 for region in (kit.second, kit.third)}
         return tuple(evolve(link, rtt_s=trips[link.target]) for link in far)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
@@ -39,7 +39,7 @@ class SuperclusterMirrorWitness:
         return (*mirrored_pair(kit, cluster), witness)
 
     def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, "gateway")
+        return stream_link(kit, kit.second, LinkKind.GATEWAY)
 
     def copies(self, kit: Kit) -> tuple[Copy, ...]:
         return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))

@@ -1,0 +1,58 @@
+"""What somebody approved, read off the journal: a plan by its hash, each later change of it by a token of its own."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from secondsite.model.errors import InputError
+from secondsite.model.procedure import Procedure
+from secondsite.operate.journal import EntryKind, Journal, JournalEntry
+from secondsite.operate.plan import digest, procedure_hash
+from secondsite.operate.world import World
+
+
+def declared(world: World) -> dict[str, Any]:
+    decision = world.decision
+    return {"who": decision.who, "why": decision.why, "host": socket.gethostname()}
+
+
+def check_bound(world: World, journal: Journal, approved: str) -> None:
+    """What carries the steps out is what was approved with them, or is approved anew."""
+    plan, now = journal.entries[0].data, dict(world.bound)
+    known = [plan.get("bound", now), *(entry.data["bound"] for entry in journal.entries if "bound" in entry.data)]
+    if known[-1] == now:
+        return
+    token = digest([plan["hash"], now])
+    if approved == token:
+        journal.append(EntryKind.NOTE, "", {"approved": token, "bound": now})
+        return
+    differing = ", ".join(key for key in sorted({*known[-1], *now}) if known[-1].get(key) != now.get(key))
+    what = f"this is not what was approved: {differing} changed"
+    raise InputError.at(str(journal.path), what, f"use the same options, or approve the change: --approve {token}")
+
+
+def check_same(procedure: Procedure, journal: Journal) -> None:
+    begun = journal.entries[0].data.get("procedure_hash")
+    if begun != procedure_hash(procedure):
+        what = f"this journal is of another procedure ({journal.entries[0].data.get('procedure')})"
+        remedy = "resume with the same system file and strategy, or name a new journal"
+        raise InputError.at(str(journal.path), what, remedy)
+
+
+def approve(journal: Journal, approved: str) -> None:
+    planned = str(journal.entries[0].data["hash"])
+    asked = {str(entry.data["asks"]) for entry in journal.entries if "asks" in entry.data}
+    if approved not in {planned, *asked, *approvals(journal.entries)}:
+        what = f"the plan that runs is {planned}, not {approved}"
+        raise InputError.at("--approve", what, "see `status`, and approve that one")
+    journal.append(EntryKind.NOTE, "", {"approved": approved})
+
+
+def approvals(entries: list[JournalEntry]) -> set[str]:
+    return {str(entry.data["approved"]) for entry in entries if not entry.step and entry.data.get("approved")}
+
+
+def is_approved(entries: list[JournalEntry]) -> bool:
+    """Whether somebody approved the plan that this journal began with."""
+    return str(entries[0].data["hash"]) in approvals(entries)

@@ -1,0 +1,276 @@
+"""Who acts, written where the region that is lost is not: a stream in the standby's own domain, lock and copy in one.
+
+Every record is appended with the last sequence that its writer knows (10071 for a second writer), so of two controllers
+on two machines one acts and the other is told who does, and one that slept through its time finds out before its next
+step. The journal's entries are shipped along, so that another machine can go on. Where the stream cannot be reached,
+the local journal alone is what works, and that is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import asdict, define, field, frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError, MachineError
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE
+from secondsite.nats.tasks import end_tasks
+from secondsite.operate.instants import instant
+from secondsite.operate.journal import Journal, JournalEntry, OperationEnd, end_of, from_copy, write_copy
+from secondsite.operate.layout import families
+from secondsite.operate.world import StreamsDoor, World
+
+STREAM = "secondsite-operations"
+SUBJECT = "secondsite.operations"
+TTL_S = 30.0
+
+
+class HeldElsewhereError(MachineError):
+    """Another controller acts."""
+
+
+@frozen
+class Record:
+    """``holder`` is one journal on one machine. ``released``: nobody acts any more; ``entry`` is one of its journal."""
+
+    holder: str
+    who: str
+    host: str
+    operation: str = ""
+    released: bool = False
+    entry: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, data: bytes) -> Record | None:
+        """None for what is no record."""
+        try:
+            return cls(**json.loads(data))
+        except (ValueError, TypeError):
+            return None
+
+    def told(self) -> str:
+        what = self.operation or "an operation"
+        return f"{self.who or 'somebody'} on {self.host} acts ({what})"
+
+
+@define
+class Lease:
+    """``async with`` it; ``hold`` before each step. ``tell`` gets what a person should know."""
+
+    world: World
+    region: str
+    config: dict[str, Any]
+    journal: Journal
+    tell: Callable[[str], None]
+    ttl_s: float = TTL_S
+    shared: bool = False
+    _last: int = 0
+    _shipped: int = 0
+    _door: StreamsDoor | None = None
+    _stack: AsyncExitStack = field(factory=AsyncExitStack)
+    _lock: asyncio.Lock = field(factory=asyncio.Lock)
+    _beat: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Raises HeldElsewhereError while another controller acts, or went on with this very operation."""
+        try:
+            await self._take()
+        except (HeldElsewhereError, InputError):
+            await self._stack.aclose()
+            raise
+        except (MachineError, TimeoutError) as error:
+            why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
+            path = self.journal.path
+            self.tell(f"{self.region}: the shared journal cannot be reached ({why}): only {path} is written")
+            return self
+        self.shared = True
+        self._beat = asyncio.ensure_future(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._beat is not None:
+            await end_tasks(self._beat)
+        try:
+            if self.shared:
+                async with asyncio.timeout(self.ttl_s), self._lock:
+                    await self._append(self._record(released=True))
+        except (MachineError, TimeoutError):
+            self.tell(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
+        finally:
+            await self._stack.aclose()
+
+    async def hold(self, entries: Sequence[JournalEntry]) -> None:
+        """Ship what is new of the journal. Raises HeldElsewhereError where somebody else took over meanwhile."""
+        if not self.shared:
+            return
+        try:
+            async with self._lock:
+                while self._shipped < len(entries):
+                    await self._append(self._record(entry=asdict(entries[self._shipped])))
+                    self._shipped += 1
+        except HeldElsewhereError:
+            raise
+        except MachineError as error:
+            self.tell(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
+
+    async def _take(self) -> None:
+        async with asyncio.timeout(self.ttl_s):
+            door = await self._stack.enter_async_context(self.world.streams(self.region))
+            if await door.stream(STREAM) is None:
+                await door.create(self.config)
+            self._last = await free_at(door, self.region, self._holder, self.ttl_s)
+            self._door = door
+            self._shipped = self._common(from_copy(await copied_entries(door), self.journal.path))
+            await self._append(self._record())
+
+    def _common(self, copied: list[JournalEntry]) -> int:
+        """How much of this journal is there already. Raises where it is not this one that goes on."""
+        own, verb = self.journal.entries, self.journal.path.stem
+        if not copied:
+            return 0
+        plan = copied[0].data
+        name = (plan.get("operation") or {}).get("id") or plan.get("procedure")
+        if not own or own[0].hash != copied[0].hash:
+            if end_of(copied) is not OperationEnd.OPEN:
+                return 0
+            what = f"{name}, begun by {plan.get('who') or 'somebody'} on {plan.get('host')}, is under way"
+            remedy = f"go on with it there, or here: `resume` without {self.journal.path} fetches its journal"
+            raise HeldElsewhereError.at(self.region, what, remedy)
+        shared = sum(1 for ours, theirs in zip(own, copied, strict=False) if ours.hash == theirs.hash)
+        if shared < len(copied):
+            what = f"{name} went on elsewhere: this journal lacks {len(copied) - shared} of its entries"
+            remedy = f"move {self.journal.path} away; `resume` then fetches it as it is now ({verb})"
+            raise HeldElsewhereError.at(self.region, what, remedy)
+        return shared
+
+    async def _append(self, record: Record) -> None:
+        if self._door is None:
+            return
+        headers = {"Nats-Expected-Last-Sequence": str(self._last)}
+        answer = await self._door.publish(SUBJECT, json.dumps(asdict(record)).encode(), headers)
+        if answer.code in WRONG_LAST_SEQUENCE:
+            await self._after_another(self._door, record)
+        elif answer.code:
+            raise MachineError.at(self.region, f"refused: {answer.why} ({answer.code})", "look at the stream")
+        else:
+            self._last = answer.sequence
+
+    async def _after_another(self, door: StreamsDoor, record: Record) -> None:
+        """Somebody wrote since: ourselves, where an answer was lost; else it is not ours any more."""
+        look = await door.stream(STREAM)
+        last = look.last_seq if look else 0
+        newest, _ = await _newest(door, last)
+        if newest is None or newest.holder != self._holder:
+            told = newest.told() if newest else "somebody wrote to the shared journal"
+            raise HeldElsewhereError.at(self.region, told, "nothing more is done here; see `status` over there")
+        self._last = last
+        if newest != record:
+            await self._append(record)
+
+    async def _keep(self) -> None:
+        """What stops it is found out by the next ``hold``."""
+        while True:
+            await asyncio.sleep(self.ttl_s / 3)
+            try:
+                async with self._lock:
+                    await self._append(self._record())
+            except HeldElsewhereError:
+                return
+            except MachineError:
+                continue
+
+    @property
+    def _holder(self) -> str:
+        return f"{socket.gethostname()}:{self.journal.path.resolve()}"
+
+    def _record(self, **more: Any) -> Record:
+        plan = self.journal.entries[0].data if self.journal.entries else {}
+        operation = str((plan.get("operation") or {}).get("id", ""))
+        return Record(self._holder, self.world.decision.who, socket.gethostname(), operation, **more)
+
+
+def lease_of(deployment: Deployment, world: World, journal: Journal, tell: Callable[[str], None]) -> Lease:
+    """In the standby's domain, with as many replicas as the streams there."""
+    region = home_of_journal(deployment)
+    held = [one for family in families(deployment) if (one := family.at(region))]
+    clusters = {one.cluster.name for one in held if one.cluster.gateways}
+    config: dict[str, Any] = {
+        "name": STREAM,
+        "subjects": [SUBJECT],
+        "num_replicas": max((one.stream.replicas for one in held), default=1),
+        "storage": "file",
+        "deny_delete": True,
+        "deny_purge": True,
+    }
+    if clusters:
+        config["placement"] = {"cluster": min(clusters)}
+    return Lease(world, region, config, journal, tell)
+
+
+def home_of_journal(deployment: Deployment) -> str:
+    """The region that survives the one which is failed over."""
+    return (deployment.standby or deployment.sites[-1]).region.name
+
+
+async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> int:
+    """The last sequence, where nobody else holds the lease; raises HeldElsewhereError. Only servers' clocks count."""
+    look = await door.stream(STREAM)
+    last = look.last_seq if look else 0
+    record, at = await _newest(door, last)
+    if look is None or record is None or record.released or record.holder == holder:
+        return last
+    age_s = (instant(look.told_at) - instant(at)).total_seconds()
+    if age_s < ttl_s:
+        remedy = f"let it finish or stop it; it counts as gone after {ttl_s:g} s of silence"
+        raise HeldElsewhereError.at(region, f"{record.told()}; heard {age_s:.0f} s ago", remedy)
+    return last
+
+
+async def fetch_journal(world: World, region: str, path: Path, direction: str, ttl_s: float = TTL_S) -> bool:
+    """Put the last journal of this direction at ``path``, from where it was shipped; whether there was one.
+
+    Raises HeldElsewhereError while its controller lives.
+    """
+    async with world.streams(region) as door:
+        if await door.stream(STREAM) is None:
+            return False
+        await free_at(door, region, "", ttl_s)
+        copied = await copied_entries(door)
+    if not copied or not str(copied[0]["data"].get("procedure", "")).startswith(direction):
+        return False
+    write_copy(path, copied)
+    return True
+
+
+async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
+    """The journal of the last operation, as it was shipped; empty where there is none."""
+    look = await door.stream(STREAM)
+    found: list[dict[str, Any]] = []
+    if look is None or not look.last_seq:
+        return ()
+    async for message in door.messages(STREAM, look.first_seq, look.last_seq):
+        record = Record.of(message.data)
+        if record is None or record.entry is None:
+            continue
+        if record.entry["number"] == 0:
+            found = []
+        if record.entry["number"] == len(found):
+            found.append(record.entry)
+    return tuple(found)
+
+
+async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:
+    """With the time at which it was stored."""
+    async for message in door.messages(STREAM, max(1, last), last):
+        return Record.of(message.data), message.at
+    return None, ""
