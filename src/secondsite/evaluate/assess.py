@@ -90,7 +90,7 @@ class Assessor:
         back = failback(deployment, kit) if deployment.standby else None
         hazards = self.auditor(deployment.system, deployment, (*own, back) if back else own)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
-        effort = complexity(deployment, own, hazards, self.catalogue.figures)
+        effort = complexity(deployment, (*own, back) if back else own, hazards, self.catalogue.figures)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
         parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)

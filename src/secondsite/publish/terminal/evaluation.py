@@ -289,7 +289,7 @@ def _after(speed: LatencyFigures) -> str:
 
 def _migration(steps: tuple[MigrationStep, ...]) -> Table:
     columns = (" step", "strategy", "$/month", "of it people", "hours", "brings within reach")
-    table = _plain_table(columns, columns[2:5], " step", "strategy")
+    table = _plain_table(columns, columns[2:5], " step")
     for position, step in enumerate(steps, 1):
         table.add_row(
             Text(f" {position}. {step.name}", style="dim" if step.beyond else ""),
