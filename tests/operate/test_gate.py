@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -12,7 +17,7 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as some
-from region_pair import AWAY, HOME, Pair, create, deployment_of, door, linked, make_world, stream_named
+from region_pair import AWAY, BINARY, HOME, Pair, create, deployment_of, door, linked, make_world, stream_named
 
 from secondsite.cli.__main__ import run
 from secondsite.model.deployment import Deployment
@@ -22,7 +27,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
-from secondsite.operate.gate import Gate, GateView, may_write, next_state, watched, write_gate_file
+from secondsite.operate.gate import Gate, GateView, is_open_file, may_write, next_state, watched, write_gate_file
 from secondsite.operate.layout import families, promoting_subject, writer_config
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit
@@ -178,3 +183,46 @@ def test_shut_before_a_server_starts(tmp_path: Path) -> None:
     assert text.startswith("permissions { publish { deny: [")
     assert '"kgent.>"' in text
     assert run(["gate", "--file", str(example), "--strategy", "warm-standby/stretch", *where, "--shut"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_server_does_not_outlive_its_keeper(gated: Pair, number: signal.Signals) -> None:
+    """Nor does it start open: a keeper that is killed must not leave a gate that nobody shuts."""
+    gated.kill(HOME)
+    config = gated.folder / f"{HOME}.conf"
+    where = [
+        "--nats",
+        f"nats://127.0.0.1:{gated.ports[HOME][0]}",
+        "--system",
+        f"nats://127.0.0.1:{gated.ports[HOME][0]}",
+    ]
+    example = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
+    arguments = ["gate", "--file", str(example), *where, "--folder", str(gated.folder)]
+    logins = {"NATS_USER": "operator", "NATS_PASSWORD": "operator"}
+    system = {"NATS_SYSTEM_USER": "sys", "NATS_SYSTEM_PASSWORD": "sys"}
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "secondsite.cli", *arguments, "--server", f"{BINARY} -c {config}"],
+        env={**os.environ, **logins, **system},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        asyncio.run(_until(lambda: _listens(gated.ports[HOME][0])))
+        assert not is_open_file(gated.folder / gate_file(HOME))
+        asyncio.run(_until(lambda: _there(gated.folder / "gate" / f"{HOME}.beat")))
+        keeper.send_signal(number)
+        asyncio.run(_until(lambda: _not(lambda: _listens(gated.ports[HOME][0]))))
+    finally:
+        keeper.kill()
+        keeper.wait()
+
+
+async def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def _there(path: Path) -> bool:
+    return path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ def gate(
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
     shut: Annotated[bool, option("Write a shut gate and end: what runs before a server starts.", negative="")] = False,
+    server: Annotated[str, option("Start this server, shut, and end it when the keeper ends, however that is.")] = "",
 ) -> int:
     """Let writers in while the other region mirrors, and shut them out from the moment that it was promoted.
 
@@ -35,6 +37,7 @@ def gate(
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.gate import Gate, watched, write_gate_file
+    from secondsite.operate.guarded import run_guarded
     from secondsite.strategies.compose import lay_out
     from secondsite.strategies.design import Kit
     from secondsite.strategies.write_gate import gated_subjects
@@ -61,5 +64,8 @@ def gate(
     if shut:
         write_gate_file(kept.file, gated_subjects(deployment, region), is_open=False)
         return EXIT_HOLDS
+    if server:
+        write_gate_file(kept.file, gated_subjects(deployment, region), is_open=False)
+        return asyncio.run(run_guarded(shlex.split(server), kept.keep))
     asyncio.run(kept.keep())
     return EXIT_HOLDS

@@ -95,11 +95,13 @@ class Gate:
     _took: set[str] = field(factory=set)
 
     async def keep(self) -> None:
-        """Until cancelled. Servers that do not answer are asked again."""
+        """Until cancelled. Servers that do not answer are asked again; ``beat`` tells that somebody looks."""
         while True:
+            self._beat()
             try:
                 async with self.place.open() as jetstream, self.system.open() as system:
                     while True:
+                        self._beat()
                         await self._round(StreamApi(jetstream), Servers(system))
                         await asyncio.sleep(LOOK_EVERY_S)
             except MachineError as error:
@@ -110,6 +112,15 @@ class Gate:
     @property
     def file(self) -> Path:
         return self.folder / gate_file(self.region)
+
+    @property
+    def beat(self) -> Path:
+        """Touched with each look: one that is old is of a keeper that stands still, and a liveness probe sees it."""
+        return self.file.with_suffix(".beat")
+
+    def _beat(self) -> None:
+        self.beat.parent.mkdir(parents=True, exist_ok=True)
+        self.beat.touch()
 
     async def _round(self, streams: StreamApi, servers: Servers) -> None:
         now = may_write(tuple(await asyncio.gather(*(_look(streams, stream) for stream in self.streams))))
