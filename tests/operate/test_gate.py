@@ -17,7 +17,19 @@ import pytest
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as some
-from region_pair import AWAY, BINARY, HOME, Pair, create, deployment_of, door, linked, make_world, stream_named
+from region_pair import (
+    AWAY,
+    BINARY,
+    HOME,
+    Pair,
+    create,
+    deployment_of,
+    door,
+    linked,
+    make_world,
+    stream_named,
+    wait_until,
+)
 
 from secondsite.cli.__main__ import run
 from secondsite.model.deployment import Deployment
@@ -210,7 +222,7 @@ def test_a_server_does_not_outlive_its_keeper(gated: Pair, number: signal.Signal
     try:
         asyncio.run(_until(lambda: _listens(gated.ports[HOME][0])))
         assert not is_open_file(gated.folder / gate_file(HOME))
-        asyncio.run(_until(lambda: _there(gated.folder / "gate" / f"{HOME}.beat")))
+        wait_until((gated.folder / "gate" / f"{HOME}.beat").exists, "the keeper's beat")
         keeper.send_signal(number)
         asyncio.run(_until(lambda: _not(lambda: _listens(gated.ports[HOME][0]))))
     finally:
@@ -222,7 +234,3 @@ async def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-async def _there(path: Path) -> bool:
-    return path.exists()

@@ -1,4 +1,4 @@
-"""A server whose life hangs on its gate's keeper: it starts shut, as the keeper's child, and the kernel ends it with him.
+"""A server whose life hangs on its gate's keeper: started shut, as the keeper's child, ended with it by the kernel.
 
 Otherwise a keeper that dies leaves the gate as it was, open, for ever: the gate would fail open.
 """
@@ -20,14 +20,13 @@ _TERM_S = 60.0
 
 
 async def run_guarded(command: Sequence[str], keep: Callable[[], Awaitable[None]]) -> int:
-    """Until the server ends, or this is asked to: the server's exit code. Raises MachineError where it does not start."""
+    """Until the server ends, or this is asked to: the server's exit code. Raises MachineError without a server."""
     parent = os.getpid()
     try:
         server = await asyncio.create_subprocess_exec(*command, preexec_fn=lambda: _die_with(parent))
     except OSError as error:
-        raise MachineError.at(
-            command[0], f"cannot be started ({error.strerror})", "name the server's command"
-        ) from None
+        what = f"cannot be started ({error.strerror})"
+        raise MachineError.at(command[0], what, "give the command that starts the server") from None
     keeper, ended = asyncio.ensure_future(keep()), asyncio.ensure_future(server.wait())
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
@@ -45,7 +44,7 @@ async def run_guarded(command: Sequence[str], keep: Callable[[], Awaitable[None]
 def _die_with(parent: int) -> None:
     """In the child, before it becomes the server. Linux: its parent's death is a SIGKILL to it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # he died before this was asked for
+    if os.getppid() != parent:  # it died before this was asked for
         os.kill(os.getpid(), signal.SIGKILL)
 
 
