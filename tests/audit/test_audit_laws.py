@@ -21,15 +21,25 @@ from secondsite.model.estimate import Estimate, fixed
 from secondsite.model.hazard import Severity
 from secondsite.model.procedure import Procedure
 from secondsite.model.service import Service
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.waiver import Waiver
 
 TEXTS = ("a", "b", "nats", "", "a.>", "*", "2.10-alpine", "2.15.1", "latest", "mirror-lag", "backup-age", "redis")
 
 
+SETTINGS = (Settings(), Settings({"max_consumers": 1, "consumer_limits": {"max_ack_pending": 1}}))
+
+
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Small values of a field's type: few names, so that references meet what they name."""
-    plain = {str: st.sampled_from(TEXTS), bool: st.booleans(), int: st.integers(0, 6), float: st.floats(0, 1e5)}
+    plain: dict[Any, st.SearchStrategy[Any]] = {
+        str: st.sampled_from(TEXTS),
+        bool: st.booleans(),
+        int: st.integers(0, 6),
+        float: st.floats(0, 1e5),
+    }
+    plain[Settings] = st.sampled_from(SETTINGS)
     if kind in plain:
         return plain[kind]
     if kind is Estimate:

@@ -26,6 +26,7 @@ from sound_world import (
     in_stream,
     in_system,
     in_versions,
+    step,
     two_regions,
     with_copies,
     with_quorum_by,
@@ -39,7 +40,7 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, Retention, Stream, StreamOrigin
-from secondsite.model.procedure import QuorumMethod, Verb
+from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
 from secondsite.model.units import Bytes, Seconds
@@ -63,6 +64,11 @@ def second_leaf(world: World) -> World:
     assert world.deployment
     third = evolve(world.deployment.clusters[1], name="nats-third", region=THIRD.name, domain=THIRD.name, streams=())
     return world._replace(deployment=evolve(world.deployment, clusters=(*world.deployment.clusters, third)))
+
+
+def through_control_plane(world: World) -> World:
+    change = Procedure("change", Fault.REGION, (step(Verb.CHANGE_TRAFFIC, needs=frozenset({Need.DNS_CONTROL})),))
+    return world._replace(procedures=(*world.procedures, change))
 
 
 TABLE: dict[str, tuple[str, Change]] = {
@@ -164,6 +170,7 @@ TABLE: dict[str, tuple[str, Change]] = {
         "system",
         in_contracts(Contract(Subject.API, Fault.REGION, Seconds(899), confidence=0.99)),
     ),
+    "dns-control-in-lost-region": ("leaf", through_control_plane),
     "dns-by-hand": ("system", in_system(traffic=evolve(SYSTEM.traffic, automatic=False))),
     "secret-one-region": ("system", in_system(secrets=(Secret("api", store="vault", regions=("us-east-1",)),))),
     "secret-in-cluster": ("system", in_system(secrets=(Secret("api"),))),

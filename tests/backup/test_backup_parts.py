@@ -30,10 +30,14 @@ from secondsite.backup.target import (
     MARK,
     Changes,
     check_rename,
+    differences,
+    fenced,
     final_config,
+    held_back,
+    is_held_back,
     mark_of,
-    marked,
     overlapping,
+    unfenced,
 )
 from secondsite.model.errors import InputError
 
@@ -197,10 +201,41 @@ def test_the_mark_comes_and_goes_and_nothing_else_changes() -> None:
     config = {"name": "S", "subjects": ["s.>"], "metadata": {"owner": "a"}, "sealed": True}
     final = final_config(config, "S", Changes())
     assert final == config
-    begun = marked(final, "id")
+    begun = held_back(final, "id")
     assert mark_of(begun) == "id"
-    assert begun == {**config, "metadata": {"owner": "a", MARK: "id"}}
+    assert begun == {**config, "metadata": {"owner": "a", MARK: "id"}}  # nobody writes to what is sealed
     assert mark_of(final) is None
+
+
+def test_what_is_held_back_listens_on_nothing_known() -> None:
+    config = {"name": "S", "subjects": ["s.>"], "sources": [{"name": "O"}], "republish": {"src": ">"}, "max_msgs": 5}
+    begun = held_back(config, "id")
+    assert is_held_back(begun)
+    assert set(begun) == {"name", "subjects", "max_msgs", "metadata"}
+    assert not set(begun["subjects"]) & {"s.>"}
+    assert begun["subjects"] != held_back({**config, "name": "T"}, "id")["subjects"]
+    assert not is_held_back({**begun, "subjects": ["s.>"]})
+    assert not is_held_back({**config, "metadata": {MARK: "id"}})
+    assert is_held_back(held_back({"name": "S", "mirror": {"name": "O"}}, "id"))
+
+
+@pytest.mark.parametrize("config", [{"subjects": ["s.>"]}, {"sources": [{"name": "O"}]}, {"metadata": {"owner": "a"}}])
+def test_a_fence_comes_off_without_a_trace(config: dict[str, Any]) -> None:
+    whole = {"name": "S", **config}
+    behind = fenced(whole, "id")
+    assert behind["subjects"] != whole.get("subjects")
+    assert fenced(behind, "other") == behind
+    assert unfenced(behind) == whole
+    assert unfenced(whole) == whole
+    assert final_config(behind, "S", Changes()) == whole
+
+
+def test_configurations_are_compared_field_by_field() -> None:
+    wanted = {"name": "S", "allow_msg_ttl": True, "max_msgs": -1, "metadata": {"a": "b", "_nats.ver": "2.12"}}
+    found = {"name": "S", "max_msgs": -1, "deny_delete": False, "sources": [], "metadata": {"a": "b"}}
+    assert differences(wanted, found) == ("allow_msg_ttl: true, is null",)
+    assert differences(found, {**found, "max_msgs": 5}) == ("max_msgs: -1, is 5",)
+    assert differences(found, found) == ()
 
 
 def test_changes_of_a_restored_stream() -> None:

@@ -17,7 +17,8 @@ from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.complexity import Complexity
 from secondsite.evaluate.draws import Draws
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Flip
-from secondsite.evaluate.holding import held
+from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.years import YEAR_S, YearlyDowntime
@@ -54,6 +55,11 @@ def buffer(catalogue: Catalogue) -> Buffer:
     return Buffer(catalogue.figures.by_name)
 
 
+@pytest.fixture
+def judge(catalogue: Catalogue) -> Judge:
+    return Judge(FaultModel(catalogue.figures, "aws"), Buffer(catalogue.figures.by_name))
+
+
 @pytest.mark.parametrize(
     ("rto", "rpo", "takes", "expected"),
     [
@@ -71,7 +77,7 @@ def test_limits_are_kept_up_to_the_limit(
     rpo: float | None,
     takes: float,
     expected: bool,
-    buffer: Buffer,
+    judge: Judge,
     single_region: Callable[..., Deployment],
 ) -> None:
     """Observability has no RPO to lose: only the clock counts."""
@@ -81,13 +87,12 @@ def test_limits_are_kept_up_to_the_limit(
         None if rto is None else Seconds(rto),
         None if rpo is None else Seconds(rpo),
     )
-    found = held(contract, single_region(), _recovering(takes), Draws(1, "x", 4), buffer)
-    assert found.all() == found.any() == expected
+    assert judge.probability(contract, single_region(), _recovering(takes), Draws(1, "x", 4)) == [expected]
 
 
-def test_no_copy_no_rpo_even_where_the_clock_holds(buffer: Buffer, single_region: Callable[..., Deployment]) -> None:
+def test_no_copy_no_rpo_even_where_the_clock_holds(judge: Judge, single_region: Callable[..., Deployment]) -> None:
     contract = Contract(Subject.NATS, Fault.REGION, Seconds(300), Seconds(1e9))
-    assert not held(contract, single_region(), _recovering(1.0), Draws(1, "x", 4), buffer).any()
+    assert judge.probability(contract, single_region(), _recovering(1.0), Draws(1, "x", 4)) == [0.0]
 
 
 # --- an assessment ----------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_a_server_names_every_server_it_votes_with(link: str, laid_out: Callable
     configs = server_configs(deployment, book(deployment))
     for group in meta_groups(servers_of(deployment)):
         for server in group:
-            named = re.findall(rf'"nats://[^"]+:(?:{ROUTE_PORT}|{GATEWAY_PORT})"', configs[server.name])
+            named = re.findall(rf'"nats://(?:\w+:\w+@)?([^"@]+:(?:{ROUTE_PORT}|{GATEWAY_PORT}))"', configs[server.name])
             assert len(set(named)) == len(named) == len(group)
 
 

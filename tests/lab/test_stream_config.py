@@ -74,9 +74,9 @@ def test_a_source_without_a_prefix_takes_every_subject() -> None:
 def test_a_bucket_takes_the_subjects_of_its_kind_where_none_are_declared() -> None:
     """With none the server takes the stream's name, and no client's key would be stored."""
     bucket = stream_config(Stream("KV_sessions"), CLUSTER)
-    assert bucket["subjects"] == ("$KV.sessions.>",)
+    assert bucket["subjects"] == ["$KV.sessions.>"]
     sourced = stream_config(
         Stream("KV_sessions", sources=(StreamOrigin("KV_sessions", "west", prefix="west"),)), CLUSTER
     )
     assert [each["src"] for each in sourced["sources"][0]["subject_transforms"]] == ["$KV.sessions.>"]
-    assert stream_config(Stream("TOTAL", sources=(StreamOrigin("EVENTS"),)), CLUSTER)["subjects"] == ()
+    assert stream_config(Stream("TOTAL", sources=(StreamOrigin("EVENTS"),)), CLUSTER)["subjects"] == []

@@ -25,6 +25,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.region import Region
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 from secondsite.nats.address import parse_addresses
@@ -125,7 +126,7 @@ def test_streams_of_every_kind_are_read(found: tuple[NatsCluster, dict[str, Mark
     assert 1000 <= (events.message_bytes or 0) < 1200
     assert set(events.consumers) == {
         Consumer("sse", filter_subject="kgent.a", max_deliver=3),
-        Consumer("metering", filter_subject="kgent.b,kgent.c"),
+        Consumer("metering", settings=Settings({"filter_subjects": ["kgent.b", "kgent.c"]})),
     }
     assert (streams["JOBS"].retention, streams["SEEN"].retention) == (Retention.WORKQUEUE, Retention.INTEREST)
     assert streams["SEEN"].storage is Storage.MEMORY

@@ -14,6 +14,7 @@ from browser import Browser, chromium
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.evaluate.compare import compare
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -51,6 +52,8 @@ def _renamed_container(value: Any, change: Callable[[str], str], done: dict[int,
         fields = [field for field in attrs.fields(type(value)) if field.init]
         parts = {field.alias: _renamed(getattr(value, field.name), change, done) for field in fields}
         return type(value)(**parts)
+    if isinstance(value, Settings):
+        return value  # words of the JetStream API: field names that no text shows
     if isinstance(value, Mapping):
         return {_renamed(k, change, done): _renamed(v, change, done) for k, v in value.items()}
     return type(value)(_renamed(item, change, done) for item in value)

@@ -157,7 +157,10 @@ def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs) -> None:
     )
     assert "no drill runs it yet" in row or "secondsite drill" in row
     shown = {standing.contract.name: standing.command for standing in board(inputs)}
-    assert shown["api/region"] == "secondsite drill region-loss --strategy warm-standby/leafnode-mirror --runs 22"
+    assert (
+        shown["api/region"]
+        == "secondsite drill region-loss --strategy warm-standby/leafnode-mirror/failover-record --runs 22"
+    )
 
 
 def test_every_command_of_a_drill_names_one_that_exists(inputs: Inputs) -> None:
@@ -316,7 +319,7 @@ def test_no_table_is_too_wide_to_read(inputs: Inputs, pytestconfig: pytest.Confi
 
 def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     """Nor has one that waits for a provider: three times their 95 % quantile is no time-out for who is on call."""
-    runbook = markdown(inputs)["runbook.md"].replace("\u00a0", " ")
+    runbook = markdown(_recommending(inputs, "warm-standby/leafnode-mirror"))["runbook.md"].replace("\u00a0", " ")
     decided = runbook.partition("declares the failover\n")[2].partition("####")[0]
     assert re.search(r"A person: expect 44 min 15 s .* \[p\d+\]; escalate after 44 min 15 s \[c\d+\]", decided)
     assert "16 h 28 min" not in runbook
@@ -406,6 +409,13 @@ def test_the_page_of_each_document_names_all_of_it(pytestconfig: pytest.Config) 
         assert not [heading for heading in headings if heading.lower() not in told], page.name
 
 
+def _recommending(inputs: Inputs, strategy: str) -> Inputs:
+    evaluation = inputs.evaluation
+    chosen = next(a.strategy for a in evaluation.assessments if a.strategy.id == strategy)
+    recommended = attrs.evolve(evaluation.recommendation, strategy=chosen)
+    return attrs.evolve(inputs, evaluation=attrs.evolve(evaluation, recommendation=recommended))
+
+
 @pytest.mark.parametrize(
     ("strategy", "needs"),
     [
@@ -415,10 +425,7 @@ def test_the_page_of_each_document_names_all_of_it(pytestconfig: pytest.Config) 
     ],
 )
 def test_the_executor_is_given_what_its_steps_need(inputs: Inputs, strategy: str, needs: tuple[str, ...]) -> None:
-    evaluation = inputs.evaluation
-    chosen = next(a.strategy for a in evaluation.assessments if a.strategy.id == strategy)
-    recommended = attrs.evolve(evaluation.recommendation, strategy=chosen)
-    other = attrs.evolve(inputs, evaluation=attrs.evolve(evaluation, recommendation=recommended))
+    other = _recommending(inputs, strategy)
     command = next(line for line in runbook_section(other).split("\n") if line.startswith("secondsite failover run"))
     found = tuple(option for option in (' --from "$BACKUP_URL"', *_SYSTEMS) if option in command)
     assert found == needs

@@ -84,8 +84,9 @@ def mounts(container: dict[str, Any]) -> dict[str, str]:
 def test_each_pod_finds_its_configuration_under_its_own_name(
     folder: Path, kubectl: str, region: str, prefix: str
 ) -> None:
-    (found,) = built(kubectl, folder / region)
+    found, policy = sorted(built(kubectl, folder / region), key=lambda each: str(each["kind"]))
     assert (found["kind"], found["metadata"]) == ("ConfigMap", {"name": "nats-servers", "namespace": "default"})
+    assert (policy["kind"], policy["metadata"]) == ("NetworkPolicy", {"name": "nats-servers", "namespace": "default"})
     for number in range(3):
         text = (folder / region / "nats" / f"{prefix}-{number}.conf").read_text()
         assert found["data"][f"nats-{number}.conf"] == text

@@ -27,14 +27,14 @@ from secondsite.nats.connection import connect
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 from secondsite.publish.deploy.texts import server_files, stream_files
-from secondsite.strategies.deployed_addresses import CERTIFICATES, STORE, DeployedAddresses
-from secondsite.strategies.server_config import CLIENT_PORT, LEAF_PORT, MONITOR_PORT
+from secondsite.strategies.deployed_addresses import CERTIFICATES, STORE, DeployedAddresses, variables
+from secondsite.strategies.server_config import CLIENT_PORT, LEAF_PORT, MONITOR_PORT, ROUTE_PORT
 from secondsite.strategies.write_gate import shut
 
 pytestmark = pytest.mark.slow
 __all__ = ["certificates"]
 
-PASSWORDS = {"APP": "app1", "OPERATOR": "operator1", "LEAF": "leaf1", "SYS": "sys1"}
+PASSWORDS = {"APP": "app1", "OPERATOR": "operator1", "LEAF": "leaf1", "ROUTE": "route1", "SYS": "sys1"}
 HOST = re.compile(
     r"(?:0\.0\.0\.0|nats-0\.us-\w+-\d\.nats\.example\.com|nats-0\.nats\.default\.svc\.cluster\.local):(\d+)"
 )
@@ -83,14 +83,29 @@ class Pair:
         env = {**clean, **given, "NATS_LEAF_URL_NATS_0": url, **other}
         with ExitStack() as stack:
             for path in self.confs:
-                with (self.folder / f"{path.replace('/', '-')}.log").open("wb") as log:
-                    command = [str(find("2.15.1")), "-c", str(self.folder / path)]
-                    process = subprocess.Popen(command, stderr=log, env=env, start_new_session=True)
-                stack.callback(_end, process)
+                stack.enter_context(self.started(path.replace("/", "-"), self.folder / path, env | self._routes(path)))
             for path in self.confs:
                 port = self.port(path.partition("/")[0], CLIENT_PORT)
                 wait_until(lambda port=port: listening(port), 20)  # type: ignore[misc] # mypy cannot type a default
             yield
+
+    @contextmanager
+    def started(self, name: str, conf: Path, env: Mapping[str, str]) -> Iterator[Path]:
+        """One server; gives its log."""
+        path = self.folder / f"{name}.log"
+        with path.open("wb") as log:
+            command = [str(find("2.15.1")), "-c", str(conf)]
+            process = subprocess.Popen(command, stderr=log, env=env, start_new_session=True)
+        try:
+            yield path
+        finally:
+            _end(process)
+
+    def _routes(self, path: str) -> dict[str, str]:
+        """The one server of a region has a route to itself."""
+        url = f"nats://route:{PASSWORDS['ROUTE']}@127.0.0.1:{self.port(path.partition('/')[0], ROUTE_PORT)}"
+        names = variables((self.folder / path).read_text())
+        return {name[1:]: url for name in names if name.startswith("$NATS_ROUTE_URL_")}
 
     def page(self, region: str, name: str) -> Mapping[str, Any]:
         url = f"http://127.0.0.1:{self.port(region, MONITOR_PORT)}/{name}"
@@ -163,6 +178,30 @@ def test_gateways_join_over_tls(
         for region, other in (("us-east-1", "nats-us-west-2"), ("us-west-2", "nats")):
             wait_until(lambda r=region, o=other: o in pair.page(r, "gatewayz")["outbound_gateways"], 20)  # type: ignore[misc] # mypy cannot type a default
             assert pair.page(region, "varz")["gateway"]["tls_required"]
+
+
+@pytest.mark.parametrize(("login", "joins"), [("", False), ("route:guess1@", False), ("route:route1@", True)])
+def test_a_server_that_knows_the_name_of_the_cluster_only_does_not_join_it(
+    login: str, joins: bool, laid_out: Callable[[str], Deployment], tmp_path: Path, certificates: Certificates
+) -> None:
+    """With accounts of its own it would read and write what the application does, past the write gate."""
+    pair = Pair(laid_out("warm-standby/supercluster-mirror"), tmp_path, certificates)
+    with pair.running():
+        port, own = pair.port("us-east-1", ROUTE_PORT), [free_port() for _ in range(2)]
+        intruder = tmp_path / "intruder.conf"
+        intruder.write_text(
+            f"server_name: intruder\nlisten: 127.0.0.1:{own[0]}\n"
+            "accounts { APP { users: [{user: x, password: x}] } }\n"
+            f"cluster {{ name: nats, listen: 127.0.0.1:{own[1]}, routes: [nats://{login}127.0.0.1:{port}] }}\n"
+        )
+        before = pair.page("us-east-1", "routez")["num_routes"]
+        with pair.started("intruder", intruder, dict(os.environ)) as log:
+            said = "Route connection created" if joins else "Authorization Violation"
+            wait_until(lambda: said in log.read_text(), 20)
+            if joins:
+                wait_until(lambda: pair.page("us-east-1", "routez")["num_routes"] > before, 20)
+            else:
+                assert pair.page("us-east-1", "routez")["num_routes"] == before
 
 
 def test_the_gate_beside_the_configuration_stops_the_application_and_not_the_operator(

@@ -65,6 +65,7 @@ def normalised(text: str) -> str:
     text = re.sub(r"\n\s*tls \{[^}]*\}", "", text)
     text = re.sub(r"(password|store_dir): \S+", r"\1: *", text)
     text = re.sub(r'"nats-leaf://\S+"|\$NATS_LEAF_URL_\w+', "LEAF", text)
+    text = re.sub(r'"nats://\w+:\w+@\S+"|\$NATS_ROUTE_URL_\w+', "ROUTE", text)
     return re.sub(r'"(nats://)?[\w.-]+:(\d+)"', r"HOST:\2", text)
 
 
@@ -95,7 +96,12 @@ def with_certificates(texts: Mapping[str, str], made: Certificates) -> dict[str,
 def environment(texts: Mapping[str, str]) -> dict[str, str]:
     """A value for each variable."""
     names = {name[1:] for text in texts.values() for name in variables(text)}
-    return {name: f"nats-leaf://leaf:p1@{name.lower()}.example.com:7422" if "URL" in name else "p1" for name in names}
+    host = "{}.example.com"
+    kinds = {"NATS_LEAF_URL": f"nats-leaf://leaf:p1@{host}:7422", "NATS_ROUTE_URL": f"nats://route:p1@{host}:6222"}
+    return {
+        name: next((url.format(name.lower()) for kind, url in kinds.items() if name.startswith(kind)), "p1")
+        for name in names
+    }
 
 
 @pytest.mark.parametrize("version", ["2.10.26", "2.15.1"])
@@ -126,7 +132,7 @@ def check(version: str, path: Path, given: Mapping[str, str]) -> subprocess.Comp
 def test_no_login_is_in_a_file(strategy: str, laid_out: Callable[[str], Deployment]) -> None:
     for name, text in rendered(laid_out(strategy)).items():
         assert not re.findall(r"password: (?!\$NATS_[A-Z]+_PASSWORD$)", text, re.MULTILINE), name
-        assert not re.findall(r"://\w+:(?!\$\(NATS_LEAF_PASSWORD\)|PASSWORD)[^@\s]*@", text), name
+        assert not re.findall(r"://\w+:(?!\$\(NATS_(?:LEAF|ROUTE)_PASSWORD\)|PASSWORD)[^@\s]*@", text), name
 
 
 def test_streams_are_those_of_the_api_and_a_mirror_has_no_consumers(laid_out: Callable[[str], Deployment]) -> None:
@@ -173,8 +179,11 @@ def test_the_gate_is_where_the_configuration_includes_it_and_open(laid_out: Call
 def test_names_inside_a_region_are_kubernetes_and_between_regions_the_domains(
     laid_out: Callable[[str], Deployment],
 ) -> None:
-    text = server_configs(laid_out("warm-standby/supercluster-mirror"), book(laid_out(LEAF)))["nats-us-west-2-1"]
-    assert '"nats://nats-0.nats.default.svc.cluster.local:6222"' in text
+    deployment = laid_out("warm-standby/supercluster-mirror")
+    text = server_configs(deployment, book(laid_out(LEAF)))["nats-us-west-2-1"]
+    assert "$NATS_ROUTE_URL_NATS_US_WEST_2_0\n" in text
+    found = book(laid_out(LEAF)).url_of("$NATS_ROUTE_URL_NATS_US_WEST_2_0", "us-west-2", servers_of(deployment), str)
+    assert found == "nats://route:$NATS_ROUTE_PASSWORD@nats-0.nats.default.svc.cluster.local:6222"
     assert '"nats://nats-2.us-east-1.nats.example.com:7222"' in text
     assert 'advertise: "nats-1.us-west-2.nats.example.com:7222"' in text
     assert 'store_dir: "/data"' in text
@@ -182,7 +191,8 @@ def test_names_inside_a_region_are_kubernetes_and_between_regions_the_domains(
 
 def test_a_namespace_that_is_not_known_is_not_made_up(laid_out: Callable[[str], Deployment]) -> None:
     deployment = laid_out("single-region/none/manual")
-    assert '"nats://nats-0.nats:6222"' in server_configs(deployment, DeployedAddresses())["nats-0"]
+    found = DeployedAddresses().url_of("$NATS_ROUTE_URL_NATS_0", "us-east-1", servers_of(deployment), str)
+    assert found == "nats://route:$NATS_ROUTE_PASSWORD@nats-0.nats:6222"
 
 
 @pytest.mark.parametrize("strategy", RUNNABLE)
@@ -240,6 +250,7 @@ def test_what_an_earlier_strategy_left_is_found_and_files_of_others_are_not(
     texts = rendered(laid_out(LEAF))
     write(tmp_path, texts)
     assert [str(path.relative_to(tmp_path)) for path in left_over(tmp_path, texts)] == [
+        "us-east-2/kubernetes/nats.network-policy.yaml",
         "us-east-2/kubernetes/nats.patch.yaml",
         "us-east-2/kustomization.yaml",
         "us-east-2/nats/nats-us-east-2-0.conf",

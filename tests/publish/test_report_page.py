@@ -45,7 +45,10 @@ def page(inputs: Inputs) -> str:
 def test_without_evidence_the_page_says_unproven_and_names_the_command(none: Inputs) -> None:
     found = page(none)
     assert "Unproven: no drill has left evidence." in found
-    assert "<code>secondsite drill region-loss --strategy warm-standby/leafnode-mirror --runs 22</code>" in found
+    assert (
+        "<code>secondsite drill region-loss --strategy warm-standby/leafnode-mirror/failover-record --runs 22</code>"
+        in found
+    )
     assert "verdict met" not in found
 
 
@@ -62,7 +65,7 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     shown = report(some, read)
     assert [drill.title for drill in shown.drills] == [
         "region-loss, warm-standby/supercluster-mirror",
-        "region-loss, warm-standby/leafnode-mirror",
+        "region-loss, warm-standby/leafnode-mirror/failover-record",
     ]
     refuted, held = shown.drills
     assert refuted.verdicts == (("nats/region", "breached"),)

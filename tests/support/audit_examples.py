@@ -12,7 +12,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import fixed
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
+from secondsite.model.procedure import Need, Procedure, QuorumMethod, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.units import parse_seconds
@@ -68,8 +68,8 @@ def _procedure(name: str, steps: list[Any]) -> Procedure:
         told = {"do": one} if isinstance(one, str) else one
         after = (made[-1].id,) if made else ()
         method = QuorumMethod(told["method"]) if "method" in told else None
-        verb = Verb(told["do"])
-        made.append(Step(str(verb), verb, str(verb), "", _seconds("1s"), 3, after, method=method))
+        verb, needs = Verb(told["do"]), frozenset(Need(need) for need in told.get("needs", ()))
+        made.append(Step(str(verb), verb, str(verb), "", _seconds("1s"), 3, after, method=method, needs=needs))
     return Procedure(name, Fault.REGION, tuple(made))
 
 

@@ -15,6 +15,7 @@ import json
 import secrets
 import sys
 import threading
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,8 +28,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PAGE = 100
-WHEN = "2026-01-01T00:00:00.000Z"
 HTTP_WHEN = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 @define
@@ -168,7 +172,7 @@ def _listing(bucket: Bucket, query: dict[str, str]) -> bytes:
             told += f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
             continue
         generation, content = bucket.objects[name]
-        told += f"<Contents><Key>{escape(name)}</Key><Size>{len(content)}</Size><LastModified>{WHEN}</LastModified>"
+        told += f"<Contents><Key>{escape(name)}</Key><Size>{len(content)}</Size><LastModified>{_now()}</LastModified>"
         told += f"<ETag>{_told(generation, content)['ETag']}</ETag></Contents>"
     token = f"<NextContinuationToken>{escape(page[PAGE - 1])}</NextContinuationToken>" if more else ""
     return _xml("ListBucketResult", f"{told}{token}<IsTruncated>{str(more).lower()}</IsTruncated>")

@@ -53,10 +53,13 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> Non
 
 
 class Pair:
-    """``start`` and ``kill`` a region; what it stored stays. ``gate``: what the writers' login includes at home."""
+    """``start`` and ``kill`` a region; what it stored stays. ``gate``: what the writers' login includes at home.
 
-    def __init__(self, folder: Path, gate: str = "") -> None:
+    ``denied``: what the leaf link does not carry."""
+
+    def __init__(self, folder: Path, gate: str = "", denied: tuple[str, ...] = ("events.>", "e.>")) -> None:
         self.folder = folder
+        self.denied = denied
         self.gate = gate
         self.ports = dict(zip((HOME, AWAY), (free_ports(3), free_ports(3)), strict=True))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -102,7 +105,7 @@ class Pair:
         return f'include "{self.gate}"\n' if self.gate and region == HOME else ""
 
     def _remote(self) -> str:
-        denied = '["events.>", "e.>"]'
+        denied = json.dumps(self.denied)
         return (
             "leafnodes { reconnect: 1s, remotes: [{ account: APP,\n"
             f"  urls: [nats-leaf://leaf:leaf@127.0.0.1:{self.ports[HOME][2]}],\n"

@@ -26,7 +26,7 @@ def drilled(**more: Any) -> Measurement:
         "subject": Subject.API,
         "fault": Fault.REGION,
         "drill": "region-loss",
-        "strategy": "warm-standby/leafnode-mirror",
+        "strategy": "warm-standby/leafnode-mirror/failover-record",
         "profile": "quick",
         "verdict": Verdict.MET,
         "rto_s": {**PARTS, "total": sum(PARTS.values())},

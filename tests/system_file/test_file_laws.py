@@ -26,6 +26,7 @@ from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds
 
@@ -41,6 +42,11 @@ MARKS = (
     | st.builds(Mark, st.just(Knowledge.ASSUMED), st.none(), ASIDES)
     | st.builds(Mark, st.just(Knowledge.ASSUMED), PLACES, ASIDES)
 )
+JSON = st.recursive(
+    WORDS | st.integers() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=4,
+)
 _LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
     str: WORDS,
     bool: st.booleans(),
@@ -49,6 +55,7 @@ _LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
     Seconds: st.integers(0, 10_000_000).map(lambda ms: Seconds(ms / 1000)) | st.just(Seconds(86400.0)),
     Bytes: st.integers(0, 2**44).map(Bytes) | st.integers(1, 99).map(lambda n: Bytes(n * 2**20)),
     Cores: st.integers(0, 64_000).map(lambda m: Cores(m / 1000)),
+    Settings: st.dictionaries(WORDS, JSON, max_size=3).map(Settings),
 }
 
 

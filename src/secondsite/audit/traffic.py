@@ -11,7 +11,9 @@ from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
+from secondsite.model.procedure import Need
 from secondsite.model.wording import duration, percent
+from secondsite.strategies.switches.switching import holds_dns_control
 
 DECIDE = NormalDist(mu=3.79, sigma=1.22)  # of the logarithm, in minutes
 MANUAL_AT_LEAST_S = 1800.0
@@ -68,6 +70,27 @@ def dns_stale_resolvers(audited: Audited) -> Iterator[Finding]:
             f"{percent(STALE_SHARE)} of requests still go to the lost region after {duration(STALE_S)}, and "
             f"{percent(strictest)} are promised to be served before",
             audited.endangered(API, LOSES_REGION, missed_by_the_tail),
+        )
+
+
+@rule(
+    id="dns-control-in-lost-region",
+    severity=Severity.HIGH,
+    title="The record is changed through the region that is lost",
+    why="Changing a record asks the provider's control plane, which is lost with this region.",
+    source="AWS: Route 53 Developer Guide, control and data planes; Static stability using Availability Zones",
+    remedy="Use health-checked failover or weighted records, which the data plane answers by itself.",
+)
+def dns_control_in_lost_region(audited: Audited) -> Iterator[Finding]:
+    hasty = rto_below(MANUAL_AT_LEAST_S)
+    contracts = audited.contracts(API, LOSES_REGION, hasty)
+    asks = any(Need.DNS_CONTROL in step.needs for procedure in audited.failovers for step in procedure.steps)
+    if contracts and asks and holds_dns_control(audited.system.region):
+        yield Finding(
+            "traffic.host",
+            f"Route 53 takes changes in {audited.system.region.name} alone, and the failover changes the record "
+            "when that region is lost",
+            audited.endangered(API, LOSES_REGION, hasty),
         )
 
 

@@ -137,6 +137,31 @@ def _encode(value: int) -> bytes:
 
 
 @frozen
+class RawEntry:
+    """An entry of any kind, from the middle of an archive. ``end`` is where the next one begins."""
+
+    name: bytes
+    time_ns: int
+    sequence: int
+    payload: bytes
+    end: int
+
+
+def next_entry(data: bytes, at: int) -> RawEntry | None:
+    """The entry at ``at``; None when it is not whole, unless it is a message, of which the head is enough."""
+    head = _HEAD.match(data, at)
+    if not head:
+        return None
+    names, time, sequence, headers, payloads = (_decode(group) for group in head.groups())
+    body_at = head.end() + names
+    end = body_at + headers + payloads
+    if end > len(data) and not sequence:
+        return None
+    name, payload = data[head.end() : body_at], data[body_at + headers : end]
+    return RawEntry(name, time >> 1 ^ -(time & 1), sequence, payload, end)
+
+
+@frozen
 class Opened:
     """A message taken apart. ``time_ns`` is since the epoch."""
 

@@ -1,8 +1,9 @@
 """Digests an archive from its standard input in a process of its own: decoding is work, and must not hold up the copy.
 
-The first line is the request, ``{"width": 1024, "upto": null, "only": null, "tar": null}``; the answer is JSON.
-``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead. ``tar`` is for
-archives of servers before 2.15: ``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
+The first line is the request, ``{"width": 1024, "upto": null, "only": null, "sources": false, "tar": null}``; the
+answer is JSON. ``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead;
+``sources`` asks how far each source had come. ``tar`` is for archives of servers before 2.15:
+``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from attrs import asdict
 from secondsite.backup.archive import ArchivedMessage, ArchiveError, ArchiveReader, open_message
 from secondsite.backup.digest import Digester, runs
 from secondsite.backup.s2 import S2Error
+from secondsite.backup.sourcing import Position, noting
 from secondsite.backup.tar_archive import messages as tar_messages
 from secondsite.backup.tar_archive import tombstones
 
@@ -51,10 +53,12 @@ def _work(request: dict[str, Any]) -> dict[str, Any]:
     if request["upto"] is not None:
         upto = int(request["upto"])
         found = (message for message in found if message.sequence <= upto)
-    answer = _answer(found, int(request["width"]), request["only"])
+    positions: dict[Position, int] = {}
+    answer = _answer(noting(found, positions) if request["sources"] else found, int(request["width"]), request["only"])
     if not tar:
         reader.close()
-    return {"consumers": None if tar else reader.consumers, **answer}
+    told = [[name, pattern, last] for (name, pattern), last in positions.items()]
+    return {"consumers": None if tar else reader.consumers, "sources": told, **answer}
 
 
 def _answer(found: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ import cattrs
 from attrs import frozen
 
 from secondsite.backup.digest import Digest
+from secondsite.backup.sourcing import Position
 
 Source = Callable[[], AsyncIterator[bytes]]
 # Sequence, time in ns, checksum, and the time to live as its header says it.
@@ -25,10 +26,14 @@ class DigestError(ValueError):
 
 @frozen
 class Digested:
-    """What an archive holds. ``consumers`` are configuration and state; None where it does not tell."""
+    """What an archive holds. ``consumers`` are configuration and state; None where it does not tell.
+
+    ``positions`` is how far each source had come, where that was asked.
+    """
 
     digest: Digest
     consumers: tuple[dict[str, Any], ...] | None
+    positions: Mapping[Position, int] = {}
 
 
 @frozen
@@ -37,17 +42,19 @@ class Archived:
 
     source: Source
     tar_first: int | None = None
+    sources: bool = False
 
     async def digest(self, width: int, upto: int | None = None) -> Digested:
         """Raises DigestError, or what the source raises."""
-        answer = await self._ask({"width": width, "upto": upto, "only": None})
+        answer = await self._ask({"width": width, "upto": upto, "only": None, "sources": self.sources})
         consumers = answer["consumers"]
         told = None if consumers is None else tuple(consumers)
-        return Digested(cattrs.structure(answer["digest"], Digest), told)
+        positions = {(name, pattern): last for name, pattern, last in answer["sources"]}
+        return Digested(cattrs.structure(answer["digest"], Digest), told, positions)
 
     async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
         """Each message of the ranges asked for. Raises as `digest` does."""
-        answer = await self._ask({"width": width, "upto": upto, "only": list(only)})
+        answer = await self._ask({"width": width, "upto": upto, "only": list(only), "sources": False})
         return [tuple(item) for item in answer["listed"]]
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

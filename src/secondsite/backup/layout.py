@@ -28,6 +28,7 @@ MANIFEST = "manifest.json"
 HOLD = "hold.json"
 SLOTS = "slots"
 PROOFS = "proofs"
+REPLACED = "replaced"
 
 _ID = re.compile(r"([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{6}")
 _STAMP = "%Y%m%dT%H%M%SZ"

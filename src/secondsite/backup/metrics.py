@@ -7,12 +7,19 @@ while the clock of the wall is set back, as another one goes on.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from secondsite.backup.manifest import BackupManifest
 from secondsite.model.errors import MachineError
+
+_NAME = "metrics"
 
 
 class BackupMetrics:
@@ -67,8 +74,29 @@ class BackupMetrics:
     def serve(self, host: str, port: int) -> int:
         """Answer on http://host:port/metrics from a thread of its own; the port, which 0 lets the system choose."""
         try:
-            server, _ = start_http_server(port, addr=host, registry=self.registry)
+            server = make_server(host, port, self._answer, ThreadingWSGIServer, handler_class=_Handler)
         except OSError as error:
             what = f"cannot listen for metrics ({error.strerror})"
             raise MachineError.at(f"{host}:{port}", what, "give a free port: --metrics-port") from None
+        Thread(target=server.serve_forever, daemon=True).start()
         return int(server.server_port)
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Metrics to whoever asks to read them; nothing else is here."""
+        if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            start_response("404 Not Found", [("Server", _NAME), ("Content-Type", "text/plain")])
+            return [b"metrics are at /metrics\n"]
+        start_response("200 OK", [("Server", _NAME), ("Content-Type", CONTENT_TYPE_LATEST)])
+        return [generate_latest(self.registry)]
+
+
+class _Handler(WSGIRequestHandler):
+    """Tells strangers no version of anything, logs no request, and waits for none for long."""
+
+    timeout = 5
+
+    def version_string(self) -> str:
+        return _NAME
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the name that it overrides
+        del format, args

@@ -1,7 +1,9 @@
 """A restore run: look first, refuse as a whole, then bring the streams back, several at once, and prove each.
 
-Killed at any instant, the same command goes on: a stream with the mark is begun again, one that already is what the
-backup holds is left as it is. What would be overwritten is deleted only after its replacement was read to its end.
+Killed at any instant, the same command goes on: a stream that is held back is begun again, one that already is what the
+backup holds is left as it is. Until it is proven a restored stream is held back, so that nobody writes to half of it.
+What is overwritten is deleted only after its replacement was read to its end and it was saved itself; where the server
+then refuses the replacement, it is put back.
 """
 
 from __future__ import annotations
@@ -21,18 +23,22 @@ from secondsite.backup.digesting import Digested
 from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
 from secondsite.backup.persist import election, persistently
-from secondsite.backup.progress import Progress
+from secondsite.backup.progress import Progress, Silent
 from secondsite.backup.proof import RestoreProof
+from secondsite.backup.replace import Approved, Replaced, delete_held_back, in_use, make_room, open_to_clients
+from secondsite.backup.sourcing import resumed
 from secondsite.backup.stream_restore import (
     StreamOutcome,
     Work,
+    digest_backup,
     is_there_already,
     missing_consumers,
     prove,
-    recreate,
+    set_back,
     transfer,
 )
-from secondsite.backup.target import Changes, check_rename, final_config, mark_of
+from secondsite.backup.target import Changes, Config, check_rename, differences, final_config, is_held_back, mark_of
+from secondsite.backup.versions import unknown_to
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.place import Place
@@ -46,7 +52,10 @@ _NO_PEERS = (10005, 10074, 10023, 10047)
 
 @frozen
 class RestorePlan:
-    """``streams`` maps names to new names and is empty for all. ``overwrite`` names targets that may hold messages."""
+    """``streams`` maps names to new names and is empty for all. ``overwrite`` names targets that may be in use.
+
+    ``save_to`` is where these are saved before they go: the backup's own store unless told.
+    """
 
     streams: Mapping[str, str] = {}
     overwrite: frozenset[str] = frozenset()
@@ -55,15 +64,15 @@ class RestorePlan:
     parallel: int = 2
     prove: bool = True
     attempts: int = ATTEMPTS
+    save_to: ObjectStorage | None = None
 
 
 @frozen
 class _Task:
-    """``replace``: a stream of the target's name is there and goes. ``read_first``: it holds messages of somebody."""
+    """``approved`` is the stream of the target's name that may go; ``there``: it already is what the backup holds."""
 
     work: Work
-    replace: bool = False
-    read_first: bool = False
+    approved: Approved | None = None
     there: Digested | None = None
 
 
@@ -107,7 +116,7 @@ async def _look(
     jetstream: JetStream, reader: Reader, chosen: Mapping[StreamBackup, str], plan: RestorePlan
 ) -> tuple[list[_Task], list[StreamOutcome]]:
     """What is to be done for each stream; those whose small objects are broken have their outcome already."""
-    _check_version(jetstream, chosen)
+    _check_archives(jetstream, chosen)
     renamed = any(stream.name != target for stream, target in chosen.items())
     taken = await _subjects(jetstream) if renamed else {}
     tasks: list[_Task] = []
@@ -116,6 +125,7 @@ async def _look(
     for stream, target in chosen.items():
         try:
             work = await _work(reader, stream, target, plan, taken)
+            refusals.extend(_unknown(jetstream, work))
             tasks.append(await _task(jetstream, reader, work, plan))
         except BrokenObjectError as error:
             broken.append(_failed(stream, target, error))
@@ -126,7 +136,7 @@ async def _look(
     return tasks, broken
 
 
-def _check_version(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> None:
+def _check_archives(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> None:
     """Before anything is deleted for it: older servers take the new archives for a broken tar (10062)."""
     new = [stream.name for stream in chosen if stream.archive_file == NATSARC_FILE]
     if new and supports(jetstream.version, Feature.MESSAGE_ARCHIVE) is Support.NO:
@@ -134,6 +144,15 @@ def _check_version(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> 
             f"this is nats-server {jetstream.version}, and only 2.15 or later takes archives that 2.15 or later wrote"
         )
         raise InputError.at(jetstream.shown, f"{what}: {', '.join(new)}", "upgrade it, or restore into another")
+
+
+def _unknown(jetstream: JetStream, work: Work) -> list[Problem]:
+    """What this server would drop in silence."""
+    lost = unknown_to(jetstream.version, work.final, work.consumers)
+    if not lost:
+        return []
+    what = f"the stream {work.stream.name} has what nats-server {jetstream.version} does not know: {', '.join(lost)}"
+    return [Problem(Place(jetstream.shown), what, "restore it into the release named, or a later one")]
 
 
 async def _work(
@@ -163,20 +182,18 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
     info = await jetstream.stream(work.target)
     if info is None:
         return _Task(work)
-    state, mark = info["state"], mark_of(info["config"])
-    ours = mark == reader.manifest.id and int(state["last_seq"]) <= work.stream.last_seq
-    if not int(state["messages"]) and not int(state["last_seq"]):
-        return _Task(work, replace=True)
-    may_be_same = int(state["last_seq"]) == work.stream.last_seq
+    state, created = info["state"], str(info["created"])
+    ours = is_held_back(info["config"])
+    may_be_same = int(state["last_seq"]) == work.stream.last_seq and (ours or in_use(info))
     if may_be_same and (there := await is_there_already(jetstream, reader, work)):
         return _Task(work, there=there)
-    if ours or not int(state["messages"]):
-        return _Task(work, replace=True)
+    if ours or not in_use(info):
+        return _Task(work, Approved(work.target, created, used=False))
     if work.target in plan.overwrite:
-        return _Task(work, replace=True, read_first=True)
+        return _Task(work, Approved(work.target, created, used=True))
     held = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
-    what = f"the stream {work.target} is there with {held}"
-    remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or lose it: --overwrite {work.target}"
+    what = f"the stream {work.target} is there with {held} and {state.get('consumer_count', 0)} consumers"
+    remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 
 
@@ -184,29 +201,41 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
     """One stream. Once it is there it is only looked at: clients may write to it already."""
     work, begin = task.work, time.monotonic()
     persist = partial(persistently, nats, work.target, plan.attempts, progress)
+    replaced: list[Replaced] = []
+
+    async def bring(jetstream: JetStream, _: int) -> None:
+        if task.approved and task.approved.used and not replaced:
+            await reader.diagnose(work.stream.archive)
+        to = plan.save_to or reader.store
+        saved = await make_room(nats, jetstream, task.approved, work.target, reader.manifest, to)
+        replaced.extend([saved] if saved else [])
+        await transfer(jetstream, reader, work, progress)
+
     try:
         if not task.there:
-            await persist(lambda jetstream, _: _bring(jetstream, reader, task, progress))
+            await persist(bring)
     except MachineError as error:
         if not plan.changes.detached:  # a scratch server goes as a whole
             await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
-        return _failed(work.stream, work.target, _with_remedy(error))
+        failed = _failed(work.stream, work.target, _with_remedy(error))
+        return evolve(failed, notes=tuple([await _put_back(nats, plan, item, work.target) for item in replaced]))
     transfer_s = round(time.monotonic() - begin, 3)
     try:
-        return await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
+        done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
-        return _failed(work.stream, work.target, error, "restored, and not proven")
+        done = _failed(work.stream, work.target, error, "restored, and not proven")
+    return evolve(done, notes=(*done.notes, *(item.told for item in replaced)))
 
 
-async def _bring(jetstream: JetStream, reader: Reader, task: _Task, progress: Progress) -> None:
-    work = task.work
-    if task.read_first:
-        await reader.diagnose(work.stream.archive)
-    if task.replace:
-        await _delete(jetstream, work.target)
-    else:
-        await _delete_marked(jetstream, reader, work)
-    await transfer(jetstream, reader, work, progress)
+async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, target: str) -> str:
+    """What was deleted for a replacement that the server then refused."""
+    back = RestorePlan(keys=plan.keys, attempts=plan.attempts)
+    try:
+        (outcome,) = await run_restore(nats, replaced.store, replaced.manifest, back, Silent())
+        failed = outcome.error
+    except (MachineError, InputError) as error:
+        failed = str(error)
+    return f"{replaced.told}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
 
 
 async def _finish(
@@ -217,10 +246,12 @@ async def _finish(
     progress.comparing(work.target)
     proof, sent = await prove(jetstream, reader, work, task.there)
     count, missing = await missing_consumers(jetstream, work, sent)
-    if missing and (made := await recreate(jetstream, work, missing)):
-        notes.append(f"recreated from their positions, as the archive lacked them: {', '.join(made)}")
+    if missing and supports(jetstream.version, Feature.CONSUMER_RESET) is Support.YES:
+        done = await set_back(jetstream, work, missing)
+        notes += [f"set to where they had acknowledged: {', '.join(done)}"] if done else []
         count, missing = await missing_consumers(jetstream, work, sent)
-    notes += await _unmark(jetstream, work)
+    final = await _final(jetstream, reader, work, sent, notes)
+    differs, closed = await _open(jetstream, final, proof, notes)
     progress.end(work.target)
     if work.final.get("subjects") != work.backup["config"].get("subjects"):
         notes.append(f"listens on {work.target}: another stream there has its subjects")
@@ -237,41 +268,45 @@ async def _finish(
         transfer_s=transfer_s,
         proof_s=round(time.monotonic() - begin, 3),
         already_there=task.there is not None,
+        differences=differs,
+        held_back=closed,
         notes=tuple(notes),
     )
 
 
-async def _unmark(jetstream: JetStream, work: Work) -> list[str]:
-    """Give the stream its own configuration; a refusal leaves the mark and is told."""
+async def _final(
+    jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None, notes: list[str]
+) -> dict[str, Any]:
+    """The configuration that the stream gets when it is opened to clients."""
+    sources = work.final.get("sources")
+    if not sources or supports(jetstream.version, Feature.ORIGIN_IDENTITY) is Support.NO:
+        return work.final
     info = await jetstream.ask(f"STREAM.INFO.{work.target}")
     if mark_of(info["config"]) is None:
-        return []
+        return {**work.final, "sources": info["config"].get("sources")}
+    positions = (sent or await digest_backup(reader, work)).positions
+    beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
+    origins = {str(found["config"]["name"]): int(found["state"]["last_seq"]) for found in beside if found}
+    changed, told = resumed(sources, positions, origins)
+    notes += told
+    return {**work.final, "sources": changed}
+
+
+async def _open(
+    jetstream: JetStream, final: Config, proof: RestoreProof, notes: list[str]
+) -> tuple[tuple[str, ...], bool]:
+    """To clients, unless it is not what was saved; what differs of its configuration, and whether it is held back."""
+    info = await jetstream.ask(f"STREAM.INFO.{final['name']}")
+    if mark_of(info["config"]) is None:
+        return differences(final, info["config"]), False
+    if proof.verdict == "differs":
+        notes.append("it is held back, as it is not what was saved: nobody can write to it; run again to begin anew")
+        return (), True
     try:
-        await jetstream.ask(f"STREAM.UPDATE.{work.target}", work.final)
+        return differences(final, await open_to_clients(jetstream, final)), False
     except RefusedError as refused:
-        return [f"its metadata keeps the mark of this restore: {refused.problems[0].what}"]
-    return []
-
-
-async def _delete(jetstream: JetStream, name: str) -> None:
-    """A timeout says nothing, so look."""
-    if await jetstream.stream(name) is None:
-        return
-    await jetstream.ask(f"STREAM.DELETE.{name}")
-    for _ in range(100):
-        if await jetstream.stream(name) is None:
-            return
-        await asyncio.sleep(0.1)
-    raise MachineError.at(jetstream.shown, f"the stream {name} was deleted and is still there", "run again")
-
-
-async def _delete_marked(jetstream: JetStream, reader: Reader, work: Work) -> bool:
-    """Only what a try of this very restore left."""
-    info = await jetstream.stream(work.target)
-    if info is None or mark_of(info["config"]) != reader.manifest.id:
-        return False
-    await _delete(jetstream, work.target)
-    return True
+        notes.append(f"it is held back: the server refuses its configuration: {refused.problems[0].what}")
+        return (), is_held_back(info["config"])
 
 
 async def _remove_partial(nats: NatsPlace, reader: Reader, work: Work, wait_s: float) -> None:
@@ -279,7 +314,7 @@ async def _remove_partial(nats: NatsPlace, reader: Reader, work: Work, wait_s: f
     with suppress(MachineError):  # what failed first is told
         async with nats.open() as jetstream:
             for _ in range(int(wait_s / 0.5)):
-                if await _delete_marked(jetstream, reader, work):
+                if await delete_held_back(jetstream, work.target):
                     return
                 await asyncio.sleep(0.5)
 

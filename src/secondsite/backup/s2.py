@@ -69,6 +69,11 @@ def decode_block(source: bytes, at: int = 0) -> bytes:
     return bytes(out)
 
 
+def decoded_size(source: bytes, at: int = 0) -> int:
+    """What a block from ``at`` on decodes to, as it says itself."""
+    return _uvarint(source, at)[0]
+
+
 def _uvarint(source: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:

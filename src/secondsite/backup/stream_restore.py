@@ -12,6 +12,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from secondsite.backup.archive import NATSARC_FILE
+from secondsite.backup.consumer_edit import ConsumerEdit, edited
 from secondsite.backup.digest import width_for
 from secondsite.backup.digesting import Archived, Digested, DigestError
 from secondsite.backup.manifest import StreamBackup
@@ -19,11 +20,12 @@ from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
 from secondsite.backup.s2 import S2Meter
-from secondsite.backup.target import marked
+from secondsite.backup.target import held_back
 from secondsite.nats.jetstream import JetStream, Json
 from secondsite.nats.restore import restore_stream
 
-SETTLE_S, SETTLE_OLD_S = 20.0, 8.0  # archives of servers before 2.15 may lack consumers: then waiting is in vain
+SETTLE_S = 20.0
+LASTING_NS = 60 * 10**9  # consumers that go after less without a client are their clients'
 
 
 @frozen
@@ -52,7 +54,11 @@ class Work:
 
 @frozen
 class StreamOutcome:
-    """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back."""
+    """What became of one stream. ``missing_consumers`` are durable ones that are not there, or stand further back.
+
+    ``differences`` are fields of its configuration that the server did not take as they are. ``held_back``: it is
+    there, and listens on a subject that nobody knows, as it is not what was saved.
+    """
 
     stream: str
     target: str
@@ -66,18 +72,21 @@ class StreamOutcome:
     transfer_s: float
     proof_s: float
     already_there: bool = False
+    differences: tuple[str, ...] = ()
+    held_back: bool = False
     notes: tuple[str, ...] = ()
     error: str = ""
     remedy: str = ""
 
     @property
     def ok(self) -> bool:
-        return not self.error and not self.missing_consumers and self.proof.verdict != "differs"
+        wrong = self.error or self.missing_consumers or self.differences or self.held_back
+        return not wrong and self.proof.verdict != "differs"
 
 
 def _archived(reader: Reader, work: Work) -> Archived:
     read = partial(reader.plain, work.stream.archive, work.stream.codecs)
-    return Archived(read, work.stream.first_seq if work.old else None)
+    return Archived(read, work.stream.first_seq if work.old else None, sources=bool(work.final.get("sources")))
 
 
 async def digest_backup(reader: Reader, work: Work) -> Digested:
@@ -89,11 +98,14 @@ async def digest_backup(reader: Reader, work: Work) -> Digested:
 
 
 async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
-    """Send the archive; the stream bears its mark. Raises BrokenObjectError, RefusedError or RestoreCutError."""
+    """Send the archive; the stream is held back. Raises BrokenObjectError, RefusedError or RestoreCutError."""
     progress.begin(work.target, work.stream.bytes)
-    pieces = reader.plain(work.stream.archive, work.stream.codecs)
-    config = marked(work.final, reader.manifest.id)
-    await restore_stream(jetstream, config, work.backup["state"], _metered(pieces, work.target, progress))
+    pieces = _metered(reader.plain(work.stream.archive, work.stream.codecs), work.target, progress)
+    edit = ConsumerEdit(int(work.final.get("num_replicas") or 1), work.consumers)
+    fewer = edit.replicas < int(work.backup["config"].get("num_replicas") or 1)
+    if fewer or work.old or edit.touches(tuple(info["config"] for info in work.consumers)):
+        pieces = edited(pieces, edit, tar=work.old)
+    await restore_stream(jetstream, held_back(work.final, reader.manifest.id), work.backup["state"], pieces)
 
 
 async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) -> AsyncIterator[bytes]:
@@ -143,47 +155,48 @@ async def _by_count(jetstream: JetStream, work: Work) -> RestoreProof:
 async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | None) -> tuple[int, tuple[str, ...]]:
     """How many consumers are there, and which durable ones are not, or stand further back than in the backup."""
     expected = _positions(work, sent)
-    begin, settle_s = time.monotonic(), SETTLE_OLD_S if work.old else SETTLE_S
+    begin = time.monotonic()
     while True:
         found = {str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
         behind = tuple(
             sorted(name for name, floor in expected.items() if name not in found or _floor(found[name]) < floor)
         )
-        if not behind or time.monotonic() - begin > settle_s:
+        if not behind or time.monotonic() - begin > SETTLE_S:
             return len(found), behind
         await asyncio.sleep(0.2)
 
 
 def _positions(work: Work, sent: Digested | None) -> dict[str, int]:
-    """The acknowledged floor of each durable consumer."""
-    if sent is None or sent.consumers is None:
-        return {str(info["name"]): _floor(info) for info in work.consumers if info["config"].get("durable_name")}
-    durable = (item for item in sent.consumers if item["config"].get("durable_name"))
-    return {str(item["config"]["durable_name"]): int(item["state"]["ack_floor"]["stream_seq"]) for item in durable}
+    """The acknowledged floor of each consumer that outlives its clients."""
+    if work.consumers or sent is None or sent.consumers is None:
+        return {str(info["name"]): _floor(info) for info in work.consumers if _lasting(info["config"])}
+    lasting = (item for item in sent.consumers if _lasting(item["config"]))
+    return {
+        str(item["config"].get("durable_name") or item["config"].get("name")): int(
+            item["state"]["ack_floor"]["stream_seq"]
+        )
+        for item in lasting
+    }
+
+
+def _lasting(config: Json) -> bool:
+    return bool(config.get("durable_name")) or int(config.get("inactive_threshold") or 0) >= LASTING_NS
 
 
 def _floor(info: Json) -> int:
     return int(info["ack_floor"]["stream_seq"])
 
 
-async def recreate(jetstream: JetStream, work: Work, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Consumers that the archive lacked (servers before 2.15), from where they had acknowledged; the names made."""
-    made = []
+async def set_back(jetstream: JetStream, work: Work, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Consumers that are there and stand further back go on where they had acknowledged (2.14 and later)."""
+    done = []
     there = {str(info["name"]) for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
     for info in work.consumers:
         name = str(info["name"])
-        if name not in names or name in there:
-            continue
-        config = {
-            **info["config"],
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": _floor(info) + 1,
-        }
-        config.pop("opt_start_time", None)
-        request = {"stream_name": work.target, "config": config, "action": "create"}
-        await jetstream.ask(f"CONSUMER.DURABLE.CREATE.{work.target}.{name}", request)
-        made.append(name)
-    return tuple(made)
+        if name in names and name in there:
+            await jetstream.ask(f"CONSUMER.RESET.{work.target}.{name}", {"seq": _floor(info) + 1})
+            done.append(name)
+    return tuple(done)
 
 
 async def is_there_already(jetstream: JetStream, reader: Reader, work: Work) -> Digested | None:

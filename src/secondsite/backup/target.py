@@ -1,11 +1,15 @@
-"""What a restored stream is to be: its name, where it is placed, and the mark it bears until the restore is done. Pure.
+"""What a restored stream is to be, and how it is held back until it is proven. Pure.
 
-The mark is an entry in the stream's metadata, there from the stream's first moment on. A stream with the mark is the
-work of a restore that did not end; one without it belongs to somebody.
+A stream that is being restored bears a mark in its metadata and listens on a subject that nobody knows, from its first
+moment on, so that nobody writes to half of it; its sources are left out, so that it copies nothing a second time. One
+update gives it its configuration and takes the mark. So a stream with both is the work of a restore that did not end,
+and nobody can have written to it; one without either belongs to somebody.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +18,7 @@ from attrs import frozen
 from secondsite.model.errors import InputError
 
 MARK = "secondsite.restoring"
+FENCED = "secondsite.subjects-before"
 KEEP, NOWHERE = "keep", "none"
 _REFERS_ELSEWHERE = ("mirror", "sources", "republish", "subject_transform")
 
@@ -34,7 +39,7 @@ class Changes:
 
 def final_config(config: Config, name: str, changes: Changes, taken: Iterable[str] = ()) -> dict[str, Any]:
     """How the stream is to be in the end. ``taken`` are subjects of other streams there, for one under a new name."""
-    final = {**config, "name": name}
+    final = {**unfenced(config), "name": name}
     if name != config["name"] and overlapping(config.get("subjects") or (), taken):
         final["subjects"] = [name]
     if changes.replicas is not None:
@@ -51,15 +56,79 @@ def final_config(config: Config, name: str, changes: Changes, taken: Iterable[st
     return final
 
 
-def marked(final: Config, backup_id: str) -> dict[str, Any]:
-    """With the mark."""
-    return {**final, "metadata": {**(final.get("metadata") or {}), MARK: backup_id}}
+def held_back(final: Config, backup_id: str) -> dict[str, Any]:
+    """As it stands until it is proven. Nobody writes to a mirror, or to what is sealed: these keep what they have."""
+    held = {**final, "metadata": {**(final.get("metadata") or {}), MARK: backup_id}}
+    if _writable(final):
+        held["subjects"] = [_private(str(final["name"]), backup_id)]
+        held.pop("sources", None)
+        held.pop("republish", None)
+    held.pop("first_seq", None)  # 2.10 takes it for an order to purge; the last update brings it back
+    return held
+
+
+def is_held_back(config: Config) -> bool:
+    """Whether this is what a restore left, to which nobody can have written."""
+    backup_id = mark_of(config)
+    if backup_id is None:
+        return False
+    return not _writable(config) or config.get("subjects") == [_private(str(config["name"]), backup_id)]
 
 
 def mark_of(config: Config) -> str | None:
     """The backup whose restore has not ended, or None."""
     found = (config.get("metadata") or {}).get(MARK)
     return str(found) if found else None
+
+
+def fenced(config: Config, backup_id: str) -> dict[str, Any]:
+    """A stream that is to go, with its subjects taken from it and written down, so that nobody writes to it."""
+    if not _writable(config) or FENCED in (config.get("metadata") or {}):
+        return dict(config)
+    kept = json.dumps({key: config[key] for key in ("subjects", "sources") if config.get(key)})
+    held = {**config, "subjects": [_private(str(config["name"]), f"fenced-{backup_id}")]}
+    held.pop("sources", None)
+    return {**held, "metadata": {**(config.get("metadata") or {}), FENCED: kept}}
+
+
+def unfenced(config: Config) -> dict[str, Any]:
+    """As it was before the fence."""
+    metadata = dict(config.get("metadata") or {})
+    try:
+        kept = json.loads(metadata.pop(FENCED))
+    except (KeyError, ValueError, TypeError):
+        return dict(config)
+    free = {key: value for key, value in config.items() if key not in ("subjects", "metadata")}
+    return {**free, **kept, **({"metadata": metadata} if metadata else {})}
+
+
+def _writable(config: Config) -> bool:
+    return not config.get("mirror") and not config.get("sealed")
+
+
+def _private(name: str, backup_id: str) -> str:
+    return f"_secondsite.{backup_id}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def differences(wanted: Config, found: Config) -> tuple[str, ...]:
+    """Field by field: what the server made of a configuration. What is absent, empty or zero is one and the same."""
+    told = []
+    for field in sorted({*wanted, *found}):
+        before, after = _plain(field, wanted.get(field)), _plain(field, found.get(field))
+        if before != after:
+            told.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
+    return tuple(told)
+
+
+def _plain(field: str, value: Any) -> Any:
+    """Without what servers write down for themselves."""
+    if field == "metadata" and isinstance(value, Mapping):
+        value = {key: item for key, item in value.items() if not str(key).startswith("_nats.")}
+    if isinstance(value, Mapping):
+        value = {key: _plain(key, item) for key, item in value.items() if _plain(key, item) is not None}
+    elif isinstance(value, list):
+        value = [_plain("", item) for item in value]
+    return value or None
 
 
 def check_rename(old: str, new: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attrs import asdict
+from attrs import asdict, frozen
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 SCHEMA = "secondsite/restore/1"
 
 
+@frozen
+class Fit:
+    """What a cluster of another size or name needs."""
+
+    replicas: Annotated[PositiveInt | None, option("Another number of replicas for every stream.")] = None
+    placement: Annotated[str, option('"keep", "none", or the name of a cluster.')] = "keep"
+
+
+AS_SAVED = Fit()
+
+
 def restore(
     *,
     server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
@@ -44,10 +55,10 @@ def restore(
     backup: str | None = None,
     stream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     overwrite: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    save_to: str | None = None,
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
-    replicas: PositiveInt | None = None,
-    placement: str = "keep",
+    fit: Annotated[Fit, Parameter(name="*")] = AS_SAVED,
     parallel: PositiveInt = 2,
     prove: Annotated[bool, option("Compare every message with the backup; --no-prove only counts.")] = True,
     json: Flag = False,
@@ -67,13 +78,11 @@ def restore(
     stream
         Only this stream; NAME=NEWNAME gives it another name. May be repeated.
     overwrite
-        Lose the messages of the stream with this name that is there now. May be repeated.
+        Replace the stream with this name; it is saved first. May be repeated.
+    save_to
+        The store that what is overwritten is saved to; the one of --from without.
     identity
         A file with the age key that opens the backup.
-    replicas
-        Another number of replicas for every stream.
-    placement
-        "keep", "none", or the name of a cluster.
     parallel
         How many streams at once, 64 MiB each.
     json
@@ -87,10 +96,11 @@ def restore(
     plan = RestorePlan(
         streams=_names(stream),
         overwrite=frozenset(overwrite),
-        changes=Changes(replicas, placement),
+        changes=Changes(fit.replicas, fit.placement),
         keys=read_keys((), identity),
         parallel=parallel,
         prove=prove,
+        save_to=open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
     )
     when, trust = _time(at), signed.trust(plan.keys)
 
@@ -166,6 +176,7 @@ def _lines(outcome: StreamOutcome) -> list[str]:
             lines.append(f"  {len(sequences)} {what}: {spans(sequences)}")
     if proof.expired:
         lines.append(f"  {proof.expired} expired: older than the stream's age limit or their own time to live")
+    lines += [f"  configuration: {field}" for field in outcome.differences]
     if outcome.missing_consumers:
         lines.append(f"  consumers missing or further back: {', '.join(outcome.missing_consumers)}")
     return lines + [f"  {note}" for note in outcome.notes]

@@ -14,17 +14,14 @@ from attrs import evolve, fields, frozen
 
 from secondsite.discover.nats_cluster import host_label
 from secondsite.discover.system_file.schema import identity, paths
+from secondsite.model.jetstream_config import consumer_of, is_internal, stream_of
 from secondsite.model.mark import Knowledge, Mark, key_of
 from secondsite.model.nats import (
     Consumer,
-    Discard,
     GatewayLink,
     LeafLink,
     NatsCluster,
-    Retention,
-    Storage,
     Stream,
-    StreamOrigin,
 )
 from secondsite.model.place import Place
 from secondsite.model.system import System
@@ -201,24 +198,9 @@ def _stream(live: LiveStream, nats: LiveNats, marks: dict[str, Mark]) -> Stream:
     config, state = _map(live.info, "config"), _map(live.info, "state")
     rate, how = _rate(live)
     messages, size = _number(state, "messages"), _number(state, "bytes")
-    stream = Stream(
-        name=_text(config, "name"),
-        subjects=_texts(config, "subjects"),
-        retention=_choice(Retention, config, "retention", Retention.LIMITS),
-        storage=_choice(Storage, config, "storage", Storage.FILE),
-        discard=_choice(Discard, config, "discard", Discard.OLD),
-        replicas=int(_number(config, "num_replicas") or 1),
-        max_age_s=_age(config),
-        max_bytes=_bytes(config, "max_bytes"),
-        max_messages=_limit(config, "max_msgs"),
-        max_messages_per_subject=_limit(config, "max_msgs_per_subject"),
-        duplicate_window_s=Seconds((_number(config, "duplicate_window") or 0) / _NANOSECONDS),
-        message_ttl=bool(config.get("allow_msg_ttl")),
-        async_persist=_text(config, "persist_mode") == "async",
-        placement=" ".join((_text(config, "placement", "cluster"), *_texts(config, "placement", "tags"))).strip(),
-        mirror=_origin(config["mirror"]) if isinstance(config.get("mirror"), Mapping) else None,
-        sources=tuple(_origin(source) for source in _maps(config, "sources")),
-        consumers=tuple(_consumer(consumer) for consumer in live.consumers),
+    stream = evolve(
+        stream_of(config),
+        consumers=tuple(_consumer(consumer) for consumer in live.consumers if not is_internal(_text(consumer, "name"))),
         rate_per_s=rate,
         message_bytes=Bytes(round(size / messages)) if messages and size else None,
         messages=int(messages) if messages is not None else None,
@@ -242,28 +224,8 @@ def _rate(live: LiveStream) -> tuple[float | None, str]:
     return live.rate_per_s, "measured over a few seconds"
 
 
-def _age(config: Json) -> Seconds | None:
-    age = _number(config, "max_age")
-    return Seconds(age / _NANOSECONDS) if age else None
-
-
-def _origin(origin: Json) -> StreamOrigin:
-    """The domain is spelt in the API prefix: ``$JS.hub.API``."""
-    parts = _text(origin, "external", "api").split(".")
-    domain = parts[1] if len(parts) == 3 and parts[0] == "$JS" else ".".join(parts) if parts[0] else ""
-    return StreamOrigin(stream=_text(origin, "name"), domain=domain or _text(origin, "domain"))
-
-
 def _consumer(info: Json) -> Consumer:
-    config = _map(info, "config")
-    return Consumer(
-        name=_text(info, "name"),
-        durable=bool(_text(config, "durable_name")),
-        filter_subject=_text(config, "filter_subject") or ",".join(_texts(config, "filter_subjects")),
-        max_deliver=int(_number(config, "max_deliver") or -1),
-        replicas=int(_number(config, "num_replicas") or 0),
-        ack_policy=_text(config, "ack_policy") or "none",
-    )
+    return consumer_of(_map(info, "config"), _text(info, "name"))
 
 
 def _at(value: object, *path: str) -> object:
@@ -299,22 +261,9 @@ def _texts(value: Json, *path: str) -> tuple[str, ...]:
     return tuple(item for item in found if isinstance(item, str)) if isinstance(found, list) else ()
 
 
-def _limit(value: Json, key: str) -> int | None:
-    """-1 and, for a limit, 0 are none."""
-    found = _number(value, key)
-    return int(found) if found is not None and found > 0 else None
-
-
 def _bytes(value: Json, key: str) -> Bytes | None:
     found = _number(value, key)
     return Bytes(int(found)) if found is not None and found >= 0 else None
-
-
-def _choice(kind: type[T], value: Json, key: str, default: T) -> T:
-    try:
-        return kind(_text(value, key))  # type: ignore[call-arg] # an enum of texts
-    except ValueError:
-        return default
 
 
 def _time(value: Json, key: str) -> datetime | None:

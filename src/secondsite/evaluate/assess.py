@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from attrs import define, field, frozen
 
 from secondsite.catalogue.bundle import Catalogue
@@ -16,11 +15,10 @@ from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.holding import held
+from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
-from secondsite.evaluate.recovery import rto
 from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE
 from secondsite.evaluate.years import YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
@@ -75,6 +73,10 @@ class Assessor:
     def buffer(self) -> Buffer:
         return Buffer(self.catalogue.figures.by_name)
 
+    @property
+    def judge(self) -> Judge:
+        return Judge(self.model, self.buffer)
+
     def draws(self, fault: Fault) -> Draws:
         if fault not in self._draws:
             self._draws[fault] = Draws(self.seed, f"contract/{fault}", SAMPLES)
@@ -123,10 +125,10 @@ class Assessor:
         lost = rpo(deployment, subject, fault, draws, self.buffer)
         met = None
         if contract.rto_s is not None or contract.rpo_s is not None:
-            met = float(np.mean(held(contract, deployment, planned.procedures, draws, self.buffer)))
+            met = float(self.judge.probability(contract, deployment, planned.procedures, draws)[0])
         return ContractOutcome(
             contract=contract,
-            rto=rto(planned.procedures, fault, subject, draws),
+            rto=self.judge.rto(planned.procedures, fault, subject, draws),
             rpo=lost,
             messages_at_risk=self._messages(lost, self._pods(subject, fault, deployment)),
             probability_met=met,

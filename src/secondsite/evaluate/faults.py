@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from attrs import frozen
 
@@ -41,6 +43,18 @@ class FaultModel:
             plain = region.mean * (1 - sum(share.mean for share in shares.values()))
             return _derived("rate of region", plain, f"{region.name} × (1 − the shares)", region, *shares.values())
         return self.figures[f"fault.{fault}.rate"]
+
+    def kinds(self, fault: Fault) -> Mapping[Fault, Estimate]:
+        """The kinds that a fault comes in beside the plain one, with their shares of its events."""
+        return {kind: self.figures[name] for kind, name in _SHARES.items()} if fault is Fault.REGION else {}
+
+    def weights(self, fault: Fault, draws: Draws) -> Mapping[Fault, Samples | float]:
+        """The share of each kind, the plain one first under the fault's own name; they sum to 1."""
+        aggravated = {kind: share.mean * draws.factor(share.name) for kind, share in self.kinds(fault).items()}
+        if not aggravated:
+            return {fault: 1.0}
+        whole = np.maximum(1.0, sum(aggravated.values()))
+        return {fault: 1 - sum(aggravated.values()) / whole, **{k: w / whole for k, w in aggravated.items()}}
 
     def rate_per_year(self, fault: Fault, draws: Draws) -> Samples | float:
         """The rate with every factor of a sensitivity study applied."""

@@ -53,8 +53,8 @@ def _ladder(target: Assessment) -> list[tuple[Pattern, Switch]]:
         (Pattern.BACKUP_RESTORE, Switch.MANUAL),
         (Pattern.BACKUP_RESTORE, Switch.DNS),
     ]
-    if target.strategy.pattern is Pattern.PILOT_LIGHT:
-        steps.append((Pattern.PILOT_LIGHT, target.strategy.switch))
+    if target.strategy.pattern in (Pattern.PILOT_LIGHT, Pattern.WARM_STANDBY):
+        steps.append((target.strategy.pattern, target.strategy.switch))
     else:
         steps.append((Pattern.WARM_STANDBY, Switch.DNS))
     return [*steps, (Pattern.ACTIVE_ACTIVE, Switch.WEIGHTED)]

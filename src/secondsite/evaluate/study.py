@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.holding import held
+from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.loss import lost_for_good_s
 from secondsite.evaluate.years import outage_s
 from secondsite.model.contract import Contract, Subject
@@ -212,8 +212,9 @@ class _Study:
         return count
 
     def _probability(self, candidate: StudyCandidate, contract: Contract) -> Samples:
-        draws, buffer = self.draws(contract.fault), self.block.setting.buffer
-        return self._mean(held(contract, candidate.deployment, candidate.procedures, draws, buffer))
+        setting, draws = self.block.setting, self.draws(contract.fault)
+        judge = Judge(setting.model, setting.buffer)
+        return judge.probability(contract, candidate.deployment, candidate.procedures, draws)
 
     def _mean(self, samples: Samples | NDArray[np.bool_]) -> Samples:
         """Over the samples of each draw."""

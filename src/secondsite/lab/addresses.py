@@ -20,6 +20,7 @@ from secondsite.strategies.server_config import (
     Login,
     NatsServer,
     leaf_url,
+    route_url,
 )
 
 BLOCKS = 12
@@ -53,6 +54,7 @@ class LabAddresses:
     operator: Login = Login("operator", "operator")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
+    routes: Login = Login("route", "route")
     certificates: Certificates | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -84,6 +86,10 @@ class LabAddresses:
     def leaf_url(self, server: NatsServer, host: str) -> str:
         del server
         return leaf_url(self.leaf, host)
+
+    def route_url(self, server: NatsServer, host: str) -> str:
+        del server
+        return route_url(self.routes, host)
 
     def store(self, server: NatsServer) -> str:
         return f"{self.stores}/{server.name}/jetstream"

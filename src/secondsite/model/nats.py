@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from secondsite.model.settings import NOTHING_MORE, Settings
 from secondsite.model.units import Bytes, Seconds
 
 
@@ -36,12 +37,21 @@ class Discard(StrEnum):
 
 @frozen
 class Consumer:
+    """``settings`` are the rest of its configuration, in the server's words."""
+
     name: str
     durable: bool = True
     filter_subject: str = ""
     max_deliver: int = -1
     replicas: int = 0
     ack_policy: str = "explicit"
+    settings: Settings = NOTHING_MORE
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The subjects it gets; none: all of the stream."""
+        several = self.settings.get("filter_subjects") or ()
+        return (self.filter_subject,) if self.filter_subject else tuple(several)
 
 
 @frozen
@@ -49,18 +59,23 @@ class StreamOrigin:
     """What a stream is mirrored or sourced from; ``region`` is set in a Deployment.
 
     With a ``prefix`` only the stream's own subjects are sourced, and stored with the prefix before them: two streams
-    that source each other then do not send back what they were sent.
+    that source each other then do not send back what they were sent. ``settings`` are filters, transforms and where
+    to begin, in the server's words.
     """
 
     stream: str
     domain: str = ""
     region: str = ""
     prefix: str = ""
+    settings: Settings = NOTHING_MORE
 
 
 @frozen
 class Stream:
-    """Limits are None where there is none. ``rate`` and ``message_bytes`` are measured or assumed loads."""
+    """Limits are None where there is none. ``rate`` and ``message_bytes`` are measured or assumed loads.
+
+    ``settings`` are the rest of its configuration, in the server's words; empty where nobody has seen it.
+    """
 
     name: str
     subjects: tuple[str, ...] = ()
@@ -84,6 +99,7 @@ class Stream:
     message_bytes: Bytes | None = None
     messages: int | None = None
     bytes: Bytes | None = None
+    settings: Settings = NOTHING_MORE
 
     @property
     def kind(self) -> StreamKind:

@@ -26,6 +26,7 @@ class Feature(StrEnum):
     FULL_SNAPSHOT = "snapshots with consumers that have fewer replicas than their stream"
     MEMORY_SNAPSHOT = "snapshots of streams in memory"
     CONSUMER_RESET = "setting a consumer's position without changing its configuration"
+    ORIGIN_IDENTITY = "sourced messages that name the very stream they come from"
     MESSAGE_ARCHIVE = "snapshots as a list of messages (NATSARC1)"
 
 
@@ -35,6 +36,7 @@ _SINCE: dict[Feature, Version] = {
     Feature.FULL_SNAPSHOT: (2, 15, 0),  # nats-server issue 7829
     Feature.MEMORY_SNAPSHOT: (2, 15, 0),  # before, they are refused: "no impl" (10064)
     Feature.CONSUMER_RESET: (2, 14, 0),
+    Feature.ORIGIN_IDENTITY: (2, 15, 0),  # tried: from 2.15.1 on a restored stream sources a restored origin again
     Feature.MESSAGE_ARCHIVE: (2, 15, 0),  # nats-server pull request 7882
 }
 

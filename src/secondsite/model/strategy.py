@@ -32,6 +32,12 @@ class Switch(StrEnum):
     DNS = "dns"
     WEIGHTED = "weighted"
     MANUAL = "manual"
+    FAILOVER_RECORD = "failover-record"
+
+    @property
+    def in_data_plane(self) -> bool:
+        """The DNS provider's health checks move clients; nobody changes a record."""
+        return self in (Switch.WEIGHTED, Switch.FAILOVER_RECORD)
 
 
 @frozen(order=True)

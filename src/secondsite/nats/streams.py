@@ -17,6 +17,7 @@ from attrs import frozen
 
 from nats import errors
 from secondsite.model.errors import MachineError
+from secondsite.model.jetstream_config import is_internal
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.stored import StoredMessage
@@ -137,7 +138,9 @@ class StreamApi:
         return tuple(page.get("streams") or ())
 
     async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
-        return tuple(_consumer(info) for info in await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers"))
+        """Those of clients: what servers make for mirrors and sources is nobody's position."""
+        listed = await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers")
+        return tuple(_consumer(info) for info in listed if not is_internal(str(info["name"])))
 
     async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         try:

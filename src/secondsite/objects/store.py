@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-from attrs import frozen
+from attrs import evolve, frozen
 from obstore import exceptions
 
 from secondsite.model.errors import MachineError
@@ -64,12 +64,20 @@ class ObjectStorage:
 
     def __init__(self, address: StoreAddress, *, make: bool = False) -> None:
         self.shown = str(address)
+        self._address = address
         self._scheme = address.scheme
         self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
             raise MachineError.at(self.shown, "there is no such folder", "check the path")
         with self._told(""):
             self._store = _open(address)
+
+    def below(self, prefix: str) -> ObjectStorage:
+        """The part of this store whose keys begin so, as a store of its own."""
+        path = self._address.container if self._folder else self._address.prefix
+        inner = f"{path}/{prefix}".strip("/") if not self._folder else f"{path}/{prefix}"
+        changed = evolve(self._address, container=inner) if self._folder else evolve(self._address, prefix=inner)
+        return ObjectStorage(changed, make=True)
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not exist yet; raises ObjectExistsError. It is durable when this returns."""

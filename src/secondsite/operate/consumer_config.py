@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_INTERNAL = ("JS_MIRROR_", "JS_SOURCE_")
+from secondsite.model.jetstream_config import is_internal
+
 _EVERYTHING = ("",)
 
 
 def is_users(config: Mapping[str, Any]) -> bool:
     """A durable that an application made: no consumer of a mirror or a source, which servers make themselves."""
     name = str(config.get("durable_name") or "")
-    return bool(name) and not config.get("sourcing") and not name.startswith(_INTERNAL)
+    return bool(name) and not config.get("sourcing") and not is_internal(name)
 
 
 def filters_of(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from attrs import frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.strategy import Link
-from secondsite.strategies.stream_config import stream_config, subjects_of
+from secondsite.strategies.stream_config import as_mirror, stream_config, subjects_of
 
 FENCED = "secondsite.fenced"
 PROMOTING = "secondsite.promoting"
@@ -72,11 +72,21 @@ def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
     for one in (each for each in held if each.stream.mirror is None):
         known = found.get(one.name)
         if known is None:
-            copies = tuple(each for each in held if each.stream.mirror and each.stream.mirror.stream == one.name)
+            copies = tuple(each for each in held if _copies(each, one, held))
             found[one.name] = StreamFamily(one, copies, reach)
         else:
             found[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
     return tuple(found.values())
+
+
+def _copies(each: StreamPlacement, one: StreamPlacement, held: list[StreamPlacement]) -> bool:
+    """A mirror of this very stream; one that stands beside another copy of it reads from that one."""
+    mirror = each.stream.mirror
+    if mirror is None or mirror.stream != one.name or each.region == one.region:
+        return False
+    if mirror.region:
+        return mirror.region == one.region
+    return not any(other.region == each.region and other.name == mirror.stream for other in held)
 
 
 def _reach(deployment: Deployment) -> Reach:
@@ -108,9 +118,7 @@ def probe_subject(pattern: str) -> str:
 
 def mirror_config(held: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:
     """The region's stream as a mirror of another region's, through that one's domain where it has its own."""
-    config = dict(stream_config(held.stream, held.cluster))
-    for key in ("subjects", "sources", "duplicate_window", "mirror"):
-        config.pop(key, None)
+    config = as_mirror(stream_config(held.stream, held.cluster))
     mirror: dict[str, Any] = {"name": of.name}
     if of.cluster.domain and of.cluster.domain != held.cluster.domain:
         mirror["external"] = {"api": f"$JS.{of.cluster.domain}.API"}

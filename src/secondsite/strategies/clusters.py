@@ -13,6 +13,7 @@ from secondsite.model.region import Region
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import half_round_trip, lag, stream_rate_bytes_per_s
 from secondsite.strategies.stores import nothing, survivable
+from secondsite.strategies.stream_config import PROMOTING
 
 RUNNING = (SiteRole.PRIMARY, SiteRole.STANDBY, SiteRole.ACTIVE)
 
@@ -30,18 +31,23 @@ def at_home(kit: Kit) -> tuple[NatsCluster, ...]:
 def mirrors(cluster: NatsCluster, home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:
     """Mirrors of every stream of ``home``, under the same names: limits and TTLs as the origin's, R3.
 
-    Work queues are mirrored as work queues, so that promotion does not do old work again (2.14+).
+    Work queues are mirrored as work queues, so that promotion does not do old work again (2.14+). What mirrors another
+    stream today does so in the other region too, where that one's copy holds the same messages.
     """
     del cluster
-    return tuple(
-        evolve(
-            stream,
-            subjects=(),
-            mirror=StreamOrigin(stream.name, domain=home.domain if domain else "", region=home.region),
-            placement=stream.placement,
-            consumers=(),
-        )
-        for stream in home.streams
+    origin = StreamOrigin("", domain=home.domain if domain else "", region=home.region)
+    return tuple(stream if stream.mirror else _mirror(stream, origin) for stream in home.streams)
+
+
+def _mirror(stream: Stream, origin: StreamOrigin) -> Stream:
+    """Without what a mirror cannot have: the origin keeps it, and the promoting update sets it."""
+    return evolve(
+        stream,
+        subjects=(),
+        mirror=evolve(origin, stream=stream.name),
+        sources=(),
+        consumers=(),
+        settings=stream.settings.without("placement", *PROMOTING),
     )
 
 

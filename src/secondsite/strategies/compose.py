@@ -8,6 +8,7 @@ from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment, Requirement
+from secondsite.model.estimate import Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.strategy import Link, Pattern, Strategy
@@ -16,6 +17,7 @@ from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.parts import LINKS, PATTERNS, SWITCHES
 from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.switches.switching import holds_dns_control
 
 _IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.CAPACITY: (Need.CAPACITY,)}
 
@@ -140,7 +142,8 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         Subject.STATE: stores[-1].id,
         Subject.OBSERVABILITY: services[-1].id,
     }
-    return Procedure(name, fault, _impaired(kit, fault, steps), milestones, share)
+    steps = _without_dns_control(kit, fault, _impaired(kit, fault, steps))
+    return Procedure(name, fault, steps, milestones, share)
 
 
 def _hopeless(deployment: Deployment, fault: Fault) -> str:
@@ -172,6 +175,33 @@ def _impaired(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tuple[Step, ..
         )
         result += [wait, evolve(step, after=(wait.id,))]
     return tuple(result)
+
+
+def _without_dns_control(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Where the region that is lost holds the DNS provider's control plane, a record can be changed once that is back.
+
+    The step stays what it is, and as patient: it only takes longer, as nobody takes its change.
+    """
+    known_already = Need.DNS_CONTROL in _IMPAIRED.get(fault, ())
+    if known_already or not fault.loses_region or not holds_dns_control(kit.home):
+        return steps
+    back = kit.figures["duration.impairment"]
+    return tuple(
+        evolve(
+            step,
+            duration=evolve(
+                back,
+                name=f"control plane back, then {step.duration.name}",
+                provenance=Provenance.DERIVED,
+                source=f"{kit.home.name} holds the control plane of Route 53 (AWS: Route 53 Developer Guide)",
+                formula="as long as the impairment lasts",
+                inputs=(back, step.duration),
+            ),
+        )
+        if Need.DNS_CONTROL in step.needs
+        else step
+        for step in steps
+    )
 
 
 def failback(deployment: Deployment, kit: Kit) -> Procedure:

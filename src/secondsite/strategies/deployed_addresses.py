@@ -6,13 +6,14 @@ Nothing secret is in here: whatever has a login in it is a variable that the ser
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
 from secondsite.model.errors import InputError
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Service
-from secondsite.strategies.server_config import Certificates, Login, NatsServer, Variable
+from secondsite.strategies.server_config import Certificates, Login, NatsServer, Variable, leaf_url, route_url
 
 STORE = "/data"
 """As in NATS's Helm chart. The server makes a folder ``jetstream`` in it."""
@@ -33,6 +34,7 @@ class DeployedAddresses:
     operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
     system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
     leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
+    routes: Login = Login("route", Variable("$NATS_ROUTE_PASSWORD"))
     certificates: Certificates | None = CERTIFICATES
 
     def listen(self, server: NatsServer) -> str:
@@ -67,6 +69,21 @@ class DeployedAddresses:
         del host
         return leaf_variable(server)
 
+    def route_url(self, server: NatsServer, host: str) -> str:
+        """As of leaf nodes."""
+        del host
+        return route_variable(server)
+
+    def url_of(
+        self, variable: str, region: str, servers: Sequence[NatsServer], shown: Callable[[str], str]
+    ) -> str | None:
+        """What a variable holds in that region, with the password's variable as it is ``shown``; None for no URL."""
+        for login, named, url in ((self.leaf, leaf_variable, leaf_url), (self.routes, route_variable, route_url)):
+            dialled = next((each for each in servers if named(each) == variable), None)
+            if dialled is not None:
+                return url(Login(login.user, shown(login.password)), self.reached(region, dialled))
+        return None
+
     def store(self, server: NatsServer) -> str:
         del server
         return STORE
@@ -87,7 +104,15 @@ class DeployedAddresses:
 
 
 def leaf_variable(server: NatsServer) -> Variable:
-    return Variable(f"$NATS_LEAF_URL_{re.sub(r'[^A-Za-z0-9]', '_', server.name).upper()}")
+    return Variable(f"$NATS_LEAF_URL_{_upper(server.name)}")
+
+
+def route_variable(server: NatsServer) -> Variable:
+    return Variable(f"$NATS_ROUTE_URL_{_upper(server.name)}")
+
+
+def _upper(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 def variables(text: str) -> tuple[str, ...]:

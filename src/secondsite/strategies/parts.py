@@ -20,6 +20,7 @@ from secondsite.strategies.patterns.pilot_light import PilotLight
 from secondsite.strategies.patterns.single_region import SingleRegion
 from secondsite.strategies.patterns.warm_standby import WarmStandby
 from secondsite.strategies.switches.dns import DnsFailover
+from secondsite.strategies.switches.failover_record import FailoverRecord
 from secondsite.strategies.switches.manual import Manual
 from secondsite.strategies.switches.weighted import Weighted
 
@@ -46,4 +47,5 @@ SWITCHES: Mapping[Switch, SwitchDesign] = {
     Switch.DNS: DnsFailover(),
     Switch.WEIGHTED: Weighted(),
     Switch.MANUAL: Manual(),
+    Switch.FAILOVER_RECORD: FailoverRecord(),
 }

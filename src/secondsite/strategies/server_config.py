@@ -84,6 +84,11 @@ class AddressBook(Protocol):
     def leaf(self) -> Login: ...
 
     @property
+    def routes(self) -> Login:
+        """What the servers of a cluster log in to each other with: who has it not may not join."""
+        ...
+
+    @property
     def certificates(self) -> Certificates | None:
         """For links that ask for TLS; None where no link has any."""
         ...
@@ -106,6 +111,10 @@ class AddressBook(Protocol):
 
     def leaf_url(self, server: NatsServer, host: str) -> str:
         """With the login in it: what dials the server there as a leaf node."""
+        ...
+
+    def route_url(self, server: NatsServer, host: str) -> str:
+        """With the login in it: what a server of the same cluster dials."""
         ...
 
     def store(self, server: NatsServer) -> str:
@@ -209,7 +218,8 @@ class _Config:
         if any(peer.region != server.region for peer in peers):
             parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
         parts |= self._tls(asked=server.cluster.route_tls)
-        return parts | {"routes": [f"nats://{self._host(server, peer)}:{ROUTE_PORT}" for peer in dialled]}
+        routes = [self.book.route_url(peer, self._host(server, peer)) for peer in dialled]
+        return parts | {"authorization": _user(self.book.routes), "routes": routes}
 
     def _dials(self, server: NatsServer, peer: NatsServer) -> bool:
         """Of two servers in two regions one dials the other.
@@ -275,6 +285,10 @@ def _user(login: Login) -> Conf:
 
 def leaf_url(login: Login, host: str) -> str:
     return f"nats-leaf://{login.user}:{login.password}@{host}:{LEAF_PORT}"
+
+
+def route_url(login: Login, host: str) -> str:
+    return f"nats://{login.user}:{login.password}@{host}:{ROUTE_PORT}"
 
 
 def nats_conf(parts: Conf, depth: int = 0) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
+from secondsite.model.nats import Stream
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
@@ -109,6 +110,11 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
     return promote, load
 
 
+def written_streams(kit: Kit) -> tuple[Stream, ...]:
+    """Those that writers write to; what mirrors one of them goes on doing so in either region."""
+    return tuple(stream for cluster in kit.system.nats for stream in cluster.streams if stream.mirror is None)
+
+
 def restore_consumers(kit: Kit, after: str) -> Step:
     """A mirror carries no consumers: each durable is created at its replicated floor."""
     return make_step(
@@ -120,10 +126,7 @@ def restore_consumers(kit: Kit, after: str) -> Step:
         after=(after,),
         region=kit.second.name,
         targets=tuple(
-            f"{stream.name}/{consumer.name}"
-            for cluster in kit.system.nats
-            for stream in cluster.streams
-            for consumer in stream.consumers
+            f"{stream.name}/{consumer.name}" for stream in written_streams(kit) for consumer in stream.consumers
         ),
     )
 
@@ -141,7 +144,7 @@ def free_subjects(kit: Kit, after: str) -> Step:
         check="no assigned stream but the mirror lists the subjects",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
+        targets=tuple(stream.name for stream in written_streams(kit)),
     )
 
 
@@ -155,7 +158,7 @@ def promote_mirrors(kit: Kit, title: str, after: str) -> Step:
         check="each stream has no mirror, lists its subjects and acknowledges a probe",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(stream.name for cluster in kit.system.nats for stream in cluster.streams),
+        targets=tuple(stream.name for stream in written_streams(kit)),
     )
     return evolve(step, limit_s=max(step.limit_s, PATIENCE * kit.figures["elect.raft"].quantile(0.95)))
 

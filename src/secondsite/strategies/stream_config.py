@@ -1,6 +1,7 @@
 """Streams and consumers of the model as the JetStream API takes them, so that lab and deployment create the same.
 
-A field that a stream leaves at the server's default is left out: older servers refuse names they do not know.
+What a server said of a stream is said again, word by word; what nobody said is left out, as older servers refuse or
+drop names they do not know.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from secondsite.model.jetstream_config import write_consumer, write_stream
 from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamKind, StreamOrigin
 
 Request = Mapping[str, Any]
-
-_NANOSECONDS = 1_000_000_000
 
 
 def subjects_of(stream: Stream) -> tuple[str, ...]:
@@ -27,38 +27,73 @@ def subjects_of(stream: Stream) -> tuple[str, ...]:
     return (stream.name,)
 
 
+def written_subjects(cluster: NatsCluster) -> tuple[str, ...]:
+    """What writers of the cluster's streams publish on: a link must not carry it, or both regions store it."""
+    writable = (stream for stream in cluster.streams if stream.mirror is None)
+    return tuple(dict.fromkeys(subject for stream in writable for subject in subjects_of(stream)))
+
+
 def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
-    """The body of ``STREAM.CREATE``, at most as many replicas as the cluster can hold."""
-    config: dict[str, Any] = {
-        "name": stream.name,
-        "retention": str(stream.retention),
-        "storage": str(stream.storage),
-        "discard": str(stream.discard),
-        "num_replicas": stream.replicas,
-        "max_age": _nanoseconds(stream.max_age_s),
-        "max_bytes": stream.max_bytes or -1,
-        "max_msgs": stream.max_messages or -1,
-        "max_msgs_per_subject": stream.max_messages_per_subject or -1,
-        "allow_direct": True,
-    }
-    if stream.message_ttl:
-        config["allow_msg_ttl"] = True
-    if stream.async_persist:
-        config["persist_mode"] = "async"
-    if stream.kind is StreamKind.KV:
-        config |= {"allow_rollup_hdrs": True, "deny_delete": True}
-    if stream.kind is StreamKind.OBJECT:
-        config["allow_rollup_hdrs"] = True
+    """The body of ``STREAM.CREATE``: all that is known of the stream, as the cluster has to be told it.
+
+    Where nobody has seen its configuration, what its kind needs is added.
+    """
+    config = write_stream(stream)
+    if not stream.settings:
+        config |= _usual(stream)
     if cluster.gateways:
-        config["placement"] = {"cluster": stream.placement or cluster.name}
+        placement = config.get("placement") or {}
+        config["placement"] = {**placement, "cluster": stream.placement or cluster.name}
     if stream.mirror:
-        return config | {"mirror": _origin(stream.mirror, cluster), "mirror_direct": True}
-    subjects = stream.subjects if stream.kind is StreamKind.STREAM else subjects_of(stream)
-    config |= {"subjects": subjects, "duplicate_window": _nanoseconds(stream.duplicate_window_s)}
+        for key in ("subjects", "duplicate_window"):
+            config.pop(key, None)
+        config["mirror"] = _origin(stream.mirror, cluster)
+        if stream.mirror.region or not stream.settings:
+            config["mirror_direct"] = True
+        return config
+    if stream.kind is not StreamKind.STREAM:
+        config["subjects"] = list(subjects_of(stream))
     if stream.sources:
         own = subjects_of(stream)
         config["sources"] = [_origin(source, cluster) | _transforms(source, own) for source in stream.sources]
     return config
+
+
+def _usual(stream: Stream) -> dict[str, Any]:
+    """As the clients of JetStream create them."""
+    if stream.kind is StreamKind.KV:
+        return {"allow_direct": True, "allow_rollup_hdrs": True, "deny_delete": True}
+    if stream.kind is StreamKind.OBJECT:
+        return {"allow_direct": True, "allow_rollup_hdrs": True}
+    return {"allow_direct": True}
+
+
+PROMOTING = frozenset(
+    (
+        "allow_atomic",
+        "allow_batched",
+        "allow_msg_counter",
+        "allow_msg_schedules",
+        "first_seq",
+        "republish",
+        "sealed",
+        "sources",
+        "subject_delete_marker_ttl",
+        "subject_transform",
+    )
+)
+"""What a mirror does not have: servers refuse it, or it would be done twice. It is set as the mirror is promoted."""
+
+
+def as_mirror(config: Request) -> dict[str, Any]:
+    """The configuration of a mirror of such a stream, without its origin."""
+    left_out = PROMOTING | {"subjects", "duplicate_window", "mirror"}
+    return {key: value for key, value in config.items() if key not in left_out}
+
+
+def once_promoted(stream: Stream, cluster: NatsCluster) -> dict[str, Any]:
+    """What the promoting update adds: the fields of the origin that a mirror could not have."""
+    return {key: value for key, value in stream_config(stream, cluster).items() if key in PROMOTING}
 
 
 def _transforms(source: StreamOrigin, subjects: tuple[str, ...]) -> dict[str, Any]:
@@ -70,31 +105,17 @@ def _transforms(source: StreamOrigin, subjects: tuple[str, ...]) -> dict[str, An
 
 def _origin(origin: StreamOrigin, cluster: NatsCluster) -> dict[str, Any]:
     """Through the API of the other domain where it has one of its own."""
+    config: dict[str, Any] = {"name": origin.stream}
     if origin.domain and origin.domain != cluster.domain:
-        return {"name": origin.stream, "external": {"api": f"$JS.{origin.domain}.API"}}
-    return {"name": origin.stream}
+        config["external"] = {"api": f"$JS.{origin.domain}.API"}
+    return config | origin.settings.whole()
 
 
 def consumer_config(consumer: Consumer) -> Request:
-    """The config in the body of ``CONSUMER.CREATE``, a pull consumer."""
-    config: dict[str, Any] = {
-        "name": consumer.name,
-        "ack_policy": consumer.ack_policy,
-        "deliver_policy": "all",
-        "max_deliver": consumer.max_deliver,
-        "num_replicas": consumer.replicas,
-    }
-    if consumer.durable:
-        config["durable_name"] = consumer.name
-    match [subject.strip() for subject in consumer.filter_subject.split(",") if subject.strip()]:
-        case []:
-            pass
-        case [one]:
-            config["filter_subject"] = one
-        case several:
-            config["filter_subjects"] = several
+    """The config in the body of ``CONSUMER.CREATE``; several filters in one text are several."""
+    config = write_consumer(consumer)
+    filters = [subject.strip() for subject in consumer.filter_subject.split(",") if subject.strip()]
+    if len(filters) > 1:
+        del config["filter_subject"]
+        config["filter_subjects"] = filters
     return config
-
-
-def _nanoseconds(seconds: float | None) -> int:
-    return round(seconds * _NANOSECONDS) if seconds else 0

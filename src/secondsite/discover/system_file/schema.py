@@ -89,13 +89,21 @@ def identity(noun: Noun) -> str:
     return by_type(noun) if by_type else str(noun.name)
 
 
+def origin_identity(origin: StreamOrigin) -> str:
+    """By stream, domain and what is taken of it: a stream may source another twice."""
+    transforms = origin.settings.get("subject_transforms") or ()
+    taken = origin.settings.get("filter_subject") or " ".join(str(each.get("src")) for each in transforms)
+    where = f"@{origin.domain}" if origin.domain else ""
+    return f"{origin.stream}{where}" + (f" {taken}".replace(".", "/") if taken else "")
+
+
 _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     Contract: lambda contract: contract.name,
     Population: lambda population: population.region,
     Waiver: lambda waiver: f"{waiver.rule}@{waiver.at}" if waiver.at else waiver.rule,
     GatewayLink: lambda link: link.cluster,
     LeafLink: lambda link: f"{link.cluster}@{link.account}" if link.account else link.cluster,
-    StreamOrigin: lambda origin: f"{origin.stream}@{origin.domain}" if origin.domain else origin.stream,
+    StreamOrigin: origin_identity,
 }
 
 

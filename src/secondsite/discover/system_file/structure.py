@@ -20,13 +20,23 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from secondsite.discover.system_file.schema import Field, FieldShape, Noun, fields_of, keys_of
 from secondsite.discover.yaml_source import Plain
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
 
-_SUBSTITUTES: dict[Any, Plain] = {str: "?", int: 1, float: 1.0, bool: False, Seconds: "1s", Bytes: "1", Cores: "1"}
+_SUBSTITUTES: dict[Any, Plain] = {
+    str: "?",
+    int: 1,
+    float: 1.0,
+    bool: False,
+    Seconds: "1s",
+    Bytes: "1",
+    Cores: "1",
+    Settings: {},
+}
 
 
 @frozen
@@ -71,6 +81,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(_is_tuple, partial(_list_hook, converter))
     for hint, hook in ((str, _text), (int, _whole), (float, _number), (bool, _truth)):
         converter.register_structure_hook(hint, hook)
+    converter.register_structure_hook(Settings, _settings)
     # The nearer class wins: without this, the hook of str would take enums of strings too.
     converter.register_structure_hook(StrEnum, _enum)
     converter.register_structure_hook(Seconds, partial(_quantity, parse_seconds, "90s, 5m or 1h30m"))
@@ -131,6 +142,12 @@ def _truth(value: Any, _: Any) -> bool:
     if not isinstance(value, bool):
         raise _UnfitError(f"{_shown(value)} is neither true nor false", "write true or false")
     return value
+
+
+def _settings(value: Any, _: Any) -> Settings:
+    if not isinstance(value, dict):
+        raise _UnfitError(f"{_shown(value)} is not a mapping", "write the fields as the JetStream API names them")
+    return Settings(value)
 
 
 def _is_tuple(hint: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -24,9 +25,12 @@ from secondsite.discover.system_file.teaching import EXAMPLES, HEADER, SECTIONS,
 from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import Mark
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 
 WIDTH = 110
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON may hold as it is and YAML may not."""
 # Items of these lists have no page of their own: one line each, like a table.
 _ROWS: tuple[type[Noun], ...] = (Contract, Population)
 _SECTION_LISTS = frozenset(field.noun for field in fields_of(System) if field.kind is FieldShape.NOUNS)
@@ -80,6 +84,8 @@ class Writer:
 
     def leaf(self, field: Field, value: Noun) -> str:
         """A value that takes no lines of its own: a leaf, no noun, an empty list."""
+        if isinstance(value, Settings):
+            return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", value.text)
         plain = field.format(value) if field.kind is FieldShape.LEAF else value
         return flow_list(plain) if isinstance(plain, (list, tuple)) else scalar(plain)
 

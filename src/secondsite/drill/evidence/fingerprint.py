@@ -17,6 +17,7 @@ from attrs import asdict, evolve, frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.procedure import Procedure
+from secondsite.model.settings import Settings
 from secondsite.model.system import System
 
 
@@ -92,12 +93,19 @@ def _fits(version: str, wanted: str) -> bool:
 
 
 def _plain(noun: Any) -> Any:
-    return asdict(noun, value_serializer=lambda _instance, _attribute, value: _told(value))
+    """Settings that say nothing are left out, so that evidence from before they were kept stays good."""
+    return asdict(
+        noun,
+        filter=lambda attribute, value: attribute.name != "settings" or bool(value),
+        value_serializer=lambda _instance, _attribute, value: _told(value),
+    )
 
 
 def _told(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Settings):
+        return value.text
     return sorted(map(str, value)) if isinstance(value, (set, frozenset)) else value
 
 

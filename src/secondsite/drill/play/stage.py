@@ -237,8 +237,9 @@ class Stage:
                     await check.bad.wait()
                     self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
                     self.tell(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
-                    if self.setup.strategy.switch is Switch.WEIGHTED:
+                    if self.setup.strategy.switch.in_data_plane:
                         await self._leave_out()
+                    if self.setup.strategy.switch is Switch.WEIGHTED:
                         self.reach(Milestone.DECIDED)
                         return True
                     if await agreed(self._second_signal, check, self.setup.profile.decide_s):
@@ -251,6 +252,7 @@ class Stage:
     async def _leave_out(self) -> None:
         """The DNS provider's data plane answers without what its checks find bad."""
         others = [site.region.name for site in self.setup.deployment.serving if site.region.name != self.home]
+        others = others or [self.away]
         addresses = [self.lab.gateway(region).host for region in others]
         await self.lab.dns.set(self.lab.host, addresses, self.setup.profile.ttl_s)
         self.note("left-out", region=self.home)

@@ -47,6 +47,7 @@ from secondsite.operate.layout import (
 )
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
+from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
 _NANOSECONDS = 1_000_000_000
@@ -103,7 +104,7 @@ class Promote:
         for family, held in pairs:
             mirror = f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(held)])}"
             yield updated(region, held.name, mirror)
-            yield updated(region, held.name, _opening(wanted_subjects(step, family), family))
+            yield updated(region, held.name, _opening(wanted_subjects(step, family), family, held))
         if context.fault is None:
             for family, held in pairs:
                 yield from carrying(family, held, from_=context.away)
@@ -170,10 +171,15 @@ class Promote:
                     f"{held.region} has no stream {held.name}", "create the mirror, or restore it from a backup"
                 )
             if promoted(look, subjects):
-                await _acknowledges(context, door, held, subjects)
+                if not look.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
+                    await _acknowledges(context, door, held, subjects)
                 return int(look.metadata.get(DIVERGED, look.last_seq))
             unused = look.subjects != (promoting_subject(held),)
-            wanted = writer_config(look.config, (promoting_subject(held),)) if unused else _open(look, subjects, family)
+            wanted = (
+                writer_config(look.config, (promoting_subject(held),))
+                if unused
+                else _open(look, subjects, family, held)
+            )
             await _answered(context, partial(door.update, wanted))
             await context.world.clock.sleep(0)
 
@@ -198,18 +204,22 @@ def promoted(look: StreamState, subjects: tuple[str, ...]) -> bool:
     return not look.is_mirror and set(look.subjects) == set(subjects)
 
 
-def _open(look: StreamState, subjects: tuple[str, ...], family: StreamFamily) -> dict[str, Any]:
+def _open(look: StreamState, subjects: tuple[str, ...], family: StreamFamily, held: StreamPlacement) -> dict[str, Any]:
+    """With all that its origin has and a mirror may not have."""
     metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
-    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family))
+    more = once_promoted(family.origin.stream, held.cluster)
+    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
 
 
 def _window(family: StreamFamily) -> int:
     return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
 
 
-def _opening(subjects: tuple[str, ...], family: StreamFamily) -> str:
+def _opening(subjects: tuple[str, ...], family: StreamFamily, held: StreamPlacement) -> str:
     """The same by jq."""
     more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
+    if added := once_promoted(family.origin.stream, held.cluster):
+        more += f" | . += {json.dumps(added)}"
     return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
 
 

@@ -39,7 +39,7 @@ class ChangeTraffic:
     async def run(self, context: Context, step: Step, dns: Dns) -> Facts:
         wanted = await wanted_addresses(context, dns)
         before = await dns.authoritative()
-        weighted = context.deployment.strategy.switch is Switch.WEIGHTED and target_region(context) != context.home
+        weighted = context.deployment.strategy.switch.in_data_plane and target_region(context) != context.home
         gone = () if not weighted else await dns.addresses(context.home)
 
         async def changed() -> bool:

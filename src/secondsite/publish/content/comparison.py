@@ -43,6 +43,7 @@ _LINKS = {
 _SWITCHES = {
     Switch.DNS: "DNS failover",
     Switch.WEIGHTED: "weighted DNS records",
+    Switch.FAILOVER_RECORD: "failover DNS records",
     Switch.MANUAL: "a switch by hand",
 }
 CATEGORIES = {

@@ -9,10 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secondsite.model.deployment import Deployment
+from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
-from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, leaf_variable, variables
-from secondsite.strategies.server_config import CLIENT_PORT, Login, NatsServer, leaf_url, server_configs, servers_of
+from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
+from secondsite.strategies.server_config import (
+    CLIENT_PORT,
+    GATEWAY_PORT,
+    ROUTE_PORT,
+    NatsServer,
+    server_configs,
+    servers_of,
+)
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 KUSTOMIZATION = "kustomization.yaml"
@@ -39,6 +47,7 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
         found[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
         for servers in parts:
             found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
+            found[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
             if gated_subjects(deployment, region):
                 found[gate_patch_file(servers[0], book)] = _gate_patch(
                     deployment, book.workload(servers[0].cluster), gate_image, book
@@ -48,6 +57,21 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
 
 def servers_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
     return f"{server.region}/kubernetes/{file_name(book.workload(server.cluster))}.patch.yaml"
+
+
+def _policy_file(server: NatsServer, book: DeployedAddresses) -> str:
+    """Within the region's folder."""
+    return f"kubernetes/{file_name(book.workload(server.cluster))}.network-policy.yaml"
+
+
+def _policy(deployment: Deployment, server: NatsServer, book: DeployedAddresses) -> Yaml:
+    stretched = any(
+        each.cluster.name == server.cluster.name and each.region != server.region for each in servers_of(deployment)
+    )
+    ports = ((ROUTE_PORT, stretched), (GATEWAY_PORT, bool(server.cluster.gateways)))
+    outside = frozenset(port for port, dialled in ports if dialled)
+    namespace = book.namespace(server.cluster)
+    return dict(network_policy(book.workload(server.cluster), namespace, reached_from_outside=outside))
 
 
 def gate_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
@@ -77,6 +101,7 @@ def _kustomization(deployment: Deployment, parts: Sequence[Sequence[NatsServer]]
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
+        "resources": [_policy_file(servers[0], book) for servers in parts],
         "configMapGenerator": maps,
         "generatorOptions": {"disableNameSuffixHash": True},
     }
@@ -102,7 +127,10 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
         "env": list(_environment(deployment, servers[0], text, book)),
         "volumeMounts": mounts,
     }
-    return _patch(book.workload(cluster), {"containers": [container], "volumes": volumes}, replicas=len(servers))
+    pod = {"containers": [container], "volumes": volumes}
+    patch = _patch(book.workload(cluster), pod, replicas=len(servers))
+    patch["spec"]["template"] |= {"metadata": {"labels": {LABEL: book.workload(cluster)}}}
+    return patch
 
 
 def _gate_patch(deployment: Deployment, workload: str, image: str, book: DeployedAddresses) -> Yaml:
@@ -128,15 +156,10 @@ def _patch(workload: str, pod: Yaml, **more: object) -> Yaml:
 def _environment(deployment: Deployment, server: NatsServer, text: str, book: DeployedAddresses) -> Iterator[Yaml]:
     """Passwords from the Secret; Kubernetes puts a URL together from the one that stands before it."""
     yield {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    hubs: dict[str, NatsServer] = {leaf_variable(hub): hub for hub in servers_of(deployment)}
-    used = variables(text)
-    for name in used:
-        if name not in hubs:
-            yield _secret(name[1:], name[1:])
-    for name in used:
-        if name in hubs:
-            login = Login(book.leaf.user, f"$({book.leaf.password[1:]})")
-            yield {"name": name[1:], "value": leaf_url(login, book.reached(server.region, hubs[name]))}
+    servers = servers_of(deployment)
+    urls = {name: book.url_of(name, server.region, servers, lambda each: f"$({each[1:]})") for name in variables(text)}
+    yield from (_secret(name[1:], name[1:]) for name, url in urls.items() if url is None)
+    yield from ({"name": name[1:], "value": url} for name, url in urls.items() if url is not None)
 
 
 def _gate(deployment: Deployment, name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:

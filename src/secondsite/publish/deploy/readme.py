@@ -10,11 +10,9 @@ from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
 from secondsite.publish.text.markdown import Md, code, joined, table
 from secondsite.publish.text.templates import render
-from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, leaf_variable, variables
+from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
 from secondsite.strategies.server_config import (
-    Login,
     NatsServer,
-    leaf_url,
     server_configs,
     servers_of,
 )
@@ -57,7 +55,14 @@ def _files(gated: Sequence[str], *, tls: bool) -> Md:
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
         ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
         ("REGION/consumers/STREAM/CONSUMER.json", Md("a consumer, for `nats consumer add --config`")),
-        ("REGION/kustomization.yaml", Md("the configurations as a ConfigMap, for `kubectl apply -k`")),
+        (
+            "REGION/kustomization.yaml",
+            Md("the configurations as a ConfigMap, and the network policies, for `kubectl apply -k`"),
+        ),
+        (
+            "REGION/kubernetes/*.network-policy.yaml",
+            Md("routes, gateways and the monitoring page for the servers alone; every other port stays as it is"),
+        ),
         (
             "REGION/kubernetes/*.patch.yaml",
             Md(
@@ -97,9 +102,9 @@ def _doors(servers: Sequence[NatsServer], configs: Mapping[str, str], book: Depl
 def _expanded(config: str, region: str, servers: Sequence[NatsServer], book: DeployedAddresses) -> str:
     """With the URLs that variables hold. Longer names first: one may begin like another."""
     for variable in sorted(variables(config), key=len, reverse=True):
-        hub = next((each for each in servers if leaf_variable(each) == variable), None)
-        if hub is not None:
-            config = config.replace(variable, leaf_url(book.leaf, book.reached(region, hub)))
+        url = book.url_of(variable, region, servers, str)
+        if url is not None:
+            config = config.replace(variable, url)
     return config
 
 
@@ -108,6 +113,7 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
         book.application.password: Md(f"password of {code(book.application.user)}: what services log in as"),
         book.operator.password: Md(f"password of {code(book.operator.user)}: failover, backups, the write gate"),
         book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
+        book.routes.password: Md(f"password of {code(book.routes.user)}: servers of the same cluster"),
         book.system.password: Md(f"password of {code(book.system.user)}: the system account"),
     }
     rows = []
@@ -119,5 +125,4 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
 
 
 def _url(name: str, region: str, servers: Sequence[NatsServer], book: DeployedAddresses) -> Md:
-    hub = next(each for each in servers if leaf_variable(each) == name)
-    return code(leaf_url(Login(book.leaf.user, "PASSWORD"), book.reached(region, hub)))
+    return code(book.url_of(name, region, servers, lambda _: "PASSWORD") or "")

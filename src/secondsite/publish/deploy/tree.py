@@ -17,6 +17,7 @@ _OURS = (
     "*/streams/**/*.json",
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",
+    "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
 )
 

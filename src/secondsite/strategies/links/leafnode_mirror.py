@@ -22,6 +22,7 @@ from secondsite.strategies.steps import (
     promote_mirrors,
     restore_consumers,
 )
+from secondsite.strategies.stream_config import written_subjects
 from secondsite.strategies.write_gate import write_gate
 
 
@@ -38,7 +39,7 @@ class LeafnodeMirror:
     def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
         home = evolve(cluster, domain=kit.home.name)
         other = evolve(named(cluster, kit.second), domain=kit.second.name)
-        denied = tuple(subject for stream in cluster.streams for subject in stream.subjects)
+        denied = written_subjects(cluster)
         leaf = LeafLink(
             home.name, tls=True, credentials=f"leaf-{kit.second.name}", deny_imports=denied, deny_exports=denied
         )

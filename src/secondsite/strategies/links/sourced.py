@@ -13,6 +13,7 @@ from secondsite.strategies.clusters import at_home, named, stream_copy, stream_l
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.steps import make_step
+from secondsite.strategies.stream_config import written_subjects
 
 
 @frozen
@@ -26,7 +27,7 @@ class Sourced:
         return tuple(one for cluster in at_home(kit) for one in self._pair(kit, cluster))
 
     def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
-        denied = tuple(subject for stream in cluster.streams for subject in stream.subjects)
+        denied = written_subjects(cluster)
         home = evolve(cluster, domain=kit.home.name)
         other = evolve(named(cluster, kit.second), domain=kit.second.name)
         leaf = LeafLink(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
-from secondsite.model.nats import GatewayLink, NatsCluster
+from secondsite.model.nats import GatewayLink, NatsCluster, Stream
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
@@ -43,12 +43,18 @@ def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
 def mirrored_pair(kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
     """Today's cluster and one in the second region that mirrors its streams, names told apart by the region."""
     other = named(cluster, kit.second)
-    renamed = tuple(
-        evolve(mirror, name=f"{mirror.name}-{kit.second.name}", placement=other.name)
-        for mirror in mirrors(other, cluster, domain=False)
-    )
+    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(other, cluster, domain=False))
     placed = tuple(evolve(stream, placement=cluster.name) for stream in cluster.streams)
     return evolve(cluster, streams=placed), evolve(other, streams=renamed)
+
+
+def _renamed(mirror: Stream, home: NatsCluster, other: NatsCluster) -> Stream:
+    """One that mirrors a stream of its own region reads from that one's copy."""
+    renamed = evolve(mirror, name=f"{mirror.name}-{other.region}", placement=other.name)
+    origin = mirror.mirror
+    if origin is None or origin.region == home.region or origin.stream not in {each.name for each in home.streams}:
+        return renamed
+    return evolve(renamed, mirror=evolve(origin, stream=f"{origin.stream}-{other.region}"))
 
 
 def gateway_requirement(kit: Kit) -> Requirement:

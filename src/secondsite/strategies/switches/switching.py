@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from secondsite.model.estimate import Estimate, Fixed, Provenance, Uniform
 from secondsite.model.procedure import Step, Verb
+from secondsite.model.region import Region
 from secondsite.model.stated import stated
 from secondsite.model.traffic import Traffic
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import make_step
+
+
+def holds_dns_control(region: Region) -> bool:
+    """Route 53 takes changes of records in us-east-1 alone; its data plane answers everywhere."""
+    return (region.provider, region.name) == ("aws", "us-east-1")
 
 
 def health_checks(kit: Kit, traffic: Traffic) -> Step:

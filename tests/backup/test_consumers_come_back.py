@@ -1,0 +1,90 @@
+"""Consumers of every kind, on the versions that people run, from three servers: themselves, where they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from nats_world import binary_of, cluster_place, connect, eventually, fetched, fill, run, three_servers
+
+from secondsite.backup.progress import Silent
+from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.run import BackupPlan, run_backup
+from secondsite.backup.target import Changes
+from secondsite.objects.store import ObjectStorage
+
+pytestmark = pytest.mark.slow
+HOUR = 3600 * 10**9
+KINDS: dict[str, dict[str, Any]] = {
+    "follows": {"durable_name": "follows", "ack_policy": "explicit"},
+    "three": {"durable_name": "three", "ack_policy": "explicit", "num_replicas": 3},
+    "one": {"durable_name": "one", "ack_policy": "explicit", "num_replicas": 1},
+    "named": {"ack_policy": "explicit", "inactive_threshold": HOUR},
+    "filtered": {"durable_name": "filtered", "ack_policy": "explicit", "filter_subject": "s.3"},
+    "from5": {
+        "durable_name": "from5",
+        "ack_policy": "explicit",
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": 5,
+    },
+}
+
+
+async def made(client: Client, stream: str, name: str, config: dict[str, Any]) -> dict[str, Any]:
+    request = {"stream_name": stream, "config": {"name": name, **config}, "action": "create"}
+    suffix = f".{config['filter_subject']}" if "filter_subject" in config else ""
+    subject = f"$JS.API.CONSUMER.CREATE.{stream}.{name}{suffix}"
+    answer: dict[str, Any] = json.loads((await client.request(subject, json.dumps(request).encode(), timeout=10)).data)
+    return answer
+
+
+async def positions(client: Client, stream: str) -> dict[str, int]:
+    listed = json.loads((await client.request(f"$JS.API.CONSUMER.LIST.{stream}", b"", timeout=10)).data)
+    return {item["name"]: item["ack_floor"]["stream_seq"] for item in listed["consumers"] or ()}
+
+
+@pytest.mark.parametrize("version", ["2.10.26", "2.12.8", ""])
+def test_from_three_servers_to_one(version: str, start: Any, store: ObjectStorage, tmp_path: Path) -> None:
+    binary = binary_of(version) if version else binary_of("2.15.1")
+    target = start("target", binary)
+    with three_servers(tmp_path / "three", binary) as servers:
+
+        async def work() -> None:
+            client, other = await connect(servers[0].url), await connect(target.url)
+            await fill(client, "S", 60, num_replicas=3)
+            await fill(client, "W", 20, num_replicas=3, retention="workqueue")
+            for name, config in KINDS.items():
+                assert "error" not in await made(client, "S", name, config)
+            assert "error" not in await made(client, "W", "w", {"durable_name": "w", "ack_policy": "explicit"})
+            for stream, name in (*(("S", name) for name in KINDS), ("W", "w")):
+                puller = await client.jetstream().pull_subscribe_bind(name, stream=stream)
+                for message in await fetched(puller, 5):
+                    await message.ack_sync()
+            before = await positions(client, "S")
+            manifest = await run_backup(cluster_place(servers), store, BackupPlan(), Silent())
+            plan = RestorePlan(changes=Changes(replicas=1))
+            outcomes = {item.stream: item for item in await run_restore(target.place, store, manifest, plan, Silent())}
+            for outcome in outcomes.values():
+                assert (outcome.error, outcome.missing_consumers, outcome.differences) == ("", (), ())
+                assert outcome.proof.verdict == "equal"
+
+            async def there() -> bool:
+                return await positions(other, "S") == before
+
+            await eventually(there, "every consumer stands where it stood")
+            again = {name: {**config, **_fewer(config)} for name, config in KINDS.items()}
+            for name, config in again.items():  # the application's own CREATE finds its consumer
+                assert "error" not in await made(other, "S", name, config), name
+            assert await positions(other, "S") == before
+            assert "error" not in await made(other, "W", "w", {"durable_name": "w", "ack_policy": "explicit"})
+            puller = await other.jetstream().pull_subscribe_bind("w", stream="W")
+            assert [item.metadata.sequence.stream for item in await fetched(puller, 15)] == list(range(6, 21))
+
+        run(work())
+
+
+def _fewer(config: dict[str, Any]) -> dict[str, Any]:
+    return {"num_replicas": 1} if config.get("num_replicas", 0) > 1 else {}
