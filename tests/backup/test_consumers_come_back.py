@@ -14,6 +14,7 @@ from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.target import Changes
+from secondsite.model.errors import InputError
 from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
@@ -88,3 +89,43 @@ def test_from_three_servers_to_one(version: str, start: Any, store: ObjectStorag
 
 def _fewer(config: dict[str, Any]) -> dict[str, Any]:
     return {"num_replicas": 1} if config.get("num_replicas", 0) > 1 else {}
+
+
+@pytest.mark.parametrize("into", ["2.12.8", "2.15.1"])
+def test_another_name_is_refused_where_it_cannot_be(into: str, start: Any, store: ObjectStorage) -> None:
+    """Before 2.15 every message in an archive has a checksum that depends on the name of its stream."""
+    source, target = start("source", binary_of("2.12.8")), start("target", binary_of(into))
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        await fill(client, "S", 30)
+        await fill(other, "T", 3)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        plan = RestorePlan(streams={"S": "T"}, overwrite=frozenset({"T"}))
+        with pytest.raises(InputError, match="S comes back under its own name only"):
+            await run_restore(target.place, store, manifest, plan, Silent())
+        assert (await other.jetstream().stream_info("T")).state.messages == 3
+
+    run(work())
+
+
+def test_small_archives_start_no_process(start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took a second a stream, whatever its size."""
+    source, target = start("source"), start("target")
+    started: list[object] = []
+
+    async def begin(*arguments: object, **_: object) -> None:
+        started.append(arguments)
+        raise AssertionError("a process for a few messages")
+
+    async def work() -> None:
+        client = await connect(source.url)
+        for number in range(5):
+            await fill(client, f"S{number}", 50)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        monkeypatch.setattr("secondsite.backup.digesting.asyncio.create_subprocess_exec", begin)
+        outcomes = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
+        assert [outcome.proof.verdict for outcome in outcomes] == ["equal"] * 5
+
+    run(work())
+    assert started == []

@@ -11,6 +11,8 @@ from command import secondsite
 from nats_world import connect, fill, run
 
 from secondsite.backup.inventory import take_inventory
+from secondsite.backup.progress import Silent
+from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
@@ -52,3 +54,24 @@ def test_nothing_and_less_than_before_are_no_good_backups(start: Any, tmp_path: 
         right["backup"]
     ]
     assert backup(server.url, "--exclude", "X")["suspicious"] == []
+
+
+def test_a_server_that_dropped_a_damaged_part_of_its_store(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
+    """It comes up with half of the stream, and says nothing."""
+    server = start()
+
+    async def load() -> None:
+        await fill(await connect(server.url), "S", 2000, 1000)
+        assert (await run_backup(server.place, store, BackupPlan(), Silent())).suspicious == ()
+
+    run(load())
+    server.process.terminate()
+    server.process.wait()
+    block = next((tmp_path / "servers").rglob("*.blk"))
+    data = bytearray(block.read_bytes())
+    data[len(data) // 2 + 5] ^= 0xFF
+    block.write_bytes(data)
+    server.start()
+    (why,) = run(run_backup(server.place, store, BackupPlan(), Silent())).suspicious
+    assert "S ends at" in why
+    assert "and at 2000 in" in why

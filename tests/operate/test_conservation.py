@@ -33,6 +33,7 @@ class Case:
         self.deployment: Deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
         self.kit, self.folder = evolve(kit, system=self.deployment.system), folder
         self.world = world(self.deployment, set())
+        self.shortened = ""
         assert self.run(failover(self.deployment, self.kit, Fault.GRAY), "over").finished
         for number in (4, 5):
             self.home.messages.append(
@@ -48,8 +49,14 @@ class Case:
     def away(self) -> FakeStream:
         return self.world.regions[AWAY]["EVENTS"]
 
+    def short_limit(self, step_id: str) -> None:
+        """So that a step that cannot end is given up at once."""
+        self.shortened = step_id
+
     def back(self, journal: str = "back", *, approve: bool = True) -> OperationOutcome:
-        return self.run(failback(self.deployment, self.kit), journal, approve=approve)
+        procedure = failback(self.deployment, self.kit)
+        steps = tuple(evolve(s, limit_s=0.2) if s.id == self.shortened else s for s in procedure.steps)
+        return self.run(evolve(procedure, steps=steps), journal, approve=approve)
 
     def run(self, procedure: Procedure, name: str, *, approve: bool = True) -> OperationOutcome:
         async def work() -> OperationOutcome:
@@ -160,3 +167,32 @@ def test_a_work_queue_is_not_mirrored_before_its_workers_consumers_are_there(kit
     away.consumers |= kept
     outcome = case.back()
     assert outcome.finished, [str(problem) for problem in outcome.problems]
+
+
+class _NeverFollows(FakeRegion):
+    """The mirror at home stays one message behind, for ever."""
+
+    async def stream(self, name: str) -> StreamState | None:
+        look = await super().stream(name)
+        if look is not None and self.region == HOME and look.is_mirror and self._fenced(name):
+            await asyncio.sleep(0)
+            return evolve(look, last_seq=look.last_seq - 1)
+        return look
+
+    def _fenced(self, name: str) -> bool:
+        return self.world.regions[AWAY][name].config.get("subjects") == [f"secondsite.fenced.{AWAY}.{name}"]
+
+
+def test_a_failback_that_cannot_drain_gives_the_writers_back(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(kit, tmp_path)
+    case.short_limit("promote-streams")
+    with monkeypatch.context() as patched:
+        patched.setattr("fake_world.FakeRegion", _NeverFollows)
+        outcome = case.back()
+    assert "within its limit" in outcome.steps["promote-streams"].why
+    assert case.away.config["subjects"] == ["events.>"]
+    assert case.home.config["mirror"]
+    assert case.back().finished
+    assert case.home.config["subjects"] == ["events.>"]

@@ -377,16 +377,16 @@ class FakeDoors:
     world: FakeWorld
 
     async def authoritative(self) -> Mapping[str, tuple[str, ...]]:
-        return {"ns": (self.world.record,)}
+        return {"ns": tuple(self.world.record.split(","))}
 
     async def resolved(self) -> Mapping[str, tuple[str, ...]]:
-        return {"resolver": (self.world.record,)}
+        return {"resolver": tuple(self.world.record.split(","))}
 
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (region,)
 
     async def change(self, addresses: tuple[str, ...]) -> None:
-        self.world.record = addresses[0]
+        self.world.record = ",".join(addresses)
 
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         del region

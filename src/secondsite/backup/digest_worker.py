@@ -29,36 +29,41 @@ MAX_LISTED = 200_000
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
-    try:
-        answer = _work(request)
-    except (S2Error, ArchiveError) as error:
-        answer = {"error": str(error)}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
-        answer = {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
+    told = answer(request, _pieces())
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe
         pass
-    json.dump(answer, sys.stdout)
+    json.dump(told, sys.stdout)
 
 
-def _work(request: dict[str, Any]) -> dict[str, Any]:
+def answer(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
+    """What the request asks of an archive; ``error`` says why it cannot be told."""
+    try:
+        return _work(request, pieces)
+    except (S2Error, ArchiveError) as error:
+        return {"error": str(error)}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
+        return {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
+
+
+def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     tar = request["tar"]
     if tar and tar["gone"] is None:
-        return {"gone": runs(tombstones(_pieces()))}
+        return {"gone": runs(tombstones(pieces))}
     reader = ArchiveReader()
     if tar:
         gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
-        found: Iterable[ArchivedMessage] = tar_messages(_pieces(), int(tar["first"]), gone)
+        found: Iterable[ArchivedMessage] = tar_messages(pieces, int(tar["first"]), gone)
     else:
-        found = (message for piece in _pieces() for message in reader.feed(piece))
+        found = (message for piece in pieces for message in reader.feed(piece))
     if request["upto"] is not None:
         upto = int(request["upto"])
         found = (message for message in found if message.sequence <= upto)
     positions: dict[Position, int] = {}
-    answer = _answer(noting(found, positions) if request["sources"] else found, int(request["width"]), request["only"])
+    told = _answer(noting(found, positions) if request["sources"] else found, int(request["width"]), request["only"])
     if not tar:
         reader.close()
-    told = [[name, pattern, last] for (name, pattern), last in positions.items()]
-    return {"consumers": None if tar else reader.consumers, "sources": told, **answer}
+    sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
+    return {"consumers": None if tar else reader.consumers, "sources": sources, **told}
 
 
 def _answer(found: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:

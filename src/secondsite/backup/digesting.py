@@ -12,9 +12,11 @@ from typing import Any
 import cattrs
 from attrs import frozen
 
+from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
 from secondsite.backup.sourcing import Position
 
+SMALL_BYTES = 1024**2
 Source = Callable[[], AsyncIterator[bytes]]
 # Sequence, time in ns, checksum, and the time to live as its header says it.
 Listed = tuple[int, int, str, str]
@@ -65,10 +67,30 @@ class Archived:
         return await self._read({**request, "tar": tar})
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
-        async with _DigestProcess(request) as process, aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+        """A small archive in a thread, as a process would take longer to start; a larger one in a process."""
+        held: list[bytes] = []
+        async with aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+            async for piece in pieces:
+                held.append(piece)
+                if sum(map(len, held)) > SMALL_BYTES:
+                    return await self._in_a_process(request, held, pieces)
+        return _checked(await asyncio.to_thread(digest_worker.answer, request, held))
+
+    async def _in_a_process(
+        self, request: dict[str, Any], held: list[bytes], pieces: AsyncIterator[bytes]
+    ) -> dict[str, Any]:
+        async with _DigestProcess(request) as process:
+            for piece in held:
+                await process.feed(piece)
             async for piece in pieces:
                 await process.feed(piece)
             return await process.answer()
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer:
+        raise DigestError(answer["error"])
+    return answer
 
 
 class _DigestProcess:
@@ -114,9 +136,7 @@ class _DigestProcess:
             answer: dict[str, Any] = json.loads(out)
         except ValueError:
             raise DigestError("the process that reads the archive died") from None
-        if "error" in answer:
-            raise DigestError(answer["error"])
-        return answer
+        return _checked(answer)
 
     def _running(self) -> asyncio.subprocess.Process:
         assert self._process  # noqa: S101 # entered

@@ -41,8 +41,7 @@ class StreamBackup:
     """One stream. ``messages``, ``bytes``, ``first_seq`` and ``last_seq`` are what the server said as it began.
 
     ``archive_bytes`` is before compression and encryption. ``codecs`` are applied in their order to the archive,
-    ``document_codecs`` to the two small files beside it. ``short`` says that the archive holds less than the server
-    counted.
+    ``document_codecs`` to the two small files beside it.
     """
 
     name: str
@@ -61,7 +60,6 @@ class StreamBackup:
     started_at: str
     seconds: float
     attempts: int
-    short: str = ""
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:

@@ -138,6 +138,10 @@ async def _look(
 
 def _check_archives(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) -> None:
     """Before anything is deleted for it: older servers take the new archives for a broken tar (10062)."""
+    for stream, target in chosen.items():
+        if stream.archive_file != NATSARC_FILE and stream.name != target:
+            what = f"{stream.name} comes back under its own name only: its archive is from a server before 2.15"
+            raise InputError.at("--stream", what, "restore it under that name, into another account or domain")
     new = [stream.name for stream in chosen if stream.archive_file == NATSARC_FILE]
     if new and supports(jetstream.version, Feature.MESSAGE_ARCHIVE) is Support.NO:
         what = (

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -293,7 +294,7 @@ def _parse(content: bytes, path: Path) -> list[JournalEntry]:
             raw = json.loads(line)
             entry = _entry(raw)
             body = {key: value for key, value in raw.items() if key != "hash"}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise _broken(path, number) from None
         if entry.hash != _hash(body) or entry.previous != previous:
             raise _broken(path, number)
@@ -303,9 +304,14 @@ def _parse(content: bytes, path: Path) -> list[JournalEntry]:
 
 
 def _entry(raw: Mapping[str, Any]) -> JournalEntry:
+    """Hashes say that nobody changed a line; they do not say that this is the shape of one."""
+    kind = EntryKind(raw["kind"])
+    _check_data(kind, raw["data"])
+    if not all(math.isfinite(float(raw[name])) for name in ("wall", "monotonic")):
+        raise ValueError("no time")
     return JournalEntry(
         number=int(raw["number"]),
-        kind=EntryKind(raw["kind"]),
+        kind=kind,
         step=str(raw["step"]),
         wall=float(raw["wall"]),
         monotonic=float(raw["monotonic"]),
@@ -313,6 +319,18 @@ def _entry(raw: Mapping[str, Any]) -> JournalEntry:
         previous=str(raw["previous"]),
         hash=str(raw["hash"]),
     )
+
+
+def _check_data(kind: EntryKind, data: object) -> None:
+    """Raises ValueError, KeyError or TypeError for what no controller wrote."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("facts") or {}, Mapping):
+        raise TypeError("no mapping")
+    if kind is EntryKind.OUTCOME:
+        StepState(data["state"])
+    if not isinstance(data.get("operation") or {}, Mapping):
+        raise TypeError("no operation")
+    if not all(isinstance(step["id"], str) for step in data.get("steps") or ()):
+        raise TypeError("no steps")
 
 
 def _broken(path: Path, number: int) -> InputError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import evolve
 
@@ -11,10 +11,12 @@ from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.estimate import Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import LINKS, PATTERNS, SWITCHES
 from secondsite.strategies.steps import blocked_step, make_step
 from secondsite.strategies.switches.switching import holds_dns_control
@@ -207,77 +209,96 @@ def _without_dns_control(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tup
 def failback(deployment: Deployment, kit: Kit) -> Procedure:
     """Back to the first region, planned: nothing is lost, as writers are stopped for the moment of the switch."""
     ready = evolve(kit, system=deployment.system)
-    isolate = make_step(
+    link, switch = LINKS[deployment.strategy.link], SWITCHES[deployment.strategy.switch]
+    name = f"failback of {deployment.strategy.id}"
+    prepared = tuple(_prepared_at_home(ready))
+    streams = link.failback_steps(deployment, ready, tuple(step.id for step in prepared))
+    blocked = next((step for step in streams if step.blocked), None)
+    if blocked:
+        return Procedure(name, Fault.REGION, (blocked,), dict.fromkeys((Subject.API, Subject.NATS), blocked.id))
+    *before, moved = streams
+    prepared = tuple(evolve(step, after=step.after or (before[-1].id,)) if before else step for step in prepared)
+    stores = _stores_back(ready, moved.id)
+    done = (moved.id, *(step.id for step in stores))
+    change = switch.change_steps(deployment, ready, moved.id, done, kit.home)
+    verify = make_step(
         ready,
-        Verb.FENCE,
-        f"start {kit.home.name} isolated: no leaf, no gateway, no clients",
-        "fence",
-        check="it answers on its own address and nowhere else",
-        region=kit.home.name,
+        Verb.VERIFY_PATH,
+        "one acknowledged write through the clients' own path",
+        "verify.path",
+        check=f"the stream of {kit.home.name} has the message",
+        after=(change[-1].id,),
     )
-    salvage = make_step(
-        ready,
-        Verb.SALVAGE,
-        f"copy what {kit.home.name} has and nobody else, by message id and sequence",
-        "restore.consumers",
-        check="every message after the divergence sequence is in the serving stream or listed as refused",
-        after=(isolate.id,),
-    )
-    resync = make_step(
-        ready,
-        Verb.RESYNCHRONISE,
-        f"wipe {kit.home.name}, join it as the mirror of {kit.second.name}",
-        "restore.stores",
-        check="its sequence equals the origin's on both sides",
-        after=(salvage.id,),
-        region=kit.home.name,
-        reversible=False,
-        approval=True,
-    )
-    promote = make_step(
-        ready,
-        Verb.PROMOTE_STREAMS,
-        f"fence {kit.second.name}, drain, promote {kit.home.name}",
-        "promote.leafnode",
-        check="no message between fence and promotion",
-        after=(resync.id,),
-        region=kit.home.name,
-    )
-    switch = SWITCHES[deployment.strategy.switch]
-    change = switch.change_steps(deployment, ready, promote.id, (promote.id,), kit.home)
-    mirrors = _mirror_again(ready, change[-1].id) if _mirrors(deployment) else ()
+    mirrors = (mirror_again(ready, verify.id),) if _mirrors(deployment) else ()
     announce = make_step(
         ready,
         Verb.ANNOUNCE,
         "tell customers and stakeholders",
         "verify.path",
         check="status page",
-        after=(change[-1].id, *(step.id for step in mirrors)),
+        after=(verify.id, *(step.id for step in mirrors)),
     )
     return Procedure(
-        f"failback of {deployment.strategy.id}",
+        name,
         Fault.REGION,
-        (isolate, salvage, resync, promote, *change, *mirrors, announce),
-        {Subject.API: change[-1].id, Subject.NATS: promote.id},
+        (*before, *prepared, moved, *stores, *change, verify, *mirrors, announce),
+        {Subject.API: verify.id, Subject.NATS: moved.id},
     )
+
+
+def _prepared_at_home(kit: Kit) -> Iterator[Step]:
+    """What has to be ready in the first region before anybody's writers are stopped."""
+    yield make_step(
+        kit,
+        Verb.START_SERVICES,
+        f"start every service in {kit.home.name}, as many as before the loss",
+        "start.services",
+        check="every startup probe green",
+        region=kit.home.name,
+    )
+    yield make_step(
+        kit,
+        Verb.VERIFY_SECRETS,
+        "compare the fingerprints of every secret",
+        "verify.secrets",
+        check="every fingerprint equals the one of the region that serves",
+        after=(str(Verb.START_SERVICES),),
+        region=kit.home.name,
+        targets=tuple(secret.name for secret in kit.system.secrets),
+    )
+    if _stored(kit):
+        yield make_step(
+            kit,
+            Verb.RESTORE_STORES,
+            f"load the stores of {kit.home.name} from {kit.second.name}, and let databases follow",
+            "restore.stores",
+            check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
+            region=kit.home.name,
+            targets=_stored(kit),
+            by_person=True,
+        )
+
+
+def _stores_back(kit: Kit, after: str) -> tuple[Step, ...]:
+    if not _stored(kit):
+        return ()
+    step = make_step(
+        kit,
+        Verb.PROMOTE_STORES,
+        f"promote the databases of {kit.home.name}: those of {kit.second.name} take no more writes",
+        "promote.stores",
+        check=f"the database of {kit.home.name} accepts writes, with the last row that {kit.second.name} took",
+        after=(after,),
+        region=kit.home.name,
+        targets=_stored(kit),
+        by_person=True,
+    )
+    return (step,)
+
+
+def _stored(kit: Kit) -> tuple[str, ...]:
+    return tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA)
 
 
 def _mirrors(deployment: Deployment) -> bool:
     return any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
-
-
-def _mirror_again(kit: Kit, after: str) -> tuple[Step, ...]:
-    """Both regions as they were before the loss, so that the next one is failed over like the first."""
-    step = make_step(
-        kit,
-        Verb.RESYNCHRONISE,
-        f"make {kit.second.name} the mirror of {kit.home.name} again",
-        "restore.stores",
-        check=f"each stream of {kit.second.name} is a mirror and ends at its origin's sequence",
-        after=(after,),
-        step_id="mirror-again",
-        region=kit.second.name,
-        reversible=False,
-        approval=True,
-    )
-    return (step,)

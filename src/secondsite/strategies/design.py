@@ -104,6 +104,13 @@ class LinkDesign(Protocol):
         """What makes the streams writable in the other region; the last step is the milestone."""
         ...
 
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        """What gives the first region its streams again, or one blocked step with the reason why nothing does.
+
+        The last step is the milestone; it stops the writers of the other region, and waits for what is ``ready``.
+        """
+        ...
+
 
 class SwitchDesign(Protocol):
     """Who notices, who decides, and how clients are moved."""

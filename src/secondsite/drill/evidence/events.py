@@ -77,7 +77,7 @@ def read_events(path: Path) -> tuple[TimelineEvent, ...]:
     for number, line in enumerate(lines, 1):
         try:
             events.append(_event(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             what = "this line is no event"
             raise InputError.at(f"{path}:{number}", what, "the file was changed: run the drill again") from None
     return tuple(sorted(events, key=lambda event: event.monotonic_ns))

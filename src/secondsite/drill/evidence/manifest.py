@@ -110,5 +110,5 @@ def from_text(text: str, place: str) -> DrillManifest:
         if schema != SCHEMA:
             raise InputError.at(place, f"its schema is {schema!r}, not {SCHEMA}", remedy)
         return converter.structure(plain, DrillManifest)
-    except (ValueError, KeyError, TypeError, AttributeError, BaseValidationError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, BaseValidationError):
         raise InputError.at(place, "is not a drill's manifest", remedy) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ from secondsite.operate.layout import (
     Reach,
     StreamFamily,
     StreamPlacement,
+    fenced_subject,
     probe_subject,
     promoting_subject,
     writer_config,
@@ -50,6 +52,7 @@ from secondsite.operate.world import StreamsDoor
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
+GIVE_BACK_S = 5.0
 _NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
@@ -87,9 +90,9 @@ class Promote:
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
         pairs = _held(context, step, region)
+        await _can_follow(context, pairs, region)
         drained = await self._quiesce(context, pairs, region)
         async with context.world.streams(region) as door:
-            _refuse_old(door, region)
             ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
         found = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
         carried = await self._carry_consumers(context, pairs, drained, region)
@@ -120,10 +123,16 @@ class Promote:
                     _expect_unreachable(context, other)
                     continue
                 await context.stopping(other)
-                for family, _ in pairs:
-                    if (held := family.at(other)) is not None:
-                        await fence_stream(door, family, held)
-                await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
+                stopped: list[tuple[StreamFamily, StreamPlacement]] = []
+                try:
+                    for family, _ in pairs:
+                        held = family.at(other)
+                        if held is not None and await fence_stream(door, family, held):
+                            stopped.append((family, held))
+                    await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
+                except BaseException:
+                    await _give_back(context, stopped, region)
+                    raise
                 drained.append(other)
         return drained
 
@@ -270,6 +279,35 @@ def _expect_unreachable(context: Context, region: str) -> None:
     if not any(facts.get("region") == region and "state" in facts for facts in context.facts.values()):
         what = f"{region} cannot be reached and no step fenced it or marked it unfenced"
         raise failed(what, "resume once a fence step is done")
+
+
+async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
+    """Before anybody's writers are stopped: what is to take over answers, is there, and can be promoted."""
+    async with context.world.streams(region) as door:
+        _refuse_old(door, region)
+        for _, held in pairs:
+            answer = await _answered(context, partial(door.stream, held.name))
+            if answer is not None and answer[0] is None:
+                raise failed(f"{region} has no stream {held.name}", "create the mirror, or restore it from a backup")
+
+
+async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
+    """Undo the fences of this attempt, so that a step that fails leaves a writer. None where a copy was promoted since.
+
+    The attempt has failed already: what fails here too stays fenced, and is told by the look that comes next.
+    """
+    with suppress(MachineError, TimeoutError):
+        async with asyncio.timeout(GIVE_BACK_S), context.world.streams(region) as door:
+            for family, held in stopped:
+                copy = family.at(region)
+                look = None if copy is None else await door.stream(copy.name)
+                if look is None or not look.is_mirror:
+                    continue
+                async with context.world.streams(held.region) as other:
+                    now = await other.stream(held.name)
+                    if now is not None and now.subjects == (fenced_subject(held),):
+                        await other.update({**now.config, "subjects": list(family.subjects)})
+                        context.note("unfenced", {"stream": held.name, "region": held.region})
 
 
 def _refuse_old(door: StreamsDoor, region: str) -> None:

@@ -22,9 +22,12 @@ async def wanted_addresses(context: Context, dns: Dns) -> tuple[str, ...]:
 
 
 def target_region(context: Scope) -> str:
-    """Where clients are to go: where this procedure promotes, which in a failback is home."""
-    regions = (step.region for step in context.procedure.steps if step.verb is Verb.PROMOTE_STREAMS)
-    return next((region for region in regions if region), context.away)
+    """Where clients are to go: where this procedure makes streams writable, which in a failback is home."""
+    for verb in (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS, Verb.ELECT):
+        for step in context.procedure.steps:
+            if step.verb is verb and step.region:
+                return step.region
+    return context.away
 
 
 @frozen

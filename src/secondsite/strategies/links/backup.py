@@ -12,6 +12,7 @@ from secondsite.model.region import Region
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, standby_of
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import no_failback
 from secondsite.strategies.sizing import all_streams, stream_bytes, transfer_time
 from secondsite.strategies.steps import make_step
 from secondsite.strategies.stores import nothing, survivable
@@ -85,3 +86,12 @@ class BackupLink:
         """Where nothing runs in the second region, its cluster is created first."""
         created = deployment.site(SiteRole.VAULT) is not None
         return (restore_streams(kit, Verb.START_SERVICES if created else after),)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment, ready
+        home, second = kit.home.name, kit.second.name
+        why = (
+            f"the streams of {second} came from a backup and no link carries them back: what was written there since "
+            f"is only there. Stop the writers, back {second} up, restore that backup in {home}, and move the clients"
+        )
+        return no_failback(kit, why)

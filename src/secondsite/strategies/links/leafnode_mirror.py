@@ -15,6 +15,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
@@ -78,3 +79,7 @@ class LeafnodeMirror:
             )
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it its subjects", after)
         return promote, restore_consumers(kit, promote.id)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment
+        return mirrored_failback(kit, ready)

@@ -11,6 +11,7 @@ from secondsite.model.procedure import Step
 from secondsite.strategies import requirements, services
 from secondsite.strategies.clusters import at_home, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import joined, mirrored_pair
 from secondsite.strategies.steps import (
@@ -62,3 +63,7 @@ class Managed:
         free = free_subjects(kit, after)
         promote = promote_mirrors(kit, "promote the mirrors through the provider's JetStream API", free.id)
         return free, promote, restore_consumers(kit, promote.id)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment
+        return mirrored_failback(kit, ready)

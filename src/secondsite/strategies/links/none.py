@@ -9,6 +9,7 @@ from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies.clusters import at_home
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import no_failback
 from secondsite.strategies.steps import blocked_step
 
 
@@ -38,3 +39,7 @@ class NoLink:
     def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
         del deployment
         return (blocked_step(kit, Verb.RESTORE_STREAMS, "no other region holds a stream", after),)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment, ready
+        return no_failback(kit, "no other region holds a stream, so there is nothing to come back from")

@@ -11,6 +11,7 @@ from secondsite.model.region import Region
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import led_at_home
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.steps import make_step
 from secondsite.strategies.stream_config import written_subjects
@@ -73,6 +74,11 @@ class Sourced:
                 region=kit.second.name,
             ),
         )
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        """Both sides take from each other what they missed, by themselves."""
+        del deployment
+        return led_at_home(kit, f"{kit.home.name} writes its own streams again", "continue.sourced", ready)
 
 
 def _sourcing(cluster: NatsCluster, other: Region) -> tuple[Stream, ...]:

@@ -11,6 +11,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, services
 from secondsite.strategies.clusters import at_home, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import led_at_home
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.steps import make_step
 from secondsite.strategies.stores import nothing, survivable
@@ -84,3 +85,8 @@ class Stretch:
                 region=kit.second.name,
             ),
         )
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        """The region's replicas have caught up with their leaders by themselves."""
+        del deployment
+        return led_at_home(kit, f"the replicas of {kit.home.name} follow their leaders again", "elect.stretch", ready)

@@ -15,6 +15,7 @@ from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
@@ -126,6 +127,10 @@ class SuperclusterMirror:
         free = evolve(free_subjects(kit, rescue.id), duration=included_in("quorum.rescue", kit))
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
         return approve, rescue, free, promote, restore_consumers(kit, promote.id)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment
+        return mirrored_failback(kit, ready)
 
 
 def _voters(deployment: Deployment) -> tuple[int, int]:

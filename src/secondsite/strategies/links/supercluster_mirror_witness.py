@@ -11,6 +11,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import gateway_requirement, joined, mirrored_pair
 from secondsite.strategies.requirements import without
@@ -67,3 +68,7 @@ class SuperclusterMirrorWitness:
         free = free_subjects(kit, after)
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
         return free, promote, restore_consumers(kit, promote.id)
+
+    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        del deployment
+        return mirrored_failback(kit, ready)

@@ -1,0 +1,106 @@
+"""The way back of each kind of link: how the first region gets its streams again, or why it cannot.
+
+Writers are stopped once, for the moment of the switch, and not before everything that follows is known to be able to.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from secondsite.model.procedure import Step, Verb
+from secondsite.strategies.design import Kit
+from secondsite.strategies.sizing import all_streams, stream_bytes, transfer_time
+from secondsite.strategies.steps import PATIENCE, blocked_step, make_step
+
+MIRROR_AGAIN = "mirror-again"
+_ROUND_TRIPS = 12
+"""For each stream or consumer: looked at, fenced, probed, drained, promoted in two updates, looked at again."""
+_SALVAGE_AT_LEAST_S = 600.0
+
+
+def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    """Salvaged, made a mirror of the region that serves, promoted once all that is ``ready`` is."""
+    home, second = kit.home.name, kit.second.name
+    isolate = make_step(
+        kit,
+        Verb.FENCE,
+        f"start {home} isolated: no leaf, no gateway, no clients",
+        "fence",
+        check="it answers on its own address and nowhere else",
+        region=home,
+    )
+    salvage = make_step(
+        kit,
+        Verb.SALVAGE,
+        f"copy what {home} has and nobody else, by message id and sequence",
+        "restore.consumers",
+        check="every message after the divergence sequence is in the serving stream, or saved and listed",
+        after=(isolate.id,),
+    )
+    resync = make_step(
+        kit,
+        Verb.RESYNCHRONISE,
+        f"wipe {home}, join it as the mirror of {second}",
+        "restore.stores",
+        check="it has all that the serving side had when it joined",
+        after=(salvage.id,),
+        region=home,
+        reversible=False,
+        approval=True,
+    )
+    promote = make_step(
+        kit,
+        Verb.PROMOTE_STREAMS,
+        f"fence {second}, drain, promote {home}",
+        "promote.leafnode",
+        check="no message between fence and promotion",
+        after=(resync.id, *ready),
+        region=home,
+    )
+    everything = transfer_time("salvage of all there is", stream_bytes(kit.system), kit.figures["restore.rate"])
+    limit_s = max(salvage.limit_s, _SALVAGE_AT_LEAST_S, PATIENCE * everything.quantile(0.95))
+    return isolate, evolve(salvage, limit_s=limit_s), resync, evolve(promote, limit_s=_switch_limit_s(kit, promote))
+
+
+def _switch_limit_s(kit: Kit, promote: Step) -> float:
+    """As long as an election on either side and the round trips between them take, for all there is to move."""
+    streams = all_streams(kit.system)
+    moved = len(streams) + sum(len(stream.consumers) for stream in streams)
+    round_trip_s = kit.rtt_ms(kit.home, kit.second).quantile(0.95) / 1000
+    elections_s = 2 * kit.figures["elect.raft"].quantile(0.95)
+    return promote.limit_s + PATIENCE * (elections_s + _ROUND_TRIPS * moved * round_trip_s)
+
+
+def mirror_again(kit: Kit, after: str) -> Step:
+    """Both regions as they were before the loss, so that the next one is failed over like the first."""
+    return make_step(
+        kit,
+        Verb.RESYNCHRONISE,
+        f"make {kit.second.name} the mirror of {kit.home.name} again",
+        "restore.stores",
+        check=f"each stream of {kit.second.name} is a mirror and ends at its origin's sequence",
+        after=(after,),
+        step_id=MIRROR_AGAIN,
+        region=kit.second.name,
+        reversible=False,
+        approval=True,
+    )
+
+
+def led_at_home(kit: Kit, title: str, figure: str, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    """For streams that never moved: they answer in the first region before clients are sent there."""
+    return (
+        make_step(
+            kit,
+            Verb.ELECT,
+            title,
+            figure,
+            check=f"every stream acknowledges a probe in {kit.home.name}",
+            after=ready,
+            region=kit.home.name,
+        ),
+    )
+
+
+def no_failback(kit: Kit, why: str) -> tuple[Step, ...]:
+    return (blocked_step(kit, Verb.RESYNCHRONISE, why, ""),)

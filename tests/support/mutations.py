@@ -1,0 +1,106 @@
+"""Texts, bytes and JSON values, changed at random by a seed: what a file looks like that somebody broke, or forged."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from secondsite.model.errors import SecondsiteError
+
+ROUNDS = int(os.environ.get("SECONDSITE_FUZZ_ROUNDS", "60"))
+"""How many changed inputs each test tries; more by hand, for as long as one likes."""
+
+HOSTILE = (
+    *("", "~", "null", "true", "-1", "0", "1e999", "5e-324", "nan", ".inf", "99999999999999999999", "0x7f", "1_0"),
+    *("'", '"', "{", "}", "[", "]", "&a", "*a", "<<: *a", "!!python/object/apply:os.system [x]", "? ", "- ", ": ", "|"),
+    *("\t", "%", "@", "`", "#", "\x00", "\x1b[31m", "\u202e", "\ufeff", "\x85", "\u2028", "\U0010ffff"),
+    *("2026-13-45", "$X", "${X}", "{{ x }}", "a" * 3000, "[" * 400, "{a: " * 400, "../../etc/passwd", "nats://u:p@h"),
+)
+VALUES: tuple[Any, ...] = (
+    *(None, True, -1, 0, 10**30, 1e308, 5e-324, float("inf"), float("nan"), "", "x" * 3000, "\x00", "\ud800"),
+    *([], {}, [[]], {"": None}, [None, 1, "a"], "2026-13-45T00:00:00Z", "9999-12-31T23:59:59+23:59", "-1", "NaN"),
+)
+
+
+def seeds() -> Iterator[random.Random]:
+    return (random.Random(number) for number in range(ROUNDS))
+
+
+def changed_text(text: str, chance: random.Random) -> str:
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(text) + 1)
+        end = min(len(text), at + chance.choice((0, 1, 5, 40, 400)))
+        ways: tuple[Callable[[], str], ...] = (
+            lambda at=at, end=end, text=text: text[:at] + chance.choice(HOSTILE) + text[end:],  # type: ignore[misc]
+            lambda at=at, end=end, text=text: text[:at] + text[at:end] * 2 + text[end:],  # type: ignore[misc]
+            lambda text=text: _with_line(text, chance),  # type: ignore[misc]
+            lambda text=text: _with_value(text, chance),  # type: ignore[misc]
+            lambda at=at, text=text: text[:at],  # type: ignore[misc]
+        )
+        text = chance.choices(ways, (4, 2, 3, 6, 1))[0]()
+    return text
+
+
+def _with_line(text: str, chance: random.Random) -> str:
+    """A line taken out, doubled, moved or shifted."""
+    lines = text.splitlines(keepends=True) or [""]
+    at = chance.randrange(len(lines))
+    line = lines.pop(at)
+    for each in chance.choice(([], [line, line], [" " * chance.randint(1, 4) + line])):
+        lines.insert(min(at, len(lines)), each)
+    if chance.random() < 0.3:
+        lines.insert(chance.randrange(len(lines) + 1), line)
+    return "".join(lines)
+
+
+def _with_value(text: str, chance: random.Random) -> str:
+    """What stands behind a colon is another value."""
+    lines = text.splitlines(keepends=True) or [""]
+    at = chance.randrange(len(lines))
+    key, colon, _ = lines[at].partition(": ")
+    if colon:
+        lines[at] = f"{key}: {chance.choice(HOSTILE)}\n"
+    return "".join(lines)
+
+
+def changed_bytes(content: bytes, chance: random.Random) -> bytes:
+    made = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(made) or 1)
+        if chance.random() < 0.2:
+            del made[at : at + chance.choice((1, 16, 4096))]
+        else:
+            made[at : at + 1] = chance.randbytes(chance.choice((1, 1, 1, 4, 64)))
+    return bytes(made)
+
+
+def changed_value(value: Any, chance: random.Random) -> Any:
+    """The same JSON, but for one value, key or item of it."""
+    made = json.loads(json.dumps(value))
+    holders = [made] if isinstance(made, (dict, list)) and made else []
+    for holder in holders:
+        below = holder.values() if isinstance(holder, dict) else holder
+        holders += [each for each in below if isinstance(each, (dict, list)) and each]
+    if not holders:
+        return chance.choice(VALUES)
+    holder = chance.choice(holders)
+    key = chance.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+    if chance.random() < 0.2:
+        del holder[key]
+    else:
+        holder[key] = chance.choice(VALUES)
+    return made
+
+
+def survives(call: Callable[[], object]) -> None:
+    """It is taken, or refused with what a user can read: nothing else."""
+    refused = None
+    try:
+        call()
+    except SecondsiteError as error:
+        refused = error
+    assert refused is None or refused.problems
+    assert refused is None or all(problem.what and problem.remedy for problem in refused.problems)
