@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from fake_world import FakeWorld
 
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
@@ -264,6 +264,33 @@ class _Cannot:
 
     async def run(self, context: Any, step: Step) -> Any:
         raise AssertionError(step.id)
+
+
+def test_a_promotion_that_fails_for_now_is_tried_again(operators: Operators) -> None:
+    """The old writers are stopped then: nobody takes writes until it is through."""
+    promote = _Hiccup(2)
+    outcome = operators.go(
+        "ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors={**EXECUTORS, Verb.PROMOTE_STREAMS: promote}
+    )
+    assert outcome.finished
+    assert promote.left == 0
+    assert operators.writers() == {AWAY}
+
+
+class _Hiccup(_Cannot):
+    """The server ends the connection, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    async def look(self, context: Any, step: Step) -> Any:
+        return await EXECUTORS[step.verb].look(context, step)
+
+    async def run(self, context: Any, step: Step) -> Any:
+        if self.left:
+            self.left -= 1
+            raise MachineError.at("us-west-2", "the server ended the connection", "look at its log")
+        return await EXECUTORS[step.verb].run(context, step)
 
 
 def test_that_nobody_takes_writes_is_said_first(operators: Operators) -> None:

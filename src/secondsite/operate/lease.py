@@ -23,6 +23,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE
 from secondsite.nats.tasks import end_tasks
+from secondsite.operate.action import FinalError
 from secondsite.operate.instants import instant
 from secondsite.operate.journal import Journal, JournalEntry, OperationEnd, end_of, from_copy, write_copy
 from secondsite.operate.layout import families
@@ -33,7 +34,7 @@ SUBJECT = "secondsite.operations"
 TTL_S = 30.0
 
 
-class HeldElsewhereError(MachineError):
+class HeldElsewhereError(FinalError):
     """Another controller acts."""
 
 
