@@ -230,7 +230,7 @@ class _Run:
             self._ended(step, StepState.DONE, began, facts, None)
 
     async def _carried_out(self, step: Step) -> Facts:
-        """While streams are promoted nobody takes their writes: what fails for now is tried again, not left to somebody."""
+        """While streams are promoted nobody takes their writes: what fails for now is tried again."""
         tries = PROMOTION_TRIES if step.verb is Verb.PROMOTE_STREAMS else 1
         for left in reversed(range(tries)):
             try:
