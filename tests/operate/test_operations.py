@@ -335,3 +335,21 @@ def test_other_commands_than_approved_are_refused(operators: Operators) -> None:
     entries = read_journal(operators.path("ann", Fault.REGION))
     assert any(entry.data.get("bound") == operators.world.bound for entry in entries if entry.kind is EntryKind.NOTE)
     assert records(entries)["fence"].state is StepState.DONE
+
+
+def test_what_is_lifted_later_is_kept_with_who(operators: Operators) -> None:
+    operators.world.dead.add(HOME)
+    step = next(step for step in operators.procedure(Fault.REGION).steps if step.verb is Verb.RECORD_STATE)
+    assert not operators.go("ann", Fault.REGION, executors=_failing_at(step)).finished
+
+    async def resume(allowed: frozenset[str]) -> None:
+        with Journal(operators.path("ann", Fault.REGION), operators.world) as journal:
+            options = Options(allowed=allowed)
+            procedure = operators.procedure(Fault.REGION)
+            await execute(procedure, operators.deployment, operators.world, journal, options=options)
+
+    asyncio.run(resume(frozenset({"stale-secret"})))
+    asyncio.run(resume(frozenset({"stale-secret"})))
+    entries = read_journal(operators.path("ann", Fault.REGION))
+    noted = [entry.data for entry in entries if entry.kind is EntryKind.NOTE and "allowed" in entry.data]
+    assert noted == [{"allowed": ["stale-secret"], "who": "tester"}]

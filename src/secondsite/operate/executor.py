@@ -25,7 +25,7 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Action, Context, Facts, FinalError, WaitingError
 from secondsite.operate.actions.fence import fence_returned
-from secondsite.operate.approval import approvals, approve, check_bound, check_same, declared, is_approved
+from secondsite.operate.approval import approvals, approve, check_bound, check_same, declared, is_approved, lifted
 from secondsite.operate.epoch import (
     Epoch,
     ServiceStop,
@@ -150,8 +150,7 @@ class _Run:
         known = records(journal.entries)
         self._facts: dict[str, Facts] = {s: r.facts for s, r in known.items() if r.state is StepState.DONE}
         self._retried: dict[str, str] = {}
-        allowed = frozenset(journal.entries[0].data.get("allowed") or ()) | options.allowed
-        self._deployment, self._allowed = deployment, allowed
+        self._deployment, self._allowed = deployment, lifted(world, journal, options.allowed)
 
     def _context(self, step: Step) -> Context:
         def note(kind: str, facts: Facts) -> None:
