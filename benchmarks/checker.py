@@ -18,12 +18,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from bulk_ledger import write_bulk
 
 from secondsite.drill.check.checker import check
 from secondsite.drill.check.rpo import rpo
 from secondsite.drill.ledger.finals import COPY_ROW, PROCESSING_ROW, FinalRead, Processing, read_finals
 from secondsite.drill.ledger.history import read_history
-from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, ledgers_in, write_bulk
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, ledgers_in
 from secondsite.drill.ledger.record import RECORD, RecordKind, Status
 
 CLIENTS, KEYS, LOST, TWICE = 2, 1000, 1234, 77

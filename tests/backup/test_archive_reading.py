@@ -8,9 +8,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from whole_archive import digest_archive
 
 from secondsite.backup.archive import NATSARC_FILE, TAR_FILE, ArchiveError, ArchiveReader, archive_file, open_message
-from secondsite.backup.digest import Digester, differing, digest_archive, width_for
+from secondsite.backup.digest import Digester, differing, width_for
 from secondsite.backup.s2 import S2Decoder, S2Error, S2Meter, decode_block
 
 HEAD = b"\xff\x06\x00\x00S2sTwO"

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrs import field, frozen
+from bulk_ledger import write_bulk
 
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream
 from secondsite.drill.ledger.record import ANY_KEY, RECORD, STRAY, Purpose, RecordKind, Records, Status
 
 STREAMS = (

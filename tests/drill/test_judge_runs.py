@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrs import evolve
+from bulk_ledger import write_bulk
 from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, STATE, Scenario, fill, leave, quick
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from secondsite.drill.evidence.chain import check_chain
 from secondsite.drill.evidence.folder import EvidenceWriter, read_evidence
 from secondsite.drill.evidence.manifest import Timing
-from secondsite.drill.ledger.ledger import Ledger, read_chunks, read_ledger_header, write_bulk
+from secondsite.drill.ledger.ledger import Ledger, read_chunks, read_ledger_header
 from secondsite.drill.ledger.record import RecordKind, Status
 from secondsite.drill.verdict.judge import judge, seal
 from secondsite.drill.verdict.judgement import RunVerdict, verdicts_json, worst

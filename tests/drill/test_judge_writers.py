@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bulk_ledger import write_bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.drill.check.writers import MOST, writer_changes
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream
 from secondsite.drill.ledger.record import RECORD, RecordKind, Status
 
 Write = tuple[int, int, int]

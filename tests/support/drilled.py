@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from attrs import evolve, field, frozen
+from bulk_ledger import write_bulk
 
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import DrillManifest, StepFacts, Timing
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
-from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, write_bulk
+from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream
 from secondsite.drill.ledger.record import RECORD, RecordKind, Records, Status, endpoint, identity
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault

@@ -11,8 +11,8 @@ import pytest
 from attrs import evolve
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from revised import revise
 
-from secondsite.discover.system_file.editing import revise
 from secondsite.discover.system_file.merging import merge
 from secondsite.discover.system_file.reading import read_system
 from secondsite.discover.system_file.scalars import flow_list, scalar
@@ -32,6 +32,7 @@ from secondsite.model.units import Bytes, Cores, Seconds
 
 NAMES = st.sampled_from(["api", "nats-1", "B"]) | st.from_regex(r"[a-zA-Z][a-zA-Z0-9-]{0,8}", fullmatch=True)
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+SUBJECTS = st.from_regex(r"[a-zé\"$]{1,4}(\.[a-z*]{1,3}){0,2}(\.>)?", fullmatch=True)
 ASIDES = st.from_regex(r"[a-z][a-z0-9,#%-]{0,12}( [a-z0-9.']{1,9})?", fullmatch=True)
 PLACES = st.builds(
     Place, st.sampled_from(["a.yaml", "m/b-c.yaml", "nats://h:4222", "ends-in-"]), st.just(0)
@@ -83,6 +84,8 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
             drawn = NAMES
         if field.attribute == "at":
             drawn = st.just("")
+        if "subjects" in field.attribute and noun is Stream:
+            drawn = st.lists(SUBJECTS, max_size=2).map(tuple)
         parts[field.attribute] = st.none() | drawn if field.optional else drawn
     return st.builds(noun, **_NARROWED.get(noun, parts))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
-from secondsite.backup.archive import ArchivedMessage, ArchiveReader
+from secondsite.backup.archive import ArchivedMessage
 
 RANGES = 1024
 MIN_RANGE = 1024
@@ -110,12 +110,3 @@ def runs(sequences: Iterable[int]) -> list[list[int]]:
         else:
             told.append([sequence, sequence])
     return told
-
-
-def digest_archive(pieces: Iterable[bytes], width: int) -> Digest:
-    """The digest of a whole archive. Raises S2Error or ArchiveError."""
-    reader, digester = ArchiveReader(), Digester(width)
-    for piece in pieces:
-        digester.add(reader.feed(piece))
-    reader.close()
-    return digester.result()

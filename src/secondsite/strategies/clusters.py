@@ -15,8 +15,6 @@ from secondsite.strategies.sizing import half_round_trip, lag, stream_rate_bytes
 from secondsite.strategies.stores import nothing, survivable
 from secondsite.strategies.stream_config import PROMOTING
 
-RUNNING = (SiteRole.PRIMARY, SiteRole.STANDBY, SiteRole.ACTIVE)
-
 
 def named(cluster: NatsCluster, region: Region) -> NatsCluster:
     """The same cluster in a region, under the region's name: `nats-us-west-2`."""

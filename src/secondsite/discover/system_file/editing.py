@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from attrs import define, field
 
 from secondsite.discover.system_file.comments import comment_of, mark_of
-from secondsite.discover.system_file.document import Document, parse
-from secondsite.discover.system_file.reading import read_system, system_of
+from secondsite.discover.system_file.document import Document
+from secondsite.discover.system_file.reading import read_system
 from secondsite.discover.system_file.schema import Field, FieldShape, Noun, canonical, fields_of, identity, join
 from secondsite.discover.system_file.teaching import SECTIONS, commented
 from secondsite.discover.system_file.writing import Writer
@@ -24,14 +24,8 @@ from secondsite.model.place import Place
 from secondsite.model.system import System
 
 
-def revise(text: str, file: str, system: System) -> str:
-    """``text`` with the values and marks of ``system``. Raises `InputError`."""
-    document = parse(text, file)
-    return revise_document(document, system_of(document), system)
-
-
 def revise_document(document: Document, now: System, system: System) -> str:
-    """As `revise`, for a text that was read already: ``now`` is what it says."""
+    """The text of ``document``, which says ``now``, with the values and marks of ``system``. Raises `InputError`."""
     editor = _Editor(document, now.marks, Writer(canonical(system).marks))
     editor.noun(document.root, now, system, "")
     revised = editor.applied()

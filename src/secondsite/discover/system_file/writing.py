@@ -122,6 +122,8 @@ class Writer:
                 if field.kind is FieldShape.NOUN and value is not None
                 else self.leaf(field, value)
             )
+            if inner is None:
+                return None
             parts.append(f"{field.key}: {inner}")
         return f"{{{', '.join(parts)}}}"
 

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from attrs import asdict, frozen
 
-from secondsite.drill.ledger.envelope import disk_error, packed, read_header, write_new
+from secondsite.drill.ledger.envelope import disk_error, read_header, write_new
 from secondsite.drill.ledger.record import (
     ANY_KEY,
     LAYOUT,
@@ -27,7 +27,6 @@ from secondsite.drill.ledger.record import (
     Records,
     Status,
     check_word,
-    check_words,
     message_id,
     sound,
 )
@@ -203,15 +202,6 @@ def read_chunks(path: Path, chunk_records: int = CHUNK_RECORDS) -> Iterator[Reco
                 )
             ended = ended or whole < count
             yield records[:whole]
-
-
-def write_bulk(path: Path, header: LedgerHeader, records: Records) -> None:
-    """A ledger in one go, check words filled in: for tests and benchmarks that need millions of records."""
-    records["check"] = 0
-    records["check"] = check_words(records)
-    with path.open("wb") as file:
-        file.write(packed({"schema": SCHEMA, **asdict(header)}))
-        records.tofile(file)
 
 
 def ledgers_in(folder: Path) -> Sequence[Path]:
