@@ -13,7 +13,7 @@ from typing import Any
 import pyrage
 import pytest
 from command import COMMAND, secondsite
-from nats_world import Server, connect, everything, fill, free_port, run, wait_until
+from nats_world import Server, binary_of, connect, everything, fill, free_port, run, wait_until
 from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,20 @@ def test_encrypted_to_s3_and_what_the_store_ignores_is_named(source: Server, rcl
     assert str(identity.to_public()) in error
     out, _ = secondsite("backup", "verify", "--from", *where, "--identity", str(tmp_path / "key"))
     assert "good; restored in" in out
+
+
+def test_verified_on_the_release_that_was_saved(start: Any, tmp_path: Path) -> None:
+    old, url = start("old", binary_of("2.12.8")), f"file://{tmp_path / 'store'}"
+
+    async def load() -> None:
+        await fill(await connect(old.url), "S", 30)
+
+    run(load())
+    secondsite("backup", "--nats", old.url, "--to", url)
+    out, _ = secondsite("backup", "verify", "--from", url, "--same-version", "--json")
+    assert (json.loads(out)["ok"], json.loads(out)["server"]) == (True, "2.12.8")
+    out, _ = secondsite("backup", "verify", "--from", url, "--json")
+    assert (json.loads(out)["ok"], json.loads(out)["server"]) == (True, "2.15.1")
 
 
 def test_retention_and_holds(source: Server, tmp_path: Path) -> None:
