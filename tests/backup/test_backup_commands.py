@@ -194,6 +194,13 @@ def test_the_rendered_cron_job_says_the_same_command(tmp_path: Path) -> None:
     assert container["args"][:5] == ["backup", "--nats", "nats://nats:4222", "--to", "s3://b/p"]
     assert container["args"][-4:] == ["--keep-daily", "7", "--creds", "/etc/nats/user.creds"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
+    whole = ("backup", "cronjob", "--nats", "nats://n", "--to", "s3://b", "--every", "5m", "--image", "i")
+    signed = YAML(typ="safe").load(secondsite(*whole, "--signing-secret", "team")[0])
+    pod = signed["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"][-2:] == ["--sign", "/etc/signing/key"]
+    assert pod["volumes"] == [{"name": "signing", "secret": {"secretName": "team", "defaultMode": 0o440}}]
+    _, error = secondsite(*whole, "--sign", "team.pem", code=2)
+    assert "--signing-secret" in error
     _, error = secondsite(
         *("backup", "cronjob", "--nats", "nats://n", "--to", "s3://b", "--every", "7m", "--image", "i"), code=2
     )

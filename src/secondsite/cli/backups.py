@@ -255,6 +255,7 @@ def cronjob_(
     service_account: str = "",
     environment_secret: str = "",
     credentials_secret: str = "",
+    signing_secret: str = "",
     context_domain: Annotated[str | None, Parameter(name="--domain")] = None,
 ) -> int:
     """Print a Kubernetes CronJob that makes the same backup.
@@ -279,6 +280,8 @@ def cronjob_(
         A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
     credentials_secret
         A secret with the file user.creds for NATS.
+    signing_secret
+        A secret with the file key, the ed25519 key that backups are signed with.
     context_domain
         The JetStream domain.
     """
@@ -293,13 +296,25 @@ def cronjob_(
     parse_addresses(nats)
     every_s = every(every_)
     parse_store(to, endpoint)
+    if what.sign:
+        remedy = "put it into a secret as the file key, and name that: --signing-secret NAME"
+        raise InputError.at("--sign", "a file of this machine is not there in the cluster", remedy)
     what.plan()
     arguments = ["--nats", nats, "--to", to, "--json", *what.flags(), *keep.flags()]
     arguments += ["--endpoint", endpoint] if endpoint else []
     arguments += ["--domain", context_domain] if context_domain else []
     arguments += ["--creds", "/etc/nats/user.creds"] if credentials_secret else []
+    arguments += ["--sign", "/etc/signing/key"] if signing_secret else []
     spec = CronJobSpec(
-        name, namespace, image, every_s or 0, arguments, service_account, environment_secret, credentials_secret
+        name,
+        namespace,
+        image,
+        every_s or 0,
+        arguments,
+        service_account,
+        environment_secret,
+        credentials_secret,
+        signing_secret=signing_secret,
     )
     writer = YAML()
     writer.default_flow_style = False
