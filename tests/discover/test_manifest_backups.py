@@ -49,10 +49,10 @@ kind: StatefulSet
 metadata: {name: db}
 spec: {template: {spec: {containers: [{name: n, image: "postgres:16"}]}}}
 ---
-apiVersion: external-secrets.io/v1
-kind: SecretStore
-metadata: {name: store}
-spec: {provider: {aws: {service: SecretsManager, region: eu-west-1}}}
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp3}
+allowedTopologies: [{matchLabelExpressions: [{key: topology.kubernetes.io/region, values: [eu-west-1]}]}]
 """
 CLAIM = "- name: out\n  persistentVolumeClaim: {claimName: out}"
 EMPTY = "- {name: out, emptyDir: {}}"

@@ -134,7 +134,8 @@ def test_mirrors_sources_and_buckets(tmp_path: Path) -> None:
     """
     mirror, sourced, bucket = clusters(tmp_path, text)[0].streams
     assert mirror.mirror == StreamOrigin("JOBS", "hub")
-    assert (sourced.sources, sourced.placement) == ((StreamOrigin("A"), StreamOrigin("B")), "eu,ssd")
+    assert sourced.sources == (StreamOrigin("A", external=True), StreamOrigin("B", external=True))
+    assert sourced.placement == "eu,ssd"
     assert (bucket.name, bucket.kind, bucket.subjects, bucket.max_age_s) == (
         "KV_flags",
         "kv",
