@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from command import secondsite
 
 from cases import ASSUMED, CASES, READ, case, line_of, mark_of, only_cluster
 from secondsite.audit.registry import audit
@@ -48,6 +51,15 @@ def test_several_environments_are_asked_about(name: str, listed: list[str]) -> N
 )
 def test_the_one_that_is_named_is_read(name: str, chosen: str, servers: int) -> None:
     assert only_cluster(case(name, environments=(chosen,))).servers == servers
+
+
+def test_the_answer_is_remembered(tmp_path: Path) -> None:
+    options = ("init", str(CASES / "C1-overlays"), "--file", str(tmp_path / "secondsite.yaml"), "--yes")
+    _, asked = secondsite(*options, code=2)
+    assert "3 environments of one system" in asked
+    secondsite(*options, "--environment", "production")
+    told, _ = secondsite(*options)
+    assert "nothing to change" in told
 
 
 @pytest.mark.parametrize("named", [True, False])

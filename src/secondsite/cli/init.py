@@ -14,6 +14,7 @@ from secondsite.cli.options import SYSTEM_FILE, confirmed, on_terminal, print_di
 from secondsite.cli.stores import option
 from secondsite.discover.live import cluster_from_live, merge_live
 from secondsite.discover.manifests import Discovery, discover
+from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.updating import Update, apply, plan
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.nats.options import ConnectOptions
@@ -82,13 +83,14 @@ def init(
     if not paths and not nats:
         raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
     base = file.resolve().parent
+    environments = reading.environment or _remembered(file)
     found = discover(
         [_under(base, path) for path in paths],
         name=name,
         base=base,
         kubectl=reading.kubectl,
         exclude=reading.exclude,
-        environments=reading.environment,
+        environments=environments,
     )
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
@@ -100,12 +102,24 @@ def init(
     written = _may_write(update, yes=yes, json=json)
     if written:
         apply(update)
+        if reading.environment:
+            save(_answer(file), "".join(f"{name}\n" for name in reading.environment))
     if json:
         print(init_report.as_json(update, found, written=written and update.changed))
     else:
         print(init_report.as_text(update, found, verbose=reading.verbose))
         print(_outcome(update, written=written), file=sys.stdout if written else sys.stderr)
     return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
+
+
+def _answer(file: Path) -> Path:
+    """Where it is kept which environment the file describes, beside what was discovered last."""
+    return file.parent / ".secondsite" / "environment"
+
+
+def _remembered(file: Path) -> tuple[str, ...]:
+    kept = _answer(file)
+    return tuple(kept.read_text(encoding="utf-8").split("\n")[:-1]) if file.exists() and kept.is_file() else ()
 
 
 def _refuse_nothing(found: Discovery, paths: tuple[Path, ...]) -> None:

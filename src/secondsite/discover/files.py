@@ -28,6 +28,7 @@ from secondsite.model.place import Place
 
 KUBECTL_TIMEOUT_S = 60
 STANDARD_INPUT = "-"
+MAX_TOLD_TWICE = 3
 _VALUES_NAME = re.compile(r"values", re.IGNORECASE)
 _RENDER = "render it first, as with `helm template`, and name the result"
 
@@ -258,6 +259,7 @@ def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
     """One object per kind, namespace and name: the first that was found."""
     seen: dict[tuple[str, str, str, str], Resource] = {}
     generated: dict[str, int] = {}
+    again: list[str] = []
     for found in resources:
         resource = found
         if not resource.top.dig("metadata", "name").text and resource.top.dig("metadata", "generateName").text:
@@ -266,6 +268,9 @@ def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
                 resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
         key = (resource.group, resource.kind, resource.where, resource.name)
         if key in seen:
-            notes.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
+            again.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
         seen.setdefault(key, resource)
+    notes += again[:MAX_TOLD_TWICE]
+    if len(again) > MAX_TOLD_TWICE:
+        notes.append(f"{len(again) - MAX_TOLD_TWICE} more objects stand twice; the first of each was kept")
     return list(seen.values())
