@@ -6,7 +6,7 @@ Reading them all as one system would mix them, and reading the first would be a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -98,9 +98,16 @@ def _parting(one: Path, other: Path) -> tuple[Path, Path, Path]:
 
 
 def chosen_values(
-    files: Sequence[ValuesFile], wanted: Sequence[str], shown: Callable[[Path], str], problems: list[Problem]
+    files: Sequence[ValuesFile],
+    wanted: Sequence[str],
+    deployed: Mapping[str, Sequence[str]],
+    shown: Callable[[Path], str],
+    problems: list[Problem],
 ) -> list[list[ValuesFile]]:
-    """Layers, release by release. Files that a person named together are layers in that order."""
+    """Layers, release by release. Files that a person named together are layers in that order.
+
+    ``deployed`` are the files that a folder is deployed with, where that is written; nobody has to be asked then.
+    """
     named = [file for file in files if file.named]
     releases = [named] if named else []
     folders: dict[Path, list[ValuesFile]] = {}
@@ -108,6 +115,11 @@ def chosen_values(
         if not file.named:
             folders.setdefault(file.path.parent, []).append(file)
     for folder, together in folders.items():
+        names_of = next((names for path, names in deployed.items() if folder.as_posix().endswith(f"/{path}")), ())
+        layers = [file for name in names_of for file in together if file.path.name == name.rpartition("/")[2]]
+        if layers:
+            releases.append(layers)
+            continue
         base = [file for file in together if _BASE_VALUES.fullmatch(file.path.name)]
         others = [file for file in together if file not in base]
         kept = [file for file in others if _stage_of(file) in wanted or shown(file.path) in wanted]

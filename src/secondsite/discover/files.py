@@ -17,6 +17,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from secondsite.discover.environments import Unit, chosen_units, chosen_values
+from secondsite.discover.helm_releases import value_files
 from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
@@ -82,7 +83,8 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> FoundFiles:
     build = reading.build
     problems: list[Problem] = []
     units = chosen_units(reading.units, environments, build.shown, problems)
-    values = chosen_values(reading.values, environments, build.shown, problems)
+    deployed = value_files(resource for unit in units for resource in unit.resources)
+    values = chosen_values(reading.values, environments, deployed, build.shown, problems)
     if problems:
         raise InputError(problems)
     notes = list(build.notes)

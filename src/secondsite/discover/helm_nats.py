@@ -56,6 +56,8 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
     conf = _configuration(config, place.file)
     cluster, marks = cluster_from_conf(conf, name=label, service=label, servers=built.replicas, version=version)
     marks[""] = Mark(Knowledge.READ, place)
+    if not config["jetstream"]["enabled"] and not config["merge"]["jetstream"]:
+        marks["jetstream"] = Mark(Knowledge.ASSUMED, place, f"{_CHART} of config.jetstream.enabled")
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
     notes = tuple(
@@ -142,7 +144,9 @@ def _literal(text: str) -> object:
 
 def _replicas(cluster: YamlNode, service: Draft) -> None:
     enabled, replicas = cluster["enabled"], cluster["replicas"]
-    if not enabled.flag:
+    if enabled and enabled.flag is False:
+        service.read("replicas", 1, enabled, "no cluster")
+    elif not enabled.flag:
         service.assume("replicas", 1, f"{_CHART} is one server without config.cluster.enabled")
     elif replicas:
         service.values["replicas"] = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -37,6 +37,18 @@ def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
             yield _operated(resource, jetstream, f"isbsvc-{resource.name}-js")
     for resource in inventory.of_kind("NATS", "NatsCluster"):
         yield _cluster(resource)
+
+
+def value_files(resources: Iterable[Resource]) -> Mapping[str, Sequence[str]]:
+    """The values files, in order, that Argo CD deploys a folder of the repository with."""
+    found: dict[str, Sequence[str]] = {}
+    for resource in resources:
+        if resource.kind == "Application":
+            for source in (resource.spec["source"], *resource.spec["sources"].items):
+                names = source["helm"]["valueFiles"].texts
+                if source["path"].text and names:
+                    found[source["path"].text.strip("/")] = names
+    return found
 
 
 def is_release(resource: Resource) -> bool:

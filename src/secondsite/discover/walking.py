@@ -20,7 +20,7 @@ _NEVER = ("node_modules", "vendor", "__pycache__")
 
 @define
 class Walk:
-    """``files`` stand outside of kustomizations; ``charts`` are folders with a Chart.yaml."""
+    """``files`` stand outside of kustomizations, but for the values of charts in them; ``charts`` have a Chart.yaml."""
 
     shown: Callable[[Path], str]
     excluded: Sequence[str] = ()
@@ -67,7 +67,7 @@ class Walk:
             if entry.is_dir():
                 if entry.name not in _NEVER:
                     yield entry, inside
-            elif entry.suffix in ENDINGS and not inside and entry.is_file():
+            elif entry.suffix in ENDINGS and (not inside or (chart and "values" in entry.name)) and entry.is_file():
                 self.files.append(entry)
 
     def _entries(self, folder: Path) -> Iterator[Path]:
