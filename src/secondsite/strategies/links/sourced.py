@@ -68,7 +68,7 @@ class Sourced:
         buckets = tuple(stream.name for stream in all_streams(self.kit.system) if stream.kind != "stream")
         if buckets:
             why = f"sourced keys lie under the other region's prefix, where `get` does not look: {', '.join(buckets)}"
-            return (blocked_step(self.kit, Verb.ELECT, why, after),)
+            return (blocked_step(Verb.ELECT, why, after),)
         return (
             make_step(
                 self.kit,
