@@ -57,7 +57,10 @@ def test_everything_the_audit_asks_is_read() -> None:
         max_memory_bytes=Bytes(2**30),
         sync_interval_s=Seconds(0),
         route_tls=True,
+        route_authorization=True,
         self_route=True,
+        cluster_name="C1",
+        store_dir="/data",
         reject_unknown_gateways=True,
         gateways=(GatewayLink("C2", tls=True),),
         leaves=(
@@ -78,6 +81,7 @@ def test_every_value_has_a_mark_at_its_line() -> None:
     assert where["leaves.hub@APP.deny_imports"] == "read nats.conf:14:6"
     assert where["gateways.C2.tls"] == "read nats.conf:11:51"
     given_by_the_caller = {"", "name", "service", "region", "servers", "version", "streams", "gateways", "leaves"}
+    given_by_the_caller |= {"headless", "container", "parts"}
     known = set(paths(cluster, ""))
     assert set(marks) <= known
     missing = known - set(marks) - given_by_the_caller
@@ -96,7 +100,7 @@ def test_defaults_are_assumed_and_said_so() -> None:
     assert marks["sync_interval"].origin is Knowledge.ASSUMED
     assert "2m" in marks["sync_interval"].why
     assert str(marks["sync_interval"].place) == "nats.conf:1:1"
-    assert (cluster.route_tls, cluster.self_route) == (False, False)
+    assert (cluster.route_tls, cluster.route_authorization, cluster.self_route) == (False, False, False)
     assert str(marks["route_tls"]) == "read nats.conf:2:1"
 
 

@@ -60,7 +60,7 @@ class StreamOrigin:
 
     With a ``prefix`` only the stream's own subjects are sourced, and stored with the prefix before them: two streams
     that source each other then do not send back what they were sent. ``settings`` are filters, transforms and where
-    to begin, in the server's words.
+    to begin, in the server's words. ``external``: it is no stream of this system, and nobody here knows where it is.
     """
 
     stream: str
@@ -68,6 +68,7 @@ class StreamOrigin:
     region: str = ""
     prefix: str = ""
     settings: Settings = NOTHING_MORE
+    external: bool = False
 
 
 @frozen
@@ -133,6 +134,10 @@ class NatsCluster:
     """``servers`` counts nats-server processes; all of them vote for meta unless ``jetstream`` is false.
 
     ``sync_interval_s`` is 0 for ``always``. Sizes are per server. ``accounts`` are those its configuration names.
+    ``route_authorization``: whether routes have to log in; None where it is not known.
+    ``cluster_name`` is the one that its servers know; ``headless`` the Service that gives its pods their names;
+    ``container`` the one that runs nats-server; ``parts`` the services that run it where they are several, as with one
+    for each zone. ``operator``: accounts come from JWTs, not from the configuration.
     """
 
     name: str
@@ -147,12 +152,19 @@ class NatsCluster:
     max_memory_bytes: Bytes | None = None
     sync_interval_s: Seconds = Seconds(120)
     route_tls: bool = False
+    route_authorization: bool | None = None
     self_route: bool = True
     reject_unknown_gateways: bool = False
     gateways: tuple[GatewayLink, ...] = ()
     leaves: tuple[LeafLink, ...] = ()
     streams: tuple[Stream, ...] = ()
     accounts: tuple[str, ...] = ()
+    cluster_name: str = ""
+    headless: str = ""
+    store_dir: str = ""
+    container: str = ""
+    parts: tuple[str, ...] = ()
+    operator: bool = False
 
     @property
     def voters(self) -> int:

@@ -73,7 +73,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
     found = {
-        Fault.PROCESS: repairs.process(deployment, ready),
+        Fault.PROCESS: repairs.process(ready),
         Fault.NODE: repairs.node(deployment, ready),
         Fault.ZONE: repairs.zone(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
@@ -94,7 +94,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     name = f"failover of {strategy.id}"
     hopeless = _hopeless(deployment, fault)
     if hopeless:
-        stop = blocked_step(kit, Verb.DECIDE, hopeless, "")
+        stop = blocked_step(Verb.DECIDE, hopeless, "")
         return Procedure(name, fault, (stop,), dict.fromkeys(Subject, stop.id), share)
     trigger = switch.trigger_steps(deployment, fault)
     fence = make_step(

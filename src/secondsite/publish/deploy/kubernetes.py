@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secondsite.model.deployment import Deployment
+from secondsite.model.nats import NatsCluster
+from secondsite.operate.agent import agent_config
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
@@ -34,6 +36,8 @@ SYSTEM = "secondsite"
 _CONFIGS = "/etc/nats"
 _GATES = f"{_CONFIGS}/{gate_file('').rpartition('/')[0]}"
 _GATE_KEY = "gate.conf"
+_AGENT = "secondsite-agent"
+_ALIVE = "/tmp/secondsite-agent"  # noqa: S108 # of its own container
 _KEEPER = "/nats"
 """Where the gate's containers see the folder of the configurations; all they need of it is the gate's."""
 
@@ -49,10 +53,15 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
             found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
             found[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
             if gated_subjects(deployment, region):
-                found[gate_patch_file(servers[0], book)] = _gate_patch(
-                    deployment, book.workload(servers[0].cluster), gate_image, book
-                )
+                found[gate_patch_file(servers[0], book)] = _gate_patch(deployment, servers[0].cluster, gate_image, book)
+        if agent_config(deployment, region) is not None:
+            found[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
+            found[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
     return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in found.items()}
+
+
+def agent_folder(region: str) -> str:
+    return f"{region}/agent"
 
 
 def servers_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
@@ -122,7 +131,7 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
         items = [{"key": _GATE_KEY, "path": gate_file(region).rpartition("/")[2]}]
         volumes.append({"name": "gate-open", "configMap": {**configs, "items": items}})
     container = {
-        "name": CONTAINER,
+        "name": cluster.container or CONTAINER,
         "args": ["--config", f"{_CONFIGS}/$(POD_NAME).conf"],
         "env": list(_environment(deployment, servers[0], text, book)),
         "volumeMounts": mounts,
@@ -133,12 +142,12 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
     return patch
 
 
-def _gate_patch(deployment: Deployment, workload: str, image: str, book: DeployedAddresses) -> Yaml:
+def _gate_patch(deployment: Deployment, cluster: NatsCluster, image: str, book: DeployedAddresses) -> Yaml:
     """Takes the place of the open gate: shut before a server starts, kept beside it."""
     volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}, {"name": SYSTEM, "configMap": {"name": SYSTEM}}]
-    server = {"name": CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
+    server = {"name": cluster.container or CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
     return _patch(
-        workload,
+        book.workload(cluster),
         {
             "initContainers": [_gate(deployment, "gate-shut", image, book, "--shut")],
             "containers": [server, _gate(deployment, "gate", image, book)],
@@ -184,6 +193,56 @@ def _gate(deployment: Deployment, name: str, image: str, book: DeployedAddresses
             {"name": "gate", "mountPath": f"{_KEEPER}/{gate_file('').rpartition('/')[0]}"},
             {"name": SYSTEM, "mountPath": "/secondsite", "readOnly": True},
         ],
+    }
+
+
+def _agent_kustomization(server: NatsServer, book: DeployedAddresses) -> Yaml:
+    namespace = book.namespace(server.cluster)
+    config = {"name": _AGENT} | ({"namespace": namespace} if namespace else {}) | {"files": ["agent.json"]}
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["deployment.yaml"],
+        "configMapGenerator": [config],
+        "generatorOptions": {"disableNameSuffixHash": True},
+    }
+
+
+def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -> Yaml:
+    """One is enough: two would copy the same. An agent that is stuck is restarted."""
+    cluster = servers[0].cluster
+    urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in servers)
+    namespace = book.namespace(cluster)
+    label = {"app.kubernetes.io/name": _AGENT}
+    stuck = f'test -n "$(find {_ALIVE} -mmin -2)"'
+    container = {
+        "name": "agent",
+        "image": image,
+        "args": [
+            *("agent", "--nats", urls),
+            *("--config", f"{_CONFIGS}/agent.json", "--alive", _ALIVE),
+        ],
+        "env": [
+            {"name": "NATS_USER", "value": book.operator.user},
+            _secret("NATS_PASSWORD", book.operator.password[1:]),
+        ],
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", stuck]},
+            "initialDelaySeconds": 60,
+            "periodSeconds": 30,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": _CONFIGS, "readOnly": True}],
+    }
+    volumes = [{"name": "config", "configMap": {"name": _AGENT}}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": _AGENT, "labels": label} | ({"namespace": namespace} if namespace else {}),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": label},
+            "template": {"metadata": {"labels": label}, "spec": {"containers": [container], "volumes": volumes}},
+        },
     }
 
 

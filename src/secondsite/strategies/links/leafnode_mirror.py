@@ -44,7 +44,7 @@ class LeafnodeMirror:
         leaf = LeafLink(
             home.name, tls=True, credentials=f"leaf-{self.kit.second.name}", deny_imports=denied, deny_exports=denied
         )
-        return home, evolve(other, streams=mirrors(other, home, domain=True), leaves=(leaf,))
+        return home, evolve(other, streams=mirrors(home, domain=True), leaves=(leaf,))
 
     def links(self) -> tuple[WanLink, ...]:
         return stream_link(self.kit, self.kit.second, LinkKind.LEAF)
@@ -72,7 +72,6 @@ class LeafnodeMirror:
         if without(deployment.clusters, Feature.PROMOTION):
             return (
                 blocked_step(
-                    self.kit,
                     Verb.PROMOTE_STREAMS,
                     "nats-server below 2.12 refuses to promote a mirror (400/10055)",
                     after,

@@ -34,7 +34,7 @@ class NoLink:
         return ()
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
-        return (blocked_step(self.kit, Verb.RESTORE_STREAMS, "no other region holds a stream", after),)
+        return (blocked_step(Verb.RESTORE_STREAMS, "no other region holds a stream", after),)
 
     def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
         return no_failback(self.kit, "no other region holds a stream, so there is nothing to come back from")

@@ -44,7 +44,7 @@ def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
 def mirrored_pair(kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
     """Today's cluster and one in the second region that mirrors its streams, names told apart by the region."""
     other = named(cluster, kit.second)
-    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(other, cluster, domain=False))
+    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(cluster, domain=False))
     placed = tuple(evolve(stream, placement=cluster.name) for stream in cluster.streams)
     return evolve(cluster, streams=placed), evolve(other, streams=renamed)
 
@@ -102,7 +102,7 @@ class SuperclusterMirror:
                 f"{voters - lost} of {voters} meta voters survive and {voters // 2 + 1} are needed: every update fails "
                 f"with 503/10008, and nats-server below 2.15 has no rescue{refused}"
             )
-            return (blocked_step(kit, Verb.RESTORE_QUORUM, why, after),)
+            return (blocked_step(Verb.RESTORE_QUORUM, why, after),)
         rescue = make_step(
             kit,
             Verb.RESTORE_QUORUM,

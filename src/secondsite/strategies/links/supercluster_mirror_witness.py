@@ -67,7 +67,7 @@ class SuperclusterMirrorWitness:
         kit = self.kit
         if without(deployment.clusters, Feature.PROMOTION):
             why = "nats-server below 2.12 refuses to promote a mirror (400/10055)"
-            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         free = free_subjects(kit, after)
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
         return free, promote, restore_consumers(kit, promote.id)

@@ -28,10 +28,10 @@ class SingleRegion:
         return ()
 
     def service_steps(self, after: str) -> tuple[Step, ...]:
-        return (blocked_step(self.kit, Verb.START_SERVICES, "nothing runs in any other region", after),)
+        return (blocked_step(Verb.START_SERVICES, "nothing runs in any other region", after),)
 
     def store_steps(self, after: str) -> tuple[Step, ...]:
-        return (blocked_step(self.kit, Verb.RESTORE_STORES, "no other region holds the stores", after),)
+        return (blocked_step(Verb.RESTORE_STORES, "no other region holds the stores", after),)
 
     def growth_steps(self, after: str) -> tuple[Step, ...]:
         return ()
