@@ -23,7 +23,6 @@ from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget
 from secondsite.drill.play.clients import LoadClients, share_out
@@ -36,14 +35,14 @@ from secondsite.drill.play.lab_world import (
     LabSites,
     api_service,
     lab_world,
+    place,
 )
+from secondsite.drill.play.load_streams import load_streams, why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.endpoint import Endpoint
-from secondsite.model.errors import MachineError
-from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
@@ -188,8 +187,8 @@ class Stage:
             self.load.check()
             if time.monotonic() > end:
                 what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
-                remedy = "lower --rate, or leave the machine to the drill"
-                raise MachineError.at("drill", what, remedy)
+                at, streams = place(self.lab, self.home), self.load.clients[0].streams
+                raise await why_unacknowledged(what, streams, self.history(), at)
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
 
@@ -383,7 +382,7 @@ def set_the_stage(
         payload_bytes=256,
         seed=setup.seed,
     )
-    path = LabPath(lab, GATEWAY_HTTP_PORT, f"{streams[0].subject}.probe")
+    path = LabPath(lab, GATEWAY_HTTP_PORT, streams[0].of_key("probe"))
     return Stage(
         setup,
         lab,
@@ -398,13 +397,3 @@ def set_the_stage(
         LabManualSteps(lab),
         LabSites(lab),
     )
-
-
-def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
-    """Every stream that the API can write to: a subject below the first that it listens on."""
-    found = []
-    for family in families(setup.deployment):
-        subject = family.subjects[0]
-        if family.origin.stream.kind is StreamKind.STREAM:
-            found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
-    return tuple(found)
