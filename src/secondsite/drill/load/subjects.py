@@ -13,13 +13,13 @@ _WORD = "load"
 
 def template_of(pattern: str) -> str:
     """``orders.*.created`` is ``orders.{key}.created``, ``orders.>`` is ``orders.load.{key}``; words stay words."""
-    tokens = pattern.split(".")
-    if tokens[-1] == ">":
-        return ".".join([*(_WORD if token == "*" else token for token in tokens[:-1]), _WORD, KEY])
-    if "*" not in tokens:
+    words = pattern.split(".")
+    if words[-1] == ">":
+        return ".".join([*(_WORD if word == "*" else word for word in words[:-1]), _WORD, KEY])
+    if "*" not in words:
         return pattern
-    last = len(tokens) - 1 - tokens[::-1].index("*")
-    return ".".join(KEY if place == last else _WORD if token == "*" else token for place, token in enumerate(tokens))
+    last = len(words) - 1 - words[::-1].index("*")
+    return ".".join(KEY if place == last else _WORD if word == "*" else word for place, word in enumerate(words))
 
 
 def templates_of(patterns: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a drill writes to: every stream and bucket of the system, on subjects that it takes; and why one takes nothing."""
+"""What a drill writes to: every stream and bucket, on subjects that each takes; and why one takes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from secondsite.model.errors import InputError, MachineError, SecondsiteError
 from secondsite.model.nats import StreamKind
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import NoStreamListensError, StreamApi
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, StreamApi
 from secondsite.operate.layout import families
 
 
@@ -61,4 +61,6 @@ async def _answer(opened: JetStream, subject: str) -> str:
         return "no stream listens"
     except MachineError as error:
         return error.problems[0].what
+    if answer.code in WRONG_LAST_SEQUENCE:
+        return "the stream itself takes it, so what stands before it does not"
     return f"{answer.why} ({answer.code})" if answer.code else f"stored in {answer.stream}"
