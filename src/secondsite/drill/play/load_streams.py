@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import NEVER
+from secondsite.drill.load.client_config import HttpTarget, NatsTarget
 from secondsite.drill.load.subjects import templates_of
+from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT
+from secondsite.lab.world import Lab
 from secondsite.model.errors import InputError, MachineError, SecondsiteError
 from secondsite.model.nats import StreamKind
 from secondsite.nats.jetstream import JetStream
@@ -31,6 +35,16 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
         what = "no stream or key-value bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
     return tuple(found)
+
+
+def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:
+    """The system's API by its name; where it has none, its clients speak NATS, to the first region while it answers."""
+    if has_api(setup.deployment):
+        at = (lab.resolver.host, lab.resolver.port)
+        return HttpTarget(lab.host, GATEWAY_HTTP_PORT, at, ignoring_ttl=ignoring_ttl)
+    first = setup.deployment.primary.region.name
+    regions = sorted(lab.regions, key=lambda region: region != first)
+    return NatsTarget(tuple(url for region in regions for url in lab.nats_urls(region)))
 
 
 async def why_unacknowledged(

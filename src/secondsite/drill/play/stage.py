@@ -24,20 +24,22 @@ from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.record import Status
-from secondsite.drill.load.client_config import ClientConfig, HttpTarget
+from secondsite.drill.load.client_config import ClientConfig
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
+    LabNatsPath,
     LabPath,
     LabSecrets,
     LabServices,
     LabSites,
     api_service,
+    has_api,
     lab_world,
     place,
 )
-from secondsite.drill.play.load_streams import load_streams, why_unacknowledged
+from secondsite.drill.play.load_streams import load_streams, load_target, why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
@@ -79,7 +81,7 @@ class Stage:
     procedure: Procedure
     tell: ReportProgress
     load: LoadClients
-    path: LabPath
+    path: LabPath | LabNatsPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
@@ -187,8 +189,8 @@ class Stage:
             self.load.check()
             if time.monotonic() > end:
                 what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
-                at, streams = place(self.lab, self.home), self.load.clients[0].streams
-                raise await why_unacknowledged(what, streams, self.history(), at)
+                at = place(self.lab, self.home)
+                raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
 
@@ -224,7 +226,8 @@ class Stage:
         """Checks from outside on the region that serves, as its record's health check is configured."""
         profile, path = self.setup.profile, self.setup.deployment.traffic.check_path
         at = self.lab.gateway(self.home)
-        check = HealthCheck(probe or (lambda: http_well(at, path)), profile.check_interval_s, profile.check_threshold)
+        usual = (lambda: http_well(at, path)) if has_api(self.setup.deployment) else self._second_signal
+        check = HealthCheck(probe or usual, profile.check_interval_s, profile.check_threshold)
         self.background(check.watch())
         return check
 
@@ -375,14 +378,13 @@ def set_the_stage(
         client=0,
         folder=str(writer.ledgers),
         streams=streams,
-        target=HttpTarget(
-            lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port), ignoring_ttl=ignoring_ttl
-        ),
+        target=load_target(setup, lab, ignoring_ttl),
         rate_per_s=setup.rate_per_s,
         payload_bytes=256,
         seed=setup.seed,
     )
-    path = LabPath(lab, GATEWAY_HTTP_PORT, streams[0].of_key("probe"))
+    subject = streams[0].of_key("probe")
+    path = LabPath(lab, GATEWAY_HTTP_PORT, subject) if has_api(setup.deployment) else LabNatsPath(lab, subject)
     return Stage(
         setup,
         lab,
