@@ -60,8 +60,8 @@ def nats_workqueue_mirror(audited: Audited, mirror: Replica, origin: Stream) -> 
     id="nats-mirror-impossible",
     severity=Severity.FATAL,
     title="A stream that cannot be mirrored, or not be promoted from its mirror",
-    why="A counter cannot be mirrored as one; where consumers are limited, the server refuses the mirror's own consumer, "
-    "and the mirror stays empty while it reports lag 0.",
+    why="A counter cannot be mirrored as one; where consumers are limited, the server refuses the mirror's own "
+    "consumer, and the mirror stays empty while it reports lag 0.",
     source="nats-server 2.10.26 to 2.15.1, measured 2026-11: 10173 and 10052, 10082, 10026",
     remedy="Remove the limit, or carry this stream by a backup or over a stretched cluster.",
 )

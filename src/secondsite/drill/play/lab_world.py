@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
@@ -247,6 +248,10 @@ def place(lab: Lab, region: str, *, system: bool = False) -> NatsPlace:
 def has_api(deployment: Deployment) -> bool:
     """Whether a service of the system is asked over HTTP; else its clients speak NATS."""
     return bool(deployment.system.with_role(Role.API))
+
+
+def lab_path(lab: Lab, subject: str) -> LabPath | LabNatsPath:
+    return LabPath(lab, GATEWAY_HTTP_PORT, subject) if has_api(lab.deployment) else LabNatsPath(lab, subject)
 
 
 def api_service(deployment: Deployment) -> str:

@@ -36,13 +36,13 @@ from secondsite.drill.play.lab_world import (
     LabSites,
     api_service,
     has_api,
+    lab_path,
     lab_world,
     place,
 )
 from secondsite.drill.play.load_streams import load_streams, load_target, why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
-from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.procedure import Procedure, Verb
@@ -159,7 +159,7 @@ class Stage:
     async def begin(self) -> None:
         """Load on, consumers' positions on their way to the standby, steady state seen."""
         await self.load.start()
-        self.note("load", rate_per_s=self.setup.rate_per_s)
+        self.note("load", rate_per_s=self.setup.rate_per_s, servers_replaced=self.lab.fleet.replaced())
         self.keep_positions()
         self.keep_backups()
         self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
@@ -383,8 +383,7 @@ def set_the_stage(
         payload_bytes=256,
         seed=setup.seed,
     )
-    subject = streams[0].of_key("probe")
-    path = LabPath(lab, GATEWAY_HTTP_PORT, subject) if has_api(setup.deployment) else LabNatsPath(lab, subject)
+    path = lab_path(lab, streams[0].of_key("probe"))
     return Stage(
         setup,
         lab,
