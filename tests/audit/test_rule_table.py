@@ -93,6 +93,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-leaf-double-capture": ("leaf", in_leaf(deny_imports=())),
     "nats-leaf-object-capture": ("leaf", with_objects),
     "nats-route-tls": ("system", in_cluster("nats", route_tls=False)),
+    "nats-routes-open": ("system", in_cluster("nats", route_tls=False, route_authorization=False)),
     "nats-link-tls": ("leaf", in_leaf(tls=False)),
     "nats-link-one-credential": ("leaf", second_leaf),
     "nats-gateway-reject-unknown": ("super", in_cluster("nats", reject_unknown_gateways=False)),

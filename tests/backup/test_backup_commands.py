@@ -13,7 +13,7 @@ from typing import Any
 import pyrage
 import pytest
 from command import COMMAND, secondsite
-from nats_world import Server, connect, everything, fill, free_port, run, wait_until
+from nats_world import Server, binary_of, connect, everything, fill, free_port, run, wait_until
 from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,20 @@ def test_encrypted_to_s3_and_what_the_store_ignores_is_named(source: Server, rcl
     assert str(identity.to_public()) in error
     out, _ = secondsite("backup", "verify", "--from", *where, "--identity", str(tmp_path / "key"))
     assert "good; restored in" in out
+
+
+def test_verified_on_the_release_that_was_saved(start: Any, tmp_path: Path) -> None:
+    old, url = start("old", binary_of("2.12.8")), f"file://{tmp_path / 'store'}"
+
+    async def load() -> None:
+        await fill(await connect(old.url), "S", 30)
+
+    run(load())
+    secondsite("backup", "--nats", old.url, "--to", url)
+    out, _ = secondsite("backup", "verify", "--from", url, "--same-version", "--json")
+    assert (json.loads(out)["ok"], json.loads(out)["server"]) == (True, "2.12.8")
+    out, _ = secondsite("backup", "verify", "--from", url, "--json")
+    assert (json.loads(out)["ok"], json.loads(out)["server"]) == (True, "2.15.1")
 
 
 def test_retention_and_holds(source: Server, tmp_path: Path) -> None:
@@ -180,6 +194,13 @@ def test_the_rendered_cron_job_says_the_same_command(tmp_path: Path) -> None:
     assert container["args"][:5] == ["backup", "--nats", "nats://nats:4222", "--to", "s3://b/p"]
     assert container["args"][-4:] == ["--keep-daily", "7", "--creds", "/etc/nats/user.creds"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
+    whole = ("backup", "cronjob", "--nats", "nats://n", "--to", "s3://b", "--every", "5m", "--image", "i")
+    signed = YAML(typ="safe").load(secondsite(*whole, "--signing-secret", "team")[0])
+    pod = signed["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["args"][-2:] == ["--sign", "/etc/signing/key"]
+    assert pod["volumes"] == [{"name": "signing", "secret": {"secretName": "team", "defaultMode": 0o440}}]
+    _, error = secondsite(*whole, "--sign", "team.pem", code=2)
+    assert "--signing-secret" in error
     _, error = secondsite(
         *("backup", "cronjob", "--nats", "nats://n", "--to", "s3://b", "--every", "7m", "--image", "i"), code=2
     )

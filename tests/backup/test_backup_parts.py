@@ -24,8 +24,9 @@ from secondsite.backup.inventory import BackupEntry, BackupInventory
 from secondsite.backup.keep import KeepRules
 from secondsite.backup.layout import is_id, new_id, started
 from secondsite.backup.manifest import from_json, kind_of, to_json
-from secondsite.backup.proof import judge, spans
+from secondsite.backup.proof import RestoreProof, judge, spans
 from secondsite.backup.prune import plan_pruning
+from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.backup.target import (
     MARK,
     Changes,
@@ -289,6 +290,22 @@ def listed(sequence: int, *, age_s: float = 0, content: str = "x", ttl: str = ""
 
 
 EMPTY = Digest(1024, 0, 0, 0, ())
+
+
+def test_whatever_is_wrong_with_a_restored_stream_is_said() -> None:
+    """An operation goes on where nothing is."""
+    equal = RestoreProof("equal", 1, 1, 1)
+    fine = StreamOutcome("S", "S", 1, 1, 1, 0, (), equal, 1, 0.0, 0.0)
+    assert (fine.ok, fine.why_not) == (True, "")
+    for wrong in (
+        evolve(fine, error="refused"),
+        evolve(fine, missing_consumers=("c",)),
+        evolve(fine, differences=("max_msgs: 1, is 2",)),
+        evolve(fine, held_back=True),
+        evolve(fine, proof=RestoreProof("differs", 1, 1, 1, missing=(2,))),
+    ):
+        assert not wrong.ok
+        assert wrong.why_not
 
 
 def test_missing_changed_and_extra_are_told_apart() -> None:

@@ -115,6 +115,8 @@ def test_what_a_stranger_put_there_is_not_restored(start: Any, tmp_path: Path, t
         assert "it is not signed" in told
     _, told = secondsite("restore", "--nats", target.url, "--from", url, "--identity", str(tmp_path / "key"), code=2)
     assert "signed by a key that you did not name" in told
+    _, told = secondsite("backup", "verify", "--from", url, *identified[:2], "--allow", "unsigned", "--no-record")
+    assert "--allow unsigned: backups that nobody known signed" in told
     secondsite("backup", "verify", "--from", url, *identified)
     proofs = list((tmp_path / "store" / mine / "proofs").iterdir())
     kept = json.loads(proofs[0].read_text())["outcomes"][0]["proof"]["sha256"]

@@ -57,6 +57,7 @@ def test_everything_the_audit_asks_is_read() -> None:
         max_memory_bytes=Bytes(2**30),
         sync_interval_s=Seconds(0),
         route_tls=True,
+        route_authorization=True,
         self_route=True,
         reject_unknown_gateways=True,
         gateways=(GatewayLink("C2", tls=True),),
@@ -96,7 +97,7 @@ def test_defaults_are_assumed_and_said_so() -> None:
     assert marks["sync_interval"].origin is Knowledge.ASSUMED
     assert "2m" in marks["sync_interval"].why
     assert str(marks["sync_interval"].place) == "nats.conf:1:1"
-    assert (cluster.route_tls, cluster.self_route) == (False, False)
+    assert (cluster.route_tls, cluster.route_authorization, cluster.self_route) == (False, False, False)
     assert str(marks["route_tls"]) == "read nats.conf:2:1"
 
 

@@ -50,10 +50,12 @@ BLOCKED = [one for one in STRATEGIES[1:] if one.link in NO_WAY and "single" not 
 
 
 @pytest.mark.parametrize("strategy", WAYS, ids=lambda one: one.id)
-def test_home_serves_alone_afterwards(strategy: Strategy, kit: Kit, tmp_path: Path) -> None:
+def test_over_and_back_twice_home_serves_alone(strategy: Strategy, kit: Kit, tmp_path: Path) -> None:
     world, back = _over(strategy, kit, tmp_path)
-    outcome = asyncio.run(_run(back, world.deployment, world, tmp_path / "back"))
-    assert outcome.finished, [str(problem) for problem in outcome.problems]
+    again = failover(world.deployment, evolve(kit, system=world.deployment.system), Fault.GRAY)
+    for number, procedure in enumerate((back, again, back)):
+        outcome = asyncio.run(_run(procedure, world.deployment, world, tmp_path / f"{number}"))
+        assert outcome.finished, [str(problem) for problem in outcome.problems]
     assert HOME in world.record.split(",")
     for family in families(world.deployment):
         if family.reach is Reach.MIRRORED:

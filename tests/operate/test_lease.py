@@ -44,7 +44,7 @@ class Machine:
     @property
     def world(self) -> LiveWorld:
         world = make_world(self.pair, self.folder.parent, f"e.{self.deployment.system.nats[0].streams[0].name}.path")
-        return evolve(world, decision=Decision(self.who, 1.0, "a test"))
+        return evolve(world, decision=Decision(self.who, 1.0, "a test"), reach_s=10.0)
 
     @property
     def path(self) -> Path:
@@ -61,7 +61,7 @@ class Machine:
             approved = known or (await make_plan(self.procedure, self.deployment, world, allowed=LOST)).hash
             say = (told if told is not None else []).append
             async with evolve_ttl(lease_of(self.deployment, world, journal, say), ttl_s) as lease:
-                options = Options(approved=str(approved), allowed=LOST, patience=20.0, hold=lease.hold)
+                options = Options(approved=str(approved), allowed=LOST, patience=200.0, hold=lease.hold)
                 return await execute(self.procedure, self.deployment, world, journal, options=options)
 
 

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from fake_world import FakeWorld
 
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
@@ -266,6 +266,33 @@ class _Cannot:
         raise AssertionError(step.id)
 
 
+def test_a_promotion_that_fails_for_now_is_tried_again(operators: Operators) -> None:
+    """The old writers are stopped then: nobody takes writes until it is through."""
+    promote = _Hiccup(2)
+    outcome = operators.go(
+        "ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors={**EXECUTORS, Verb.PROMOTE_STREAMS: promote}
+    )
+    assert outcome.finished
+    assert promote.left == 0
+    assert operators.writers() == {AWAY}
+
+
+class _Hiccup(_Cannot):
+    """The server ends the connection, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    async def look(self, context: Any, step: Step) -> Any:
+        return await EXECUTORS[step.verb].look(context, step)
+
+    async def run(self, context: Any, step: Step) -> Any:
+        if self.left:
+            self.left -= 1
+            raise MachineError.at("us-west-2", "the server ended the connection", "look at its log")
+        return await EXECUTORS[step.verb].run(context, step)
+
+
 def test_that_nobody_takes_writes_is_said_first(operators: Operators) -> None:
     promotion = next(s for s in operators.procedure(Fault.GRAY).steps if s.verb is Verb.PROMOTE_STREAMS)
     outcome = operators.go("ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors=_failing_at(promotion))
@@ -308,3 +335,21 @@ def test_other_commands_than_approved_are_refused(operators: Operators) -> None:
     entries = read_journal(operators.path("ann", Fault.REGION))
     assert any(entry.data.get("bound") == operators.world.bound for entry in entries if entry.kind is EntryKind.NOTE)
     assert records(entries)["fence"].state is StepState.DONE
+
+
+def test_what_is_lifted_later_is_kept_with_who(operators: Operators) -> None:
+    operators.world.dead.add(HOME)
+    step = next(step for step in operators.procedure(Fault.REGION).steps if step.verb is Verb.RECORD_STATE)
+    assert not operators.go("ann", Fault.REGION, executors=_failing_at(step)).finished
+
+    async def resume(allowed: frozenset[str]) -> None:
+        with Journal(operators.path("ann", Fault.REGION), operators.world) as journal:
+            options = Options(allowed=allowed)
+            procedure = operators.procedure(Fault.REGION)
+            await execute(procedure, operators.deployment, operators.world, journal, options=options)
+
+    asyncio.run(resume(frozenset({"stale-secret"})))
+    asyncio.run(resume(frozenset({"stale-secret"})))
+    entries = read_journal(operators.path("ann", Fault.REGION))
+    noted = [entry.data for entry in entries if entry.kind is EntryKind.NOTE and "allowed" in entry.data]
+    assert noted == [{"allowed": ["stale-secret"], "who": "tester"}]

@@ -18,6 +18,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link
+from secondsite.nats.connection import RejectedError
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.stored import StoredMessage
@@ -65,6 +66,7 @@ class FakeWorld:
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
     made: int = 0
+    refusing_us: set[str] = field(factory=set)
     seen: dict[tuple[str, str], object] = field(factory=dict)
     bound: Mapping[str, Any] = {}
     dns: Any = None
@@ -107,6 +109,8 @@ class FakeWorld:
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[FakeRegion]:
         del within_s
+        if region in self.refusing_us:
+            raise RejectedError.at(region, "the server does not know these credentials", "check them")
         if region in self.dead or region not in self.regions:
             raise MachineError.at(region, "no connection", "none")
         yield FakeRegion(self, region)

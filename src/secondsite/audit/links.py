@@ -113,6 +113,25 @@ def nats_route_tls(audited: Audited) -> Iterator[Finding]:
 
 
 @rule(
+    id="nats-routes-open",
+    severity=Severity.HIGH,
+    title="Routes that let any server join",
+    why="Whoever reaches the route port with the cluster's name joins, and reads and writes past every login and gate.",
+    source=f"{MEASURED}: a server of the same name with accounts of its own read and published messages",
+    remedy="Set `cluster.authorization`, with the login in every route's URL, or `cluster.tls` with `verify: true`.",
+)
+def nats_routes_open(audited: Audited) -> Iterator[Finding]:
+    """Of what runs today: what a strategy renders logs in. Where nobody could read the setting, nothing is said."""
+    for cluster in () if audited.deployment else audited.clusters:
+        if audited.servers_of(cluster) > 1 and cluster.route_authorization is False and not cluster.route_tls:
+            yield Finding(
+                f"nats.{cluster.name}.route_authorization",
+                f"any server that reaches the route port of {cluster.name} may join it",
+                audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
+            )
+
+
+@rule(
     id="nats-link-tls",
     severity=Severity.HIGH,
     title="A link between clusters without TLS",

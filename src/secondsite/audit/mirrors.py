@@ -21,7 +21,8 @@ NATS = (Subject.NATS,)
 STORAGE_METRIC = re.compile(r"stream_total_bytes|jetstream\w*(storage|bytes)", re.IGNORECASE)
 
 
-Condition = Callable[[Audited, Replica, Stream], str]
+Condition = Callable[[Replica, Stream], str]
+"""A message about a mirror and its origin, empty where there is nothing to say."""
 
 
 def _each_mirror(condition: Condition) -> Callable[[Audited], Iterable[Finding]]:
@@ -36,7 +37,7 @@ def _each_replica(condition: Condition) -> Callable[[Audited], Iterable[Finding]
 
 def _where(audited: Audited, replicas: Iterable[Replica], condition: Condition) -> Iterator[Finding]:
     for replica in replicas:
-        if replica.origin and (message := condition(audited, replica, replica.origin)):
+        if replica.origin and (message := condition(replica, replica.origin)):
             yield Finding(replica.path, message, audited.endangered(NATS, LOSES_REGION))
 
 
@@ -49,8 +50,7 @@ def _where(audited: Audited, replicas: Iterable[Replica], condition: Condition) 
     remedy="Create the mirror with `retention: workqueue` (2.14 or newer) and purge to the origin's first sequence.",
 )
 @_each_mirror
-def nats_workqueue_mirror(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited
+def nats_workqueue_mirror(mirror: Replica, origin: Stream) -> str:
     if origin.retention is not Retention.WORKQUEUE or mirror.stream.retention is Retention.WORKQUEUE:
         return ""
     return f"{mirror.stream.name} keeps by {mirror.stream.retention} what the work queue {origin.name} has done already"
@@ -66,8 +66,7 @@ def nats_workqueue_mirror(audited: Audited, mirror: Replica, origin: Stream) -> 
     remedy="Remove the limit, or carry this stream by a backup or over a stretched cluster.",
 )
 @_each_mirror
-def nats_mirror_impossible(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited
+def nats_mirror_impossible(mirror: Replica, origin: Stream) -> str:
     return unmirrorable(origin, mirror.home) if mirror.home else ""
 
 
@@ -79,9 +78,12 @@ def nats_mirror_impossible(audited: Audited, mirror: Replica, origin: Stream) ->
     source=MEASURED,
     remedy="Size the origin for the longest outage of the standby, and alert on its bytes.",
 )
-@_each_mirror
-def nats_mirror_fills_origin(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    if origin.retention is Retention.LIMITS or _storage_watched(audited):
+def nats_mirror_fills_origin(audited: Audited) -> Iterator[Finding]:
+    return iter(()) if _storage_watched(audited) else _where(audited, audited.mirrors, _keeps_acknowledged)
+
+
+def _keeps_acknowledged(mirror: Replica, origin: Stream) -> str:
+    if origin.retention is Retention.LIMITS:
         return ""
     return (
         f"{origin.name} keeps acknowledged messages ({origin.retention} retention) for as long as its mirror in "
@@ -102,8 +104,7 @@ def _storage_watched(audited: Audited) -> bool:
     remedy="Use `discard: old` on the mirror, with limits no lower than the origin's.",
 )
 @_each_mirror
-def nats_mirror_discard_new(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited, origin
+def nats_mirror_discard_new(mirror: Replica, origin: Stream) -> str:
     limit = _size_limit(mirror.stream)
     return f"{mirror.stream.name} stops copying at {limit} (discard new)" if limit and _refuses(mirror.stream) else ""
 
@@ -127,8 +128,7 @@ def _size_limit(stream: Stream) -> str:
     remedy="Give the mirror the origin's limits, or none.",
 )
 @_each_mirror
-def nats_mirror_smaller(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited
+def nats_mirror_smaller(mirror: Replica, origin: Stream) -> str:
     copy = mirror.stream
     tighter = [
         f"{what} {show(mine)} against {'none' if theirs is None else show(theirs)}"
@@ -152,8 +152,7 @@ def nats_mirror_smaller(audited: Audited, mirror: Replica, origin: Stream) -> st
     remedy="Set `allow_msg_ttl` on the mirror.",
 )
 @_each_mirror
-def nats_mirror_ttl(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited
+def nats_mirror_ttl(mirror: Replica, origin: Stream) -> str:
     if not origin.message_ttl or mirror.stream.message_ttl:
         return ""
     return f"{origin.name} expires messages one by one, {mirror.stream.name} does not: they return on failover"
@@ -168,8 +167,7 @@ def nats_mirror_ttl(audited: Audited, mirror: Replica, origin: Stream) -> str:
     remedy="Repeat each erasure on every copy, and take `erasure_duty` off where no such duty exists.",
 )
 @_each_replica
-def nats_mirror_erasure(audited: Audited, replica: Replica, origin: Stream) -> str:
-    del audited
+def nats_mirror_erasure(replica: Replica, origin: Stream) -> str:
     if not (origin.erasure_duty or replica.stream.erasure_duty):
         return ""
     return f"{origin.name} has a duty to erase, and what is deleted there stays in {replica.cluster.name}"
@@ -184,8 +182,7 @@ def nats_mirror_erasure(audited: Audited, replica: Replica, origin: Stream) -> s
     remedy="Compare both sides, recreate the mirror, and alert when a mirror is ahead of its origin.",
 )
 @_each_mirror
-def nats_origin_recreated(audited: Audited, mirror: Replica, origin: Stream) -> str:
-    del audited
+def nats_origin_recreated(mirror: Replica, origin: Stream) -> str:
     if origin.messages is None or mirror.stream.messages is None or mirror.stream.messages <= origin.messages:
         return ""
     return (

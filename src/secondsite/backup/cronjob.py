@@ -25,6 +25,7 @@ class CronJobSpec:
     environment_secret: str = ""
     credentials_secret: str = ""
     deadline_s: int = 3600
+    signing_secret: str = ""
 
 
 def cron(every_s: float) -> str:
@@ -56,8 +57,10 @@ def cron_job(spec: CronJobSpec) -> dict[str, Any]:
     }
     if spec.service_account:
         pod["serviceAccountName"] = spec.service_account
-    if spec.credentials_secret:
-        pod["volumes"] = [{"name": "nats", "secret": {"secretName": spec.credentials_secret, "defaultMode": 0o440}}]
+    if mounted := _mounted(spec):
+        pod["volumes"] = [
+            {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}} for name, secret, _ in mounted
+        ]
         pod["securityContext"]["fsGroup"] = 65532
     job = {
         "activeDeadlineSeconds": spec.deadline_s,
@@ -94,6 +97,12 @@ def _container(spec: CronJobSpec) -> Mapping[str, Any]:
     }
     if spec.environment_secret:
         container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
-    if spec.credentials_secret:
-        container["volumeMounts"] = [{"name": "nats", "mountPath": "/etc/nats", "readOnly": True}]
+    if mounted := _mounted(spec):
+        container["volumeMounts"] = [{"name": name, "mountPath": path, "readOnly": True} for name, _, path in mounted]
     return container
+
+
+def _mounted(spec: CronJobSpec) -> list[tuple[str, str, str]]:
+    """Volume, secret, and where it is mounted."""
+    wanted = [("nats", spec.credentials_secret, "/etc/nats"), ("signing", spec.signing_secret, "/etc/signing")]
+    return [(name, secret, path) for name, secret, path in wanted if secret]

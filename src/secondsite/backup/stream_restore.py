@@ -80,8 +80,21 @@ class StreamOutcome:
 
     @property
     def ok(self) -> bool:
-        wrong = self.error or self.missing_consumers or self.differences or self.held_back
-        return not wrong and self.proof.verdict != "differs"
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """What is wrong with it; empty where all is back."""
+        told = [self.error] if self.error else []
+        if self.proof.verdict == "differs":
+            told.append(f"the messages differ {self.proof.why}".rstrip())
+        if self.missing_consumers:
+            told.append(f"consumers missing: {', '.join(self.missing_consumers)}")
+        if self.differences:
+            told.append(f"the configuration differs: {'; '.join(self.differences)}")
+        if self.held_back and not told:
+            told.append("it is held back")
+        return "; ".join(told)
 
 
 def _archived(reader: Reader, work: Work) -> Archived:

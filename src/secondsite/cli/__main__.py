@@ -46,6 +46,7 @@ app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and 
 app.command("secondsite.cli.failover:app", name="failover", help="Move to the other region, step by step.")
 app.command("secondsite.cli.failback:app", name="failback", help="Move back, with what only the first region had.")
 app.command("secondsite.cli.gate:gate", name="gate", help="Keep a region that returns from writing unasked.")
+app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' positions to the other region.")
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from attrs import asdict
 from cyclopts import Parameter
@@ -26,6 +26,9 @@ from secondsite.cli.stores import (
     telling,
 )
 from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
+
+if TYPE_CHECKING:
+    from secondsite.backup.manifest import BackupManifest
 
 
 def list_(
@@ -87,6 +90,9 @@ def verify_(
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     nats_server: Path | None = None,
+    same_version: Annotated[
+        bool, option("Restore on the release that was saved, fetched by pip.", negative="")
+    ] = False,
     record: Annotated[bool, option("Keep the result beside the backup.")] = True,
     json: Flag = False,
 ) -> int:
@@ -115,7 +121,8 @@ def verify_(
         trust = signed.trust(keys)
         manifest = await choose_backup(store, backup_id=backup, trust=trust, tell=passed_over)
         with telling("verified", machine=json) as progress:
-            return await run_verify(store, manifest, keys, nats_server, progress, record=record)
+            server = binary_like(manifest) if same_version else nats_server
+            return await run_verify(store, manifest, keys, server, progress, record=record)
 
     found = asyncio.run(work())
     if json:
@@ -125,6 +132,13 @@ def verify_(
         word = "good" if found.ok and not found.unproven else "NOT GOOD" if not found.ok else "restored, not compared"
         print(f"backup {found.backup}: {word}; restored in {found.restore_s:.1f} s on nats-server {found.server}")
     return EXIT_DOES_NOT_HOLD if not found.ok else EXIT_UNPROVEN if found.unproven else EXIT_HOLDS
+
+
+def binary_like(manifest: BackupManifest) -> Path:
+    """The nats-server that the backup was made from. Raises MachineError where it cannot be had."""
+    from secondsite.lab import nats_binary
+
+    return nats_binary.fetch(nats_binary.resolve(manifest.server))
 
 
 def prune_(
@@ -241,6 +255,7 @@ def cronjob_(
     service_account: str = "",
     environment_secret: str = "",
     credentials_secret: str = "",
+    signing_secret: str = "",
     context_domain: Annotated[str | None, Parameter(name="--domain")] = None,
 ) -> int:
     """Print a Kubernetes CronJob that makes the same backup.
@@ -265,6 +280,8 @@ def cronjob_(
         A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
     credentials_secret
         A secret with the file user.creds for NATS.
+    signing_secret
+        A secret with the file key, the ed25519 key that backups are signed with.
     context_domain
         The JetStream domain.
     """
@@ -279,13 +296,25 @@ def cronjob_(
     parse_addresses(nats)
     every_s = every(every_)
     parse_store(to, endpoint)
+    if what.sign:
+        remedy = "put it into a secret as the file key, and name that: --signing-secret NAME"
+        raise InputError.at("--sign", "a file of this machine is not there in the cluster", remedy)
     what.plan()
     arguments = ["--nats", nats, "--to", to, "--json", *what.flags(), *keep.flags()]
     arguments += ["--endpoint", endpoint] if endpoint else []
     arguments += ["--domain", context_domain] if context_domain else []
     arguments += ["--creds", "/etc/nats/user.creds"] if credentials_secret else []
+    arguments += ["--sign", "/etc/signing/key"] if signing_secret else []
     spec = CronJobSpec(
-        name, namespace, image, every_s or 0, arguments, service_account, environment_secret, credentials_secret
+        name,
+        namespace,
+        image,
+        every_s or 0,
+        arguments,
+        service_account,
+        environment_secret,
+        credentials_secret,
+        signing_secret=signing_secret,
     )
     writer = YAML()
     writer.default_flow_style = False

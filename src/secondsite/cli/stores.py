@@ -101,6 +101,8 @@ class TrustOptions:
         """With an identity, its own signatures count too, and plain backups do not."""
         from secondsite.backup.signing import Trust, of_identity, read_signer
 
+        if self.allow:
+            passed_over("--allow unsigned: backups that nobody known signed are taken as they are")
         identities = keys.identities if keys else ()
         signers = {read_signer(path) for path in self.signer} | {of_identity(item).public for item in identities}
         return Trust(frozenset(signers), encrypted=bool(identities), unsigned=bool(self.allow))

@@ -57,6 +57,7 @@ def cluster_from_conf(
         max_memory_bytes=_keep(marks, "max_memory", store.size("max_memory_store", "max_mem_store", "max_mem")),
         sync_interval_s=_keep(marks, "sync_interval", store.sync_interval()),
         route_tls=_keep(marks, "route_tls", cluster.given("tls")),
+        route_authorization=_keep(marks, "route_authorization", cluster.given("authorization")),
         self_route=_keep(marks, "self_route", cluster.given("routes")),
         reject_unknown_gateways=_keep(
             marks, "reject_unknown_gateways", gateway.flag("reject_unknown", "reject_unknown_cluster")

@@ -119,6 +119,7 @@ def lab_options(setup: Setup) -> LabOptions:
         nats_server=setup.nats_server,
         seed=setup.seed,
         ttl_s=setup.profile.ttl_s,
+        positions_s=setup.profile.positions_s,
     )
 
 

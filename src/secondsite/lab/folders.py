@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from secondsite.model.errors import MachineError
+
 
 def cache() -> Path:
     return _base("XDG_CACHE_HOME", ".cache")
@@ -16,4 +18,12 @@ def state() -> Path:
 
 def _base(variable: str, fallback: str) -> Path:
     named = os.environ.get(variable)
-    return (Path(named) if named else Path.home() / fallback) / "secondsite"
+    return (Path(named) if named else _home(variable) / fallback) / "secondsite"
+
+
+def _home(variable: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        what = "this user has no home directory and no passwd entry"
+        raise MachineError.at(variable, what, f"set HOME, or {variable} to a folder that may be written") from None

@@ -25,6 +25,7 @@ from attrs import evolve, frozen
 
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import LabAddresses, WanListener
+from secondsite.lab.agents import Agents
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
@@ -83,6 +84,7 @@ class Lab:
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self.nats_url)
+        self.agents = Agents(deployment, folder, self._plain_url, addresses.operator, options.positions_s)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -127,7 +129,7 @@ class Lab:
         await self.supervisor.start(*servers, *around)
         await self._find_each_other(servers)
         await self._create_streams()
-        await self.supervisor.start(*(spec for region in self.regions for spec in self.gates.specs(region)))
+        await self.supervisor.start(*(spec for region in self.regions for spec in self.shipped(region)))
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
             await self.start_services(*running)
@@ -181,6 +183,14 @@ class Lab:
     def nats_url(self, region: str, *, system: bool = False, operator: bool = False) -> str:
         """The same in one string, with commas between."""
         return ",".join(self.nats_urls(region, system=system, operator=operator))
+
+    def _plain_url(self, region: str) -> str:
+        """Without a login."""
+        return ",".join(f"nats://{self.addresses.listen(each)}:{CLIENT_PORT}" for each in self.servers(region))
+
+    def shipped(self, region: str) -> tuple[Spec, ...]:
+        """What runs beside the servers of a region, here as where it is deployed."""
+        return (*self.gates.specs(region), *self.agents.specs(region))
 
     def monitor_url(self, server: str) -> str:
         found = next((each for each in self.servers() if each.name == server), None)
@@ -299,9 +309,7 @@ class Lab:
         chosen = frozenset({self._region(region)})
         self.gates.set(region, is_open=False)
         await self.supervisor.start(*self.fleet.specs(chosen, isolated=chosen if isolated else frozenset()))
-        await self.supervisor.start(
-            *(spec for spec in self.gates.specs(region) if not self.supervisor.alive(spec.name))
-        )
+        await self.supervisor.start(*(spec for spec in self.shipped(region) if not self.supervisor.alive(spec.name)))
 
     def processes(self, region: str = "") -> tuple[str, ...]:
         """Names of what runs, in all or in one region."""
@@ -387,7 +395,7 @@ class Lab:
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]
-        around = (self.services.regional, self.gates.specs)
+        around = (self.services.regional, self.shipped)
         every += [spec for region in self.regions for each in around for spec in each(region)]
         specs = {spec.name: spec for spec in every}
         if name not in specs:

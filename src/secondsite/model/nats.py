@@ -133,6 +133,7 @@ class NatsCluster:
     """``servers`` counts nats-server processes; all of them vote for meta unless ``jetstream`` is false.
 
     ``sync_interval_s`` is 0 for ``always``. Sizes are per server. ``accounts`` are those its configuration names.
+    ``route_authorization``: whether routes have to log in; None where it is not known.
     """
 
     name: str
@@ -147,6 +148,7 @@ class NatsCluster:
     max_memory_bytes: Bytes | None = None
     sync_interval_s: Seconds = Seconds(120)
     route_tls: bool = False
+    route_authorization: bool | None = None
     self_route: bool = True
     reject_unknown_gateways: bool = False
     gateways: tuple[GatewayLink, ...] = ()

@@ -30,6 +30,10 @@ class RejectedError(MachineError):
     """
 
 
+class HungUpError(RejectedError):
+    """It greeted us and then hung up, or did not go on: starting, busy, or in want of a certificate. Ask again."""
+
+
 class Connection:
     """``shown`` is the address as people may see it."""
 
@@ -86,9 +90,10 @@ class Connection:
     def refusal(self, error: Exception) -> MachineError:
         """Why connecting failed: the client's last words are often less telling than those before."""
         causes = [*reversed(self._errors), error]
-        if self.server or any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
-            return RejectedError(self._why(causes, error).problems)
-        return self._why(causes, error)
+        told = self._why(causes, error)
+        if any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
+            return RejectedError(told.problems)
+        return HungUpError(told.problems) if self.server else told
 
     def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
@@ -190,6 +195,8 @@ def _refusal(error: Exception) -> tuple[str, str] | None:
 
 def _refused_by_word(error: Exception) -> tuple[str, str] | None:
     text = str(error).lower()
+    if "timeout" in text:  # «Authentication Timeout» is of a server that had no time for us
+        return None
     return next(((what, remedy) for words, what, remedy in _BY_WORD if any(word in text for word in words)), None)
 
 

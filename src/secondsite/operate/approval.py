@@ -56,3 +56,13 @@ def approvals(entries: list[JournalEntry]) -> set[str]:
 def is_approved(entries: list[JournalEntry]) -> bool:
     """Whether somebody approved the plan that this journal began with."""
     return str(entries[0].data["hash"]) in approvals(entries)
+
+
+def lifted(world: World, journal: Journal, more: frozenset[str]) -> frozenset[str]:
+    """The guards that somebody lifted since this began, and ``more``, which is written down with who did."""
+    noted = (entry.data.get("allowed") or () for entry in journal.entries if not entry.step)
+    known = frozenset(str(guard) for guards in noted for guard in guards)
+    if more - known:
+        note = {"allowed": sorted(more - known), "who": world.decision.who}
+        journal.append(EntryKind.NOTE, "", note)
+    return known | more

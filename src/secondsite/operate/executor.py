@@ -23,9 +23,9 @@ from secondsite.model.errors import MachineError, Problem, SecondsiteError
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.tasks import end_tasks
-from secondsite.operate.action import Action, Context, Facts, WaitingError
+from secondsite.operate.action import Action, Context, Facts, FinalError, WaitingError
 from secondsite.operate.actions.fence import fence_returned
-from secondsite.operate.approval import approvals, approve, check_bound, check_same, declared, is_approved
+from secondsite.operate.approval import approvals, approve, check_bound, check_same, declared, is_approved, lifted
 from secondsite.operate.epoch import (
     Epoch,
     ServiceStop,
@@ -54,6 +54,7 @@ from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
 FENCE_AGAIN_S = 0.5
+PROMOTION_TRIES = 5
 
 
 @frozen
@@ -149,8 +150,7 @@ class _Run:
         known = records(journal.entries)
         self._facts: dict[str, Facts] = {s: r.facts for s, r in known.items() if r.state is StepState.DONE}
         self._retried: dict[str, str] = {}
-        allowed = frozenset(journal.entries[0].data.get("allowed") or ()) | options.allowed
-        self._deployment, self._allowed = deployment, allowed
+        self._deployment, self._allowed = deployment, lifted(world, journal, options.allowed)
 
     def _context(self, step: Step) -> Context:
         def note(kind: str, facts: Facts) -> None:
@@ -212,7 +212,7 @@ class _Run:
         try:
             await self._check(step)
             async with asyncio.timeout(limit_s):
-                facts = await self._options.executors[step.verb].run(self._context(step), step)
+                facts = await self._carried_out(step)
         except WaitingError as error:
             self._ended(step, StepState.WAITING, began, {}, error.problems[0])
         except SecondsiteError as error:
@@ -227,6 +227,21 @@ class _Run:
         else:
             self._facts[step.id] = facts
             self._ended(step, StepState.DONE, began, facts, None)
+
+    async def _carried_out(self, step: Step) -> Facts:
+        """While streams are promoted nobody takes their writes: what fails for now is tried again."""
+        tries = PROMOTION_TRIES if step.verb is Verb.PROMOTE_STREAMS else 1
+        for left in reversed(range(tries)):
+            try:
+                return await self._options.executors[step.verb].run(self._context(step), step)
+            except FinalError:
+                raise
+            except MachineError as error:
+                if not left:
+                    raise
+                self._note(step, "retried", {"why": error.problems[0].what})
+                await self._world.clock.sleep(FENCE_AGAIN_S)
+        raise AssertionError(step.id)
 
     async def _check(self, step: Step) -> None:
         await self._options.hold(self._journal.entries)

@@ -23,6 +23,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE
 from secondsite.nats.tasks import end_tasks
+from secondsite.operate.action import FinalError
 from secondsite.operate.instants import instant
 from secondsite.operate.journal import Journal, JournalEntry, OperationEnd, end_of, from_copy, write_copy
 from secondsite.operate.layout import families
@@ -33,7 +34,7 @@ SUBJECT = "secondsite.operations"
 TTL_S = 30.0
 
 
-class HeldElsewhereError(MachineError):
+class HeldElsewhereError(FinalError):
     """Another controller acts."""
 
 
@@ -113,11 +114,26 @@ class Lease:
         """Ship what is new of the journal. Raises HeldElsewhereError where somebody else took over meanwhile."""
         if not self.shared:
             return
+        async with self._lock:
+            try:
+                await self._ship(entries)
+            except HeldElsewhereError:
+                raise
+            except MachineError:
+                await self._ship_anew(entries)
+
+    async def _ship(self, entries: Sequence[JournalEntry]) -> None:
+        while self._shipped < len(entries):
+            await self._append(self._record(entry=asdict(entries[self._shipped])))
+            self._shipped += 1
+
+    async def _ship_anew(self, entries: Sequence[JournalEntry]) -> None:
+        """Over another connection; where that is not to be had, the local journal alone has to do."""
         try:
-            async with self._lock:
-                while self._shipped < len(entries):
-                    await self._append(self._record(entry=asdict(entries[self._shipped])))
-                    self._shipped += 1
+            await self._stack.aclose()
+            self._stack = AsyncExitStack()
+            self._door = await self._stack.enter_async_context(self.world.streams(self.region))
+            await self._ship(entries)
         except HeldElsewhereError:
             raise
         except MachineError as error:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Step
-from secondsite.nats.connection import RejectedError
+from secondsite.nats.connection import HungUpError, RejectedError
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.meta import Meta
 from secondsite.nats.place import NatsPlace
@@ -31,6 +31,8 @@ from secondsite.operate.world import (
     StreamsDoor,
     Workloads,
 )
+
+_GREETINGS, _GREET_AGAIN_S = 3, 0.3
 
 
 @frozen
@@ -89,9 +91,19 @@ class LiveWorld:
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[StreamsDoor]:
         place = _within(_place(self.regions, region, "--nats"), within_s or self.reach_s)
-        async with place.open() as jetstream:
+        async with AsyncExitStack() as stack:
+            jetstream = await self._opened(stack, place)
             self._check(region, jetstream, "--nats")
             yield StreamApi(jetstream)
+
+    async def _opened(self, stack: AsyncExitStack, place: NatsPlace) -> JetStream:
+        """One that hangs up in the middle of its greeting is asked again."""
+        for _ in range(_GREETINGS):
+            try:
+                return await stack.enter_async_context(place.open())
+            except HungUpError:
+                await self.clock.sleep(_GREET_AGAIN_S)
+        return await stack.enter_async_context(place.open())
 
     @asynccontextmanager
     async def meta(self, region: str) -> AsyncIterator[MetaDoor]:

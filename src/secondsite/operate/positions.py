@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
@@ -46,31 +45,47 @@ class Position:
 
 
 async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
-    """Copy the floors of every durable consumer in ``source``; how many. Raises MachineError."""
+    """Copy the floors of every durable consumer in ``source`` once; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
-        if await door.stream(STREAM) is None:
-            await door.create(_config(families, target))
+        held = [family.at(target) for family in families]
+        replicas = max((one.stream.replicas for one in held if one), default=1)
+        clusters = {one.cluster.name for one in held if one and one.cluster.gateways}
+        await make_positions(door, replicas, next(iter(clusters), ""))
         count = 0
         for family in families:
-            held = family.at(source)
-            if held is None or await origin.stream(held.name) is None:
-                continue
-            for found in await origin.consumers(held.name):
-                if is_users(found.config):
-                    body = {"floor": found.floor, "config": dict(found.config), "at": world.clock.wall()}
-                    await door.publish(position_subject(family.name, found.name), json.dumps(body).encode(), {})
-                    count += 1
+            there = family.at(source)
+            if there is not None and await origin.stream(there.name) is not None:
+                count += await copy_positions(origin, door, family.name, there.name, world.clock.wall())
     return count
 
 
-async def keep_positions(
-    world: World, families: tuple[StreamFamily, ...], source: str, target: str, interval_s: float
-) -> None:
-    """Until cancelled. A round that fails is tried again at the next interval: the positions grow older meanwhile."""
-    while True:
-        with suppress(MachineError):
-            await replicate_positions(world, families, source, target)
-        await world.clock.sleep(interval_s)
+async def copy_positions(origin: StreamsDoor, door: StreamsDoor, family: str, stream: str, wall: float) -> int:
+    """Of one stream's durable consumers; how many. Raises MachineError where one was not stored."""
+    count = 0
+    for found in await origin.consumers(stream):
+        if is_users(found.config):
+            body = {"floor": found.floor, "config": dict(found.config), "at": wall}
+            answer = await door.publish(position_subject(family, found.name), json.dumps(body).encode(), {})
+            if answer.code:
+                what = f"the position of {family}/{found.name} is not stored: {answer.why} ({answer.code})"
+                raise MachineError.at("", what, f"see the stream {STREAM}")
+            count += 1
+    return count
+
+
+async def make_positions(door: StreamsDoor, replicas: int, cluster: str) -> None:
+    """The stream that holds them, where it is not there yet. ``cluster`` places it in a super-cluster."""
+    if await door.stream(STREAM) is not None:
+        return
+    config: dict[str, Any] = {
+        "name": STREAM,
+        "subjects": [f"{_PREFIX}.>"],
+        "num_replicas": replicas,
+        "max_msgs_per_subject": 1,
+        "allow_direct": True,
+        "storage": "file",
+    }
+    await door.create(config | ({"placement": {"cluster": cluster}} if cluster else {}))
 
 
 async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
@@ -89,20 +104,3 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
             continue  # somebody else's: a consumer without a position goes on from the first message
         found[position.key] = position
     return tuple(found.values())
-
-
-def _config(families: tuple[StreamFamily, ...], region: str) -> dict[str, Any]:
-    """As many replicas as the streams whose positions these are."""
-    held = [family.at(region) for family in families]
-    replicas = max((one.stream.replicas for one in held if one), default=1)
-    clusters = {one.cluster.name for one in held if one and one.cluster.gateways}
-    placement = {"placement": {"cluster": next(iter(clusters))}} if clusters else {}
-    return {
-        "name": STREAM,
-        "subjects": [f"{_PREFIX}.>"],
-        "num_replicas": replicas,
-        "max_msgs_per_subject": 1,
-        "allow_direct": True,
-        "storage": "file",
-        **placement,
-    }

@@ -10,7 +10,6 @@ from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
-from secondsite.backup.stream_restore import StreamOutcome
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import ObjectStorage
 
@@ -28,11 +27,4 @@ class BackupRestorer:
         manifest = await choose_backup(self.store)
         plan = RestorePlan(streams={name: name for name in streams}, keys=self.keys, prove=self.prove)
         outcomes = await run_restore(self.places[region], self.store, manifest, plan, Silent())
-        return {outcome.target: _why_not(outcome) for outcome in outcomes}
-
-
-def _why_not(outcome: StreamOutcome) -> str:
-    if outcome.ok:
-        return ""
-    missing = ", ".join(outcome.missing_consumers)
-    return outcome.error or (f"consumers missing: {missing}" if missing else outcome.proof.why)
+        return {outcome.target: outcome.why_not for outcome in outcomes}

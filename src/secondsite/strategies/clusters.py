@@ -26,13 +26,12 @@ def at_home(kit: Kit) -> tuple[NatsCluster, ...]:
     return tuple(evolve(cluster, region=cluster.region or kit.home.name) for cluster in kit.system.nats)
 
 
-def mirrors(cluster: NatsCluster, home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:
+def mirrors(home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:
     """Mirrors of every stream of ``home``, under the same names: limits and TTLs as the origin's, R3.
 
     Work queues are mirrored as work queues, so that promotion does not do old work again (2.14+). What mirrors another
     stream today does so in the other region too, where that one's copy holds the same messages.
     """
-    del cluster
     origin = StreamOrigin("", domain=home.domain if domain else "", region=home.region)
     return tuple(stream if stream.mirror else _mirror(stream, origin) for stream in home.streams)
 

@@ -17,7 +17,7 @@ from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
-from secondsite.strategies.parts import LINKS, PATTERNS, SWITCHES
+from secondsite.strategies.parts import parts
 from secondsite.strategies.steps import blocked_step, make_step
 from secondsite.strategies.switches.switching import holds_dns_control
 
@@ -26,18 +26,18 @@ _IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.
 
 def lay_out(strategy: Strategy, kit: Kit, *, prepared: bool = True) -> Deployment:
     """The system over regions. ``prepared``: after everything the strategy needs first was done."""
-    pattern, link, switch = PATTERNS[strategy.pattern], LINKS[strategy.link], SWITCHES[strategy.switch]
     needs = _needs(strategy, kit)
     ready = evolve(kit, system=_prepared(kit, needs)) if prepared else kit
-    sites = link.sites(ready, pattern.sites(ready))
+    pattern, link, switch = parts(strategy, ready)
+    sites = link.sites(pattern.sites())
     return Deployment(
         system=ready.system,
         strategy=strategy,
         sites=sites,
-        clusters=link.clusters(ready, sites),
-        links=(*pattern.links(ready), *link.links(ready)),
-        copies=(*pattern.copies(ready), *link.copies(ready)),
-        traffic=switch.traffic(ready) if len(sites) > 1 else kit.system.traffic,
+        clusters=link.clusters(sites),
+        links=(*pattern.links(), *link.links()),
+        copies=(*pattern.copies(), *link.copies()),
+        traffic=switch.traffic() if len(sites) > 1 else kit.system.traffic,
         requirements=needs,
         managed_plan="synadia" if strategy.link is Link.MANAGED else "",
     )
@@ -47,11 +47,12 @@ def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
     """Each requirement once, in the order of pattern, link, switch; today's system needs nothing."""
     if strategy.pattern is Pattern.SINGLE_REGION:
         return ()
+    pattern, link, switch = parts(strategy, kit)
     found = (
         *requirements.honest_acknowledgement(kit),
-        *LINKS[strategy.link].requirements(kit),
-        *PATTERNS[strategy.pattern].requirements(kit),
-        *SWITCHES[strategy.switch].requirements(kit),
+        *link.requirements(),
+        *pattern.requirements(),
+        *switch.requirements(),
     )
     return tuple({requirement.id: requirement for requirement in found}.values())
 
@@ -72,7 +73,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
     found = {
-        Fault.PROCESS: repairs.process(deployment, ready),
+        Fault.PROCESS: repairs.process(ready),
         Fault.NODE: repairs.node(deployment, ready),
         Fault.ZONE: repairs.zone(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
@@ -88,14 +89,14 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
 def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     """From the loss of the serving region to clients that write elsewhere."""
     strategy = deployment.strategy
-    pattern, link, switch = PATTERNS[strategy.pattern], LINKS[strategy.link], SWITCHES[strategy.switch]
+    pattern, link, switch = parts(strategy, kit)
     share = 1 / len(deployment.serving)
     name = f"failover of {strategy.id}"
     hopeless = _hopeless(deployment, fault)
     if hopeless:
-        stop = blocked_step(kit, Verb.DECIDE, hopeless, "")
+        stop = blocked_step(Verb.DECIDE, hopeless, "")
         return Procedure(name, fault, (stop,), dict.fromkeys(Subject, stop.id), share)
-    trigger = switch.trigger_steps(deployment, kit, fault)
+    trigger = switch.trigger_steps(deployment, fault)
     fence = make_step(
         kit,
         Verb.FENCE,
@@ -113,9 +114,9 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         check="a sequence for every stream on every reachable side",
         after=(fence.id,),
     )
-    services = pattern.service_steps(kit, fence.id)
-    streams = link.stream_steps(deployment, kit, record.id)
-    stores = pattern.store_steps(kit, fence.id)
+    services = pattern.service_steps(fence.id)
+    streams = link.stream_steps(deployment, record.id)
+    stores = pattern.store_steps(fence.id)
     secrets = make_step(
         kit,
         Verb.VERIFY_SECRETS,
@@ -127,7 +128,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         targets=tuple(secret.name for secret in kit.system.secrets),
     )
     ready = (services[-1].id, streams[-1].id, secrets.id)
-    change = switch.change_steps(deployment, kit, trigger[-1].id, ready, kit.second)
+    change = switch.change_steps(deployment, trigger[-1].id, ready, kit.second)
     verify = make_step(
         kit,
         Verb.VERIFY_PATH,
@@ -136,7 +137,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         check="the ledger has the acknowledgement, the stream has the message",
         after=(change[-1].id, *ready),
     )
-    growth = pattern.growth_steps(kit, verify.id)
+    growth = pattern.growth_steps(verify.id)
     steps = (*trigger, fence, record, *services, *streams, *stores, secrets, *change, verify, *growth)
     milestones = {
         Subject.API: verify.id,
@@ -209,10 +210,10 @@ def _without_dns_control(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tup
 def failback(deployment: Deployment, kit: Kit) -> Procedure:
     """Back to the first region, planned: nothing is lost, as writers are stopped for the moment of the switch."""
     ready = evolve(kit, system=deployment.system)
-    link, switch = LINKS[deployment.strategy.link], SWITCHES[deployment.strategy.switch]
+    _, link, switch = parts(deployment.strategy, ready)
     name = f"failback of {deployment.strategy.id}"
     prepared = tuple(_prepared_at_home(ready))
-    streams = link.failback_steps(deployment, ready, tuple(step.id for step in prepared))
+    streams = link.failback_steps(deployment, tuple(step.id for step in prepared))
     blocked = next((step for step in streams if step.blocked), None)
     if blocked:
         return Procedure(name, Fault.REGION, (blocked,), dict.fromkeys((Subject.API, Subject.NATS), blocked.id))
@@ -220,7 +221,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     prepared = tuple(evolve(step, after=step.after or (before[-1].id,)) if before else step for step in prepared)
     stores = _stores_back(ready, moved.id)
     done = (moved.id, *(step.id for step in stores))
-    change = switch.change_steps(deployment, ready, moved.id, done, kit.home)
+    change = switch.change_steps(deployment, moved.id, done, kit.home)
     verify = make_step(
         ready,
         Verb.VERIFY_PATH,

@@ -103,4 +103,4 @@ def led_at_home(kit: Kit, title: str, figure: str, ready: tuple[str, ...]) -> tu
 
 
 def no_failback(kit: Kit, why: str) -> tuple[Step, ...]:
-    return (blocked_step(kit, Verb.RESYNCHRONISE, why, ""),)
+    return (blocked_step(Verb.RESYNCHRONISE, why, ""),)

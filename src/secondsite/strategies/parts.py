@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from secondsite.model.strategy import Link, Pattern, Switch
-from secondsite.strategies.design import LinkDesign, PatternDesign, SwitchDesign
+from secondsite.model.strategy import Link, Pattern, Strategy, Switch
+from secondsite.strategies.design import Kit, LinkDesign, PatternDesign, SwitchDesign
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
@@ -24,28 +24,32 @@ from secondsite.strategies.switches.failover_record import FailoverRecord
 from secondsite.strategies.switches.manual import Manual
 from secondsite.strategies.switches.weighted import Weighted
 
-PATTERNS: Mapping[Pattern, PatternDesign] = {
-    Pattern.SINGLE_REGION: SingleRegion(),
-    Pattern.BACKUP_RESTORE: BackupRestore(),
-    Pattern.PILOT_LIGHT: PilotLight(),
-    Pattern.WARM_STANDBY: WarmStandby(),
-    Pattern.ACTIVE_ACTIVE: ActiveActive(),
+PATTERNS: Mapping[Pattern, Callable[[Kit], PatternDesign]] = {
+    Pattern.SINGLE_REGION: SingleRegion,
+    Pattern.BACKUP_RESTORE: BackupRestore,
+    Pattern.PILOT_LIGHT: PilotLight,
+    Pattern.WARM_STANDBY: WarmStandby,
+    Pattern.ACTIVE_ACTIVE: ActiveActive,
 }
 
-LINKS: Mapping[Link, LinkDesign] = {
-    Link.NONE: NoLink(),
-    Link.BACKUP: BackupLink(),
-    Link.SUPERCLUSTER_MIRROR: SuperclusterMirror(),
-    Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness(),
-    Link.LEAFNODE_MIRROR: LeafnodeMirror(),
-    Link.STRETCH: Stretch(),
-    Link.SOURCED: Sourced(),
-    Link.MANAGED: Managed(),
+LINKS: Mapping[Link, Callable[[Kit], LinkDesign]] = {
+    Link.NONE: NoLink,
+    Link.BACKUP: BackupLink,
+    Link.SUPERCLUSTER_MIRROR: SuperclusterMirror,
+    Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness,
+    Link.LEAFNODE_MIRROR: LeafnodeMirror,
+    Link.STRETCH: Stretch,
+    Link.SOURCED: Sourced,
+    Link.MANAGED: Managed,
 }
 
-SWITCHES: Mapping[Switch, SwitchDesign] = {
-    Switch.DNS: DnsFailover(),
-    Switch.WEIGHTED: Weighted(),
-    Switch.MANUAL: Manual(),
-    Switch.FAILOVER_RECORD: FailoverRecord(),
+SWITCHES: Mapping[Switch, Callable[[Kit], SwitchDesign]] = {
+    Switch.DNS: DnsFailover,
+    Switch.WEIGHTED: Weighted,
+    Switch.MANUAL: Manual,
+    Switch.FAILOVER_RECORD: FailoverRecord,
 }
+
+
+def parts(strategy: Strategy, kit: Kit) -> tuple[PatternDesign, LinkDesign, SwitchDesign]:
+    return PATTERNS[strategy.pattern](kit), LINKS[strategy.link](kit), SWITCHES[strategy.switch](kit)

@@ -24,9 +24,8 @@ from secondsite.strategies.steps import blocked_step, instant, make_step
 from secondsite.strategies.switches.switching import people_detect
 
 
-def process(deployment: Deployment, kit: Kit) -> Procedure:
+def process(kit: Kit) -> Procedure:
     """One process dies: its peers take over, Kubernetes restarts it."""
-    del deployment
     api = _first(kit, Role.API)
     lone = api is None or api.replicas < 2
     serving = make_step(
@@ -114,7 +113,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     streams = (
         restore_streams(kit, decide.id)
         if Subject.NATS in covered
-        else blocked_step(kit, Verb.RESTORE_STREAMS, "no copy of the streams is older than the mistake", decide.id)
+        else blocked_step(Verb.RESTORE_STREAMS, "no copy of the streams is older than the mistake", decide.id)
     )
     stores = (
         make_step(
@@ -127,7 +126,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
             targets=tuple(store.name for store in kit.system.stores),
         )
         if Subject.STATE in covered
-        else blocked_step(kit, Verb.RESTORE_STORES, "no copy of the stores is older than the mistake", decide.id)
+        else blocked_step(Verb.RESTORE_STORES, "no copy of the stores is older than the mistake", decide.id)
     )
     return Procedure(
         f"data is destroyed ({fault})",

@@ -61,9 +61,8 @@ def start_services(kit: Kit, after: str) -> Step:
     )
 
 
-def blocked_step(kit: Kit, verb: Verb, why: str, after: str) -> Step:
+def blocked_step(verb: Verb, why: str, after: str) -> Step:
     """A step that cannot complete; all that waits for it is unbounded."""
-    del kit
     return Step(
         id=str(verb),
         verb=verb,

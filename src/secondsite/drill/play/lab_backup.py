@@ -59,7 +59,7 @@ class LabBackups:
             changes = Changes() if overwrite else Changes(placement=NOWHERE)
             plan = RestorePlan({name: name for name in streams}, replaced, changes)
             outcomes = await run_restore(place(self.lab, region), store, newest, plan, Silent())
-        return {outcome.target: outcome.error for outcome in outcomes}
+        return {outcome.target: outcome.why_not for outcome in outcomes}
 
     def _store(self) -> ObjectStorage:
         s3 = self.lab.s3

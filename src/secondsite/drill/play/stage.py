@@ -54,7 +54,6 @@ from secondsite.operate.journal import Journal, StepState
 from secondsite.operate.layout import Reach, StreamFamily, families
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
-from secondsite.operate.positions import keep_positions
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import Decision, Restorer
 from secondsite.strategies.server_config import CLIENT_PORT
@@ -157,22 +156,15 @@ class Stage:
     # --- acts
 
     async def begin(self) -> None:
-        """Load on, consumers' positions on their way to the standby, steady state seen."""
+        """Load on, backups on their way where nothing else carries the streams, steady state seen."""
         await self.load.start()
         self.note("load", rate_per_s=self.setup.rate_per_s, servers_replaced=self.lab.fleet.replaced())
-        self.keep_positions()
         self.keep_backups()
         self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
         # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
-
-    def keep_positions(self) -> None:
-        mirrored = tuple(family for family in self.families if family.reach is Reach.MIRRORED)
-        if mirrored:
-            every_s = self.setup.profile.positions_s
-            self.background(keep_positions(self.world(), mirrored, self.home, self.away, every_s))
 
     def keep_backups(self) -> None:
         """Where nothing else carries the streams away."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secondsite.model.deployment import Deployment
+from secondsite.operate.agent import agent_config
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
@@ -34,6 +35,8 @@ SYSTEM = "secondsite"
 _CONFIGS = "/etc/nats"
 _GATES = f"{_CONFIGS}/{gate_file('').rpartition('/')[0]}"
 _GATE_KEY = "gate.conf"
+_AGENT = "secondsite-agent"
+_ALIVE = "/tmp/secondsite-agent"  # noqa: S108 # of its own container
 _KEEPER = "/nats"
 """Where the gate's containers see the folder of the configurations; all they need of it is the gate's."""
 
@@ -52,7 +55,14 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
                 found[gate_patch_file(servers[0], book)] = _gate_patch(
                     deployment, book.workload(servers[0].cluster), gate_image, book
                 )
+        if agent_config(deployment, region) is not None:
+            found[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
+            found[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
     return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in found.items()}
+
+
+def agent_folder(region: str) -> str:
+    return f"{region}/agent"
 
 
 def servers_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
@@ -184,6 +194,56 @@ def _gate(deployment: Deployment, name: str, image: str, book: DeployedAddresses
             {"name": "gate", "mountPath": f"{_KEEPER}/{gate_file('').rpartition('/')[0]}"},
             {"name": SYSTEM, "mountPath": "/secondsite", "readOnly": True},
         ],
+    }
+
+
+def _agent_kustomization(server: NatsServer, book: DeployedAddresses) -> Yaml:
+    namespace = book.namespace(server.cluster)
+    config = {"name": _AGENT} | ({"namespace": namespace} if namespace else {}) | {"files": ["agent.json"]}
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["deployment.yaml"],
+        "configMapGenerator": [config],
+        "generatorOptions": {"disableNameSuffixHash": True},
+    }
+
+
+def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -> Yaml:
+    """One is enough: two would copy the same. An agent that is stuck is restarted."""
+    cluster = servers[0].cluster
+    urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in servers)
+    namespace = book.namespace(cluster)
+    label = {"app.kubernetes.io/name": _AGENT}
+    stuck = f'test -n "$(find {_ALIVE} -mmin -2)"'
+    container = {
+        "name": "agent",
+        "image": image,
+        "args": [
+            *("agent", "--nats", urls),
+            *("--config", f"{_CONFIGS}/agent.json", "--alive", _ALIVE),
+        ],
+        "env": [
+            {"name": "NATS_USER", "value": book.operator.user},
+            _secret("NATS_PASSWORD", book.operator.password[1:]),
+        ],
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", stuck]},
+            "initialDelaySeconds": 60,
+            "periodSeconds": 30,
+        },
+        "volumeMounts": [{"name": "config", "mountPath": _CONFIGS, "readOnly": True}],
+    }
+    volumes = [{"name": "config", "configMap": {"name": _AGENT}}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": _AGENT, "labels": label} | ({"namespace": namespace} if namespace else {}),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": label},
+            "template": {"metadata": {"labels": label}, "spec": {"containers": [container], "volumes": volumes}},
+        },
     }
 
 

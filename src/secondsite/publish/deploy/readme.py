@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from secondsite.model.deployment import Deployment
+from secondsite.operate.agent import agent_config
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
 from secondsite.publish.text.markdown import Md, code, joined, table
@@ -35,7 +36,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
         command=code(command),
         differs="hosts, folders, logins and certificates" if _has_tls(configs) else "hosts, folders and logins",
         logins=code(LOGINS),
-        files=_files(gated, tls=_has_tls(configs)),
+        files=_files(gated, tls=_has_tls(configs), agents=any(agent_config(deployment, one) for one in regions)),
         servers=_servers(servers, book),
         doors=_doors(servers, configs, book),
         certificates=_has_tls(configs),
@@ -50,7 +51,7 @@ def _has_tls(configs: Mapping[str, str]) -> bool:
     return any(CERTIFICATES.ca_file in config for config in configs.values())
 
 
-def _files(gated: Sequence[str], *, tls: bool) -> Md:
+def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
         ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
@@ -71,6 +72,9 @@ def _files(gated: Sequence[str], *, tls: bool) -> Md:
             ),
         ),
     ]
+    if agents:
+        told = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
+        rows.append(("REGION/agent/", Md(told)))
     if gated:
         told = "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
         rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(told)))

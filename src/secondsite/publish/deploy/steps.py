@@ -11,8 +11,9 @@ from attrs import frozen
 
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
+from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import SYSTEM, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import SYSTEM, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -42,8 +43,23 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     yield from _streams(placed_streams(deployment))
     yield from _consumers(placed_streams(deployment))
     for region in regions:
+        if agent_config(deployment, region) is not None:
+            yield _agent(region)
+    for region in regions:
         if gated_subjects(deployment, region):
             yield _gate(deployment, book, region)
+
+
+def _agent(region: str) -> DeployStep:
+    return DeployStep(
+        Md(f"Start the agent in {text(region)}"),
+        Md(
+            "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
+            "every consumer would begin at the first message after a failover. It logs in as the operator."
+        ),
+        fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
+        Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
+    )
 
 
 def _save() -> DeployStep:

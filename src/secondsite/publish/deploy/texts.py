@@ -15,6 +15,7 @@ from secondsite.discover.nats_conf import parse_conf
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
+from secondsite.operate.agent import agent_config, agent_text
 from secondsite.strategies.server_config import AddressBook, NatsServer, server_configs, servers_of
 from secondsite.strategies.stream_config import consumer_config, stream_config
 from secondsite.strategies.write_gate import OPEN, gate_file, gated_subjects
@@ -79,6 +80,13 @@ def stream_files(deployment: Deployment) -> Mapping[str, str]:
         for consumer in placed.stream.consumers:
             found[placed.consumer_file(consumer)] = _json(consumer_config(consumer))
     return found
+
+
+def agent_files(deployment: Deployment) -> Mapping[str, str]:
+    """What the agent of each region reads: the very text that the lab starts one from."""
+    regions = dict.fromkeys(server.region for server in servers_of(deployment))
+    found = {region: agent_config(deployment, region) for region in regions}
+    return {f"{file_name(region)}/agent/agent.json": agent_text(config) for region, config in found.items() if config}
 
 
 def file_name(value: str) -> str:

@@ -9,7 +9,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.publish.deploy import readme
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, kubernetes_files
-from secondsite.publish.deploy.texts import server_files, stream_files
+from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 
 _OURS = (
@@ -17,6 +17,7 @@ _OURS = (
     "*/streams/**/*.json",
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",
+    "*/agent/*",
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
 )
@@ -36,6 +37,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
     return {
         **server_files(deployment, book),
         **stream_files(deployment),
+        **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
         readme.NAME: readme.document(deployment, book, command),
     }

@@ -176,9 +176,8 @@ def _providers(inputs: Inputs) -> Md:
     return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
 
 
-def best(compared: tuple[ComparedStrategy, ...], provider: str) -> ComparedStrategy:
+def best(compared: tuple[ComparedStrategy, ...]) -> ComparedStrategy:
     """As the recommendation is made: what excludes, then breached contracts, then the cost of owning."""
-    del provider
     return min(compared, key=lambda row: (*_fit(row.assessment), not row.recommended, row.assessment.owning_usd.mean))
 
 
@@ -191,7 +190,7 @@ def _patterns(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: 
     for pattern in Pattern:
         mine = tuple(row for row in compared if row.assessment.strategy.pattern is pattern)
         if mine:
-            shown.append((pattern, best(mine, provider)))
+            shown.append((pattern, best(mine)))
     body = [
         (
             strong(_PATTERNS[pattern]) if row.recommended else _PATTERNS[pattern],
@@ -256,7 +255,7 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
         mine = tuple(row for row in compared if row.assessment.strategy.link is link)
         if not mine:
             continue
-        row = best(mine, provider)
+        row = best(mine)
         a, nats = row.assessment, row.assessment.outcome(Subject.NATS)
         body.append(
             (

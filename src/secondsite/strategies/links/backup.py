@@ -58,17 +58,19 @@ def restore_streams(kit: Kit, after: str) -> Step:
 
 @frozen
 class BackupLink:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        del kit
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         return sites
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        home = at_home(kit)
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        home = at_home(self.kit)
         if standby_of(sites) is None:
             return home
-        return (*home, *(evolve(named(cluster, kit.second), streams=()) for cluster in home))
+        return (*home, *(evolve(named(cluster, self.kit.second), streams=()) for cluster in home))
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+    def links(self) -> tuple[WanLink, ...]:
+        kit = self.kit
         interval = kit.figures["backup.streams.interval"].mean
         return (
             WanLink(
@@ -76,22 +78,21 @@ class BackupLink:
             ),
         )
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
-        return (stream_backup(kit, kit.second),)
+    def copies(self) -> tuple[Copy, ...]:
+        return (stream_backup(self.kit, self.kit.second),)
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        return (backup_requirement(kit),) if kit.system.nats else ()
+    def requirements(self) -> tuple[Requirement, ...]:
+        return (backup_requirement(self.kit),) if self.kit.system.nats else ()
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         """Where nothing runs in the second region, its cluster is created first."""
         created = deployment.site(SiteRole.VAULT) is not None
-        return (restore_streams(kit, Verb.START_SERVICES if created else after),)
+        return (restore_streams(self.kit, Verb.START_SERVICES if created else after),)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment, ready
-        home, second = kit.home.name, kit.second.name
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        home, second = self.kit.home.name, self.kit.second.name
         why = (
             f"the streams of {second} came from a backup and no link carries them back: what was written there since "
             f"is only there. Stop the writers, back {second} up, restore that backup in {home}, and move the clients"
         )
-        return no_failback(kit, why)
+        return no_failback(self.kit, why)

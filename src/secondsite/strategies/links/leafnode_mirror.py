@@ -28,50 +28,50 @@ from secondsite.strategies.write_gate import write_gate
 
 @frozen
 class LeafnodeMirror:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        del kit
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         return sites
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        del sites
-        return tuple(one for cluster in at_home(kit) for one in self._pair(kit, cluster))
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        return tuple(one for cluster in at_home(self.kit) for one in self._pair(cluster))
 
-    def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
-        home = evolve(cluster, domain=kit.home.name)
-        other = evolve(named(cluster, kit.second), domain=kit.second.name)
+    def _pair(self, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
+        home = evolve(cluster, domain=self.kit.home.name)
+        other = evolve(named(cluster, self.kit.second), domain=self.kit.second.name)
         denied = written_subjects(cluster)
         leaf = LeafLink(
-            home.name, tls=True, credentials=f"leaf-{kit.second.name}", deny_imports=denied, deny_exports=denied
+            home.name, tls=True, credentials=f"leaf-{self.kit.second.name}", deny_imports=denied, deny_exports=denied
         )
-        return home, evolve(other, streams=mirrors(other, home, domain=True), leaves=(leaf,))
+        return home, evolve(other, streams=mirrors(home, domain=True), leaves=(leaf,))
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, LinkKind.LEAF)
+    def links(self) -> tuple[WanLink, ...]:
+        return stream_link(self.kit, self.kit.second, LinkKind.LEAF)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
+        kit = self.kit
         return (stream_copy(kit, kit.second, "mirror over a leaf link"), stream_backup(kit, kit.second))
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            backup_requirement(kit),
-            *requirements.promotion(kit),
+            backup_requirement(self.kit),
+            *requirements.promotion(self.kit),
             requirements.work(
-                kit,
+                self.kit,
                 "leaf-link",
                 "work.link",
                 "one JetStream domain per region, a leaf link with TLS, own credentials and denies for every subject",
                 "each region keeps a meta group of its own; denies keep each publish in one stream",
                 "a publish is stored in both regions at once",
             ),
-            write_gate(kit),
+            write_gate(self.kit),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         if why := why_no_promotion(deployment.clusters):
-            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
-        promote = promote_mirrors(kit, "remove the mirror of every stream and give it its subjects", after)
-        return promote, restore_consumers(kit, promote.id)
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
+        promote = promote_mirrors(self.kit, "remove the mirror of every stream and give it its subjects", after)
+        return promote, restore_consumers(self.kit, promote.id)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment
-        return mirrored_failback(kit, ready)
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        return mirrored_failback(self.kit, ready)

@@ -27,32 +27,34 @@ PLAN = "synadia"
 
 @frozen
 class Managed:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        return tuple(evolve(site, services=services.without_nats(site.services, kit.system)) for site in sites)
+    kit: Kit
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        return tuple(evolve(site, services=services.without_nats(site.services, self.kit.system)) for site in sites)
+
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
         """The provider's clusters; its other regions hold the meta quorum, shown as one more voter region."""
-        del sites
-        upgraded = tuple(evolve(cluster, version=CURRENT, service="") for cluster in at_home(kit))
+        upgraded = tuple(evolve(cluster, version=CURRENT, service="") for cluster in at_home(self.kit))
         return tuple(
             one
             for cluster in upgraded
             for one in joined(
-                (*mirrored_pair(kit, cluster), evolve(cluster, name="managed", region="managed", streams=()))
+                (*mirrored_pair(self.kit, cluster), evolve(cluster, name="managed", region="managed", streams=()))
             )
         )
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, LinkKind.MANAGED)
+    def links(self) -> tuple[WanLink, ...]:
+        return stream_link(self.kit, self.kit.second, LinkKind.MANAGED)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
+        kit = self.kit
         return (stream_copy(kit, kit.second, "mirror at the provider"), stream_backup(kit, kit.second))
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            backup_requirement(kit),
+            backup_requirement(self.kit),
             requirements.work(
-                kit,
+                self.kit,
                 "migration",
                 "work.migration",
                 "move streams and clients to the managed service",
@@ -60,13 +62,12 @@ class Managed:
             ),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         if why := why_unmirrorable(deployment.clusters):
-            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
-        free = free_subjects(kit, after)
-        promote = promote_mirrors(kit, "promote the mirrors through the provider's JetStream API", free.id)
-        return free, promote, restore_consumers(kit, promote.id)
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
+        free = free_subjects(self.kit, after)
+        promote = promote_mirrors(self.kit, "promote the mirrors through the provider's JetStream API", free.id)
+        return free, promote, restore_consumers(self.kit, promote.id)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment
-        return mirrored_failback(kit, ready)
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        return mirrored_failback(self.kit, ready)

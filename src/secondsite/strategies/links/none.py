@@ -15,31 +15,26 @@ from secondsite.strategies.steps import blocked_step
 
 @frozen
 class NoLink:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        del kit
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         return sites
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        del sites
-        return at_home(kit)
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        return at_home(self.kit)
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        del kit
+    def links(self) -> tuple[WanLink, ...]:
         return ()
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
         """Today's backups are the pattern's matter: they hold streams and stores alike."""
-        del kit
         return ()
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        del kit
+    def requirements(self) -> tuple[Requirement, ...]:
         return ()
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
-        del deployment
-        return (blocked_step(kit, Verb.RESTORE_STREAMS, "no other region holds a stream", after),)
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
+        return (blocked_step(Verb.RESTORE_STREAMS, "no other region holds a stream", after),)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment, ready
-        return no_failback(kit, "no other region holds a stream, so there is nothing to come back from")
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        return no_failback(self.kit, "no other region holds a stream, so there is nothing to come back from")

@@ -19,40 +19,40 @@ from secondsite.strategies.stream_config import written_subjects
 
 @frozen
 class Sourced:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        del kit
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         return sites
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        del sites
-        return tuple(one for cluster in at_home(kit) for one in self._pair(kit, cluster))
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        return tuple(one for cluster in at_home(self.kit) for one in self._pair(cluster))
 
-    def _pair(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
+    def _pair(self, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
         denied = written_subjects(cluster)
-        home = evolve(cluster, domain=kit.home.name)
-        other = evolve(named(cluster, kit.second), domain=kit.second.name)
+        home = evolve(cluster, domain=self.kit.home.name)
+        other = evolve(named(cluster, self.kit.second), domain=self.kit.second.name)
         leaf = LeafLink(
-            home.name, tls=True, credentials=f"leaf-{kit.second.name}", deny_imports=denied, deny_exports=denied
+            home.name, tls=True, credentials=f"leaf-{self.kit.second.name}", deny_imports=denied, deny_exports=denied
         )
         return (
-            evolve(home, streams=_sourcing(cluster, kit.second)),
-            evolve(other, streams=_sourcing(cluster, kit.home), leaves=(leaf,)),
+            evolve(home, streams=_sourcing(cluster, self.kit.second)),
+            evolve(other, streams=_sourcing(cluster, self.kit.home), leaves=(leaf,)),
         )
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, LinkKind.LEAF, both_ways=True)
+    def links(self) -> tuple[WanLink, ...]:
+        return stream_link(self.kit, self.kit.second, LinkKind.LEAF, both_ways=True)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
-        return (stream_copy(kit, kit.second, "sourced stream"), stream_backup(kit, kit.second))
+    def copies(self) -> tuple[Copy, ...]:
+        return (stream_copy(self.kit, self.kit.second, "sourced stream"), stream_backup(self.kit, self.kit.second))
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        if not kit.system.nats:
+    def requirements(self) -> tuple[Requirement, ...]:
+        if not self.kit.system.nats:
             return ()
         return (
-            backup_requirement(kit),
-            *requirements.promotion(kit),
+            backup_requirement(self.kit),
+            *requirements.promotion(self.kit),
             requirements.work(
-                kit,
+                self.kit,
                 "sourced-streams",
                 "work.link",
                 "one JetStream domain per region, streams that source each other, denies for every subject",
@@ -61,24 +61,22 @@ class Sourced:
             ),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         """Nothing to do: the survivor's own streams never stopped."""
-        del deployment, after
         return (
             make_step(
-                kit,
+                self.kit,
                 Verb.ELECT,
                 "the survivor goes on writing its own streams",
                 "continue.sourced",
                 check="every stream acknowledges a probe",
-                region=kit.second.name,
+                region=self.kit.second.name,
             ),
         )
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
         """Both sides take from each other what they missed, by themselves."""
-        del deployment
-        return led_at_home(kit, f"{kit.home.name} writes its own streams again", "continue.sourced", ready)
+        return led_at_home(self.kit, f"{self.kit.home.name} writes its own streams again", "continue.sourced", ready)
 
 
 def _sourcing(cluster: NatsCluster, other: Region) -> tuple[Stream, ...]:

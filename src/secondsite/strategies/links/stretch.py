@@ -19,15 +19,17 @@ from secondsite.strategies.stores import nothing, survivable
 
 @frozen
 class Stretch:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        """One NATS server in each region instead of three in two."""
-        nats = tuple(PlacedService(cluster.service, 1) for cluster in kit.system.nats if cluster.service)
-        thinner = tuple(evolve(site, services=services.with_nats(site.services, kit.system, 1)) for site in sites)
-        return (*thinner, Site(kit.third, SiteRole.WITNESS, nats, control_plane=False))
+    kit: Kit
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        """One NATS server in each region instead of three in two."""
+        nats = tuple(PlacedService(cluster.service, 1) for cluster in self.kit.system.nats if cluster.service)
+        thinner = tuple(evolve(site, services=services.with_nats(site.services, self.kit.system, 1)) for site in sites)
+        return (*thinner, Site(self.kit.third, SiteRole.WITNESS, nats, control_plane=False))
+
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
         """One cluster; each region's server is a part of it, told apart by its region, without gateways."""
-        del sites
+        kit = self.kit
         regions = (kit.home, kit.second, kit.third)
         return tuple(
             evolve(
@@ -41,26 +43,28 @@ class Stretch:
             for region in regions
         )
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
+    def links(self) -> tuple[WanLink, ...]:
+        kit = self.kit
         far = (*stream_link(kit, kit.second, LinkKind.ROUTE), *stream_link(kit, kit.third, LinkKind.ROUTE))
         trips = {region.name: kit.rtt_ms(kit.home, region).quantile(0.5) / 1000 for region in (kit.second, kit.third)}
         return tuple(evolve(link, rtt_s=trips[link.target]) for link in far)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
         """Acknowledged means stored in two regions: the loss of one loses nothing."""
         majority = Copy(
             Subject.NATS,
             "streams and consumers",
-            kit.second.name,
+            self.kit.second.name,
             "Raft majority over three regions",
             nothing(),
             nothing(),
             nothing("acknowledged after a majority has it"),
-            survivable(kit, kit.second, operators=False),
+            survivable(self.kit, self.kit.second, operators=False),
         )
-        return majority, stream_backup(kit, kit.second)
+        return majority, stream_backup(self.kit, self.kit.second)
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
+        kit = self.kit
         return (
             backup_requirement(kit),
             requirements.work(
@@ -72,21 +76,20 @@ class Stretch:
             ),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         """Nobody has to act: the two regions that are left elect by themselves from the moment of the loss."""
-        del deployment, after
         return (
             make_step(
-                kit,
+                self.kit,
                 Verb.ELECT,
                 "the two regions that are left elect new leaders",
                 "elect.stretch",
                 check="every stream has a leader and acknowledges a probe",
-                region=kit.second.name,
+                region=self.kit.second.name,
             ),
         )
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
         """The region's replicas have caught up with their leaders by themselves."""
-        del deployment
+        kit = self.kit
         return led_at_home(kit, f"the replicas of {kit.home.name} follow their leaders again", "elect.stretch", ready)

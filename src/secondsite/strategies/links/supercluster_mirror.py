@@ -45,7 +45,7 @@ def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
 def mirrored_pair(kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
     """Today's cluster and one in the second region that mirrors its streams, names told apart by the region."""
     other = named(cluster, kit.second)
-    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(other, cluster, domain=False))
+    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(cluster, domain=False))
     placed = tuple(evolve(stream, placement=cluster.name) for stream in cluster.streams)
     return evolve(cluster, streams=placed), evolve(other, streams=renamed)
 
@@ -71,29 +71,31 @@ def gateway_requirement(kit: Kit) -> Requirement:
 
 @frozen
 class SuperclusterMirror:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        del kit
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         return sites
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        del sites
-        return tuple(one for cluster in at_home(kit) for one in joined(mirrored_pair(kit, cluster)))
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        return tuple(one for cluster in at_home(self.kit) for one in joined(mirrored_pair(self.kit, cluster)))
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, LinkKind.GATEWAY)
+    def links(self) -> tuple[WanLink, ...]:
+        return stream_link(self.kit, self.kit.second, LinkKind.GATEWAY)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
+        kit = self.kit
         return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            backup_requirement(kit),
-            *requirements.promotion(kit, Feature.META_RESCUE),
-            gateway_requirement(kit),
-            write_gate(kit),
+            backup_requirement(self.kit),
+            *requirements.promotion(self.kit, Feature.META_RESCUE),
+            gateway_requirement(self.kit),
+            write_gate(self.kit),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
+        kit = self.kit
         lost, voters = _voters(deployment)
         if lost * 2 >= voters and without(deployment.clusters, Feature.META_RESCUE):
             refused = "; and a mirror is not promoted (400/10055)" if _refuses(deployment) else ""
@@ -101,9 +103,9 @@ class SuperclusterMirror:
                 f"{voters - lost} of {voters} meta voters survive and {voters // 2 + 1} are needed: every update fails "
                 f"with 503/10008, and nats-server below 2.15 has no rescue{refused}"
             )
-            return (blocked_step(kit, Verb.RESTORE_QUORUM, why, after),)
+            return (blocked_step(Verb.RESTORE_QUORUM, why, after),)
         if why := why_no_promotion(deployment.clusters):
-            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         rescue = make_step(
             kit,
             Verb.RESTORE_QUORUM,
@@ -131,9 +133,8 @@ class SuperclusterMirror:
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
         return approve, rescue, free, promote, restore_consumers(kit, promote.id)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment
-        return mirrored_failback(kit, ready)
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        return mirrored_failback(self.kit, ready)
 
 
 def _voters(deployment: Deployment) -> tuple[int, int]:

@@ -25,48 +25,50 @@ from secondsite.strategies.write_gate import write_gate
 
 @frozen
 class SuperclusterMirrorWitness:
-    def sites(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[Site, ...]:
-        names = [cluster.service for cluster in kit.system.nats if cluster.service]
+    kit: Kit
+
+    def sites(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        names = [cluster.service for cluster in self.kit.system.nats if cluster.service]
         placed = tuple(PlacedService(name, 1) for name in names)
-        return (*sites, Site(kit.third, SiteRole.WITNESS, placed, control_plane=False))
+        return (*sites, Site(self.kit.third, SiteRole.WITNESS, placed, control_plane=False))
 
-    def clusters(self, kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        del sites
-        return tuple(one for cluster in at_home(kit) for one in joined(self._three(kit, cluster)))
+    def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+        return tuple(one for cluster in at_home(self.kit) for one in joined(self._three(cluster)))
 
-    def _three(self, kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, ...]:
-        witness = evolve(named(cluster, kit.third), servers=1, streams=(), self_route=True)
-        return (*mirrored_pair(kit, cluster), witness)
+    def _three(self, cluster: NatsCluster) -> tuple[NatsCluster, ...]:
+        witness = evolve(named(cluster, self.kit.third), servers=1, streams=(), self_route=True)
+        return (*mirrored_pair(self.kit, cluster), witness)
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stream_link(kit, kit.second, LinkKind.GATEWAY)
+    def links(self) -> tuple[WanLink, ...]:
+        return stream_link(self.kit, self.kit.second, LinkKind.GATEWAY)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
+    def copies(self) -> tuple[Copy, ...]:
+        kit = self.kit
         return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            backup_requirement(kit),
-            *requirements.promotion(kit),
-            gateway_requirement(kit),
+            backup_requirement(self.kit),
+            *requirements.promotion(self.kit),
+            gateway_requirement(self.kit),
             requirements.work(
-                kit,
+                self.kit,
                 "witness",
                 "work.small",
-                f"run one nats-server with JetStream in {kit.third.name}, with a route to itself",
+                f"run one nats-server with JetStream in {self.kit.third.name}, with a route to itself",
                 "a vote outside both regions: 4 of 7 survive the loss of either",
                 "the meta group dies with either region",
             ),
-            write_gate(kit),
+            write_gate(self.kit),
         )
 
-    def stream_steps(self, deployment: Deployment, kit: Kit, after: str) -> tuple[Step, ...]:
+    def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
+        kit = self.kit
         if why := why_no_promotion(deployment.clusters):
-            return (blocked_step(kit, Verb.PROMOTE_STREAMS, why, after),)
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         free = free_subjects(kit, after)
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
         return free, promote, restore_consumers(kit, promote.id)
 
-    def failback_steps(self, deployment: Deployment, kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        del deployment
-        return mirrored_failback(kit, ready)
+    def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
+        return mirrored_failback(self.kit, ready)

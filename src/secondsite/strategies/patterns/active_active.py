@@ -7,23 +7,22 @@ from attrs import frozen
 from secondsite.model.deployment import Requirement, Site, SiteRole
 from secondsite.model.procedure import Step
 from secondsite.strategies import requirements, services
-from secondsite.strategies.design import Kit
 from secondsite.strategies.patterns.standby import LivingSecondRegion, check_ready, second_cluster
 
 
 @frozen
 class ActiveActive(LivingSecondRegion):
-    def sites(self, kit: Kit) -> tuple[Site, ...]:
+    def sites(self) -> tuple[Site, ...]:
         return (
-            Site(kit.home, SiteRole.ACTIVE, services.full(kit.system)),
-            Site(kit.second, SiteRole.ACTIVE, services.full(kit.system)),
+            Site(self.kit.home, SiteRole.ACTIVE, services.full(self.kit.system)),
+            Site(self.kit.second, SiteRole.ACTIVE, services.full(self.kit.system)),
         )
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            *second_cluster(kit, f"run a cluster in {kit.second.name} at full size", "both regions serve"),
+            *second_cluster(self.kit, f"run a cluster in {self.kit.second.name} at full size", "both regions serve"),
             requirements.work(
-                kit,
+                self.kit,
                 "active-active",
                 "work.active-active",
                 "make consumers idempotent and give each region its own subjects",
@@ -32,5 +31,5 @@ class ActiveActive(LivingSecondRegion):
             ),
         )
 
-    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        return (check_ready(kit, "check that the other region is ready for all clients", after),)
+    def service_steps(self, after: str) -> tuple[Step, ...]:
+        return (check_ready(self.kit, "check that the other region is ready for all clients", after),)

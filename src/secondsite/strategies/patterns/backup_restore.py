@@ -13,51 +13,52 @@ from secondsite.strategies.steps import make_step, start_services
 
 @frozen
 class BackupRestore:
-    def sites(self, kit: Kit) -> tuple[Site, ...]:
+    kit: Kit
+
+    def sites(self) -> tuple[Site, ...]:
         return (
-            Site(kit.home, SiteRole.PRIMARY, services.full(kit.system)),
-            Site(kit.second, SiteRole.VAULT, control_plane=False),
+            Site(self.kit.home, SiteRole.PRIMARY, services.full(self.kit.system)),
+            Site(self.kit.second, SiteRole.VAULT, control_plane=False),
         )
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return stores.backup_links(kit, kit.second)
+    def links(self) -> tuple[WanLink, ...]:
+        return stores.backup_links(self.kit, self.kit.second)
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
-        return (stores.off_region_backup(kit, kit.second),)
+    def copies(self) -> tuple[Copy, ...]:
+        return (stores.off_region_backup(self.kit, self.kit.second),)
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
-            *requirements.store_replicas(kit, f"back up databases and vector stores to {kit.second.name}"),
-            *requirements.replicated_secrets(kit),
+            *requirements.store_replicas(self.kit, f"back up databases and vector stores to {self.kit.second.name}"),
+            *requirements.replicated_secrets(self.kit),
         )
 
-    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+    def service_steps(self, after: str) -> tuple[Step, ...]:
         create = make_step(
-            kit,
+            self.kit,
             Verb.CREATE_CLUSTER,
             "create the cluster in the second region",
             "create.cluster",
             check="every node Ready, Argo CD synced",
             after=(after,),
-            region=kit.second.name,
+            region=self.kit.second.name,
             needs=frozenset({Need.CONTROL_PLANE, Need.CAPACITY}),
         )
-        return create, start_services(kit, create.id)
+        return create, start_services(self.kit, create.id)
 
-    def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+    def store_steps(self, after: str) -> tuple[Step, ...]:
         return (
             make_step(
-                kit,
+                self.kit,
                 Verb.RESTORE_STORES,
                 "restore databases and vector stores from the newest backup",
                 "restore.stores",
                 check="row and point counts match the backup's manifest",
                 after=(Verb.CREATE_CLUSTER,),
-                region=kit.second.name,
-                targets=tuple(store.name for store in kit.system.stores),
+                region=self.kit.second.name,
+                targets=tuple(store.name for store in self.kit.system.stores),
             ),
         )
 
-    def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        del kit, after
+    def growth_steps(self, after: str) -> tuple[Step, ...]:
         return ()

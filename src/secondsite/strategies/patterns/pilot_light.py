@@ -7,7 +7,6 @@ from attrs import frozen
 from secondsite.model.deployment import Requirement, Site, SiteRole
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.strategies import services
-from secondsite.strategies.design import Kit
 from secondsite.strategies.patterns.standby import LivingSecondRegion, second_cluster
 from secondsite.strategies.steps import make_step, start_services
 
@@ -16,28 +15,28 @@ from secondsite.strategies.steps import make_step, start_services
 class PilotLight(LivingSecondRegion):
     loads_snapshots = False
 
-    def sites(self, kit: Kit) -> tuple[Site, ...]:
+    def sites(self) -> tuple[Site, ...]:
         return (
-            Site(kit.home, SiteRole.PRIMARY, services.full(kit.system)),
-            Site(kit.second, SiteRole.STANDBY, services.pilot(kit.system)),
+            Site(self.kit.home, SiteRole.PRIMARY, services.full(self.kit.system)),
+            Site(self.kit.second, SiteRole.STANDBY, services.pilot(self.kit.system)),
         )
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
         return second_cluster(
-            kit,
-            f"run a cluster in {kit.second.name} with its services scaled to zero",
+            self.kit,
+            f"run a cluster in {self.kit.second.name} with its services scaled to zero",
             "GitOps keeps it current; only data runs",
         )
 
-    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+    def service_steps(self, after: str) -> tuple[Step, ...]:
         nodes = make_step(
-            kit,
+            self.kit,
             Verb.SCALE_SERVICES,
             "scale the standby's nodes up",
             "start.nodes",
             check="every node Ready",
             after=(after,),
-            region=kit.second.name,
+            region=self.kit.second.name,
             needs=frozenset({Need.CONTROL_PLANE, Need.CAPACITY}),
         )
-        return nodes, start_services(kit, nodes.id)
+        return nodes, start_services(self.kit, nodes.id)

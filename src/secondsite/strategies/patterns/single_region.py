@@ -13,26 +13,25 @@ from secondsite.strategies.steps import blocked_step
 
 @frozen
 class SingleRegion:
-    def sites(self, kit: Kit) -> tuple[Site, ...]:
-        return (Site(kit.home, SiteRole.PRIMARY, services.full(kit.system)),)
+    kit: Kit
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        del kit
+    def sites(self) -> tuple[Site, ...]:
+        return (Site(self.kit.home, SiteRole.PRIMARY, services.full(self.kit.system)),)
+
+    def links(self) -> tuple[WanLink, ...]:
         return ()
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
-        return stores.existing_backups(kit)
+    def copies(self) -> tuple[Copy, ...]:
+        return stores.existing_backups(self.kit)
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        del kit
+    def requirements(self) -> tuple[Requirement, ...]:
         return ()
 
-    def service_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        return (blocked_step(kit, Verb.START_SERVICES, "nothing runs in any other region", after),)
+    def service_steps(self, after: str) -> tuple[Step, ...]:
+        return (blocked_step(Verb.START_SERVICES, "nothing runs in any other region", after),)
 
-    def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        return (blocked_step(kit, Verb.RESTORE_STORES, "no other region holds the stores", after),)
+    def store_steps(self, after: str) -> tuple[Step, ...]:
+        return (blocked_step(Verb.RESTORE_STORES, "no other region holds the stores", after),)
 
-    def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        del kit, after
+    def growth_steps(self, after: str) -> tuple[Step, ...]:
         return ()

@@ -15,20 +15,21 @@ from secondsite.strategies.steps import make_step, promote_stores
 class LivingSecondRegion:
     """Stores run in the second region and load each snapshot as it comes."""
 
+    kit: Kit
+
     loads_snapshots = True
 
-    def links(self, kit: Kit) -> tuple[WanLink, ...]:
-        return (*stores.database_links(kit, kit.second), *stores.backup_links(kit, kit.second))
+    def links(self) -> tuple[WanLink, ...]:
+        return (*stores.database_links(self.kit, self.kit.second), *stores.backup_links(self.kit, self.kit.second))
 
-    def copies(self, kit: Kit) -> tuple[Copy, ...]:
-        return stores.replica(kit, kit.second)
+    def copies(self) -> tuple[Copy, ...]:
+        return stores.replica(self.kit, self.kit.second)
 
-    def store_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
-        return promote_stores(kit, after, loaded=self.loads_snapshots)
+    def store_steps(self, after: str) -> tuple[Step, ...]:
+        return promote_stores(self.kit, after, loaded=self.loads_snapshots)
 
-    def growth_steps(self, kit: Kit, after: str) -> tuple[Step, ...]:
+    def growth_steps(self, after: str) -> tuple[Step, ...]:
         """Nothing, where the second region is as large as the first."""
-        del kit, after
         return ()
 
 

@@ -21,9 +21,11 @@ SHORT_TTL_S = Seconds(60)
 
 @frozen
 class DnsFailover:
-    def traffic(self, kit: Kit) -> Traffic:
+    kit: Kit
+
+    def traffic(self) -> Traffic:
         """Today's record with fast checks; a longer TTL is cut to a minute."""
-        today = kit.system.traffic
+        today = self.kit.system.traffic
         return evolve(
             today,
             automatic=True,
@@ -31,7 +33,8 @@ class DnsFailover:
             ttl_s=min(today.ttl_s, SHORT_TTL_S),
         )
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[Requirement, ...]:
+        kit = self.kit
         return (
             requirements.work(
                 kit,
@@ -44,16 +47,16 @@ class DnsFailover:
             ),
         )
 
-    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
+    def trigger_steps(self, deployment: Deployment, fault: Fault) -> tuple[Step, ...]:
         """A gray failure fools the checks, and without monitoring the trigger's second signal is missing."""
         if fault is Fault.GRAY:
-            detect = people_detect(kit)
-            return detect, people_decide(kit, detect.id)
-        detect = health_checks(kit, deployment.traffic)
+            detect = people_detect(self.kit)
+            return detect, people_decide(self.kit, detect.id)
+        detect = health_checks(self.kit, deployment.traffic)
         if fault is Fault.OBSERVABILITY:
-            return detect, people_decide(kit, detect.id)
+            return detect, people_decide(self.kit, detect.id)
         decide = make_step(
-            kit,
+            self.kit,
             Verb.DECIDE,
             "a second, independent signal agrees",
             "decide.automatic",
@@ -63,11 +66,10 @@ class DnsFailover:
         return detect, decide
 
     def change_steps(
-        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+        self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region
     ) -> tuple[Step, ...]:
-        del trigger
         change = make_step(
-            kit,
+            self.kit,
             Verb.CHANGE_TRAFFIC,
             f"point {deployment.traffic.host or 'the record'} at {to.name}",
             "change.dns",
@@ -75,4 +77,4 @@ class DnsFailover:
             after=ready,
             needs=frozenset({Need.DNS_CONTROL}),
         )
-        return change, converged(kit, deployment.traffic, change.id)
+        return change, converged(self.kit, deployment.traffic, change.id)

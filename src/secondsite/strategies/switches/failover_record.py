@@ -22,14 +22,16 @@ from secondsite.strategies.switches.switching import converged, health_checks, p
 
 @frozen
 class FailoverRecord:
-    def traffic(self, kit: Kit) -> Traffic:
-        return DnsFailover().traffic(kit)
+    kit: Kit
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        traffic = self.traffic(kit)
+    def traffic(self) -> Traffic:
+        return DnsFailover(self.kit).traffic()
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        traffic = self.traffic()
         return (
             requirements.work(
-                kit,
+                self.kit,
                 "failover-records",
                 "work.dns",
                 f"a primary and a secondary failover record for {traffic.host or 'the service name'}, TTL "
@@ -40,17 +42,17 @@ class FailoverRecord:
             ),
         )
 
-    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
+    def trigger_steps(self, deployment: Deployment, fault: Fault) -> tuple[Step, ...]:
         """Both signals lie outside the region: the record's own answer, and the standby's lost link to its origin.
 
         A gray failure fools them: people notice, decide, and make the primary's check fail.
         """
         if fault is Fault.GRAY:
-            detect = people_detect(kit)
-            return detect, people_decide(kit, detect.id)
-        detect = health_checks(kit, deployment.traffic)
+            detect = people_detect(self.kit)
+            return detect, people_decide(self.kit, detect.id)
+        detect = health_checks(self.kit, deployment.traffic)
         decide = make_step(
-            kit,
+            self.kit,
             Verb.DECIDE,
             "the standby has lost its origin too",
             "decide.automatic",
@@ -60,13 +62,12 @@ class FailoverRecord:
         return detect, decide
 
     def change_steps(
-        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+        self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region
     ) -> tuple[Step, ...]:
         """The data plane follows the checks, not the decision; after a planned failback it follows the open gate."""
         title, check = "the DNS provider answers with the standby", f"only {to.name} is answered with"
         after = str(Verb.DETECT)
-        if to == kit.home:
+        if to == self.kit.home:
             title, after = f"the DNS provider answers with {to.name} again", trigger
-        del ready
-        change = instant(kit, Verb.CHANGE_TRAFFIC, title, check, (after,))
-        return change, converged(kit, deployment.traffic, change.id)
+        change = instant(self.kit, Verb.CHANGE_TRAFFIC, title, check, (after,))
+        return change, converged(self.kit, deployment.traffic, change.id)

@@ -16,24 +16,23 @@ from secondsite.strategies.switches.switching import converged, people_decide, p
 
 @frozen
 class Manual:
-    def traffic(self, kit: Kit) -> Traffic:
-        return kit.system.traffic
+    kit: Kit
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
-        del kit
+    def traffic(self) -> Traffic:
+        return self.kit.system.traffic
+
+    def requirements(self) -> tuple[Requirement, ...]:
         return ()
 
-    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
-        del deployment, fault
-        detect = people_detect(kit)
-        return detect, people_decide(kit, detect.id)
+    def trigger_steps(self, deployment: Deployment, fault: Fault) -> tuple[Step, ...]:
+        detect = people_detect(self.kit)
+        return detect, people_decide(self.kit, detect.id)
 
     def change_steps(
-        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+        self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region
     ) -> tuple[Step, ...]:
-        del trigger
         change = make_step(
-            kit,
+            self.kit,
             Verb.CHANGE_TRAFFIC,
             f"edit the record of {deployment.traffic.host or 'the service'} by hand: it points at {to.name}",
             "converge.manual",
@@ -42,4 +41,4 @@ class Manual:
             by_person=True,
             needs=frozenset({Need.DNS_CONTROL}),
         )
-        return change, converged(kit, deployment.traffic, change.id)
+        return change, converged(self.kit, deployment.traffic, change.id)

@@ -18,13 +18,15 @@ from secondsite.strategies.switches.switching import converged, health_checks, p
 
 @frozen
 class Weighted:
-    def traffic(self, kit: Kit) -> Traffic:
-        return DnsFailover().traffic(kit)
+    kit: Kit
 
-    def requirements(self, kit: Kit) -> tuple[Requirement, ...]:
+    def traffic(self) -> Traffic:
+        return DnsFailover(self.kit).traffic()
+
+    def requirements(self) -> tuple[Requirement, ...]:
         return (
             requirements.work(
-                kit,
+                self.kit,
                 "weighted-records",
                 "work.dns",
                 "one weighted record and health check per region",
@@ -33,19 +35,18 @@ class Weighted:
             ),
         )
 
-    def trigger_steps(self, deployment: Deployment, kit: Kit, fault: Fault) -> tuple[Step, ...]:
+    def trigger_steps(self, deployment: Deployment, fault: Fault) -> tuple[Step, ...]:
         if fault is Fault.GRAY:
-            detect = people_detect(kit)
-            return detect, people_decide(kit, detect.id)
-        return (health_checks(kit, deployment.traffic),)
+            detect = people_detect(self.kit)
+            return detect, people_decide(self.kit, detect.id)
+        return (health_checks(self.kit, deployment.traffic),)
 
     def change_steps(
-        self, deployment: Deployment, kit: Kit, trigger: str, ready: tuple[str, ...], to: Region
+        self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region
     ) -> tuple[Step, ...]:
         """No control plane is asked: the record set holds both regions already."""
-        del ready
         title, check = "the DNS provider answers without the lost region", f"only {to.name} is answered with"
-        if to == kit.home:
+        if to == self.kit.home:
             title, check = f"the DNS provider answers with {to.name} again", f"{to.name} is answered with too"
-        change = instant(kit, Verb.CHANGE_TRAFFIC, title, check, (trigger,))
-        return change, converged(kit, deployment.traffic, change.id)
+        change = instant(self.kit, Verb.CHANGE_TRAFFIC, title, check, (trigger,))
+        return change, converged(self.kit, deployment.traffic, change.id)
