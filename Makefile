@@ -63,6 +63,7 @@ format: setup ## let ruff mend what it can
 
 bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/init_bench.py
 	$(BIN)/python benchmarks/checker.py
 	$(BIN)/python benchmarks/lab_bench.py
 	$(BIN)/python benchmarks/drill_bench.py

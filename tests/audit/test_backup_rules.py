@@ -30,7 +30,7 @@ def subjects(rule: str, *backups: Backup) -> list[str]:
     [
         ((CONFIGURATION, OBJECTS), ["backups.snapshots.content"]),
         ((OBJECTS, DUMP), ["backups.objects.content"]),
-        ((CONFIGURATION, SNAPSHOTS), []),
+        ((CONFIGURATION, evolve(SNAPSHOTS, name="whole")), ["backups.snapshots.content"]),
         ((DUMP,), []),
     ],
 )

@@ -81,7 +81,7 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("state-may-share-node", "system", in_service("nats", spread_nodes=Spreading.NONE), False),
     ("state-may-share-node", "system", in_service("prometheus", spread_nodes=Spreading.NONE, volumes=DISK), False),
     ("state-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, volumes=DISK, kind="Job"), False),
-    ("state-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, volumes=DISK), True),
+    ("state-may-share-node", "system", in_service("api", spread_nodes=Spreading.NONE, volumes=DISK), False),
     ("state-may-share-node", "system", in_service("postgres", spread_nodes=Spreading.NONE, volumes=()), True),
     ("state-single-replica", "system", in_service("nats", replicas=1, volumes=()), False),
     ("nats-quorum-wipe-meta", "super", with_quorum_by(QuorumMethod.RESCUE), False),

@@ -41,7 +41,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, Retention, Stream, StreamOrigin
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
-from secondsite.model.secret import Secret
+from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
 from secondsite.model.settings import Settings
 from secondsite.model.units import Bytes, Seconds
@@ -177,6 +177,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "dns-by-hand": ("system", in_system(traffic=evolve(SYSTEM.traffic, automatic=False))),
     "secret-one-region": ("system", in_system(secrets=(Secret("api", store="vault", regions=("us-east-1",)),))),
     "secret-in-cluster": ("system", in_system(secrets=(Secret("api"),))),
+    "secret-in-clear": ("system", in_system(secrets=(Secret("api", kept=Kept.CLEAR),))),
     "image-latest": ("system", in_service("api", image="registry.example.org:5000/api")),
     "waiver-unused": ("system", in_system(waivers=(Waiver("image-latest", "looked at"),))),
 }

@@ -8,7 +8,6 @@ import pytest
 from manifest_tree import discovered, line_at
 
 from secondsite.discover.system_file.schema import paths
-from secondsite.model.errors import InputError
 from secondsite.model.mark import Knowledge
 from secondsite.model.nats import GatewayLink
 from secondsite.model.service import Spreading
@@ -145,7 +144,7 @@ def test_other_values_are_noted_and_nothing_more(tmp_path: Path) -> None:
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n"
     found = discovered(tmp_path, {"values.yaml": "config: {debug: true}\n", "s.yaml": service})
     assert found.system.nats == ()
-    assert "values.yaml: holds no Kubernetes objects" in found.notes
+    assert [(one.place.file, one.what) for one in found.skipped] == [("values.yaml", "holds no Kubernetes objects")]
 
 
 def test_a_chart_is_not_rendered_and_that_is_said(tmp_path: Path) -> None:
@@ -155,6 +154,35 @@ def test_a_chart_is_not_rendered_and_that_is_said(tmp_path: Path) -> None:
     assert any("templates were not rendered" in note for note in found.notes)
 
 
-def test_a_wrong_value_is_an_error_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"values.yaml:4:15: 'many' is not a whole number"):
-        discovered(tmp_path, {"values.yaml": VALUES.replace("replicas: 5", "replicas: many")})
+def test_a_wrong_value_is_unknown_with_its_line(tmp_path: Path) -> None:
+    found = discovered(tmp_path, {"values.yaml": VALUES.replace("replicas: 5", "replicas: many")})
+    assert str(found.unread[0]).startswith("values.yaml:4:15: 'many' is not a whole number")
+    assert found.system.marks["nats.nats.servers"].origin is Knowledge.ASSUMED
+
+
+APPLICATION = """
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: nats}
+spec:
+  source: {path: platform/nats, helm: {valueFiles: [values.yaml, values-prod.yaml]}}
+"""
+
+
+def test_an_application_says_which_values_files_are_deployed(tmp_path: Path) -> None:
+    """Also inside a folder with a kustomization, where a chart's values stand beside the Application."""
+    files = {
+        "platform/nats/Chart.yaml": "name: nats\ndependencies: [{name: nats}]\n",
+        "platform/nats/kustomization.yaml": "resources: [application.yaml]\n",
+        "platform/nats/application.yaml": APPLICATION,
+        "platform/nats/values.yaml": "nats: {config: {cluster: {enabled: true, replicas: 3}}}\n",
+        "platform/nats/values-prod.yaml": "nats: {config: {cluster: {replicas: 5}}}\n",
+        "platform/nats/values-test.yaml": "nats: {config: {cluster: {replicas: 1}}}\n",
+    }
+    (cluster,) = discovered(tmp_path, files).system.nats
+    assert cluster.servers == 5
+
+
+def test_what_the_chart_decides_is_assumed(tmp_path: Path) -> None:
+    found = discovered(tmp_path, {"values.yaml": "config: {cluster: {enabled: true}}\n"})
+    assert found.system.marks["nats.nats.jetstream"].origin is Knowledge.ASSUMED

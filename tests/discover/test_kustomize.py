@@ -9,6 +9,7 @@ import pytest
 from manifest_tree import discovered, write
 
 from secondsite.discover.files import find
+from secondsite.discover.manifests import discover
 from secondsite.discover.resources import Resource
 from secondsite.discover.yaml_source import Plain, load_documents, to_plain
 from secondsite.model.errors import InputError
@@ -196,11 +197,13 @@ def test_files_of_a_kustomization_are_read_once(tmp_path: Path) -> None:
     ]
 
 
-def test_two_overlays_are_both_read_and_that_is_noted(tmp_path: Path) -> None:
+def test_two_overlays_of_one_base_have_to_be_told_apart(tmp_path: Path) -> None:
     other = {"test/kustomization.yaml": "namespace: test\nresources: [../base]\n"}
-    found = find([write(tmp_path, {**TREE, **other})], tmp_path)
-    assert any("prod, test" in note for note in found.notes)
-    assert len([one for one in found.resources if one.kind == "Deployment"]) == 2
+    root = write(tmp_path, {**TREE, **other})
+    with pytest.raises(InputError, match="2 environments of one system: prod, test"):
+        find([root], tmp_path)
+    found = find([root], tmp_path, environments=("test",))
+    assert [one.namespace for one in found.resources if one.kind == "Deployment"] == ["test"]
 
 
 def test_a_remote_resource_is_noted_and_not_fetched(tmp_path: Path) -> None:
@@ -250,9 +253,11 @@ def test_a_patch_of_nothing_is_an_error(tmp_path: Path) -> None:
     assert "matches no object" in told(tmp_path, files)[0]
 
 
-def test_a_cycle_of_kustomizations_is_an_error(tmp_path: Path) -> None:
+def test_a_cycle_of_kustomizations_is_an_error_where_one_was_named(tmp_path: Path) -> None:
     files = {"a/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [../a]\n"}
-    assert any("is part of itself" in problem for problem in told(tmp_path, files))
+    with pytest.raises(InputError, match="is part of itself"):
+        discover([write(tmp_path, files) / "a"], base=tmp_path)
+    assert any("is part of itself" in str(problem) for problem in find([tmp_path], tmp_path).skipped)
 
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:

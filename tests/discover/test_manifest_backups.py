@@ -12,7 +12,6 @@ from manifest_tree import discovered, line_at
 
 from secondsite.discover.cron import longest_gap_s
 from secondsite.model.backup import Backup, Content, Where
-from secondsite.model.errors import InputError
 from secondsite.model.units import Seconds
 
 CRON_JOB = """
@@ -50,10 +49,10 @@ kind: StatefulSet
 metadata: {name: db}
 spec: {template: {spec: {containers: [{name: n, image: "postgres:16"}]}}}
 ---
-apiVersion: external-secrets.io/v1
-kind: SecretStore
-metadata: {name: store}
-spec: {provider: {aws: {service: SecretsManager, region: eu-west-1}}}
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp3}
+allowedTopologies: [{matchLabelExpressions: [{key: topology.kubernetes.io/region, values: [eu-west-1]}]}]
 """
 CLAIM = "- name: out\n  persistentVolumeClaim: {claimName: out}"
 EMPTY = "- {name: out, emptyDir: {}}"
@@ -192,9 +191,9 @@ def test_velero_saves_volumes_unless_told_not_to(tmp_path: Path) -> None:
     assert content("{snapshotVolumes: false, defaultVolumesToFsBackup: true}") is Content.VOLUMES
 
 
-def test_a_schedule_that_is_none_is_an_error_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"job.yaml:6:13: '0 2 \* \*' is no cron schedule; write five fields"):
-        backups(tmp_path, "pg_dump", schedule="0 2 * *")
+def test_a_schedule_that_is_none_is_unknown(tmp_path: Path) -> None:
+    (found,) = backups(tmp_path, "pg_dump", schedule="0 2 * *")
+    assert found.interval_s == Seconds(86400)
 
 
 @pytest.mark.parametrize(

@@ -355,9 +355,8 @@ def test_problems_of_all_parts_are_told_at_once(tmp_path: Path) -> None:
     bad = deployment(
         container="resources: {limits: {memory: lots}}, ports: [{containerPort: http}],", spec="replicas: two,"
     )
-    with pytest.raises(InputError) as caught:
-        discovered(tmp_path, {"a.yaml": bad, "b.yaml": rule, "c.yaml": "a: ["} | {"c.yaml": "{}\n"})
-    told = str(caught.value)
+    found = discovered(tmp_path, {"a.yaml": bad, "b.yaml": rule})
+    told = " ".join(str(problem) for problem in found.unread)
     assert "'two' is not a whole number" in told
     assert "'http' is not a whole number" in told
     assert "'lots' is not a size" in told
@@ -453,9 +452,10 @@ def test_the_configuration_that_the_server_is_started_with_is_read(tmp_path: Pat
     assert line_at(tmp_path, str(marks["nats.nats.route_tls"].place)).startswith("cluster {")
 
 
-def test_a_broken_nats_conf_is_an_error_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a.yaml:2\d"):
-        discovered(tmp_path, {"a.yaml": CONF.replace("max_file_store: $SIZE", "max_file_store: [1")})
+def test_a_broken_nats_conf_is_told_with_its_line_and_nothing_of_it_is_known(tmp_path: Path) -> None:
+    found = discovered(tmp_path, {"a.yaml": CONF.replace("max_file_store: $SIZE", "max_file_store: [1")})
+    assert str(found.unread[0].place).startswith("a.yaml:2")
+    assert found.system.marks["nats.nats.jetstream"].origin is Knowledge.ASSUMED
 
 
 def test_an_old_ingress_and_a_gateway_that_is_not_here(tmp_path: Path) -> None:
@@ -528,7 +528,6 @@ def test_no_streams_and_no_nats_is_a_system_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "what"),
     [
-        ({}, "has no YAML files"),
         (
             {"a.yaml": "kind: Deployment\napiVersion: apps/v1\nspec: {}\n"},
             "a.yaml:1:1: a Deployment without metadata.name",
@@ -537,10 +536,16 @@ def test_no_streams_and_no_nats_is_a_system_too(tmp_path: Path) -> None:
         ({"a.yaml": "a: [", "b.yaml": "b: ]"}, "b.yaml:1:4"),
     ],
 )
-def test_input_that_cannot_be_read_says_what_is_wrong(tmp_path: Path, files: dict[str, str], what: str) -> None:
+def test_files_that_cannot_be_read_say_what_is_wrong(tmp_path: Path, files: dict[str, str], what: str) -> None:
+    write(tmp_path, files)
     with pytest.raises(InputError) as caught:
-        discovered(tmp_path, files)
+        discover([tmp_path / name for name in files], base=tmp_path)
     assert what in str(caught.value)
+
+
+def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no YAML or JSON files"):
+        discover([tmp_path], base=tmp_path)
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:

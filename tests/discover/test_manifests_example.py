@@ -167,7 +167,8 @@ TABLE: list[tuple[str, object, str]] = [
     ("traffic.host", "api.kgents.io", "host: api.kgents.io"),
     ("traffic.ttl_s", 60, 'external-dns.alpha.kubernetes.io/ttl: "60"'),
     ("traffic.automatic", False, ""),
-    ("region.name", "us-east-1", "region: us-east-1"),
+    ("region.name", "us-east-1", "values: [us-east-1a, us-east-1b, us-east-1c]"),
+    ("region.zones", 3, "values: [us-east-1a, us-east-1b, us-east-1c]"),
 ]
 
 
@@ -219,7 +220,7 @@ def test_every_place_that_was_read_is_a_line_of_a_file(found: Discovery) -> None
         assert mark.place is None or mark.place.line <= lines[mark.place.file]
 
 
-@pytest.mark.parametrize("path", ["load.mean_per_s", "second.name", "economics.outage_usd_per_hour", "region.zones"])
+@pytest.mark.parametrize("path", ["load.mean_per_s", "second.name", "economics.outage_usd_per_hour"])
 def test_what_manifests_cannot_tell_is_assumed_with_a_reason(found: Discovery, path: str) -> None:
     mark = found.system.marks[path]
     assert mark.origin is Knowledge.ASSUMED

@@ -59,6 +59,8 @@ def test_everything_the_audit_asks_is_read() -> None:
         route_tls=True,
         route_authorization=True,
         self_route=True,
+        cluster_name="C1",
+        store_dir="/data",
         reject_unknown_gateways=True,
         gateways=(GatewayLink("C2", tls=True),),
         leaves=(
@@ -79,6 +81,7 @@ def test_every_value_has_a_mark_at_its_line() -> None:
     assert where["leaves.hub@APP.deny_imports"] == "read nats.conf:14:6"
     assert where["gateways.C2.tls"] == "read nats.conf:11:51"
     given_by_the_caller = {"", "name", "service", "region", "servers", "version", "streams", "gateways", "leaves"}
+    given_by_the_caller |= {"headless", "container", "parts"}
     known = set(paths(cluster, ""))
     assert set(marks) <= known
     missing = known - set(marks) - given_by_the_caller

@@ -114,7 +114,10 @@ def test_a_cluster_that_no_manifest_names_is_added() -> None:
     merged = merge_live(system(NatsCluster("a"), NatsCluster("b")), LIVE, MARKS)
     assert [cluster.name for cluster in merged.nats] == ["a", "b", "eu"]
     assert merged.marks["nats.eu"] == Mark(Knowledge.READ, Place(URL))
-    assert merge_live(system(), LIVE, MARKS).nats == (LIVE,)
+
+
+def test_the_host_of_a_server_is_no_service_that_anybody_has_read() -> None:
+    assert merge_live(system(), LIVE, MARKS).nats == (evolve(LIVE, service=""),)
 
 
 def test_only_what_was_read_replaces_what_was_known() -> None:

@@ -43,11 +43,11 @@ CASES = {
     "infinite": (f"{HEAD}load:\n  mean_per_s: .inf\n", "5:15", "not a finite number", "finite"),
     "zero servers": (f"{HEAD}nats:\n  - name: n\n    servers: 0\n", "6:14", "0 is not 1 or more", "1 or more"),
     "six replicas": (stream("replicas: 6"), "8:19", "6 is not between 1 and 5", "between 1 and 5"),
-    "zero autoscaling": (
-        service("autoscale: {min_replicas: 0, max_replicas: 2}"),
+    "negative autoscaling": (
+        service("autoscale: {min_replicas: -1, max_replicas: 2}"),
         "6:31",
-        "0 is not 1 or more",
-        "1 or more",
+        "-1 is negative",
+        "0 or more",
     ),
     "autoscaling upside down": (
         service("autoscale: {min_replicas: 3, max_replicas: 2}"),

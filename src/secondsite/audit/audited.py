@@ -15,6 +15,7 @@ from attrs import frozen
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.fault import Fault
+from secondsite.model.mark import Knowledge
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.nats_release import Feature, Support, parse_version, supports
 from secondsite.model.procedure import Procedure, Step, Verb
@@ -109,6 +110,11 @@ class Audited:
     def parts_of(self, cluster: NatsCluster) -> tuple[NatsCluster, ...]:
         """The cluster itself, or all parts of one that is told region by region."""
         return tuple(other for other in self.clusters if other.name == cluster.name)
+
+    def is_assumed(self, path: str) -> bool:
+        """Whether nobody has seen the value: no hazard is made of it."""
+        mark = self.system.marks.get(path)
+        return mark is not None and mark.origin is Knowledge.ASSUMED
 
     def servers_of(self, cluster: NatsCluster) -> int:
         return sum(part.servers for part in self.parts_of(cluster))

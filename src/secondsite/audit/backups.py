@@ -60,7 +60,8 @@ def backup_no_messages(audited: Audited) -> Iterator[Finding]:
         covering = [backup for backup in audited.system.backups if service in backup.covers]
         meant = [backup for backup in covering if backup.content is not Content.RESOURCES]
         for backup in meant or covering:
-            if cluster.streams and not _saved(audited, service, Subject.NATS):
+            alone = backup.content not in SAVES[Subject.NATS]  # whatever else saves them, this job is thought to
+            if cluster.streams and alone and not audited.copy_survives((Subject.NATS,), Fault.DELETION):
                 names = listed(stream.name for stream in cluster.streams)
                 yield Finding(
                     f"backups.{backup.name}.content",

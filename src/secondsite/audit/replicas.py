@@ -118,11 +118,11 @@ def _is_nats(audited: Audited, service: Service) -> bool:
 
 
 def _holds_state(audited: Audited, service: Service) -> bool:
-    """Whether losing its pods for good loses data; NATS, monitoring and backup jobs are judged elsewhere."""
-    if service.role in (Role.OBSERVABILITY, Role.BACKUP) or service.kind in ("CronJob", "Job"):
-        return False
+    """Whether losing its pods for good loses data: whether it is a store of any. NATS is judged elsewhere, and a volume
+    of an application may be scratch: nobody knows.
+    """
     stored = any(store.service == service.name and store.loss is Loss.DATA for store in audited.system.stores)
-    return not _is_nats(audited, service) and (service.stateful or stored)
+    return stored and not _is_nats(audited, service)
 
 
 def _serves(audited: Audited, service: Service) -> bool:
@@ -158,7 +158,8 @@ def _together(
 )
 def state_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
-        nats = _is_nats(audited, service) and service.stateful
+        part = any(service.name in cluster.parts for cluster in audited.clusters)
+        nats = _is_nats(audited, service) and service.stateful and not part
         if _replicas(service) == 1 and (nats or _holds_state(audited, service)):
             yield Finding(
                 f"services.{service.name}.replicas",

@@ -9,6 +9,7 @@ from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
+from secondsite.model.secret import Kept
 
 STARTED = (Subject.API, Subject.STATE)
 
@@ -42,9 +43,27 @@ def secret_one_region(audited: Audited) -> Iterator[Finding]:
 )
 def secret_in_cluster(audited: Audited) -> Iterator[Finding]:
     for secret in audited.system.secrets:
-        if not secret.store:
+        if not secret.store and secret.kept is Kept.CLUSTER:
             yield Finding(
                 f"secrets.{secret.name}.store",
                 f"{secret.name} exists in the Kubernetes cluster only, nothing brings it to a standby",
                 audited.endangered(STARTED, LOSES_REGION),
+            )
+
+
+@rule(
+    id="secret-in-clear",
+    severity=Severity.MEDIUM,
+    title="A secret in clear text in the manifests",
+    why="Whoever reads the repository has it, as base64 hides nothing: a standby starts with it, and so does anybody.",
+    source="Kubernetes documentation, good practices for secrets: do not share manifests with Secret data",
+    remedy="Seal it (SealedSecret, SOPS), or keep it in an external secret store; then change its value.",
+)
+def secret_in_clear(audited: Audited) -> Iterator[Finding]:
+    for secret in audited.system.secrets:
+        if secret.kept is Kept.CLEAR:
+            yield Finding(
+                f"secrets.{secret.name}.kept",
+                f"{secret.name} stands in the manifests, readable by all who see them",
+                (),
             )

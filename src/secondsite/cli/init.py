@@ -6,18 +6,32 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from attrs import evolve
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from secondsite.cli import init_report
 from secondsite.cli.options import SYSTEM_FILE, confirmed, on_terminal, print_diff
+from secondsite.cli.stores import option
 from secondsite.discover.live import cluster_from_live, merge_live
 from secondsite.discover.manifests import Discovery, discover
+from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.updating import Update, apply, plan
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.nats.options import ConnectOptions
 
 Flag = Annotated[bool, Parameter(negative="")]
+
+
+@frozen
+class InitReading:
+    """What of the paths is read, and how much is told of it."""
+
+    exclude: Annotated[tuple[str, ...], option("Leave out a path, folder or file name; a pattern.", negative="")] = ()
+    environment: Annotated[
+        tuple[str, ...], option("Which of several overlays, folders or values files is meant.", negative="")
+    ] = ()
+    kubectl: Annotated[bool, option("Let `kubectl kustomize` build the kustomizations.", negative="")] = False
+    verbose: Annotated[bool, option("List every file skipped and every value not read.", negative="")] = False
 
 
 def init(
@@ -31,7 +45,7 @@ def init(
     monitor: str | None = None,
     name: str | None = None,
     file: Path = SYSTEM_FILE,
-    kubectl: Flag = False,
+    reading: Annotated[InitReading, Parameter(name="*")] = InitReading(),
     yes: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -42,7 +56,7 @@ def init(
     Parameters
     ----------
     paths
-        Folders and files: manifests, kustomizations, Helm values, rendered charts.
+        Folders and files: manifests, kustomizations, Helm values, rendered charts; `-` is standard input.
     nats
         Read streams, consumers and settings from the server at this URL too.
     creds
@@ -61,8 +75,6 @@ def init(
         What to call the system.
     file
         The file to write.
-    kubectl
-        Let `kubectl kustomize` build the kustomizations.
     yes
         Write without asking.
     json
@@ -71,26 +83,62 @@ def init(
     if not paths and not nats:
         raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
     base = file.resolve().parent
-    found = discover([_under(base, path) for path in paths], name=name, base=base, kubectl=kubectl)
+    environments = reading.environment or _remembered(file)
+    found = discover(
+        [_under(base, path) for path in paths],
+        name=name,
+        base=base,
+        kubectl=reading.kubectl,
+        exclude=reading.exclude,
+        environments=environments,
+    )
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
         found = _with_live(found, nats, options, monitor)
+    _refuse_nothing(found, paths)
     update = plan(file, found.system, live=nats is not None)
     if update.changed and not update.first and not json:
         print_diff(update.diff())
     written = _may_write(update, yes=yes, json=json)
     if written:
         apply(update)
+        if reading.environment:
+            save(_answer(file), "".join(f"{name}\n" for name in reading.environment))
     if json:
-        print(init_report.as_json(update, found.unknown, found.notes, written=written and update.changed))
+        print(init_report.as_json(update, found, written=written and update.changed))
     else:
-        print(init_report.as_text(update, found.unknown, found.notes))
+        print(init_report.as_text(update, found, verbose=reading.verbose))
         print(_outcome(update, written=written), file=sys.stdout if written else sys.stderr)
     return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
 
 
+def _answer(file: Path) -> Path:
+    """Where it is kept which environment the file describes, beside what was discovered last."""
+    return file.parent / ".secondsite" / "environment"
+
+
+def _remembered(file: Path) -> tuple[str, ...]:
+    kept = _answer(file)
+    return tuple(kept.read_text(encoding="utf-8").split("\n")[:-1]) if file.exists() and kept.is_file() else ()
+
+
+def _refuse_nothing(found: Discovery, paths: tuple[Path, ...]) -> None:
+    """A system of nothing is no finding: its file would hold assumptions only."""
+    if found.system.services or found.system.nats:
+        return
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.unknown.items()))
+    more = "; ".join(
+        filter(None, (f"found only {kinds}" if kinds else "", f"{len(found.skipped)} skipped" if found.skipped else ""))
+    )
+    what = f"no workload was found{f' ({more})' if more else ''}"
+    remedy = "name the folder with the manifests, render charts first, or read the servers with --nats"
+    raise InputError.at(" ".join(str(path) for path in paths) or "init", what, remedy)
+
+
 def _under(base: Path, path: Path) -> Path:
     """Absolute where it lies below the base, so that places are told relative to the file; else as it was typed."""
+    if str(path) == "-":
+        return path
     absolute = path.resolve()
     return absolute if absolute.is_relative_to(base) else path
 

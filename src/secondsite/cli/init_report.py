@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import shorten, wrap
 
 from secondsite.cli.options import WIDTH
+from secondsite.discover.manifests import Discovery
 from secondsite.discover.system_file.updating import Update
+from secondsite.model.errors import Problem
 from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
 
@@ -38,7 +40,7 @@ def assumed(system: System) -> list[tuple[str, str]]:
     return sorted(found, key=lambda item: _rank(item[0]))
 
 
-def as_json(update: Update, unknown: Mapping[str, int], notes: Sequence[str], *, written: bool) -> str:
+def as_json(update: Update, found: Discovery, *, written: bool) -> str:
     return json.dumps(
         {
             "schema": "secondsite/init/1",
@@ -48,27 +50,59 @@ def as_json(update: Update, unknown: Mapping[str, int], notes: Sequence[str], *,
             "changed": update.changed,
             "found": counts(update.system),
             "assumed": [{"path": path, "why": why} for path, why in assumed(update.system)],
-            "unknown_kinds": dict(unknown),
-            "notes": [*update.notes, *notes],
+            "unknown_kinds": dict(found.unknown),
+            "notes": [*update.notes, *found.notes],
+            "skipped": [_problem(problem) for problem in found.skipped],
+            "unread": [_problem(problem) for problem in found.unread],
             "diff": [] if update.first else update.diff(),
         },
         indent=2,
     )
 
 
-def as_text(update: Update, unknown: Mapping[str, int], notes: Sequence[str]) -> str:
+def _problem(problem: Problem) -> dict[str, object]:
+    return {"file": problem.place.file, "line": problem.place.line, "what": problem.what}
+
+
+def as_text(update: Update, found: Discovery, *, verbose: bool) -> str:
     """At most `WIDTH` columns; what to check and to do next only where something is new."""
     system = update.system
-    found = ", ".join(_counted(number, noun) for noun, number in counts(system).items() if number)
-    lines = [*_wrapped("found", found or "nothing")]
-    if unknown:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(unknown.items()))
+    parts = ", ".join(_counted(number, noun) for noun, number in counts(system).items() if number)
+    lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
+    if found.unknown:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.unknown.items()))
         lines += _wrapped("left aside, kinds not understood", kinds)
-    for note in (*update.notes, *notes):
+    lines += _left_out("skipped, no manifests", found.skipped, verbose=verbose)
+    lines += _left_out("unknown, as what stands there cannot be read", found.unread, verbose=verbose)
+    for note in (*update.notes, *found.notes):
         lines += _wrapped("note", note)
     if update.changed:
         lines += [*_assumptions(system), "", *_next(system, update), ""]
     return "\n".join(lines)
+
+
+def _streamless(system: System) -> Iterator[str]:
+    """Said before anything else: without streams nothing is known of what a loss would cost."""
+    clusters = [cluster.name for cluster in system.nats if cluster.jetstream and not cluster.streams]
+    if not clusters:
+        return
+    yield from _wrapped("no streams known", f"JetStream is on in {', '.join(clusters)}, and no stream of it was found")
+    yield "  tell them by one of these:"
+    yield "  - secondsite init --nats URL reads them from a running server"
+    yield "  - name the folder with their definitions: NACK, JSON or YAML in a ConfigMap, `nats stream add` in a script"
+    yield "  - write them under `nats: streams:` in the file"
+
+
+def _left_out(head: str, problems: Sequence[Problem], *, verbose: bool) -> Iterator[str]:
+    """Counted in one line; all of them where a person asked."""
+    if not problems:
+        return
+    files = len({problem.place.file for problem in problems})
+    where = "" if verbose else f", first {problems[0].place}; --verbose lists them"
+    yield from _wrapped(head, f"{len(problems)} in {files} {'file' if files == 1 else 'files'}{where}")
+    if verbose:
+        for problem in problems:
+            yield from _wrapped(f"  {problem.place}", problem.what)
 
 
 def _assumptions(system: System) -> Iterator[str]:

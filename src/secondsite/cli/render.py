@@ -13,7 +13,7 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from secondsite import __version__
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -44,7 +44,9 @@ def render(
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
     told, deployment = _chosen(file, strategy, years, seed)
-    book = DeployedAddresses(deployment.system.services, domain)
+    _refuse_operators(deployment)
+    running = tuple(cluster.name for cluster in deployment.system.nats)
+    book = DeployedAddresses(deployment.system.services, domain, running)
     again = ["secondsite", "render", "DIR", "--strategy", told, *(["--domain", domain] if domain else [])]
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
     texts = files(deployment, book, join(again), gate_image)
@@ -58,6 +60,18 @@ def render(
     else:
         _print(folder, needed, old, check=check)
     return EXIT_DOES_NOT_HOLD if check and (needed or old) else EXIT_HOLDS
+
+
+def _refuse_operators(deployment: Deployment) -> None:
+    """Users and passwords in the place of an operator's accounts would lock every client out."""
+    for cluster in deployment.system.nats:
+        if cluster.operator:
+            place = deployment.system.place(f"nats.{cluster.name}.operator")
+            what = (
+                f"the accounts of {cluster.name} come from an operator's JWTs, and render writes users with passwords"
+            )
+            remedy = "add the strategy's leaf nodes or gateways to its own configuration; a resolver in each region"
+            raise InputError.at(place, what, remedy)
 
 
 def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployment]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from secondsite.discover.draft import Draft, under
-from secondsite.discover.resources import ResourceInventory, YamlNode
+from secondsite.discover.draft import Draft
+from secondsite.discover.resources import ResourceInventory, YamlNode, embedded
 from secondsite.model.alert import Alert
-from secondsite.model.mark import Mark
 from secondsite.model.units import Seconds
 
 _BACKUP = re.compile(r"back_?-?up|velero|snapshot", re.IGNORECASE)
@@ -22,19 +22,32 @@ _TAIL = 200  # characters of an expression in which its threshold is looked for
 _PRODUCT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*((?:[*/]\s*\d+(?:\.\d+)?\s*)*)")
 
 
-def alerts_of(inventory: ResourceInventory) -> tuple[list[Alert], dict[str, Mark]]:
-    """Marks are keyed from the System on."""
+_RULE_KINDS = ("PrometheusRule", "VMRule", "Rules", "ClusterRules", "GlobalRules")
+
+
+def alerts_of(inventory: ResourceInventory) -> tuple[list[Alert], Draft]:
+    """The draft's marks are keyed from the System on."""
     found: list[Alert] = []
-    marks: dict[str, Mark] = {}
+    together = Draft()
     names: dict[str, int] = {}
-    for rule_set in inventory.of_kind("PrometheusRule"):
-        for group in rule_set.spec["groups"].items:
+    for groups in _groups(inventory):
+        for group in groups.items:
             for rule in group["rules"].items:
                 if rule["alert"].text:
                     draft = _alert(rule, names)
                     found.append(Alert(**draft.values))
-                    marks |= under(f"alerts.{draft.values['name']}", draft.marks)
-    return found, marks
+                    together.nest(f"alerts.{draft.values['name']}", draft)
+    return found, together
+
+
+def _groups(inventory: ResourceInventory) -> Iterator[YamlNode]:
+    """Of the operators' objects (Prometheus, VictoriaMetrics, Google), and of rule files in ConfigMaps."""
+    for rule_set in inventory.of_kind(*_RULE_KINDS):
+        yield rule_set.spec["groups"]
+    for config_map in inventory.of_kind("ConfigMap"):
+        for at in config_map.top["data"].entries.values():
+            if "alert:" in at.text and "groups:" in at.text and "expr:" in at.text:
+                yield from (YamlNode(document)["groups"] for document in embedded(at))
 
 
 def _alert(rule: YamlNode, names: dict[str, int]) -> Draft:
@@ -50,7 +63,10 @@ def _alert(rule: YamlNode, names: dict[str, int]) -> Draft:
     draft.read("threshold_s", _threshold(guards, expression), rule["expr"])
     if rule["for"]:
         hold = rule["for"]
-        draft.read("hold_s", Seconds(0) if hold.text == "0" else hold.seconds, hold)
+        if hold.text == "0":
+            draft.read("hold_s", Seconds(0), hold)
+        else:
+            draft.take("hold_s", "seconds", hold)
     return draft
 
 

@@ -12,9 +12,12 @@ from secondsite.discover.backups import BackupSource, cron_backups, velero_backu
 from secondsite.discover.clients import ack_buffer, build_buffer, build_client, nats_client
 from secondsite.discover.dependencies import Network, PodSetting, dependencies, secrets_of, settings_of
 from secondsite.discover.draft import Draft, under
-from secondsite.discover.edge import Route, gateway_drafts, routes_of
+from secondsite.discover.edge import gateway_drafts
 from secondsite.discover.helm_nats import release
+from secondsite.discover.helm_releases import Release, releases_in
+from secondsite.discover.operated import Operated, backups_of, operated_in, service_of, store_of
 from secondsite.discover.resources import ResourceInventory
+from secondsite.discover.routes import Route, routes_of
 from secondsite.discover.secrets_found import secret_drafts
 from secondsite.discover.stores import store_draft
 from secondsite.discover.workloads import Workload, service_draft, workloads_of
@@ -42,18 +45,23 @@ class ReadManifests:
     network: Network
     routes: Sequence[Route]
     settings: Mapping[str, Sequence[PodSetting]]
+    operated: Sequence[Operated] = ()
 
     @classmethod
     def of(cls, inventory: ResourceInventory) -> ReadManifests:
         workloads = list(workloads_of(inventory))
+        operated = operated_in(inventory, frozenset(workload.name for workload in workloads))
         network = Network.of(inventory, workloads)
+        for one in operated:
+            for host in one.operator.hosts:
+                network.by_name.setdefault((one.resource.where, host.format(one.resource.name)), one.name)
         settings = {workload.name: list(settings_of(workload, inventory)) for workload in workloads}
-        return cls(inventory, workloads, network, routes_of(inventory, network), settings)
+        return cls(inventory, workloads, network, routes_of(inventory, network), settings, operated)
 
 
 @define
 class Assembly:
-    """The System as it comes together."""
+    """The System as it comes together. ``problems`` are values that cannot be read: unknown, and no error."""
 
     services: dict[str, Service] = field(factory=dict)
     clusters: list[NatsCluster] = field(factory=list)
@@ -63,6 +71,7 @@ class Assembly:
 
     def take(self, path: str, draft: Draft) -> None:
         self.marks |= under(path, draft.marks)
+        self.problems += draft.unread
 
     def attempt(self, make: Callable[[], T]) -> T | None:
         """What ``make`` gives; its problems are collected, so that those of the other parts are found too."""
@@ -75,7 +84,7 @@ class Assembly:
 
 def add_services(assembly: Assembly, world: ReadManifests) -> None:
     for workload in world.workloads:
-        draft = service_draft(workload, world.inventory, assembly.problems)
+        draft = service_draft(workload, world.inventory)
         own = world.settings[workload.name]
         inside, outside = dependencies(workload, own, world.network)
         if inside:
@@ -93,9 +102,18 @@ def add_services(assembly: Assembly, world: ReadManifests) -> None:
         assembly.take(f"services.{workload.name}", draft)
 
 
+def add_operated(assembly: Assembly, world: ReadManifests) -> None:
+    """What operators run, as services beside the others."""
+    for one in world.operated:
+        draft = service_of(one)
+        assembly.services[one.name] = Service(**draft.values)
+        assembly.take(f"services.{one.name}", draft)
+
+
 def add_roles(assembly: Assembly, world: ReadManifests) -> None:
     """What each workload is: by its product, by what leads to it, by what it does."""
-    routed = {name for route in world.routes for name, _ in route.targets}
+    applications = {workload.name for workload in world.workloads if not workload.kind}
+    routed = {name: route.resource.kind for route in world.routes for name, _ in route.targets if name in applications}
     served = set(world.network.by_name.values())
     for workload in world.workloads:
         role, why = _role(workload, routed, served)
@@ -106,11 +124,12 @@ def add_roles(assembly: Assembly, world: ReadManifests) -> None:
         assembly.marks[path] = Mark(Knowledge.READ, place, why) if place else Mark(Knowledge.ASSUMED, why=why)
 
 
-def _role(workload: Workload, routed: set[str], served: set[str]) -> tuple[Role, str]:
+def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tuple[Role, str]:
     if workload.kind:
         return workload.kind.role, f"its image is {workload.kind.engine}"
     if workload.name in routed:
-        return Role.API, "an Ingress leads to it"
+        kind = routed[workload.name]
+        return Role.API, f"{'an' if kind[0] in 'AEIO' else 'a'} {kind} leads to it"
     if workload.resource.kind == "CronJob":
         named = re.search(r"back-?up|dump|snapshot", workload.resource.name, re.IGNORECASE)
         return (Role.BACKUP, "a job named after backups") if named else (Role.WORKER, "a job on a schedule")
@@ -119,17 +138,26 @@ def _role(workload: Workload, routed: set[str], served: set[str]) -> tuple[Role,
     return Role.WORKER, "nothing outside of the cluster leads to it"
 
 
-def add_releases(assembly: Assembly, values: Sequence[MapNode]) -> None:
-    """NATS as the Helm chart would deploy it; a rendered one of the same name is already there."""
-    for number, node in enumerate(values):
+def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Sequence[MapNode]) -> None:
+    """NATS as a Helm chart or an operator would deploy it; a rendered one of the same name is already there."""
+    files = [Release("nats", "default", node) for node in values]
+    names: set[str] = set()
+    for source in (*files, *releases_in(inventory)):
+        name = source.name
+        number = 2
+        while name in names:
+            name, number = f"{source.name}-{number}", number + 1
+        names.add(name)
         try:
-            made = release(node, name="nats" if number == 0 else f"nats-{number + 1}")
+            made = release(source.values, name=name, namespace=source.namespace)
         except InputError as error:
             assembly.problems.extend(error.problems)
             continue
         assembly.notes += made.notes
+        assembly.problems += made.unread
         if made.service.name in assembly.services:
-            assembly.notes.append(f"{node.place.file}: not used, as {made.service.name} is there rendered")
+            file = source.values.place.file
+            assembly.notes.append(f"{file}: not used, as {made.service.name} is there rendered")
             continue
         assembly.services[made.service.name] = made.service
         existing = next((cluster for cluster in assembly.clusters if not cluster.service), None)
@@ -185,6 +213,10 @@ def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
         if draft:
             found.append(Store(**draft.values))
             assembly.take(f"stores.{workload.name}", draft)
+    for one in world.operated:
+        draft = store_of(one, service_of(one))
+        found.append(Store(**draft.values))
+        assembly.take(f"stores.{one.name}", draft)
     return tuple(found)
 
 
@@ -202,6 +234,7 @@ def add_backups(assembly: Assembly, world: ReadManifests, region: str) -> tuple[
             except InputError as error:
                 assembly.problems.extend(error.problems)
     drafts += velero_backups(world.inventory, world.workloads, region)
+    drafts += [draft for one in world.operated for draft in backups_of(one, world.inventory)]
     found: dict[str, Backup] = {}
     for draft in drafts:
         while draft.values["name"] in found:

@@ -22,7 +22,7 @@ from secondsite.model.backup import Content, Where
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
 from secondsite.model.service import Role
-from secondsite.model.units import Seconds, parse_seconds
+from secondsite.model.units import Seconds
 
 _NATS = r"\bnats\b(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+(?:str|stream|streams|s)\b"
 _SAVES: tuple[tuple[re.Pattern[str], Content, tuple[Role, ...]], ...] = (
@@ -53,10 +53,15 @@ _BUCKET = re.compile(r"(?:s3|gs|az|abfss?|wasbs?)://[^\s\"'`;|&]+")
 _SWALLOWS = re.compile(r"\|\|\s*(true|:|echo\b)|\bset\s+\+e\b|2>\s*/dev/null|;\s*exit 0\b")
 _GUARD = re.compile(r"^\s*(if|elif)\b.*\$\{?\w*(KEY|TOKEN|SECRET|CREDENTIAL|BUCKET|PASSWORD|ACCOUNT)\w*")
 _GUARD_INLINE = re.compile(r"\[\s+-n\s+\S+\s+\]\s*&&|\[\[?\s+-z\s+\S+\s+\]\]?\s*&&\s*exit")
-_MTIME = re.compile(r"-mtime\s+\+(\d{1,5})")
-_MMIN = re.compile(r"-mmin\s+\+(\d{1,8})")
+_MTIME = re.compile(r"-mtime\s+\+[\"']?(?:(\d{1,5})|\$\{?(\w+)\}?)")
+_MMIN = re.compile(r"-mmin\s+\+[\"']?(?:(\d{1,8})|\$\{?(\w+)\}?)")
+_SET = re.compile(r"\s*(?:export\s+|readonly\s+|local\s+)?(\w+)=[\"']?(?:\$\{\w+:-)?(\d{1,8})\}?[\"']?\s*(?:;.*)?")
 _KEEP = re.compile(r"\w*(?:RETENTION|KEEP|RETAIN)\w*?(?P<unit>_(?:DAYS?|HOURS?))?")
 _REGION = re.compile(r"--region[= ]+([a-z0-9-]+)")
+
+
+_DAILY_S = Seconds(86400.0)
+_VELERO_KEEPS_S = Seconds(30 * 86400.0)
 
 
 @frozen
@@ -131,11 +136,13 @@ def _saved(lines: Sequence[Line]) -> dict[Content, tuple[Line | None, tuple[Role
 
 
 def _schedule(draft: Draft, at: YamlNode) -> None:
+    """One that cannot be read is unknown, and taken as daily."""
     try:
         draft.read("interval_s", longest_gap_s(at.text), at, "the longest time between two runs")
     except ValueError as error:
         what, _, remedy = str(error).partition("; ")
-        raise InputError.at(at.place or Place("?"), what, remedy or "write five fields") from None
+        draft.values["interval_s"] = _DAILY_S
+        draft.unknown("interval_s", InputError.at(at.place or Place("?"), what, remedy or "write five fields"))
 
 
 def _destination(
@@ -178,8 +185,9 @@ def _retention(draft: Draft, settings: Sequence[PodSetting], lines: Sequence[Lin
     for line in lines:
         for pattern, unit_s in ((_MTIME, 86400.0), (_MMIN, 60.0)):
             match = pattern.search(line.text)
-            if match:
-                draft.read("retention_s", Seconds(int(match[1]) * unit_s), line.place)
+            number = (match[1] or _value_of(match[2], settings, lines)) if match else ""
+            if number:
+                draft.read("retention_s", Seconds(int(number) * unit_s), line.place)
                 return
     for setting in settings:
         match = _KEEP.fullmatch(setting.name.upper()) if len(setting.name) < 100 else None
@@ -187,6 +195,13 @@ def _retention(draft: Draft, settings: Sequence[PodSetting], lines: Sequence[Lin
             unit_s = 3600.0 if (match["unit"] or "").startswith("_HOUR") else 86400.0
             draft.read("retention_s", Seconds(int(setting.text) * unit_s), setting.place)
             return
+
+
+def _value_of(variable: str, settings: Sequence[PodSetting], lines: Sequence[Line]) -> str:
+    """Of a variable that the pod is given or the script sets itself; empty where neither is a number."""
+    given = next((found.text for found in settings if found.name == variable and found.text.isdecimal()), "")
+    written = (match for line in lines if (match := _SET.fullmatch(line.text)) and match[1] == variable)
+    return given or next((match[2] for match in written), "")
 
 
 def _errors(draft: Draft, lines: Sequence[Line]) -> None:
@@ -217,14 +232,11 @@ def velero_backups(inventory: ResourceInventory, workloads: Sequence[Workload], 
         )
         draft.read("covers", covers, template["includedNamespaces"] if template["includedNamespaces"] else template)
         _schedule(draft, schedule.spec["schedule"])
-        draft.read("retention_s", _ttl(template["ttl"]), template["ttl"])
+        draft.assume("retention_s", _VELERO_KEEPS_S, "Velero keeps backups for 30 days where nothing is said")
+        if template["ttl"]:
+            draft.take("retention_s", "seconds", template["ttl"])
         _storage_location(draft, template["storageLocation"].text, schedule.where, inventory, region)
         yield draft
-
-
-def _ttl(at: YamlNode) -> Seconds | None:
-    """Velero keeps backups for 30 days where nothing is said."""
-    return at.seconds if at else parse_seconds("720h")
 
 
 def _storage_location(draft: Draft, name: str, namespace: str, inventory: ResourceInventory, region: str) -> None:

@@ -22,6 +22,7 @@ _HOST = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)?(?:[^\s@/\"'`,;\[\](){}]{0,200}@)?"
     r"(?P<host>[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9][a-z0-9-]{0,62}){0,8})(?P<port>:\d{2,5})?(?![\w.-])"
 )
+_COMMENTS = ("#", "//", "--", ";", "/*", "* ")
 _TOKEN = re.compile(r"[^\s\"'`,;\[\](){}<>=|]+")
 _ADDRESS_NAME = re.compile(r"HOST|ADDR|URL|URI|ENDPOINT|SERVER|BROKER|NODES|DSN|TARGET", re.IGNORECASE)
 _TOP_LEVEL = re.compile(r".*\.[a-z]{2,}")
@@ -54,12 +55,14 @@ class Network:
 
     @classmethod
     def of(cls, inventory: ResourceInventory, workloads: Sequence[Workload]) -> Network:
-        by_namespace: dict[str, list[Workload]] = {}
+        by_label: dict[tuple[str, str, str], list[Workload]] = {}
         for workload in workloads:
-            by_namespace.setdefault(workload.namespace, []).append(workload)
+            for key, value in workload.labels.items():
+                by_label.setdefault((workload.namespace, key, value), []).append(workload)
         network = cls()
         for service in inventory.of_kind("Service"):
-            behind = backend(service, by_namespace.get(service.where, ()))
+            key, at = next(iter(service.spec["selector"].entries.items()), ("", YamlNode(None)))
+            behind = backend(service, by_label.get((service.where, key, at.text), ()))
             if behind:
                 network.by_name[(service.where, service.name)] = behind.name
         for workload in workloads:
@@ -139,7 +142,7 @@ def hosts_in(setting: PodSetting) -> Iterator[Host]:
     """The names in a setting that can be hosts, with their lines."""
     for offset, line in enumerate(setting.text[:MAX_TEXT].splitlines()):
         place = Place(setting.place.file, setting.place.line + offset, 0 if offset else setting.place.column)
-        if line.lstrip().startswith(("#", "//")):
+        if line.lstrip().startswith(_COMMENTS):
             continue
         for token in _TOKEN.findall(line):
             match = _HOST.match(token.lower())

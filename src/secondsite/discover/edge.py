@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
-
 from secondsite.discover.dependencies import Network
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
+from secondsite.discover.routes import Route, annotation, host_text
 from secondsite.discover.workloads import Workload
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
@@ -22,50 +21,6 @@ _RATE_LIMITS = ("rate-limiting", "rate-limiting-advanced", "response-ratelimitin
 _AUTH_ANNOTATIONS = ("nginx.ingress.kubernetes.io/auth-url", "nginx.ingress.kubernetes.io/auth-type")
 
 
-@frozen(eq=False)
-class Route:
-    """Hosts and the workloads behind them; ``gateway`` is the class or name of what serves it."""
-
-    resource: Resource
-    gateway: str
-    hosts: tuple[YamlNode, ...]
-    targets: tuple[tuple[str, YamlNode], ...]
-
-
-def routes_of(inventory: ResourceInventory, network: Network) -> list[Route]:
-    found = []
-    for resource in inventory.of_kind("Ingress"):
-        rules = resource.spec["rules"].items
-        backends = [path["backend"] for rule in rules for path in rule["http"]["paths"].items]
-        named = [_backend_service(at) for at in (*backends, resource.spec["defaultBackend"])]
-        classes = (resource.spec["ingressClassName"].text, _annotation(resource, "kubernetes.io/ingress.class").text)
-        hosts = tuple(rule["host"] for rule in rules if rule["host"].text)
-        found.append(Route(resource, next(filter(None, classes), ""), hosts, _targets(named, resource, network)))
-    for resource in inventory.of_kind("HTTPRoute", "GRPCRoute"):
-        named = [reference["name"] for rule in resource.spec["rules"].items for reference in rule["backendRefs"].items]
-        hosts = tuple(at for at in resource.spec["hostnames"].items if at.text)
-        found.append(Route(resource, "", hosts, _targets(named, resource, network)))
-    return found
-
-
-def _backend_service(backend: YamlNode) -> YamlNode:
-    old = backend["serviceName"]
-    return old if old else backend.dig("service", "name")
-
-
-def _targets(named: Sequence[YamlNode], resource: Resource, network: Network) -> tuple[tuple[str, YamlNode], ...]:
-    found: dict[str, YamlNode] = {}
-    for at in named:
-        target = network.resolve(at.text, resource.where) if at.text else None
-        if target:
-            found.setdefault(target, at)
-    return tuple(found.items())
-
-
-def _annotation(resource: Resource, key: str) -> YamlNode:
-    return resource.annotations.get(key, YamlNode(None))
-
-
 def gateway_drafts(
     inventory: ResourceInventory, workloads: Sequence[Workload], routes: Sequence[Route], network: Network
 ) -> Iterator[Draft]:
@@ -74,7 +29,8 @@ def gateway_drafts(
     engines = {found.kind.engine for found in running if found.kind}
     for workload in running:
         engine = workload.kind.engine if workload.kind else ""
-        own = [route for route in routes if engine in route.gateway or (not route.gateway and len(running) == 1)]
+        served = [route for route in routes if not route.direct]
+        own = [route for route in served if engine in route.gateway or (not route.gateway and len(running) == 1)]
         draft = Draft({"name": workload.name, "service": workload.name})
         draft.mark("", workload.resource.place)
         draft.read("engine", engine, workload.main["image"])
@@ -94,27 +50,41 @@ def _describe(draft: Draft, routes: Sequence[Route], inventory: ResourceInventor
     hosts = [at for route in routes for at in route.hosts]
     targets = [target for route in routes for target in route.targets]
     if hosts:
-        draft.read("hosts", tuple(dict.fromkeys(at.text for at in hosts)), hosts[0])
+        draft.read("hosts", tuple(dict.fromkeys(host_text(at) for at in hosts)), hosts[0])
     if targets:
         draft.read("routes_to", tuple(dict.fromkeys(name for name, _ in targets)), targets[0][1])
     for route in routes:
         for key in _AUTH_ANNOTATIONS:
-            at = _annotation(route.resource, key)
+            at = annotation(route.resource, key)
             draft.read("authentication", key.rpartition("/")[2] if at else None, at)
     for plugin in _plugins(routes, inventory):
-        kind, config = plugin.top["plugin"], plugin.top["config"]
-        if kind.text in _AUTHENTICATION:
-            draft.read("authentication", kind.text, kind)
-        elif kind.text in _RATE_LIMITS:
-            host = config["redis"]["host"] if config["redis"]["host"] else config["redis_host"]
-            target = network.resolve(host.text, plugin.where) if host.text else None
-            draft.read("rate_limit_store", target, host)
+        _plugin(draft, plugin.top["plugin"], plugin.top["config"], plugin.where, network)
+    for route in routes:
+        for written in _declared_plugins(route.config):
+            _plugin(draft, written["name"], written["config"], route.resource.where, network)
+
+
+def _plugin(draft: Draft, kind: YamlNode, config: YamlNode, namespace: str, network: Network) -> None:
+    if kind.text in _AUTHENTICATION:
+        draft.read("authentication", kind.text, kind)
+    elif kind.text in _RATE_LIMITS:
+        host = config["redis"]["host"] if config["redis"]["host"] else config["redis_host"]
+        draft.read("rate_limit_store", network.resolve(host.text, namespace) if host.text else None, host)
+
+
+def _declared_plugins(config: YamlNode) -> Iterator[YamlNode]:
+    """Kong's, for all, for a service or for a route."""
+    yield from config["plugins"].items
+    for service in config["services"].items:
+        yield from service["plugins"].items
+        yield from (plugin for route in service["routes"].items for plugin in route["plugins"].items)
+    yield from (plugin for route in config["routes"].items for plugin in route["plugins"].items)
 
 
 def _plugins(routes: Sequence[Route], inventory: ResourceInventory) -> Iterator[Resource]:
     """Those that a route names, and those for all."""
     for route in routes:
-        for name in _annotation(route.resource, "konghq.com/plugins").text.split(","):
+        for name in annotation(route.resource, "konghq.com/plugins").text.split(","):
             plugin = inventory.find("KongPlugin", route.resource.where, name.strip())
             if plugin:
                 yield plugin
@@ -126,17 +96,17 @@ def _plugins(routes: Sequence[Route], inventory: ResourceInventory) -> Iterator[
 def traffic_draft(inventory: ResourceInventory, routes: Sequence[Route], services: Mapping[str, Service]) -> Draft:
     """The record of the host that leads to the API: what external-dns is told, else the first host."""
     draft = Draft()
-    ranked = sorted(routes, key=lambda route: not _annotation(route.resource, f"{_DNS}/ttl"))
+    ranked = sorted(routes, key=lambda route: not annotation(route.resource, f"{_DNS}/ttl"))
     host = next((at for route in ranked for at in route.hosts), YamlNode(None))
     sources = [route.resource for route in ranked] + list(inventory.of_kind("Service"))
-    named = [at for source in sources if (at := _annotation(source, f"{_DNS}/hostname"))]
+    named = [at for source in sources if (at := annotation(source, f"{_DNS}/hostname"))]
     host = host if host else (named[0] if named else YamlNode(None))
     if host:
-        draft.read("host", host.text.split(",")[0], host)
+        draft.read("host", host_text(host).split(",")[0], host)
     else:
         draft.assume("host", None, "no Ingress names a host")
-    _ttl(draft, [_annotation(source, f"{_DNS}/ttl") for source in sources])
-    check = next((at for source in sources for key in _CHECKS if (at := _annotation(source, key))), None)
+    _ttl(draft, [annotation(source, f"{_DNS}/ttl") for source in sources])
+    check = next((at for source in sources for key in _CHECKS if (at := annotation(source, key))), None)
     if check:
         draft.read("automatic", True, check)
     else:
@@ -158,7 +128,9 @@ def _ttl(draft: Draft, annotations: Sequence[YamlNode]) -> None:
         seconds = Seconds(float(int(at.text))) if at.text.isdecimal() else parse_seconds(at.text)
     except ValueError:
         what, remedy = f"{at.text[:40]!r} is no TTL", "write seconds, such as 60"
-        raise InputError.at(at.place or Place("?"), what, remedy) from None
+        draft.values["ttl_s"] = Seconds(300)
+        draft.unknown("ttl_s", InputError.at(at.place or Place("?"), what, remedy))
+        return
     draft.read("ttl_s", seconds, at)
 
 

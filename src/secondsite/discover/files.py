@@ -1,54 +1,95 @@
 """From the paths a person names to the objects in them, each file read once.
 
-In a folder with a kustomization that file says what belongs to it; other folders are searched for YAML. Links are
-followed once; hidden folders and the templates of Helm charts are left out. All problems are collected.
+In a folder with a kustomization that file says what belongs to it; other folders are searched. What a person named by
+itself has to be readable; anything else that is no manifest is skipped, with its place and the reason.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from secondsite.discover.helm_nats import is_nats_values
+from secondsite.discover.environments import Unit, chosen_units, chosen_values
+from secondsite.discover.helm_releases import value_files
+from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
+from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.resources import Resource, YamlNode
-from secondsite.discover.yaml_source import MapNode, load_documents
+from secondsite.discover.walking import MAX_FILES, Walk
+from secondsite.discover.yaml_source import Node, load_manifests, read_text
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 
-MAX_FILES = 20_000
 KUBECTL_TIMEOUT_S = 60
-_ENDINGS = (".yaml", ".yml")
+STANDARD_INPUT = "-"
+MAX_TOLD_TWICE = 3
+_VALUES_NAME = re.compile(r"values", re.IGNORECASE)
+_RENDER = "render it first, as with `helm template`, and name the result"
 
 
 @define
 class FoundFiles:
-    """``values`` are Helm values files of the NATS chart."""
+    """``values`` are layers of Helm values of the NATS chart, one list a release. ``skipped`` is what nobody named."""
 
     resources: list[Resource] = field(factory=list)
-    values: list[MapNode] = field(factory=list)
+    values: list[list[ValuesFile]] = field(factory=list)
     notes: list[str] = field(factory=list)
+    skipped: list[Problem] = field(factory=list)
 
 
-def find(paths: Sequence[Path], base: Path, *, kubectl: bool = False) -> FoundFiles:
-    """Read all paths. Raises `InputError` with every problem in every file."""
+@define
+class _Reading:
+    """What is gathered before it is decided which environment is meant."""
+
+    build: Build
+    excluded: Sequence[str] = ()
+    kubectl: bool = False
+    units: list[Unit] = field(factory=list)
+    values: list[ValuesFile] = field(factory=list)
+    skipped: list[Problem] = field(factory=list)
+
+
+def find(
+    paths: Sequence[Path],
+    base: Path,
+    *,
+    kubectl: bool = False,
+    exclude: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> FoundFiles:
+    """Read all paths. Raises `InputError` with every problem in what was named, or where it has to be asked which
+    environment is meant.
+    """
     build = Build(lambda path: _shown(path, base))
-    found = FoundFiles()
+    reading = _Reading(build, exclude, kubectl)
     for path in paths:
         try:
-            _read(path, build, found, kubectl=kubectl)
+            _read(path, reading)
         except InputError as error:
             build.problems.extend(error.problems)
     if build.problems:
         raise InputError(list(dict.fromkeys(build.problems)))
-    found.notes = [*build.notes, *found.notes]
-    found.resources = _unique(found.resources, found.notes)
-    return found
+    return _decided(reading, environments)
+
+
+def _decided(reading: _Reading, environments: Sequence[str]) -> FoundFiles:
+    build = reading.build
+    problems: list[Problem] = []
+    units = chosen_units(reading.units, environments, build.shown, problems)
+    deployed = value_files(resource for unit in units for resource in unit.resources)
+    values = chosen_values(reading.values, environments, deployed, build.shown, problems)
+    if problems:
+        raise InputError(problems)
+    notes = list(build.notes)
+    resources = _unique([resource for unit in units for resource in unit.resources], notes)
+    return FoundFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -57,72 +98,52 @@ def _shown(path: Path, base: Path) -> str:
     return str(absolute.relative_to(root)) if absolute.is_relative_to(root) else os.path.normpath(path)
 
 
-def _read(path: Path, build: Build, found: FoundFiles, *, kubectl: bool) -> None:
+def _read(path: Path, reading: _Reading) -> None:
+    if str(path) == STANDARD_INPUT or path.name == STANDARD_INPUT:
+        _read_text(sys.stdin.read(), "standard input", Path(), reading, asked=True)
+        return
     if path.is_file() and path.name in FILE_NAMES:
         path = path.parent
     if path.is_file():
-        _read_file(path, build, found, asked=True)
+        _read_file(path, reading, asked=True)
     elif path.is_dir():
-        _read_folder(path, build, found, kubectl=kubectl)
+        _read_folder(path, reading)
     else:
-        raise InputError.at(build.shown(path), "is not there", "name a file or folder with manifests")
+        raise InputError.at(reading.build.shown(path), "is not there", "name a file or folder with manifests")
 
 
-def _read_folder(path: Path, build: Build, found: FoundFiles, *, kubectl: bool) -> None:
-    files, kustomizations = _walk(path, build)
-    roots = _entry_points(kustomizations, build)
-    if len(roots) > 1:
-        names = ", ".join(build.shown(root) for root in roots)
-        found.notes.append(f"{len(roots)} kustomizations that no other one contains were all read: {names}")
-    for root in roots:
-        if kubectl and shutil.which("kubectl"):
-            found.resources += _kubectl(root, build)
-        else:
-            found.resources += build.root(root)
-    for file in files:
+def _read_folder(path: Path, reading: _Reading) -> None:
+    build = reading.build
+    walk = Walk(build.shown, reading.excluded)
+    walk.below(path, MAX_FILES)
+    build.problems += walk.problems
+    for chart in walk.charts:
+        build.notes.append(f"{build.shown(chart)}: a Helm chart; its templates were not rendered")
+    for root in _entry_points(walk.kustomizations, build):
+        _read_kustomization(root, reading, asked=root == path)
+    for file in walk.files:
         if file.resolve() not in build.files:
-            _read_file(file, build, found, asked=False)
-    if not files and not kustomizations:
-        raise InputError.at(build.shown(path), "has no YAML files in it", "name a folder with manifests")
+            _read_file(file, reading, asked=False)
+    if not walk.files and not walk.kustomizations:
+        raise InputError.at(build.shown(path), "has no YAML or JSON files in it", "name a folder with manifests")
 
 
-def _walk(top: Path, build: Build) -> tuple[list[Path], list[Path]]:
-    """YAML files outside of kustomizations, and folders with one. A folder is entered once, however often linked."""
-    files: list[Path] = []
-    kustomizations: list[Path] = []
-    seen: set[Path] = set()
-    waiting = [(top, False)]
-    while waiting:
-        folder, inside = waiting.pop()
-        real = folder.resolve()
-        if real in seen:
-            continue
-        seen.add(real)
-        if kustomization_of(folder):
-            kustomizations.append(folder)
-            inside = True
-        chart = (folder / "Chart.yaml").is_file()
-        for entry in sorted(_entries(folder, build), reverse=True):
-            if entry.name.startswith(".") or (chart and entry.name in ("templates", "crds", "Chart.yaml")):
-                continue
-            if entry.is_dir():
-                waiting.append((entry, inside))
-            elif entry.suffix in _ENDINGS and not inside and entry.is_file():
-                files.append(entry)
-        if chart:
-            build.notes.append(f"{build.shown(folder)}: a Helm chart; its templates were not rendered")
-        if len(files) + len(seen) > MAX_FILES:
-            raise InputError.at(build.shown(top), f"has more than {MAX_FILES:,} files", "name the folder that matters")
-    return sorted(files), sorted(kustomizations)
-
-
-def _entries(folder: Path, build: Build) -> Iterator[Path]:
+def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
+    """One that nobody named may be a broken sample: what can be read of it is, the rest is skipped."""
+    build, before = reading.build, len(reading.build.problems)
+    resources: list[Resource] = []
     try:
-        yield from folder.iterdir()
-    except OSError as error:
-        build.problems.append(
-            Problem(Place(build.shown(folder)), f"cannot be listed: {error.strerror}", "make it readable")
-        )
+        use_kubectl = reading.kubectl and shutil.which("kubectl")
+        resources = _kubectl(root, build) if use_kubectl else build.root(root)
+    except InputError as error:
+        build.problems.extend(error.problems)
+    if not asked:
+        reading.skipped += build.problems[before:]
+        del build.problems[before:]
+    path = kustomization_of(root)
+    bases = {part.resolve() for part in referenced_folders(path, build.shown)} if path else set()
+    shared = frozenset(part for part in bases if not _component_at(part, build))
+    reading.units.append(Unit(root, resources, shared))
 
 
 def _entry_points(kustomizations: list[Path], build: Build) -> list[Path]:
@@ -134,42 +155,79 @@ def _entry_points(kustomizations: list[Path], build: Build) -> list[Path]:
         if path is None:
             continue
         named.update(part.resolve() for part in referenced_folders(path, build.shown))
-        if not _is_component(path, build):
+        if not _component_at(folder, build):
             standing.append(folder)
     roots = [folder for folder in standing if folder.resolve() not in named]
     return roots or standing
 
 
-def _is_component(path: Path, build: Build) -> bool:
+def _component_at(folder: Path, build: Build) -> bool:
     """Asked before the file is read for good; what is wrong with it is told then."""
+    path = kustomization_of(folder)
     try:
-        documents = load_documents(path.read_text(errors="replace"), build.shown(path))
+        documents = load_manifests(path.read_text(errors="replace"), build.shown(path)) if path else []
     except (InputError, OSError):
         return False
     return any(YamlNode(document)["kind"].text == "Component" for document in documents)
 
 
-def _read_file(path: Path, build: Build, found: FoundFiles, *, asked: bool) -> None:
+def _read_file(path: Path, reading: _Reading, *, asked: bool) -> None:
     """A file of manifests, or of values of the NATS chart. ``asked``: a person named it, so it must hold either."""
-    documents = build.documents(path)
-    before = len(found.resources) + len(found.values)
-    for document in documents:
-        values = is_nats_values(document)
-        if values is not None:
-            found.values.append(values)
-            continue
-        for resource in unfold(document):
-            if resource.name:
-                found.resources.append(resource)
-            elif resource.kind not in ("Kustomization", "Component"):
-                build.problems.append(
-                    Problem(resource.node.place, f"a {resource.kind} without metadata.name", "give it a name")
-                )
-    if documents and len(found.resources) + len(found.values) == before and not build.problems:
-        what = f"{build.shown(path)}: holds no Kubernetes objects"
+    shown = reading.build.shown(path)
+    reading.build.files.add(path.resolve())
+    try:
+        text = read_text(path, shown)
+    except InputError as error:
         if asked:
-            raise InputError.at(build.shown(path), "holds no Kubernetes objects", "name a file with manifests")
-        found.notes.append(what)
+            raise
+        reading.skipped += error.problems
+        return
+    _read_text(text, shown, path, reading, asked=asked)
+
+
+def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: bool) -> None:
+    problems: list[Problem] = []
+    resources: list[Resource] = []
+    values = 0
+    for part in parts_of(text):
+        may_be_values = asked or bool(_VALUES_NAME.search(path.name)) or "jetstream" in part.text
+        if not part.is_object and not may_be_values:
+            continue
+        for document in _documents(part, shown, problems):
+            found = values_in(document, aliases_of(path.parent), asked=asked)
+            if found is not None:
+                reading.values.append(ValuesFile(path, found, named=asked))
+                values += 1
+            else:
+                resources += _named(unfold(document), problems)
+    if resources:
+        reading.units.append(Unit(path.parent, resources, named=asked))
+    if not resources and not values and not problems and text.strip():
+        problems.append(Problem(Place(shown), "holds no Kubernetes objects", "name a file with manifests"))
+    if asked and problems:
+        raise InputError(problems)
+    reading.skipped += problems
+
+
+def _named(resources: Sequence[Resource], problems: list[Problem]) -> list[Resource]:
+    """Those with a name; kubeconfig files, cluster definitions and test suites look like objects and have none."""
+    for resource in resources:
+        if not resource.name and resource.kind not in ("Kustomization", "Component"):
+            what = f"a {resource.kind} without metadata.name"
+            problems.append(Problem(resource.node.place, what, "give it a name if it is an object"))
+    return [resource for resource in resources if resource.name]
+
+
+def _documents(part: Part, shown: str, problems: list[Problem]) -> list[Node]:
+    try:
+        return load_manifests(part.text, shown, first_line=part.first_line)
+    except InputError as error:
+        if part.is_template:
+            place = error.problems[0].place
+            problems.append(Problem(place, "is a template, not YAML", _RENDER))
+        else:
+            problems.extend(error.problems)
+        return []
 
 
 def _kubectl(folder: Path, build: Build) -> list[Resource]:
@@ -193,7 +251,7 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
         raise InputError.at(shown, f"kubectl kustomize refuses it: {reason}", "correct the kustomization")
     return [
         found
-        for node in load_documents(done.stdout, f"kubectl kustomize {shown}")
+        for node in load_manifests(done.stdout, f"kubectl kustomize {shown}")
         for found in unfold(node)
         if found.name
     ]
@@ -202,9 +260,19 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
 def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
     """One object per kind, namespace and name: the first that was found."""
     seen: dict[tuple[str, str, str, str], Resource] = {}
-    for resource in resources:
+    generated: dict[str, int] = {}
+    again: list[str] = []
+    for found in resources:
+        resource = found
+        if not resource.top.dig("metadata", "name").text and resource.top.dig("metadata", "generateName").text:
+            generated[resource.name] = generated.get(resource.name, 0) + 1
+            if generated[resource.name] > 1:
+                resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
         key = (resource.group, resource.kind, resource.where, resource.name)
         if key in seen:
-            notes.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
+            again.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
         seen.setdefault(key, resource)
+    notes += again[:MAX_TOLD_TWICE]
+    if len(again) > MAX_TOLD_TWICE:
+        notes.append(f"{len(again) - MAX_TOLD_TWICE} more objects stand twice; the first of each was kept")
     return list(seen.values())

@@ -15,14 +15,14 @@ from secondsite.discover.nats_cluster import cluster_from_conf
 from secondsite.discover.nats_conf import Conf, Path, parse_conf
 from secondsite.discover.resources import YamlNode
 from secondsite.discover.spreading import spread_of_constraint
-from secondsite.discover.yaml_source import MapNode, Node, ScalarNode
+from secondsite.discover.yaml_source import MapNode, ScalarNode
+from secondsite.model.errors import Problem
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.place import Place
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading, Volume
 from secondsite.model.units import parse_bytes
 
-_SECTIONS = ("jetstream", "cluster", "leafnodes", "gateway", "websocket", "mqtt", "monitor", "merge", "patch")
 _CHART = "the NATS chart's default"
 _DEFAULT_FILE_STORE = "10Gi"
 _DEFAULT_MEMORY_STORE = "256Mi"
@@ -36,26 +36,16 @@ class NatsRelease:
     cluster: NatsCluster
     marks: dict[str, Mark]
     notes: tuple[str, ...] = ()
+    unread: tuple[Problem, ...] = ()
 
 
-def is_nats_values(node: Node) -> MapNode | None:
-    """The values, also where an umbrella chart holds them under ``nats``; None for anything else."""
-    if not isinstance(node, MapNode) or YamlNode(node)["kind"]:
-        return None
-    for candidate in (node, node.get("nats")):
-        config = YamlNode(candidate)["config"]
-        if isinstance(candidate, MapNode) and any(isinstance(config[key].node, MapNode) for key in _SECTIONS):
-            return candidate
-    return None
-
-
-def release(values: MapNode, *, name: str) -> NatsRelease:
+def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRelease:
     """The service and the cluster that the chart makes of the values. Raises `InputError`."""
     top, place = YamlNode(values), values.place
     config = top["config"]
     label = top["fullnameOverride"].text or top["nameOverride"].text or name
     service = Draft({"name": label, "kind": "StatefulSet", "role": Role.NATS, "ports": (4222, 6222, 8222)})
-    service.values["namespace"] = top["namespaceOverride"].text or "default"
+    service.values["namespace"] = top["namespaceOverride"].text or namespace
     service.mark("", place)
     version = _image(top["container"], service)
     _replicas(config["cluster"], service)
@@ -66,6 +56,8 @@ def release(values: MapNode, *, name: str) -> NatsRelease:
     conf = _configuration(config, place.file)
     cluster, marks = cluster_from_conf(conf, name=label, service=label, servers=built.replicas, version=version)
     marks[""] = Mark(Knowledge.READ, place)
+    if not config["jetstream"]["enabled"] and not config["merge"]["jetstream"]:
+        marks["jetstream"] = Mark(Knowledge.ASSUMED, place, f"{_CHART} of config.jetstream.enabled")
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
     notes = tuple(
@@ -74,7 +66,7 @@ def release(values: MapNode, *, name: str) -> NatsRelease:
         if found
     )
     all_marks = {**under(f"services.{label}", service.marks), **under(f"nats.{label}", marks)}
-    return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)))
+    return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)), tuple(service.unread))
 
 
 def _configuration(config: YamlNode, file: str) -> Conf:
@@ -152,10 +144,13 @@ def _literal(text: str) -> object:
 
 def _replicas(cluster: YamlNode, service: Draft) -> None:
     enabled, replicas = cluster["enabled"], cluster["replicas"]
-    if not enabled.flag:
+    if enabled and enabled.flag is False:
+        service.read("replicas", 1, enabled, "no cluster")
+    elif not enabled.flag:
         service.assume("replicas", 1, f"{_CHART} is one server without config.cluster.enabled")
     elif replicas:
-        service.read("replicas", replicas.whole, replicas)
+        service.values["replicas"] = 3
+        service.take("replicas", "whole", replicas)
     else:
         service.assume("replicas", 3, f"{_CHART} of config.cluster.replicas")
 
@@ -178,7 +173,7 @@ def _container(merge: YamlNode, service: Draft) -> None:
         ("memory_limit_bytes", "limits", "memory"),
     ):
         at = merge["resources"][kind][resource]
-        service.read(attribute, at.cores if resource == "cpu" else at.size, at)
+        service.take(attribute, "cores" if resource == "cpu" else "size", at)
 
 
 def _volume(jetstream: YamlNode, service: Draft) -> None:
@@ -187,12 +182,11 @@ def _volume(jetstream: YamlNode, service: Draft) -> None:
     if not jetstream["enabled"].flag or store["enabled"].flag is False or pvc["enabled"].flag is False:
         return
     size = pvc["size"]
-    chosen = size.size or parse_bytes(_DEFAULT_FILE_STORE)
-    service.values["volumes"] = (Volume("js", chosen, pvc["storageClassName"].text),)
-    if size:
-        service.mark("volumes.js.size", size)
-    else:
-        service.marks["volumes.js.size"] = Mark(Knowledge.ASSUMED, why=f"{_CHART} of fileStore.pvc.size")
+    inner = Draft()
+    inner.assume("size_bytes", parse_bytes(_DEFAULT_FILE_STORE), f"{_CHART} of fileStore.pvc.size")
+    inner.take("size_bytes", "size", size)
+    service.values["volumes"] = (Volume("js", inner.values["size_bytes"], pvc["storageClassName"].text),)
+    service.nest("volumes.js", inner)
 
 
 def _pods(top: YamlNode, service: Draft) -> None:

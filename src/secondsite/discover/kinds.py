@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 
+from secondsite.discover.helm_releases import is_release
+from secondsite.discover.operated import is_operated
 from secondsite.discover.resources import ResourceInventory
 
 _READ = frozenset(
     {
         *("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"),
+        *("DeploymentConfig", "KnativeService", "VirtualService", "Route", "IngressRoute", "IngressRouteTCP"),
+        *("HTTPProxy", "Mapping", "EventBus", "InterStepBufferService", "NATS", "NatsCluster", "ScheduledBackup"),
+        *("VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret", "ClusterConfig", "Node", "TLSRoute", "TCPRoute"),
         *("CronJob", "Job", "Service", "Ingress", "HTTPRoute", "GRPCRoute", "NetworkPolicy"),
         *("HorizontalPodAutoscaler", "PodDisruptionBudget", "ConfigMap", "PersistentVolumeClaim", "StorageClass"),
         *("Secret", "SealedSecret", "ExternalSecret", "ClusterExternalSecret", "SecretStore", "ClusterSecretStore"),
-        *("KongPlugin", "KongClusterPlugin", "PrometheusRule", "ServiceMonitor", "PodMonitor"),
+        *(
+            "KongPlugin",
+            "KongClusterPlugin",
+            "PrometheusRule",
+            "VMRule",
+            "ScaledObject",
+            "ServiceMonitor",
+            "PodMonitor",
+        ),
         *("BackupStorageLocation", "VolumeSnapshotLocation"),
     }
 )
@@ -24,6 +37,7 @@ _SILENT = frozenset(
         *("IngressClass", "PersistentVolume", "Kustomization", "Component"),
     }
 )
+_KNOWN = _READ | _SILENT
 # Names that others use too: understood in these groups only.
 _IN_GROUP = {
     "Application": "argoproj.io",
@@ -39,6 +53,6 @@ def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:
         group = _IN_GROUP.get(resource.kind)
         if group and group != resource.group:
             counts[f"{resource.kind}.{resource.group}"] += 1
-        elif not group and resource.kind not in _READ | _SILENT:
+        elif not group and resource.kind not in _KNOWN and not is_operated(resource) and not is_release(resource):
             counts[".".join(filter(None, (resource.kind, resource.group)))] += 1
     return dict(sorted(counts.items()))

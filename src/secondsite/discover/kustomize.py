@@ -14,11 +14,12 @@ from pathlib import Path
 from attrs import define, field
 
 from secondsite.discover.generators import Generators, with_hashes
+from secondsite.discover.manifest_text import parts_of
 from secondsite.discover.patches import json_patch, matcher, strategic_merge
 from secondsite.discover.replacements import replaced
 from secondsite.discover.resources import Resource, YamlNode, with_entries
 from secondsite.discover.transforms import annotated, labelled, namespaced, renamed, with_images, with_replicas
-from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_manifests, read_text
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
 
@@ -37,7 +38,7 @@ def kustomization_of(folder: Path) -> Path | None:
 def referenced_folders(path: Path, shown: Callable[[Path], str]) -> list[Path]:
     """The folders that this kustomization names as its own parts; broken files name none."""
     try:
-        documents = load_documents(read_text(path, shown(path)), shown(path))
+        documents = load_manifests(read_text(path, shown(path)), shown(path))
     except InputError:
         return []
     entries = [
@@ -81,11 +82,19 @@ class Build:
     def documents(self, path: Path) -> list[Node]:
         """The documents of a file; what is wrong with it is collected."""
         self.files.add(path.resolve())
+        shown = self.shown(path)
+        found: list[Node] = []
         try:
-            return load_documents(read_text(path, self.shown(path)), self.shown(path))
+            parts = list(parts_of(read_text(path, shown)))
         except InputError as error:
             self.problems.extend(error.problems)
             return []
+        for part in parts:
+            try:
+                found += load_manifests(part.text, shown, first_line=part.first_line)
+            except InputError as error:
+                self.problems.extend(error.problems)
+        return found
 
     def manifests(self, path: Path) -> list[Resource]:
         """The Kubernetes objects in a file, lists unfolded."""
@@ -186,7 +195,8 @@ class Build:
         if not isinstance(inline.node, ScalarNode):
             return [inline.node] if inline.node else []
         try:
-            return load_documents(inline.text, inline.node.place.file, first_line=inline.node.first_line)
+            file, line = inline.node.place.file, inline.node.first_line
+            return load_manifests(inline.text, file, first_line=line, columns=False)
         except InputError as error:
             self.problems.extend(error.problems)
             return []

@@ -85,6 +85,9 @@ def merge_live(system: System, cluster: NatsCluster, marks: Mapping[str, Mark]) 
     """The system with what the live cluster told in place of what manifests said of the same cluster."""
     known = _same_cluster(system, cluster)
     if known is None:
+        if not system.service(cluster.service):
+            cluster = evolve(cluster, service="")  # a host is no service of Kubernetes that anybody has read
+            marks = {key: mark for key, mark in marks.items() if key != "service"}
         added = {_join(f"nats.{cluster.name}", key): mark for key, mark in marks.items()}
         return evolve(system, nats=(*system.nats, cluster), marks={**system.marks, **added})
     told = {
@@ -102,7 +105,9 @@ def merge_live(system: System, cluster: NatsCluster, marks: Mapping[str, Mark]) 
 def _same_cluster(system: System, cluster: NatsCluster) -> NatsCluster | None:
     """By name, by the service that was dialled, or the only one there is."""
     for known in system.nats:
-        if cluster.name in (known.name, known.service) or (cluster.service and cluster.service == known.service):
+        if cluster.name in (known.name, known.service, known.cluster_name) or (
+            cluster.service and cluster.service == known.service
+        ):
             return known
     return system.nats[0] if len(system.nats) == 1 else None
 
@@ -162,6 +167,12 @@ def _monitored(varz: Json) -> Iterator[tuple[str, object]]:
         interval = _number(store, "sync_interval")
         if store.get("sync_always") or interval is not None:
             yield "sync_interval_s", Seconds(0 if store.get("sync_always") else (interval or 0) / _NANOSECONDS)
+    if name := _text(varz, "cluster", "name"):
+        yield "cluster_name", name
+    if folder := _text(varz, "jetstream", "config", "store_dir"):
+        yield "store_dir", folder
+    if varz.get("trusted_operators_jwt") or varz.get("trusted_operators_claim"):
+        yield "operator", True
     if account := _text(varz, "system_account"):
         yield "system_account", account
     if isinstance(cluster := varz.get("cluster"), Mapping) and cluster:

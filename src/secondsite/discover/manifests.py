@@ -18,6 +18,7 @@ from secondsite.discover.assembly import (
     ReadManifests,
     add_backups,
     add_gateways,
+    add_operated,
     add_releases,
     add_roles,
     add_secrets,
@@ -27,6 +28,7 @@ from secondsite.discover.assembly import (
 from secondsite.discover.draft import Draft
 from secondsite.discover.edge import traffic_draft
 from secondsite.discover.files import find
+from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_found import nats_of
 from secondsite.discover.resources import ResourceInventory
@@ -39,9 +41,10 @@ from secondsite.discover.surroundings import (
     users_of,
 )
 from secondsite.model.economics import Economics
-from secondsite.model.errors import InputError
+from secondsite.model.errors import Problem
 from secondsite.model.load import Load
 from secondsite.model.mark import Knowledge, Mark
+from secondsite.model.nats import Stream, StreamOrigin
 from secondsite.model.region import Region
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
@@ -49,49 +52,70 @@ from secondsite.model.traffic import Traffic
 
 @frozen
 class Discovery:
-    """``unknown`` counts objects of kinds that were not understood; ``notes`` are for a person to read."""
+    """``unknown`` counts objects of kinds that were not understood; ``notes`` are for a person to read.
+
+    ``skipped`` are files and documents that are no manifests, ``unread`` values that stand there and are unknown.
+    """
 
     system: System
     unknown: Mapping[str, int]
     notes: tuple[str, ...]
+    skipped: tuple[Problem, ...] = ()
+    unread: tuple[Problem, ...] = ()
 
 
-def discover(paths: Sequence[Path], *, name: str | None = None, base: Path, kubectl: bool = False) -> Discovery:
+def discover(
+    paths: Sequence[Path],
+    *,
+    name: str | None = None,
+    base: Path,
+    kubectl: bool = False,
+    exclude: Sequence[str] = (),
+    environments: Sequence[str] = (),
+) -> Discovery:
     """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
-    found = find(paths, base, kubectl=kubectl)
+    found = find(paths, base, kubectl=kubectl, exclude=exclude, environments=environments)
     world = ReadManifests.of(ResourceInventory.of(tuple(found.resources)))
     assembly = Assembly(notes=list(found.notes))
     add_services(assembly, world)
+    add_operated(assembly, world)
     add_roles(assembly, world)
     nats = nats_of(world.inventory, world.workloads, assembly.services, world.network)
     assembly.clusters += nats.clusters
+    for cluster in nats.clusters:
+        for part in cluster.parts:
+            service = assembly.services[part]
+            needs = tuple(name for name in service.depends_on if name not in cluster.parts)
+            assembly.services[part] = evolve(service, depends_on=needs)
     assembly.marks |= nats.marks
     assembly.notes += nats.notes
     assembly.problems += nats.problems
-    add_releases(assembly, found.values)
+    add_releases(assembly, world.inventory, [layered(files) for files in found.values])
+    _mark_external(assembly)
     system = _system(assembly, world)
-    if assembly.problems:
-        raise InputError(list(dict.fromkeys(assembly.problems)))
     system = _named(system, world.inventory, name, paths)
-    notes = [*assembly.notes, *_delivery_notes(world.inventory)]
-    return Discovery(system, unknown_kinds(world.inventory), tuple(dict.fromkeys(notes)))
+    notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world)]
+    unread = tuple(dict.fromkeys(assembly.problems))
+    kinds = unknown_kinds(world.inventory)
+    return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(found.skipped), unread)
 
 
 def _system(assembly: Assembly, world: ReadManifests) -> System:
     """All parts, also where some of them have problems: the caller looks at those."""
     region_found = region_draft(world.inventory, world.workloads)
     region = Region(**region_found.values)
+    placed = region.name if region_found.marks["name"].origin is Knowledge.READ else ""
     assembly.take("region", region_found)
     second, third = neighbours(region)
     for key, beside, use in (("second", second, "the standby"), ("third", third, "the witness")):
         if beside:
             assembly.take(key, neighbour_draft(region, beside, use))
-    alerts, alert_marks = assembly.attempt(lambda: alerts_of(world.inventory)) or ([], {})
-    assembly.marks |= alert_marks
+    alerts, alert_draft = assembly.attempt(lambda: alerts_of(world.inventory)) or ([], Draft())
+    assembly.take("", alert_draft)
     gateways = assembly.attempt(lambda: add_gateways(assembly, world)) or ()
     secrets = assembly.attempt(lambda: add_secrets(assembly, world)) or ()
     stores = add_stores(assembly, world)
-    backups = assembly.attempt(lambda: add_backups(assembly, world, region.name)) or ()
+    backups = assembly.attempt(lambda: add_backups(assembly, world, placed)) or ()
     traffic = assembly.attempt(lambda: traffic_draft(world.inventory, world.routes, assembly.services)) or Draft()
     load, economics = load_draft(), economics_draft()
     users, user_draft = users_of(region)
@@ -134,6 +158,39 @@ def _named(system: System, inventory: ResourceInventory, name: str | None, paths
         label = paths[0].resolve().name if paths else "system"
         mark = Mark(Knowledge.ASSUMED, why="the name of the folder")
     return evolve(system, name=label, marks={**system.marks, "name": mark})
+
+
+def _mark_external(assembly: Assembly) -> None:
+    """Origins that no manifest makes: they stand elsewhere, and are kept as they are named."""
+    known = {stream.name for cluster in assembly.clusters for stream in cluster.streams}
+
+    def told(origin: StreamOrigin, stream: Stream) -> StreamOrigin:
+        if origin.domain or origin.stream in known:
+            return origin
+        assembly.notes.append(
+            f"{stream.name} copies {origin.stream}, which is no stream of this system: kept as external"
+        )
+        return evolve(origin, external=True)
+
+    for number, cluster in enumerate(assembly.clusters):
+        streams = tuple(
+            evolve(
+                stream,
+                mirror=told(stream.mirror, stream) if stream.mirror else None,
+                sources=tuple(told(origin, stream) for origin in stream.sources),
+            )
+            for stream in cluster.streams
+        )
+        assembly.clusters[number] = evolve(cluster, streams=streams)
+
+
+def _streaming_notes(world: ReadManifests) -> list[str]:
+    return [
+        f"{workload.resource.place}: {workload.name} is NATS Streaming (STAN), not NATS JetStream: what it holds is "
+        "not seen, and no strategy here moves it"
+        for workload in world.workloads
+        if workload.kind and workload.kind.engine == "nats-streaming"
+    ]
 
 
 def _delivery_notes(inventory: ResourceInventory) -> list[str]:

@@ -32,12 +32,12 @@ _ADDRESS = re.compile(r"[0-9.]+|\[.*\]")
 
 
 def cluster_from_conf(
-    conf: Conf, *, name: str, service: str, servers: int, version: str
+    conf: Conf, *, name: str, service: str, servers: int, version: str, problems: list[Problem] | None = None
 ) -> tuple[NatsCluster, dict[str, Mark]]:
     """The cluster that servers with this configuration form, and marks keyed from the cluster on.
 
-    An empty ``name`` takes the configuration's own cluster name. Raises InputError with everything that
-    nats-server would refuse too.
+    An empty ``name`` takes the configuration's own cluster name. What nats-server would refuse too is added to
+    ``problems``, or raised as InputError where there is no such list; no server starts with it: JetStream is unknown.
     """
     root = _Block(conf, (), conf.values)
     cluster, gateway = root.block("cluster"), root.block("gateway")
@@ -65,10 +65,21 @@ def cluster_from_conf(
         gateways=tuple(_gateways(gateway, own, marks)),
         leaves=tuple(_leaves(root.block("leafnodes", "leaf"), marks)),
         accounts=_keep(marks, "accounts", root.accounts()),
+        cluster_name=_keep(marks, "cluster_name", cluster.text("name") if cluster.values else gateway.text("name")),
+        store_dir=_keep(marks, "store_dir", _store_dir(store, root)),
+        operator=_keep(marks, "operator", root.given("operator", "operators", "trusted_keys")),
     )
-    if root.problems:
+    if root.problems and problems is None:
         raise InputError(root.problems)
+    if root.problems and problems is not None:
+        marks["jetstream"] = Mark(Knowledge.ASSUMED, root.problems[0].place, root.problems[0].what)
+        problems += root.problems
     return found, marks
+
+
+def _store_dir(store: _Block, root: _Block) -> _Value[str]:
+    keys = ("store_dir", "storedir")
+    return store.text(*keys) if store.find(*keys) else root.text(*keys)
 
 
 @frozen
@@ -92,6 +103,7 @@ class _Block:
     path: Path
     values: dict[str, object]
     problems: list[Problem] = Factory(list)
+    refused: set[Path] = Factory(set)
 
     @property
     def place(self) -> Place:
@@ -108,8 +120,8 @@ class _Block:
         """The map under a key; an empty one where there is none, standing where this one does."""
         found = self.find(*keys)
         if found and isinstance(found[1], dict):
-            return _Block(self.conf, found[0], found[1], self.problems)
-        return _Block(self.conf, found[0] if found else self.path, {}, self.problems)
+            return _Block(self.conf, found[0], found[1], self.problems, self.refused)
+        return _Block(self.conf, found[0] if found else self.path, {}, self.problems, self.refused)
 
     def blocks(self, *keys: str) -> Iterator[_Block]:
         """The maps in the array under a key."""
@@ -117,7 +129,7 @@ class _Block:
         items = found[1] if found and isinstance(found[1], list) else []
         for index, item in enumerate(items):
             if found and isinstance(item, dict):
-                yield _Block(self.conf, (*found[0], index), item, self.problems)
+                yield _Block(self.conf, (*found[0], index), item, self.problems, self.refused)
 
     def text(self, *keys: str) -> _Value[str]:
         return self._read(keys, str, "", "a name", "not set")
@@ -136,9 +148,8 @@ class _Block:
     def given(self, *keys: str) -> _Value[bool]:
         """Whether there is anything under a key."""
         found = self.find(*keys)
-        return _Value(
-            bool(found and found[1] not in (None, [], False)), self._read_mark(found[0] if found else self.path)
-        )
+        mark = self._read_mark(found[0]) if found else self._absent()
+        return _Value(bool(found and found[1] not in (None, [], False)), mark)
 
     def subjects(self, *keys: str) -> _Value[tuple[str, ...]]:
         found = self.find(*keys)
@@ -164,7 +175,7 @@ class _Block:
             value = int(value[:-1]) << _POWERS[value[-1]]
         if isinstance(value, bool) or not isinstance(value, int):
             self._refuse(path, "a size such as 10Gi, or a string such as '10G'")
-            value = 0
+            return _Value(None, self._read_mark(path))
         return _Value(Bytes(value) if value >= 0 else None, self._read_mark(path))
 
     def sync_interval(self) -> _Value[Seconds]:
@@ -190,7 +201,7 @@ class _Block:
         """JetStream is on when there is a block for it, unless that says otherwise."""
         found = self.find("jetstream")
         if found is None:
-            return _Value(False, self._read_mark(self.path))
+            return _Value(bool(self.conf.missing), self._absent())
         path, value = found
         if isinstance(value, dict):
             switch = self.block("jetstream").find("enabled", "enable")
@@ -205,7 +216,7 @@ class _Block:
     def accounts(self) -> _Value[tuple[str, ...]]:
         found = self.find("accounts")
         if found is None:
-            return _Value((), self._read_mark(self.path))
+            return _Value((), self._absent())
         names = found[1] if isinstance(found[1], (dict, list)) else ()
         return _Value(tuple(name for name in names if isinstance(name, str)), self._read_mark(found[0]))
 
@@ -216,12 +227,23 @@ class _Block:
         path, value = found
         if isinstance(value, Unresolved):
             return _Value(default, self._unknown(path, value))
+        if isinstance(value, str) and "{{" in value:
+            return _Value(default, Mark(Knowledge.ASSUMED, self.conf.place(path), f"{value[:60]} is a template"))
         if not isinstance(value, kind):
             self._refuse(path, wanted)
             return _Value(default, self._read_mark(path))
         return _Value(value, self._read_mark(path))
 
+    def _absent(self) -> Mark:
+        """Read as not set, unless a part of the configuration is not at hand."""
+        if self.conf.missing:
+            why = f"not set in the file that was read; {self.conf.missing[0]!r}, which it includes, was not"
+            return Mark(Knowledge.ASSUMED, self.place, why)
+        return self._read_mark(self.path)
+
     def _read_mark(self, path: Path) -> Mark:
+        if path in self.refused:
+            return Mark(Knowledge.ASSUMED, self.conf.place(path), f"{path[-1]} has a value that nats-server refuses")
         return Mark(Knowledge.READ, self.conf.place(path))
 
     def _unknown(self, path: Path, value: Unresolved) -> Mark:
@@ -229,6 +251,7 @@ class _Block:
 
     def _refuse(self, path: Path, wanted: str) -> None:
         what = f"{path[-1]} has a value that nats-server refuses"
+        self.refused.add(path)
         self.problems.append(Problem(self.conf.place(path), what, f"write {wanted}"))
 
 

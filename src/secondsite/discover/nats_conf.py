@@ -48,12 +48,16 @@ class Unresolved:
 
 @frozen
 class Conf:
-    """``values`` nests dict, list, str, int, float, bool, datetime and Unresolved. It may hold secrets: no repr."""
+    """``values`` nests dict, list, str, int, float, bool, datetime and Unresolved. It may hold secrets: no repr.
+
+    ``missing`` are included files that were not at hand: what is not set may be set there.
+    """
 
     file: str
     values: dict[str, object] = field(repr=False)
     places: Mapping[Path, Place] = field(repr=False, factory=dict)
     notes: tuple[Problem, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def place(self, path: Path) -> Place:
         """Where the value at ``path`` stands (its key), or the nearest value around it."""
@@ -80,7 +84,7 @@ def parse_conf(
     shared = _Shared(include, environment or {})
     parser = _Parser(Cursor(text, file, first_line, indent), shared)
     parser.file()
-    return Conf(file, parser.values, shared.places, tuple(shared.notes))
+    return Conf(file, parser.values, shared.places, tuple(shared.notes), tuple(shared.missing))
 
 
 @define
@@ -91,6 +95,7 @@ class _Shared:
     environment: Mapping[str, str]
     places: dict[Path, Place] = Factory(dict)
     notes: list[Problem] = Factory(list)
+    missing: list[str] = Factory(list)
     characters: int = 0
     values: int = 0
 
@@ -289,6 +294,7 @@ class _Parser:
         except KeyError:
             what = f"the included '{name}' is not among the files read"
             self.shared.notes.append(Problem(place, what, "add it to the paths if what is in it matters"))
+            self.shared.missing.append(name)
             return
         parser = _Parser(Cursor(text, file), self.shared, path, (*self.files, name))
         parser.file()

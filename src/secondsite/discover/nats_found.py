@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from attrs import define, evolve, field, frozen
 
 from secondsite.discover.dependencies import Network, dependencies, settings_of
 from secondsite.discover.draft import under
 from secondsite.discover.nats_cluster import cluster_from_conf
-from secondsite.discover.nats_conf import Conf, parse_conf
-from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
+from secondsite.discover.nats_command import CommandLine, command_line, overlaid
+from secondsite.discover.nats_conf import Conf
+from secondsite.discover.nats_files import mounted_files, parse_mounted
+from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.stream_calls import read_script
 from secondsite.discover.streams import StreamDrafts, read_config_map, read_nack
+from secondsite.discover.transforms import split_image
 from secondsite.discover.workloads import Workload, workloads_of
-from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
@@ -34,15 +34,7 @@ class FoundNats:
     marks: dict[str, Mark] = field(factory=dict)
     notes: list[str] = field(factory=list)
     problems: list[Problem] = field(factory=list)
-
-
-@frozen
-class _File:
-    """A configuration file in a ConfigMap."""
-
-    resource: Resource
-    key: str
-    node: ScalarNode
+    routes: dict[str, tuple[str, ...]] = field(factory=dict)
 
 
 def nats_of(
@@ -56,89 +48,105 @@ def nats_of(
                 _add_cluster(found, workload, services[workload.name], inventory)
             except InputError as error:
                 found.problems.extend(error.problems)
+    join_parts(found, workloads, network)
     _add_streams(found, inventory, workloads, network)
     return found
 
 
 def _add_cluster(found: FoundNats, workload: Workload, service: Service, inventory: ResourceInventory) -> None:
-    tag = service.image.rpartition("/")[2].partition(":")[2].partition("@")[0]
-    file = _configuration(workload, inventory)
-    if file is None:
-        cluster, marks = _from_arguments(workload, service.replicas, tag)
-        found.notes.append(f"{workload.resource.place}: no nats.conf of {workload.name} was found in a ConfigMap")
-    else:
-        conf = _parse(file, workload)
-        found.notes += [str(note) for note in conf.notes]
-        cluster, marks = cluster_from_conf(
-            conf, name=workload.name, service=workload.name, servers=service.replicas, version=tag
-        )
+    line = command_line(workload.main)
+    conf = _configuration(found, workload, line, inventory)
+    version, version_mark = _version(workload)
+    cluster, marks = cluster_from_conf(
+        overlaid(conf or Conf(workload.resource.place.file, {}), line),
+        name=workload.name,
+        service=workload.name,
+        servers=service.replicas,
+        version=version,
+        problems=found.problems,
+    )
+    if conf is None and not line.jetstream:
+        cluster, marks = _unseen(cluster, marks, workload, line)
+    headless = workload.resource.spec["serviceName"]
+    container = workload.main["name"]
+    cluster = evolve(cluster, headless=headless.text, container=container.text)
+    marks |= {
+        key: Mark(Knowledge.READ, at.place) for key, at in (("headless", headless), ("container", container)) if at
+    }
     replicas = workload.resource.spec["replicas"]
     marks[""] = Mark(Knowledge.READ, workload.resource.place)
     marks["servers"] = Mark(Knowledge.READ, replicas.place or workload.resource.place)
-    if tag and workload.main["image"].place:
-        marks["version"] = Mark(Knowledge.READ, workload.main["image"].place)
+    marks["version"] = version_mark
     found.clusters.append(cluster)
+    found.routes[cluster.name] = _route_hosts(overlaid(conf, line) if conf else None)
     found.marks |= under(f"nats.{workload.name}", marks)
 
 
-def _from_arguments(workload: Workload, servers: int, tag: str) -> tuple[NatsCluster, dict[str, Mark]]:
-    flags = [item for key in ("command", "args") for item in workload.main[key].items]
-    enabled = next((flag for flag in flags if flag.text in ("-js", "--js", "--jetstream", "-jetstream")), None)
-    marks = {"jetstream": Mark(Knowledge.READ, enabled.place)} if enabled else {}
-    name, on = workload.name, enabled is not None
-    return NatsCluster(name, service=name, servers=servers, version=tag, jetstream=on), marks
+def _unseen(
+    cluster: NatsCluster, marks: dict[str, Mark], workload: Workload, line: CommandLine
+) -> tuple[NatsCluster, dict[str, Mark]]:
+    """No configuration was read: nothing of it is known, but for a server that is started without any."""
+    place = workload.resource.place
+    if not line.config and not marks["jetstream"].why:
+        why = "neither a configuration nor -js is given, and the server's default is off"
+        return cluster, {**marks, "jetstream": Mark(Knowledge.ASSUMED, place, why)}
+    why = f"the server's configuration {line.config} was not read" if line.config else "no configuration was read"
+    unknown = {key: Mark(Knowledge.ASSUMED, place, why) for key, mark in marks.items() if mark.origin is Knowledge.READ}
+    kept = {key: mark for key, mark in marks.items() if key in ("cluster_name", "store_dir") and mark.place != place}
+    return evolve(cluster, jetstream=True), {
+        **marks,
+        **unknown,
+        **kept,
+        "jetstream": Mark(Knowledge.ASSUMED, place, why),
+    }
 
 
-def _configuration(workload: Workload, inventory: ResourceInventory) -> _File | None:
+def _configuration(
+    found: FoundNats, workload: Workload, line: CommandLine, inventory: ResourceInventory
+) -> Conf | None:
     """The file that the server is started with, else the first mounted one that is named like a configuration."""
-    named = _config_argument(workload)
-    files: dict[str, _File] = {}
-    for mount in workload.main["volumeMounts"].items:
-        volume = next(
-            (item for item in workload.pod["volumes"].items if item["name"].text == mount["name"].text), YamlNode(None)
-        )
-        sources = [volume["configMap"]["name"], *(part["configMap"]["name"] for part in _projected(volume))]
-        for source in sources:
-            resource = inventory.find("ConfigMap", workload.namespace, source.text) if source.text else None
-            for key, at in (resource.top["data"].entries if resource else {}).items():
-                if resource and isinstance(at.node, ScalarNode):
-                    folder, part = mount["mountPath"].text, mount["subPath"].text
-                    path = folder if part == key else posixpath.join(folder, key)
-                    files.setdefault(path, _File(resource, key, at.node))
-    if named in files:
-        return files[named]
-    return next((file for file in files.values() if file.key.endswith(".conf")), None)
+    files = mounted_files(workload, inventory)
+    file = files.get(line.config) or next((file for path, file in files.items() if path.endswith(".conf")), None)
+    if file is None:
+        if line.config:
+            what = f"{line.config}, the configuration of {workload.name}, is in no ConfigMap or Secret that was read"
+            found.notes.append(f"{workload.resource.place}: {what}")
+        elif not line.jetstream:
+            found.notes.append(f"{workload.resource.place}: no nats.conf of {workload.name} was found in a ConfigMap")
+        return None
+    try:
+        conf = parse_mounted(file, files, _environment(workload))
+    except InputError as error:
+        found.problems += error.problems
+        return None
+    found.notes += [str(note) for note in conf.notes]
+    return conf
 
 
-def _projected(volume: YamlNode) -> Sequence[YamlNode]:
-    return volume.dig("projected", "sources").items
+_VERSION = re.compile(r"v?(\d+\.\d+(?:\.\d+)?)((?:-(?:alpine|scratch|linux|windows\w*|nanoserver)[\w.]*)*)(.*)")
 
 
-def _config_argument(workload: Workload) -> str:
-    words = [item.text for key in ("command", "args") for item in workload.main[key].items]
-    for word, after in pairwise([*words, ""]):
-        if word in ("-c", "--config", "-config"):
-            return after
-        if word.startswith(("--config=", "-config=", "-c=")):
-            return word.partition("=")[2]
-    return ""
+def _version(workload: Workload) -> tuple[str, Mark]:
+    """The tag as far as it is a version; what another image than NATS's own is tagged with is a guess."""
+    image = workload.main["image"]
+    place = image.place or workload.resource.place
+    repository, tag = split_image(image.text.partition("@")[0])
+    tag = tag.removeprefix(":")
+    match = _VERSION.fullmatch(tag)
+    if not tag or match is None:
+        return tag, Mark(Knowledge.ASSUMED, place, f"the image {image.text} names no version")
+    version = match[1] + match[2]
+    if "nats" not in repository.rpartition("/")[2].lower():
+        return version, Mark(Knowledge.ASSUMED, place, f"the tag of {repository}, which may be a version of its own")
+    return version, Mark(Knowledge.READ, place)
 
 
-def _parse(file: _File, workload: Workload) -> Conf:
-    def include(name: str) -> tuple[str, str]:
-        node = file.resource.top["data"][posixpath.basename(name)].node
-        if not isinstance(node, ScalarNode):
-            raise KeyError(name)
-        # Padded, so that its lines are those of the manifest.
-        return "\n" * (node.first_line - 1) + node.text, node.place.file
-
-    return parse_conf(
-        file.node.text,
-        file.node.place.file,
-        first_line=file.node.first_line,
-        include=include,
-        environment=_environment(workload),
-    )
+def _route_hosts(conf: Conf | None) -> tuple[str, ...]:
+    block = conf.values.get("cluster") if conf else None
+    routes = block.get("routes") if isinstance(block, dict) else None
+    urls = routes if isinstance(routes, list) else [routes]
+    hosts = (re.sub(r"^\w+://|^[^@/]*@", "", url.rpartition("@")[2]) for url in urls if isinstance(url, str))
+    return tuple(host.partition(":")[0].partition("/")[0] for host in hosts)
 
 
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -163,6 +171,40 @@ def _environment(workload: Workload) -> dict[str, str]:
     return values
 
 
+def join_parts(found: FoundNats, workloads: Sequence[Workload], network: Network) -> None:
+    """Servers that one StatefulSet a zone runs are one cluster: the same cluster name, and routes to each other."""
+    by_name = {workload.name: workload for workload in workloads}
+    for first in list(found.clusters):
+        if first not in found.clusters or not first.cluster_name:
+            continue
+        where = by_name[first.name].namespace
+        together = [first]
+        for other in found.clusters:
+            alike = other is not first and other.cluster_name == first.cluster_name
+            if alike and _dials(found, first, other.name, where, network):
+                together.append(other)
+        if len(together) > 1:
+            _join(found, together)
+
+
+def _dials(found: FoundNats, cluster: NatsCluster, other: str, namespace: str, network: Network) -> bool:
+    return any(network.resolve(host, namespace) == other for host in found.routes.get(cluster.name, ()))
+
+
+def _join(found: FoundNats, together: Sequence[NatsCluster]) -> None:
+    first, rest = together[0], together[1:]
+    servers = sum(cluster.servers for cluster in together)
+    whole = evolve(first, servers=servers, parts=tuple(cluster.service for cluster in together))
+    found.clusters = [whole if cluster is first else cluster for cluster in found.clusters if cluster not in rest]
+    for cluster in rest:
+        found.marks = {
+            key: mark
+            for key, mark in found.marks.items()
+            if key != f"nats.{cluster.name}" and not key.startswith(f"nats.{cluster.name}.")
+        }
+    found.marks[f"nats.{first.name}.parts"] = found.marks[f"nats.{first.name}"]
+
+
 def _add_streams(
     found: FoundNats, inventory: ResourceInventory, workloads: Sequence[Workload], network: Network
 ) -> None:
@@ -183,6 +225,8 @@ def _add_streams(
                 read_nack(resource, streams)
             elif read_config_map(resource, streams):
                 _absorb(by_cluster.setdefault(owners.of(resource), StreamDrafts()), streams)
+            else:
+                found.problems += streams.unread
         except InputError as error:
             found.problems.extend(error.problems)
     for user in users:
@@ -208,6 +252,7 @@ def _absorb(into: StreamDrafts, streams: StreamDrafts) -> None:
         known = into.drafts.setdefault(name, draft)
         known.values = {**draft.values, **known.values}
         known.marks = {**draft.marks, **known.marks}
+    into.unread += streams.unread
     for name, consumers in streams.consumers.items():
         into.consumers[name] = {**consumers, **into.consumers.get(name, {})}
 
@@ -258,3 +303,4 @@ def _attach(found: FoundNats, name: str, streams: StreamDrafts) -> None:
     else:
         found.clusters[index] = evolve(found.clusters[index], streams=built)
     found.marks |= under(f"nats.{name}", marks.marks)
+    found.problems += marks.unread

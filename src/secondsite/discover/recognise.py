@@ -27,6 +27,7 @@ _QDRANT = Product("qdrant", Role.VECTOR_STORE, Loss.DATA)
 
 # The last part of an image's repository, whole. Exporters, shells and operators of a product are not it.
 _BY_IMAGE: tuple[tuple[str, Product], ...] = (
+    (r"nats-streaming(-server)?|stan", Product("nats-streaming", Role.OTHER)),
     (r"nats(-server)?|synadia-server", _NATS),
     (r"redis(-stack(-server)?|-ha)?|valkey|keydb|dragonfly|bitnami-redis", _REDIS),
     (r"memcached", Product("memcached", Role.CACHE, Loss.CACHE)),
@@ -68,12 +69,14 @@ _BY_PORTS: tuple[tuple[frozenset[int], Product], ...] = (
 _NOT_THE_PRODUCT = re.compile(r"exporter|nats-box|reloader|proxy|pgbouncer|operator|sidecar|init|cli")
 
 
-def kind_of(image: str, ports: tuple[int, ...] = ()) -> Product | None:
-    """None is an application of its own."""
+def kind_of(image: str, ports: tuple[int, ...] = (), *, starts_nats: bool = False) -> Product | None:
+    """None is an application of its own. ``starts_nats``: its arguments are those of nats-server."""
     last = split_image(image)[0].rpartition("/")[2].lower()
     for pattern, kind in _PATTERNS:
         if pattern.fullmatch(last):
             return kind
     if _NOT_THE_PRODUCT.search(last):
         return None
+    if starts_nats:
+        return _NATS
     return next((kind for wanted, kind in _BY_PORTS if wanted <= set(ports)), None)

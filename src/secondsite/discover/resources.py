@@ -6,12 +6,13 @@ name, whatever their API version, as old versions say the same things.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_manifests
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
 from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
@@ -81,6 +82,9 @@ class YamlNode:
 
     @property
     def whole(self) -> int | None:
+        value = self.node.value if isinstance(self.node, ScalarNode) else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
         return self._parsed(int, "is not a whole number", "write a number such as 3")
 
     @property
@@ -104,6 +108,10 @@ class YamlNode:
             raise InputError.at(self.place or Place("?"), f"{self.text[:60]!r} {what}", remedy) from None
 
 
+# Knative calls a workload a Service.
+_KNATIVE = {"serving.knative.dev": {"Service": "KnativeService"}}
+
+
 @frozen(eq=False)
 class Resource:
     """A manifest. ``namespace`` is empty where none is named; ``top.place`` is where it begins.
@@ -124,7 +132,14 @@ class Resource:
         top = YamlNode(node)
         group = top["apiVersion"].text.rpartition("/")[0]
         metadata = top["metadata"]
-        return cls(node, top["kind"].text, group, metadata["name"].text, metadata["namespace"].text)
+        name = metadata["name"].text or metadata["generateName"].text
+        return cls(
+            node,
+            _KNATIVE.get(group, {}).get(top["kind"].text, top["kind"].text),
+            group,
+            name,
+            metadata["namespace"].text,
+        )
 
     def becoming(self, node: MapNode) -> Resource:
         """The same object, changed."""
@@ -161,12 +176,26 @@ class Resource:
         return self.namespace or "default"
 
 
+_Selecting: TypeAlias = "Mapping[tuple[str, tuple[str, str] | None], list[Resource]]"
+
+
+def _by_first_label(resources: Iterator[Resource], selector: str) -> _Selecting:
+    """By namespace and a label that the selector asks for; None where it asks for none by value."""
+    found: dict[tuple[str, tuple[str, str] | None], list[Resource]] = {}
+    for resource in resources:
+        wanted = resource.spec[selector]["matchLabels"].entries
+        pair = next(((key, value.text) for key, value in wanted.items()), None)
+        found.setdefault((resource.where, pair), []).append(resource)
+    return found
+
+
 @frozen
 class ResourceInventory:
     """Everything found, in order; one object per kind, namespace and name."""
 
     resources: tuple[Resource, ...] = ()
     by_kind: Mapping[str, tuple[Resource, ...]] = field(factory=dict, repr=False)
+    _selectors: dict[tuple[str, str], _Selecting] = field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def of(cls, resources: tuple[Resource, ...]) -> ResourceInventory:
@@ -180,9 +209,47 @@ class ResourceInventory:
             yield from self.by_kind.get(kind, ())
 
     def find(self, kind: str, namespace: str, name: str) -> Resource | None:
-        return next(
-            (found for found in self.by_kind.get(kind, ()) if found.name == name and found.where == namespace), None
-        )
+        return self._named.get((kind, namespace, name))
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str, str], Resource]:
+        found: dict[tuple[str, str, str], Resource] = {}
+        for resource in self.resources:
+            found.setdefault((resource.kind, resource.where, resource.name), resource)
+        return found
+
+    def scaling(self, kind: str, namespace: str, name: str) -> Sequence[Resource]:
+        """The HorizontalPodAutoscalers and ScaledObjects of a workload."""
+        return self._scalers.get((kind, namespace, name), ())
+
+    @cached_property
+    def _scalers(self) -> Mapping[tuple[str, str, str], Sequence[Resource]]:
+        found: dict[tuple[str, str, str], list[Resource]] = {}
+        for scaler in self.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
+            target = scaler.spec["scaleTargetRef"]
+            key = (target["kind"].text or "Deployment", scaler.where, target["name"].text)
+            found.setdefault(key, []).append(scaler)
+        return found
+
+    def selecting(self, kind: str, selector: str, namespace: str, labels: Mapping[str, str]) -> Iterator[Resource]:
+        """Objects of the kind whose ``spec.SELECTOR`` selects the labels; only those that share one are looked at."""
+        index = self._selectors.get((kind, selector))
+        if index is None:
+            index = self._selectors[(kind, selector)] = _by_first_label(self.of_kind(kind), selector)
+        for pair in (None, *labels.items()):
+            for resource in index.get((namespace, pair), ()):
+                if selects(resource.spec[selector], labels):
+                    yield resource
+
+
+def embedded(at: YamlNode) -> list[Node]:
+    """The YAML documents in a text that an object holds, with the lines of the file; none where it is no YAML."""
+    if not isinstance(at.node, ScalarNode):
+        return []
+    try:
+        return load_manifests(at.text, at.node.place.file, first_line=at.node.first_line, columns=False)
+    except InputError:
+        return []
 
 
 def selects(selector: YamlNode, labels: Mapping[str, str]) -> bool:

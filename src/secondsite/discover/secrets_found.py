@@ -8,6 +8,9 @@ from secondsite.discover.dependencies import secrets_of
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.workloads import Workload
+from secondsite.model.secret import Kept
+
+_FROM_VAULT = ("VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret")
 
 
 def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -> dict[tuple[str, str], Draft]:
@@ -15,11 +18,18 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
     found: dict[tuple[str, str], Draft] = {}
     for resource in inventory.of_kind("ExternalSecret", "ClusterExternalSecret"):
         _external(resource, inventory, found)
+    for resource in inventory.of_kind(*_FROM_VAULT):
+        _from_vault(resource, found)
     for resource in inventory.of_kind("Secret", "SealedSecret"):
         sealed = resource.kind == "SealedSecret"
         draft = _draft(found, resource.where, resource.name, resource.top)
         parts = (resource.spec["encryptedData"],) if sealed else (resource.top["data"], resource.top["stringData"])
-        _keys(draft, [key for part in parts for key in part.entries])
+        keys = [key for part in parts for key in part.entries]
+        _keys(draft, keys)
+        if sealed or resource.top["sops"]:
+            draft.read("kept", Kept.SEALED, resource.top["kind"])
+        elif keys and "store" not in draft.values:
+            draft.read("kept", Kept.CLEAR, next(part for part in parts if part.entries))
     referred: set[tuple[str, str]] = set()
     for workload in workloads:
         for name, key, at in secrets_of(workload):
@@ -30,6 +40,15 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
                 _keys(draft, [key])
     _name(found)
     return found
+
+
+def _from_vault(resource: Resource, found: dict[tuple[str, str], Draft]) -> None:
+    """Vault's own operator writes it to a Secret of the name under ``destination``."""
+    name = resource.spec.dig("destination", "name")
+    if name.text:
+        draft = _draft(found, resource.where, name.text, resource.top)
+        mount = resource.spec["mount"]
+        draft.read("store", f"vault/{mount.text}" if mount.text else "vault", mount if mount else resource.place)
 
 
 def _draft(found: dict[tuple[str, str], Draft], namespace: str, name: str, at: YamlNode) -> Draft:
@@ -59,7 +78,7 @@ def _external(resource: Resource, inventory: ResourceInventory, found: dict[tupl
     draft.read("store", store.text or None, store)
     refresh = top["refreshInterval"]
     if refresh and refresh.text != "0":
-        draft.read("refresh_s", refresh.seconds, refresh)
+        draft.take("refresh_s", "seconds", refresh)
     region = store_region(inventory, store.text)
     if region:
         draft.read("regions", (region.text,), region)

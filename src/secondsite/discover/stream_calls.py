@@ -3,41 +3,84 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import YamlNode
+from secondsite.discover.shell_lines import Command, commands
 from secondsite.discover.streams import CHOICES, StreamDrafts, choose
 from secondsite.discover.yaml_source import ScalarNode
+from secondsite.model.errors import Problem
 from secondsite.model.nats import StreamOrigin
 from secondsite.model.place import Place
-from secondsite.model.units import parse_bytes, parse_seconds
+from secondsite.model.units import Bytes, Seconds, parse_seconds
 
 T = TypeVar("T")
 
-_CALL = re.compile(r"\bnats(?:\s+-\S+(?:\s+[^-\s]\S*)?)*?\s+(stream|str|consumer|con)\s+(?:add|create|new|edit)\s+(.*)")
+_OBJECTS = {
+    **dict.fromkeys(("stream", "str", "s"), "stream"),
+    **dict.fromkeys(("consumer", "con", "c"), "consumer"),
+    "kv": "kv",
+    **dict.fromkeys(("object", "obj"), "object"),
+}
+_VERBS = frozenset({"add", "create", "new", "edit"})
+_BEFORE_BUCKET = {"kv": ("KV_", "$KV.{}.>"), "object": ("OBJ_", "$O.{}.>")}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b?)", re.IGNORECASE)
+_LONG = {"M": 30 * 86400.0, "y": 365 * 86400.0, "Y": 365 * 86400.0}
 
 
-def read_script(text: str, first: Place, streams: StreamDrafts) -> bool:
-    """Take the streams that a script adds with the `nats` command; calls with variables are left alone."""
+def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[str, str] | None = None) -> bool:
+    """Take the streams, buckets and consumers that a script adds with the `nats` command.
+
+    A name that only the run knows is told, and left out.
+    """
     found = False
-    for place, line in logical_lines(text, first):
-        match = _CALL.search(line)
-        if not match:
+    for command in commands(text, first, given or {}):
+        call = _call(command)
+        if call is None:
             continue
-        words = _words(match[2])
+        kind, words = call
         plain, options = _split_options(words)
-        if "config" in options or not plain or any("$" in word for word in plain):
+        if not plain or "config" in options:
             continue
-        if match[1].startswith("con"):
-            if len(plain) > 1:
-                _call_consumer(streams.consumer(plain[0], plain[1], place), options, place)
-        else:
-            _call_stream(streams.stream(plain[0], place), options, place)
+        unknown = next((word for word in plain[:2] if "$" in word or "`" in word), None)
+        if unknown is not None:
+            what = f"adds the {kind} {unknown}, a name that only the run knows"
+            streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
+            continue
+        _take(kind, plain, options, command.place, streams)
         found = True
     return found
+
+
+def _call(command: Command) -> tuple[str, list[str]] | None:
+    """What `nats … stream add …` and the like add, and the words after it; options of `nats` may stand before."""
+    words = list(command.words)
+    if "nats" not in words:
+        return None
+    rest = words[words.index("nats") + 1 :]
+    for number, word in enumerate(rest[:-1]):
+        if word in _OBJECTS and rest[number + 1] in _VERBS:
+            return _OBJECTS[word], rest[number + 2 :]
+    return None
+
+
+def _take(kind: str, plain: list[str], options: dict[str, str], place: Place, streams: StreamDrafts) -> None:
+    if kind == "consumer":
+        if len(plain) > 1:
+            _call_consumer(streams.consumer(plain[0], plain[1], place), options, place)
+        return
+    if kind == "stream":
+        _call_stream(streams.stream(plain[0], place), options, place)
+        return
+    start, subjects = _BEFORE_BUCKET[kind]
+    draft = streams.stream(start + plain[0], place)
+    draft.read("subjects", (subjects.format(plain[0]),), place)
+    words = {**options, "max-age": options.get("ttl", ""), "max-bytes": options.get("max-bucket-size", "")}
+    _call_stream(draft, {key: value for key, value in words.items() if value and key != "subjects"}, place)
+    if options.get("history", "").isdecimal():
+        draft.read("max_messages_per_subject", int(options["history"]), place)
 
 
 def logical_lines(text: str, first: Place) -> Iterator[tuple[Place, str]]:
@@ -55,13 +98,6 @@ def logical_lines(text: str, first: Place) -> Iterator[tuple[Place, str]]:
         held = ""
     if held:
         yield Place(first.file, first.line + start), held
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(re.split(r"\|\||&&|;|\s[12]?>", text)[0], comments=True)
-    except ValueError:
-        return text.split()
 
 
 def _split_options(words: list[str]) -> tuple[list[str], dict[str, str]]:
@@ -88,7 +124,7 @@ def _call_stream(draft: Draft, options: dict[str, str], place: Place) -> None:
             choose(draft, key, YamlNode(ScalarNode(options[key], options[key], place)))
     for key, attribute in (("max-age", "max_age_s"), ("dupe-window", "duplicate_window_s")):
         if options.get(key, "-1") not in ("-1", "", "0"):
-            draft.read(attribute, _or_none(parse_seconds, options[key]), place)
+            draft.read(attribute, _or_none(_seconds, options[key]), place)
     for key, attribute in (
         ("replicas", "replicas"),
         ("max-msgs", "max_messages"),
@@ -97,7 +133,7 @@ def _call_stream(draft: Draft, options: dict[str, str], place: Place) -> None:
         if options.get(key, "").isdecimal() and int(options[key]):
             draft.read(attribute, int(options[key]), place)
     if options.get("max-bytes", "-1") not in ("-1", "", "0"):
-        draft.read("max_bytes", _or_none(parse_bytes, options["max-bytes"]), place)
+        draft.read("max_bytes", _or_none(_bytes, options["max-bytes"]), place)
     if options.get("mirror"):
         draft.read("mirror", StreamOrigin(options["mirror"]), place)
 
@@ -114,3 +150,17 @@ def _or_none(parse: Callable[[str], T], text: str) -> T | None:
         return parse(text)
     except ValueError:
         return None
+
+
+def _bytes(text: str) -> Bytes:
+    """As the `nats` command has sizes: every unit is a power of 1024, 5GB too."""
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is no size")
+    return Bytes(round(float(match[1]) * 1024 ** " kmgtp".index((match[2] or " ").lower())))
+
+
+def _seconds(text: str) -> Seconds:
+    """As the `nats` command has durations: months and years too."""
+    match = re.fullmatch(r"(\d+)([MyY])", text.strip())
+    return Seconds(int(match[1]) * _LONG[match[2]]) if match else parse_seconds(text)

@@ -12,8 +12,8 @@ from attrs import define, field
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, YamlNode
-from secondsite.discover.yaml_source import Node, ScalarNode, load_documents
-from secondsite.model.errors import InputError
+from secondsite.discover.yaml_source import Node, ScalarNode, load_manifests
+from secondsite.model.errors import InputError, Problem
 from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.units import Seconds
@@ -21,6 +21,7 @@ from secondsite.model.units import Seconds
 _STREAM_KEYS = frozenset(("subjects", "mirror", "sources", "retention", "num_replicas", "max_msgs", "max_age"))
 _CONSUMER_KEYS = frozenset(("durable_name", "ack_policy", "deliver_policy", "max_deliver", "filter_subject"))
 CHOICES = ("retention", "storage", "discard")
+_TELLING = ("subjects", "durable_name", "num_replicas", "mirror")
 _COUNTS = {
     "num_replicas": "replicas",
     "replicas": "replicas",
@@ -42,6 +43,7 @@ class StreamDrafts:
 
     drafts: dict[str, Draft] = field(factory=dict)
     consumers: dict[str, dict[str, Draft]] = field(factory=dict)
+    unread: list[Problem] = field(factory=list)
 
     def stream(self, name: str, place: Place | None) -> Draft:
         if name not in self.drafts:
@@ -61,7 +63,7 @@ class StreamDrafts:
         for name, consumers in self.consumers.items():
             mark = next(iter(consumers.values())).marks.get("")
             self.stream(name, mark.place if mark else None)
-        marks, built = Draft(), []
+        marks, built = Draft(unread=self.unread), []
         for name, draft in self.drafts.items():
             consumers = self.consumers.get(name, {})
             for key, consumer in consumers.items():
@@ -77,16 +79,18 @@ def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
     found = False
     for key, at in resource.top["data"].entries.items():
         node = at.node
-        if not isinstance(node, ScalarNode) or not node.text.lstrip().startswith(("{", "[")):
+        if not isinstance(node, ScalarNode):
             continue
-        if not any(word in node.text for word in ('"subjects"', '"durable_name"', '"num_replicas"', '"mirror"')):
+        written = key.endswith((".yaml", ".yml", ".json")) or node.text.lstrip().startswith(("{", "["))
+        if not written or not any(word in node.text for word in _TELLING):
             continue
         try:
-            documents = load_documents(node.text, node.place.file, first_line=node.first_line)
+            file, line = node.place.file, node.first_line
+            documents = load_manifests(node.text, file, first_line=line, columns=False)
         except InputError as error:
-            if not key.endswith(".json"):
-                continue
-            raise InputError(error.problems) from None
+            if key.endswith(".json"):
+                streams.unread += error.problems
+            continue
         for document in documents:
             found = _read_json(document, key, streams) or found
     return found
@@ -116,8 +120,7 @@ def _json_stream(config: YamlNode, draft: Draft) -> None:
     for key, attribute in _COUNTS.items():
         _limit(draft, attribute, config[key])
     for key, attribute in (("max_age", "max_age_s"), ("duplicate_window", "duplicate_window_s")):
-        nanoseconds = config[key].whole
-        draft.read(attribute, Seconds(nanoseconds / 1e9) if nanoseconds else None, config[key])
+        _nanoseconds(draft, attribute, config[key])
     draft.read("message_ttl", config["allow_msg_ttl"].flag, config["allow_msg_ttl"])
     mode = config["persist_mode"]
     draft.read("async_persist", mode.text == "async" if mode else None, mode)
@@ -146,7 +149,7 @@ def _origin(at: YamlNode) -> StreamOrigin:
 
 
 def choose(draft: Draft, key: str, at: YamlNode) -> None:
-    """Take one of a stream's fixed choices. Raises `InputError` for a word that is none."""
+    """Take one of a stream's fixed choices; a word that is none is unknown."""
     word = at.text.lower()
     word = _WORDS.get(word, word)
     if not word:
@@ -155,12 +158,26 @@ def choose(draft: Draft, key: str, at: YamlNode) -> None:
         draft.read(key, _CHOICE_TYPES[key](word), at)
     except ValueError:
         known = ", ".join(_CHOICE_TYPES[key])
-        raise InputError.at(at.place or Place("?"), f"{at.text!r} is no {key} of a stream", f"write {known}") from None
+        what = f"{at.text!r} is no {key} of a stream"
+        draft.unknown(key, InputError.at(at.place or Place("?"), what, f"write {known}"))
+
+
+def _nanoseconds(draft: Draft, attribute: str, at: YamlNode) -> None:
+    try:
+        nanoseconds = at.whole
+    except InputError as error:
+        draft.unknown(attribute, error)
+        return
+    draft.read(attribute, Seconds(nanoseconds / 1e9) if nanoseconds else None, at)
 
 
 def _limit(draft: Draft, attribute: str, at: YamlNode) -> None:
     """-1 and 0 are no limit, except for replicas, where 0 is the default."""
-    value = at.whole
+    try:
+        value = at.whole
+    except InputError as error:
+        draft.unknown(attribute, error)
+        return
     if value is not None and value > 0:
         draft.read(attribute, value, at)
 
@@ -178,8 +195,8 @@ def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: StreamDra
         draft.read("durable", not config["inactive_threshold"], name_at)
     for attribute, word in (("filter_subject", "filter_subject"), ("ack_policy", "ack_policy")):
         draft.read(attribute, config[word].text or None, config[word])
-    draft.read("max_deliver", config["max_deliver"].whole, config["max_deliver"])
-    draft.read("replicas", config["num_replicas"].whole, config["num_replicas"])
+    draft.take("max_deliver", "whole", config["max_deliver"])
+    draft.take("replicas", "whole", config["num_replicas"])
     return True
 
 
@@ -192,15 +209,15 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         draft.read("durable", bool(spec["durableName"]), spec["durableName"])
         for attribute, key in (("filter_subject", "filterSubject"), ("ack_policy", "ackPolicy")):
             draft.read(attribute, spec[key].text or None, spec[key])
-        draft.read("max_deliver", spec["maxDeliver"].whole, spec["maxDeliver"])
-        draft.read("replicas", spec["replicas"].whole, spec["replicas"])
+        draft.take("max_deliver", "whole", spec["maxDeliver"])
+        draft.take("replicas", "whole", spec["replicas"])
         return
     if resource.kind in ("KeyValue", "ObjectStore"):
         start, subjects = ("KV_", "$KV.{}.>") if resource.kind == "KeyValue" else ("OBJ_", "$O.{}.>")
         bucket = spec["bucket"].text or resource.name
         draft = streams.stream(start + bucket, resource.place)
         draft.read("subjects", (subjects.format(bucket),), spec["bucket"])
-        draft.read("max_age_s", spec["ttl"].seconds, spec["ttl"])
+        draft.take("max_age_s", "seconds", spec["ttl"])
     else:
         draft = streams.stream(spec["name"].text or resource.name, resource.place)
         draft.read("subjects", spec["subjects"].texts or None, spec["subjects"])
@@ -215,7 +232,7 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         _limit(draft, attribute, spec[key])
     for key, attribute in (("maxAge", "max_age_s"), ("duplicateWindow", "duplicate_window_s")):
         if spec[key].text not in ("", "0"):
-            draft.read(attribute, spec[key].seconds or None, spec[key])
+            draft.take(attribute, "seconds", spec[key])
     draft.read("message_ttl", spec["allowMsgTtl"].flag, spec["allowMsgTtl"])
     placement = spec["placement"]
     draft.read("placement", placement["cluster"].text or ",".join(placement["tags"].texts) or None, placement)

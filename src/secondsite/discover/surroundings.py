@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from secondsite.catalogue.regions import load_regions
 from secondsite.discover.draft import Draft
+from secondsite.discover.placement import placement_of
 from secondsite.discover.resources import ResourceInventory, YamlNode
 from secondsite.discover.secrets_found import store_region
 from secondsite.discover.workloads import Workload
@@ -20,11 +21,9 @@ from secondsite.model.region import Region
 _DEFAULT = ("aws", "us-east-1")
 _ZONES = 3
 _PROVISIONERS = {"ebs.csi.aws.com": "aws", "pd.csi.storage.gke.io": "gcp", "disk.csi.azure.com": "azure"}
-_REGION_LABELS = ("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region")
 _REGISTRY = re.compile(
     r"\d{12}\.dkr\.ecr\.(?P<ecr>[a-z0-9-]+)\.amazonaws\.com/|(?P<gar>[a-z]+-[a-z]+\d)-docker\.pkg\.dev/"
 )
-_REGION_ENV = re.compile(r"(?:AWS_|GOOGLE_CLOUD_|AZURE_|CLOUD_)(?:DEFAULT_)?REGION")
 
 # The pairs that people usually take: far enough apart for most shocks, under one law, and with full service.
 _USUAL = {
@@ -50,43 +49,37 @@ _USUAL = {
 
 
 def region_draft(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Draft:
-    """A draft of the `Region` that the system runs in."""
-    draft, at = Draft(), next(_named(inventory, workloads), YamlNode(None))
-    registry = next(_registries(workloads), None)
-    if registry and not at:
-        image, provider, region = registry
-        draft.assume("provider", provider, f"an image comes from a registry of {provider} ({image.place})")
-        draft.assume("name", region, f"an image comes from a registry in {region}; write where the cluster runs")
-    elif at:
-        draft.read("name", at.text, at)
-        known = load_regions().provider_of(at.text)
+    """A draft of the `Region` that the system runs in: read from where things are placed, and from nothing else."""
+    draft, placed = Draft(), placement_of(inventory, workloads)
+    hint = next(_hints(inventory, workloads), None)
+    if placed.region:
+        draft.read("name", placed.region, placed.region_at)
+        known = load_regions().provider_of(placed.region)
         if known:
-            draft.read("provider", known, at, "the one provider with a region of this name")
+            draft.read("provider", known, placed.region_at, "the one provider with a region of this name")
+    elif hint:
+        name, provider, why = hint
+        if provider:
+            draft.assume("provider", provider, why)
+        draft.assume("name", name, f"{why}; write where the cluster runs")
     else:
-        draft.assume("name", _DEFAULT[1], "no manifest names the region; write where the cluster runs")
+        draft.assume("name", _DEFAULT[1], "no manifest says where the cluster runs; write it")
     if "provider" not in draft.values:
         _provider(draft, inventory)
-    draft.assume("zones", _ZONES, "manifests do not say over how many zones the nodes are spread; three is usual")
+    if placed.zones:
+        draft.read("zones", len(placed.zones), placed.zones_at, "the zones that things are placed in")
+    else:
+        draft.assume("zones", _ZONES, "manifests do not say over how many zones the nodes are spread; three is usual")
     return draft
 
 
-def _named(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Iterator[YamlNode]:
-    """Every place that names a region, the most telling first. Labels of nodes beat services of the cloud."""
-    for workload in workloads:
-        selector = workload.pod["nodeSelector"]
-        yield from (at for label in _REGION_LABELS if (at := selector[label]).text)
+def _hints(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Iterator[tuple[str, str | None, str]]:
+    """Region, provider and why one would think so: what is used is mostly near, and may be anywhere."""
+    for image, provider, region in _registries(workloads):
+        yield region, provider, f"an image comes from a registry of {provider} in {region} ({image.place})"
     at = store_region(inventory)
     if at.text:
-        yield at
-    for location in inventory.of_kind("BackupStorageLocation", "VolumeSnapshotLocation"):
-        at = location.spec.dig("config", "region")
-        if at.text:
-            yield at
-    for workload in workloads:
-        for container in workload.containers:
-            for item in container["env"].items:
-                if _REGION_ENV.fullmatch(item["name"].text) and item["value"].text:
-                    yield item["value"]
+        yield at.text, load_regions().provider_of(at.text), f"the secret store is in {at.text} ({at.place})"
 
 
 def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[YamlNode, str, str]]:

@@ -13,16 +13,22 @@ from collections.abc import Iterator, Mapping
 from attrs import field, frozen
 
 from secondsite.discover.draft import Draft
+from secondsite.discover.nats_command import names_a_server
 from secondsite.discover.recognise import Product, kind_of
-from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, selects
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.spreading import spread_of
-from secondsite.model.errors import InputError, Problem
+from secondsite.model.errors import InputError
 from secondsite.model.place import Place
 from secondsite.model.service import Autoscale, DisruptionBudget, Probe, Probes, Volume
 from secondsite.model.units import Bytes, Cores, Seconds
 
-KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "ReplicationController", "Rollout")
+KINDS = (
+    *("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "ReplicationController", "Rollout"),
+    *("DeploymentConfig", "KnativeService"),
+)
 _ASSUMED_NODES = 3
+_KEDA_MOST = 100
+"""KEDA's default of maxReplicaCount."""
 
 
 @frozen(eq=False)
@@ -49,17 +55,21 @@ class Workload:
 def workloads_of(inventory: ResourceInventory, *kinds: str) -> Iterator[Workload]:
     """Named for the System: by name, and by ``namespace/name`` where that name is taken."""
     taken: set[str] = set()
+    referenced = {(rollout.where, rollout.spec["workloadRef"]["name"].text) for rollout in inventory.of_kind("Rollout")}
     for resource in inventory.of_kind(*(kinds or KINDS)):
         if resource.kind == "ReplicaSet" and resource.top.dig("metadata", "ownerReferences").items:
             continue
+        if resource.kind == "Deployment" and (resource.where, resource.name) in referenced:
+            continue
         name = resource.name if resource.name not in taken else f"{resource.where}/{resource.name}"
         taken.add(name)
-        yield _workload(resource, name)
+        yield _workload(resource, name, inventory)
 
 
-def _workload(resource: Resource, name: str) -> Workload:
+def _workload(resource: Resource, name: str, inventory: ResourceInventory) -> Workload:
     spec = resource.spec.dig("jobTemplate", "spec") if resource.kind == "CronJob" else resource.spec
-    template = spec["template"]
+    referenced = inventory.find("Deployment", resource.where, spec["workloadRef"]["name"].text)
+    template = referenced.spec["template"] if referenced and resource.kind == "Rollout" else spec["template"]
     pod = template["spec"]
     main, kind = _main_container(pod)
     labels = {key: value.text for key, value in template.dig("metadata", "labels").entries.items()}
@@ -70,7 +80,7 @@ def _main_container(pod: YamlNode) -> tuple[YamlNode, Product | None]:
     """The first container that is recognised, else the first of all."""
     containers = pod["containers"].items
     for container in containers:
-        kind = kind_of(container["image"].text, ports_of(container))
+        kind = kind_of(container["image"].text, ports_of(container), starts_nats=names_a_server(container))
         if kind:
             return container, kind
     return (containers[0] if containers else YamlNode(None)), None
@@ -82,8 +92,8 @@ def ports_of(container: YamlNode) -> tuple[int, ...]:
     return tuple(int(port) for port in ports if port.isdecimal() and len(port) < 6)
 
 
-def service_draft(workload: Workload, inventory: ResourceInventory, problems: list[Problem]) -> Draft:
-    """All but role and dependencies, which need a view of the whole. What cannot be read is collected."""
+def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
+    """All but role and dependencies, which need a view of the whole."""
     draft, resource = Draft(), workload.resource
     draft.values |= {"name": workload.name, "namespace": workload.namespace, "kind": resource.kind}
     draft.mark("", resource.place)
@@ -93,7 +103,7 @@ def service_draft(workload: Workload, inventory: ResourceInventory, problems: li
         try:
             part(workload, inventory, draft)
         except InputError as error:
-            problems.extend(error.problems)
+            draft.unread += error.problems
     return draft
 
 
@@ -103,21 +113,23 @@ def _replicas(workload: Workload, inventory: ResourceInventory, draft: Draft) ->
     if workload.resource.kind == "DaemonSet":
         draft.assume("replicas", _ASSUMED_NODES, "a DaemonSet has a pod on every node, and manifests name no nodes")
     elif replicas:
-        _not_negative(replicas)
-        draft.read("replicas", replicas.whole, replicas)
-
-
-def _not_negative(at: YamlNode) -> None:
-    if (at.whole or 0) < 0:
-        raise InputError.at(at.place or Place("?"), f"{at.text} is less than none", "write 0 or more")
+        draft.take("replicas", "whole", replicas)
+        if draft.values.get("replicas", 0) < 0:
+            del draft.values["replicas"]
+            what = f"{replicas.text} is less than none"
+            draft.unknown("replicas", InputError.at(replicas.place or Place("?"), what, "write 0 or more"))
 
 
 def _image(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     image, ports = workload.main["image"], workload.main["ports"]
     draft.read("image", image.text or None, image)
-    found = tuple(port for item in ports.items if (port := item["containerPort"].whole) is not None)
-    draft.read("ports", found or None, ports)
+    draft.read("ports", workload.ports or None, ports)
+    for item in ports.items:
+        try:
+            _ = item["containerPort"].whole
+        except InputError as error:
+            draft.unknown("ports", error)
 
 
 def _resources(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
@@ -127,13 +139,19 @@ def _resources(workload: Workload, inventory: ResourceInventory, draft: Draft) -
     cpu = [at["cpu"] for at in requested if at["cpu"]]
     memory = [at["memory"] for at in requested if at["memory"]]
     if cpu:
-        total = Cores(round(math.fsum(at.cores or 0.0 for at in cpu), 9))
-        draft.read("cpu_request_cores", total, main["requests"]["cpu"] or cpu[0], _together(cpu))
+        try:
+            total = Cores(round(math.fsum(at.cores or 0.0 for at in cpu), 9))
+            draft.read("cpu_request_cores", total, main["requests"]["cpu"] or cpu[0], _together(cpu))
+        except InputError as error:
+            draft.unknown("cpu_request_cores", error)
     if memory:
-        size = Bytes(sum(at.size or 0 for at in memory))
-        draft.read("memory_request_bytes", size, main["requests"]["memory"] or memory[0], _together(memory))
-    draft.read("cpu_limit_cores", main["limits"]["cpu"].cores, main["limits"]["cpu"])
-    draft.read("memory_limit_bytes", main["limits"]["memory"].size, main["limits"]["memory"])
+        try:
+            size = Bytes(sum(at.size or 0 for at in memory))
+            draft.read("memory_request_bytes", size, main["requests"]["memory"] or memory[0], _together(memory))
+        except InputError as error:
+            draft.unknown("memory_request_bytes", error)
+    draft.take("cpu_limit_cores", "cores", main["limits"]["cpu"])
+    draft.take("memory_limit_bytes", "size", main["limits"]["memory"])
 
 
 def _together(parts: list[YamlNode]) -> str:
@@ -142,9 +160,7 @@ def _together(parts: list[YamlNode]) -> str:
 
 def _probes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
-    named = {
-        item["name"].text: item["containerPort"].whole or 0 for item in workload.main["ports"].items if item["name"]
-    }
+    named = {item["name"].text: _port(item["containerPort"]) for item in workload.main["ports"].items if item["name"]}
     found: dict[str, Probe] = {}
     for key in ("startup", "readiness", "liveness"):
         at = workload.main[f"{key}Probe"]
@@ -173,9 +189,10 @@ def _probe(at: YamlNode, named: Mapping[str, int]) -> Draft:
         ("period_s", "periodSeconds"),
         ("timeout_s", "timeoutSeconds"),
     ):
-        whole = at[key].whole
-        draft.read(attribute, None if whole is None else Seconds(whole), at[key])
-    draft.read("failure_threshold", at["failureThreshold"].whole, at["failureThreshold"])
+        draft.take(attribute, "whole", at[key])
+        if attribute in draft.values:
+            draft.values[attribute] = Seconds(draft.values[attribute])
+    draft.take("failure_threshold", "whole", at["failureThreshold"])
     return draft
 
 
@@ -198,9 +215,11 @@ def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> 
         spec = claim["spec"]
         size = spec.dig("resources", "requests", "storage")
         if size:
-            found.append(Volume(name, size.size or Bytes(0), spec["storageClassName"].text))
-            draft.mark(f"volumes.{name}", claim)
-            draft.mark(f"volumes.{name}.size", size)
+            inner = Draft({"size_bytes": Bytes(0)})
+            inner.mark("", claim)
+            inner.take("size_bytes", "size", size)
+            found.append(Volume(name, inner.values["size_bytes"], spec["storageClassName"].text))
+            draft.nest(f"volumes.{name}", inner)
             draft.mark(f"volumes.{name}.storage_class", spec["storageClassName"])
     if found:
         draft.values["volumes"] = tuple(found)
@@ -222,25 +241,24 @@ def _claims(workload: Workload, inventory: ResourceInventory) -> Iterator[tuple[
 
 
 def _autoscale(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    for scaler in inventory.of_kind("HorizontalPodAutoscaler"):
-        target = scaler.spec["scaleTargetRef"]
-        same = (target["kind"].text, target["name"].text) == (workload.resource.kind, workload.resource.name)
-        if not same or scaler.where != workload.namespace:
-            continue
+    for scaler in inventory.scaling(workload.resource.kind, workload.namespace, workload.resource.name):
         inner = Draft()
         inner.mark("", scaler.place)
-        lowest, highest = scaler.spec["minReplicas"], scaler.spec["maxReplicas"]
-        inner.read("min_replicas", 1, scaler.place)
-        inner.read("min_replicas", lowest.whole, lowest)
-        inner.read("max_replicas", highest.whole if highest else inner.values["min_replicas"], highest)
+        keda = scaler.kind == "ScaledObject"
+        lowest = scaler.spec["minReplicaCount" if keda else "minReplicas"]
+        highest = scaler.spec["maxReplicaCount" if keda else "maxReplicas"]
+        inner.read("min_replicas", 0 if keda else 1, scaler.place)
+        inner.take("min_replicas", "whole", lowest)
+        inner.read("max_replicas", _KEDA_MOST if keda else inner.values["min_replicas"], scaler.place)
+        inner.take("max_replicas", "whole", highest)
         for metric in scaler.spec["metrics"].items:
             resource = metric["resource"]
             percent = resource.dig("target", "averageUtilization")
             name = resource["name"].text
             if name in ("cpu", "memory"):
-                inner.read(f"{name}_percent", percent.whole, percent)
+                inner.take(f"{name}_percent", "whole", percent)
         percent = scaler.spec["targetCPUUtilizationPercentage"]
-        inner.read("cpu_percent", percent.whole, percent)
+        inner.take("cpu_percent", "whole", percent)
         draft.values["autoscale"] = Autoscale(**inner.values)
         draft.nest("autoscale", inner)
         if not workload.resource.spec["replicas"]:
@@ -249,15 +267,16 @@ def _autoscale(workload: Workload, inventory: ResourceInventory, draft: Draft) -
 
 def _budget(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     replicas = int(draft.values.get("replicas", 1))
-    for budget in inventory.of_kind("PodDisruptionBudget"):
-        if budget.where != workload.namespace or not selects(budget.spec["selector"], workload.labels):
-            continue
+    for budget in inventory.selecting("PodDisruptionBudget", "selector", workload.namespace, workload.labels):
         inner = Draft()
         inner.mark("", budget.place)
         for attribute, key in (("min_available", "minAvailable"), ("max_unavailable", "maxUnavailable")):
             at = budget.spec[key]
             if at:
-                inner.read(attribute, _share(at, replicas), at)
+                try:
+                    inner.read(attribute, _share(at, replicas), at)
+                except InputError as error:
+                    inner.unknown(attribute, error)
         draft.values["disruption_budget"] = DisruptionBudget(**inner.values)
         draft.nest("disruption_budget", inner)
 
@@ -273,7 +292,6 @@ def _share(at: YamlNode, replicas: int) -> int | None:
 
 
 def _policy(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    for policy in inventory.of_kind("NetworkPolicy"):
-        if policy.where == workload.namespace and selects(policy.spec["podSelector"], workload.labels):
-            draft.read("network_policy", True, policy.place)
-            return
+    policy = next(inventory.selecting("NetworkPolicy", "podSelector", workload.namespace, workload.labels), None)
+    if policy:
+        draft.read("network_policy", True, policy.place)

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
+from secondsite.model.nats import NatsCluster
 from secondsite.strategies.server_config import (
     CLIENT_PORT,
     GATEWAY_PORT,
@@ -69,6 +70,9 @@ class LabAddresses:
     @property
     def nowhere(self) -> str:
         return f"127.{self.block * BLOCK_SIZE}"
+
+    def known_as(self, cluster: NatsCluster) -> str:
+        return cluster.name
 
     def listen(self, server: NatsServer) -> str:
         return f"{self.network(server.region)}.0.{10 + server.number}"

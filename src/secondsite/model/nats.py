@@ -60,7 +60,7 @@ class StreamOrigin:
 
     With a ``prefix`` only the stream's own subjects are sourced, and stored with the prefix before them: two streams
     that source each other then do not send back what they were sent. ``settings`` are filters, transforms and where
-    to begin, in the server's words.
+    to begin, in the server's words. ``external``: it is no stream of this system, and nobody here knows where it is.
     """
 
     stream: str
@@ -68,6 +68,7 @@ class StreamOrigin:
     region: str = ""
     prefix: str = ""
     settings: Settings = NOTHING_MORE
+    external: bool = False
 
 
 @frozen
@@ -134,6 +135,9 @@ class NatsCluster:
 
     ``sync_interval_s`` is 0 for ``always``. Sizes are per server. ``accounts`` are those its configuration names.
     ``route_authorization``: whether routes have to log in; None where it is not known.
+    ``cluster_name`` is the one that its servers know; ``headless`` the Service that gives its pods their names;
+    ``container`` the one that runs nats-server; ``parts`` the services that run it where they are several, as with one
+    for each zone. ``operator``: accounts come from JWTs, not from the configuration.
     """
 
     name: str
@@ -155,6 +159,12 @@ class NatsCluster:
     leaves: tuple[LeafLink, ...] = ()
     streams: tuple[Stream, ...] = ()
     accounts: tuple[str, ...] = ()
+    cluster_name: str = ""
+    headless: str = ""
+    store_dir: str = ""
+    container: str = ""
+    parts: tuple[str, ...] = ()
+    operator: bool = False
 
     @property
     def voters(self) -> int:

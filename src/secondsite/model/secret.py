@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from attrs import frozen
 
 from secondsite.model.units import Seconds
 
 
+class Kept(StrEnum):
+    """Where it stands beside its store: in the cluster, in the manifests in clear text, in the manifests sealed."""
+
+    CLUSTER = "cluster"
+    CLEAR = "clear-text"
+    SEALED = "sealed"
+
+
 @frozen
 class Secret:
-    """``store`` names the external secret store it is synchronised from (empty: lives in the cluster only).
+    """``store`` names the external secret store it is synchronised from (empty: none).
 
     ``regions`` are the regions in which that store holds a copy; empty is unknown, and treated as one.
     """
@@ -20,3 +30,4 @@ class Secret:
     store: str = ""
     refresh_s: Seconds | None = None
     regions: tuple[str, ...] = ()
+    kept: Kept = Kept.CLUSTER

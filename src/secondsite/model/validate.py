@@ -72,7 +72,7 @@ _LIMITS: dict[str, tuple[float, float | None]] = {
     "NatsClient.max_reconnects": (-1, None),
     "NatsCluster.servers": (1, None),
     "Region.zones": (1, None),
-    "Autoscale.min_replicas": (1, None),
+    "Autoscale.min_replicas": (0, None),
     "Autoscale.max_replicas": (1, None),
     "Autoscale.cpu_percent": (1, 1000),
     "Autoscale.memory_percent": (1, 1000),
@@ -205,8 +205,8 @@ def _origins(system: System) -> Iterator[Flaw]:
             for where, origin in origins:
                 if origin.stream == stream.name and not origin.domain and not origin.region:
                     yield Flaw((*where, "stream"), f"{stream.name!r} copies itself", "name another stream or a domain")
-                elif not origin.domain and not origin.region and origin.stream not in known:
-                    remedy = "name a stream of this file, or the `domain` it lives in"
+                elif not (origin.domain or origin.region or origin.external) and origin.stream not in known:
+                    remedy = "name a stream of this file, the `domain` it lives in, or write `external: true`"
                     yield Flaw((*where, "stream"), f"{origin.stream!r} is no stream of this system", remedy)
             if set(stream.name) & set(" .*>/\\\t"):
                 yield Flaw((*path, "name"), f"{stream.name!r} is no stream name", "leave out blanks and . * > / \\")

@@ -26,16 +26,25 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9](
 
 @frozen
 class DeployedAddresses:
-    """``domain`` is the one under which each server is known in other regions, as POD.REGION.DOMAIN."""
+    """``domain`` is the one under which each server is known in other regions, as POD.REGION.DOMAIN.
+
+    ``running`` are the names of the clusters that run today: what their servers call them stays.
+    """
 
     services: tuple[Service, ...] = ()
     domain: str = ""
+    running: tuple[str, ...] = ()
     application: Login = Login("app", Variable("$NATS_APP_PASSWORD"))
     operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
     system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
     leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
     routes: Login = Login("route", Variable("$NATS_ROUTE_PASSWORD"))
     certificates: Certificates | None = CERTIFICATES
+
+    def known_as(self, cluster: NatsCluster) -> str:
+        """A running cluster keeps its name, unless gateways and placements go by the one of the plan."""
+        kept = cluster.name in self.running and not cluster.gateways
+        return cluster.cluster_name if kept and cluster.cluster_name else cluster.name
 
     def listen(self, server: NatsServer) -> str:
         del server
@@ -45,7 +54,7 @@ class DeployedAddresses:
         """Short, and good within its namespace, where the namespace is not known."""
         namespace = self.namespace(server.cluster)
         rest = f".{namespace}.svc.cluster.local" if namespace else ""
-        return f"{self.pod(server)}.{self.workload(server.cluster)}{rest}"
+        return f"{self.pod(server)}.{server.cluster.headless or self.workload(server.cluster)}{rest}"
 
     def seen_from(self, region: str, server: NatsServer) -> str:
         """Raises InputError where there is no domain, or none that a name can be made of."""
@@ -85,11 +94,10 @@ class DeployedAddresses:
         return None
 
     def store(self, server: NatsServer) -> str:
-        del server
-        return STORE
+        return server.cluster.store_dir or STORE
 
     def workload(self, cluster: NatsCluster) -> str:
-        """The StatefulSet, and the headless Service before it."""
+        """The StatefulSet, and the headless Service before it where no other is known."""
         return cluster.service or cluster.name
 
     def config_map(self, cluster: NatsCluster) -> str:

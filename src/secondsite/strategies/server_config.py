@@ -93,6 +93,10 @@ class AddressBook(Protocol):
         """For links that ask for TLS; None where no link has any."""
         ...
 
+    def known_as(self, cluster: NatsCluster) -> str:
+        """The name of the cluster in its servers' configuration."""
+        ...
+
     def listen(self, server: NatsServer) -> str:
         """The host that the server listens on."""
         ...
@@ -214,7 +218,7 @@ class _Config:
         many votes it needs, and with itself left out one region of two elects a leader of its own (2.10)."""
         peers = self._peers(server)
         dialled = [peer for peer in peers if self._dials(server, peer)]
-        parts: dict[str, Any] = {"name": server.cluster.name, "listen": f"{host}:{ROUTE_PORT}"}
+        parts: dict[str, Any] = {"name": self.book.known_as(server.cluster), "listen": f"{host}:{ROUTE_PORT}"}
         if any(peer.region != server.region for peer in peers):
             parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
         parts |= self._tls(asked=server.cluster.route_tls)

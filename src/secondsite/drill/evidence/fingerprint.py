@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -62,8 +62,12 @@ def fingerprint(
 
 
 def _lasting(system: System) -> System:
-    """Without what says nothing about how a failover goes, and without server versions, which stand by themselves."""
-    nats = tuple(evolve(cluster, version="") for cluster in system.nats)
+    """Without what says nothing about how a failover goes, and without server versions, which stand by themselves.
+
+    What objects and folders are called is no part of it: the lab has names of its own.
+    """
+    names: Mapping[str, Any] = {"version": "", "cluster_name": "", "headless": "", "store_dir": "", "container": ""}
+    nats = tuple(evolve(cluster, **names) for cluster in system.nats)
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
 
 
@@ -92,11 +96,17 @@ def _fits(version: str, wanted: str) -> bool:
     return not number or version == number or version.startswith(f"{number}.")
 
 
+# Attributes that the nouns gained after evidence was kept: at their defaults the system is the one that was drilled.
+_ADDED = frozenset(
+    {"settings", "cluster_name", "headless", "store_dir", "container", "parts", "operator", "external", "kept"}
+)
+
+
 def _plain(noun: Any) -> Any:
-    """Settings that say nothing are left out, so that evidence from before they were kept stays good."""
+    """At their defaults later attributes are left out, so that evidence from before they were there stays good."""
     return asdict(
         noun,
-        filter=lambda attribute, value: attribute.name != "settings" or bool(value),
+        filter=lambda attribute, value: attribute.name not in _ADDED or (bool(value) and value != attribute.default),
         value_serializer=lambda _instance, _attribute, value: _told(value),
     )
 

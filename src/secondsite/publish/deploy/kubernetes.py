@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from secondsite.model.deployment import Deployment
+from secondsite.model.nats import NatsCluster
 from secondsite.operate.agent import agent_config
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import file_name, server_file
@@ -52,9 +53,7 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
             found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
             found[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
             if gated_subjects(deployment, region):
-                found[gate_patch_file(servers[0], book)] = _gate_patch(
-                    deployment, book.workload(servers[0].cluster), gate_image, book
-                )
+                found[gate_patch_file(servers[0], book)] = _gate_patch(deployment, servers[0].cluster, gate_image, book)
         if agent_config(deployment, region) is not None:
             found[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
             found[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
@@ -132,7 +131,7 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
         items = [{"key": _GATE_KEY, "path": gate_file(region).rpartition("/")[2]}]
         volumes.append({"name": "gate-open", "configMap": {**configs, "items": items}})
     container = {
-        "name": CONTAINER,
+        "name": cluster.container or CONTAINER,
         "args": ["--config", f"{_CONFIGS}/$(POD_NAME).conf"],
         "env": list(_environment(deployment, servers[0], text, book)),
         "volumeMounts": mounts,
@@ -143,12 +142,12 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
     return patch
 
 
-def _gate_patch(deployment: Deployment, workload: str, image: str, book: DeployedAddresses) -> Yaml:
+def _gate_patch(deployment: Deployment, cluster: NatsCluster, image: str, book: DeployedAddresses) -> Yaml:
     """Takes the place of the open gate: shut before a server starts, kept beside it."""
     volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}, {"name": SYSTEM, "configMap": {"name": SYSTEM}}]
-    server = {"name": CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
+    server = {"name": cluster.container or CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
     return _patch(
-        workload,
+        book.workload(cluster),
         {
             "initContainers": [_gate(deployment, "gate-shut", image, book, "--shut")],
             "containers": [server, _gate(deployment, "gate", image, book)],

@@ -1,0 +1,94 @@
+"""NATS that another tool deploys: Flux HelmReleases, Argo CD Applications, and operators' own resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from attrs import frozen
+
+from secondsite.discover.helm_values import chart_values, values_in
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, embedded
+from secondsite.discover.yaml_source import MapNode
+
+_CHARTS = ("nats",)
+
+
+@frozen(eq=False)
+class Release:
+    """``values`` are in the words of the official chart."""
+
+    name: str
+    namespace: str
+    values: MapNode
+
+
+def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
+    for resource in inventory.of_kind("HelmRelease"):
+        yield from _flux(resource)
+    for resource in inventory.of_kind("Application"):
+        yield from _argo(resource)
+    for resource in inventory.of_kind("EventBus"):
+        jetstream = resource.spec["jetstream"]
+        if jetstream.node is not None:
+            yield _operated(resource, jetstream, f"eventbus-{resource.name}-js")
+    for resource in inventory.of_kind("InterStepBufferService"):
+        jetstream = resource.spec["jetstream"]
+        if jetstream.node is not None:
+            yield _operated(resource, jetstream, f"isbsvc-{resource.name}-js")
+    for resource in inventory.of_kind("NATS", "NatsCluster"):
+        yield _cluster(resource)
+
+
+def value_files(resources: Iterable[Resource]) -> Mapping[str, Sequence[str]]:
+    """The values files, in order, that Argo CD deploys a folder of the repository with."""
+    found: dict[str, Sequence[str]] = {}
+    for resource in resources:
+        if resource.kind == "Application":
+            for source in (resource.spec["source"], *resource.spec["sources"].items):
+                names = source["helm"]["valueFiles"].texts
+                if source["path"].text and names:
+                    found[source["path"].text.strip("/")] = names
+    return found
+
+
+def is_release(resource: Resource) -> bool:
+    """Whether a HelmRelease deploys NATS."""
+    return resource.kind == "HelmRelease" and any(True for _ in _flux(resource))
+
+
+def _flux(resource: Resource) -> Iterator[Release]:
+    chart = resource.spec.dig("chart", "spec", "chart").text or resource.spec.dig("chart", "name").text
+    values = resource.spec["values"].node
+    if chart.rpartition("/")[2] in _CHARTS and isinstance(values, MapNode):
+        name = resource.spec["releaseName"].text or resource.name
+        namespace = resource.spec["targetNamespace"].text or resource.where
+        yield Release(name, namespace, values_in(values) or values)
+
+
+def _argo(resource: Resource) -> Iterator[Release]:
+    single, several = resource.spec["source"], resource.spec["sources"].items
+    for source in (single, *several):
+        if source["chart"].text not in _CHARTS:
+            continue
+        helm = source["helm"]
+        written = helm["valuesObject"].node or next(iter(embedded(helm["values"])), None)
+        values = written if isinstance(written, MapNode) else MapNode({}, {}, resource.place)
+        name = helm["releaseName"].text or resource.name
+        namespace = resource.spec.dig("destination", "namespace").text or "default"
+        yield Release(name, namespace, values_in(values) or values)
+
+
+def _operated(resource: Resource, jetstream: YamlNode, name: str) -> Release:
+    """argo-events and numaflow write the same words."""
+    size = jetstream.dig("persistence", "volumeSize")
+    values = chart_values(resource.place, jetstream["replicas"].node, size.node, jetstream["version"].node, name)
+    return Release(name, resource.where, values)
+
+
+def _cluster(resource: Resource) -> Release:
+    """Kyma's NATS, and the older operator's NatsCluster, which has no JetStream to speak of."""
+    spec = resource.spec
+    replicas = spec.dig("cluster", "size") if spec["cluster"]["size"] else spec["size"]
+    size = spec.dig("jetStream", "fileStorage", "size")
+    values = chart_values(resource.place, replicas.node, size.node, spec["version"].node, resource.name)
+    return Release(resource.name, resource.where, values)
