@@ -10,6 +10,7 @@ from secondsite.catalogue.regions import load_regions
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Provenance
+from secondsite.model.region import Region
 
 ROUND_TRIPS = load_round_trips()
 AWS = st.sampled_from([region for region in load_regions().of("aws") if region != "us-gov-east-1"])
@@ -40,7 +41,7 @@ def test_inside_a_region_of_gcp_and_azure() -> None:
     assert ROUND_TRIPS.between("azure", "eastus", "eastus").provenance is Provenance.ASSUMED
 
 
-@pytest.mark.parametrize(("provider", "a", "b"), [("gcp", "us-east4", "us-south1"), ("aws", "us-east-1", "mars-1")])
+@pytest.mark.parametrize(("provider", "a", "b"), [("gcp", "us-east4", "mars1"), ("aws", "us-east-1", "mars-1")])
 def test_an_unknown_pair_is_not_guessed(provider: str, a: str, b: str) -> None:
     first, second = sorted((a, b))
     command = f"secondsite catalogue add-rtt {first} {second} MS --provider {provider} --source TEXT"
@@ -77,3 +78,13 @@ def test_a_table_that_is_no_csv_is_refused(tmp_path: Path) -> None:
     (tmp_path / "round_trips.csv").write_text(f"{HEADER}aws,a,{'b' * 200_000},5,p50,x,2026-11,measured\n", "utf-8")
     with pytest.raises(InputError, match=r"round_trips\.csv: is not CSV \(field larger"):
         load_round_trips(tmp_path)
+
+
+def test_an_unmeasured_pair_has_its_stand_ins_round_trip_as_an_assumption() -> None:
+    table = load_round_trips()
+    found = table.between("gcp", "us-east4", "us-west1")
+    assert found.mean == table.between("aws", "us-east-1", "us-west-2").mean
+    assert found.provenance is Provenance.ASSUMED
+    assert found.plausible == (0.7, 1.5)
+    across = table.of(Region("gcp", "us-east4"), Region("aws", "us-west-2"))
+    assert across.mean == found.mean, "each region by its own provider"

@@ -9,13 +9,25 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.additions import add_row
+from secondsite.catalogue.bundle import Catalogue, load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.evaluate.assess import Assessor, Auditor, plan
+from secondsite.evaluate.compare import compare
+from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome
+from secondsite.evaluate.known import require
 from secondsite.evaluate.years import Exposure, downtime
+from secondsite.model.errors import InputError
+from secondsite.model.estimate import Provenance, fixed
+from secondsite.model.fault import Fault
+from secondsite.model.load import Load
+from secondsite.model.nats import Consumer
+from secondsite.model.region import Region
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
+from secondsite.model.units import Bytes
+from secondsite.strategies.sizing import stretch_messages_per_s
 
 CASES = Path(__file__).parent / "cases"
 WARM = "warm-standby/leafnode-mirror"
@@ -89,3 +101,147 @@ def test_elsewhere_the_control_plane_is_there_unless_it_fails_too(assessed: Call
     moved = evolve(system, region=system.second, second=system.region)
     assert held(assessed(moved), "api/region") == pytest.approx(0.686, abs=0.02)
     assert held(assessed(moved), "api/control-plane") < 0.05
+
+
+# --- what happens inside the region -----------------------------------------------------------------------------
+
+
+def test_a_stream_with_one_replica_is_away_as_long_as_its_server(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("r1node"), "single-region/none/manual")
+    assert of(found, "nats/node").rto.quantile(0.5) == pytest.approx(760, rel=0.02)
+    assert held(found, "nats/node") == 0
+    assert of(found, "nats/zone").rto.quantile(0.5) > 3600, "its zone's own duration"
+
+
+def test_a_lost_node_costs_streams_with_three_replicas_an_election(assessed: Callable[..., Assessment]) -> None:
+    streams = tuple(
+        evolve(cluster, streams=tuple(evolve(stream, replicas=3) for stream in cluster.streams))
+        for cluster in case("r1node").nats
+    )
+    found = assessed(evolve(case("r1node"), nats=streams), "single-region/none/manual")
+    assert 4 <= of(found, "nats/node").rto.quantile(0.05) <= of(found, "nats/node").rto.quantile(0.5) <= 9
+
+
+def minutes_by(assessment: Assessment, fault: str) -> float:
+    return next(part.mean for part in assessment.downtime_minutes.inputs if part.name == f"by {fault}")
+
+
+def test_writes_that_no_stream_takes_fail_however_many_api_pods_there_are(
+    assessed: Callable[..., Assessment],
+) -> None:
+    two, ten = (assessed(case(name), "single-region/none/manual") for name in ("rep2", "rep10"))
+    assert minutes_by(two, "zone") == pytest.approx(minutes_by(ten, "zone"), rel=0.1)
+    assert minutes_by(two, "zone") > 10
+
+
+def test_the_order_of_services_changes_nothing(assessed: Callable[..., Assessment]) -> None:
+    system = case("twoapi")
+    turned = evolve(system, services=tuple(reversed(system.services)))
+    one, other = assessed(system), assessed(turned)
+    assert one.downtime_minutes.mean == pytest.approx(other.downtime_minutes.mean)
+    assert [o.probability_met for o in one.outcomes] == [o.probability_met for o in other.outcomes]
+    assert one.owning_usd.mean == pytest.approx(other.owning_usd.mean)
+
+
+def test_a_lost_leader_takes_as_long_as_the_breaker_and_an_api_pod_as_long_as_its_own(
+    assessed: Callable[..., Assessment],
+) -> None:
+    """22 of 22 drills stored again after 30 to 36 s behind a breaker of 30 s."""
+    found = assessed(case("np25"))
+    rto = of(found, "nats/process").rto
+    assert (rto.quantile(0.05), rto.quantile(0.95)) == pytest.approx((30, 36), abs=1)
+    assert held(found, "nats/process") == 0
+    assert of(found, "api/process").rto.quantile(0.95) < 20
+
+
+# --- load and size ----------------------------------------------------------------------------------------------
+
+
+def test_a_mirror_that_cannot_keep_up_has_no_rpo_and_names_the_figure(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("big"))
+    mirror = next(copy for copy in found.deployment.copies if copy.what == "streams")
+    assert mirror.propagate.unbounded
+    assert "MB/s over" in found.excluded
+    assert "mirror.in-flight" in found.excluded
+    assert held(found, "nats/region") < 0.1
+
+
+def test_a_mirror_is_behind_after_a_peak_that_it_cannot_follow(assessed: Callable[..., Assessment]) -> None:
+    system = evolve(case("rpo0"), load=Load(mean_per_s=40, peak_per_s=200, message_bytes=Bytes(2**20)))
+    rpo = of(assessed(system), "nats/region").rpo
+    assert rpo.quantile(0.5) < 1, "most of the time it keeps up"
+    assert rpo.mean > 2 * of(assessed(case("rpo0")), "nats/region").rpo.mean
+
+
+def test_a_stretched_stream_has_a_rate_that_its_round_trip_sets(catalogue: Catalogue) -> None:
+    measured = {0: 18600, 20: 10800, 80: 4300, 200: 2200}
+    for ms, rate in measured.items():
+        trip = fixed("trip", ms, "ms", "test")
+        assert stretch_messages_per_s(catalogue.figures, trip) == pytest.approx(rate, rel=0.1)
+
+
+def test_more_than_a_stretched_stream_takes_excludes_it(assessed: Callable[..., Assessment]) -> None:
+    far = evolve(case("rpo0"), second=Region("aws", "ap-southeast-2"), third=Region("aws", "sa-east-1"))
+    busy = evolve(far, load=Load(mean_per_s=8000, peak_per_s=30000))
+    assert "stretch.in-flight" in assessed(busy, "warm-standby/stretch/failover-record").excluded
+    assert "stretch" not in assessed(far, "warm-standby/stretch/failover-record").excluded
+
+
+def test_stores_are_restored_by_their_size(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("km"), "backup-restore/backup")
+    hours = of(found, "state/bad-write").rto.quantile(0.5) / 3600
+    assert hours > 2.44, "1,360 GiB, published at more than the rate that is assumed here"
+
+
+def test_a_copy_that_takes_longer_than_its_interval_sets_the_rpo(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("bigstreams"), "backup-restore/backup")
+    copy = next(copy for copy in found.deployment.copies if copy.method == "stream backup")
+    assert copy.propagate.quantile(0.5) / 3600 == pytest.approx(2.8, rel=0.1)
+    assert of(found, "nats/region").rpo.quantile(0.5) > copy.propagate.quantile(0.5)
+
+
+def test_many_consumers_take_their_time(assessed: Callable[..., Assessment]) -> None:
+    system = case("rpo0")
+    (cluster,) = system.nats
+    consumers = tuple(Consumer(f"c{number}") for number in range(8000))
+    many = evolve(cluster, streams=(evolve(cluster.streams[0], consumers=consumers), *cluster.streams[1:]))
+    found = assessed(evolve(system, nats=(many,)))
+    step = found.procedures[Fault.REGION].step("restore-consumers")
+    assert step.duration.quantile(0.5) > 8000 * 0.004
+
+
+# --- anywhere ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gcp1", "az1"])
+def test_other_providers_are_evaluated(name: str, assessed: Callable[..., Assessment]) -> None:
+    assert not assessed(case(name)).excluded
+
+
+def test_a_round_trip_that_nobody_measured_is_that_of_the_stand_ins_and_assumed(
+    assessed: Callable[..., Assessment],
+) -> None:
+    after = leaves(assessed(case("gcp1")).latency.user_after_p50_ms)
+    assert any(leaf.provenance is Provenance.ASSUMED and "stand in" in leaf.source for leaf in after)
+
+
+def test_regions_that_no_table_knows_are_asked_for_all_at_once(catalogue: Catalogue) -> None:
+    system = evolve(case("onprem"), second=Region("onprem", "dc-paris"))
+    with pytest.raises(InputError, match=r"dc-frankfurt.*dc-paris.*add-counterpart onprem dc-frankfurt.*dc-paris"):
+        require(system, catalogue)
+
+
+def test_a_data_centre_is_evaluated_once_its_stand_ins_are_named(tmp_path: Path, auditor: Auditor) -> None:
+    cells = ("onprem", "dc-frankfurt", "eu-central-1", "europe-west3", "germanywestcentral")
+    add_row(tmp_path, "region_counterparts.csv", cells, ("our own", "2026-11", "assumed"))
+    found = compare(case("onprem"), load_catalogue(tmp_path), auditor, years=200, strategies=(Strategy.parse(WARM),))
+    assert found.recommended.strategy.id == WARM
+
+
+# --- what no strategy may promise -------------------------------------------------------------------------------
+
+
+def test_sourced_buckets_are_excluded(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("kv"), "active-active/sourced/weighted")
+    assert "KV_sessions" in found.excluded
+    assert not assessed(case("kv"), "active-active/stretch/weighted").excluded

@@ -75,6 +75,32 @@ def test_a_chain_of_copies(bare: Deployment) -> None:
     assert [_worst_s(chain[:used]) for used in (1, 2, 3)] == [12, 27, 195]
 
 
+WEEK = 168.0
+TAPE, VAULT = (1.0, 48.0, WEEK), (4 * WEEK + 12, 24.0, 4 * WEEK)
+WEEKLY_VAULT, DAILY_FULL, INCREMENTAL = (12.0, 24.0, WEEK), (1.0, 12.0, 24.0), (1.0, 48.0, 24.0)
+
+
+@pytest.mark.parametrize(
+    ("chain", "published_h"),
+    [
+        ([TAPE], 217),
+        ([TAPE, VAULT], 1429),
+        ([TAPE, WEEKLY_VAULT], 253),
+        ([INCREMENTAL], 73),
+        ([DAILY_FULL], 37),
+        ([DAILY_FULL, WEEKLY_VAULT], 217),
+    ],
+)
+def test_what_keeton_and_merchant_published(
+    bare: Deployment, chain: list[tuple[float, float, float]], published_h: int
+) -> None:
+    """DSN 2004: recent data loss of tape backup and vaulting, their baseline and their variations, in hours."""
+    above = sum(hold + propagate for hold, propagate, _ in chain[:-1])
+    hold, propagate, interval = chain[-1]
+    found = _samples(evolve(bare, copies=(_copy(above + hold, propagate, interval),)))
+    assert found.max() == pytest.approx(published_h, rel=0.001)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(levels)
 def test_a_copy_loses_at_most_what_its_chain_may(bare: Deployment, level: tuple[float, float, float]) -> None:

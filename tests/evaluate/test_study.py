@@ -18,7 +18,7 @@ from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
-from secondsite.evaluate.sensitivity import sensitivity
+from secondsite.evaluate.sensitivity import interval, sensitivity
 from secondsite.evaluate.study import (
     INFRASTRUCTURE,
     OUTAGE,
@@ -221,3 +221,22 @@ def test_scores_keep_their_shape_without_axes(setting: StudySetting) -> None:
     found: Samples = _as_taken(setting).owning_usd
     assert found.shape == (len(setting.candidates), 1)
     assert np.isfinite(found).all()
+
+
+def test_a_share_has_the_interval_that_its_count_leaves() -> None:
+    """Wilson's: 50 of 100 is 40.4 to 59.6 %, none of 10 is up to 27.8 %."""
+    assert interval(50, 100) == pytest.approx((0.404, 0.596), abs=1e-3)
+    assert interval(0, 10) == pytest.approx((0.0, 0.278), abs=1e-3)
+
+
+def test_what_wins_instead_is_told_with_what_a_wrong_choice_costs(single_region: Callable[..., Deployment]) -> None:
+    setting = _constructed(single_region(), (1000.0, 0.0), (900.0, 90.0))
+    axes = (_axis(INFRASTRUCTURE, 0.2, 20),)
+    found = sensitivity(setting, axes, 0)
+    (other,) = found.runners_up
+    assert other.share == pytest.approx(1 - found.stability)
+    assert found.low < found.stability < found.high
+    assert found.regret_usd > 0
+    assert found.breached == 0
+    again = sensitivity(evolve(setting, seed=setting.seed + 1), axes, 0)
+    assert found.low - 0.05 < again.stability < found.high + 0.05, "the same at any seed, within the interval"

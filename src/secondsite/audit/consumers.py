@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from secondsite.audit.audited import Audited, Replica, stream_path
 from secondsite.audit.rule import Finding, rule
@@ -10,7 +11,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.fault import INSIDE_REGION, LOSES_REGION
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import Consumer, Retention, Stream
-from secondsite.model.procedure import Verb
+from secondsite.model.procedure import Step, Verb
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS = (Subject.NATS,)
@@ -26,7 +27,7 @@ def _restored(audited: Audited, replica: Replica, before: Verb | None = None) ->
         restores = {
             step.id
             for step in procedure.steps
-            if step.verb is Verb.RESTORE_CONSUMERS and not step.blocked and _means(step.targets, replica)
+            if step.verb is Verb.RESTORE_CONSUMERS and not step.blocked and _means(step, replica)
         }
         gates = [step for step in procedure.steps if step.verb is before]
         in_time = all(restores & {earlier.id for earlier in procedure.leading_to(gate.id)} for gate in gates)
@@ -35,10 +36,16 @@ def _restored(audited: Audited, replica: Replica, before: Verb | None = None) ->
     return False
 
 
-def _means(targets: tuple[str, ...], replica: Replica) -> bool:
+def _means(step: Step, replica: Replica) -> bool:
     """Targets are ``stream`` or ``stream/consumer``, by the mirror's name or its origin's; none means all."""
-    named = {target.split("/")[0] for target in targets}
-    return not named or bool(named & {replica.stream.name, replica.of.stream})
+    named = _named(step)
+    return not named or replica.stream.name in named or replica.of.stream in named
+
+
+@lru_cache(maxsize=64)
+def _named(step: Step) -> frozenset[str]:
+    """The streams of a step, once for all the mirrors that are held against it."""
+    return frozenset(target.split("/")[0] for target in step.targets)
 
 
 @rule(

@@ -1,7 +1,8 @@
 """Round-trip times between regions, in milliseconds.
 
-A pair that nobody measured is an error that says how to add it, never the time of a neighbour. Where both
-directions are known their mean is taken, so that the table is symmetric.
+A pair that nobody measured has the time of the AWS regions that stand in for the two, marked as assumed; where nothing
+stands in for them it is an error that says how to add it. Where both directions are known their mean is taken, so that
+the table is symmetric.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from secondsite.catalogue.regions import Regions, load_regions
 from secondsite.catalogue.table import USER_FOLDER, TableRow, parse_all, shipped, users
 from secondsite.model.errors import InputError, SecondsiteError
 from secondsite.model.estimate import Estimate, Fixed, Provenance
+from secondsite.model.region import Region
 
 ROUND_TRIPS = "round_trips.csv"
 ROUND_TRIP_COLUMNS = ("provider", "src", "dst", "rtt_ms", "statistic")
 ANY = "*"
 ASSUMED_RANGE = (0.7, 1.5)
+_TABLE = "aws"
+"""The provider whose pairs the table has all of."""
 
 
 @frozen
@@ -40,6 +45,7 @@ class RoundTrip:
 @frozen
 class RoundTrips:
     rows: Mapping[tuple[str, str, str], RoundTrip]
+    regions: Regions = field(factory=load_regions, eq=False, repr=False)
     _known: dict[tuple[str, str, str], Estimate] = field(factory=dict, eq=False, repr=False, init=False)
 
     def between(self, provider: str, a: str, b: str) -> Estimate:
@@ -49,6 +55,12 @@ class RoundTrips:
         if key not in self._known:
             self._known[key] = self._estimate(provider, first, second)
         return self._known[key]
+
+    def of(self, a: Region, b: Region) -> Estimate:
+        """In ms, each region by its own provider. Raises InputError where neither the pair nor a stand-in is known."""
+        if a.provider == b.provider:
+            return self.between(a.provider, a.name, b.name)
+        return self._stand_in((a.provider, a.name), (b.provider, b.name))
 
     def known(self, provider: str, a: str, b: str) -> bool:
         return bool(self._found(provider, a, b))
@@ -62,7 +74,7 @@ class RoundTrips:
     def _estimate(self, provider: str, a: str, b: str) -> Estimate:
         rows = self._found(provider, a, b)
         if not rows:
-            raise _missing(provider, a, b)
+            return self._stand_in((provider, a), (provider, b))
         assumed = any(row.provenance is Provenance.ASSUMED for row in rows)
         return Estimate(
             name=f"round trip {a} - {b}",
@@ -72,6 +84,25 @@ class RoundTrips:
             source="; ".join(sorted({f"{row.statistic}, {row.source}" for row in rows})),
             plausible=ASSUMED_RANGE if assumed else (1.0, 1.0),
             settle=f"ping between a machine in {a} and one in {b} for a day" if assumed else "",
+        )
+
+    def _stand_in(self, a: tuple[str, str], b: tuple[str, str]) -> Estimate:
+        """The round trip of the AWS regions that stand in for the two, as an assumption that says so."""
+        try:
+            here, there = (self.regions.counterpart(provider, region, _TABLE) for provider, region in (a, b))
+        except InputError:
+            raise _missing(a[0], a[1], b[1]) from None
+        rows = self._found(_TABLE, here, there)
+        if not rows or (a[0] == _TABLE == b[0]):
+            raise _missing(a[0], a[1], b[1])
+        return Estimate(
+            name=f"round trip {a[1]} - {b[1]}",
+            unit="ms",
+            distribution=Fixed(sum(row.ms for row in rows) / len(rows)),
+            provenance=Provenance.ASSUMED,
+            source=f"that of {_TABLE} {here} and {there}, which stand in for them: {rows[0].source}",
+            plausible=ASSUMED_RANGE,
+            settle=f"ping between a machine in {a[1]} and one in {b[1]} for a day",
         )
 
 
@@ -106,7 +137,7 @@ def load_round_trips(extra: Path | None = None) -> RoundTrips:
         rows.pop(row.key, None)
         rows.pop((row.provider, row.dst, row.src), None)
     rows.update({row.key: row for row in added})
-    return RoundTrips(rows)
+    return RoundTrips(rows, load_regions(extra))
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.capacity import overloaded
 from secondsite.evaluate.complexity import complexity
 from secondsite.evaluate.cost import monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
@@ -89,7 +90,7 @@ class Assessor:
         back = failback(deployment, kit) if deployment.standby else None
         hazards = self.auditor(deployment.system, deployment, (*own, back) if back else own)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
-        effort = complexity(deployment, own, hazards, self.catalogue.figures)
+        effort = complexity(deployment, (*own, back) if back else own, hazards, self.catalogue.figures)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
         parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)
@@ -109,7 +110,7 @@ class Assessor:
             latency=latency(deployment, self.catalogue),
             complexity=effort,
             hazards=hazards,
-            excluded=_excluded(outcomes, hazards),
+            excluded=overloaded(deployment, self.catalogue) or _excluded(outcomes, hazards),
             unprepared=self._unprepared(planned),
         )
 

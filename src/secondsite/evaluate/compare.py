@@ -10,6 +10,7 @@ from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
+from secondsite.evaluate.known import require
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
@@ -37,6 +38,7 @@ def compare(
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
     years more are done."""
+    require(system, catalogue)
     plans = [plan(strategy, system, catalogue) for strategy in strategies or suiting(system)]
     assessor = Assessor(system, catalogue, seed, auditor)
     exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
@@ -85,7 +87,12 @@ def _recommendation(
         strategy=chosen.strategy,
         reasons=recommend.reasons(chosen, assessments, provider),
         stability=doubt.stability,
+        stability_low=doubt.low,
+        stability_high=doubt.high,
         pattern_stability=doubt.pattern_stability,
+        runners_up=doubt.runners_up,
+        breached=doubt.breached,
+        regret_usd=doubt.regret_usd,
         by_provider=recommend.by_provider(assessments),
         influences=doubt.influences,
         flips=doubt.flips,

@@ -58,10 +58,12 @@ def _backups(bill: Bill) -> Iterator[CostItem]:
         yield from _existing_backup(bill, backup)
     system = bill.deployment.system
     sizes = {"stream backup": stream_bytes(system), "scheduled backup": store_bytes(system)}
-    places = {(copy.method, copy.region) for copy in bill.deployment.copies if copy.method in sizes}
-    for method, region in sorted(places):
+    places = {(copy.method, copy.region): copy for copy in bill.deployment.copies if copy.method in sizes}
+    for (method, region), copy in sorted(places.items(), key=lambda place: place[0]):
         if sizes[method]:
-            kept = _kept(bill, sizes[method], bill.figures["backup.retention-days"])
+            days = bill.figures["backup.retention-days"]
+            full = method == "stream backup"
+            kept = _all_kept(sizes[method], days, copy.interval) if full else _kept(bill, sizes[method], days)
             yield bill.item(f"{method}, {region}", kept, bill.price("object_gb_month", bill.region(region)))
 
 
@@ -79,6 +81,13 @@ def _existing_backup(bill: Bill, backup: Backup) -> Iterator[CostItem]:
         days = count("days kept", backup.retention_s / 86400, f"retention of {backup.name}", unit="d")
     item = "snapshot_gb_month" if backup.content is Content.VOLUMES else "object_gb_month"
     yield bill.item(f"backup {backup.name}", _kept(bill, size, days, used), bill.price(item, bill.home))
+
+
+def _all_kept(size_bytes: float, days: Estimate, interval: Estimate) -> Estimate:
+    """A JetStream snapshot is a full one: each that is taken is kept whole."""
+    copies = max(1.0, days.mean * 86400 / interval.mean) if interval.mean else 1.0
+    why = f"{size_bytes / GIB:.3g} GB × {copies:.0f} full copies in {days.mean:g} days"
+    return gigabytes("backups", size_bytes * copies, why, days, interval)
 
 
 def _kept(bill: Bill, size_bytes: float, days: Estimate, *inputs: Estimate) -> Estimate:

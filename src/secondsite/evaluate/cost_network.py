@@ -156,7 +156,7 @@ def _dns(bill: Bill) -> Iterator[CostItem]:
     active = bill.deployment.strategy.pattern is Pattern.ACTIVE_ACTIVE
     kind = "dns_queries_million"
     if several and (active or traffic.automatic):
-        kind = "dns_latency_queries_million" if active else "dns_failover_queries_million"
+        kind = "dns_failover_queries_million"
     yield bill.item("DNS queries", queries, bill.price(kind, bill.home))
     if several and traffic.automatic:
         yield from _health_checks(bill)

@@ -101,6 +101,14 @@ class Influence:
 
 
 @frozen
+class RunnerUp:
+    """What is recommended instead in a share of the draws."""
+
+    strategy: Strategy
+    share: float
+
+
+@frozen
 class Flip:
     """Where an assumption, moved alone, changes the recommendation."""
 
@@ -181,13 +189,20 @@ class MigrationStep:
 @frozen
 class Recommendation:
     """``stability``: the share of draws of all assumptions from their ranges that lead to the same strategy;
-    ``pattern_stability`` that lead to the same pattern, over whichever link.
+    ``pattern_stability`` that lead to the same pattern, over whichever link; ``stability_low`` and ``stability_high``
+    its 95 % interval. ``breached``: the share of draws in which it breaches a contract. ``regret_usd`` a year: what
+    it costs more than the choice of each draw, on the average.
     """
 
     strategy: Strategy
     reasons: tuple[str, ...]
     stability: float
+    stability_low: float
+    stability_high: float
     pattern_stability: float
+    runners_up: tuple[RunnerUp, ...]
+    breached: float
+    regret_usd: float
     by_provider: Mapping[str, Strategy]
     influences: tuple[Influence, ...]
     flips: tuple[Flip, ...]

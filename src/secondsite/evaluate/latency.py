@@ -18,6 +18,7 @@ from secondsite.evaluate.derive import count, product, total
 from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate, unbounded
 from secondsite.model.load import Population
+from secondsite.model.region import Region
 from secondsite.model.strategy import Link, Pattern, Switch
 
 _Z99 = NormalDist().inv_cdf(0.99)
@@ -68,13 +69,14 @@ def _user_paths(deployment: Deployment, serving: Sequence[Site], catalogue: Cata
 
     Weighted records send every population to all serving regions alike, near or far: that is what weights are.
     """
-    provider = deployment.primary.region.provider
+    home = deployment.primary.region
     users = deployment.system.users or (Population(deployment.primary.region.name, 1.0),)
     whole = math.fsum(population.share for population in users) or 1.0
     paths = []
     for population in users:
         share = population.share / whole
-        trips = [catalogue.round_trips.between(provider, population.region, site.region.name) for site in serving]
+        near = Region(catalogue.prices.regions.provider_of(population.region) or home.provider, population.region)
+        trips = [catalogue.round_trips.of(near, site.region) for site in serving]
         if deployment.strategy.switch is Switch.WEIGHTED:
             paths += [(share / len(trips), trip) for trip in trips]
         else:
@@ -118,7 +120,7 @@ def _to_the_writable_stream(deployment: Deployment, catalogue: Catalogue) -> tup
     home, others = deployment.primary.region, deployment.serving[1:]
     if not others:
         return ()
-    trips = (catalogue.round_trips.between(home.provider, home.name, other.region.name) for other in others)
+    trips = (catalogue.round_trips.of(home, other.region) for other in others)
     return (product("to the stream", "ms", max(trips, key=lambda trip: trip.mean), catalogue.figures["rtt.jitter"]),)
 
 
@@ -140,21 +142,21 @@ def _stretch_ack(deployment: Deployment, catalogue: Catalogue) -> tuple[Estimate
     Where several regions write, most writers are away from the leader, in the median too.
     """
     home = deployment.primary.region
-    regions = list(dict.fromkeys(site.region.name for site in deployment.sites))
+    regions = list(dict.fromkeys(site.region for site in deployment.sites))
 
-    def trip(a: str, b: str) -> Estimate:
-        return catalogue.round_trips.between(home.provider, a, b)
+    def trip(a: Region, b: Region) -> Estimate:
+        return catalogue.round_trips.of(a, b)
 
-    def quorum(leader: str) -> Estimate:
+    def quorum(leader: Region) -> Estimate:
         """To the nearer peer, which makes a majority of three."""
         return min((trip(leader, peer) for peer in regions if peer != leader), key=lambda one: one.mean)
 
     beyond = catalogue.figures["ack.stretch"]
-    here = total("publish, leader here", "ms", [beyond, quorum(home.name)])
+    here = total("publish, leader here", "ms", [beyond, quorum(home)])
     away = [
-        total("publish, leader elsewhere", "ms", [beyond, trip(home.name, leader), quorum(leader)])
+        total("publish, leader elsewhere", "ms", [beyond, trip(home, leader), quorum(leader)])
         for leader in regions
-        if leader != home.name
+        if leader != home
     ]
     worst = max(away, key=lambda one: one.mean)
     nearest = min(away, key=lambda one: one.mean)

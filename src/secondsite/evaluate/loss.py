@@ -66,7 +66,9 @@ def rpo(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, bu
     if subject is Subject.API and buffer.applies(deployment):
         inputs += (buffer.lost(fault),)
     if not np.all(np.isfinite(samples)):
-        return unbounded(name, "s", f"no copy of {_missing(deployment, data, fault)} survives", inputs)
+        endless = next((copy.propagate.source for copy in copies if copy.propagate.unbounded), "")
+        why = endless or f"no copy of {_missing(deployment, data, fault)} survives"
+        return unbounded(name, "s", why, inputs)
     p05, p50, p95 = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95)))
     used = ", ".join(f"{copy.method} in {copy.region}" for copy in copies) or "the serving copy, which survives"
     return Estimate(

@@ -8,7 +8,7 @@ from secondsite.evaluate.derive import count, product
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.recovery import rto
-from secondsite.evaluate.years import YEAR_S, YearlyDowntime, outage_s
+from secondsite.evaluate.years import YEAR_S, YearlyDowntime, failing_s, outage_s
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
@@ -36,7 +36,8 @@ def _by_fault(
     ends = "until the procedure or the fault itself ends, whichever is first"
     outage = count(f"an outage by {fault}", length_s / 60, ends, *causes, unit="min")
     sites = 1 if fault.per_system else serving
-    share = fixed("sites that may fail × share of requests", sites * procedures[fault].affected, "", "deployment")
+    failing_share = mean(failing_s(procedures, fault, model, draws)) / max(length_s, 1e-9)
+    share = fixed("sites that may fail × share of requests", sites * failing_share, "", "deployment")
     return product(f"by {fault}", "min", model.rate(fault), share, outage)
 
 

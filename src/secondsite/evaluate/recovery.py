@@ -34,13 +34,20 @@ def _end_s(step: Step, before: Sequence[Samples], draws: Draws) -> Samples:
     return reduce(np.maximum, before) + duration if before else duration
 
 
+def milestone_of(procedure: Procedure, subject: Subject) -> str | None:
+    """The step after which the subject is back. The process that dies is one of the subject's own."""
+    if procedure.fault is Fault.PROCESS and subject is Subject.API and procedure.degraded:
+        return procedure.degraded
+    return procedure.milestones.get(subject)
+
+
 def recovery_s(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Samples:
     """Seconds from the fault until the subject is back; zero for a subject the fault does not touch.
 
     Where the procedure may escalate, the sooner of the two ends counts.
     """
     procedure = procedures[fault]
-    milestone = procedure.milestones.get(subject)
+    milestone = milestone_of(procedure, subject)
     if milestone is None:
         return np.zeros(1)
     own = finish_s(procedure.leading_to(milestone), draws)[milestone]
@@ -53,7 +60,7 @@ def rto(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, d
     """The RTO as an Estimate in seconds, with the durations of the steps it waits for as inputs."""
     procedure = procedures[fault]
     name = f"RTO of {subject}, {fault}"
-    milestone = procedure.milestones.get(subject)
+    milestone = milestone_of(procedure, subject)
     steps = procedure.leading_to(milestone) if milestone else ()
     samples = recovery_s(procedures, fault, subject, draws)
     if not np.all(np.isfinite(samples)):

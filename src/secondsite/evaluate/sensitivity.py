@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Samples, generator
-from secondsite.evaluate.evaluation import Flip, Influence
+from secondsite.evaluate.evaluation import Flip, Influence, RunnerUp
 from secondsite.evaluate.study import (
     ENGINEER,
     LOST_WRITE,
@@ -24,17 +26,31 @@ from secondsite.evaluate.study import (
 
 STABILITY_DRAWS = 512
 SOBOL_BASE = 64
+"""A square: see `_stratified`."""
 GRID = 25
 REFINED = 12
 _MONEY_RANGE = (0.01, 100.0)
 _MONEY = frozenset({OUTAGE, LOST_WRITE, ENGINEER})
 _SHOWN = 8
+_RUNNERS = 2
+_Z975 = NormalDist().inv_cdf(0.975)
 
 
 @frozen
 class Sensitivity:
+    """``low`` and ``high`` are the 95 % interval of the stability (Wilson). ``runners_up`` win the other draws.
+
+    ``breached``: the share of draws in which the recommendation breaches a contract. ``regret_usd``: what the choice
+    costs a year more than that of a draw, over all draws.
+    """
+
     stability: float
+    low: float
+    high: float
     pattern_stability: float
+    runners_up: tuple[RunnerUp, ...]
+    breached: float
+    regret_usd: float
     influences: tuple[Influence, ...]
     flips: tuple[Flip, ...]
 
@@ -44,9 +60,17 @@ def sensitivity(
 ) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
-    winners = _drawn_winners(setting, names, axes, spread)
+    drawn = _drawn(setting, names, axes, spread)
+    winners = drawn.winners
+    low, high = interval(int(np.sum(winners == chosen)), len(winners))
+    promised = drawn.breached[chosen] - (len(setting.contracts) + 1) * setting.candidates[chosen].excluded
     return Sensitivity(
         stability=float(np.mean(winners == chosen)),
+        low=low,
+        high=high,
+        runners_up=_runners_up(setting, winners, chosen),
+        breached=float(np.mean(promised > 0)),
+        regret_usd=_regret(drawn, winners, chosen),
         pattern_stability=float(np.mean(np.isin(winners, _same_pattern(setting, chosen)))),
         influences=_influences(setting, names, axes, chosen, spread),
         flips=_flips(setting, names, axes, chosen, spread),
@@ -60,11 +84,36 @@ def _factors(axes: Sequence[Assumption], unit: Samples) -> Samples:
     return np.asarray(np.exp(low + unit * (high - low)))
 
 
-def _drawn_winners(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: ParallelMap
-) -> NDArray[np.intp]:
+def _drawn(setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: ParallelMap) -> Scores:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
-    return score(setting, names, _factors(axes, unit), spread).winners
+    return score(setting, names, _factors(axes, unit), spread)
+
+
+def interval(hits: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share that was counted (Wilson)."""
+    share, spread = hits / count, _Z975**2 / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = _Z975 / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _runners_up(setting: StudySetting, winners: NDArray[np.intp], chosen: int) -> tuple[RunnerUp, ...]:
+    counts = np.bincount(winners, minlength=len(setting.candidates))
+    ranked = sorted((i for i in range(len(counts)) if i != chosen and counts[i]), key=lambda i: (-counts[i], i))
+    return tuple(
+        RunnerUp(setting.candidates[i].deployment.strategy, float(counts[i]) / len(winners)) for i in ranked[:_RUNNERS]
+    )
+
+
+def _regret(drawn: Scores, winners: NDArray[np.intp], chosen: int) -> float:
+    """Against the winner of each draw that breaches no more; a draw in which the choice breaches more is no matter of
+    money, and told as such."""
+    columns = np.arange(len(winners))
+    alike = drawn.breached[chosen] <= drawn.breached[winners, columns]
+    more = np.maximum(drawn.owning_usd[chosen] - drawn.owning_usd[winners, columns], 0.0)
+    with np.errstate(invalid="ignore"):
+        kept = np.where(alike & np.isfinite(more), more, 0.0)
+    return float(kept.mean())
 
 
 def _same_pattern(setting: StudySetting, chosen: int) -> list[int]:
@@ -76,25 +125,37 @@ def _influences(
     setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: ParallelMap
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
-    if len(setting.candidates) < 2:
+    if len(setting.candidates) < 2 or not axes:
         return ()
-    from SALib.analyze import sobol as analysis
-    from SALib.sample import sobol as sampling
-
-    problem = {"num_vars": len(axes), "names": list(names), "bounds": [[0.0, 1.0]] * len(axes)}
-    unit = sampling.sample(problem, SOBOL_BASE, calc_second_order=False, seed=setting.seed)
+    rng = generator(setting.seed, "influence")
+    base, other = _stratified(rng, len(axes))
+    unit = np.concatenate([base, *(_with_column(base, other, index) for index in range(len(axes)))])
     scores = score(setting, names, _factors(axes, unit), spread)
     stays = (scores.winners == chosen).astype(np.float64)
-    output = stays if stays.std() > 0.05 else _lead(scores, chosen)
-    if output.std() == 0:
+    output = stays if stays[: len(base)].std() > 0.05 else _lead(scores, chosen)
+    first, *changed = np.split(output, 1 + len(axes))
+    if first.var() == 0:
         return ()
-    total = analysis.analyze(
-        problem, output, calc_second_order=False, num_resamples=10, seed=setting.seed, print_to_console=False
-    )["ST"]
+    total = [float(np.mean((first - one) ** 2) / (2 * output.var())) for one in changed]
     ranked = sorted(zip(total, axes, strict=True), key=lambda pair: -pair[0])
     return tuple(
         Influence(axis.name, float(index), axis.source, axis.settle) for index, axis in ranked[:_SHOWN] if index > 0.01
     )
+
+
+def _stratified(rng: np.random.Generator, axes: int) -> tuple[Samples, Samples]:
+    """Two points of the unit cube a row: of each axis, the pairs fill the unit square, one in each cell."""
+    cells = np.stack([rng.permutation(SOBOL_BASE) for _ in range(axes)], axis=1)
+    side = math.isqrt(SOBOL_BASE)
+    base, other = (cells // side + rng.random(cells.shape)) / side, (cells % side + rng.random(cells.shape)) / side
+    return base, other
+
+
+def _with_column(base: Samples, other: Samples, index: int) -> Samples:
+    """Only this assumption drawn anew: what changes is its total effect (Jansen 1999)."""
+    changed = base.copy()
+    changed[:, index] = other[:, index]
+    return changed
 
 
 def _lead(scores: Scores, chosen: int) -> Samples:

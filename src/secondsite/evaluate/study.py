@@ -20,7 +20,7 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.loss import lost_for_good_s
-from secondsite.evaluate.years import outage_s
+from secondsite.evaluate.years import failing_s
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.economics import Economics
@@ -182,7 +182,7 @@ class _Study:
             rate = np.broadcast_to(setting.model.rate_per_year(fault, draws), (len(hours), 1))[:, 0]
             sites = 1 if fault.per_system else serving
             if Subject.API in procedure.milestones:
-                hours = hours + rate * sites * procedure.affected * self._outage_s(candidate, fault) / 3600
+                hours = hours + rate * sites * self._outage_s(candidate, fault) / 3600
             for subject in (Subject.API, Subject.STATE):
                 lost = self._lost_s(candidate.deployment, subject, fault)
                 if subject is Subject.API:
@@ -191,8 +191,8 @@ class _Study:
         return hours, writes
 
     def _outage_s(self, candidate: StudyCandidate, fault: Fault) -> Samples:
-        """Mean length."""
-        return self._mean(outage_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault)))
+        """Mean length, weighted by the share of requests that fail."""
+        return self._mean(failing_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault)))
 
     def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
         """Mean age of what is lost for good; strategies with the same copies share it."""

@@ -22,6 +22,7 @@ from secondsite.model.procedure import Procedure, Verb
 
 YEAR_S = 365.25 * 86400
 CHUNK_YEARS = 20_000
+_LEAST_S = 1e-9
 
 _BINS = np.concatenate(([0.0], np.geomspace(1e-3, YEAR_S, 4000)))
 
@@ -113,8 +114,10 @@ class Chunk:
         for (fault, site), slot in line.slots.items():
             procedure = exposure.procedures.get(fault)
             if procedure is not None and Subject.API in procedure.milestones:
-                length[slot] = outage_s(exposure.procedures, fault, self.model, self._draws_of(fault, site, len(slot)))
-                share[slot] = procedure.affected
+                draws = self._draws_of(fault, site, len(slot))
+                length[slot] = outage_s(exposure.procedures, fault, self.model, draws)
+                failing = failing_s(exposure.procedures, fault, self.model, draws)
+                share[slot] = failing / np.maximum(length[slot], _LEAST_S)
         return union_per_year_s(line, length, share)
 
     def timeline(self, sites: int) -> Timeline:
@@ -147,6 +150,23 @@ def _merged(years: int, arrivals: Mapping[tuple[Fault, int], Samples]) -> Timeli
     rank[order] = np.arange(len(order))
     slots = dict(zip(arrivals, np.split(rank, np.cumsum([len(piece) for piece in pieces])[:-1]), strict=True))
     return Timeline(years, starts[order], slots)
+
+
+def failing_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:
+    """The outage in seconds of all requests: while one pod of many is gone, its share of them fails; while streams
+    take nothing, all writes do, however many pods there are."""
+    procedure = procedures[fault]
+    whole = outage_s(procedures, fault, model, draws)
+    if not procedure.degraded:
+        return whole * procedure.affected
+    stalled = np.minimum(whole, _until_s(procedure, procedure.milestones[Subject.NATS], draws))
+    degraded = np.minimum(whole, _until_s(procedure, procedure.degraded, draws))
+    both: Samples = stalled * procedure.stalled + np.maximum(degraded - stalled, 0.0) * procedure.affected
+    return both
+
+
+def _until_s(procedure: Procedure, step_id: str, draws: Draws) -> Samples:
+    return finish_s(procedure.leading_to(step_id), draws)[step_id]
 
 
 def outage_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 
 from attrs import frozen
 
@@ -42,7 +44,11 @@ class Site:
     control_plane: bool = True
 
     def replicas(self, service: str) -> int:
-        return next((placed.replicas for placed in self.services if placed.service == service), 0)
+        return self._replicas.get(service, 0)
+
+    @cached_property
+    def _replicas(self) -> Mapping[str, int]:
+        return {placed.service: placed.replicas for placed in reversed(self.services)}
 
 
 class LinkKind(StrEnum):

@@ -93,7 +93,9 @@ class Step:
 class Procedure:
     """``milestones``: for each subject, the step after which it is back; a subject without one is not affected.
 
-    ``affected`` is the share of requests that fail meanwhile. ``escalates_to``: where waiting takes longer than
+    ``affected`` is the share of requests that fail meanwhile. Where ``degraded`` names a step, it is the share until
+    that step ends, and ``stalled`` the share until the streams' milestone: one API pod of many, and writes that no
+    stream takes. ``escalates_to``: where waiting takes longer than
     the procedure for that fault, that one is carried out instead.
     """
 
@@ -102,6 +104,8 @@ class Procedure:
     steps: tuple[Step, ...]
     milestones: Mapping[Subject, str] = field(factory=dict)
     affected: float = 1.0
+    degraded: str = ""
+    stalled: float = 1.0
     escalates_to: Fault | None = None
 
     def step(self, step_id: str) -> Step:

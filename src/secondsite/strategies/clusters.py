@@ -6,12 +6,12 @@ from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, LinkKind, Site, SiteRole, WanLink
-from secondsite.model.estimate import Estimate
+from secondsite.model.estimate import Estimate, fixed, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.region import Region
 from secondsite.strategies.design import Kit
-from secondsite.strategies.sizing import half_round_trip, lag, stream_rate_bytes_per_s
+from secondsite.strategies.sizing import half_round_trip, lag, maybe, mirror_bytes_per_s, stream_rate_bytes_per_s
 from secondsite.strategies.stores import nothing, survivable
 from secondsite.strategies.stream_config import PROMOTING
 
@@ -56,10 +56,33 @@ def stream_copy(kit: Kit, region: Region, method: str, *, behind: Estimate | Non
         region.name,
         method,
         behind if behind is not None else lag(kit.figures),
-        half_round_trip(kit.rtt_ms(kit.home, region)),
-        nothing("copied message by message"),
+        _travel(kit, region),
+        _backlog(kit, region),
         (survivable(kit, region, operators=False) | {Fault.DELETION}),
     )
+
+
+def _travel(kit: Kit, region: Region) -> Estimate:
+    """One way, for a mirror that keeps up with the mean load; the lag of one that does not grows without end."""
+    trip = kit.rtt_ms(kit.home, region)
+    takes, asked = mirror_bytes_per_s(kit.figures, trip), stream_rate_bytes_per_s(kit.system)
+    if asked <= takes:
+        return half_round_trip(trip)
+    why = (
+        f"{asked / 1e6:,.0f} MB/s of messages, and a mirror takes {takes / 1e6:,.0f} MB/s over {trip.mean:.0f} ms "
+        "(mirror.in-flight): it falls behind without end"
+    )
+    return unbounded("lag of the mirror", "s", why, (kit.figures["mirror.in-flight"], trip))
+
+
+def _backlog(kit: Kit, region: Region) -> Estimate:
+    """How far a mirror is behind at the end of a peak that it cannot follow."""
+    trip, load = kit.rtt_ms(kit.home, region), kit.system.load
+    takes, peak = mirror_bytes_per_s(kit.figures, trip), load.peak_per_s * load.message_bytes
+    if peak <= takes:
+        return nothing("copied message by message")
+    behind = (peak - takes) / takes * kit.figures["load.peak-duration"].mean
+    return maybe("backlog of a peak", kit.figures["load.peak-share"], fixed("backlog", behind, "s", "peak load"))
 
 
 def stream_link(kit: Kit, region: Region, kind: LinkKind, *, both_ways: bool = False) -> tuple[WanLink, ...]:

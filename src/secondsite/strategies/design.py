@@ -58,7 +58,7 @@ class Kit:
         return region
 
     def rtt_ms(self, a: Region, b: Region) -> Estimate:
-        return self.round_trips.between(self.home.provider, a.name, b.name)
+        return self.round_trips.of(a, b)
 
 
 class PatternDesign(Protocol):

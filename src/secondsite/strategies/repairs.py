@@ -6,11 +6,13 @@ steps are Kubernetes' and Raft's own doing.
 
 from __future__ import annotations
 
+import math
+
 from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
-from secondsite.model.estimate import Estimate, fixed
+from secondsite.model.estimate import Estimate, Provenance, Uniform, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.service import Role, Service, Spreading
@@ -19,15 +21,14 @@ from secondsite.model.strategy import Link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
-from secondsite.strategies.sizing import all_streams, maybe
-from secondsite.strategies.steps import blocked_step, instant, make_step
+from secondsite.strategies.sizing import all_streams, maybe, write_shares
+from secondsite.strategies.steps import blocked_step, instant, make_step, stores_restored
 from secondsite.strategies.switches.switching import people_detect
 
 
 def process(kit: Kit) -> Procedure:
     """One process dies: its peers take over, Kubernetes restarts it."""
-    api = _first(kit, Role.API)
-    lone = api is None or api.replicas < 2
+    lone = any(api.replicas < 2 for api in _apis(kit)) or not _apis(kit)
     serving = make_step(
         kit,
         Verb.RESTART,
@@ -38,13 +39,15 @@ def process(kit: Kit) -> Procedure:
     )
     steps = (serving, _streams_again(kit), _restart(kit, "state", "the store's pod restarts on its volume"))
     observed = _restart(kit, "observability", "monitoring's pod restarts")
-    return _repair(kit, "a process dies", Fault.PROCESS, (*steps, observed), affected=_share(api))
+    servers = sum(service.replicas for service in _nats(kit))
+    pods = min((api.replicas for api in _apis(kit)), default=0)
+    one_of_all = 1 / max(1, servers + pods)
+    return _repair(kit, "a process dies", Fault.PROCESS, (*steps, observed), affected=one_of_all, stalled=one_of_all)
 
 
 def node(deployment: Deployment, kit: Kit) -> Procedure:
     """One node dies: single replicas are moved after Kubernetes' timeouts, their volumes after six minutes more."""
-    api = _first(kit, Role.API)
-    p_api = _lost_with(kit, api, _nodes(kit), zone=False)
+    p_api = _apis_lost(kit, _nodes(kit), zone=False)
     return _repair(
         kit,
         "a node dies",
@@ -55,15 +58,15 @@ def node(deployment: Deployment, kit: Kit) -> Procedure:
             *_outage(kit, "state", "the store moves with its volume", _stores(kit), "reschedule.node", "attach.volume"),
             *_outage(kit, "observability", "monitoring moves with its volume", 1.0, "reschedule.node", "attach.volume"),
         ),
-        affected=_share(api),
+        affected=_share(kit),
+        stalled=_stalled(deployment, kit, _nodes(kit), zone=False),
     )
 
 
 def zone(deployment: Deployment, kit: Kit) -> Procedure:
     """One zone is lost: what is only there, with volumes only there, waits for it."""
     zones = kit.home.zones
-    api = _first(kit, Role.API)
-    p_api = _lost_with(kit, api, zones, zone=True)
+    p_api = _apis_lost(kit, zones, zone=True)
     several = len(deployment.sites) > 1
     return _repair(
         kit,
@@ -75,7 +78,8 @@ def zone(deployment: Deployment, kit: Kit) -> Procedure:
             *_outage(kit, "state", "a store whose volume is in the zone waits for it", 1 / zones, "duration.zone"),
             *_outage(kit, "observability", "monitoring in the zone waits for it", 1 / zones, "duration.zone"),
         ),
-        affected=_share(api),
+        affected=_share(kit),
+        stalled=_stalled(deployment, kit, zones, zone=True),
         escalates_to=Fault.REGION if several else None,
     )
 
@@ -120,7 +124,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
             kit,
             Verb.RESTORE_STORES,
             "restore databases and vector stores to before the mistake",
-            "restore.stores",
+            stores_restored(kit, tuple(store.name for store in kit.system.stores)),
             check="counts match the backup's manifest",
             after=(decide.id,),
             targets=tuple(store.name for store in kit.system.stores),
@@ -138,12 +142,19 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
 
 
 def _repair(
-    kit: Kit, name: str, fault: Fault, steps: tuple[Step, ...], affected: float, escalates_to: Fault | None = None
+    kit: Kit,
+    name: str,
+    fault: Fault,
+    steps: tuple[Step, ...],
+    *,
+    affected: float,
+    stalled: float,
+    escalates_to: Fault | None = None,
 ) -> Procedure:
     """Milestones are the steps named after their subjects; the API is back when NATS acknowledges again too."""
     serving = instant(kit, Verb.VERIFY_PATH, "the API acknowledges writes again", "a probe write", ("api", "nats"))
     milestones = {subject: serving.id if subject is Subject.API else str(subject) for subject in Subject}
-    return Procedure(name, fault, (*steps, serving), milestones, affected, escalates_to)
+    return Procedure(name, fault, (*steps, serving), milestones, affected, "api", stalled, escalates_to)
 
 
 def _outage(kit: Kit, step_id: str, title: str, probability: float, *figures: str) -> tuple[Step, ...]:
@@ -182,23 +193,74 @@ def _streams_away(deployment: Deployment, kit: Kit, domains: int, *waits: str) -
         )
     if not kit.system.nats:
         return (_nothing_stored(kit),)
-    zone_wide = "duration.zone" in waits
-    lost = max((_quorum_lost(kit, service, domains, zone=zone_wide) for service in _nats(kit)), default=1.0)
-    return _outage(kit, "nats", "a quorum that lay together waits for its servers", lost, *waits)
+    if _lone(kit):
+        return _outage(kit, "nats", "streams with one replica wait for their server and its volume", 1.0, *waits)
+    lost = _quorums_lost(kit, domains, zone="duration.zone" in waits)
+    elect = make_step(
+        kit,
+        Verb.ELECT,
+        "streams led from there elect a new leader",
+        "elect.raft",
+        check="every stream acknowledges a probe",
+        step_id="nats-elect",
+    )
+    wait = _outage(kit, "nats", "a quorum that lay together waits for its servers", lost, *waits)
+    return elect, evolve(wait[0], after=(elect.id,)), *wait[1:]
+
+
+def _lone(kit: Kit) -> tuple[str, ...]:
+    """Streams without a second replica that could take over."""
+    return tuple(stream.name for stream in all_streams(kit.system) if stream.replicas < 3)
+
+
+def _stalled(deployment: Deployment, kit: Kit, domains: int, *, zone: bool) -> float:
+    """The share of writes that fail until streams are back, over faults that strike anywhere in the site.
+
+    The contract's fault is one that strikes where the stream is; here a domain is struck that may hold none of it.
+    """
+    lone = _lone(kit)
+    if deployment.strategy.link in (Link.STRETCH, Link.MANAGED) or not lone:
+        return 1.0
+    shares = write_shares(kit.system)
+    struck = math.fsum(shares[name] for name in lone) / domains
+    lost = _quorums_lost(kit, domains, zone=zone)
+    return lost + (1 - lost) * struck
+
+
+def _quorums_lost(kit: Kit, domains: int, *, zone: bool) -> float:
+    return max((_quorum_lost(kit, service, domains, zone=zone) for service in _nats(kit)), default=1.0)
 
 
 def _streams_again(kit: Kit) -> Step:
     """R3 elects a new leader; a stream with one replica waits for its pod."""
     if not kit.system.nats:
         return _nothing_stored(kit)
-    lone = any(stream.replicas < 3 for stream in all_streams(kit.system))
+    lone = _lone(kit)
     return make_step(
         kit,
         Verb.RESTART if lone else Verb.ELECT,
         "streams with one replica wait for their server" if lone else "streams elect a new leader",
-        "restart.process" if lone else "elect.raft",
+        _through_the_breaker(kit, kit.figures["restart.process" if lone else "elect.raft"]),
         check="every stream acknowledges a probe",
         step_id="nats",
+    )
+
+
+def _through_the_breaker(kit: Kit, again: Estimate) -> Estimate:
+    """Clients write through the API, whose breaker opens while streams elect and stays open for its own time."""
+    waits = [s.ack_buffer.half_open_after_s for s in kit.system.services if s.ack_buffer]
+    opening = kit.figures["breaker.opening"]
+    if not waits or max(waits) < again.quantile(0.95):
+        return again
+    longest = float(max(waits))
+    return Estimate(
+        "streams back, as clients see it",
+        "s",
+        Uniform(longest + opening.quantile(0.0), longest + opening.quantile(1.0)),
+        Provenance.DERIVED,
+        f"the API's breaker lets a write through again after {longest:g} s (ack_buffer.half_open_after)",
+        formula="breaker.opening + half_open_after, longer than the election",
+        inputs=(opening, again),
     )
 
 
@@ -222,17 +284,22 @@ def _nodes(kit: Kit) -> int:
     return round(kit.figures["site.nodes"].mean)
 
 
-def _first(kit: Kit, role: Role) -> Service | None:
-    return next(iter(kit.system.with_role(role)), None)
+def _apis(kit: Kit) -> tuple[Service, ...]:
+    return kit.system.with_role(Role.API)
+
+
+def _apis_lost(kit: Kit, domains: int, *, zone: bool) -> float:
+    """P(some API loses its last replica), the worst of them: their order says nothing."""
+    return max((_lost_with(kit, api, domains, zone=zone) for api in _apis(kit)), default=0.0)
 
 
 def _nats(kit: Kit) -> tuple[Service, ...]:
     return kit.system.with_role(Role.NATS)
 
 
-def _share(api: Service | None) -> float:
-    """One of n pods answers nothing meanwhile."""
-    return 1 / max(1, api.replicas) if api else 1.0
+def _share(kit: Kit) -> float:
+    """One of n pods answers nothing meanwhile; of several APIs the one with the fewest."""
+    return 1 / max(1, min((api.replicas for api in _apis(kit)), default=1))
 
 
 def _spreading(service: Service, zone_wide: bool) -> Spreading:

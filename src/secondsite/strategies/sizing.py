@@ -38,6 +38,17 @@ def store_bytes(system: System) -> float:
     return float(sum(store.size_bytes or 0 for store in system.stores if store.loss is Loss.DATA))
 
 
+def write_shares(system: System) -> dict[str, float]:
+    """The share of all writes that each stream takes: by its own rate where known, else an even share of the rest."""
+    streams = all_streams(system)
+    known = math.fsum(stream.rate_per_s for stream in streams if stream.rate_per_s is not None)
+    unknown = sum(stream.rate_per_s is None for stream in streams)
+    rest = max(system.load.mean_per_s - known, 0.0) / unknown if unknown else 0.0
+    rates = {stream.name: rest if stream.rate_per_s is None else stream.rate_per_s for stream in streams}
+    whole = math.fsum(rates.values())
+    return {name: rate / whole if whole else 1 / len(rates) for name, rate in rates.items()}
+
+
 def stream_rate_bytes_per_s(system: System) -> float:
     """What all streams take in together."""
     return system.load.mean_per_s * system.load.message_bytes
@@ -53,12 +64,61 @@ def transfer_time(name: str, size_bytes: float, rate: Estimate) -> Estimate:
         unit="s",
         distribution=Lognormal(math.log(size_bytes / 1e6) - spread.mu, spread.sigma),
         provenance=Provenance.DERIVED,
-        source=f"{size_bytes / 1e9:.1f} GB of streams at {rate.name}",
+        source=f"{size_bytes / 1e9:.1f} GB at {rate.name}",
         plausible=(1 / rate.plausible[1], 1 / rate.plausible[0]),
         settle=rate.settle,
         formula=f"{size_bytes / 1e6:.0f} MB / {rate.name}",
         inputs=(rate,),
     )
+
+
+def summed(name: str, *parts: Estimate) -> Estimate:
+    """Fixed time and time by size, one after the other: the lognormal with the sum's mean and variance.
+
+    A part that is a hundredth of another changes nothing: the larger one is then taken as it is.
+    """
+    largest = max(parts, key=lambda part: part.mean)
+    if all(part is largest or part.mean < 0.01 * largest.mean for part in parts):
+        return largest
+    mean = math.fsum(part.mean for part in parts)
+    variance = math.fsum(_variance(part) for part in parts)
+    sigma2 = math.log1p(variance / mean**2)
+    return Estimate(
+        name=name,
+        unit="s",
+        distribution=Lognormal(math.log(mean) - sigma2 / 2, math.sqrt(sigma2)),
+        provenance=Provenance.DERIVED,
+        source="; ".join(part.source for part in parts),
+        plausible=largest.plausible,
+        settle=largest.settle,
+        formula=" + ".join(part.name for part in parts),
+        inputs=parts,
+    )
+
+
+def _variance(part: Estimate) -> float:
+    match part.distribution:
+        case Lognormal(_, sigma):
+            return part.mean**2 * math.expm1(sigma**2)
+        case Uniform(low, high):
+            return (high - low) ** 2 / 12
+        case _:
+            return 0.0
+
+
+def by_size(figures: Figures, fixed_time: str, rate: str, size_bytes: float, what: str) -> Estimate:
+    """A duration that is a fixed time and bytes at a rate."""
+    return summed(what, figures[fixed_time], transfer_time(f"moving {what}", size_bytes, figures[rate]))
+
+
+def mirror_bytes_per_s(figures: Figures, rtt_ms: Estimate) -> float:
+    """What one mirror takes over one link."""
+    return figures["mirror.in-flight"].mean * 1e6 / max(rtt_ms.mean / 1000, 0.001)
+
+
+def stretch_messages_per_s(figures: Figures, rtt_ms: Estimate) -> float:
+    """What one stream takes whose quorum lies a round trip away."""
+    return 1 / (1 / figures["stretch.local-rate"].mean + rtt_ms.mean / 1000 / figures["stretch.in-flight"].mean)
 
 
 def half_round_trip(rtt_ms: Estimate) -> Estimate:

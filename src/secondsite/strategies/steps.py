@@ -9,6 +9,7 @@ from secondsite.model.nats import Stream
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
+from secondsite.strategies.sizing import by_size, summed
 
 PATIENCE = 3.0
 
@@ -100,7 +101,7 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         kit,
         Verb.RESTORE_STORES,
         f"load the newest snapshots of {', '.join(rest)}",
-        "restore.stores",
+        stores_restored(kit, rest),
         check="counts match the snapshot's manifest",
         after=(promote.id,),
         region=kit.second.name,
@@ -114,19 +115,34 @@ def written_streams(kit: Kit) -> tuple[Stream, ...]:
     return tuple(stream for cluster in kit.system.nats for stream in cluster.streams if stream.mirror is None)
 
 
+def stores_restored(kit: Kit, names: tuple[str, ...]) -> Estimate:
+    size = sum(float(store.size_bytes or 0) for store in kit.system.stores if store.name in names)
+    return by_size(kit.figures, "restore.stores", "restore.rate", size, "restore of stores")
+
+
+def _consumers_restored(kit: Kit, count: int) -> Estimate:
+    each = kit.figures["restore.consumer-each"]
+    why = f"{count:,} consumers, one after the other"
+    one_by_one = Estimate("restore of each consumer", "s", Fixed(count * each.mean), Provenance.DERIVED, why)
+    if one_by_one.mean < kit.figures["restore.consumers"].mean:
+        return kit.figures["restore.consumers"]
+    return summed("restore of consumers", kit.figures["restore.consumers"], evolve(one_by_one, inputs=(each,)))
+
+
 def restore_consumers(kit: Kit, after: str) -> Step:
     """A mirror carries no consumers: each durable is created at its replicated floor."""
+    consumers = tuple(
+        f"{stream.name}/{consumer.name}" for stream in written_streams(kit) for consumer in stream.consumers
+    )
     return make_step(
         kit,
         Verb.RESTORE_CONSUMERS,
         "create every durable consumer at its acknowledged floor + 1",
-        "restore.consumers",
+        _consumers_restored(kit, len(consumers)),
         check="each consumer's next sequence is its replicated floor + 1",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(
-            f"{stream.name}/{consumer.name}" for stream in written_streams(kit) for consumer in stream.consumers
-        ),
+        targets=consumers,
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, LinkKind, WanLink
-from secondsite.model.estimate import Estimate, fixed
+from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
 from secondsite.model.stated import stated
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
-from secondsite.strategies.sizing import store_bytes
+from secondsite.strategies.sizing import by_size, store_bytes
 
 
 def nothing(name: str = "no delay") -> Estimate:
@@ -49,17 +51,33 @@ def replica(kit: Kit, region: Region) -> tuple[Copy, ...]:
     )
 
 
+def refreshed(interval: Estimate, travel: Estimate) -> Estimate:
+    """A copy that takes longer than its interval is followed by the next when it has ended."""
+    if travel.quantile(0.5) <= interval.quantile(0.5):
+        return interval
+    return evolve(
+        interval,
+        name=f"{interval.name}, as long as a copy takes",
+        distribution=Fixed(travel.quantile(0.5)),
+        provenance=Provenance.DERIVED,
+        source=f"a copy takes longer than the interval: {travel.source}",
+        formula="the copy's own time",
+        inputs=(interval, travel),
+    )
+
+
 def off_region_backup(kit: Kit, region: Region) -> Copy:
     """Scheduled dumps and snapshots of every store, outside the serving region."""
     figures = kit.figures
+    travel = by_size(figures, "backup.stores.travel", "backup.rate", store_bytes(kit.system), "store backup")
     return Copy(
         Subject.STATE,
         "databases, vector stores, configuration",
         region.name,
         "scheduled backup",
         nothing(),
-        figures["backup.stores.travel"],
-        figures["backup.stores.interval"],
+        travel,
+        refreshed(figures["backup.stores.interval"], travel),
         survivable(kit, region, operators=True),
     )
 

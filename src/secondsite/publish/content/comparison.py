@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import Factory, define, frozen
 
 from secondsite.evaluate.bill import CostItem
-from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, Recommendation
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
@@ -274,6 +274,23 @@ def _monthly(assessment: Assessment, provider: str) -> str:
 def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:
     """The contracts for the loss of the region, promised or not."""
     return tuple(judged(o) for o in assessment.outcomes if o.contract.fault is Fault.REGION)
+
+
+def firm_words(found: Recommendation) -> tuple[str, ...]:
+    """How firm it is, in words: how often it wins, what wins instead, and what a wrong choice costs."""
+    between = f"{percent(found.stability_low)} to {percent(found.stability_high)}"
+    lines = [
+        f"{percent(found.stability)} of draws of all assumptions lead to it ({between}), "
+        f"{percent(found.pattern_stability)} to {found.strategy.pattern}"
+    ]
+    if found.runners_up:
+        instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in found.runners_up)
+        lines.append(f"otherwise {instead}")
+    if found.breached:
+        lines.append(f"it breaches a contract in {percent(found.breached)} of draws")
+    if found.regret_usd >= 1:
+        lines.append(f"choosing it costs {dollars(found.regret_usd)} a year more than the best of each draw")
+    return tuple(lines)
 
 
 def firmness(stability: float) -> str:

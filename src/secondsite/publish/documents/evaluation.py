@@ -17,6 +17,7 @@ from secondsite.publish.content.comparison import (
     ComparedStrategy,
     answer,
     answered,
+    firm_words,
     firmness,
     other_blockers,
     provider_of,
@@ -158,10 +159,7 @@ def _elsewhere(low: Strategy | None, high: Strategy | None) -> Md:
 
 def _firmness(inputs: Inputs) -> Md:
     found = inputs.evaluation.recommendation
-    return Md(
-        f"{percent(found.stability)} of draws of all assumptions lead to it, {percent(found.pattern_stability)} to the "
-        f"same pattern; {text(firmness(found.stability))}"
-    )
+    return Md(f"{text(firmness(found.stability))}; " + "; ".join(text(line) for line in firm_words(found)))
 
 
 def _owned(inputs: Inputs, provider: str) -> Iterator[Estimate]:

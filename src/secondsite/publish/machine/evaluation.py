@@ -148,7 +148,11 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
         "id": recommendation.strategy.id,
         "reasons": list(recommendation.reasons),
         "stability": recommendation.stability,
+        "stability_interval": [recommendation.stability_low, recommendation.stability_high],
         "pattern_stability": recommendation.pattern_stability,
+        "runners_up": [{"id": r.strategy.id, "share": r.share} for r in recommendation.runners_up],
+        "breached_share": recommendation.breached,
+        "regret_usd_per_year": recommendation.regret_usd,
         "by_provider": {provider: strategy.id for provider, strategy in recommendation.by_provider.items()},
         "sensitivities": [
             {"name": i.name, "index": i.index, "source": i.source, "settle": i.settle}

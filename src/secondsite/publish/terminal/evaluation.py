@@ -16,6 +16,7 @@ from secondsite.model.contract import Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import dollars, number, percent, quantity, short_duration, short_span
+from secondsite.publish.content.comparison import firm_words, firmness
 
 WIDTH = 100
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
@@ -198,9 +199,8 @@ def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield _bullets(found.blockers)
     yield _heading("The way there")
     yield _migration(found.migration)
-    pattern = f"{percent(found.pattern_stability)} to {found.strategy.pattern}"
-    yield _heading(f"How firm: {percent(found.stability)} of draws of all assumptions lead to this strategy, {pattern}")
-    yield _bullets(_doubt(evaluation))
+    yield _heading(f"How firm: {firmness(found.stability)}")
+    yield _bullets([*firm_words(found), *_doubt(evaluation)])
     tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
     if tracks:
         yield _heading("Tracks to follow")
@@ -289,7 +289,7 @@ def _after(speed: LatencyFigures) -> str:
 
 def _migration(steps: tuple[MigrationStep, ...]) -> Table:
     columns = (" step", "strategy", "$/month", "of it people", "hours", "brings within reach")
-    table = _plain_table(columns, columns[2:5], " step", "strategy")
+    table = _plain_table(columns, columns[2:5], " step")
     for position, step in enumerate(steps, 1):
         table.add_row(
             Text(f" {position}. {step.name}", style="dim" if step.beyond else ""),
@@ -309,10 +309,8 @@ def _added(usd: float) -> str:
 def _doubt(evaluation: Evaluation) -> list[str]:
     found = evaluation.recommendation
     flips = [str(flip) for flip in found.flips[:5]]
-    top = [
-        f"{i.name} (in {percent(min(i.index, 1.0))} of the doubt): {i.settle or i.source}" for i in found.influences[:5]
-    ]
-    return [*flips, *(f"to settle {line}" for line in top)] or ["no assumption changes it within its range"]
+    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in found.influences[:2]]
+    return [*flips, *top] or ["no assumption changes it within its range"]
 
 
 def _impossible(evaluation: Evaluation) -> Iterator[RenderableType]:

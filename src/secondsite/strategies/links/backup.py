@@ -13,21 +13,22 @@ from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, standby_of
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import no_failback
-from secondsite.strategies.sizing import all_streams, stream_bytes, transfer_time
+from secondsite.strategies.sizing import all_streams, by_size, stream_bytes, transfer_time
 from secondsite.strategies.steps import make_step
-from secondsite.strategies.stores import nothing, survivable
+from secondsite.strategies.stores import nothing, refreshed, survivable
 
 
 def stream_backup(kit: Kit, region: Region) -> Copy:
     """A full snapshot of every stream at an interval: the only copy that survives a wrong write."""
+    travel = by_size(kit.figures, "backup.streams.travel", "backup.rate", stream_bytes(kit.system), "stream backup")
     return Copy(
         Subject.NATS,
         "streams and consumers",
         region.name,
         "stream backup",
         nothing(),
-        kit.figures["backup.streams.travel"],
-        kit.figures["backup.streams.interval"],
+        travel,
+        refreshed(kit.figures["backup.streams.interval"], travel),
         survivable(kit, region, operators=True),
     )
 

@@ -13,7 +13,8 @@ from secondsite.strategies.clusters import at_home, named, stream_copy, stream_l
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import led_at_home
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.steps import make_step
+from secondsite.strategies.sizing import all_streams
+from secondsite.strategies.steps import blocked_step, make_step
 from secondsite.strategies.stream_config import written_subjects
 
 
@@ -62,7 +63,12 @@ class Sourced:
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
-        """Nothing to do: the survivor's own streams never stopped."""
+        """Nothing to do: the survivor's own streams never stopped. Of a bucket it has the other region's keys under a
+        prefix, where nobody looks."""
+        buckets = tuple(stream.name for stream in all_streams(self.kit.system) if stream.kind != "stream")
+        if buckets:
+            why = f"sourced keys lie under the other region's prefix, where `get` does not look: {', '.join(buckets)}"
+            return (blocked_step(Verb.ELECT, why, after),)
         return (
             make_step(
                 self.kit,

@@ -6,9 +6,10 @@ from attrs import frozen
 
 from secondsite.model.deployment import Copy, Requirement, Site, SiteRole, WanLink
 from secondsite.model.procedure import Need, Step, Verb
+from secondsite.model.store import Loss
 from secondsite.strategies import requirements, services, stores
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import make_step, start_services
+from secondsite.strategies.steps import make_step, start_services, stores_restored
 
 
 @frozen
@@ -52,7 +53,9 @@ class BackupRestore:
                 self.kit,
                 Verb.RESTORE_STORES,
                 "restore databases and vector stores from the newest backup",
-                "restore.stores",
+                stores_restored(
+                    self.kit, tuple(store.name for store in self.kit.system.stores if store.loss is Loss.DATA)
+                ),
                 check="row and point counts match the backup's manifest",
                 after=(Verb.CREATE_CLUSTER,),
                 region=self.kit.second.name,

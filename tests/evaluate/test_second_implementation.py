@@ -1,0 +1,215 @@
+"""RTO, RPO, held, downtime and cost once more, another way: a small simulation written from docs/evaluate.md and ADR 6.
+
+It shares with the evaluation what a strategy is (its steps and copies, with their figures) and nothing else: no common
+random numbers, no vectors shared between strategies, no timeline. Five systems that have little in common must agree.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from statistics import fmean, quantiles
+
+import pytest
+
+from secondsite.catalogue.bundle import Catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.evaluate.assess import Assessor, Auditor, plan
+from secondsite.evaluate.evaluation import Assessment
+from secondsite.evaluate.years import Exposure, downtime
+from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Uniform
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure
+from secondsite.model.strategy import Strategy
+
+CASES = Path(__file__).parent / "cases"
+DRAWS = 5000
+SYSTEMS = [
+    ("aggr", "warm-standby/leafnode-mirror/failover-record"),
+    ("r1node", "single-region/none/manual"),
+    ("pgonly", "backup-restore/backup"),
+    ("km", "warm-standby/leafnode-mirror/failover-record"),
+    ("kv", "active-active/stretch/weighted"),
+]
+KINDS = {Fault.CONTROL_PLANE: "control-plane", Fault.CAPACITY: "capacity", Fault.OBSERVABILITY: "observability"}
+
+
+def draw(estimate: Estimate, chance: random.Random, luck: dict[str, bool]) -> float:
+    match estimate.distribution:
+        case None:
+            return math.inf
+        case Fixed(value):
+            return value
+        case Uniform(low, high):
+            return chance.uniform(low, high)
+        case Lognormal(mu, sigma):
+            return chance.lognormvariate(mu, sigma)
+        case Maybe(probability, then):
+            share = estimate.inputs[0].name
+            if share not in luck:
+                luck[share] = chance.random() < probability
+            return draw(_plain(estimate, then), chance, luck) if luck[share] else 0.0
+        case other:
+            raise TypeError(str(other))
+
+
+def _plain(estimate: Estimate, then: Fixed | Uniform | Lognormal) -> Estimate:
+    return Estimate(estimate.name, estimate.unit, then, estimate.provenance, estimate.source)
+
+
+def ends(procedure: Procedure, chance: random.Random) -> Mapping[str, float]:
+    """When each step of one event has ended: after the last of those it waits for."""
+    done: dict[str, float] = {}
+    luck: dict[str, bool] = {}
+    for step in procedure.steps:
+        begin = max((done[name] for name in step.after), default=0.0)
+        done[step.id] = math.inf if step.blocked else begin + draw(step.duration, chance, luck)
+    return done
+
+
+def back(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, chance: random.Random) -> float:
+    procedure = procedures[fault]
+    own = fault is Fault.PROCESS and subject is Subject.API
+    milestone = procedure.degraded if own and procedure.degraded else procedure.milestones.get(subject)
+    if milestone is None:
+        return 0.0
+    mine = ends(procedure, chance)[milestone]
+    other = procedure.escalates_to
+    return mine if other is None else min(mine, back(procedures, other, subject, chance))
+
+
+def kind_of(fault: Fault, catalogue: Catalogue, chance: random.Random) -> Fault:
+    left = chance.random()
+    for kind, name in KINDS.items() if fault is Fault.REGION else ():
+        left -= catalogue.figures[f"share.{name}"].mean
+        if left < 0:
+            return kind
+    return fault
+
+
+@pytest.fixture(scope="module")
+def assessed(catalogue: Catalogue, auditor: Auditor) -> Callable[[str, str], Assessment]:
+    @cache
+    def one(name: str, strategy: str) -> Assessment:
+        system = load_system(CASES / f"{name}.yaml")
+        assessor = Assessor(system, catalogue, 1, auditor)
+        planned = plan(Strategy.parse(strategy), system, catalogue)
+        exposure = Exposure(planned.procedures, len(planned.deployment.serving))
+        return assessor.assess(planned, downtime([exposure], assessor.model, 30_000, 1)[0])
+
+    return one
+
+
+@pytest.mark.parametrize(("name", "strategy"), SYSTEMS)
+def test_rto_and_how_often_a_clock_is_kept(
+    name: str, strategy: str, assessed: Callable[[str, str], Assessment], catalogue: Catalogue
+) -> None:
+    found, chance = assessed(name, strategy), random.Random(7)
+    for outcome in found.outcomes:
+        contract = outcome.contract
+        again = [
+            back(found.procedures, kind_of(contract.fault, catalogue, chance), contract.subject, chance)
+            for _ in range(DRAWS)
+        ]
+        if outcome.rto.unbounded:
+            assert math.inf in again, contract.name
+            continue
+        assert quantiles(again, n=2)[0] == pytest.approx(outcome.rto.quantile(0.5), rel=0.06), contract.name
+        if contract.rto_s is not None and contract.rpo_s is None and outcome.probability_met is not None:
+            kept = fmean(seconds <= contract.rto_s for seconds in again)
+            assert kept == pytest.approx(outcome.probability_met, abs=0.02), contract.name
+
+
+@pytest.mark.parametrize(("name", "strategy"), SYSTEMS)
+def test_rpo_of_streams_is_the_freshest_copy_that_survives(
+    name: str, strategy: str, assessed: Callable[[str, str], Assessment]
+) -> None:
+    found, chance = assessed(name, strategy), random.Random(8)
+    (outcome,) = (o for o in found.outcomes if o.contract.name == "nats/region")
+    copies = [c for c in found.deployment.copies if c.subject is Subject.NATS and Fault.REGION in c.survives]
+    if not any(cluster.streams for cluster in found.deployment.system.nats):
+        assert outcome.rpo.mean == 0
+        return
+    if not copies:
+        assert outcome.rpo.unbounded
+        return
+    again = []
+    for _ in range(DRAWS):
+        luck: dict[str, bool] = {}
+        again.append(
+            min(
+                draw(c.hold, chance, luck)
+                + draw(c.propagate, chance, luck)
+                + chance.random() * draw(c.interval, chance, luck)
+                for c in copies
+            )
+        )
+    assert fmean(again) == pytest.approx(outcome.rpo.mean, rel=0.15, abs=0.001)
+
+
+@pytest.mark.parametrize(("name", "strategy"), SYSTEMS)
+def test_downtime_is_the_rates_times_the_outages(
+    name: str, strategy: str, assessed: Callable[[str, str], Assessment], catalogue: Catalogue
+) -> None:
+    """Expected minutes, fault by fault; the simulated years count overlaps once, which is a matter of seconds."""
+    found, chance = assessed(name, strategy), random.Random(9)
+    model = Assessor(found.deployment.system, catalogue, 1, lambda *_: ()).model
+    serving, minutes = len(found.deployment.serving), 0.0
+    for fault, procedure in found.procedures.items():
+        if Subject.API not in procedure.milestones:
+            continue
+        natural, total = model.natural(fault), 0.0
+        for _ in range(DRAWS):
+            total += _failing_s(found.procedures, procedure, natural, catalogue, chance)
+        sites = 1 if fault.per_system else serving
+        minutes += model.rate(fault).mean * sites * total / DRAWS / 60
+    assert minutes == pytest.approx(found.downtime_minutes.mean, rel=0.12)
+
+
+def _failing_s(
+    procedures: Mapping[Fault, Procedure],
+    procedure: Procedure,
+    natural: Estimate | None,
+    catalogue: Catalogue,
+    chance: random.Random,
+) -> float:
+    done = ends(procedure, chance)
+    limit = math.inf if natural is None else draw(natural, chance, {})
+    if procedure.escalates_to is not None:
+        other = procedures[procedure.escalates_to]
+        limit = min(limit, ends(other, chance)[other.milestones[Subject.API]] + _stragglers(other, catalogue))
+    whole = min(limit, done[procedure.milestones[Subject.API]] + _stragglers(procedure, catalogue))
+    if not procedure.degraded:
+        return whole * procedure.affected
+    stalled = min(whole, done[procedure.milestones[Subject.NATS]])
+    return stalled * procedure.stalled + max(0.0, min(whole, done[procedure.degraded]) - stalled) * procedure.affected
+
+
+def _stragglers(procedure: Procedure, catalogue: Catalogue) -> float:
+    path = procedure.leading_to(procedure.milestones[Subject.API])
+    return catalogue.figures["converge.stragglers"].mean if any(str(s.verb) == "converge" for s in path) else 0.0
+
+
+@pytest.mark.parametrize(("name", "strategy"), SYSTEMS)
+def test_a_bill_is_its_quantities_times_its_prices(
+    name: str, strategy: str, assessed: Callable[[str, str], Assessment]
+) -> None:
+    found = assessed(name, strategy)
+    for provider, items in found.bills.items():
+        if any(item.monthly_usd.unbounded for item in items):
+            continue
+        again = math.fsum(_recomputed(item.monthly_usd) for item in items)
+        assert again == pytest.approx(found.monthly_usd[provider].mean, abs=0.01), provider
+
+
+def _recomputed(figure: Estimate) -> float:
+    """From the rows at the bottom: a product where the formula multiplies, a sum where it adds."""
+    if " × " in figure.formula and figure.unit == "USD/month":
+        return math.prod(part.mean for part in figure.inputs)
+    if " + " in figure.formula and figure.unit == "USD/month":
+        return math.fsum(_recomputed(part) for part in figure.inputs)
+    return figure.mean
