@@ -25,8 +25,8 @@ from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.tally import Summary
 from secondsite.drill.play.clients import LoadClients, share_out, total_rate
+from secondsite.drill.play.load_streams import load_streams
 from secondsite.drill.play.setup import Setup, make_setup
-from secondsite.drill.play.stage import load_streams
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import lab_options, run_drill
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT

@@ -43,6 +43,7 @@ from secondsite.model.nats import Consumer, Discard, Retention, Stream, StreamOr
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
+from secondsite.model.settings import Settings
 from secondsite.model.units import Bytes, Seconds
 from secondsite.model.waiver import Waiver
 
@@ -105,6 +106,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),
+    "nats-mirror-impossible": ("leaf", in_origin(settings=Settings({"allow_msg_counter": True}))),
     "nats-mirror-ttl": ("leaf", in_origin(message_ttl=True)),
     "nats-mirror-erasure": ("leaf", in_origin(erasure_duty=True)),
     "nats-origin-recreated": ("leaf", both(in_origin(messages=10), in_mirror(messages=11))),

@@ -107,6 +107,19 @@ def test_an_unknown_strategy_is_bad_input(home: Path) -> None:
     assert lab("up", "nonsense").returncode == EXIT_BAD_INPUT
 
 
+def test_a_version_that_the_registry_lacks_is_replaced_by_its_nearest_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nats_binary, "is_here", lambda version: False)
+    monkeypatch.setattr(nats_binary, "registered", lambda: ("2.12.1", "2.12.3", "2.13.0"))
+    assert nats_binary.resolve("2.12.1-alpine") == "2.12.1"
+    assert nats_binary.resolve("2.12.2") == "2.12.3"
+    assert nats_binary.resolve("2.12.99") == "2.12.8"
+    assert "2.12.3, runs in its place" in nats_binary.replaced("v2.12.2")
+    assert not nats_binary.replaced("2.12.1")
+    assert not nats_binary.replaced("2.12")
+    with pytest.raises(InputError, match=r"no nats-server 2\.9\.0"):
+        nats_binary.resolve("2.9.0")
+
+
 def test_versions() -> None:
     assert nats_binary.resolve("2.10-alpine") == "2.10.26"
     assert nats_binary.resolve("v2.12") == "2.12.8"

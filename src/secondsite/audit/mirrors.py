@@ -13,6 +13,7 @@ from secondsite.model.hazard import Severity
 from secondsite.model.nats import Discard, Retention, Stream
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import duration
+from secondsite.strategies.mirrorable import unmirrorable
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 STALL_S = 10.0
@@ -53,6 +54,20 @@ def nats_workqueue_mirror(mirror: Replica, origin: Stream) -> str:
     if origin.retention is not Retention.WORKQUEUE or mirror.stream.retention is Retention.WORKQUEUE:
         return ""
     return f"{mirror.stream.name} keeps by {mirror.stream.retention} what the work queue {origin.name} has done already"
+
+
+@rule(
+    id="nats-mirror-impossible",
+    severity=Severity.FATAL,
+    title="A stream that cannot be mirrored, or not be promoted from its mirror",
+    why="A counter cannot be mirrored as one; where consumers are limited, the server refuses the mirror's own "
+    "consumer, and the mirror stays empty while it reports lag 0.",
+    source="nats-server 2.10.26 to 2.15.1, measured 2026-11: 10173 and 10052, 10082, 10026",
+    remedy="Remove the limit, or carry this stream by a backup or over a stretched cluster.",
+)
+@_each_mirror
+def nats_mirror_impossible(mirror: Replica, origin: Stream) -> str:
+    return unmirrorable(origin, mirror.home) if mirror.home else ""
 
 
 @rule(

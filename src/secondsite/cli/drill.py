@@ -202,8 +202,12 @@ def _closing(result: RunResult) -> str:
 
 
 def _title(name: str, setup: Setup, run: int = 1) -> str:
+    from secondsite.lab.nats_binary import replaced
+
     version = f"@{setup.nats_version}" if setup.nats_version else ""
-    return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "")
+    asked = () if setup.nats_server else dict.fromkeys(cluster.version for cluster in setup.deployment.clusters)
+    others = "".join(f"; {told}" for told in map(replaced, asked) if told)
+    return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "") + others
 
 
 def _board(titles: list[str], *, beside: bool = False) -> DrillBoard:

@@ -213,7 +213,7 @@ async def _both_capture(stage: Stage) -> None:
     stage.struck(Moment.now(), "nothing: both regions take writes")
     family, ids = stage.families[0], [f"both-{number}" for number in range(_WRITES)]
     stage.path.written.update(ids)
-    subject = f"{stage.load.clients[0].streams[0].subject}.0"
+    subject = stage.load.clients[0].streams[0].of_key(0)
     async with place(stage.lab, stage.home).open() as opened:
         for each in ids:
             await StreamApi(opened).publish(subject, b"", {"Nats-Msg-Id": each})

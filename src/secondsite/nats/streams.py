@@ -260,13 +260,16 @@ def _seconds(nanoseconds: int) -> float:
 
 
 def _consumer(info: Json) -> ConsumerState:
+    """Of one that delivered nothing yet, older servers tell the position only where delivery begins, and floor 0."""
+    delivered, untouched = int(info["delivered"]["stream_seq"]), not int(info["delivered"]["consumer_seq"])
+    floor = int(info["ack_floor"]["stream_seq"])
     return ConsumerState(
         name=str(info["name"]),
         config=info["config"],
-        floor=int(info["ack_floor"]["stream_seq"]),
-        delivered=int(info["delivered"]["stream_seq"]),
+        floor=max(floor, delivered) if untouched else floor,
+        delivered=delivered,
         pending=int(info.get("num_pending", 0)),
-        untouched=not int(info["delivered"]["consumer_seq"]),
+        untouched=untouched,
     )
 
 

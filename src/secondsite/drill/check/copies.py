@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from secondsite.drill.check.findings import Phantom
 from secondsite.drill.ledger.finals import FinalRead
 from secondsite.drill.ledger.history import History
-from secondsite.drill.ledger.record import STRAY, Purpose
+from secondsite.drill.ledger.record import ANY_KEY, STRAY, Purpose
 
 _MOST_PHANTOMS = 20
 
@@ -65,7 +65,7 @@ def _other_contents(
         return known[:0], known[:0]
     plain = history.purpose[known] == Purpose.WRITE
     altered = plain & ((rows["payload"] != 0) | (rows["payload_bytes"] != history.payload_bytes[known]))
-    moved = plain & ((rows["subject"] != 0) | (rows["key"] != history.key[known]))
+    moved = plain & ((rows["subject"] != 0) | ((rows["key"] != history.key[known]) & (rows["key"] != ANY_KEY)))
     return known[altered], known[moved]
 
 

@@ -8,6 +8,7 @@ differs is kept.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,10 +74,21 @@ class FinalRead:
 class CopyReader:
     """Takes the messages of one copy, one by one, as they are read.
 
-    ``subject`` is that of the load, without the key; ``prefixed``: what another region wrote has a word before it.
+    ``subject`` is that of the load, without the key, or ``templates`` are its subjects; ``prefixed``: what another
+    region wrote has a word before it.
     """
 
-    def __init__(self, run: str, stream: str, place: str, subject: str, *, prefixed: bool = False) -> None:
+    def __init__(
+        self,
+        run: str,
+        stream: str,
+        place: str,
+        subject: str,
+        *,
+        prefixed: bool = False,
+        templates: tuple[str, ...] = (),
+    ) -> None:
+        self._templates = tuple(_pattern(template, prefixed=prefixed) for template in templates)
         self._run, self._stream, self._place = run, stream, place
         self._subject, self._prefixed = subject, prefixed
         self._identities, self._sequences, self._keys = array("Q"), array("Q"), array("L")
@@ -90,14 +102,23 @@ class CopyReader:
             self._strays.append(message_id)
         self._identities.append(identity)
         self._sequences.append(stream_sequence)
-        self._keys.append(key_of(subject))
+        in_place, key = self._placed(subject)
+        self._keys.append(key)
         self._sizes.append(len(data))
         self._payloads.append(altered(message_id, data))
-        self._subjects.append(0 if self._in_place(subject) else digest(subject.encode()))
+        self._subjects.append(0 if in_place else digest(subject.encode()))
 
-    def _in_place(self, subject: str) -> bool:
-        stem = subject.rpartition(".")[0]
-        return stem == self._subject or (self._prefixed and stem.endswith(f".{self._subject}"))
+    def _placed(self, subject: str) -> tuple[bool, int]:
+        """Whether the load writes there, and the key; where a subject has no place for one, it tells none."""
+        if not self._templates:
+            stem = subject.rpartition(".")[0]
+            prefixed = self._prefixed and stem.endswith(f".{self._subject}")
+            key = key_of(subject)
+            return key != ANY_KEY and (stem == self._subject or prefixed), key
+        for pattern in self._templates:
+            if found := pattern.fullmatch(subject):
+                return True, int(found["key"]) if "key" in found.groupdict() else ANY_KEY
+        return False, key_of(subject)
 
     def __len__(self) -> int:
         return len(self._identities)
@@ -111,6 +132,11 @@ class CopyReader:
         rows["payload"] = np.asarray(self._payloads, np.uint64)
         rows["subject"] = np.asarray(self._subjects, np.uint64)
         return FinalRead(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
+
+
+def _pattern(template: str, *, prefixed: bool) -> re.Pattern[str]:
+    key = re.escape(template).replace(re.escape("{key}"), r"(?P<key>[0-9]{1,9})")
+    return re.compile((r"(?:[^.]+\.)?" if prefixed else "") + key)
 
 
 def key_of(subject: str) -> int:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from attrs import asdict, frozen
@@ -43,11 +43,27 @@ _words = struct.Struct("<6Q").unpack
 
 @frozen
 class LedgerStream:
-    """``subject`` is followed by a dot and the key. ``kv``: only the last value of a key counts."""
+    """``kv``: only the last value of a key counts.
+
+    Where ``templates`` are named, keys take turns at them, each with its own one, and ``{key}`` in one is the key.
+    Else ``subject`` is followed by a dot and the key.
+    """
 
     name: str
     subject: str
     kv: bool = False
+    templates: tuple[str, ...] = ()
+
+    def of_key(self, key: int | str) -> str:
+        if not self.templates:
+            return f"{self.subject}.{key}"
+        turn = key % len(self.templates) if isinstance(key, int) else 0
+        return self.templates[turn].replace("{key}", str(key))
+
+
+def stream_from(told: Mapping[str, Any]) -> LedgerStream:
+    """As a file has it."""
+    return LedgerStream(**{**told, "templates": tuple(told.get("templates", ()))})
 
 
 @frozen
@@ -62,7 +78,7 @@ class LedgerHeader:
         return message_id(self.run, self.client, sequence)
 
     def subject(self, stream: int, key: int) -> str:
-        return f"{self.streams[stream].subject}.{key}"
+        return self.streams[stream].of_key(key)
 
 
 class Ledger:
@@ -176,7 +192,7 @@ def read_ledger_header(path: Path) -> LedgerHeader:
     """Raises InputError."""
     header, _ = read_header(path, SCHEMA)
     try:
-        streams = tuple(LedgerStream(**stream) for stream in header["streams"])
+        streams = tuple(stream_from(stream) for stream in header["streams"])
         return LedgerHeader(str(header["run"]), int(header["client"]), streams)
     except (KeyError, TypeError, ValueError):
         raise InputError.at(str(path), "its header is not a ledger's", "name the file that a drill wrote") from None

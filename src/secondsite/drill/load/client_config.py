@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from secondsite.drill.ledger.ledger import LedgerStream
+from secondsite.drill.ledger.ledger import LedgerStream, stream_from
 from secondsite.model.errors import InputError
 
 
@@ -93,7 +93,7 @@ def load_config(path: Path) -> ClientConfig:
         for name in ("resolver", "addresses", "servers"):
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
-        streams = tuple(LedgerStream(**stream) for stream in given.pop("streams"))
+        streams = tuple(stream_from(stream) for stream in given.pop("streams"))
         return ClientConfig(**given, streams=streams, target=HttpTarget(**target) if http else NatsTarget(**target))
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror}", "name a client's file") from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.drill.ledger.finals import CopyReader, FinalRead, Processing, processing
+from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.lab.http_get import http_get
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -30,13 +31,13 @@ _ATTEMPTS = 3
 
 @frozen
 class Reading:
-    """``places`` by region. ``subjects`` of the load, by stream.
+    """``places`` by region. ``loads``: what is written to each stream, by name.
 
     ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
 
     places: Mapping[str, NatsPlace]
     run: str
-    subjects: Mapping[str, str]
+    loads: Mapping[str, LedgerStream]
     operator: frozenset[str] = frozenset()
 
     async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
@@ -47,8 +48,10 @@ class Reading:
     async def _copy(self, family: StreamFamily, held: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
-            where, subject = f"{held.name} in {held.region}", self.subjects.get(family.name, "")
-            reader = CopyReader(self.run, family.name, where, subject, prefixed=family.reach is Reach.SOURCED)
+            where, load = f"{held.name} in {held.region}", self.loads.get(family.name)
+            subject, templates = (load.subject, load.templates) if load else ("", ())
+            sourced = family.reach is Reach.SOURCED
+            reader = CopyReader(self.run, family.name, where, subject, prefixed=sourced, templates=templates)
             try:
                 async with self.places[held.region].open() as jetstream:
                     why = await self._read(StreamApi(jetstream), held, reader)

@@ -7,18 +7,22 @@ step would do to them is carried out by nobody and noted as such.
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Iterator, Mapping
 
 from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
+from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
+from secondsite.nats.streams import StreamApi
 from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
@@ -123,6 +127,30 @@ class LabPath:
 
 
 @define
+class LabNatsPath:
+    """Where no service is asked over HTTP: a client that publishes where the name leads. Ids are kept."""
+
+    lab: Lab
+    subject: str
+    written: set[str] = field(factory=set)
+
+    async def write(self) -> PathWrite:
+        found = await look_up(self.lab.resolver, self.lab.host)
+        led = [r for r in self.lab.regions if found and self.lab.gateway(r).host in found.addresses]
+        if not led:
+            return PathWrite(0, "", why=f"{self.lab.host} leads to no region")
+        message_id = f"secondsite-probe-{uuid.uuid4()}"
+        self.written.add(message_id)
+        client = NatsPlace(parse_addresses(self.lab.nats_url(led[0])), ConnectOptions(timeout_s=2.0))
+        try:
+            async with client.open() as jetstream:
+                answer = await StreamApi(jetstream).publish(self.subject, b"probe", {"Nats-Msg-Id": message_id})
+        except MachineError as error:
+            return PathWrite(0, message_id, why=error.problems[0].what)
+        return PathWrite(0 if answer.code else 200, message_id, answer.stream, answer.sequence, answer.why)
+
+
+@define
 class LabSites:
     """``alone`` by region, for those that were started anew: asked for what is there already, nothing is done."""
 
@@ -187,7 +215,7 @@ def lab_world(
     lab: Lab,
     decision: Decision,
     *,
-    path: LabPath,
+    path: LabPath | LabNatsPath,
     secret: LabSecrets,
     hand: LabManualSteps,
     services: LabServices,
@@ -215,6 +243,15 @@ def place(lab: Lab, region: str, *, system: bool = False) -> NatsPlace:
     """As the operator, whom no write gate stops; or as the system account."""
     url = lab.nats_url(region, system=system, operator=not system)
     return NatsPlace(parse_addresses(url), ConnectOptions())
+
+
+def has_api(deployment: Deployment) -> bool:
+    """Whether a service of the system is asked over HTTP; else its clients speak NATS."""
+    return bool(deployment.system.with_role(Role.API))
+
+
+def lab_path(lab: Lab, subject: str) -> LabPath | LabNatsPath:
+    return LabPath(lab, GATEWAY_HTTP_PORT, subject) if has_api(lab.deployment) else LabNatsPath(lab, subject)
 
 
 def api_service(deployment: Deployment) -> str:

@@ -23,28 +23,29 @@ from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import Status
-from secondsite.drill.load.client_config import ClientConfig, HttpTarget
+from secondsite.drill.load.client_config import ClientConfig
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
+    LabNatsPath,
     LabPath,
     LabSecrets,
     LabServices,
     LabSites,
     api_service,
+    has_api,
+    lab_path,
     lab_world,
+    place,
 )
+from secondsite.drill.play.load_streams import load_streams, load_target, why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
-from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab, Moment
 from secondsite.model.endpoint import Endpoint
-from secondsite.model.errors import MachineError
-from secondsite.model.nats import StreamKind
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.tasks import end_tasks
@@ -83,7 +84,7 @@ class Stage:
     procedure: Procedure
     tell: ReportProgress
     load: LoadClients
-    path: LabPath
+    path: LabPath | LabNatsPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
@@ -165,7 +166,7 @@ class Stage:
             await self._write_before()
         await self.turn.take()
         await self.load.start()
-        self.note("load", rate_per_s=self.setup.rate_per_s)
+        self.note("load", rate_per_s=self.setup.rate_per_s, servers_replaced=self.lab.fleet.replaced())
         self.keep_backups()
         self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
@@ -204,8 +205,8 @@ class Stage:
             self.load.check()
             if time.monotonic() > end:
                 what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
-                remedy = "lower --rate, or leave the machine to the drill"
-                raise MachineError.at("drill", what, remedy)
+                at = place(self.lab, self.home)
+                raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
 
@@ -241,7 +242,8 @@ class Stage:
         """Checks from outside on the region that serves, as its record's health check is configured."""
         profile, path = self.setup.profile, self.setup.deployment.traffic.check_path
         at = self.lab.gateway(self.home)
-        check = HealthCheck(probe or (lambda: http_well(at, path)), profile.check_interval_s, profile.check_threshold)
+        usual = (lambda: http_well(at, path)) if has_api(self.setup.deployment) else self._second_signal
+        check = HealthCheck(probe or usual, profile.check_interval_s, profile.check_threshold)
         self.background(check.watch())
         return check
 
@@ -393,14 +395,12 @@ def set_the_stage(
         client=0,
         folder=str(writer.ledgers),
         streams=streams,
-        target=HttpTarget(
-            lab.host, GATEWAY_HTTP_PORT, (lab.resolver.host, lab.resolver.port), ignoring_ttl=ignoring_ttl
-        ),
+        target=load_target(setup, lab, ignoring_ttl),
         rate_per_s=setup.rate_per_s,
         payload_bytes=256,
         seed=setup.seed,
     )
-    path = LabPath(lab, GATEWAY_HTTP_PORT, f"{streams[0].subject}.probe")
+    path = lab_path(lab, streams[0].of_key("probe"))
     return Stage(
         setup,
         lab,
@@ -415,13 +415,3 @@ def set_the_stage(
         LabManualSteps(lab),
         LabSites(lab),
     )
-
-
-def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
-    """Every stream that the API can write to: a subject below the first that it listens on."""
-    found = []
-    for family in families(setup.deployment):
-        subject = family.subjects[0]
-        if family.origin.stream.kind is StreamKind.STREAM:
-            found.append(LedgerStream(family.name, subject.removesuffix(".>").removesuffix(".*") + ".load"))
-    return tuple(found)

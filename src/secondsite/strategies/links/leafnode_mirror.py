@@ -10,14 +10,13 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import LeafLink, NatsCluster
-from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.requirements import without
+from secondsite.strategies.mirrorable import why_no_promotion
 from secondsite.strategies.steps import (
     blocked_step,
     promote_mirrors,
@@ -69,14 +68,8 @@ class LeafnodeMirror:
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
-        if without(deployment.clusters, Feature.PROMOTION):
-            return (
-                blocked_step(
-                    Verb.PROMOTE_STREAMS,
-                    "nats-server below 2.12 refuses to promote a mirror (400/10055)",
-                    after,
-                ),
-            )
+        if why := why_no_promotion(deployment.clusters):
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         promote = promote_mirrors(self.kit, "remove the mirror of every stream and give it its subjects", after)
         return promote, restore_consumers(self.kit, promote.id)
 

@@ -7,14 +7,16 @@ from attrs import evolve, frozen
 from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.nats_release import CURRENT
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, services
 from secondsite.strategies.clusters import at_home, stream_copy, stream_link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import joined, mirrored_pair
+from secondsite.strategies.mirrorable import why_unmirrorable
 from secondsite.strategies.steps import (
+    blocked_step,
     free_subjects,
     promote_mirrors,
     restore_consumers,
@@ -61,6 +63,8 @@ class Managed:
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
+        if why := why_unmirrorable(deployment.clusters):
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         free = free_subjects(self.kit, after)
         promote = promote_mirrors(self.kit, "promote the mirrors through the provider's JetStream API", free.id)
         return free, promote, restore_consumers(self.kit, promote.id)

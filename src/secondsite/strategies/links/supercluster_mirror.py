@@ -17,6 +17,7 @@ from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy,
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
+from secondsite.strategies.mirrorable import why_no_promotion
 from secondsite.strategies.requirements import without
 from secondsite.strategies.steps import (
     blocked_step,
@@ -103,6 +104,8 @@ class SuperclusterMirror:
                 f"with 503/10008, and nats-server below 2.15 has no rescue{refused}"
             )
             return (blocked_step(Verb.RESTORE_QUORUM, why, after),)
+        if why := why_no_promotion(deployment.clusters):
+            return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         rescue = make_step(
             kit,
             Verb.RESTORE_QUORUM,

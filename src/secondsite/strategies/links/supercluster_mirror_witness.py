@@ -6,7 +6,6 @@ from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
-from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
@@ -14,7 +13,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirrored_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.links.supercluster_mirror import gateway_requirement, joined, mirrored_pair
-from secondsite.strategies.requirements import without
+from secondsite.strategies.mirrorable import why_no_promotion
 from secondsite.strategies.steps import (
     blocked_step,
     free_subjects,
@@ -65,8 +64,7 @@ class SuperclusterMirrorWitness:
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:
         kit = self.kit
-        if without(deployment.clusters, Feature.PROMOTION):
-            why = "nats-server below 2.12 refuses to promote a mirror (400/10055)"
+        if why := why_no_promotion(deployment.clusters):
             return (blocked_step(Verb.PROMOTE_STREAMS, why, after),)
         free = free_subjects(kit, after)
         promote = promote_mirrors(kit, "remove the mirror of every stream and give it the origin's subjects", free.id)
