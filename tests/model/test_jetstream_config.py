@@ -18,6 +18,7 @@ from secondsite.model.jetstream_config import (
     CONSUMER_DEFAULTS,
     STREAM_DEFAULTS,
     consumer_of,
+    dropped,
     is_internal,
     own_metadata,
     stream_of,
@@ -161,6 +162,12 @@ def test_what_servers_and_operations_write_is_no_configuration() -> None:
     assert is_internal("JS_MIRROR_abc")
     assert is_internal("JS_SRC_abc")
     assert not is_internal("worker")
+
+
+def test_what_an_older_server_drops_is_seen() -> None:
+    asked = {"name": "A", "allow_atomic": True, "max_age": 0, "max_bytes": -1, "persist_mode": "default"}
+    assert dropped(asked, {"name": "A"}) == ("allow_atomic",)
+    assert dropped(asked, {"name": "A", "allow_atomic": True}) == ()
 
 
 def test_settings_do_not_change() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from secondsite.lab.together import together
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.jetstream_config import dropped
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import connect
@@ -51,7 +52,13 @@ async def _create_in(urls: str, streams: list[tuple[NatsCluster, Stream]], deadl
 
 
 async def _create(jetstream: JetStream, cluster: NatsCluster, stream: Stream, deadline: float) -> None:
-    await _retry(jetstream, f"STREAM.CREATE.{stream.name}", stream_config(stream, cluster), deadline)
+    asked = stream_config(stream, cluster)
+    made = await _retry(jetstream, f"STREAM.CREATE.{stream.name}", asked, deadline)
+    if lost := dropped(asked, made.get("config") or asked):
+        what = f"nats-server {jetstream.version} drops {', '.join(lost)} of {stream.name} in silence"
+        raise InputError.at(
+            "secondsite.yaml", what, "run a version that has it, or remove it from the stream's settings"
+        )
     for consumer in stream.consumers:
         request = {"stream_name": stream.name, "config": consumer_config(consumer)}
         subject = f"CONSUMER.CREATE.{stream.name}.{consumer.name}"

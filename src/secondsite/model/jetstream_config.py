@@ -212,6 +212,13 @@ def origin_of(config: Json) -> StreamOrigin:
     return StreamOrigin(_text(config.get("name")), domain or _text(config.get("domain")), settings=rest)
 
 
+def dropped(asked: Json, kept: Json) -> tuple[str, ...]:
+    """What was asked for and is not in the configuration that a server answered with: older ones drop it in silence."""
+    return tuple(
+        sorted(key for key, value in asked.items() if value and value not in (-1, "default") and key not in kept)
+    )
+
+
 def placement_of(config: Json) -> str:
     placement = _map(config.get("placement"))
     return " ".join((_text(placement.get("cluster")), *_texts(placement.get("tags")))).strip()
