@@ -23,7 +23,6 @@ from secondsite.drill.evidence.signature import check_signatures
 from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
 from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
-from secondsite.evaluate.assess import plan
 from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
 from secondsite.model.fault import Fault
@@ -34,7 +33,7 @@ from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.wording import percent
-from secondsite.strategies.compose import failback
+from secondsite.strategies.compose import failback, lay_out, procedures
 from secondsite.strategies.design import Kit
 
 _AHEAD_S = 86400.0
@@ -174,17 +173,16 @@ def _unlike(run: Run) -> Iterator[Problem]:
 def todays(system: System, catalogue: Catalogue) -> Today:
     """What evidence of a strategy and a fault has to be bound to, to speak of today's system."""
 
-    @lru_cache
-    def of(strategy: str, names: tuple[str, ...]) -> Fingerprint:
-        planned = plan(Strategy.parse(strategy), system, catalogue)
-        kit = Kit(system, catalogue.figures, catalogue.round_trips)
-        carried_out = [
-            failback(planned.deployment, kit) if name == FAILBACK else planned.procedures.get(Fault(name))
-            for name in names
-        ]
-        return fingerprint(planned.deployment.system, planned.deployment, [each for each in carried_out if each])
+    kit = Kit(system, catalogue.figures, catalogue.round_trips)
 
-    return lambda manifest: of(manifest.strategy, manifest.procedures)
+    @lru_cache
+    def of(strategy: str, names: tuple[str, ...], standing: Standing) -> Fingerprint:
+        deployment = lay_out(Strategy.parse(strategy), kit, prepared=standing is not Standing.DEPLOYED)
+        known = procedures(deployment, kit)
+        carried_out = [failback(deployment, kit) if name == FAILBACK else known.get(Fault(name)) for name in names]
+        return fingerprint(deployment.system, deployment, [each for each in carried_out if each])
+
+    return lambda manifest: of(manifest.strategy, manifest.procedures, manifest.of)
 
 
 def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
