@@ -19,7 +19,8 @@ demo: setup ## the main job on the example: discover, audit, evaluate, drill, pu
 	@echo; echo "# 3/5  secondsite evaluate"
 	@cd $(EXAMPLE) && ../../$(BIN)/secondsite evaluate
 	@echo; echo "# 4/5  secondsite drill: the recommendation, and the plan on paper on what runs today"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite drill region-loss --strategy warm-standby/leafnode-mirror \
+	@cd $(EXAMPLE) && ../../$(BIN)/secondsite drill region-loss \
+		--strategy warm-standby/leafnode-mirror/failover-record \
 		--strategy warm-standby/supercluster-mirror@today --evidence ../../build/demo/evidence || test $$? -eq 1
 	@echo; echo "# 5/5  secondsite publish"
 	@cd $(EXAMPLE) && ../../$(BIN)/secondsite publish ../../build/demo/saas --evidence ../../build/demo/evidence
