@@ -32,8 +32,8 @@ publish: setup ## the example's documents, as they are committed
 docs: setup ## docs/audit.md, from the rules
 	$(BIN)/python script/audit_page.py
 
-test: setup ## every test but whole drills (under 20 minutes on two cores)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills"
+test: setup ## every test but whole drills (under 20 minutes on two cores); TESTS=… for some
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(TESTS)
 
 coverage: setup ## the pure layers by branch, each at 95 % or more (a minute)
 	@rm -f .coverage
