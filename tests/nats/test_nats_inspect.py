@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,17 @@ def prepare(url: str, work: Callable[[JetStreamContext], Coroutine[Any, Any, Non
 
 
 async def insist(create: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """A replicated creation on a busy machine may be answered late; asking again changes nothing."""
-    for _ in range(4):
+    """A replicated creation on a busy machine may be answered late, and its subjects be known late to other servers.
+
+    Asking again changes nothing: nothing was stored where nobody listened.
+    """
+    for _ in range(20):
         try:
             await create()
         except nats.errors.TimeoutError:
+            continue
+        except nats.js.errors.NoStreamResponseError:
+            await asyncio.sleep(0.2)
             continue
         return
     pytest.fail("the cluster does not create what it is asked to")
@@ -89,7 +96,9 @@ async def fill(js: JetStreamContext) -> None:
     metering = api.ConsumerConfig(durable_name="metering", filter_subjects=["kgent.b", "kgent.c"])
     await insist(lambda: js.add_consumer("kgent-events", metering))
     for number in range(200):
-        await js.publish(f"kgent.{'abc'[number % 3]}", b"x" * 1000)
+        await insist(
+            partial(js.publish, f"kgent.{'abc'[number % 3]}", b"x" * 1000, headers={"Nats-Msg-Id": f"{number}"})
+        )
     await insist(lambda: js._api_request("$JS.API.STREAM.CREATE.BRIEF", json.dumps(brief).encode(), timeout=5))
     await insist(lambda: js.create_key_value(bucket="config", replicas=3))
     await insist(lambda: js.create_object_store("files"))

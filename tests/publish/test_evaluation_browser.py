@@ -162,7 +162,7 @@ def test_every_figure_of_the_accessibility_tree_has_a_name(browser: Browser, url
     for role in ("table", "region", "image", "button", "link", "rowheader", "columnheader"):
         assert by_role.get(role), role
         assert all(by_role[role]), role
-    assert "failover of warm-standby/leafnode-mirror: steps in time" in by_role["table"]
+    assert "failover of warm-standby/leafnode-mirror/failover-record: steps in time" in by_role["table"]
 
 
 def test_it_prints(browser: Browser, url: str) -> None:

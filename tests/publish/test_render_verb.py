@@ -88,7 +88,7 @@ def test_as_the_system_is_today(folder: Path) -> None:
 
 def test_without_a_strategy_it_is_the_recommended_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render(folder, "--domain", "nats.example.com", "--years", "500", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["strategy"] == "warm-standby/leafnode-mirror"
+    assert json.loads(capsys.readouterr().out)["strategy"] == "warm-standby/leafnode-mirror/failover-record"
 
 
 @pytest.mark.parametrize(

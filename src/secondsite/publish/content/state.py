@@ -46,7 +46,10 @@ class Replicated:
     def alert_s(self) -> float:
         if self.limit_s is None:
             return rounded(2 * self.usual_s)
-        return self.limit_s if self.too_slow else rounded((self.usual_s + self.limit_s) / 2)
+        if self.too_slow:
+            return self.limit_s
+        half = (self.usual_s + self.limit_s) / 2
+        return rounded(half) if rounded(half) >= self.usual_s else float(round(half))
 
     @property
     def scheduled(self) -> bool:
