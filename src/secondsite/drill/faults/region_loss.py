@@ -60,8 +60,8 @@ async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
     stage.tell(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
     told = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
-    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server's own words: {told}")
-    stage.observe(f"the server refuses the promotion in its own words: {told}", not _promoted(answers))
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {told}")
+    stage.observe(f"the server refuses the promotion: {told}", not _promoted(answers))
 
 
 def _promoted(answers: list[str]) -> bool:

@@ -33,7 +33,7 @@ class LoadClients:
         await self.supervisor.start(*(_spec(client) for client in self.clients))
 
     def check(self) -> None:
-        """Raises MachineError, with its own words, for a client that ended by itself: a full disk, for one."""
+        """Raises MachineError, with its last log lines, for a client that ended by itself: a full disk, for one."""
         for client in self.clients:
             if not self.supervisor.alive(client.name) and not client.summary.exists():
                 raise self._failed(client)
@@ -58,7 +58,9 @@ class LoadClients:
 
     def _failed(self, client: ClientConfig) -> MachineError:
         tail = self.supervisor.log_tail(client.name).strip() or "its log is empty"
-        return MachineError.at(client.name, f"ended; its own words:\n{tail}\n", "mend that and run the drill again")
+        return MachineError.at(
+            client.name, f"exited; last log lines:\n{tail}\n", "fix the cause and run the drill again"
+        )
 
 
 def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:

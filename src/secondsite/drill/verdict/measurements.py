@@ -119,7 +119,7 @@ def measurement(
         [total for total, (run, _) in zip(totals, runs, strict=True) if run.counted], contract.confidence
     )
     known = [v.loss for v in verdicts if v.loss is not None]
-    loss = max(known, key=_gravity, default=None)
+    loss = max(known, key=_by_loss, default=None)
     missing = manifest.unrehearsed.get(contract.subject, Unrehearsed((), 0.0))
     return Measurement(
         subject=contract.subject,
@@ -148,7 +148,7 @@ def measurement(
     )
 
 
-def _gravity(loss: DataLoss) -> tuple[float, int, int]:
+def _by_loss(loss: DataLoss) -> tuple[float, int, int]:
     return loss.seconds, loss.messages, loss.bytes
 
 
