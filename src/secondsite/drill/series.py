@@ -25,6 +25,7 @@ from secondsite.drill.play.turn import Slots, Turn
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import RunOf, RunResult, run_drill
 from secondsite.drill.verdict.judgement import RunJudgement
+from secondsite.lab.claim import free_blocks
 from secondsite.model.errors import SecondsiteError
 
 _LAB_BYTES = 600 << 20
@@ -62,11 +63,11 @@ class SeriesSize:
 
 
 def series_size(runs: int, reach_s: float, measured: int | None = None) -> SeriesSize:
-    """Two measurements a core; as many labs as grow old meanwhile, and as fit the memory that is free."""
+    """Two measurements a core; as many labs as grow old meanwhile, and as memory and addresses are free for."""
     at_once = min(runs, measured or 2 * (os.cpu_count() or 1))
     standing = at_once + 1 + math.ceil(reach_s / _MEASURED_S * at_once)
     fits = max(1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // _LAB_BYTES)
-    return SeriesSize(min(runs, standing, fits), at_once)
+    return SeriesSize(max(1, min(runs, standing, fits, free_blocks())), at_once)
 
 
 @define

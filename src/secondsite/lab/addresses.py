@@ -1,7 +1,7 @@
 """Where everything in a lab stands: each region is a loopback network of its own, with the standard ports.
 
-Block ``b`` holds the networks 127.(20b+1).0.0/24 to 127.(20b+19).0.0/24, one for each region, and what belongs to
-no region in 127.(20b).0.0/16. Two labs never share a block. Servers of region ``i`` reach server ``j`` of region
+Block ``b`` holds the networks 127.(10b+1).0.0/24 to 127.(10b+9).0.0/24, one for each region, and what belongs to
+no region in 127.(10b).0.0/16. Two labs never share a block. Servers of region ``i`` reach server ``j`` of region
 ``k`` only at 127.i.(100+k).(10+j), where the WAN process listens; so do the region's own pods, where it has some.
 """
 
@@ -24,8 +24,8 @@ from secondsite.strategies.server_config import (
     route_url,
 )
 
-BLOCKS = 12
-BLOCK_SIZE = 20
+BLOCKS = 25
+BLOCK_SIZE = 10
 WAN_PORTS = (ROUTE_PORT, GATEWAY_PORT, LEAF_PORT)
 API_PORT = 8000
 GATEWAY_HTTP_PORT = 8080

@@ -71,6 +71,11 @@ def no_such_addresses(hosts: list[str]) -> MachineError:
     )
 
 
+def free_blocks() -> int:
+    """How many labs could start now."""
+    return sum(not is_claimed(block) for block in range(BLOCKS))
+
+
 def is_claimed(block: int) -> bool:
     """Whether a lab, or its warden, holds the block now."""
     lock = _bind(claim_of(block))
