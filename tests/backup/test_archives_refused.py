@@ -266,6 +266,52 @@ def test_consumers_without_an_end_are_not_held(tar: bool, why: str, monkeypatch:
         put_right(data, ConsumerEdit(1), tar=tar)
 
 
+def old_archive() -> bytes:
+    return tarred(meta_inf=b"{}", msgs__1_blk=record(1), **OLD_CONSUMERS)
+
+
+@pytest.mark.parametrize("tar", [False, True])
+def test_whatever_byte_is_changed_it_is_an_error_of_the_archive_or_none(tar: bool) -> None:
+    """It is read before its checksum is known: nothing in it may end a restore in a traceback."""
+    data = old_archive() if tar else stream(MAGIC + STATE + consumer_entry("a", 3), MESSAGE + END)
+    edit, places = ConsumerEdit(1, (consumer("a"),)), range(len(HEAD), len(data), 37 if tar else 1)
+
+    async def work() -> int:
+        refused = 0
+        for at in places:
+            changed = bytearray(data)
+            changed[at] ^= 0xFF if at % 2 else 0x20
+            try:
+                async for _ in edited(cut(bytes(changed), 100_000), edit, tar=tar):
+                    pass
+            except (ArchiveError, S2Error):
+                refused += 1
+        return refused
+
+    assert 10 < run(work()) < len(places)
+
+
+@pytest.mark.parametrize(
+    ("data", "tar", "why"),
+    [
+        (stream(MAGIC + STATE + entry(b"consumers/a", 5, 0, b"", b"{}") + END), False, "no server wrote .KeyError"),
+        (
+            stream(MAGIC + STATE + entry(b"consumers/a", 5, 0, b"", b"{") + END),
+            False,
+            "no server wrote .JSONDecodeError",
+        ),
+        (HEAD + b"\x00\x05\x00\x00" + bytes(4) + b"\xff", False, "a block that is cut short"),
+        (HEAD + b"\x00\x05\x00\x00" + bytes(4) + b"\xff", True, "no server wrote .IndexError"),
+        (stream(b"meta.inf".ljust(124, b"\0") + b"eight".ljust(388, b"\0")), True, "no server wrote .ValueError"),
+        (stream(b"meta.inf".ljust(124, b"\0") + b"-0000002000".ljust(388, b"\0")), True, "of an impossible size"),
+        (stream(b"obs/a/meta.inf" + bytes(10)), True, "no server wrote|cut short"),
+    ],
+)
+def test_consumers_that_no_server_wrote(data: bytes, tar: bool, why: str) -> None:
+    with pytest.raises((ArchiveError, S2Error), match=why):
+        put_right(data, ConsumerEdit(1), tar=tar, step=10_000)
+
+
 # Where sources had come to
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from secondsite.backup.replace import Approved, Replaced, delete, delete_held_ba
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.stream_restore import Work, is_there_already, prove, set_back
-from secondsite.backup.target import fenced, held_back
+from secondsite.backup.target import Changes, fenced, held_back
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.address import StoreAddress, parse_store
 from secondsite.objects.store import ObjectStorage
@@ -215,6 +216,31 @@ def test_an_archive_that_cannot_be_digested_proves_nothing(start: Any, store: Ob
             proof, sent = await prove(jetstream, reader, known, None)
             assert (proof.verdict, proof.messages, sent) == ("unproven", 20, None)
             assert proof.why == "the messages could not be read: not an S2 stream"
+
+    run(work())
+
+
+@pytest.mark.parametrize("at", [18, 19])  # the length that a block says it has, and its first tag
+def test_a_damaged_archive_whose_consumers_are_put_right_is_named(
+    at: int, start: Any, store: ObjectStorage, tmp_path: Path
+) -> None:
+    """That of a stream with three replicas, onto one server, as `backup verify` does: read before it is checked."""
+    server, target = start("source"), start("target")
+
+    async def work() -> None:
+        _, manifest = await saved(server, store)
+        reader = Reader(store, manifest, Keys())
+        backup = await reader.document(manifest.streams[0], "backup.json")
+        three = json.dumps({**backup, "config": {**backup["config"], "num_replicas": 3}}).encode()
+        manifest = rewritten(tmp_path / "backups", manifest, "backup.json", three)
+        path = tmp_path / "backups" / manifest.streams[0].archive.key
+        data = bytearray(path.read_bytes())
+        data[at] ^= 0xFF
+        path.write_bytes(data)
+        plan = RestorePlan(changes=Changes(detached=True))
+        (outcome,) = await run_restore(target.place, store, manifest, plan, Silent())
+        assert f"{manifest.streams[0].archive.key}: corrupted: its SHA-256 is " in outcome.error
+        assert outcome.remedy.startswith("use another backup")
 
     run(work())
 
