@@ -12,7 +12,8 @@ import pyrage
 import pytest
 from attrs import evolve
 from nats.aio.client import Client
-from nats_world import Server, connect, consume, everything, fill, next_of, run
+from nats.js.api import StreamSource
+from nats_world import Server, binary_of, connect, consume, eventually, everything, fill, next_of, run
 
 from secondsite.backup.archive import MAGIC
 from secondsite.backup.codec import Keys
@@ -26,7 +27,7 @@ from secondsite.backup.replace import Approved, Replaced, delete, delete_held_ba
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.stream_restore import Work, is_there_already, prove, set_back
-from secondsite.backup.target import Changes, fenced, held_back
+from secondsite.backup.target import Changes, fenced, held_back, mark_of
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.address import StoreAddress, parse_store
 from secondsite.objects.store import ObjectStorage
@@ -241,6 +242,34 @@ def test_a_damaged_archive_whose_consumers_are_put_right_is_named(
         (outcome,) = await run_restore(target.place, store, manifest, plan, Silent())
         assert f"{manifest.streams[0].archive.key}: corrupted: its SHA-256 is " in outcome.error
         assert outcome.remedy.startswith("use another backup")
+
+    run(work())
+
+
+def test_where_sources_had_come_to_is_not_guessed(start: Any, store: ObjectStorage) -> None:
+    """Opened without that, the stream would source everything a second time."""
+    server, target = start("source", binary_of("2.12.8")), start("target")
+
+    async def work() -> None:
+        client, other = await connect(server.url), await connect(target.url)
+        await fill(client, "O", 20)
+        await client.jetstream().add_stream(name="S", sources=[StreamSource(name="O")])
+
+        async def sourced() -> bool:
+            return (await client.jetstream().stream_info("S")).state.messages == 20
+
+        await eventually(sourced, "it has sourced")
+        manifest = await run_backup(server.place, store, BackupPlan(streams=("S",)), Silent())
+        other_count = evolve(manifest, streams=(evolve(manifest.streams[0], messages=25),))
+        (outcome,) = await run_restore(target.place, store, other_count, RestorePlan(), Silent())
+        assert outcome.error.endswith(
+            "stream.tar.s2: corrupted: the archive shows 20 messages where 25 were counted: "
+            "how far its sources had come is not known, so it is held back"
+        )
+        info = await other.jetstream().stream_info("S")
+        assert (info.state.messages, info.config.sources, mark_of(info.config.as_dict())) == (20, None, manifest.id)
+        (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
+        assert (outcome.ok, outcome.proof.verdict) == (True, "equal")
 
     run(work())
 
