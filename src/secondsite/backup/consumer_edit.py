@@ -16,7 +16,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from secondsite.backup.archive import MAGIC, ArchiveError, entry, next_entry
-from secondsite.backup.s2 import COMPRESSED, PLAIN, STREAM_HEAD, decode_block, decoded_size
+from secondsite.backup.s2 import COMPRESSED, PLAIN, STREAM_HEAD, S2Error, decode_block, decoded_size
 from secondsite.backup.s2_write import blocks
 
 _TAR_BLOCK = 512
@@ -64,12 +64,22 @@ async def edited(pieces: AsyncIterator[bytes], edit: ConsumerEdit, *, tar: bool)
     async for piece in pieces:
         rest += piece
         for chunk in _chunks(rest):
-            for out in editor.feed(chunk):
+            for out in _readable(editor.feed(chunk)):
                 yield out
     if rest:
         raise ArchiveError("the archive is cut short")
-    for out in editor.close():
+    for out in _readable(editor.close()):
         yield out
+
+
+def _readable(steps: Iterator[bytes]) -> Iterator[bytes]:
+    """Raises ArchiveError or S2Error, whatever stands where consumers should."""
+    try:
+        yield from steps
+    except (ArchiveError, S2Error):
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, tarfile.TarError) as error:
+        raise ArchiveError(f"the archive holds what no server wrote ({type(error).__name__})") from None
 
 
 def _chunks(rest: bytearray) -> Iterator[_Chunk]:
@@ -163,6 +173,8 @@ class _TarEditor:
                 self._tail = self._held[begin:]
                 return
             size = int(header[124:136].rstrip(b"\0 ") or b"0", 8)
+            if size < 0:
+                raise ArchiveError("a file of an impossible size")
             self._header_at += _TAR_BLOCK + -(-size // _TAR_BLOCK) * _TAR_BLOCK
         if self._header_at >= self._at + len(self._held):
             self._at += len(self._held)

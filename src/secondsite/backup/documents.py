@@ -45,7 +45,9 @@ def check_document(file: str, content: Any) -> None:
         return
     if not isinstance(content, dict) or not isinstance(config := content.get("config"), dict):
         raise MisfitError("it has no configuration")
-    structure(content.get("state"), _State)
+    if not isinstance(state := content.get("state"), dict):
+        raise MisfitError("it has no state")
+    structure(state, _State)
     if not isinstance(config.get("name"), str):
         raise MisfitError("the stream has no name")
     for key in _LISTS:

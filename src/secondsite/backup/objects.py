@@ -51,9 +51,8 @@ class Reader:
             async for piece in decode(self._checked(stored), codecs, self.keys):
                 yield piece
         except CodecError as error:
-            await self.diagnose(stored)
             damage: Damage = "wrong key" if AGE in codecs and "identities" in str(error) else "corrupted"
-            raise self._broken(stored, damage, str(error)) from None
+            raise await self.unreadable(stored, str(error), damage) from None
         except (_MismatchError, ObjectMissingError):
             await self.diagnose(stored)
             raise self._broken(stored, "corrupted", "it changed while it was read") from None
@@ -68,6 +67,14 @@ class Reader:
         except MisfitError as misfit:
             raise self._broken(stored, "corrupted", f"it was written so, and is no {file}: {misfit}") from None
         return found
+
+    async def unreadable(self, stored: StoredObject, why: str, damage: Damage = "corrupted") -> BrokenObjectError:
+        """For bytes that could not be understood: what is wrong with the object, else ``why``."""
+        try:
+            await self.diagnose(stored)
+        except BrokenObjectError as broken:
+            return broken
+        return self._broken(stored, damage, why)
 
     async def diagnose(self, stored: StoredObject) -> None:
         """Raises BrokenObjectError for an object that is not the one that was written; returns when it is."""

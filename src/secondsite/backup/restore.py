@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from secondsite.backup.archive import NATSARC_FILE
 from secondsite.backup.codec import Keys
-from secondsite.backup.digesting import Digested
+from secondsite.backup.digesting import Digested, DigestError
 from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
 from secondsite.backup.persist import election, persistently
@@ -288,7 +288,11 @@ async def _final(
     info = await jetstream.ask(f"STREAM.INFO.{work.target}")
     if mark_of(info["config"]) is None:
         return {**work.final, "sources": info["config"].get("sources")}
-    positions = (sent or await digest_backup(reader, work)).positions
+    try:
+        positions = (sent or await digest_backup(reader, work)).positions
+    except DigestError as error:
+        why = f"{error}: how far its sources had come is not known, so it is held back"
+        raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
     origins = {str(found["config"]["name"]): int(found["state"]["last_seq"]) for found in beside if found}
     changed, told = resumed(sources, positions, origins)

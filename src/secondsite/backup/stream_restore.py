@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from secondsite.backup.archive import NATSARC_FILE
+from secondsite.backup.archive import NATSARC_FILE, ArchiveError
 from secondsite.backup.consumer_edit import ConsumerEdit, edited
 from secondsite.backup.digest import width_for
 from secondsite.backup.digesting import Archived, Digested, DigestError
@@ -19,7 +19,7 @@ from secondsite.backup.manifest import StreamBackup
 from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
-from secondsite.backup.s2 import S2Meter
+from secondsite.backup.s2 import S2Error, S2Meter
 from secondsite.backup.target import held_back
 from secondsite.nats.jetstream import JetStream, Json
 from secondsite.nats.restore import restore_stream
@@ -117,8 +117,20 @@ async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: P
     edit = ConsumerEdit(int(work.final.get("num_replicas") or 1), work.consumers)
     fewer = edit.replicas < int(work.backup["config"].get("num_replicas") or 1)
     if fewer or work.old or edit.touches(tuple(info["config"] for info in work.consumers)):
-        pieces = edited(pieces, edit, tar=work.old)
+        pieces = _put_right(pieces, edit, reader, work)
     await restore_stream(jetstream, held_back(work.final, reader.manifest.id), work.backup["state"], pieces)
+
+
+async def _put_right(
+    pieces: AsyncIterator[bytes], edit: ConsumerEdit, reader: Reader, work: Work
+) -> AsyncIterator[bytes]:
+    """It is decoded before its last byte has shown whether it is whole, so damage may come out as nonsense first."""
+    try:
+        async with aclosing(edited(pieces, edit, tar=work.old)) as closing:  # type: ignore[type-var] # an async generator
+            async for piece in closing:
+                yield piece
+    except (ArchiveError, S2Error) as error:
+        raise await reader.unreadable(work.stream.archive, str(error)) from None
 
 
 async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) -> AsyncIterator[bytes]:
