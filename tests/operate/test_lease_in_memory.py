@@ -324,7 +324,7 @@ def test_in_a_supercluster_it_lies_in_the_cluster_that_stays(kit: Kit, tmp_path:
     deployment = lay_out(Strategy.parse("warm-standby/supercluster-mirror"), kit)
     world = Shared(deployment, set())
     with Journal(tmp_path / "journal", world.clock) as journal:
-        lease = lease_of(deployment, world, journal, [].append)
+        lease = _lease(world, journal)
     cluster = next(one for one in deployment.clusters if one.region == AWAY)
     assert lease.config["placement"] == {"cluster": cluster.name}
     assert lease.config["num_replicas"] == max(stream.replicas for stream in cluster.streams)
