@@ -190,6 +190,25 @@ def test_the_subjects_of_a_lost_origin_are_freed_whatever_is_answered(kit: Kit) 
     assert done["freed"] == ["EVENTS"]
 
 
+def test_no_answer_is_no_freed_subject(kit: Kit) -> None:
+    """What was asked for and not done is asked for again: only the next look tells."""
+    deployment = layout(kit, SUPER)
+    procedure, world, lost = failover_of(deployment, kit, Fault.REGION), Odd(deployment, set()), [2]
+
+    async def update(_region: FakeRegion, found: Any, config: Mapping[str, Any]) -> None:
+        if lost[0]:
+            lost[0] -= 1
+            raise MachineError.at(AWAY, "no answer within 5 s", "none")
+        await found(config)
+
+    world.quorum, world.ways = 1, {"update": update}
+    only = evolve(step_of(procedure, Verb.DELETE_ORIGIN), targets=("EVENTS",))
+    asyncio.run(FreeSubjects().run(context_of(world, procedure), only))
+    family = family_of(world, procedure)
+    assert lost == [0]
+    assert world.regions[HOME]["EVENTS"].config["subjects"] == [fenced_subject(family.origin)]
+
+
 def test_subjects_that_a_stranger_holds_are_not_taken(kit: Kit) -> None:
     deployment = layout(kit, SUPER)
     procedure, world = failover_of(deployment, kit, Fault.REGION), Odd(deployment, {HOME})
