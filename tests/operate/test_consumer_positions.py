@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, make_world, stream_named
 
 from secondsite.model.nats import Consumer, Retention, Stream
-from secondsite.nats.streams import StreamApi
+from secondsite.nats.streams import ConsumerState, StreamApi
 from secondsite.operate.actions.consumers import WantedConsumer, restore
 from secondsite.operate.actions.record import live_positions
 from secondsite.operate.consumer_config import filters_of, is_users
@@ -78,6 +79,40 @@ def test_the_applications_own_create_succeeds_after_a_failover(pair: Pair, kit: 
                 assert await _next(away, policy) == 14
 
     asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_nobody_is_given_the_first_messages_before_the_position_is_set(pair: Pair, kit: Kit) -> None:
+    """A worker waits for its consumer to be there, as workers do, and asks again and again."""
+    family = _family(kit, Stream("FIRST", subjects=("e.first.>",), consumers=(Consumer("worker"),)))
+
+    async def run() -> tuple[list[str], ConsumerState | None]:
+        async with door(pair, AWAY) as away, pair.place(AWAY).open() as opened:
+            await away.create({"name": "FIRST", "subjects": ["e.first.>"]})
+            await fill(pair, AWAY, "e.first.a", 50)
+            worker = opened.connection.client
+            inbox = worker.new_inbox()
+            given = await worker.subscribe(inbox)
+            asking = asyncio.create_task(_ask_always(worker, inbox))
+            await restore(away, WantedConsumer(family, _at_away(family), "worker", MINE, 41, "replicated"))
+            found: list[str] = []
+            while len(found) < 10:
+                message = await given.next_msg(timeout=10)
+                if message.reply:
+                    found.append(message.reply.split(".")[-4])
+            asking.cancel()
+            return found, await away.consumer("FIRST", "worker")
+
+    given, state = asyncio.run(run())
+    assert given == [str(sequence) for sequence in range(41, 51)]
+    assert state
+    assert "pause_until" not in state.config
+
+
+async def _ask_always(client: Client, inbox: str) -> None:
+    while True:
+        await client.publish("$JS.API.CONSUMER.MSG.NEXT.FIRST.worker", b'{"batch": 100, "expires": 1000000000}', inbox)
+        await asyncio.sleep(0)
 
 
 @pytest.mark.slow

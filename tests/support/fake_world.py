@@ -303,6 +303,13 @@ class FakeRegion:
         self._led()
         self.held[stream].floors[name] = sequence - 1
 
+    async def pause_consumer(self, stream: str, name: str, until: str) -> None:
+        self._led()
+        config = self.held[stream].consumers[name]
+        config.pop("pause_until", None)
+        if until:
+            config["pause_until"] = until
+
     async def delete_consumer(self, stream: str, name: str) -> None:
         self.held[stream].consumers.pop(name, None)
 

@@ -158,6 +158,10 @@ class StreamApi:
         """The next message it delivers; its configuration stays (2.14 and later)."""
         await self.jetstream.ask(f"CONSUMER.RESET.{stream}.{name}", {"seq": sequence})
 
+    async def pause_consumer(self, stream: str, name: str, until: str) -> None:
+        """Until then (RFC 3339) it delivers nothing; empty: it goes on (2.11 and later)."""
+        await self.jetstream.ask(f"CONSUMER.PAUSE.{stream}.{name}", {"pause_until": until} if until else {})
+
     async def delete_consumer(self, stream: str, name: str) -> None:
         with suppress_refusal(NO_CONSUMER):
             await self.jetstream.ask(f"CONSUMER.DELETE.{stream}.{name}")

@@ -122,6 +122,8 @@ def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iter
         yield from _positioned(held, consumer.name, asked, _INFO)
 
 
+HELD_UNTIL = "2100-01-01T00:00:00Z"
+
 _POSITION = ".message.data | @base64d | fromjson | {config, start: (.floor + 1)}"
 _INFO = "{config, start: (.ack_floor.stream_seq + 1)}"
 
@@ -139,10 +141,13 @@ def _positioned(
     kept = ".config | del(.metadata)"
     if supports(held.cluster.version, Feature.CONSUMER_RESET) is Support.NO:
         kept += ' | del(.opt_start_time) | .deliver_policy = "by_start_sequence" | .opt_start_seq = $start'
+    else:
+        kept += f' | .pause_until = "{HELD_UNTIL}"'
     created = f"{{stream_name: {json.dumps(held.name)}, config: (.start as $start | {kept})}}"
     yield changed(held.region, f"CONSUMER.CREATE.{where}", f'"$({known(created)})"')
     if supports(held.cluster.version, Feature.CONSUMER_RESET) is not Support.NO:
         yield changed(held.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
+        yield changed(held.region, f"CONSUMER.PAUSE.{where}", {})
 
 
 def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
@@ -154,16 +159,23 @@ async def restore(door: StreamsDoor, wanted: WantedConsumer) -> None:
     """One that somebody made meanwhile is moved where it stands elsewhere, and kept where it has gone on.
 
     Where the server can set a position, its configuration stays its application's own, so that the application's
-    create changes nothing and succeeds.
+    create changes nothing and succeeds. Until it is set the consumer is paused: whoever waits for messages would be
+    given the stream's first ones.
     """
     stream, name = wanted.held.name, wanted.name
     resets = supports(door.version, Feature.CONSUMER_RESET) is Support.YES and may_be_set(wanted.config, wanted.start)
     there = await door.consumer(stream, name)
     if there is None and resets:
-        await door.create_consumer(stream, recreated(wanted.config, name))
+        await door.create_consumer(stream, recreated(wanted.config, name) | {"pause_until": HELD_UNTIL})
         there = await door.consumer(stream, name)
-    if there is not None and _stands(there, wanted.start):
-        return
+    if there is None or not _stands(there, wanted.start):
+        await _put(door, wanted, there, resets=resets)
+    if there is not None and there.config.get("pause_until") == HELD_UNTIL:
+        await door.pause_consumer(stream, name, str(wanted.config.get("pause_until") or ""))
+
+
+async def _put(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState | None, *, resets: bool) -> None:
+    stream, name = wanted.held.name, wanted.name
     await _purge_done(door, wanted)
     if resets:
         await door.reset_consumer(stream, name, wanted.start)
