@@ -173,7 +173,7 @@ def _unlike(run: Run) -> Iterator[Problem]:
 def todays(system: System, catalogue: Catalogue) -> Today:
     """What evidence of a strategy and a fault has to be bound to, to speak of today's system."""
 
-    kit = Kit(system, catalogue.figures, catalogue.round_trips)
+    kit = Kit.of(system, catalogue)
 
     @lru_cache
     def of(strategy: str, names: tuple[str, ...], standing: Standing) -> Fingerprint:
