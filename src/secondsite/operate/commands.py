@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -40,16 +41,12 @@ class Commands:
 
 
 async def _run(command: str, step: Step, region: str) -> None:
-    process = await asyncio.create_subprocess_shell(
-        command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **_environment(step, region)},
-        start_new_session=True,
-    )
+    making = asyncio.ensure_future(_started(command, step, region))
     try:
+        process = await asyncio.shield(making)
         output, _ = await process.communicate()
     except asyncio.CancelledError:
+        process = await making  # the shell may have started something before it is known here
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -58,6 +55,16 @@ async def _run(command: str, step: Step, region: str) -> None:
         said = output.decode("utf-8", "replace").strip()[-_TAIL:]
         what = f"the command for {step.id} ended with {process.returncode}: {said or 'it said nothing'}"
         raise failed(what, "mend it, then resume: it is run again")
+
+
+async def _started(command: str, step: Step, region: str) -> Process:
+    return await asyncio.create_subprocess_shell(
+        command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **_environment(step, region)},
+        start_new_session=True,
+    )
 
 
 def _environment(step: Step, region: str) -> dict[str, str]:
