@@ -88,9 +88,13 @@ def _list() -> int:
     from secondsite.drill.controls import CONTROLS
     from secondsite.drill.registry import DRILLS
 
-    print("\n".join(f"{found.id:24}{found.title}" for found in DRILLS.values()))
-    print("\nknown-bad controls (--controls):")
-    print("\n".join(f"{found.id:34}{found.title}" for found in CONTROLS.values()))
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import catalogue_table
+
+    console = terminal_console()
+    console.print(catalogue_table((found.id, found.title) for found in DRILLS.values()))
+    console.print("\nNegative controls (--controls): every one must fail")
+    console.print(catalogue_table((found.id, found.title) for found in CONTROLS.values()))
     return EXIT_HOLDS
 
 
@@ -114,10 +118,10 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
         found = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
         print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": found}, indent=2))
     else:
-        from secondsite.publish.terminal.console import PrintableConsole
-        from secondsite.publish.terminal.drill import WIDTH, render_controls
+        from secondsite.publish.terminal.console import terminal_console
+        from secondsite.publish.terminal.drill import render_controls
 
-        render_controls(checked, PrintableConsole(width=WIDTH, highlight=False))
+        render_controls(checked, terminal_console())
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
 
 
@@ -211,7 +215,7 @@ def _title(name: str, setup: Setup, run: int = 1) -> str:
 
 
 def _board(titles: list[str], *, beside: bool = False) -> DrillBoard:
-    from secondsite.publish.terminal.console import PrintableConsole
+    from secondsite.publish.terminal.console import terminal_console
     from secondsite.publish.terminal.drill_board import DrillBoard
 
     return DrillBoard(titles, PrintableConsole(stderr=True), beside)
@@ -225,11 +229,11 @@ def _print(results: list[RunResult], as_json: bool) -> None:
         found = [drill_json(group, _measured(group)) for group in groups]
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False))
         return
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.drill import WIDTH, render_drills
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import render_drills
 
     measurements = [each for group in groups for each in _measured(group)]
-    render_drills(results, PrintableConsole(width=WIDTH, highlight=False), measurements)
+    render_drills(results, terminal_console(), measurements)
 
 
 def _groups(results: list[RunResult]) -> list[list[RunResult]]:
