@@ -22,8 +22,8 @@ COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "y
 
 def console() -> PrintableConsole:
     """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    found = PrintableConsole(highlight=False)
-    return PrintableConsole(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
+    printable = PrintableConsole(highlight=False)
+    return PrintableConsole(highlight=False, width=min(WIDTH, printable.width) if printable.is_terminal else WIDTH)
 
 
 def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
