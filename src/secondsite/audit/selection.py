@@ -22,19 +22,19 @@ def selected(rules: Sequence[Rule], select: Iterable[str] = (), ignore: Iterable
 
 def named(rules: Sequence[Rule], rule_id: str, option: str) -> Rule:
     """Raises `InputError`."""
-    found = next((rule for rule in rules if rule.id == rule_id), None)
-    if found is None:
+    match = next((rule for rule in rules if rule.id == rule_id), None)
+    if match is None:
         raise _unknown(rules, rule_id, option)
-    return found
+    return match
 
 
 def _matching(rules: Sequence[Rule], patterns: Iterable[str], option: str) -> set[str]:
     matched: set[str] = set()
     for pattern in (part.strip() for told in patterns for part in told.split(",")):
-        found = {rule.id for rule in rules if fnmatchcase(rule.id, pattern)}
-        if not found:
+        ids = {rule.id for rule in rules if fnmatchcase(rule.id, pattern)}
+        if not ids:
             raise _unknown(rules, pattern, option)
-        matched |= found
+        matched |= ids
     return matched
 
 

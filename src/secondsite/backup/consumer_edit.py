@@ -122,16 +122,16 @@ class _HeadEditor:
     def _changed(self, data: bytes) -> bytes | None:
         """None until the first message, or the end, is in sight."""
         out, at = bytearray(MAGIC), len(MAGIC)
-        while (found := next_entry(data, at)) is not None:
-            if not found.name.startswith(b"consumers/"):
-                if found.sequence or not found.name:
+        while (named := next_entry(data, at)) is not None:
+            if not named.name.startswith(b"consumers/"):
+                if named.sequence or not named.name:
                     return bytes(out) + data[at:]
-                out += data[at : found.end]
+                out += data[at : named.end]
             else:
-                told = json.loads(found.payload)
+                told = json.loads(named.payload)
                 content = json.dumps({**told, "config": self.edit.config(told["config"])}).encode()
-                out += entry(found.name, found.time_ns, 0, b"", content)
-            at = found.end
+                out += entry(named.name, named.time_ns, 0, b"", content)
+            at = named.end
         return None
 
 

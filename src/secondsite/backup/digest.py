@@ -94,10 +94,10 @@ class Digester:
         return Digest(self.width, self._total, self._first, self._last, tuple(self._ranges))
 
 
-def differing(expected: Digest, found: Digest) -> tuple[int, ...]:
+def differing(expected: Digest, archived: Digest) -> tuple[int, ...]:
     """The indices of the ranges that are not the same in both."""
     one = {part.index: part for part in expected.ranges}
-    other = {part.index: part for part in found.ranges}
+    other = {part.index: part for part in archived.ranges}
     return tuple(sorted(index for index in one.keys() | other.keys() if one.get(index) != other.get(index)))
 
 

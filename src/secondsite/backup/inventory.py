@@ -97,9 +97,9 @@ async def take_inventory(store: ObjectStorage, trust: Trust = ANYBODY, now: date
             return await _entry(store, backup_id, trust, at)
 
     ids = sorted((name for name in await store.folders() if is_id(name)), reverse=True)
-    found = await asyncio.gather(*(one(backup_id) for backup_id in ids))
-    entries = sorted((entry for entry in found if entry), key=_age, reverse=True)
-    incomplete = tuple(backup_id for backup_id, entry in zip(ids, found, strict=True) if entry is None)
+    backups = await asyncio.gather(*(one(backup_id) for backup_id in ids))
+    entries = sorted((entry for entry in backups if entry), key=_age, reverse=True)
+    incomplete = tuple(backup_id for backup_id, entry in zip(ids, backups, strict=True) if entry is None)
     return BackupInventory(tuple(entries), incomplete)
 
 
@@ -149,10 +149,10 @@ async def _newest_proof(store: ObjectStorage, keys: list[str]) -> dict[str, Any]
     if not keys:
         return None
     try:
-        found = parse(await store.read(max(keys)))
+        proof = parse(await store.read(max(keys)))
     except (MachineError, MisfitError):
         return None
-    return found if isinstance(found, dict) else None
+    return proof if isinstance(proof, dict) else None
 
 
 def _quietly(_: str) -> None:

@@ -67,7 +67,7 @@ class StreamBackup:
 
     def document(self, file: str) -> StoredObject:
         """``backup.json`` or ``consumers.json``."""
-        return next(found for found in self.documents if f"/{file}" in found.key)
+        return next(document for document in self.documents if f"/{file}" in document.key)
 
 
 @frozen
@@ -96,7 +96,7 @@ class BackupManifest:
     @property
     def size_bytes(self) -> int:
         """In the store."""
-        return sum(found.size_bytes for stream in self.streams for found in stream.objects)
+        return sum(stored.size_bytes for stream in self.streams for stored in stream.objects)
 
     @property
     def messages(self) -> int:
@@ -175,16 +175,16 @@ def _check_stream(stream: StreamBackup, backup_id: str) -> None:
     if any(codec not in SUFFIXES for codec in (*stream.codecs, *stream.document_codecs)):
         raise MisfitError(f"{told}: an unknown codec")
     counts = (stream.messages, stream.bytes, stream.first_seq, stream.last_seq, stream.consumers, stream.archive_bytes)
-    if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(found.size_bytes for found in stream.objects))):
+    if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(stored.size_bytes for stored in stream.objects))):
         raise MisfitError(f"{told}: a count that cannot be")
-    for found in stream.objects:
-        steps = found.key.split("/")
+    for stored in stream.objects:
+        steps = stored.key.split("/")
         if steps[0] != backup_id or len(steps) < 2 or set(steps) & {"", ".", ".."}:
             raise MisfitError(f"{told}: an object outside of its backup")
-        if not _SHA256.fullmatch(found.sha256):
+        if not _SHA256.fullmatch(stored.sha256):
             raise MisfitError(f"{told}: a checksum that is none")
     for file in ("backup.json", "consumers.json"):
-        if not any(f"/{file}" in found.key for found in stream.documents):
+        if not any(f"/{file}" in stored.key for stored in stream.documents):
             raise MisfitError(f"{told}: without its {file}")
 
 

@@ -294,7 +294,7 @@ async def _final(
         why = f"{error}: how far its sources had come is not known, so it is held back"
         raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
-    origins = {str(found["config"]["name"]): int(found["state"]["last_seq"]) for found in beside if found}
+    origins = {str(each["config"]["name"]): int(each["state"]["last_seq"]) for each in beside if each}
     changed, told = resumed(sources, positions, origins)
     notes += told
     return {**work.final, "sources": changed}

@@ -115,21 +115,21 @@ async def check_store(store: ObjectStorage, *, single_writer: bool) -> None:
 
 async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
     """Names and sizes of the streams. Without a wildcard nothing is listed, so a lost meta quorum is no obstacle."""
-    found: list[Json] = []
+    records: list[Json] = []
     named = [pattern for pattern in plan.streams if not set(pattern) & set("*?[")]
     if len(named) < len(plan.streams):
         missing: list[str] = []
         listed = await jetstream.pages("STREAM.LIST", "streams", missing)
         _check_missing(jetstream, [name for name in missing if _matches(name, plan.streams)], plan)
-        found += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
+        records += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
     for name in named:
         info = await jetstream.stream(name)
         if info is None:
             raise InputError.at(
                 "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
             )
-        found.append(info)
-    left = {name: info for info in found if not _matches(name := str(info["config"]["name"]), plan.exclude)}
+        records.append(info)
+    left = {name: info for info in records if not _matches(name := str(info["config"]["name"]), plan.exclude)}
     if not left and (plan.exclude or plan.streams != ("*",)):
         raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
     _check_memory(jetstream, left)

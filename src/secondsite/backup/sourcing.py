@@ -60,4 +60,4 @@ def _position(source: Mapping[str, Any], positions: Mapping[Position, int]) -> i
     known = positions.get((name, str(source.get("filter_subject") or ">")))
     if known is not None and not source.get("subject_transforms"):
         return known
-    return min((last for (found, _), last in positions.items() if found == name), default=0)
+    return min((last for (of, _), last in positions.items() if of == name), default=0)

@@ -77,8 +77,8 @@ def is_held_back(config: Config) -> bool:
 
 def mark_of(config: Config) -> str | None:
     """The backup whose restore has not ended, or None."""
-    found = (config.get("metadata") or {}).get(MARK)
-    return str(found) if found else None
+    mark = (config.get("metadata") or {}).get(MARK)
+    return str(mark) if mark else None
 
 
 def fenced(config: Config, backup_id: str) -> dict[str, Any]:
@@ -110,11 +110,11 @@ def _private(name: str, backup_id: str) -> str:
     return f"_secondsite.{backup_id}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def differences(wanted: Config, found: Config) -> tuple[str, ...]:
+def differences(wanted: Config, actual: Config) -> tuple[str, ...]:
     """Field by field: what the server made of a configuration. What is absent, empty or zero is one and the same."""
     told = []
-    for field in sorted({*wanted, *found}):
-        before, after = _plain(field, wanted.get(field)), _plain(field, found.get(field))
+    for field in sorted({*wanted, *actual}):
+        before, after = _plain(field, wanted.get(field)), _plain(field, actual.get(field))
         if before != after:
             told.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
     return tuple(told)

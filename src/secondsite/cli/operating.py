@@ -163,9 +163,9 @@ def _plan(
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
-    found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
-    print_json(plan_json(found)) if machine else print(plan_text(found))
-    return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
+    plan = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
+    print_json(plan_json(plan)) if machine else print(plan_text(plan))
+    return EXIT_DOES_NOT_HOLD if plan.refusals else EXIT_HOLDS
 
 
 def _run(
@@ -231,9 +231,9 @@ def _abort(
                 await lease.hold(journal.entries)
                 return given_up
 
-    found = asyncio.run(work())
-    print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
-    return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
+    aborted = asyncio.run(work())
+    print_json({"schema": "secondsite/abort/1", **aborted.plain()}) if machine else print(aborted_text(aborted))
+    return EXIT_DOES_NOT_HOLD if aborted.nobody else EXIT_HOLDS
 
 
 def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:

@@ -131,12 +131,12 @@ def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of
 
     if evidence is None:
         return {}
-    found = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
-    if found.problems:
-        raise InputError(found.problems)
+    verification = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
+    if verification.problems:
+        raise InputError(verification.problems)
     return {
         _name(row.measurement, evidence): row.why.removeprefix("stale: ")
-        for row in found.rows
+        for row in verification.rows
         if row.measurement is not None
         and row.verdict is Verdict.UNPROVEN
         and row.verdict is not row.measurement.verdict

@@ -298,8 +298,8 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
             done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
-            found = processed(reading.run, family, consumer.name, records, done=done)
-            found.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
+            consumed = processed(reading.run, family, consumer.name, records, done=done)
+            consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 
 def _save(copies: tuple[FinalRead, ...], folder: Path) -> None:

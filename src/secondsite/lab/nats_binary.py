@@ -62,8 +62,8 @@ def registered() -> tuple[str, ...]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INDEX_S, check=False)  # noqa: S603 - our own arguments
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
-    return tuple(each.strip() for each in found[1].split(",")) if found else ()
+    match = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    return tuple(each.strip() for each in match[1].split(",")) if match else ()
 
 
 def _nearest(version: str) -> str:
@@ -96,10 +96,10 @@ def version_of(binary: Path) -> str:
         said = done.stdout + done.stderr
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
-    found = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
-    if found is None:
+    match = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
+    if match is None:
         raise MachineError.at(str(binary), f"is no nats-server: {said.strip() or 'it says nothing'}", "name another")
-    return found[1]
+    return match[1]
 
 
 def find(version: str) -> Path:

@@ -193,10 +193,10 @@ class Lab:
         return (*self.gates.specs(region), *self.agents.specs(region))
 
     def monitor_url(self, server: str) -> str:
-        found = next((each for each in self.servers() if each.name == server), None)
-        if found is None:
+        spec = next((each for each in self.servers() if each.name == server), None)
+        if spec is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""

@@ -116,8 +116,8 @@ def _nanoseconds(seconds: float | None) -> int:
 
 
 def _bytes(value: Any) -> Bytes | None:
-    found = _limit(value)
-    return None if found is None else Bytes(found)
+    limit = _limit(value)
+    return None if limit is None else Bytes(limit)
 
 
 def _window(value: Any) -> Seconds:

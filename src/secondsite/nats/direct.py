@@ -25,8 +25,8 @@ async def direct_messages(jetstream: JetStream, stream: str, first: int, last: i
     """All that is there between two sequences, both included, in their order; raises MachineError."""
     for begin in range(max(first, 1), last + 1, _WINDOW):
         end = min(begin + _WINDOW, last + 1)
-        found = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
-        for message in found:
+        messages = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
+        for message in messages:
             if message is not None:
                 yield message
 

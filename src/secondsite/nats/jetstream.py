@@ -105,12 +105,12 @@ class JetStream:
         seen = 0
         while True:
             page = await self.ask(subject, {"offset": seen}, timeout_s)
-            found, lost = page.get(key) or [], page.get("missing") or []
-            items.extend(found)
+            listed, lost = page.get(key) or [], page.get("missing") or []
+            items.extend(listed)
             if missing is not None:
                 missing.extend(str(name) for name in lost)
-            seen += len(found) + len(lost)
-            if not (found or lost) or seen >= int(page.get("total") or 0):
+            seen += len(listed) + len(lost)
+            if not (listed or lost) or seen >= int(page.get("total") or 0):
                 return items
             if seen > MAX_ITEMS:
                 what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"

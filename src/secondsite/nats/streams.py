@@ -57,8 +57,8 @@ class StreamState:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.config.get("metadata") or {}
-        return found
+        metadata: Mapping[str, str] = self.config.get("metadata") or {}
+        return metadata
 
     @property
     def is_mirror(self) -> bool:
@@ -217,8 +217,8 @@ class StreamApi:
         """All that is there between two sequences, both included, in their order."""
         for begin in range(first, last + 1, _WINDOW):
             end = min(begin + _WINDOW, last + 1)
-            found = await asyncio.gather(*(self.message(stream, sequence) for sequence in range(begin, end)))
-            for message in found:
+            messages = await asyncio.gather(*(self.message(stream, sequence) for sequence in range(begin, end)))
+            for message in messages:
                 if message is not None:
                     yield message
 

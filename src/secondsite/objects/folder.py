@@ -26,7 +26,7 @@ def folders_in(folder: Path) -> list[str]:
 
 def files_below(root: Path, prefix: str) -> list[tuple[str, int, datetime]]:
     """Key, size and time of change of every file below a prefix, sorted by key."""
-    found = []
+    files = []
     for folder, _, names in os.walk(root / prefix):
         for name in names:
             path = Path(folder, name)
@@ -37,8 +37,8 @@ def files_below(root: Path, prefix: str) -> list[tuple[str, int, datetime]]:
             except FileNotFoundError:  # deleted meanwhile
                 continue
             key = _told(path.relative_to(root).as_posix())
-            found.append((key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
-    return sorted(found)
+            files.append((key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+    return sorted(files)
 
 
 def _told(name: str) -> str:

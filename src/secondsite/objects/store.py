@@ -137,14 +137,14 @@ class ObjectStorage:
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes in order, in pieces of about ``READ_BYTES``."""
         with self._told(key):
-            found = await asyncio.to_thread(obstore.get, self._store, key)
+            answer = await asyncio.to_thread(obstore.get, self._store, key)
             if self._folder:  # the stream of a local file comes in pieces of 8 KiB
-                size = found.meta["size"]
+                size = answer.meta["size"]
                 for start in range(0, size, READ_BYTES):
                     end = min(size, start + READ_BYTES)
                     yield bytes(await asyncio.to_thread(obstore.get_range, self._store, key, start=start, end=end))
                 return
-            pieces = iter(found.stream(min_chunk_size=READ_BYTES))
+            pieces = iter(answer.stream(min_chunk_size=READ_BYTES))
             while piece := await asyncio.to_thread(_next, pieces):
                 yield bytes(piece)
 
@@ -153,8 +153,8 @@ class ObjectStorage:
         with self._told(prefix):
             if self._folder:
                 return await asyncio.to_thread(folders_in, self._folder / prefix)
-            found = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
-        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
+            listing = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listing["common_prefixes"])
 
     async def listing(self, prefix: str) -> list[ListedObject]:
         """Every object below ``prefix``, sorted by key."""
@@ -163,10 +163,10 @@ class ObjectStorage:
                 files = await asyncio.to_thread(files_below, self._folder, prefix)
                 return [ListedObject(key, size, modified_at) for key, size, modified_at in files]
             pages = await asyncio.to_thread(lambda: list(obstore.list(self._store, prefix or None)))
-        found = [
+        entries = [
             ListedObject(str(item["path"]), item["size"], item["last_modified"]) for page in pages for item in page
         ]
-        return sorted(found, key=lambda stored: stored.key)
+        return sorted(entries, key=lambda stored: stored.key)
 
     async def delete(self, keys: list[str]) -> None:
         """Absent objects are not an error."""

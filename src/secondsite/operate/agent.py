@@ -76,11 +76,11 @@ def agent_text(config: AgentConfig) -> str:
 def read_agent(path: Path) -> AgentConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(found["schema"])  # noqa: TRY301 # told like everything else that does not fit
-        streams = tuple(CopiedStream(**each) for each in found["streams"])
-        return AgentConfig(found["region"], streams, int(found["replicas"]), found["cluster"])
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if config["schema"] != SCHEMA:
+            raise ValueError(config["schema"])  # noqa: TRY301 # told like everything else that does not fit
+        streams = tuple(CopiedStream(**each) for each in config["streams"])
+        return AgentConfig(config["region"], streams, int(config["replicas"]), config["cluster"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no agent's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/agent.json of `secondsite render`") from None

@@ -62,12 +62,17 @@ class Epoch:
 
     def without(self, region: str) -> Epoch:
         """Once this region's writers are stopped."""
-        serving = {name: tuple(one for one in found if one != region) for name, found in self.serving.items()}
-        return evolve(self, serving={name: found for name, found in serving.items() if found})
+        serving = {
+            name: tuple(one for one in serving_regions if one != region)
+            for name, serving_regions in self.serving.items()
+        }
+        return evolve(
+            self, serving={name: serving_regions for name, serving_regions in serving.items() if serving_regions}
+        )
 
     def told(self) -> str:
         """Who serves, in a few words."""
-        regions = sorted({region for found in self.serving.values() for region in found})
+        regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
         return f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else "nobody takes writes"
 
 
@@ -97,8 +102,8 @@ async def read_sides(context: Context) -> dict[str, Side]:
     """Every region that holds such a stream, at once; what refuses us is told by the steps, here it is unknown."""
     families = single_writer(context)
     regions = sorted({held.region for family in families for held in (family.origin, *family.copies)})
-    found = await asyncio.gather(*(_side(context, region, families) for region in regions))
-    return dict(zip(regions, found, strict=True))
+    sides = await asyncio.gather(*(_side(context, region, families) for region in regions))
+    return dict(zip(regions, sides, strict=True))
 
 
 async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
@@ -185,13 +190,13 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
     target = promotion.region or context.away
     facts = context.facts.get(promotion.id)
     for family in single_writer(context):
-        found = (
+        changes = (
             _changed_before(context, family, target, begun, now)
             if facts is None
             else _changed_after(family, target, facts, now)
         )
-        if found:
-            return found
+        if changes:
+            return changes
     return ""
 
 

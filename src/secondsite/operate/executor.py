@@ -297,8 +297,8 @@ class _Run:
                 raise WaitingError.at("", what, f"resume with --approve {self._journal.entries[0].data['hash']}")
             if any(other.verb is Verb.RESTORE_QUORUM for other in waits):
                 return  # whether it can be promoted shows once there is a quorum again
-            found = await self._options.executors[one.verb].look(self._context(step), one)
-            for guard in found.guards:
+            prospect = await self._options.executors[one.verb].look(self._context(step), one)
+            for guard in prospect.guards:
                 if guard.absolute or guard.id not in self._allowed:
                     what = f"{stop.region} is not stopped, as {one.id} cannot follow: {guard.what}"
                     raise MachineError.at("", what, guard.remedy)

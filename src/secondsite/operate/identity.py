@@ -28,12 +28,12 @@ def identities(deployment: Deployment) -> Mapping[str, Identity]:
     """By region."""
     home = deployment.primary.region.name
     regions = {site.region.name for site in deployment.sites} | {c.region or home for c in deployment.clusters}
-    found = {}
+    by_server = {}
     for region in regions:
         held = [cluster for cluster in deployment.clusters if (cluster.region or home) == region]
         domains = frozenset(cluster.domain for cluster in held if cluster.domain)
-        found[region] = Identity(region, domains, frozenset(cluster.name for cluster in held))
-    return found
+        by_server[region] = Identity(region, domains, frozenset(cluster.name for cluster in held))
+    return by_server
 
 
 def mismatch(region: str, known: Mapping[str, Identity], info: Mapping[str, Any]) -> str:

@@ -271,7 +271,7 @@ async def fetch_journal(world: World, region: str, path: Path, direction: str, t
 async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     """The journal of the last operation, as it was shipped; empty where there is none."""
     look = await door.stream(STREAM)
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     if look is None or not look.last_seq:
         return ()
     async for message in door.messages(STREAM, look.first_seq, look.last_seq):
@@ -279,10 +279,10 @@ async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
         if record is None or record.entry is None:
             continue
         if record.entry["number"] == 0:
-            found = []
-        if record.entry["number"] == len(found):
-            found.append(record.entry)
-    return tuple(found)
+            entries = []
+        if record.entry["number"] == len(entries):
+            entries.append(record.entry)
+    return tuple(entries)
 
 
 async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:

@@ -147,10 +147,10 @@ class _Editor:
         wanted = self.writer.marks.get(path)
         mine, new = comment_of(self.now.get(path)), comment_of(wanted)
         index = self.document.comment_start(key, value)
-        found = self.document.comment_at(index)
-        if mine == new or found is None:
+        comment = self.document.comment_at(index)
+        if mine == new or comment is None:
             return
-        _, end, words = found
+        _, end, words = comment
         if words.strip() and mark_of(words, Place("")) is None:
             return
         self.edits.append((index, end, f"  # {new}" if new else ""))
@@ -199,5 +199,5 @@ class _Editor:
 
     def _line_end(self, index: int) -> int:
         """Behind the line break of the line that ``index`` stands on."""
-        found = self.document.text.find("\n", index)
-        return len(self.document.text) if found < 0 else found + 1
+        end = self.document.text.find("\n", index)
+        return len(self.document.text) if end < 0 else end + 1

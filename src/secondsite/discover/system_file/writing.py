@@ -85,7 +85,7 @@ class Writer:
     def leaf(self, field: Field, value: Noun) -> str:
         """A value that takes no lines of its own: a leaf, no noun, an empty list."""
         if isinstance(value, Settings):
-            return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", value.text)
+            return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", value.text)
         plain = field.format(value) if field.kind is FieldShape.LEAF else value
         return flow_list(plain) if isinstance(plain, (list, tuple)) else scalar(plain)
 

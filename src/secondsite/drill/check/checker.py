@@ -95,7 +95,7 @@ def check(history: History, finals: Finals) -> Findings:
 
 def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
     number = stream_index(history, copy.stream)
-    found = read_order(history, copy, number)
+    order = read_order(history, copy, number)
     if history.streams[number].kv:
         bucket = check_bucket(history, _with_repeats(history, copy, number), number)
         seen.present[bucket.survived] = True
@@ -103,18 +103,18 @@ def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
         # In a part of a bucket the last value read need not be the last.
         seen.resurrected[bucket.resurrected] |= copy.complete
     else:
-        seen.present[found.order] = True
-        seen.visible[found.order] = True
-        seen.duplicated[found.repeated] = True
-        seen.reordered[reordered(history, found.order)] = True
-        seen.altered[found.altered] = True
-        seen.moved[found.moved] = True
+        seen.present[order.order] = True
+        seen.visible[order.order] = True
+        seen.duplicated[order.repeated] = True
+        seen.reordered[reordered(history, order.order)] = True
+        seen.altered[order.altered] = True
+        seen.moved[order.moved] = True
         if not copy.compared and len(copy.rows):
             seen.uncompared[copy.stream] = (*seen.uncompared.get(copy.stream, ()), copy.place)
-    if found.phantom_count:
-        seen.phantoms[copy.stream] = seen.phantoms.get(copy.stream, ()) + found.phantoms
-        seen.phantom_counts[copy.stream] = max(seen.phantom_counts.get(copy.stream, 0), found.phantom_count)
-    seen.clashes[copy.stream] = seen.clashes.get(copy.stream, 0) + found.clashes
+    if order.phantom_count:
+        seen.phantoms[copy.stream] = seen.phantoms.get(copy.stream, ()) + order.phantoms
+        seen.phantom_counts[copy.stream] = max(seen.phantom_counts.get(copy.stream, 0), order.phantom_count)
+    seen.clashes[copy.stream] = seen.clashes.get(copy.stream, 0) + order.clashes
     if not copy.complete:
         reason = f"{copy.place}: {copy.why_incomplete or 'not read in full'}"
         seen.unread[copy.stream] = (*seen.unread.get(copy.stream, ()), reason)
@@ -124,8 +124,8 @@ def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
 def _with_repeats(history: History, copy: FinalRead, number: int) -> NDArray[np.int64]:
     """A value written twice stands where it stands last."""
     rows = copy.rows[np.argsort(copy.rows["stream_sequence"], kind="stable")]
-    found = history.rows(np.ascontiguousarray(rows["identity"]), number)
-    return found[found >= 0]
+    positions = history.rows(np.ascontiguousarray(rows["identity"]), number)
+    return positions[positions >= 0]
 
 
 def _fates(history: History, seen: _Seen, removed: Erased) -> NDArray[np.uint8]:
@@ -197,5 +197,5 @@ def _examples(history: History, marks: Marks) -> Mapping[str, tuple[str, ...]]:
         ("altered", marks.altered),
         ("moved", marks.moved),
     )
-    found = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
-    return {name: ids for name, ids in found.items() if ids}
+    examples = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
+    return {name: ids for name, ids in examples.items() if ids}

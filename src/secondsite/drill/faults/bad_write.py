@@ -112,16 +112,16 @@ async def _bucket(stage: Stage, like: _Copied) -> _Copied:
     stream = Stream(
         _BUCKET, (f"$KV.{_BUCKET[3:]}.>",), replicas=like.origin.stream.replicas, max_messages_per_subject=1
     )
-    found = _Copied(
+    copied = _Copied(
         evolve(like.origin, stream=evolve(stream, placement=like.origin.stream.placement)),
         evolve(like.mirror, stream=evolve(stream, name=_BUCKET + suffix, placement=like.mirror.stream.placement)),
     )
     async with place(stage.lab, stage.home).open() as opened:
-        await StreamApi(opened).create(stream_config(found.origin.stream, found.origin.cluster))
-    await _put(stage, found.origin, _GOOD)
-    await _create_mirror(stage, found)
-    await _follows(stage, [found])
-    return found
+        await StreamApi(opened).create(stream_config(copied.origin.stream, copied.origin.cluster))
+    await _put(stage, copied.origin, _GOOD)
+    await _create_mirror(stage, copied)
+    await _follows(stage, [copied])
+    return copied
 
 
 async def _put(stage: Stage, bucket: StreamPlacement, value: bytes) -> None:
@@ -162,8 +162,8 @@ async def _seen(stage: Stage, held: Iterable[StreamPlacement], wrong: frozenset[
     events, bucket = held
     async with place(stage.lab, events.region).open() as opened:
         look = await StreamApi(opened).stream(events.name)
-        found = direct_messages(opened, events.name, look.first_seq, look.last_seq) if look else None
-        ids = {message.headers.get("Nats-Msg-Id", "") async for message in found} if found else set()
+        messages = direct_messages(opened, events.name, look.first_seq, look.last_seq) if look else None
+        ids = {message.headers.get("Nats-Msg-Id", "") async for message in messages} if messages else set()
         values = [await StreamApi(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
     return _Seen(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
 

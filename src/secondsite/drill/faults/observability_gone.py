@@ -50,11 +50,11 @@ async def _unhurt(stage: Stage, when: str, before: Served) -> None:
 
 
 def _lines(record: Path) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for line in record.read_text(encoding="utf-8").splitlines():
         kind = json.loads(line)["kind"]
-        found[kind] = found.get(kind, 0) + 1
-    return found
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
 
 
 DRILL = Drill(

@@ -64,8 +64,8 @@ async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
     pairs = [(family, held) for family in stage.families if (held := family.at(stage.home))]
     end, took = time.monotonic() + for_s, 0
     while time.monotonic() < end:
-        found = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
-        took += sum(found)
+        answers = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
+        took += sum(answers)
         await asyncio.sleep(_ASKED_S)
     return took
 

@@ -116,8 +116,8 @@ class CopyReader:
             key = key_of(subject)
             return key != ANY_KEY and (stem == self._subject or prefixed), key
         for pattern in self._templates:
-            if found := pattern.fullmatch(subject):
-                return True, int(found["key"]) if "key" in found.groupdict() else ANY_KEY
+            if match := pattern.fullmatch(subject):
+                return True, int(match["key"]) if "key" in match.groupdict() else ANY_KEY
         return False, key_of(subject)
 
     def __len__(self) -> int:

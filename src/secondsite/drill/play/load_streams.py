@@ -23,18 +23,18 @@ from secondsite.operate.layout import families
 
 def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     """Every stream and bucket that a client writes to; what only sources others, or counts, takes no plain write."""
-    found = []
+    streams = []
     for family in families(setup.deployment):
         stream = family.origin.stream
         if stream.kind is StreamKind.OBJECT or stream.settings.get("allow_msg_counter"):
             continue
         if not stream.sources or stream.subjects:
             templates = templates_of(family.subjects)
-            found.append(LedgerStream(family.name, templates[0], stream.kind is StreamKind.KV, templates))
-    if not found:
+            streams.append(LedgerStream(family.name, templates[0], stream.kind is StreamKind.KV, templates))
+    if not streams:
         what = "no stream or key-value bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
-    return tuple(found)
+    return tuple(streams)
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:

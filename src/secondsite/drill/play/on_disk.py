@@ -19,11 +19,11 @@ Holdings = Mapping[str, Mapping[str, int]]
 
 
 async def held_by_server(lab: Lab, region: str) -> Holdings:
-    found: dict[str, Mapping[str, int]] = {}
+    by_server: dict[str, Mapping[str, int]] = {}
     for server in lab.servers(region):
         with suppress(OSError, ValueError):
-            found[server.name] = await asyncio.to_thread(_held, lab.monitor_url(server.name) + _PAGE)
-    return found
+            by_server[server.name] = await asyncio.to_thread(_held, lab.monitor_url(server.name) + _PAGE)
+    return by_server
 
 
 def _held(url: str) -> Mapping[str, int]:

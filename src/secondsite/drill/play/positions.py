@@ -72,7 +72,7 @@ def _copied(journal: Path, steps: list[str]) -> Mapping[str, Any]:
         return {}
     known = records(read_journal(journal))
     facts = [known[step].facts for step in steps if step in known]
-    found: dict[str, Any] = {}
+    copied: dict[str, Any] = {}
     for each in facts:
-        found |= {k: p for k, p in (each.get("positions") or {}).items() if p.get("source") == "replicated"}
-    return found
+        copied |= {k: p for k, p in (each.get("positions") or {}).items() if p.get("source") == "replicated"}
+    return copied

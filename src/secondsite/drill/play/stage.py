@@ -348,10 +348,10 @@ class Stage:
         """Until clients are served as before, or the time is over."""
         limit_s = self.setup.profile.settle_s if within_s is None else within_s
         end = time.monotonic() + limit_s
-        while (found := self.recovery()).total is None and time.monotonic() < end:
+        while (recovery := self.recovery()).total is None and time.monotonic() < end:
             self.load.check()
             await asyncio.sleep(1.0)
-        return found
+        return recovery
 
     async def rest(self) -> None:
         """After a procedure that failed: clients go on trying for a while."""

@@ -143,8 +143,8 @@ def _facts(evidence: Evidence) -> _Facts:
 
 
 def _judged(contract: Contract, facts: _Facts) -> RunVerdict:
-    found = checked(lambda: _judged_by(contract, facts))
-    return RunVerdict(contract, Verdict.UNPROVEN, found.why) if isinstance(found, Crashed) else found
+    checks = checked(lambda: _judged_by(contract, facts))
+    return RunVerdict(contract, Verdict.UNPROVEN, checks.why) if isinstance(checks, Crashed) else checks
 
 
 def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
@@ -156,12 +156,12 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     if parts is not None and manifest.projected:
         parts = projected(parts, manifest.timing, manifest.production)
     loss, window = _loss(contract, facts)
-    found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
-    found += _by_effects(contract, facts)
+    findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
+    findings += _by_effects(contract, facts)
     return RunVerdict(
         contract=contract,
-        verdict=worst(finding.verdict for finding in found),
-        why="; ".join(finding.why for finding in found if finding.why),
+        verdict=worst(finding.verdict for finding in findings),
+        why="; ".join(finding.why for finding in findings if finding.why),
         rto_s=parts,
         measured_s=None if clock.parts is None else clock.parts["total"],
         loss=DataLoss(loss.messages, loss.bytes, loss.seconds, at_least=window.most is None),

@@ -85,10 +85,10 @@ class RunJudgement:
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """A breach counts most, and nothing at all is unproven."""
-    found = set(verdicts)
-    if Verdict.BREACHED in found:
+    distinct = set(verdicts)
+    if Verdict.BREACHED in distinct:
         return Verdict.BREACHED
-    return Verdict.MET if found == {Verdict.MET} else Verdict.UNPROVEN
+    return Verdict.MET if distinct == {Verdict.MET} else Verdict.UNPROVEN
 
 
 def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:

@@ -128,9 +128,9 @@ async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPl
     if await door.stream(held.name) is None:
         return ()
     return tuple(
-        Position(family.name, found.name, found.floor, dict(found.config), "primary")
-        for found in await door.consumers(held.name)
-        if is_users(found.config)
+        Position(family.name, consumer.name, consumer.floor, dict(consumer.config), "primary")
+        for consumer in await door.consumers(held.name)
+        if is_users(consumer.config)
     )
 
 
@@ -192,8 +192,8 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
 def _rpo_limit_s(context: Context) -> float | None:
     """Of the contract for the streams and this fault."""
     contracts = context.deployment.system.contracts
-    found = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
-    return next((float(limit) for limit in found if limit is not None), None)
+    limits_s = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
+    return next((float(limit) for limit in limits_s if limit is not None), None)
 
 
 def _told(measured: Measured) -> str:

@@ -16,12 +16,12 @@ def measured_text(one: Measurement) -> Md:
 
 def versions_told(one: Measurement) -> str:
     """``nats-server 2.15.1``: servers of one version are told once."""
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     for name, version in sorted(one.versions.items()):
-        found.setdefault(version, []).append(name)
+        versions.setdefault(version, []).append(name)
     return ", ".join(
         f"{'nats-server' if all(name.startswith('nats') for name in names) else ' and '.join(names)} {version}"
-        for version, names in found.items()
+        for version, names in versions.items()
     )
 
 

@@ -138,8 +138,8 @@ class Sources:
 
 
 def weakest(letters: Iterable[str]) -> str:
-    found = set(letters)
-    return next((letter for letter in _WEAKEST_FIRST if letter in found), "c")
+    present = set(letters)
+    return next((letter for letter in _WEAKEST_FIRST if letter in present), "c")
 
 
 def _key(estimate: Estimate) -> object:

@@ -95,10 +95,10 @@ def _doors(servers: Sequence[NatsServer], configs: Mapping[str, str], book: Depl
     for server in servers:
         host = book.gossip(server)
         door = re.compile(rf"(?<![\w.-]){re.escape(host)}:(\d+)")
-        found = {each.name: door.findall(named[each.name]) for each in servers}
-        ports = sorted({int(port) for told in found.values() for port in told})
+        ports_of = {each.name: door.findall(named[each.name]) for each in servers}
+        ports = sorted({int(port) for told in ports_of.values() for port in told})
         if ports:
-            others = dict.fromkeys(each.region for each in servers if found[each.name] and each != server)
+            others = dict.fromkeys(each.region for each in servers if ports_of[each.name] and each != server)
             rows.append((code(host), f"{server.region}, {book.pod(server)}", joined(ports), joined(others) or "gossip"))
     return table(("Name", "Leads to", "Ports", "Dialled by"), rows) if rows else Md("")
 

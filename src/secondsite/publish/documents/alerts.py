@@ -249,7 +249,7 @@ def _escaped(value: str) -> str:
     return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
 
 
-def rules(system: str, found: Sequence[AlertRule]) -> str:
+def rules(system: str, alert_rules: Sequence[AlertRule]) -> str:
     """The file, as `promtool check rules` takes it."""
     entries = [
         {
@@ -259,7 +259,7 @@ def rules(system: str, found: Sequence[AlertRule]) -> str:
             "labels": {"severity": alert.severity, **({"contract": alert.contract} if alert.contract else {})},
             "annotations": {"summary": alert.summary, "remedy": alert.remedy},
         }
-        for alert in found
+        for alert in alert_rules
     ]
     groups = {"groups": [{"name": f"{plain(system)} disaster recovery", "rules": entries}]}
     return f"# Written by `secondsite publish`; thresholds as in dr-contracts.md.\n{yaml_text(groups)}"

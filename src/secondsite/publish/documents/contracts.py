@@ -155,12 +155,12 @@ def _unpromised(inputs: Inputs, sources: Sources) -> Md:
 
 def triggers(inputs: Inputs) -> tuple[Trigger, ...]:
     """One for each way of noticing and deciding; the faults that share it together."""
-    found: dict[tuple[Step | None, Step], list[Fault]] = {}
+    faults_by_step: dict[tuple[Step | None, Step], list[Fault]] = {}
     for fault, procedure in inputs.chosen.procedures.items():
         decide = next((step for step in procedure.steps if step.verb is Verb.DECIDE and not step.approval), None)
         if decide is not None:
-            found.setdefault((_detection(procedure), decide), []).append(fault)
-    return tuple(Trigger(tuple(faults), *steps) for steps, faults in found.items())
+            faults_by_step.setdefault((_detection(procedure), decide), []).append(fault)
+    return tuple(Trigger(tuple(faults), *steps) for steps, faults in faults_by_step.items())
 
 
 def _detection(procedure: Procedure) -> Step | None:

@@ -123,10 +123,10 @@ def _loss_told(one: Measurement) -> list[str]:
 
 def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
     """By the drill that they were measured in, the newest first."""
-    found: dict[tuple[str, str, str, str], list[Measurement]] = {}
+    groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
     for one in measurements:
-        found.setdefault((one.at, one.drill, one.strategy, one.evidence), []).append(one)
-    return [found[key] for key in sorted(found, reverse=True)]
+        groups.setdefault((one.at, one.drill, one.strategy, one.evidence), []).append(one)
+    return [groups[key] for key in sorted(groups, reverse=True)]
 
 
 def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | None) -> DrillSection:

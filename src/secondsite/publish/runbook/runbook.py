@@ -190,8 +190,8 @@ def _nothing_to_do(procedure: Procedure) -> Md:
 def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
     context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
     lines = (line for step in procedure.steps for line in commands(context, step))
-    found = tuple(dict.fromkeys(lines))
-    return fence(found) if found else Md("")
+    watched = tuple(dict.fromkeys(lines))
+    return fence(watched) if watched else Md("")
 
 
 def _heading(fault: Fault) -> str:
@@ -289,26 +289,26 @@ def _limits(inputs: Inputs, sources: Sources) -> Md:
 
 def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
     """In a cell: the time limit, or for whom there is none, when to escalate."""
-    found = patience(procedure, step, _promised(inputs))
-    if found.limit_s is not None:
-        return sources.value(step.duration, duration(found.limit_s))
-    if found.escalate_s is None:
+    wait = patience(procedure, step, _promised(inputs))
+    if wait.limit_s is not None:
+        return sources.value(step.duration, duration(wait.limit_s))
+    if wait.escalate_s is None:
         return Md("none")
-    return Md(f"escalate after {sources.value(step.duration, duration(found.escalate_s))}")
+    return Md(f"escalate after {sources.value(step.duration, duration(wait.escalate_s))}")
 
 
 def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
     """In a sentence, with what the step is expected to take."""
     takes = sources.figure(step.duration, span=True)
-    found = patience(procedure, step, _promised(inputs))
-    if found.limit_s is not None:
-        limit = sources.value(step.duration, duration(found.limit_s))
+    wait = patience(procedure, step, _promised(inputs))
+    if wait.limit_s is not None:
+        limit = sources.value(step.duration, duration(wait.limit_s))
         return Md(f"Limit: {limit}; takes {takes}")
-    if found.escalate_s is None:
+    if wait.escalate_s is None:
         return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
     whom = "A person" if step.by_person else "Nothing to hurry"
-    late = f", or {code(found.missed.name)} cannot hold" if found.missed else ""
-    when = sources.value(step.duration, duration(found.escalate_s))
+    late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
+    when = sources.value(step.duration, duration(wait.escalate_s))
     return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")
 
 
@@ -322,8 +322,8 @@ def _promised(inputs: Inputs) -> tuple[Contract, ...]:
 
 def _last(inputs: Inputs, fault: Fault | None) -> Measurement | None:
     """The newest timed drill of the fault, of the recommended strategy."""
-    found = [one for one in inputs.measurements if one.fault is fault and one.rto_s is not None]
-    mine = [one for one in found if one.strategy == inputs.chosen.strategy.id]
+    runs = [one for one in inputs.measurements if one.fault is fault and one.rto_s is not None]
+    mine = [one for one in runs if one.strategy == inputs.chosen.strategy.id]
     return max(mine, key=lambda one: one.at, default=None)
 
 
@@ -369,8 +369,8 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
 def _final(inputs: Inputs) -> Md:
     """Where no way leads back."""
     procedures = [*inputs.chosen.procedures.values(), *([inputs.chosen.failback] if inputs.chosen.failback else [])]
-    found = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
-    return joined(map(text, dict.fromkeys(found)), "; ")
+    irreversible = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
+    return joined(map(text, dict.fromkeys(irreversible)), "; ")
 
 
 def _dns(steps: DnsSteps) -> dict[str, object]:

@@ -39,8 +39,8 @@ def render_drills(results: Sequence[RunResult], console: Console, measurements: 
     if many:
         for told in dict.fromkeys(text.plain for result in results for text in _caveats(result)):
             console.print(Text(told), soft_wrap=False)
-    for found in measurements:
-        console.print(_series(found))
+    for measurement in measurements:
+        console.print(_series(measurement))
     for place in dict.fromkeys(r.evidence.parent if many else r.evidence for r in results):
         console.print(Text(f"evidence: {place}", style="dim", overflow="fold"))
 
@@ -146,14 +146,14 @@ def _total(result: RunResult) -> Text:
 
 
 def _contract(result: RunResult, name: str) -> Text:
-    found = next((v for v in result.judged if v.contract.name == name), None)
-    if found is None:
+    verdict = next((v for v in result.judged if v.contract.name == name), None)
+    if verdict is None:
         return Text("-")
-    return Text(f"{_contract_figure(found)}{held(found.verdict)}", style=STYLES[found.verdict])
+    return Text(f"{_contract_figure(verdict)}{held(verdict.verdict)}", style=STYLES[verdict.verdict])
 
 
-def _contract_figure(found: RunVerdict) -> str:
-    return f"{short_duration(found.rto_s['total'])}: " if found.rto_s else ""
+def _contract_figure(verdict: RunVerdict) -> str:
+    return f"{short_duration(verdict.rto_s['total'])}: " if verdict.rto_s else ""
 
 
 def _consumers(result: RunResult) -> str:
@@ -228,10 +228,11 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
     console.print(table)
 
 
-def _series(found: Measurement) -> Text:
-    bound = "" if found.upper_rto_s is None else f", {rto_words(found, short_duration)} at its confidence"
-    told = f"{found.subject}/{found.fault}: {found.verdict} {found.scope} ({found.why}{bound})"
-    return Text(told, style=STYLES[found.verdict])
+def _series(measurement: Measurement) -> Text:
+    bound = "" if measurement.upper_rto_s is None else f", {rto_words(measurement, short_duration)} at its confidence"
+    contract = f"{measurement.subject}/{measurement.fault}"
+    line = f"{contract}: {measurement.verdict} {measurement.scope} ({measurement.why}{bound})"
+    return Text(line, style=STYLES[measurement.verdict])
 
 
 def _size(count: int) -> str:

@@ -33,12 +33,12 @@ def render_text(evaluation: Evaluation, console: Console) -> None:
 
 
 def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
-    system, found, chosen = evaluation.system, evaluation.recommendation, evaluation.recommended
+    system, recommendation, chosen = evaluation.system, evaluation.recommendation, evaluation.recommended
     yield Text(f"{system.name}: if {system.region.name} is lost", style="bold")
-    yield Text.assemble("\n", ("Recommended: ", "bold"), (found.strategy.id, "bold green"))
-    yield _bullets([*found.reasons, *_budget(evaluation)])
-    yield _heading(f"How firm: {firmness(found.stability)}")
-    yield _bullets([*firm_words(found), *_doubt(evaluation)])
+    yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
+    yield _bullets([*recommendation.reasons, *_budget(evaluation)])
+    yield _heading(f"How firm: {firmness(recommendation.stability)}")
+    yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
     yield _heading("Contracts")
     yield _contracts(chosen)
     yield _heading("The strategies")
@@ -225,15 +225,15 @@ def _hazards(assessment: Assessment) -> str:
 
 
 def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
-    found, chosen = evaluation.recommendation, evaluation.recommended
+    recommendation, chosen = evaluation.recommendation, evaluation.recommended
     yield _heading("Cost, speed, effort")
     yield _bullets(_figures(chosen, evaluation))
-    if found.blockers:
+    if recommendation.blockers:
         yield _heading("Before it is worth anything")
-        yield _bullets(found.blockers)
+        yield _bullets(recommendation.blockers)
     yield _heading("The way there")
-    yield _bullets(_migration(found.migration))
-    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
+    yield _bullets(_migration(recommendation.migration))
+    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in recommendation.follow_ups if track.holds]
     if tracks:
         yield _heading("Tracks to follow")
         yield _bullets(tracks)
@@ -323,9 +323,9 @@ def _added(usd: float) -> str:
 
 
 def _doubt(evaluation: Evaluation) -> list[str]:
-    found = evaluation.recommendation
-    flips = [str(flip) for flip in found.flips[:5]]
-    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in found.influences[:2]]
+    recommendation = evaluation.recommendation
+    flips = [str(flip) for flip in recommendation.flips[:5]]
+    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in recommendation.influences[:2]]
     return [*flips, *top] or ["no assumption changes it within its range"]
 
 
