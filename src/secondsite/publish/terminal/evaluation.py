@@ -73,19 +73,18 @@ def _budget(evaluation: Evaluation) -> list[str]:
 
 
 def render_many(evaluations: Sequence[Evaluation]) -> Table:
-    """A line for each system: what is recommended there, and its figures."""
-    table = _plain_table("system", "API RTO", "held", "verdict", "$/month", "own/year", "recommended")
+    """Under the name of each system, what is recommended there and its figures."""
+    table = _plain_table("system, recommended", "API RTO", "held", "own/year", "verdict")
     for evaluation in evaluations:
         best = evaluation.recommended
         api = best.outcome("api")
+        table.add_row(Text(evaluation.system.name, style="bold"))
         table.add_row(
-            Text(evaluation.system.name),
+            f" {best.strategy.id}",
             _spread(api.rto) if api else "",
             _held(best),
-            _verdict(best),
-            dollars(best.monthly_usd[_provider(evaluation)].mean),
             dollars(best.owning_usd.mean),
-            best.strategy.id,
+            _verdict(best),
         )
     return table
 
