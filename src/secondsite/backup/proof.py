@@ -124,6 +124,6 @@ def _seconds(ttl: str) -> float:
 
 def spans(sequences: tuple[int, ...]) -> str:
     """``3, 7-9``: sequences as people read them, the first few."""
-    told = runs(sequences)
-    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in told[:MAX_TOLD]]
-    return ", ".join(shown) + (f" and {len(told) - MAX_TOLD} more ranges" if len(told) > MAX_TOLD else "")
+    ranges = runs(sequences)
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:MAX_TOLD]]
+    return ", ".join(shown) + (f" and {len(ranges) - MAX_TOLD} more ranges" if len(ranges) > MAX_TOLD else "")

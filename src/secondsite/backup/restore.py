@@ -295,8 +295,8 @@ async def _final(
         raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
     origins = {str(each["config"]["name"]): int(each["state"]["last_seq"]) for each in beside if each}
-    changed, told = resumed(sources, positions, origins)
-    notes += told
+    changed, added = resumed(sources, positions, origins)
+    notes += added
     return {**work.final, "sources": changed}
 
 
@@ -337,7 +337,7 @@ def _with_remedy(error: MachineError) -> MachineError:
 
 def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> StreamOutcome:
     problem = error.problems[0]
-    told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
+    failure: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
     return StreamOutcome(
-        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
+        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **failure
     )

@@ -209,20 +209,20 @@ async def _suspicions(
     store: ObjectStorage, plan: BackupPlan, records: list[StreamBackup], now: datetime
 ) -> tuple[str, ...]:
     """What this backup lacks that the last good one had, of what was asked for now."""
-    told = [] if records else ["it holds no stream: check the account, the domain and --stream"]
+    suspicions = [] if records else ["it holds no stream: check the account, the domain and --stream"]
     newest = (await take_inventory(store, plan.trust, now)).newest_good
     if newest and newest.manifest:
         held = {stream.name for stream in newest.manifest.streams}
         wanted = {name for name in held if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
         lost = sorted(wanted - {record.name for record in records})
         if lost:
-            told.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
+            suspicions.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
         ends = {stream.name: stream.last_seq for stream in newest.manifest.streams}
         for record in records:
             if record.last_seq < (before := ends.get(record.name, 0)):
                 why = "it was made anew, or its server lost messages"
-                told.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
-    return tuple(told)
+                suspicions.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
+    return tuple(suspicions)
 
 
 async def _discard(store: ObjectStorage, backup_id: str) -> None:

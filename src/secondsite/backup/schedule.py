@@ -133,8 +133,8 @@ class Schedule:
         if silent_s < OVERDUE * self.interval.total_seconds():
             return False
         self.metrics.clock_problem()
-        told = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
-        self.tell(f"{told}: the clock was set back, or another daemon died in its run; backing up now")
+        reason = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
+        self.tell(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
         return True
 
     async def _take(self, due: datetime) -> bool:

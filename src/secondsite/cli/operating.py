@@ -186,9 +186,9 @@ def _run(
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(told: StepProgress) -> None:
+    def tell(progress: StepProgress) -> None:
         if not machine:
-            print(told_line(told), file=sys.stderr, flush=True)
+            print(told_line(progress), file=sys.stderr, flush=True)
 
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)

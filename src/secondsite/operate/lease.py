@@ -187,8 +187,8 @@ class Lease:
         last = look.last_seq if look else 0
         newest, _ = await _newest(door, last)
         if newest is None or newest.holder != self._holder:
-            told = newest.told() if newest else "somebody wrote to the shared journal"
-            raise HeldElsewhereError.at(self.region, told, "nothing more is done here; see `status` over there")
+            holder = newest.told() if newest else "somebody wrote to the shared journal"
+            raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
         self._last = last
         if newest != record:
             await self._append(record)

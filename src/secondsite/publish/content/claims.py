@@ -77,7 +77,7 @@ def _unprepared(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
     }
     versions = joined(code(cluster.version or "of unknown version") for cluster in inputs.system.nats)
     for why, ids in groups.items():
-        mark = joined((sources.stated("promotion by update", "by version", told, "m") for told in sorted(tried)), " ")
+        mark = joined((sources.stated("promotion by update", "by version", version, "m") for version in sorted(tried)), " ")
         yield Claim(
             Md(f"On today's NATS {versions}, the loss of the region is survived by {joined(map(code, ids))}"),
             strong("refuted, predicted"),

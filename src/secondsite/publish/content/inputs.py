@@ -77,9 +77,9 @@ def _figures(assessment: Assessment) -> tuple[Estimate, ...]:
     return tuple(figure for _, figure in assessment.figures())
 
 
-def _dates(told: str) -> tuple[date, ...]:
+def _dates(given: str) -> tuple[date, ...]:
     """A month without a day is its first."""
-    return tuple(_day(int(y), int(m), int(d or 1)) for y, m, d in _DATE.findall(told))
+    return tuple(_day(int(y), int(m), int(d or 1)) for y, m, d in _DATE.findall(given))
 
 
 def _day(year: int, month: int, day: int) -> date:

@@ -29,6 +29,6 @@ def evidence_mark(one: Measurement, sources: Sources) -> Md:
     """Names the drill, its date and the versions."""
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
     when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
-    told = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
+    origin = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
     why = f"; {one.why}" if one.why else ""
-    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{told}{why}", "m")
+    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{origin}{why}", "m")

@@ -120,8 +120,8 @@ def _measured(standing: ContractBoardRow, sources: Sources) -> Md:
     one = standing.measured
     if one is None:
         return Md("never")
-    told = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
-    return Md(f"{told}, stale: {text(standing.stale)}") if standing.stale else told
+    figure = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
+    return Md(f"{figure}, stale: {text(standing.stale)}") if standing.stale else figure
 
 
 def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
@@ -225,8 +225,8 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
 
 
 def _alerted(one: Replicated, sources: Sources) -> Md:
-    told = Md(f"older than {sources.value(one.behind, duration(one.alert_s))}")
-    return strong(Md(f"{told}: cannot hold")) if one.too_slow else told
+    limit = Md(f"older than {sources.value(one.behind, duration(one.alert_s))}")
+    return strong(Md(f"{limit}: cannot hold")) if one.too_slow else limit
 
 
 def _what(one: Replicated) -> str:

@@ -39,13 +39,13 @@ def _contract(suite: Element, row: ContractVerdict) -> None:
     name = row.contract.name if not row.drill else f"{row.contract.name} [{row.drill}, {row.strategy}]"
     case = SubElement(suite, "testcase", _clean({"name": name, "classname": "secondsite.contracts", "time": "0"}))
     scope = f"{row.measurement.scope}; " if row.measurement else ""
-    told = _told(f"{scope}limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
+    text = _told(f"{scope}limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
     if row.verdict is Verdict.BREACHED:
-        SubElement(case, "failure", _clean({"message": row.why, "type": "breached"})).text = told
+        SubElement(case, "failure", _clean({"message": row.why, "type": "breached"})).text = text
     elif row.verdict is Verdict.UNPROVEN:
-        SubElement(case, "error", _clean({"message": row.why, "type": "unproven"})).text = told
+        SubElement(case, "error", _clean({"message": row.why, "type": "unproven"})).text = text
     else:
-        SubElement(case, "system-out").text = told
+        SubElement(case, "system-out").text = text
 
 
 def _problem(suite: Element, problem: Problem) -> None:

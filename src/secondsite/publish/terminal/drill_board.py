@@ -75,14 +75,14 @@ class DrillBoard:
 
         return tell
 
-    def end(self, state: str, told: str = "", number: int | None = None) -> None:
+    def end(self, state: str, line: str = "", number: int | None = None) -> None:
         """``state`` in a word (a verdict, or why there is none), ``told`` in a line; of the last begun, or a number."""
         place = self._next - 1 if number is None else number
         row = self._rows[place]
-        row.state, row.told, row.style = state, told, STYLES.get("met" if state == "held" else state, "yellow")
+        row.state, row.told, row.style = state, line, STYLES.get("met" if state == "held" else state, "yellow")
         if self._live is None and len(self._rows) > 1:
             lead = f"[{place + 1}/{len(self._rows)}] " if self.beside else "           "
-            self._print(f"{lead}{state}: {told}" if told else f"{lead}{state}")
+            self._print(f"{lead}{state}: {line}" if line else f"{lead}{state}")
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -61,11 +61,11 @@ def _step(one: PlannedStep) -> list[str]:
     ]
 
 
-def told_line(told: StepProgress) -> str:
+def told_line(progress: StepProgress) -> str:
     """One line of progress."""
-    took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
-    why = f": {told.why}" if told.why else ""
-    return f"{told.state:<8} {told.step.id}{took}{why}"
+    took = "" if progress.seconds is None else f" in {progress.seconds:.2f} s"
+    why = f": {progress.why}" if progress.why else ""
+    return f"{progress.state:<8} {progress.step.id}{took}{why}"
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
