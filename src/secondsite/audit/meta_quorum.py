@@ -151,7 +151,7 @@ def _differing(audited: Audited, of: str, value: Callable[[NatsCluster], str]) -
     for group in audited.meta_groups:
         values = {cluster.name: value(cluster) for cluster in group.clusters}
         if len(set(values.values())) > 1:
-            listed = ", ".join(f"{name}: {said or 'none'}" for name, said in values.items())
+            listed = ", ".join(f"{name}: {given or 'none'}" for name, given in values.items())
             yield Finding(
                 f"{group.path}.{of}",
                 f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",

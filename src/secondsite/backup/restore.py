@@ -228,7 +228,7 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
         done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
         done = _failed(work.stream, work.target, error, "restored, and not proven")
-    return evolve(done, notes=(*done.notes, *(item.told for item in replaced)))
+    return evolve(done, notes=(*done.notes, *(item.summary for item in replaced)))
 
 
 async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, target: str) -> str:
@@ -239,7 +239,7 @@ async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, targ
         failed = outcome.error
     except (MachineError, InputError) as error:
         failed = str(error)
-    return f"{replaced.told}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
+    return f"{replaced.summary}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
 
 
 async def _finish(

@@ -197,11 +197,11 @@ async def _one(
 
 async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[StreamBackup]) -> None:
     """What the store shows must be what was sent: the manifest promises it."""
-    seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
+    sizes = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
     for record in records:
         for sent in record.objects:
-            if seen.get(sent.key) != sent.size_bytes:
-                what = f"holds {seen.get(sent.key)} bytes where {sent.size_bytes} were written"
+            if sizes.get(sent.key) != sent.size_bytes:
+                what = f"holds {sizes.get(sent.key)} bytes where {sent.size_bytes} were written"
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
 
 

@@ -55,7 +55,7 @@ class NatsFleet:
         path = self.folder / "nats" / f"{server.name}.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.options.pods:  # so that clients learn of no way around the link that can be cut
-            advertised = self.addresses.seen_from(server.region, server)
+            advertised = self.addresses.reached_from(server.region, server)
             config += f'client_advertise: "{advertised}:{CLIENT_PORT}"\n'
         path.write_text(config, encoding="utf-8")
         host = self.addresses.listen(server)

@@ -284,7 +284,9 @@ class _Run:
         measured_sides = await measured(context, stop, sides)
         if not planned:
             self._journal.append(EntryKind.NOTE, step.id, {"asks": token})
-        raise WaitingError.at("", f"{measured_sides}, and nobody approved it", f"if that is meant, resume with --approve {token}")
+        raise WaitingError.at(
+            "", f"{measured_sides}, and nobody approved it", f"if that is meant, resume with --approve {token}"
+        )
 
     async def _can_follow(self, step: Step, stop: ServiceStop) -> None:
         """Nobody is left without a writer: what takes over can be carried out, as it is seen right before the stop."""

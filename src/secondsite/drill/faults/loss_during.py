@@ -22,7 +22,11 @@ async def play(stage: Stage) -> None:
     await stage.noticed(check)
 
     def strike_again(progress: StepProgress) -> None:
-        if progress.step.verb is Verb.RECORD_STATE and progress.seconds is not None and stage.lab.supervisor.alive(victim):
+        if (
+            progress.step.verb is Verb.RECORD_STATE
+            and progress.seconds is not None
+            and stage.lab.supervisor.alive(victim)
+        ):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)
             stage.tell(f"the standby loses {victim}")

@@ -85,8 +85,8 @@ class Converge:
         begin = context.world.clock.monotonic()
 
         async def followed() -> bool:
-            seen = await dns.resolved()
-            return all(set(addresses) and set(addresses) <= wanted for addresses in seen.values())
+            resolved = await dns.resolved()
+            return all(set(addresses) and set(addresses) <= wanted for addresses in resolved.values())
 
         await until(context, followed)
         return {"waited_s": context.world.clock.monotonic() - begin}

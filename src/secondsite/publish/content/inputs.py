@@ -57,7 +57,7 @@ class Inputs:
     def at(self, path: str) -> Md:
         return self.place(self.system.place(path))
 
-    def told(self, path: str, shown: str) -> Md:
+    def linked(self, path: str, shown: str) -> Md:
         """A value of the system's, as a link to where it is written."""
         place = self.system.place(path)
         if "://" in place.file or place.file.startswith("/"):

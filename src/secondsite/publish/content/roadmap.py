@@ -138,7 +138,13 @@ def _less(name: str, more: Estimate, less: Estimate) -> Estimate:
         return unbounded(name, more.unit, "one of the two has no bound", (more, less))
     difference = f"{more.name} − {less.name}"
     return Estimate(
-        name, more.unit, Fixed(more.mean - less.mean), Provenance.DERIVED, difference, formula=difference, inputs=(more, less)
+        name,
+        more.unit,
+        Fixed(more.mean - less.mean),
+        Provenance.DERIVED,
+        difference,
+        formula=difference,
+        inputs=(more, less),
     )
 
 

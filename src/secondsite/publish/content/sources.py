@@ -34,7 +34,7 @@ class Source:
     mark: str
     what: str
     value: Md
-    told: str
+    basis: str
     made_of: tuple[str, ...] = ()
 
 
@@ -157,13 +157,13 @@ def _items(rows: Iterable[Source]) -> str:
 
 
 def _item(row: Source) -> Md:
-    return Md(f"{text(row.what)}{f', {row.value}' if row.value else ''}: {_told(row)}")
+    return Md(f"{text(row.what)}{f', {row.value}' if row.value else ''}: {_basis(row)}")
 
 
-def _told(row: Source) -> Md:
+def _basis(row: Source) -> Md:
     if not row.made_of:
-        return text(row.told)
-    return Md(f"{text(row.told)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
+        return text(row.basis)
+    return Md(f"{text(row.basis)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
 
 
 def legend() -> Md:

@@ -76,7 +76,9 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
         agent_line = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
         rows.append(("REGION/agent/", Md(agent_line)))
     if gated:
-        agent_line = "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
+        agent_line = (
+            "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
+        )
         rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(agent_line)))
     return table(("File", "What it is"), [(code(name), agent_line) for name, agent_line in rows])
 

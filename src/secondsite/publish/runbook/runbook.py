@@ -332,10 +332,10 @@ def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
     latest = _last(inputs, fault)
     if latest is None:
         return Md("**Unproven:** no drill has timed it.")
-    return Md(f"Measured: {phases_told(latest)} {evidence_mark(latest, sources)}")
+    return Md(f"Measured: {phases_text(latest)} {evidence_mark(latest, sources)}")
 
 
-def phases_told(one: Measurement) -> Md:
+def phases_text(one: Measurement) -> Md:
     if one.rto_s is None:
         return Md(f"unbounded, {text(one.why)}")
     parts = [f"{part.replace('_', ' ')} {duration(one.rto_s[part])}" for part in RTO_PARTS if part in one.rto_s]
@@ -376,7 +376,9 @@ def _final(inputs: Inputs) -> Md:
 def _dns(steps: DnsSteps) -> dict[str, object]:
     return {
         "provider": steps.provider,
-        "needs": [Md(f"{code(name)}:{explanation}") for name, _, explanation in (need.partition(":") for need in steps.needs)],
+        "needs": [
+            Md(f"{code(name)}:{explanation}") for name, _, explanation in (need.partition(":") for need in steps.needs)
+        ],
         "commands": fence(
             line
             for command in (

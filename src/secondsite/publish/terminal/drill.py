@@ -186,9 +186,11 @@ def _shown(result: RunResult) -> Iterator[Text]:
     """What this run showed, and why its contracts are not met."""
     if result.judgement.stopped:
         yield Text(f"stopped: {result.judgement.stopped}", style="red")
-    for seen in result.observations:
-        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
-        yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
+    for observation in result.observations:
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if observation.unproven else "seen"}[
+            observation.holds
+        ]
+        yield Text(f"{sign}: {observation.what}", style="bold red" if observation.holds is False else "")
     reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.judgement.stopped))
     for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
