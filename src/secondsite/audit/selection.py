@@ -30,7 +30,7 @@ def named(rules: Sequence[Rule], rule_id: str, option: str) -> Rule:
 
 def _matching(rules: Sequence[Rule], patterns: Iterable[str], option: str) -> set[str]:
     matched: set[str] = set()
-    for pattern in (part.strip() for told in patterns for part in told.split(",")):
+    for pattern in (part.strip() for patterns_given in patterns for part in patterns_given.split(",")):
         ids = {rule.id for rule in rules if fnmatchcase(rule.id, pattern)}
         if not ids:
             raise _unknown(rules, pattern, option)
@@ -38,7 +38,7 @@ def _matching(rules: Sequence[Rule], patterns: Iterable[str], option: str) -> se
     return matched
 
 
-def _unknown(rules: Sequence[Rule], told: str, option: str) -> InputError:
-    close = get_close_matches(told, [rule.id for rule in rules], 1)
+def _unknown(rules: Sequence[Rule], pattern: str, option: str) -> InputError:
+    close = get_close_matches(pattern, [rule.id for rule in rules], 1)
     guess = f"did you mean {close[0]}? " if close else ""
-    return InputError.at(option, f"no rule has the id {told!r}", f"{guess}list them with `secondsite audit --list`")
+    return InputError.at(option, f"no rule has the id {pattern!r}", f"{guess}list them with `secondsite audit --list`")

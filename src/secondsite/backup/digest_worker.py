@@ -29,10 +29,10 @@ MAX_LISTED = 200_000
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
-    told = answer(request, _pieces())
+    response = answer(request, _pieces())
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe
         pass
-    json.dump(told, sys.stdout)
+    json.dump(response, sys.stdout)
 
 
 def answer(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
@@ -59,13 +59,13 @@ def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
         upto = int(request["upto"])
         messages = (message for message in messages if message.sequence <= upto)
     positions: dict[Position, int] = {}
-    told = _answer(
+    digest = _answer(
         noting(messages, positions) if request["sources"] else messages, int(request["width"]), request["only"]
     )
     if not tar:
         reader.close()
     sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
-    return {"consumers": None if tar else reader.consumers, "sources": sources, **told}
+    return {"consumers": None if tar else reader.consumers, "sources": sources, **digest}
 
 
 def _answer(messages: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:

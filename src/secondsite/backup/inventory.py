@@ -196,13 +196,13 @@ def _newer(entry: BackupEntry, chosen: BackupEntry) -> bool:
 
 def _none(inventory: BackupInventory, at: datetime | None) -> str:
     broken = sum(entry.manifest is None for entry in inventory.entries)
-    told = [f"{broken} whose manifest is corrupt"] if broken else []
-    told += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []
-    told += [f"{entry.id}: {entry.why_not}" for entry in inventory.entries if entry.manifest and not entry.usable]
+    reasons = [f"{broken} whose manifest is corrupt"] if broken else []
+    reasons += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []
+    reasons += [f"{entry.id}: {entry.why_not}" for entry in inventory.entries if entry.manifest and not entry.usable]
     newer = sum(entry.usable is not None for entry in inventory.entries)
-    told += [f"{newer} newer"] if newer else []
+    reasons += [f"{newer} newer"] if newer else []
     what = f"no backup finished at or before {at.isoformat()}" if at else "no backup"
-    return what + (f" (there are {_and(told)})" if told else "")
+    return what + (f" (there are {_and(reasons)})" if reasons else "")
 
 
 def _and(parts: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from secondsite.nats.snapshot import open_snapshot
 Verdict = Literal["equal", "differs", "unproven"]
 _TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-MAX_TOLD = 20
+MAX_LISTED = 20
 DIGEST_CHUNK_BYTES = 128 * 1024
 
 
@@ -124,6 +124,6 @@ def _seconds(ttl: str) -> float:
 
 def spans(sequences: tuple[int, ...]) -> str:
     """``3, 7-9``: sequences as people read them, the first few."""
-    told = runs(sequences)
-    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in told[:MAX_TOLD]]
-    return ", ".join(shown) + (f" and {len(told) - MAX_TOLD} more ranges" if len(told) > MAX_TOLD else "")
+    ranges = runs(sequences)
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:MAX_LISTED]]
+    return ", ".join(shown) + (f" and {len(ranges) - MAX_LISTED} more ranges" if len(ranges) > MAX_LISTED else "")

@@ -197,11 +197,11 @@ async def _one(
 
 async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[StreamBackup]) -> None:
     """What the store shows must be what was sent: the manifest promises it."""
-    seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
+    sizes = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
     for record in records:
         for sent in record.objects:
-            if seen.get(sent.key) != sent.size_bytes:
-                what = f"holds {seen.get(sent.key)} bytes where {sent.size_bytes} were written"
+            if sizes.get(sent.key) != sent.size_bytes:
+                what = f"holds {sizes.get(sent.key)} bytes where {sent.size_bytes} were written"
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
 
 
@@ -209,20 +209,20 @@ async def _suspicions(
     store: ObjectStorage, plan: BackupPlan, records: list[StreamBackup], now: datetime
 ) -> tuple[str, ...]:
     """What this backup lacks that the last good one had, of what was asked for now."""
-    told = [] if records else ["it holds no stream: check the account, the domain and --stream"]
+    suspicions = [] if records else ["it holds no stream: check the account, the domain and --stream"]
     newest = (await take_inventory(store, plan.trust, now)).newest_good
     if newest and newest.manifest:
         held = {stream.name for stream in newest.manifest.streams}
         wanted = {name for name in held if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
         lost = sorted(wanted - {record.name for record in records})
         if lost:
-            told.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
+            suspicions.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
         ends = {stream.name: stream.last_seq for stream in newest.manifest.streams}
         for record in records:
             if record.last_seq < (before := ends.get(record.name, 0)):
                 why = "it was made anew, or its server lost messages"
-                told.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
-    return tuple(told)
+                suspicions.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
+    return tuple(suspicions)
 
 
 async def _discard(store: ObjectStorage, backup_id: str) -> None:

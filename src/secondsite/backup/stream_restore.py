@@ -85,16 +85,16 @@ class StreamOutcome:
     @property
     def why_not(self) -> str:
         """What is wrong with it; empty where all is back."""
-        told = [self.error] if self.error else []
+        reasons = [self.error] if self.error else []
         if self.proof.verdict == "differs":
-            told.append(f"the messages differ {self.proof.why}".rstrip())
+            reasons.append(f"the messages differ {self.proof.why}".rstrip())
         if self.missing_consumers:
-            told.append(f"consumers missing: {', '.join(self.missing_consumers)}")
+            reasons.append(f"consumers missing: {', '.join(self.missing_consumers)}")
         if self.differences:
-            told.append(f"the configuration differs: {'; '.join(self.differences)}")
-        if self.held_back and not told:
-            told.append("it is held back")
-        return "; ".join(told)
+            reasons.append(f"the configuration differs: {'; '.join(self.differences)}")
+        if self.held_back and not reasons:
+            reasons.append("it is held back")
+        return "; ".join(reasons)
 
 
 def _archived(reader: Reader, work: Work) -> Archived:

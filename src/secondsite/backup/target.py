@@ -112,12 +112,12 @@ def _private(name: str, backup_id: str) -> str:
 
 def differences(wanted: Config, actual: Config) -> tuple[str, ...]:
     """Field by field: what the server made of a configuration. What is absent, empty or zero is one and the same."""
-    told = []
+    lines = []
     for field in sorted({*wanted, *actual}):
         before, after = _plain(field, wanted.get(field)), _plain(field, actual.get(field))
         if before != after:
-            told.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
-    return tuple(told)
+            lines.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
+    return tuple(lines)
 
 
 def _plain(field: str, value: Any) -> Any:
@@ -139,8 +139,8 @@ def check_rename(old: str, new: str) -> None:
         )
     for prefix, what in (("KV_", "key-value bucket"), ("OBJ_", "object store")):
         if old.startswith(prefix) and old != new:
-            told = f"{old} is a {what}: its name is part of the subject of every message"
-            raise InputError.at("--stream", told, "restore it under its own name, into another account or domain")
+            reason = f"{old} is a {what}: its name is part of the subject of every message"
+            raise InputError.at("--stream", reason, "restore it under its own name, into another account or domain")
 
 
 def overlapping(mine: Iterable[str], others: Iterable[str]) -> bool:

@@ -67,11 +67,11 @@ def list_(
         print_json({"schema": "secondsite/backups/1", "backups": backups, "incomplete": list(inventory.incomplete)})
         return EXIT_HOLDS
     for entry in inventory.entries:
-        told = entry.problem
+        line = entry.problem
         if entry.manifest:
-            told = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
+            line = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
         proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") is True else ", PROVEN BAD"
-        print(f"{entry.id}  {told}{proof}{', held' if entry.held else ''}")
+        print(f"{entry.id}  {line}{proof}{', held' if entry.held else ''}")
         for why in (entry.distrust, entry.clock, *(entry.manifest.suspicious if entry.manifest else ())):
             if why:
                 print(f"  NOT COUNTED: {why}" if not entry.usable else f"  {why}")

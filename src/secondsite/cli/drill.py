@@ -209,7 +209,7 @@ def _title(name: str, setup: Setup, run: int = 1) -> str:
 
     version = f"@{setup.nats_version}" if setup.nats_version else ""
     asked = () if setup.nats_server else dict.fromkeys(cluster.version for cluster in setup.deployment.clusters)
-    others = "".join(f"; {told}" for told in map(replaced, asked) if told)
+    others = "".join(f"; {shown}" for shown in map(replaced, asked) if shown)
     return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "") + others
 
 

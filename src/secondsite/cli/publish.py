@@ -143,8 +143,8 @@ def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of
     }
 
 
-def _day(told: str) -> date:
+def _day(given: str) -> date:
     try:
-        return date.fromisoformat(told)
+        return date.fromisoformat(given)
     except ValueError as error:
-        raise InputError.at("--date", f"{told!r} is not a day", "write one such as 2026-11-23") from error
+        raise InputError.at("--date", f"{given!r} is not a day", "write one such as 2026-11-23") from error

@@ -43,11 +43,11 @@ def render(
     from secondsite.publish.files.folder import changes, write
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
-    told, deployment = _chosen(file, strategy, years, seed)
+    chosen, deployment = _chosen(file, strategy, years, seed)
     _refuse_operators(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     book = DeployedAddresses(deployment.system.services, domain, running)
-    again = ["secondsite", "render", "DIR", "--strategy", told, *(["--domain", domain] if domain else [])]
+    again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
     texts = files(deployment, book, join(again), gate_image)
     changed, old = changes(folder, texts), left_over(folder, texts)
@@ -56,7 +56,7 @@ def render(
         for change in needed:
             write(change)
     if json_:
-        print_json(_shape(told, changed, old))
+        print_json(_shape(chosen, changed, old))
     else:
         _print(folder, needed, old, check=check)
     return EXIT_DOES_NOT_HOLD if check and (needed or old) else EXIT_HOLDS

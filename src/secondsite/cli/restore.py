@@ -152,8 +152,8 @@ def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
 
 
 def as_json(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...]) -> dict[str, Any]:
-    told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
-    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
+    streams = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
+    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": streams}
 
 
 def as_text(outcomes: tuple[StreamOutcome, ...]) -> str:

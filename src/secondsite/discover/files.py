@@ -29,7 +29,7 @@ from secondsite.model.place import Place
 
 KUBECTL_TIMEOUT_S = 60
 STANDARD_INPUT = "-"
-MAX_TOLD_TWICE = 3
+MAX_REPEATED = 3
 _VALUES_NAME = re.compile(r"values", re.IGNORECASE)
 _RENDER = "render it first, as with `helm template`, and name the result"
 
@@ -259,7 +259,7 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
 
 def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
     """One object per kind, namespace and name: the first that was found."""
-    seen: dict[tuple[str, str, str, str], Resource] = {}
+    by_identity: dict[tuple[str, str, str, str], Resource] = {}
     generated: dict[str, int] = {}
     again: list[str] = []
     for each in resources:
@@ -269,10 +269,12 @@ def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
             if generated[resource.name] > 1:
                 resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
         key = (resource.group, resource.kind, resource.where, resource.name)
-        if key in seen:
-            again.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
-        seen.setdefault(key, resource)
-    notes += again[:MAX_TOLD_TWICE]
-    if len(again) > MAX_TOLD_TWICE:
-        notes.append(f"{len(again) - MAX_TOLD_TWICE} more objects stand twice; the first of each was kept")
-    return list(seen.values())
+        if key in by_identity:
+            again.append(
+                f"{resource.place}: {resource.kind} {resource.name} stands also at {by_identity[key].place}, kept"
+            )
+        by_identity.setdefault(key, resource)
+    notes += again[:MAX_REPEATED]
+    if len(again) > MAX_REPEATED:
+        notes.append(f"{len(again) - MAX_REPEATED} more objects stand twice; the first of each was kept")
+    return list(by_identity.values())

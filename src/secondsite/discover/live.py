@@ -90,12 +90,12 @@ def merge_live(system: System, cluster: NatsCluster, marks: Mapping[str, Mark]) 
             marks = {key: mark for key, mark in marks.items() if key != "service"}
         added = {_join(f"nats.{cluster.name}", key): mark for key, mark in marks.items()}
         return evolve(system, nats=(*system.nats, cluster), marks={**system.marks, **added})
-    told = {
+    reported = {
         field.name: getattr(cluster, field.name)
         for field in fields(NatsCluster)
         if field.name not in ("name", "service", "streams") and _was_read(marks, key_of(field.name))
     }
-    merged = evolve(known, **told, streams=_merge_streams(known.streams, cluster.streams))
+    merged = evolve(known, **reported, streams=_merge_streams(known.streams, cluster.streams))
     fresh = {key: mark for key, mark in marks.items() if key not in ("", "name", "service")}
     added = {_join(f"nats.{known.name}", key): mark for key, mark in fresh.items() if mark.origin is Knowledge.READ}
     others = tuple(merged if each is known else each for each in system.nats)
@@ -218,8 +218,8 @@ def _stream(live: LiveStream, nats: LiveNats, marks: dict[str, Mark]) -> Stream:
         bytes=_bytes(state, "bytes"),
     )
     place = Place(nats.url)
-    told = (path for path in paths(stream, f"streams.{identity(stream)}") if not path.endswith(".erasure_duty"))
-    marks.update({path: Mark(Knowledge.READ, place, how if path.endswith(".rate_per_s") else "") for path in told})
+    reported = (path for path in paths(stream, f"streams.{identity(stream)}") if not path.endswith(".erasure_duty"))
+    marks.update({path: Mark(Knowledge.READ, place, how if path.endswith(".rate_per_s") else "") for path in reported})
     return stream
 
 

@@ -164,7 +164,7 @@ def _mark_external(assembly: Assembly) -> None:
     """Origins that no manifest makes: they stand elsewhere, and are kept as they are named."""
     known = {stream.name for cluster in assembly.clusters for stream in cluster.streams}
 
-    def told(origin: StreamOrigin, stream: Stream) -> StreamOrigin:
+    def completed(origin: StreamOrigin, stream: Stream) -> StreamOrigin:
         if origin.domain or origin.stream in known:
             return origin
         assembly.notes.append(
@@ -176,8 +176,8 @@ def _mark_external(assembly: Assembly) -> None:
         streams = tuple(
             evolve(
                 stream,
-                mirror=told(stream.mirror, stream) if stream.mirror else None,
-                sources=tuple(told(origin, stream) for origin in stream.sources),
+                mirror=completed(stream.mirror, stream) if stream.mirror else None,
+                sources=tuple(completed(origin, stream) for origin in stream.sources),
             )
             for stream in cluster.streams
         )

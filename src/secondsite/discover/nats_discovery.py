@@ -66,7 +66,7 @@ def _add_cluster(discovery: NatsDiscovery, workload: Workload, service: Service,
         problems=discovery.problems,
     )
     if conf is None and not line.jetstream:
-        cluster, marks = _unseen(cluster, marks, workload, line)
+        cluster, marks = _without_config(cluster, marks, workload, line)
     headless = workload.resource.spec["serviceName"]
     container = workload.main["name"]
     cluster = evolve(cluster, headless=headless.text, container=container.text)
@@ -82,7 +82,7 @@ def _add_cluster(discovery: NatsDiscovery, workload: Workload, service: Service,
     discovery.marks |= under(f"nats.{workload.name}", marks)
 
 
-def _unseen(
+def _without_config(
     cluster: NatsCluster, marks: dict[str, Mark], workload: Workload, line: CommandLine
 ) -> tuple[NatsCluster, dict[str, Mark]]:
     """No configuration was read: nothing of it is known, but for a server that is started without any."""

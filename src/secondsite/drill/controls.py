@@ -65,7 +65,7 @@ def _never_back(result: RunResult) -> str:
 
 
 def _not_shown(result: RunResult) -> str:
-    return "; ".join(seen.what for seen in result.observations if seen.holds is False)
+    return "; ".join(observation.what for observation in result.observations if observation.holds is False)
 
 
 def _lost(result: RunResult) -> str:
@@ -88,8 +88,8 @@ def _promises_lost(result: RunResult) -> str:
 
 
 def _memory_grows(result: RunResult) -> str:
-    seen = [each.what for each in result.observations if each.holds is False]
-    return "; ".join(what for what in seen if what.startswith("api-") and "memory" in what)
+    observations = [each.what for each in result.observations if each.holds is False]
+    return "; ".join(what for what in observations if what.startswith("api-") and "memory" in what)
 
 
 def _erased(result: RunResult) -> str:

@@ -273,8 +273,8 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     stage.note("held-before-it-rejoined", servers=before)
     stage.note("held-after-it-rejoined", servers=after)
     gone = erased(before, after, held)
-    told = "; ".join(gone) or "nothing"
-    stage.observe(f"{region} rejoined, and its servers deleted what they held: {told}", None)
+    deleted = "; ".join(gone) or "nothing"
+    stage.observe(f"{region} rejoined, and its servers deleted what they held: {deleted}", None)
     (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
     await all_led(reading.places[region], held, _LED_S)
     _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)

@@ -93,12 +93,12 @@ def version_of(binary: Path) -> str:
     """What a server of the user's own says it is; raises MachineError where it says nothing of the kind."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - named by the user
-        said = done.stdout + done.stderr
+        output = done.stdout + done.stderr
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    match = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
+        output = str(error)
+    match = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", output)
     if match is None:
-        raise MachineError.at(str(binary), f"is no nats-server: {said.strip() or 'it says nothing'}", "name another")
+        raise MachineError.at(str(binary), f"is no nats-server: {output.strip() or 'it says nothing'}", "name another")
     return match[1]
 
 

@@ -342,7 +342,7 @@ class Lab:
         """Where the region's pods reach its servers through a link that can be cut."""
         login = self.addresses.application
         return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.seen_from(region, server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{self.addresses.reached_from(region, server)}:{CLIENT_PORT}"
             for server in self.servers(region)
         )
 

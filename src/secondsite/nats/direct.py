@@ -54,8 +54,8 @@ def _stored(shown: str, subject: str, answer: Msg) -> StoredMessage | None:
     if headers.get("Status") == _NOT_FOUND:
         return None
     if "Nats-Sequence" not in headers:
-        told = headers.get("Description") or answer.data[:200].decode(errors="replace")
-        what = f"{subject} was answered with {headers.get('Status', 'no status')}: {told}"
+        description = headers.get("Description") or answer.data[:200].decode(errors="replace")
+        what = f"{subject} was answered with {headers.get('Status', 'no status')}: {description}"
         raise MachineError.at(shown, what, "ask again once the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
     return StoredMessage(

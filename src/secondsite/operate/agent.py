@@ -95,7 +95,7 @@ class Agent:
     every_s: float
     tell: Callable[[str], None]
     alive: Path | None = None
-    _told: dict[str, str] = field(factory=dict)
+    _reported: dict[str, str] = field(factory=dict)
 
     async def keep(self) -> None:
         """Until cancelled. Servers that do not answer are asked again: the positions grow older meanwhile."""
@@ -136,8 +136,8 @@ class Agent:
 
     def _say(self, about: str, what: str) -> None:
         """Once, until it is something else."""
-        if self._told.get(about, "") != what:
-            self._told[about] = what
+        if self._reported.get(about, "") != what:
+            self._reported[about] = what
             if what:
                 self.tell(f"{about}: {what}")
 

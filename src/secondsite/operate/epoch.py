@@ -70,7 +70,7 @@ class Epoch:
             self, serving={name: serving_regions for name, serving_regions in serving.items() if serving_regions}
         )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Who serves, in a few words."""
         regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
         return f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else "nobody takes writes"
@@ -147,8 +147,8 @@ async def read_epoch(context: Context) -> Epoch:
 
 def operation_id(procedure: Procedure, epoch: Epoch, away: str) -> str:
     """After the region that survives, as it was made and parted: equal for all who look at the same incident."""
-    seen = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
-    lasting = [pair for pair in seen if pair[0].startswith(f"{away}/")]
+    parts = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
+    lasting = [pair for pair in parts if pair[0].startswith(f"{away}/")]
     digest = hashlib.sha256(json.dumps([procedure.name, lasting]).encode()).hexdigest()[:8]
     return f"{procedure.name.partition(' ')[0]}-{digest}"
 

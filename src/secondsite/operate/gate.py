@@ -64,9 +64,9 @@ def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
 
 def may_write(looks: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(seen.writable and seen.displaced for seen in looks):
+    if any(view.writable and view.displaced for view in looks):
         return False
-    if all(seen.writable is False or (seen.writable and seen.displaced is False) for seen in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in looks):
         return True
     return None
 

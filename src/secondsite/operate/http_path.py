@@ -50,7 +50,7 @@ class HttpPath:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return PathWrite(0, message_id, why=type(error).__name__)
         if answer.status_code not in self.acknowledged:
-            return PathWrite(_not_stored(answer.status_code), message_id, why=_told(answer.status_code))
+            return PathWrite(_not_stored(answer.status_code), message_id, why=_reason(answer.status_code))
         document = _object(answer)
         sequence = _number(document.get("sequence")) or _number(document.get("seq"))
         return PathWrite(_STORED, message_id, str(document.get("stream") or ""), sequence)
@@ -82,7 +82,7 @@ def _not_stored(status: int) -> int:
     return 0 if status == _STORED else status
 
 
-def _told(status: int) -> str:
+def _reason(status: int) -> str:
     if status == http.HTTPStatus.ACCEPTED:
         return "queued, not stored"
     phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""

@@ -46,8 +46,8 @@ def mismatch(region: str, known: Mapping[str, Identity], info: Mapping[str, Any]
     if tags and region.lower() not in (tag.lower() for tag in tags):
         return f"its servers are tagged {_TAG}{tags[0]}, not {_TAG}{region}"
     if expected.domains and domain not in expected.domains:
-        told = f"its JetStream domain is {domain}" if domain else "it has no JetStream domain"
-        return f"{told}, that of {region} is {' or '.join(sorted(expected.domains))}"
+        domain_shown = f"its JetStream domain is {domain}" if domain else "it has no JetStream domain"
+        return f"{domain_shown}, that of {region} is {' or '.join(sorted(expected.domains))}"
     elsewhere = {name for one in known.values() if one.region != region for name in one.clusters}
     if cluster and cluster in elsewhere and cluster not in expected.clusters:
         return f"its cluster is {cluster}, which is not in {region}"

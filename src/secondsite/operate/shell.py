@@ -59,8 +59,8 @@ def scaled(region: str, service: Service, replicas: int) -> str:
 
 def request(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:
     """One request to the JetStream API; ``body`` is JSON, or shell text that becomes one word of JSON."""
-    told = body if isinstance(body, str) else word(json.dumps(body, ensure_ascii=False))
-    return f"{nats(region)} request --raw {word(f'$JS.API.{call}')} {told or quote('')}"
+    payload = body if isinstance(body, str) else word(json.dumps(body, ensure_ascii=False))
+    return f"{nats(region)} request --raw {word(f'$JS.API.{call}')} {payload or quote('')}"
 
 
 def changed(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:

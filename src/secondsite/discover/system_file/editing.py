@@ -75,7 +75,7 @@ class _Editor:
                 continue
             after = entry.key
             was, will = getattr(now, entry.attribute), getattr(wanted, entry.attribute)
-            if was != will and not self.writer.is_told(entry, will, below) and len(node.entries) > 1:
+            if was != will and not self.writer.is_written(entry, will, below) and len(node.entries) > 1:
                 self._remove(node, entry.key)
             elif entry.kind is FieldShape.LEAF or not self._descend(node, entry, was, will, below):
                 self._value(node, entry, was, will, below, marked=entry.key != first)
@@ -131,7 +131,7 @@ class _Editor:
         key, value = node.keys[entry.key], node.entries[entry.key]
         block = isinstance(value, ScalarNode) and value.block
         if was != will and (block or entry.kind is not FieldShape.LEAF):
-            lines = self.writer.told(entry, will, path, key.column - 1)
+            lines = self.writer.lines_of(entry, will, path, key.column - 1)
             end = self._line_end(self.document.end(value))
             self.edits.append((self.document.index(key), end, "\n".join(lines).lstrip() + "\n"))
             return

@@ -72,17 +72,17 @@ def trend(times_s: Sequence[float], values: ArrayLike, confidence: float = 0.95)
     return Trend(level, float(slope), float(low), float(high), float(times[-1] - times[0]), ran_s)
 
 
-def judged(trend_seen: Trend | None, limit: Limit) -> tuple[Verdict, str]:
+def judged(fitted: Trend | None, limit: Limit) -> tuple[Verdict, str]:
     """And why, where it is not met."""
-    if trend_seen is None:
+    if fitted is None:
         return Verdict.UNPROVEN, "too few samples"
-    allowed, within_run = limit.share * trend_seen.level, trend_seen.low * trend_seen.lasted_s
-    if trend_seen.ran_s * REACH < _NEARLY * limit.horizon_s:
-        if within_run > max(SHORT_SHARE * trend_seen.level, allowed, limit.least):
+    allowed, within_run = limit.share * fitted.level, fitted.low * fitted.lasted_s
+    if fitted.ran_s * REACH < _NEARLY * limit.horizon_s:
+        if within_run > max(SHORT_SHARE * fitted.level, allowed, limit.least):
             return Verdict.BREACHED, f"beyond {SHORT_SHARE:.0%} within the run itself"
         return Verdict.UNPROVEN, f"too short for a horizon of {limit.horizon_s / 3600:g} h"
-    if trend_seen.low * limit.horizon_s > allowed and within_run > limit.least:
+    if fitted.low * limit.horizon_s > allowed and within_run > limit.least:
         return Verdict.BREACHED, "the whole interval is above the limit"
-    if trend_seen.high * limit.horizon_s <= allowed:
+    if fitted.high * limit.horizon_s <= allowed:
         return Verdict.MET, ""
     return Verdict.UNPROVEN, "the interval is too wide"

@@ -114,11 +114,11 @@ def _plain(noun: Any) -> Any:
     return asdict(
         noun,
         filter=lambda attribute, value: attribute.name not in _ADDED or (bool(value) and value != attribute.default),
-        value_serializer=lambda _instance, _attribute, value: _told(value),
+        value_serializer=lambda _instance, _attribute, value: _serialised(value),
     )
 
 
-def _told(value: Any) -> Any:
+def _serialised(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Settings):

@@ -21,8 +21,12 @@ async def play(stage: Stage) -> None:
     leave_home(stage)
     await stage.noticed(check)
 
-    def strike_again(told: StepProgress) -> None:
-        if told.step.verb is Verb.RECORD_STATE and told.seconds is not None and stage.lab.supervisor.alive(victim):
+    def strike_again(progress: StepProgress) -> None:
+        if (
+            progress.step.verb is Verb.RECORD_STATE
+            and progress.seconds is not None
+            and stage.lab.supervisor.alive(victim)
+        ):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)
             stage.tell(f"the standby loses {victim}")

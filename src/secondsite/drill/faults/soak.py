@@ -72,13 +72,13 @@ def _judge_process(stage: Stage, name: str, series: Series) -> None:
 
 def _say(stage: Stage, what: str, trend: Trend | None, unit: str, size: int, judgement: tuple[Verdict, str]) -> None:
     verdict, why = judgement
-    told = what
+    text = what
     if trend:
         per_hour = 3600 / size
-        told += f" {trend.level / size:.0f} {unit}".rstrip()
-        told += f", {trend.low * per_hour:+.2f} to {trend.high * per_hour:+.2f} {unit}".rstrip() + " an hour"
+        text += f" {trend.level / size:.0f} {unit}".rstrip()
+        text += f", {trend.low * per_hour:+.2f} to {trend.high * per_hour:+.2f} {unit}".rstrip() + " an hour"
     holds = {Verdict.MET: True, Verdict.BREACHED: False}.get(verdict)
-    stage.observe(f"{told}{': ' if why else ''}{why}", holds, unproven=verdict is Verdict.UNPROVEN)
+    stage.observe(f"{text}{': ' if why else ''}{why}", holds, unproven=verdict is Verdict.UNPROVEN)
 
 
 def _judge_service(stage: Stage, history: History, begin_ns: int, lasts_s: float) -> None:

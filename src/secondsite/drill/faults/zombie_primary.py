@@ -51,10 +51,10 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     stage.observe(f"writes that the old primary stored after it came back: {stored}", stored == 0)
     stage.note("queued-by-the-old-primary", count=queued)
     if queued:
-        told = (
+        outcome = (
             f"the returned region's API promised {queued} writes (202) that it cannot store: clients kept its address"
         )
-        stage.observe(told, None)
+        stage.observe(outcome, None)
     await stage.settled()
 
 

@@ -203,13 +203,13 @@ def processing(
     consumer: str,
     stream: str,
     drained: bool,
-    seen: Sequence[tuple[str, int]],
+    processed: Sequence[tuple[str, int]],
     keys: frozenset[int] | None = None,
 ) -> Processing:
     """From (message id, stream sequence) pairs as the consumer processes recorded them."""
-    rows = np.zeros(len(seen), PROCESSING_ROW)
-    rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in seen), np.uint64, len(seen))
-    rows["stream_sequence"] = np.fromiter((sequence for _, sequence in seen), np.uint64, len(seen))
+    rows = np.zeros(len(processed), PROCESSING_ROW)
+    rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in processed), np.uint64, len(processed))
+    rows["stream_sequence"] = np.fromiter((sequence for _, sequence in processed), np.uint64, len(processed))
     return Processing(consumer, stream, drained, rows, keys)
 
 

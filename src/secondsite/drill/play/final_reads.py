@@ -154,8 +154,8 @@ def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[P
     """Of one durable consumer, in all regions together."""
     names = {held.name for held in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
-    seen = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
-    return processing(run, consumer, family.name, done, seen)
+    entries = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
+    return processing(run, consumer, family.name, done, entries)
 
 
 def read_record(path: Path) -> list[dict[str, str | int]]:

@@ -55,16 +55,16 @@ async def why_unacknowledged(
     silent = [stream for number, stream in enumerate(streams) if number not in acknowledged]
     if not silent:
         return MachineError.at("drill", what, "lower --rate, or leave the machine to the drill")
-    told = []
+    reasons = []
     try:
         async with place.open() as opened:
             for stream in silent:
                 subject = stream.of_key(0)
-                told.append(f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject)}")
+                reasons.append(f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject)}")
     except MachineError as error:
-        told.append(error.problems[0].what)
+        reasons.append(error.problems[0].what)
     return InputError.at(
-        "secondsite.yaml", f"{what}; {'; '.join(told)}", "correct what the server names, or its limits"
+        "secondsite.yaml", f"{what}; {'; '.join(reasons)}", "correct what the server names, or its limits"
     )
 
 

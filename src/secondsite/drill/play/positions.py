@@ -59,11 +59,11 @@ def observe_positions(stage: Stage) -> None:
         mine = [each for each in entries if each["consumer"] == consumer and each["stream"] in names]
         again, age_s = processed_again(mine, fault_ns), max(0.0, fault_at - float(position["at"]))
         every_s = stage.setup.profile.positions_s
-        told = (
+        observation = (
             f"{consumer} of {stream} processed {again.count} messages again, the oldest {again.oldest_s:.1f} s before "
             f"the fault; its position was copied {age_s:.1f} s before it, as it is every {every_s:g} s"
         )
-        stage.observe(told, again.oldest_s <= age_s + every_s)
+        stage.observe(observation, again.oldest_s <= age_s + every_s)
 
 
 def _copied(journal: Path, steps: list[str]) -> Mapping[str, Any]:

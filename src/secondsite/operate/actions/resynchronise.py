@@ -105,8 +105,8 @@ async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: Stream
     there = {consumer.name for consumer in await serving.consumers(of.name) if is_users(consumer.config)}
     missing = {one.name for one in family.origin.stream.consumers if one.durable} - there
     if missing or not there:
-        told = ", ".join(sorted(missing)) or "any durable consumer"
-        what = f"{of.name} in {of.region} is a work queue without {told}: a mirror would take the jobs"
+        names = ", ".join(sorted(missing)) or "any durable consumer"
+        what = f"{of.name} in {of.region} is a work queue without {names}: a mirror would take the jobs"
         raise failed(what, "start its workers, or create their consumers, then resume")
 
 

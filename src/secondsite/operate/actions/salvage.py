@@ -90,8 +90,8 @@ class Salvage:
             if old is None or serving is None:
                 what = f"{context.home if old is None else context.away} cannot be reached"
                 return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=(what,))
-            told = [await _extent(old, serving, *pair) for pair in pairs]
-        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(told))
+            extents = [await _extent(old, serving, *pair) for pair in pairs]
+        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(extents))
 
     async def run(self, context: Context, step: Step) -> Facts:
         done: dict[str, Any] = {}

@@ -30,8 +30,8 @@ class ScaleServices:
         changes = tuple(
             f"{name} in {region}: {now[name].wanted} -> {count} replicas" for name, count in lacking.items()
         )
-        told = tuple(f"{name}: {replicas.ready} of {replicas.wanted} ready" for name, replicas in now.items())
-        return Prospect(changes=changes, now=told)
+        ready = tuple(f"{name}: {replicas.ready} of {replicas.wanted} ready" for name, replicas in now.items())
+        return Prospect(changes=changes, now=ready)
 
     async def run(self, context: Context, step: Step, services: Workloads) -> Facts:
         region = step.region or context.away

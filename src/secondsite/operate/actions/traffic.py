@@ -85,8 +85,8 @@ class Converge:
         begin = context.world.clock.monotonic()
 
         async def followed() -> bool:
-            seen = await dns.resolved()
-            return all(set(addresses) and set(addresses) <= wanted for addresses in seen.values())
+            resolved = await dns.resolved()
+            return all(set(addresses) and set(addresses) <= wanted for addresses in resolved.values())
 
         await until(context, followed)
         return {"waited_s": context.world.clock.monotonic() - begin}
@@ -134,8 +134,8 @@ class VerifyPath:
                 remedy = "say what a client sends in secondsite.yaml, operate: path:, then resume"
                 raise failed(what, remedy)
             if written.status != 200:
-                told = f"{written.status} {written.why}".strip() if written.status else written.why
-                context.note("retried", {"why": f"the clients' path answered: {told}"})
+                answer = f"{written.status} {written.why}".strip() if written.status else written.why
+                context.note("retried", {"why": f"the clients' path answered: {answer}"})
             return written.status == 200 and await _is_there(context, written)
 
         await until(context, acknowledged)

@@ -331,10 +331,10 @@ def side_by_side(assessment: Assessment) -> list[tuple[str, Mapping[str, CostIte
     """Items by provider. Regions differ by provider, so items meet by their position within a name."""
     by_line: dict[tuple[str, int], dict[str, CostItem]] = {}
     for provider, items in assessment.bills.items():
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for item in items:
-            by_line.setdefault((item.name, seen[item.name]), {})[provider] = item
-            seen[item.name] += 1
+            by_line.setdefault((item.name, counts[item.name]), {})[provider] = item
+            counts[item.name] += 1
     return [(name, by) for (name, _), by in by_line.items()]
 
 

@@ -136,9 +136,15 @@ def _step(
 def _less(name: str, more: Estimate, less: Estimate) -> Estimate:
     if more.unbounded or less.unbounded:
         return unbounded(name, more.unit, "one of the two has no bound", (more, less))
-    told = f"{more.name} − {less.name}"
+    difference = f"{more.name} − {less.name}"
     return Estimate(
-        name, more.unit, Fixed(more.mean - less.mean), Provenance.DERIVED, told, formula=told, inputs=(more, less)
+        name,
+        more.unit,
+        Fixed(more.mean - less.mean),
+        Provenance.DERIVED,
+        difference,
+        formula=difference,
+        inputs=(more, less),
     )
 
 

@@ -24,7 +24,7 @@ from secondsite.strategies.write_gate import gated_subjects
 @frozen
 class DeployStep:
     title: Md
-    told: Md
+    text: Md
     commands: Md
     check: Md
 

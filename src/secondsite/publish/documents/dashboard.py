@@ -70,5 +70,5 @@ def _panel(number: int, alert: AlertRule) -> dict[str, Any]:
     }
 
 
-def _without_template(told: str) -> str:
-    return told.replace("${", "$ {")
+def _without_template(template: str) -> str:
+    return template.replace("${", "$ {")

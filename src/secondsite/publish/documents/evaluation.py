@@ -230,14 +230,14 @@ def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[ob
     return (
         sources.value(api.rto, row.api_rto.text) if api and row.api_rto else "–",
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
-        Md(contracts_told(row)),
+        Md(contracts_text(row)),
         Md(f"~{number(row.downtime.order)}"),
         sources.value(a.monthly_usd[provider], row.monthly[provider].text),
         sources.value(a.owning_usd, row.owning.text),
     )
 
 
-def contracts_told(row: ComparedStrategy) -> str:
+def contracts_text(row: ComparedStrategy) -> str:
     promised = sum(outcome.promised for outcome in row.assessment.outcomes)
     if not promised:
         return "none written"
@@ -267,7 +267,7 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
                 f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}",
                 f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
                 "no" if a.unprepared else "yes",
-                Md(contracts_told(row)),
+                Md(contracts_text(row)),
                 code(row.id),
             )
         )
@@ -292,7 +292,7 @@ def _strategies(compared: tuple[ComparedStrategy, ...], provider: str, sources: 
 
 
 def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
-    seen: dict[tuple[str, ...], list[ComparedStrategy]] = {}
+    groups: dict[tuple[str, ...], list[ComparedStrategy]] = {}
     for row in compared:
         figures = row.assessment.latency
         key = tuple(
@@ -305,8 +305,8 @@ def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
                 figures.publish_p99_ms,
             )
         )
-        seen.setdefault(key, []).append(row)
-    body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in seen.items()]
+        groups.setdefault(key, []).append(row)
+    body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in groups.items()]
     return table(
         ("Strategies", "Users p50", "Users p99", "Users p50 after the loss", "Publish p50", "Publish p99"), body
     )

@@ -59,8 +59,8 @@ def _commands(scheduled: tuple[ScheduledDrill, ...]) -> Md:
 
 
 def _planned(sources: Sources) -> Md:
-    told = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
-    return sources.stated("time to keep free", "", told, "a")
+    planned = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
+    return sources.stated("time to keep free", "", planned, "a")
 
 
 def _shelf(inputs: Inputs, sources: Sources) -> Md:
@@ -75,6 +75,6 @@ def _shelf(inputs: Inputs, sources: Sources) -> Md:
     ]
     if not rows:
         return Md("")
-    told = "`shelf_life` of the contract where it is written, else what `secondsite verify` allows the quick profile"
-    lasts = sources.head("Evidence lasts\t", sources.stated("shelf life of evidence", "", told, "s"))
+    origin = "`shelf_life` of the contract where it is written, else what `secondsite verify` allows the quick profile"
+    lasts = sources.head("Evidence lasts\t", sources.stated("shelf life of evidence", "", origin, "s"))
     return table(("Contract", lasts, "Last drill", "Unproven after"), [(*r[:3], Md(r[3])) for r in rows])

@@ -146,7 +146,7 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     if fault is not None and not fault.leaves_region:
         return Md("")
     about = "failback" if fault is None else "failover"
-    told = "" if fault is None else f" --fault {fault}"
+    option = "" if fault is None else f" --fault {fault}"
     strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
     regions = (inputs.system.region.name, _second(inputs))
     servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
@@ -155,7 +155,7 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
         servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
     backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
     lost = " --allow unfenced" if fault in (Fault.REGION, Fault.GEOGRAPHY) else ""
-    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
+    arguments = f'{strategy}{option}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
     return fence(
         (
             f"secondsite {about} plan{arguments}",
@@ -168,8 +168,8 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
 
 def _likeness(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> tuple[Fault | None, tuple[Step, ...]]:
     """A fault told before whose procedure is the same but for the steps that are returned; else None and all."""
-    told = _ORDER[: _ORDER.index(fault)] if fault is not None else ()
-    known = [(other, inputs.chosen.procedures[other]) for other in told if other in inputs.chosen.procedures]
+    likelier = _ORDER[: _ORDER.index(fault)] if fault is not None else ()
+    known = [(other, inputs.chosen.procedures[other]) for other in likelier if other in inputs.chosen.procedures]
     for other, one in known:
         differing = tuple(step for step in procedure.steps if not _as_in(step, one))
         if procedure.steps and 2 * len(differing) < len(procedure.steps):
@@ -177,8 +177,8 @@ def _likeness(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> tupl
     return None, procedure.steps
 
 
-def _sentence(told: str) -> str:
-    return told[:1].upper() + told[1:]
+def _sentence(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
 
 
 def _nothing_to_do(procedure: Procedure) -> Md:
@@ -332,10 +332,10 @@ def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
     latest = _last(inputs, fault)
     if latest is None:
         return Md("**Unproven:** no drill has timed it.")
-    return Md(f"Measured: {phases_told(latest)} {evidence_mark(latest, sources)}")
+    return Md(f"Measured: {phases_text(latest)} {evidence_mark(latest, sources)}")
 
 
-def phases_told(one: Measurement) -> Md:
+def phases_text(one: Measurement) -> Md:
     if one.rto_s is None:
         return Md(f"unbounded, {text(one.why)}")
     parts = [f"{part.replace('_', ' ')} {duration(one.rto_s[part])}" for part in RTO_PARTS if part in one.rto_s]
@@ -376,7 +376,9 @@ def _final(inputs: Inputs) -> Md:
 def _dns(steps: DnsSteps) -> dict[str, object]:
     return {
         "provider": steps.provider,
-        "needs": [Md(f"{code(name)}:{told}") for name, _, told in (need.partition(":") for need in steps.needs)],
+        "needs": [
+            Md(f"{code(name)}:{explanation}") for name, _, explanation in (need.partition(":") for need in steps.needs)
+        ],
         "commands": fence(
             line
             for command in (

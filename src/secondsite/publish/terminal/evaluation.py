@@ -213,8 +213,8 @@ def _efforts(evaluation: Evaluation) -> Table:
 
 def _before_and_after(speed: LatencyFigures) -> str:
     before, after = speed.user_p50_ms.quantile(0.5), speed.user_after_p50_ms
-    told = number(before, 2)
-    return f"{told} ms" if after.unbounded else f"{told} → {number(after.quantile(0.5), 2)} ms"
+    before_shown = number(before, 2)
+    return f"{before_shown} ms" if after.unbounded else f"{before_shown} → {number(after.quantile(0.5), 2)} ms"
 
 
 def _hazards(assessment: Assessment) -> str:

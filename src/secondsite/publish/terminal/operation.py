@@ -16,7 +16,7 @@ from secondsite.operate.plan import Plan, PlannedStep
 
 def plan_text(plan: Plan) -> str:
     """Each step with its check, what it would change now, and what forbids it."""
-    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.told()}", ""]
+    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.summary()}", ""]
     for one in plan.steps:
         lines += _step(one)
     lines += ["", *_carried_out_by(plan.bound)]
@@ -55,17 +55,17 @@ def _step(one: PlannedStep) -> list[str]:
         f"{one.step.id}: {one.step.title}{tail}",
         *(f"    STOPS: {stop}" for stop in one.stops),
         *(f"    would: {change}" for change in one.changes),
-        *(f"    now:   {seen}" for seen in one.now),
+        *(f"    now:   {fact}" for fact in one.now),
         f"    check: {one.step.check}, within {one.step.limit_s:.0f} s",
         *(f"    GUARD {guard.id}: {guard.what}" for guard in one.guards),
     ]
 
 
-def told_line(told: StepProgress) -> str:
+def progress_line(progress: StepProgress) -> str:
     """One line of progress."""
-    took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
-    why = f": {told.why}" if told.why else ""
-    return f"{told.state:<8} {told.step.id}{took}{why}"
+    took = "" if progress.seconds is None else f" in {progress.seconds:.2f} s"
+    why = f": {progress.why}" if progress.why else ""
+    return f"{progress.state:<8} {progress.step.id}{took}{why}"
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
