@@ -34,7 +34,7 @@ from secondsite.strategies.write_gate import shut
 pytestmark = pytest.mark.slow
 __all__ = ["certificates"]
 
-PASSWORDS = {"APP": "app1", "OPERATOR": "operator1", "LEAF": "leaf1", "ROUTE": "route1", "GATEWAY": "gateway1", "SYS": "sys1"}
+PASSWORDS = {name: f"{name.lower()}1" for name in ("APP", "OPERATOR", "LEAF", "ROUTE", "GATEWAY", "SYS")}
 HOST = re.compile(
     r"(?:0\.0\.0\.0|nats-0\.us-\w+-\d\.nats\.example\.com|nats-0\.nats\.default\.svc\.cluster\.local):(\d+)"
 )
