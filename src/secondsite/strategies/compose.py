@@ -18,7 +18,7 @@ from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
-from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.steps import blocked_step, make_step, stores_restored
 from secondsite.strategies.switches.switching import holds_dns_control
 
 _IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.CAPACITY: (Need.CAPACITY,)}
@@ -272,7 +272,7 @@ def _prepared_at_home(kit: Kit) -> Iterator[Step]:
             kit,
             Verb.RESTORE_STORES,
             f"load the stores of {kit.home.name} from {kit.second.name}, and let databases follow",
-            "restore.stores",
+            stores_restored(kit, _stored(kit)),
             check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
             region=kit.home.name,
             targets=_stored(kit),
