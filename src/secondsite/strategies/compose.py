@@ -73,9 +73,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
     by_fault = {
-        Fault.PROCESS: repairs.process(ready),
-        Fault.NODE: repairs.node(deployment, ready),
-        Fault.ZONE: repairs.zone(deployment, ready),
+        **inside_region(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
         Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
         Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
@@ -84,6 +82,14 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
         if fault.leaves_region:
             by_fault[fault] = failover(deployment, ready, fault)
     return by_fault
+
+
+def inside_region(deployment: Deployment, kit: Kit) -> dict[Fault, Procedure]:
+    return {
+        Fault.PROCESS: repairs.process(kit),
+        Fault.NODE: repairs.node(deployment, kit),
+        Fault.ZONE: repairs.zone(deployment, kit),
+    }
 
 
 def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
