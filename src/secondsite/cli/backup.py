@@ -156,8 +156,8 @@ async def _go_on(
 
 
 def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
-    held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
-    lines = [f"{manifest.id} in {store.shown}: {held}"]
+    content = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
+    lines = [f"{manifest.id} in {store.shown}: {content}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
     lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
     if manifest.suspicious:

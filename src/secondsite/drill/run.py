@@ -23,9 +23,9 @@ from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest, Timing, 
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
-from secondsite.drill.play.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
+from secondsite.drill.play.final_reads import Reading, all_led, drained, placement_in, processed, queues_empty
 from secondsite.drill.play.lab_world import place
-from secondsite.drill.play.on_disk import erased, held_by_server
+from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
@@ -264,19 +264,19 @@ async def _read_all(stage: Stage) -> None:
 
 async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     """As a region does that comes back by itself, with its links: what is left of what only it had?"""
-    held = tuple(one.name for family in stage.families if (one := held_in(family, region)))
-    before = await held_by_server(stage.lab, region)
+    stream_names = tuple(one.name for family in stage.families if (one := placement_in(family, region)))
+    before = await streams_by_server(stage.lab, region)
     stage.tell(f"{region} joins the others again")
     await stage.sites.join(region)
     await asyncio.sleep(_REJOINED_S)
-    after = await held_by_server(stage.lab, region)
+    after = await streams_by_server(stage.lab, region)
     stage.note("held-before-it-rejoined", servers=before)
     stage.note("held-after-it-rejoined", servers=after)
-    gone = erased(before, after, held)
+    gone = erased(before, after, stream_names)
     deleted = "; ".join(gone) or "nothing"
     stage.observe(f"{region} rejoined, and its servers deleted what they held: {deleted}", None)
     (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
-    await all_led(reading.places[region], held, _LED_S)
+    await all_led(reading.places[region], stream_names, _LED_S)
     _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)
 
 
@@ -285,7 +285,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
         stage.tell(f"starting {region} alone, to see what its disks hold")
         await stage.sites.isolate(region)
-        names = [held.name for family in stage.families if (held := held_in(family, region))]
+        names = [placement.name for family in stage.families if (placement := placement_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
 
@@ -294,10 +294,12 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
     """Of each durable, in all regions together; it is waited for only where something serves."""
     records = [stage.lab.consumed(region) for region in stage.lab.regions]
     for family in stage.families:
-        held = next((one for region in serving if (one := held_in(family, region))), None)
+        placement = next((one for region in serving if (one := placement_in(family, region))), None)
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
-            done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
+            done = placement is not None and await drained(
+                reading.places[placement.region], placement, consumer.name, within_s
+            )
             consumed = processed(reading.run, family, consumer.name, records, done=done)
             consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 

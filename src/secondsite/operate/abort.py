@@ -51,11 +51,11 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
     _check_return(context, epoch_of(context, sides), target)
     opened, left = [], []
     for family in single_writer(context):
-        held = family.at(source)
-        if held is None:
+        placement = family.at(source)
+        if placement is None:
             continue
-        if await _open(context, family, held, target):
-            opened.append(f"{held.name} in {source}")
+        if await _open(context, family, placement, target):
+            opened.append(f"{placement.name} in {source}")
         left += _left(family, sides, source, target)
     after = epoch_of(context, await read_sides(context))
     left += [
@@ -86,20 +86,22 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
         raise InputError.at(f"{verb} abort", what, remedy)
 
 
-async def _open(context: Context, family: StreamFamily, held: StreamPlacement, target: str) -> bool:
+async def _open(context: Context, family: StreamFamily, placement: StreamPlacement, target: str) -> bool:
     """Take the fence off; whether there was one. Nobody else takes writes of it: looked at again, right before."""
-    async with context.reached(held.region) as door:
-        look = None if door is None else await door.stream(held.name)
-        if door is None or look is None or look.subjects != (fenced_subject(held),):
+    async with context.reached(placement.region) as door:
+        look = None if door is None else await door.stream(placement.name)
+        if door is None or look is None or look.subjects != (fenced_subject(placement),):
             return False
         other = family.at(target)
         async with context.reached(target) as there:
             copy = None if there is None or other is None else await there.stream(other.name)
         if copy is not None and is_writable(copy.config, family):
-            raise MachineError.at(held.region, f"{target} takes writes of {family.name} now", "resume instead")
+            raise MachineError.at(placement.region, f"{target} takes writes of {family.name} now", "resume instead")
         await door.update({**look.config, "subjects": list(family.subjects)})
-        if not await takes_writes(door, family, held):
-            raise MachineError.at(held.region, f"{held.name} takes no writes yet", "look at its leader, abort again")
+        if not await takes_writes(door, family, placement):
+            raise MachineError.at(
+                placement.region, f"{placement.name} takes no writes yet", "look at its leader, abort again"
+            )
     return True
 
 

@@ -101,7 +101,7 @@ def single_writer(context: Context) -> tuple[StreamFamily, ...]:
 async def read_sides(context: Context) -> dict[str, Side]:
     """Every region that holds such a stream, at once; what refuses us is told by the steps, here it is unknown."""
     families = single_writer(context)
-    regions = sorted({held.region for family in families for held in (family.origin, *family.copies)})
+    regions = sorted({placement.region for family in families for placement in (family.origin, *family.copies)})
     sides = await asyncio.gather(*(_side(context, region, families) for region in regions))
     return dict(zip(regions, sides, strict=True))
 
@@ -113,11 +113,11 @@ async def _side(context: Context, region: str, families: tuple[StreamFamily, ...
             if door is None:
                 return Side(silent=True)
             for family in families:
-                held = family.at(region)
+                placement = family.at(region)
                 look = None
-                if held is not None:
+                if placement is not None:
                     async with asyncio.timeout(ANSWER_S):
-                        look = await door.stream(held.name)
+                        look = await door.stream(placement.name)
                 if look is not None:
                     looks[family.name] = look
     except (MachineError, TimeoutError):
@@ -160,7 +160,9 @@ def stopped_by(context: Context, step: Step) -> tuple[str, ...]:
     if step.verb is not Verb.PROMOTE_STREAMS:
         return ()
     target = step.region or context.away
-    return tuple(dict.fromkeys(held.region for family in single_writer(context) for held in family.others(target)))
+    return tuple(
+        dict.fromkeys(placement.region for family in single_writer(context) for placement in family.others(target))
+    )
 
 
 def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
@@ -205,14 +207,14 @@ def _changed_before(context: Context, family: StreamFamily, target: str, begun: 
     fenced = any(facts.get("state") == "fenced" and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
         return f"{target} serves {name} now, which this operation has not promoted"
-    for held in family.others(target):
-        key = f"{held.region}/{name}"
-        if held.region in now.silent or held.region in begun.silent or key not in now.made:
+    for placement in family.others(target):
+        key = f"{placement.region}/{name}"
+        if placement.region in now.silent or placement.region in begun.silent or key not in now.made:
             continue
         if begun.made.get(key) != now.made[key]:
-            return f"{name} in {held.region} was made anew"
+            return f"{name} in {placement.region} was made anew"
         if begun.parted.get(key) != now.parted.get(key):
-            return f"{name} in {held.region} was promoted anew"
+            return f"{name} in {placement.region} was promoted anew"
     return ""
 
 

@@ -49,16 +49,18 @@ def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
-    watched_streams = [(family, held) for family in mirrored if (held := family.at(region))]
+    watched_streams = [(family, placement) for family in mirrored if (placement := family.at(region))]
     return tuple(
-        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
-        for family, held in watched_streams
+        GuardedStream(
+            placement.name, family.subjects, tuple(_reached(placement, other) for other in family.others(region))
+        )
+        for family, placement in watched_streams
     )
 
 
-def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
+def _reached(placement: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
     """Through this region's own servers, and the link."""
-    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
+    foreign = other.cluster.domain and other.cluster.domain != placement.cluster.domain
     return api_prefix(other.cluster.domain if foreign else None), other.name
 
 

@@ -218,12 +218,12 @@ class Lease:
 def lease_of(deployment: Deployment, world: World, journal: Journal, tell: Callable[[str], None]) -> Lease:
     """In the standby's domain, with as many replicas as the streams there."""
     region = home_of_journal(deployment)
-    held = [one for family in families(deployment) if (one := family.at(region))]
-    clusters = {one.cluster.name for one in held if one.cluster.gateways}
+    placements = [one for family in families(deployment) if (one := family.at(region))]
+    clusters = {one.cluster.name for one in placements if one.cluster.gateways}
     config: dict[str, Any] = {
         "name": STREAM,
         "subjects": [SUBJECT],
-        "num_replicas": max((one.stream.replicas for one in held), default=1),
+        "num_replicas": max((one.stream.replicas for one in placements), default=1),
         "storage": "file",
         "deny_delete": True,
         "deny_purge": True,

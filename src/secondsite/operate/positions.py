@@ -47,9 +47,9 @@ class Position:
 async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
     """Copy the floors of every durable consumer in ``source`` once; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
-        held = [family.at(target) for family in families]
-        replicas = max((one.stream.replicas for one in held if one), default=1)
-        clusters = {one.cluster.name for one in held if one and one.cluster.gateways}
+        placements = [family.at(target) for family in families]
+        replicas = max((one.stream.replicas for one in placements if one), default=1)
+        clusters = {one.cluster.name for one in placements if one and one.cluster.gateways}
         await make_positions(door, replicas, next(iter(clusters), ""))
         count = 0
         for family in families:

@@ -43,8 +43,12 @@ async def _lone(stage: Stage) -> set[str]:
     lone = set()
     async with place(stage.lab, stage.away).open() as opened:
         for family in stage.families:
-            held = family.at(stage.away)
-            if held and held.stream.replicas == 1 and (look := await StreamApi(opened).stream(held.name)):
+            placement = family.at(stage.away)
+            if (
+                placement
+                and placement.stream.replicas == 1
+                and (look := await StreamApi(opened).stream(placement.name))
+            ):
                 lone.add(look.leader)
     return lone
 

@@ -20,7 +20,7 @@ async def play(stage: Stage) -> None:
     check = stage.watch()
     removed = await purge(stage)
     await stage.pass_time(2.0, "the purge has time to get anywhere")
-    kept = await _held(stage, stage.away)
+    kept = await _messages_at(stage, stage.away)
     stage.observe(f"the mirror holds {kept} messages of a stream of which {removed} were purged", kept >= removed > 0)
     await stage.lose(stage.home)
     leave_home(stage)
@@ -50,10 +50,10 @@ async def purge(stage: Stage) -> int:
     return look.messages
 
 
-async def _held(stage: Stage, region: str) -> int:
-    held = stage.families[0].at(region)
+async def _messages_at(stage: Stage, region: str) -> int:
+    placement = stage.families[0].at(region)
     async with place(stage.lab, region).open() as opened:
-        look = await StreamApi(opened).stream(held.name) if held else None
+        look = await StreamApi(opened).stream(placement.name) if placement else None
     return look.messages if look else 0
 
 

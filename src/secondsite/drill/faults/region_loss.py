@@ -41,7 +41,7 @@ def leave_home(stage: Stage) -> None:
 
 def mirrored(stage: Stage) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(stage.away)) for family in stage.families if family.reach is Reach.MIRRORED)
-    return [(family, held) for family, held in pairs if held is not None]
+    return [(family, placement) for family, placement in pairs if placement is not None]
 
 
 async def _refused_beforehand(stage: Stage) -> list[str]:

@@ -47,8 +47,8 @@ async def _caught_up(stage: Stage) -> bool:
         try:
             async with place(stage.lab, stage.away).open() as opened:
                 away = StreamApi(opened)
-                held = [(family.at(stage.away), last) for family, last in wanted]
-                looks = [(await away.stream(one.name), last) for one, last in held if one]
+                placements = [(family.at(stage.away), last) for family, last in wanted]
+                looks = [(await away.stream(one.name), last) for one, last in placements if one]
             if all(look and look.last_seq >= last for look, last in looks):
                 return True
         except MachineError:

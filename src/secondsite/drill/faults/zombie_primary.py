@@ -61,20 +61,20 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
 async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
     """How often a stream there showed that it takes writes, asked again and again with the writers' own login."""
     writer = NatsPlace(parse_addresses(stage.lab.nats_url(stage.home)), ConnectOptions(timeout_s=1.0))
-    pairs = [(family, held) for family in stage.families if (held := family.at(stage.home))]
+    pairs = [(family, placement) for family in stage.families if (placement := family.at(stage.home))]
     end, took = time.monotonic() + for_s, 0
     while time.monotonic() < end:
-        answers = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
+        answers = await asyncio.gather(*(_takes(writer, family, placement) for family, placement in pairs))
         took += sum(answers)
         await asyncio.sleep(_ASKED_S)
     return took
 
 
-async def _takes(writer: NatsPlace, family: StreamFamily, held: StreamPlacement) -> bool:
+async def _takes(writer: NatsPlace, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Whoever is refused gets no answer."""
     try:
         async with asyncio.timeout(_ANSWER_S), writer.open() as opened:
-            return await takes_writes(StreamApi(opened), family, held)
+            return await takes_writes(StreamApi(opened), family, placement)
     except (MachineError, TimeoutError):
         return False
 
