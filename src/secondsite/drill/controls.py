@@ -138,11 +138,11 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> No
     await stage.pass_time(_CUT_S, "the way to the standby is cut")
     placement = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
-        look = await StreamApi(opened).stream(placement.name) if placement else None
-    if look is not None:
-        silent = look.mirror_silent_s or 0.0
-        stage.observe(f"over the cut the mirror reports a lag of {look.mirror_lag}", look.mirror_lag == 0)
-        stage.note("mirror", lag=look.mirror_lag, silent_s=silent)
+        state = await StreamApi(opened).stream(placement.name) if placement else None
+    if state is not None:
+        silent = state.mirror_silent_s or 0.0
+        stage.observe(f"over the cut the mirror reports a lag of {state.mirror_lag}", state.mirror_lag == 0)
+        stage.note("mirror", lag=state.mirror_lag, silent_s=silent)
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)
@@ -222,8 +222,8 @@ async def _both_capture(stage: Stage) -> None:
     if placement is None:
         return
     async with place(stage.lab, stage.away).open() as opened:
-        look = await StreamApi(opened).stream(placement.name)
-        messages = direct_messages(opened, placement.name, look.first_seq, look.last_seq) if look else None
+        state = await StreamApi(opened).stream(placement.name)
+        messages = direct_messages(opened, placement.name, state.first_seq, state.last_seq) if state else None
         headers = [message.headers async for message in messages] if messages else []
     own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)
     stage.observe(f"writes of one region that the other's stream took in by itself: {own} of {_WRITES}", own == 0)

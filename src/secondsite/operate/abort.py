@@ -89,15 +89,15 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
 async def _open(context: Context, family: StreamFamily, placement: StreamPlacement, target: str) -> bool:
     """Take the fence off; whether there was one. Nobody else takes writes of it: looked at again, right before."""
     async with context.reached(placement.region) as door:
-        look = None if door is None else await door.stream(placement.name)
-        if door is None or look is None or look.subjects != (fenced_subject(placement),):
+        state = None if door is None else await door.stream(placement.name)
+        if door is None or state is None or state.subjects != (fenced_subject(placement),):
             return False
         other = family.at(target)
         async with context.reached(target) as there:
             copy = None if there is None or other is None else await there.stream(other.name)
         if copy is not None and is_writable(copy.config, family):
             raise MachineError.at(placement.region, f"{target} takes writes of {family.name} now", "resume instead")
-        await door.update({**look.config, "subjects": list(family.subjects)})
+        await door.update({**state.config, "subjects": list(family.subjects)})
         if not await takes_writes(door, family, placement):
             raise MachineError.at(
                 placement.region, f"{placement.name} takes no writes yet", "look at its leader, abort again"
@@ -108,13 +108,13 @@ async def _open(context: Context, family: StreamFamily, placement: StreamPlaceme
 def _left(family: StreamFamily, sides: Mapping[str, Side], source: str, target: str) -> list[str]:
     streams = []
     other = family.at(target)
-    look = sides[target].looks.get(family.name) if target in sides else None
+    state = sides[target].states.get(family.name) if target in sides else None
     if source in sides and sides[source].silent:
         streams.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
-    if other is None or look is None:
+    if other is None or state is None:
         return streams
-    if look.subjects == (promoting_subject(other),):
+    if state.subjects == (promoting_subject(other),):
         streams.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
-    elif look.subjects == (fenced_subject(other),):
+    elif state.subjects == (fenced_subject(other),):
         streams.append(f"{other.name} in {target} is fenced, with what it holds")
     return streams

@@ -64,11 +64,11 @@ def _reached(placement: StreamPlacement, other: StreamPlacement) -> tuple[str, s
     return api_prefix(other.cluster.domain if foreign else None), other.name
 
 
-def may_write(looks: tuple[GateView, ...]) -> bool | None:
+def may_write(views: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(view.writable and view.displaced for view in looks):
+    if any(view.writable and view.displaced for view in views):
         return False
-    if all(view.writable is False or (view.writable and view.displaced is False) for view in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in views):
         return True
     return None
 

@@ -183,8 +183,8 @@ class Lease:
 
     async def _after_another(self, door: StreamsDoor, record: Record) -> None:
         """Somebody wrote since: ourselves, where an answer was lost; else it is not ours any more."""
-        look = await door.stream(STREAM)
-        last = look.last_seq if look else 0
+        state = await door.stream(STREAM)
+        last = state.last_seq if state else 0
         newest, _ = await _newest(door, last)
         if newest is None or newest.holder != self._holder:
             holder = newest.summary() if newest else "somebody wrote to the shared journal"
@@ -240,12 +240,12 @@ def home_of_journal(deployment: Deployment) -> str:
 
 async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> int:
     """The last sequence, where nobody else holds the lease; raises HeldElsewhereError. Only servers' clocks count."""
-    look = await door.stream(STREAM)
-    last = look.last_seq if look else 0
+    state = await door.stream(STREAM)
+    last = state.last_seq if state else 0
     record, at = await _newest(door, last)
-    if look is None or record is None or record.released or record.holder == holder:
+    if state is None or record is None or record.released or record.holder == holder:
         return last
-    age_s = (instant(look.answered_at) - instant(at)).total_seconds()
+    age_s = (instant(state.answered_at) - instant(at)).total_seconds()
     if age_s < ttl_s:
         remedy = f"let it finish or stop it; it counts as gone after {ttl_s:g} s of silence"
         raise HeldElsewhereError.at(region, f"{record.summary()}; heard {age_s:.0f} s ago", remedy)
@@ -270,11 +270,11 @@ async def fetch_journal(world: World, region: str, path: Path, direction: str, t
 
 async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     """The journal of the last operation, as it was shipped; empty where there is none."""
-    look = await door.stream(STREAM)
+    state = await door.stream(STREAM)
     entries: list[dict[str, Any]] = []
-    if look is None or not look.last_seq:
+    if state is None or not state.last_seq:
         return ()
-    async for message in door.messages(STREAM, look.first_seq, look.last_seq):
+    async for message in door.messages(STREAM, state.first_seq, state.last_seq):
         record = Record.of(message.data)
         if record is None or record.entry is None:
             continue

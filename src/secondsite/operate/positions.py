@@ -90,11 +90,11 @@ async def make_positions(door: StreamsDoor, replicas: int, cluster: str) -> None
 
 async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     """What was replicated, from the side that survived."""
-    look = await door.stream(STREAM)
-    if look is None:
+    state = await door.stream(STREAM)
+    if state is None:
         return ()
     positions: dict[str, Position] = {}
-    async for message in door.copied(STREAM, look.first_seq, look.last_seq):
+    async for message in door.copied(STREAM, state.first_seq, state.last_seq):
         try:
             stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
             body = json.loads(message.data)

@@ -51,8 +51,8 @@ async def play(stage: Stage) -> None:
 async def _mirrors(stage: Stage) -> bool:
     placements = [one for family in stage.families if (one := family.at(stage.away))]
     async with place(stage.lab, stage.away).open() as opened:
-        looks = [await StreamApi(opened).stream(one.name) for one in placements]
-    return all(look is not None and look.is_mirror for look in looks)
+        states = [await StreamApi(opened).stream(one.name) for one in placements]
+    return all(state is not None and state.is_mirror for state in states)
 
 
 DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored, returns=True)

@@ -47,9 +47,9 @@ async def _lone(stage: Stage) -> set[str]:
             if (
                 placement
                 and placement.stream.replicas == 1
-                and (look := await StreamApi(opened).stream(placement.name))
+                and (state := await StreamApi(opened).stream(placement.name))
             ):
-                lone.add(look.leader)
+                lone.add(state.leader)
     return lone
 
 

@@ -37,10 +37,10 @@ async def _ask(place: NatsPlace, family: StreamFamily, placement: StreamPlacemen
     """Empty where the server did it."""
     try:
         async with place.open() as jetstream:
-            look = await StreamApi(jetstream).stream(placement.name)
-            if look is None:
+            state = await StreamApi(jetstream).stream(placement.name)
+            if state is None:
                 return f"there is no stream {placement.name}"
-            config = writer_config(look.config, family.subjects)
+            config = writer_config(state.config, family.subjects)
             await jetstream.ask(f"STREAM.UPDATE.{placement.name}", config, timeout_s=_ANSWER_S)
     except RefusedError as refused:
         return _words(refused)

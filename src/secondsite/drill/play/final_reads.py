@@ -85,9 +85,9 @@ async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region
     ids: set[str] = set()
     async with place.open() as jetstream:
         for placement in filter(None, (placement_in(family, region) for family in families)):
-            look = await StreamApi(jetstream).stream(placement.name)
-            if look is not None:
-                async for message in direct_messages(jetstream, placement.name, look.first_seq, look.last_seq):
+            state = await StreamApi(jetstream).stream(placement.name)
+            if state is not None:
+                async for message in direct_messages(jetstream, placement.name, state.first_seq, state.last_seq):
                     ids.add(message.headers.get(_ID, ""))
     return frozenset(ids)
 
@@ -106,11 +106,11 @@ async def drained(place: NatsPlace, placement: StreamPlacement, consumer: str, w
         try:
             async with place.open() as jetstream:
                 streams = StreamApi(jetstream)
-                look, consumer_state = (
+                state, consumer_state = (
                     await streams.stream(placement.name),
                     await streams.consumer(placement.name, consumer),
                 )
-                if look and consumer_state and consumer_state.floor >= look.last_seq and not consumer_state.pending:
+                if state and consumer_state and consumer_state.floor >= state.last_seq and not consumer_state.pending:
                     return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # not yet reachable is not yet drained
@@ -144,8 +144,8 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     while time.monotonic() < end:
         try:
             async with place.open() as jetstream:
-                looks = [await StreamApi(jetstream).stream(name) for name in names]
-            if all(look and look.leader for look in looks):
+                states = [await StreamApi(jetstream).stream(name) for name in names]
+            if all(state and state.leader for state in states):
                 return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # its servers have just been started

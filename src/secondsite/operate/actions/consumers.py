@@ -84,13 +84,13 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
         stream, name = key.split("/", 1)
         family = context.family(stream)
         placement = family.at(region)
-        look = await door.stream(placement.name) if placement else None
-        if placement is None or look is None:
+        state = await door.stream(placement.name) if placement else None
+        if placement is None or state is None:
             raise failed(f"{region} has no stream for the consumer {key}", "promote or restore the stream, then resume")
         position = positions.get(key)
         config = position["config"] if position else _configured(family, name)
         floor = int(position["floor"]) if position else 0
-        diverged = int(look.metadata.get(DIVERGED, look.last_seq))
+        diverged = int(state.metadata.get(DIVERGED, state.last_seq))
         source = str(position["source"]) if position else "unknown: from the first message on"
         wanted.append(WantedConsumer(family, placement, name, config, start_after(floor, diverged), source))
     return wanted
@@ -100,10 +100,10 @@ async def carry_consumers(
     source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, placement: StreamPlacement
 ) -> dict[str, int]:
     """By consumer, the sequence at which it goes on: the two streams are equal up to the parting."""
-    look = await door.stream(placement.name)
-    if look is None:
+    state = await door.stream(placement.name)
+    if state is None:
         return {}
-    diverged = int(look.metadata.get(DIVERGED, look.last_seq))
+    diverged = int(state.metadata.get(DIVERGED, state.last_seq))
     made: dict[str, int] = {}
     for position in await live_positions(source, family, there):
         start = start_after(position.floor, diverged)

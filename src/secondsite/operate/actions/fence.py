@@ -42,10 +42,10 @@ def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPla
 
 async def fence_stream(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
-    look = await door.stream(placement.name)
-    if look is None or not is_writable(look.config, family):
+    state = await door.stream(placement.name)
+    if state is None or not is_writable(state.config, family):
         return False
-    await door.update(writer_config(look.config, (fenced_subject(placement),)))
+    await door.update(writer_config(state.config, (fenced_subject(placement),)))
     if await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"
         raise failed(f"{placement.name} in {placement.region} still takes writes after it was fenced", remedy)
@@ -72,8 +72,10 @@ class Fence:
             if door is None:
                 marked = (f"mark {region} unfenced: it cannot be reached",)
                 return Prospect(changes=marked, guards=await _silent(context, region))
-            looks = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
-        live = [(family, placement) for family, placement, look in looks if look and is_writable(look.config, family)]
+            states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
+        live = [
+            (family, placement) for family, placement, state in states if state and is_writable(state.config, family)
+        ]
         changes = [
             f"{placement.name} in {region}: subjects {_join(family)} -> {fenced_subject(placement)}"
             for family, placement in live
@@ -156,9 +158,9 @@ async def _taken_over(context: Context, family: StreamFamily, region: str) -> bo
     unknown = False
     for placement in family.others(region):
         async with context.reached(placement.region) as door:
-            look = None if door is None else await door.stream(placement.name)
+            state = None if door is None else await door.stream(placement.name)
             unknown |= door is None
-        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(placement),):
+        if state is not None and not state.is_mirror and state.subjects != (fenced_subject(placement),):
             return True
     return None if unknown else False
 

@@ -76,17 +76,20 @@ class Promote:
                 )
             guards += _version_guard(door, region)
             pairs = _mirrors_at(context, step, region)
-            looks = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
+            states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         changes = [
             f"{placement.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
-            for family, placement, look in looks
-            if look and not promoted(look, wanted_subjects(step, family))
+            for family, placement, state in states
+            if state and not promoted(state, wanted_subjects(step, family))
         ]
         guards += [
-            guard for family, placement, look in looks if look for guard in _retention_guard(family, placement, look)
+            guard
+            for family, placement, state in states
+            if state
+            for guard in _retention_guard(family, placement, state)
         ]
         return Prospect(
-            changes=tuple(changes), now=(f"{len(changes)} of {len(looks)} to promote",), guards=tuple(guards)
+            changes=tuple(changes), now=(f"{len(changes)} of {len(states)} to promote",), guards=tuple(guards)
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
@@ -178,21 +181,21 @@ class Promote:
             answer = await _answered(context, lambda: door.stream(placement.name))
             if answer is None:
                 continue
-            look = answer[0]
-            if look is None:
+            state = answer[0]
+            if state is None:
                 raise failed(
                     f"{placement.region} has no stream {placement.name}",
                     "create the mirror, or restore it from a backup",
                 )
-            if promoted(look, subjects):
-                if not look.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
+            if promoted(state, subjects):
+                if not state.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
                     await _acknowledges(context, door, placement, subjects)
-                return int(look.metadata.get(DIVERGED, look.last_seq))
-            unused = look.subjects != (promoting_subject(placement),)
+                return int(state.metadata.get(DIVERGED, state.last_seq))
+            unused = state.subjects != (promoting_subject(placement),)
             wanted = (
-                writer_config(look.config, (promoting_subject(placement),))
+                writer_config(state.config, (promoting_subject(placement),))
                 if unused
-                else _open(look, subjects, family, placement)
+                else _open(state, subjects, family, placement)
             )
             await _answered(context, partial(door.update, wanted))
             await context.world.clock.sleep(0)
@@ -214,17 +217,17 @@ async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[
         return None
 
 
-def promoted(look: StreamState, subjects: tuple[str, ...]) -> bool:
-    return not look.is_mirror and set(look.subjects) == set(subjects)
+def promoted(state: StreamState, subjects: tuple[str, ...]) -> bool:
+    return not state.is_mirror and set(state.subjects) == set(subjects)
 
 
 def _open(
-    look: StreamState, subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement
+    state: StreamState, subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement
 ) -> dict[str, Any]:
     """With all that its origin has and a mirror may not have."""
-    metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
+    metadata = {**state.metadata, DIVERGED: str(state.last_seq)}
     more = once_promoted(family.origin.stream, placement.cluster)
-    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
+    return writer_config(state.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
 
 
 def _window(family: StreamFamily) -> int:
@@ -313,8 +316,8 @@ async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamP
         async with asyncio.timeout(GIVE_BACK_S), context.world.streams(region) as door:
             for family, placement in stopped:
                 copy = family.at(region)
-                look = None if copy is None else await door.stream(copy.name)
-                if look is None or not look.is_mirror:
+                state = None if copy is None else await door.stream(copy.name)
+                if state is None or not state.is_mirror:
                     continue
                 async with context.world.streams(placement.region) as other:
                     now = await other.stream(placement.name)
@@ -339,9 +342,9 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 
-def _retention_guard(family: StreamFamily, placement: StreamPlacement, look: StreamState) -> list[Guard]:
+def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: StreamState) -> list[Guard]:
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
-    if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
+    if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
     what = f"{placement.name} is kept by interest: promoted without consumers, all of its messages are deleted"
     return [Guard("interest-without-consumers", what, "mirror it with limits retention, or --allow it")]

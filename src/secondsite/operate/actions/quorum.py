@@ -191,13 +191,13 @@ class Elect:
             placement = family.at(region) or family.origin
             try:
                 async with asyncio.timeout(ANSWER_S), context.world.streams(region) as door:
-                    look = await door.stream(placement.name)
+                    state = await door.stream(placement.name)
                     answers = [await door.probe(probe_subject(subject)) for subject in family.subjects]
             except TimeoutError:
                 return False
-            if look is None or any(answer is None or answer.stream != placement.name for answer in answers):
+            if state is None or any(answer is None or answer.stream != placement.name for answer in answers):
                 return False
-            leaders[family.name] = look.leader
+            leaders[family.name] = state.leader
             return True
 
         chosen = context.chosen(step)

@@ -75,8 +75,8 @@ def _measured(family: StreamFamily, region: str, sides: dict[str, dict[str, Stre
 
 async def _looks(door: StreamsDoor, chosen: list[StreamFamily], region: str) -> dict[str, StreamState]:
     placements = [(family.name, family.at(region)) for family in chosen]
-    looks = {name: await door.stream(one.name) for name, one in placements if one is not None}
-    return {name: look for name, look in looks.items() if look is not None}
+    states = {name: await door.stream(one.name) for name, one in placements if one is not None}
+    return {name: state for name, state in states.items() if state is not None}
 
 
 @frozen
@@ -199,8 +199,8 @@ def _rpo_limit_s(context: Context) -> float | None:
 def _line(measured: Measured) -> str:
     missing = measured.missing_messages
     sides = ", ".join(
-        f"{side} {look.last_seq if look else 'unknown'}"
-        for side, look in (("origin", measured.there), ("copy", measured.here))
+        f"{side} {state.last_seq if state else 'unknown'}"
+        for side, state in (("origin", measured.there), ("copy", measured.here))
     )
     tail = "" if missing is None else f": the copy lacks {missing}"
     return f"{measured.family.name}: last sequences {sides}{tail}"
@@ -215,16 +215,16 @@ def _facts(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _side(look: StreamState | None) -> dict[str, Any] | None:
-    if look is None:
+def _side(state: StreamState | None) -> dict[str, Any] | None:
+    if state is None:
         return None
     return {
-        "first_seq": look.first_seq,
-        "last_seq": look.last_seq,
-        "messages": look.messages,
-        "last_at": look.last_at,
-        "mirror_silent_s": look.mirror_silent_s,
-        "mirror_lag_reported": look.mirror_lag,
+        "first_seq": state.first_seq,
+        "last_seq": state.last_seq,
+        "messages": state.messages,
+        "last_at": state.last_at,
+        "mirror_silent_s": state.mirror_silent_s,
+        "mirror_lag_reported": state.mirror_lag,
     }
 
 

@@ -42,7 +42,7 @@ class Resynchronise:
         region = step.region or context.home
         pairs = _pairs(context, region)
         for pair in pairs:
-            await _replace(context, *pair, only_look=True)
+            await _replace(context, *pair, read_only=True)
         for pair in pairs:
             await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "was never apart"
@@ -113,7 +113,7 @@ async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: Stream
 
 
 async def _replace(
-    context: Context, family: StreamFamily, placement: StreamPlacement, of: StreamPlacement, *, only_look: bool = False
+    context: Context, family: StreamFamily, placement: StreamPlacement, of: StreamPlacement, *, read_only: bool = False
 ) -> None:
     """Delete a writer that is to become a mirror. What is deleted is looked at again right before, at each stream.
 
@@ -126,7 +126,7 @@ async def _replace(
             if here is None or here.is_mirror:
                 return True
             _refuse_last_copy(context, family, (placement, here), (of, await serving.stream(of.name)))
-            if only_look:
+            if read_only:
                 await _durables_first(serving, family, of)
                 return True
             with suppress(RefusedError):
@@ -152,7 +152,8 @@ def _refuse_last_copy(
     parted = there.metadata.get(DIVERGED, "")
     if placement.region != context.home:
         if not parted.isdigit() or here.last_seq > int(parted):
-            what = f"{placement.name} in {placement.region} ends at {here.last_seq}, and {of.region} went on after {parted or '?'}"
+            ends = f"{placement.name} in {placement.region} ends at {here.last_seq}"
+            what = f"{ends}, and {of.region} went on after {parted or '?'}"
             raise failed(what, "copy what only it has, then resume")
         return
     facts = (context.done(Verb.SALVAGE).get("streams") or {}).get(family.name)
