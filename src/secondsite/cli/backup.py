@@ -146,7 +146,7 @@ async def _go_on(
         interval=timedelta(seconds=every_s),
         back_up=one,
         retain=lambda made: _retain(store, rules, plan.trust, made),
-        tell=lambda text: print(text, file=sys.stderr, flush=True),
+        report=lambda text: print(text, file=sys.stderr, flush=True),
         metrics=metrics,
         claim=not plan.single_writer,
         trust=plan.trust,

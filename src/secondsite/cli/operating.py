@@ -186,7 +186,7 @@ def _run(
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(progress: StepProgress) -> None:
+    def report(progress: StepProgress) -> None:
         if not machine:
             print(progress_line(progress), file=sys.stderr, flush=True)
 
@@ -199,7 +199,7 @@ def _run(
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
                 options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
-                return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+                return await execute(procedure, deployment, world, journal, options=options, progress=report)
 
     try:
         outcome = asyncio.run(work())

@@ -155,7 +155,7 @@ async def run_drill(
     drill: Drill,
     setup: Setup,
     root: Path,
-    tell: ReportProgress,
+    report: ReportProgress,
     *,
     run: RunOf = RunOf(),
     control: str = "",
@@ -166,15 +166,15 @@ async def run_drill(
     if why := drill.fits(setup.deployment):
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
-    tell(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
+    report(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
     chosen = options or evolve(lab_options(setup), pods=drill.pods)
-    async with Lab.up(setup.deployment, chosen, tell) as lab:
-        tell(f"lab up in {lab.boot_s:.1f} s")
+    async with Lab.up(setup.deployment, chosen, report) as lab:
+        report(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
         with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
             ignoring = drill.ignoring_ttl if setup.ignoring_ttl is None else setup.ignoring_ttl
-            stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=ignoring)
+            stage = set_the_stage(setup, lab, writer, procedure, report, ignoring_ttl=ignoring)
             stage.turn = turn or Turn()
             limit_s = LIMIT_S + setup.reach_s + 3 * setup.profile.settle_s + drill.lasts(setup.profile)
             try:
@@ -242,7 +242,7 @@ def _timing(of: Profile, deployment: Deployment) -> Timing:
 
 async def _read_all(stage: Stage) -> None:
     """Consumers drained, load off, every copy read from end to end; the old region started alone for its copies."""
-    stage.tell("reading every surviving copy")
+    stage.report("reading every surviving copy")
     await stage.end()
     serving = [region for region in stage.survivors or stage.lab.regions if stage.lab.servers(region)]
     apis = [pod.api for region in serving if not stage.failure for pod in stage.lab.pods(region)]
@@ -266,7 +266,7 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     """As a region does that comes back by itself, with its links: what is left of what only it had?"""
     stream_names = tuple(one.name for family in stage.families if (one := placement_in(family, region)))
     before = await streams_by_server(stage.lab, region)
-    stage.tell(f"{region} joins the others again")
+    stage.report(f"{region} joins the others again")
     await stage.sites.join(region)
     await asyncio.sleep(_REJOINED_S)
     after = await streams_by_server(stage.lab, region)
@@ -283,7 +283,7 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
 async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
     for region in stage.salvage:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
-        stage.tell(f"starting {region} alone, to see what its disks hold")
+        stage.report(f"starting {region} alone, to see what its disks hold")
         await stage.sites.isolate(region)
         names = [placement.name for family in stage.families if (placement := placement_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)

@@ -93,7 +93,7 @@ class Agent:
     config: AgentConfig
     place: NatsPlace
     every_s: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     alive: Path | None = None
     _reported: dict[str, str] = field(factory=dict)
 
@@ -139,7 +139,7 @@ class Agent:
         if self._reported.get(about, "") != what:
             self._reported[about] = what
             if what:
-                self.tell(f"{about}: {what}")
+                self.report(f"{about}: {what}")
 
     def _lives(self) -> None:
         if self.alive is not None:

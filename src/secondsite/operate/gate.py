@@ -92,7 +92,7 @@ class Gate:
     system: NatsPlace
     streams: tuple[GuardedStream, ...]
     folder: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     _before: bool | None = None
     _took: set[str] = field(factory=set)
 
@@ -108,7 +108,7 @@ class Gate:
                         await asyncio.sleep(LOOK_EVERY_S)
             except MachineError as error:
                 self._before = None
-                self.tell(str(error.problems[0]))
+                self.report(str(error.problems[0]))
             await asyncio.sleep(LOOK_EVERY_S)
 
     @property
@@ -132,7 +132,7 @@ class Gate:
         if wanted != is_open:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
-            self.tell(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
+            self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
         for server in set(await servers.running()) - self._took:
             await servers.reload(server)
             self._took.add(server)

@@ -64,13 +64,13 @@ class Record:
 
 @define
 class Lease:
-    """``async with`` it; ``hold`` before each step. ``tell`` gets what a person should know."""
+    """``async with`` it; ``hold`` before each step. ``report`` gets what a person should know."""
 
     world: World
     region: str
     config: dict[str, Any]
     journal: Journal
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     ttl_s: float = TTL_S
     shared: bool = False
     _last: int = 0
@@ -90,7 +90,7 @@ class Lease:
         except (MachineError, TimeoutError) as error:
             why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
             path = self.journal.path
-            self.tell(f"{self.region}: the shared journal cannot be reached ({why}): only {path} is written")
+            self.report(f"{self.region}: the shared journal cannot be reached ({why}): only {path} is written")
             return self
         self.shared = True
         self._beat = asyncio.ensure_future(self._keep())
@@ -106,7 +106,7 @@ class Lease:
                 async with asyncio.timeout(self.ttl_s), self._lock:
                     await self._append(self._record(released=True))
         except (MachineError, TimeoutError):
-            self.tell(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
+            self.report(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
         finally:
             await self._stack.aclose()
 
@@ -137,7 +137,7 @@ class Lease:
         except HeldElsewhereError:
             raise
         except MachineError as error:
-            self.tell(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
+            self.report(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
 
     async def _take(self) -> None:
         async with asyncio.timeout(self.ttl_s):
@@ -215,7 +215,7 @@ class Lease:
         return Record(self._holder, self.world.decision.who, socket.gethostname(), operation, **more)
 
 
-def lease_of(deployment: Deployment, world: World, journal: Journal, tell: Callable[[str], None]) -> Lease:
+def lease_of(deployment: Deployment, world: World, journal: Journal, report: Callable[[str], None]) -> Lease:
     """In the standby's domain, with as many replicas as the streams there."""
     region = home_of_journal(deployment)
     placements = [one for family in families(deployment) if (one := family.at(region))]
@@ -230,7 +230,7 @@ def lease_of(deployment: Deployment, world: World, journal: Journal, tell: Calla
     }
     if clusters:
         config["placement"] = {"cluster": min(clusters)}
-    return Lease(world, region, config, journal, tell)
+    return Lease(world, region, config, journal, report)
 
 
 def home_of_journal(deployment: Deployment) -> str:

@@ -24,7 +24,7 @@ async def play(stage: Stage) -> None:
     if not (outcome and outcome.finished):
         return
     await stage.settled()
-    stage.tell(f"failback: {stage.home} is there again, alone")
+    stage.report(f"failback: {stage.home} is there again, alone")
     await stage.sites.isolate(stage.home)
     names = [placement.name for family in stage.families if (placement := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)

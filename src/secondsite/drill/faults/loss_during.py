@@ -29,7 +29,7 @@ async def play(stage: Stage) -> None:
         ):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)
-            stage.tell(f"the standby loses {victim}")
+            stage.report(f"the standby loses {victim}")
 
     stage.on_step = strike_again
     outcome = await stage.fail_over()

@@ -46,7 +46,7 @@ async def purge(stage: Stage) -> int:
             ledger.erasure(RecordKind.PURGED, number, state.last_seq + 1)
     stage.extra_ledgers.append(path)
     stage.note("purged", stream=name, messages=state.messages)
-    stage.tell(f"an operator purges {name}: {state.messages} messages")
+    stage.report(f"an operator purges {name}: {state.messages} messages")
     return state.messages
 
 

@@ -37,7 +37,7 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     await stage.noticed(check)
     await stage.fail_over()
     promoted_ns = time.monotonic_ns()
-    stage.tell(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
+    stage.report(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
     await stage.lab.restart_region(stage.home)
     await stage.lab.start_services(stage.home)
     stage.note("returned", region=stage.home)
@@ -89,7 +89,7 @@ async def _fence(stage: Stage) -> None:
     stage.observe(f"resumed, the procedure fences {stage.home}", fenced)
     if fenced:
         stage.note(FENCED_ON_RETURN, region=stage.home)
-        stage.tell(f"{stage.home} is fenced")
+        stage.report(f"{stage.home} is fenced")
 
 
 def _fenced_on_return(stage: Stage) -> bool:
