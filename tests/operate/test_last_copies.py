@@ -344,7 +344,7 @@ def test_what_nobody_declared_or_did_waits(kit: Kit) -> None:
         async def carry_out(self, _step: object) -> None:
             return None
 
-    case.world.hand = Nobody()
+    case.world.manual_steps = Nobody()
     with pytest.raises(WaitingError) as error:
         asyncio.run(ByHand().run(context, step))
     assert told_by(error) == (

@@ -301,7 +301,9 @@ def _world(
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
+    manual_steps = Commands(
+        commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure)
+    )
     path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {
@@ -317,7 +319,7 @@ def _world(
         system=system,
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
-        hand=hands,
+        manual_steps=manual_steps,
         path=path,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,

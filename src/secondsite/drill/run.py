@@ -191,7 +191,7 @@ async def run_drill(
             finally:
                 stage.turn.give()
                 await end_tasks(*stage.tasks)
-            stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.hand.skipped)))
+            stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.manual_steps.skipped)))
             _keep(stage)
             return _result(drill, stage, seal(writer))
 

@@ -88,7 +88,7 @@ class Stage:
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabManualSteps
+    manual_steps: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     turn: Turn = field(factory=Turn)
@@ -124,7 +124,7 @@ class Stage:
             decision or Decision("", 0.0, ""),
             path=self.path,
             secret=self.secrets,
-            hand=self.hand,
+            manual_steps=self.manual_steps,
             services=self.services,
             ttl_s=self.setup.profile.ttl_s,
             sites=self.sites,

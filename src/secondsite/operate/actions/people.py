@@ -68,7 +68,7 @@ class ByHand:
         return Prospect(changes=(f"by hand: {step.title}",), guards=(self.guard,) if self.guard else ())
 
     async def run(self, context: Context, step: Step) -> Facts:
-        who = await context.world.hand.carry_out(step)
+        who = await context.world.manual_steps.carry_out(step)
         if who is None:
             remedy = f"do it ({step.check}), then resume with --done {step.id}"
             raise WaitingError.at("", f"this is done by hand: {step.title}", remedy)
