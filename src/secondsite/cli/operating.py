@@ -233,7 +233,7 @@ def _abort(
 
     aborted = asyncio.run(work())
     print_json({"schema": "secondsite/abort/1", **aborted.plain()}) if machine else print(aborted_text(aborted))
-    return EXIT_DOES_NOT_HOLD if aborted.nobody else EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if aborted.without_writer else EXIT_HOLDS
 
 
 def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
@@ -301,9 +301,8 @@ def _world(
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    manual_steps = Commands(
-        commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure)
-    )
+    reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
+    manual_steps = Commands(commands, reported, target_of(procedure))
     path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {

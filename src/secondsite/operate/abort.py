@@ -34,11 +34,16 @@ class Aborted:
     serving: Mapping[str, tuple[str, ...]]
     opened: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    nobody: tuple[str, ...] = field(default=())
+    without_writer: tuple[str, ...] = field(default=())
 
     def plain(self) -> dict[str, Any]:
         serving = {name: list(regions) for name, regions in self.serving.items()}
-        return {"serving": serving, "opened": list(self.opened), "left": list(self.left), "nobody": list(self.nobody)}
+        return {
+            "serving": serving,
+            "opened": list(self.opened),
+            "left": list(self.left),
+            "nobody": list(self.without_writer),
+        }
 
 
 async def abort(procedure: Procedure, deployment: Deployment, world: World, journal: Journal) -> Aborted:
@@ -61,8 +66,8 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
     left += [
         f"{step.id} stays done: {step.title}" for step in procedure.steps if step.id in facts and step.verb in _STAYS
     ]
-    nobody = tuple(family.name for family in single_writer(context) if family.name not in after.serving)
-    aborted = Aborted(after.serving, tuple(opened), tuple(left), nobody)
+    without_writer = tuple(family.name for family in single_writer(context) if family.name not in after.serving)
+    aborted = Aborted(after.serving, tuple(opened), tuple(left), without_writer)
     journal.append(EntryKind.NOTE, "", {ABORTED: aborted.plain()})
     return aborted
 

@@ -187,9 +187,7 @@ class Stage:
         self.extra_ledgers.append(client.ledger)
         self.note("written-before", acknowledged=summary.acknowledged)
         old_at = time.monotonic() + self.setup.reach_s
-        self.report(
-            f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old, so that their loss would be seen"
-        )
+        self.report(f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old: their loss would be visible")
         await asyncio.sleep(max(0.0, old_at - time.monotonic()))
 
     def keep_backups(self) -> None:
