@@ -97,7 +97,7 @@ class _DyingWorld:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._world, name)
-        doors = ("dns", "services", "secrets", "path", "sites", "restorer", "hand")
+        doors = ("dns", "services", "secrets", "path", "sites", "restorer", "manual_steps")
         if name in doors:
             return Dying(found, self._points)
         return found
