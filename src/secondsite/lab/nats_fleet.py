@@ -42,10 +42,10 @@ class NatsFleet:
         asked = dict.fromkeys(self.options.nats_version or server.cluster.version for server in self.servers)
         return tuple(filter(None, map(nats_binary.replaced, asked)))
 
-    def obtain(self, tell: Callable[[str], None]) -> None:
+    def obtain(self, report: Callable[[str], None]) -> None:
         """Raises MachineError where a server is not on this machine and cannot be fetched."""
         if self.options.nats_server is None:
-            nats_binary.obtain(self.versions().values(), tell)
+            nats_binary.obtain(self.versions().values(), report)
 
     def specs(self, regions: frozenset[str], *, isolated: frozenset[str] = frozenset()) -> tuple[Spec, ...]:
         """Configurations are written here, so that what runs lies in the lab's folder."""
@@ -57,8 +57,8 @@ class NatsFleet:
         path = self.conf(server)
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.options.pods:  # so that clients learn of no way around the link that can be cut
-            told = self.addresses.seen_from(server.region, server)
-            config += f'client_advertise: "{told}:{CLIENT_PORT}"\n'
+            advertised = self.addresses.reached_from(server.region, server)
+            config += f'client_advertise: "{advertised}:{CLIENT_PORT}"\n'
         path.write_text(config, encoding="utf-8")
         host = self.addresses.listen(server)
         command: tuple[str, ...] = (str(self._binary(server)), "-c", str(path))

@@ -96,7 +96,7 @@ class Lab:
         cls,
         deployment: Deployment,
         options: LabOptions = LabOptions(),  # noqa: B008 - frozen
-        tell: Callable[[str], None] = lambda _what: None,
+        report: Callable[[str], None] = lambda _what: None,
     ) -> AsyncIterator[Lab]:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         _check_runnable(deployment)
@@ -109,7 +109,7 @@ class Lab:
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
-                await asyncio.to_thread(lab.fleet.obtain, tell)
+                await asyncio.to_thread(lab.fleet.obtain, report)
                 await lab._boot()
                 yield lab
             finally:
@@ -209,10 +209,10 @@ class Lab:
         return (*self.gates.specs(region), *self.agents.specs(region))
 
     def monitor_url(self, server: str) -> str:
-        found = next((each for each in self.servers() if each.name == server), None)
-        if found is None:
+        spec = next((each for each in self.servers() if each.name == server), None)
+        if spec is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""
@@ -351,14 +351,14 @@ class Lab:
         for region in self.regions:
             for pod in self.pods(region):
                 if api and pod.name in specs:
-                    tell = partial(self.services.tell_ready, region)
-                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, tell)
+                    report = partial(self.services.report_ready, region)
+                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, report)
 
     def _pod_urls(self, region: str) -> tuple[str, ...]:
         """Where the region's pods reach its servers through a link that can be cut."""
         login = self.addresses.application
         return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.seen_from(region, server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{self.addresses.reached_from(region, server)}:{CLIENT_PORT}"
             for server in self.servers(region)
         )
 

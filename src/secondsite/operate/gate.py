@@ -41,11 +41,11 @@ class GateView:
     displaced: bool | None = None
 
 
-def may_write(looks: tuple[GateView, ...]) -> bool | None:
+def may_write(views: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(seen.writable and seen.displaced for seen in looks):
+    if any(view.writable and view.displaced for view in views):
         return False
-    if all(seen.writable is False or (seen.writable and seen.displaced is False) for seen in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in views):
         return True
     return None
 
@@ -81,7 +81,7 @@ class Gate:
     system: NatsPlace
     streams: tuple[GuardedStream, ...]
     folder: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     held: HeldLease | None = None
     _before: bool | None = None
     _took: set[str] = field(factory=set)
@@ -98,7 +98,7 @@ class Gate:
                         await asyncio.sleep(self._pause_s)
             except MachineError as error:
                 self._before = None
-                self.tell(str(error.problems[0]))
+                self.report(str(error.problems[0]))
             await asyncio.sleep(LOOK_EVERY_S)
 
     @property
@@ -128,7 +128,7 @@ class Gate:
         if wanted != is_open:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
-            self.tell(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
+            self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
         for server in await self._kept(streams, servers) - self._took:
             await servers.reload(server)
             self._took.add(server)
@@ -139,11 +139,11 @@ class Gate:
         """A lease that ends shuts it, whatever is known of the streams."""
         held = self.held
         answer_s = min(_ANSWER_S, held.lease.terms.answer_s) if held else _ANSWER_S
-        looks = asyncio.gather(*(_look(streams, stream, answer_s) for stream in self.streams))
+        viewing = asyncio.gather(*(_look(streams, stream, answer_s) for stream in self.streams))
         if held is None:
-            return may_write(tuple(await looks))
-        found, _ = await asyncio.gather(looks, held.lease.renew(_through(streams, held.prefix)))
-        return may_write(tuple(found)) if held.lease.writes else False
+            return may_write(tuple(await viewing))
+        views, _ = await asyncio.gather(viewing, held.lease.renew(_through(streams, held.prefix)))
+        return may_write(tuple(views)) if held.lease.writes else False
 
     def _why(self) -> str:
         return "it holds no lease" if self.held and not self.held.lease.writes else "somebody else does"
@@ -164,7 +164,7 @@ def gate_of(
     place: NatsPlace,
     system: NatsPlace,
     folder: Path,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     keeper: str = "",
 ) -> Gate:
@@ -177,7 +177,7 @@ def gate_of(
         terms = LeaseTerms(config.lease.seconds)
         lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s)
         held = HeldLease(lease, config.lease.prefix, KernelTimer())
-    return Gate(config.region, place, system, config.streams, folder, tell, held)
+    return Gate(config.region, place, system, config.streams, folder, report, held)
 
 
 def is_open_file(file: Path) -> bool:
@@ -207,11 +207,11 @@ def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
 
 async def _look(streams: StreamApi, stream: GuardedStream, answer_s: float) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
-    found = await asyncio.gather(
+    answers = await asyncio.gather(
         _answer(streams, stream.name, answer_s),
         *(_answer(_through(streams, prefix), name, answer_s) for prefix, name in stream.copies),
     )
-    own, copies = found[0], found[1:]
+    own, copies = answers[0], answers[1:]
     writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
     if any(copy is not None and displaces(copy) for copy in copies):
         return GateView(writable, displaced=True)
