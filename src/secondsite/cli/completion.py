@@ -10,8 +10,8 @@ from secondsite.model.errors import EXIT_HOLDS
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
     """Print the completion script of a shell.
 
-    bash: `source <(secondsite completion bash)` in ~/.bashrc. zsh: write it to a file `_secondsite` in a folder of `fpath`.
-    fish: `secondsite completion fish > ~/.config/fish/completions/secondsite.fish`.
+    bash: `source <(secondsite completion bash)` in ~/.bashrc. zsh: write it to a file `_secondsite` in a
+    folder of `fpath`. fish: `secondsite completion fish > ~/.config/fish/completions/secondsite.fish`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """``secondsite.yaml`` as a JSON Schema, derived from the nouns: for editors, and for programs that write the file.
 
-It knows keys, types, choices and the spelling of quantities. What one value requires of another (a mirror's stream has to
-exist) is checked when the file is read.
+It knows keys, types, choices and the spelling of quantities. What one value requires of another (a mirror's stream
+has to exist) is checked when the file is read.
 """
 
 from __future__ import annotations
