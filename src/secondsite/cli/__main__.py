@@ -38,6 +38,7 @@ app = App(
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change does to contracts, cost and hazards.")
 app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
 app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
