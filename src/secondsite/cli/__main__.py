@@ -35,6 +35,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
     config=name_system_file,
 )
+app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
