@@ -192,7 +192,8 @@ def _sign(root: Path, results: list[RunResult], key: SigningKey) -> None:
 def _series(name: str, setup: Setup) -> CampaignSeries:
     from secondsite.drill.evidence.campaign import CampaignSeries
 
-    return CampaignSeries(setup.strategy.id, name, setup.profile.name)
+    version = f"@{setup.nats_version}" if setup.nats_version else ""
+    return CampaignSeries(f"{setup.strategy.id}{version}", name, setup.profile.name)
 
 
 def _closing(result: RunResult) -> str:

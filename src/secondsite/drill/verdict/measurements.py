@@ -46,7 +46,7 @@ class Run:
     @property
     def series(self) -> tuple[str, str, str]:
         manifest = self.evidence.manifest
-        return manifest.strategy, manifest.drill, manifest.profile
+        return manifest.design, manifest.drill, manifest.profile
 
 
 @frozen
@@ -125,7 +125,7 @@ def measurement(
         subject=contract.subject,
         fault=contract.fault,
         drill=manifest.drill,
-        strategy=manifest.strategy,
+        strategy=manifest.design,
         profile=manifest.profile,
         verdict=verdict,
         rto_s=None if math.isinf(longest) else verdicts[slowest].rto_s,

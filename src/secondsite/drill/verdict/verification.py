@@ -149,7 +149,7 @@ def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:
         verdict, why = v.verdict, v.why
         if verdict is Verdict.MET:
             verdict, why = Verdict.UNPROVEN, f"held in this run; {_series_needed(v.contract)}"
-        yield ContractVerdict(v.contract, verdict, why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
+        yield ContractVerdict(v.contract, verdict, why, manifest.design, manifest.drill, known.get(v.contract), age_s)
 
 
 def _series_needed(contract: Contract) -> str:
@@ -176,17 +176,20 @@ def todays(system: System, catalogue: Catalogue) -> Today:
     kit = Kit.of(system, catalogue)
 
     @lru_cache
-    def of(strategy: str, names: tuple[str, ...], standing: Standing) -> Fingerprint:
-        deployment = lay_out(Strategy.parse(strategy), kit, prepared=standing is not Standing.DEPLOYED)
+    def of(strategy: str, names: tuple[str, ...], prepared: bool) -> Fingerprint:
+        deployment = lay_out(Strategy.parse(strategy), kit, prepared=prepared)
         known = procedures(deployment, kit)
         carried_out = [failback(deployment, kit) if name == FAILBACK else known.get(Fault(name)) for name in names]
         return fingerprint(deployment.system, deployment, [each for each in carried_out if each])
 
-    return lambda manifest: of(manifest.strategy, manifest.procedures, manifest.of)
+    return lambda manifest: of(manifest.strategy, manifest.procedures, manifest.prepared)
 
 
 def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
-    return not strategies or manifest.strategy in strategies or manifest.fault.inside_region
+    """What runs as a strategy was not prepared for it is asked for by that name alone: ``STRATEGY@today``."""
+    asked = manifest.design in strategies
+    asked |= manifest.strategy in strategies and (not manifest.version or manifest.of is Standing.DEPLOYED)
+    return not strategies or asked or manifest.fault.inside_region
 
 
 def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
