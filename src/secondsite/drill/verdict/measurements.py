@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 
 from secondsite.drill.evidence.campaign import Campaign
 from secondsite.drill.evidence.folder import Evidence
+from secondsite.drill.evidence.register import Register
 from secondsite.drill.evidence.rehearsal import Unrehearsed
-from secondsite.drill.evidence.sound import sound_runs
+from secondsite.drill.evidence.sound import Absent, sound_runs
 from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
@@ -49,20 +50,6 @@ class Run:
         return manifest.design, manifest.drill, manifest.profile
 
 
-@frozen
-class Absent:
-    """Runs of a campaign that are not there: begun or planned, whatever became of them."""
-
-    campaign: Campaign
-    count: int
-    why: str
-
-    @property
-    def series(self) -> tuple[str, str, str]:
-        series = self.campaign.series
-        return series.strategy, series.drill, series.profile
-
-
 @frozen(eq=False)
 class EvidenceFound:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
@@ -72,6 +59,7 @@ class EvidenceFound:
     unfinished: tuple[Path, ...]
     absent: tuple[Absent, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
+    registers: tuple[Register, ...] = ()
 
 
 def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
@@ -82,10 +70,7 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         for evidence in sound.runs
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
-    absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
-    return EvidenceFound(
-        runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count), sound.campaigns
-    )
+    return EvidenceFound(runs, sound.problems, sound.unfinished, sound.absent(), sound.campaigns, sound.registers)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
@@ -175,7 +160,7 @@ def _too_few(contract: Contract, total: int, counted: int) -> str:
     needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
     held = f"held in {total} of {total} runs"
     if counted < total:
-        held += f", {total - counted} of them of no campaign, which may have been chosen"
+        held += f", {total - counted} of them of no campaign that is registered, which may have been chosen"
     return f"{held}; {needed} are needed to be {sure} sure of {sure}"
 
 

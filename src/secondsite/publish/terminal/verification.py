@@ -43,6 +43,10 @@ def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
     if verification.unsigned:
         told = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
         yield Text(told, style="dim")
+    for register in verification.registers:
+        count = len(register.campaigns)
+        told = f"register of {count} campaign{'s' if count != 1 else ''}: keep its head to see that none goes, "
+        yield Text(f"{told}verify --head {register.head[:16]}", style="dim")
     if designs := verification.met_of_designs:
         yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
