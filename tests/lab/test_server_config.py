@@ -90,7 +90,7 @@ def dialled_regions(deployment: Deployment, text: str, server: NatsServer) -> se
     """Other regions that the configuration names an address of."""
     addresses = book(deployment)
     others = [each for each in servers_of(deployment) if each.region != server.region]
-    return {each.region for each in others if addresses.seen_from(server.region, each) in text}
+    return {each.region for each in others if addresses.reached_from(server.region, each) in text}
 
 
 def test_a_route_between_regions_is_dialled_from_one_side(laid_out: Callable[[str], Deployment]) -> None:

@@ -25,9 +25,9 @@ def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
         return ()
     if stream.subjects:
         return stream.subjects
-    found = audited.mirrored.get(id(stream))
-    if found and found.subjects:
-        return found.subjects
+    mirrored = audited.mirrored.get(id(stream))
+    if mirrored and mirrored.subjects:
+        return mirrored.subjects
     return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind is StreamKind.OBJECT else ()
 
 
@@ -58,13 +58,13 @@ def _leaf_pairs(audited: Audited) -> Iterator[tuple[NatsCluster, NatsCluster, Le
 
 def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
     for here, there, leaf in _leaf_pairs(audited):
-        found = [
+        captured = [
             pair for pair in _crossing(audited, here, there, leaf) if (pair[0].kind is StreamKind.OBJECT) is objects
         ]
-        if found:
+        if captured:
             yield Finding(
                 f"nats.{here.name}.leaves.{leaf.cluster}",
-                f"{listed(dict.fromkeys(subject for _, subject in found))} cross the leaf link {here.name} to "
+                f"{listed(dict.fromkeys(subject for _, subject in captured))} cross the leaf link {here.name} to "
                 f"{leaf.cluster} and are captured on both sides",
                 audited.endangered(NATS, TWO_WRITERS),
             )

@@ -228,7 +228,7 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
         done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
         done = _failed(work.stream, work.target, error, "restored, and not proven")
-    return evolve(done, notes=(*done.notes, *(item.told for item in replaced)))
+    return evolve(done, notes=(*done.notes, *(item.summary for item in replaced)))
 
 
 async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, target: str) -> str:
@@ -239,7 +239,7 @@ async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, targ
         failed = outcome.error
     except (MachineError, InputError) as error:
         failed = str(error)
-    return f"{replaced.told}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
+    return f"{replaced.summary}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
 
 
 async def _finish(
@@ -294,9 +294,9 @@ async def _final(
         why = f"{error}: how far its sources had come is not known, so it is held back"
         raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
-    origins = {str(found["config"]["name"]): int(found["state"]["last_seq"]) for found in beside if found}
-    changed, told = resumed(sources, positions, origins)
-    notes += told
+    origins = {str(each["config"]["name"]): int(each["state"]["last_seq"]) for each in beside if each}
+    changed, added = resumed(sources, positions, origins)
+    notes += added
     return {**work.final, "sources": changed}
 
 
@@ -337,7 +337,7 @@ def _with_remedy(error: MachineError) -> MachineError:
 
 def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> StreamOutcome:
     problem = error.problems[0]
-    told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
+    failure: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
     return StreamOutcome(
-        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
+        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **failure
     )

@@ -33,7 +33,7 @@ Now = Callable[[], datetime]
 
 
 @define
-class _Seen:
+class _LastRun:
     """The newest backup that is known of, and when it was first seen, by the clock that only goes on."""
 
     backup: str = ""
@@ -57,12 +57,12 @@ class Schedule:
     now: Now = lambda: datetime.now(UTC)
     trust: Trust = ANYBODY
     steady: Callable[[], float] = time.monotonic
-    _seen: _Seen = field(factory=_Seen, init=False)
+    _last: _LastRun = field(factory=_LastRun, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``, which also ends a running backup; it is then taken back."""
         stopping = asyncio.ensure_future(stop.wait())
-        self._seen.at_s = self.steady()
+        self._last.at_s = self.steady()
         try:
             due, wait_s = await self._first_slot()
             while not stop.is_set():
@@ -104,8 +104,8 @@ class Schedule:
         return newest.when
 
     def _saw(self, backup: str) -> None:
-        if backup != self._seen.backup:
-            self._seen.backup, self._seen.at_s = backup, self.steady()
+        if backup != self._last.backup:
+            self._last.backup, self._last.at_s = backup, self.steady()
 
     async def _slot(self, due: datetime) -> None:
         try:
@@ -129,12 +129,12 @@ class Schedule:
     async def _overdue(self, due: datetime) -> bool:
         """Whether the slot is taken and yet no backup has come for longer than two slots apart can be."""
         await self._newest()
-        silent_s = self.steady() - self._seen.at_s
+        silent_s = self.steady() - self._last.at_s
         if silent_s < OVERDUE * self.interval.total_seconds():
             return False
         self.metrics.clock_problem()
-        told = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
-        self.tell(f"{told}: the clock was set back, or another daemon died in its run; backing up now")
+        reason = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
+        self.tell(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
         return True
 
     async def _take(self, due: datetime) -> bool:

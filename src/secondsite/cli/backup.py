@@ -81,7 +81,7 @@ def backup(
     if json:
         print_json(summary(manifest))
     else:
-        print(_told(manifest, store))
+        print(_summary_line(manifest, store))
     return EXIT_DOES_NOT_HOLD if manifest.suspicious else EXIT_HOLDS
 
 
@@ -136,7 +136,9 @@ async def _go_on(
     async def one() -> BackupManifest:
         with telling("saved", machine=json) as progress:
             manifest = await run_backup(place, store, plan, progress)
-        print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(_told(manifest, store), flush=True)
+        print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(
+            _summary_line(manifest, store), flush=True
+        )
         return manifest
 
     schedule = Schedule(
@@ -153,7 +155,7 @@ async def _go_on(
     return EXIT_HOLDS
 
 
-def _told(manifest: BackupManifest, store: ObjectStorage) -> str:
+def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
     held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
     lines = [f"{manifest.id} in {store.shown}: {held}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]

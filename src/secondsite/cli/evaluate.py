@@ -56,8 +56,10 @@ def evaluate(
             remedy = "name one --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
         with spread_over(workers) if workers else nullcontext(here) as spread:
-            found = evaluate_many(systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread)
-        return _print_many(found, json_)
+            evaluations = evaluate_many(
+                systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread
+            )
+        return _print_many(evaluations, json_)
     system = systems[0]
     measured = _measured(system, tables, evidence) if evidence else None
     with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
@@ -127,7 +129,7 @@ def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> 
     for path in evidence:
         if not path.exists():
             raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
-    found = calibration(system, tables, evidence)
-    for problem in found.problems:
+    calibrated = calibration(system, tables, evidence)
+    for problem in calibrated.problems:
         print(f"not used: {problem}", file=sys.stderr)
-    return found
+    return calibrated

@@ -163,9 +163,9 @@ def _plan(
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
-    found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
-    print_json(plan_json(found)) if machine else print(plan_text(found))
-    return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
+    plan = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
+    print_json(plan_json(plan)) if machine else print(plan_text(plan))
+    return EXIT_DOES_NOT_HOLD if plan.refusals else EXIT_HOLDS
 
 
 def _run(
@@ -181,14 +181,14 @@ def _run(
     from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
     from secondsite.operate.lease import lease_of
-    from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
+    from secondsite.publish.terminal.operation import outcome_json, outcome_text, progress_line
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(told: StepProgress) -> None:
+    def tell(progress: StepProgress) -> None:
         if not machine:
-            print(told_line(told), file=sys.stderr, flush=True)
+            print(progress_line(progress), file=sys.stderr, flush=True)
 
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
@@ -231,9 +231,9 @@ def _abort(
                 await lease.hold(journal.entries)
                 return given_up
 
-    found = asyncio.run(work())
-    print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
-    return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
+    aborted = asyncio.run(work())
+    print_json({"schema": "secondsite/abort/1", **aborted.plain()}) if machine else print(aborted_text(aborted))
+    return EXIT_DOES_NOT_HOLD if aborted.nobody else EXIT_HOLDS
 
 
 def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
@@ -309,7 +309,7 @@ def _world(
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
-        "path": _told_path(path),
+        "path": _path_line(path),
         "backups": where.from_,
     }
     return LiveWorld(
@@ -337,7 +337,7 @@ def _path(system: System, url: str) -> HttpPath | None:
     return client_path(evolve(written, url=url) if url else written)
 
 
-def _told_path(path: HttpPath | None) -> str:
+def _path_line(path: HttpPath | None) -> str:
     """Without what proves who we are."""
     if path is None:
         return ""

@@ -137,10 +137,10 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         raise InputError.at("--at", f"{text!r} is not a time", "write 2026-11-23T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
@@ -152,8 +152,8 @@ def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
 
 
 def as_json(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...]) -> dict[str, Any]:
-    told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
-    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
+    streams = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
+    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": streams}
 
 
 def as_text(outcomes: tuple[StreamOutcome, ...]) -> str:

@@ -51,10 +51,10 @@ def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Parallel
         def spread(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
             try:
                 futures = client.map(task, items, pure=False)
-                found: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
+                results: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
             except (KilledWorker, CancelledError, OSError) as error:
                 raise _unusable(address, f"the cluster was lost on the way ({error})") from error
-            return found
+            return results
 
         yield spread
 
@@ -77,12 +77,12 @@ def _check(client: Client, address: str, timeout_s: float) -> None:
 def _versions(client: Client, worker: str, address: str, timeout_s: float) -> tuple[str, ...]:
     future = client.submit(installed, _SAME, workers=[worker], pure=False)
     try:
-        found: tuple[str, ...] = future.result(timeout=timeout_s)
+        versions: tuple[str, ...] = future.result(timeout=timeout_s)
     except ModuleNotFoundError:
         return ("",) * len(_SAME)
     except TimeoutError as error:
         raise _unusable(address, f"worker {worker} does not answer within {timeout_s:g} s") from error
-    return found
+    return versions
 
 
 def installed(packages: tuple[str, ...]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _never_back(result: RunResult) -> str:
 
 
 def _not_shown(result: RunResult) -> str:
-    return "; ".join(seen.what for seen in result.observations if seen.holds is False)
+    return "; ".join(observation.what for observation in result.observations if observation.holds is False)
 
 
 def _lost(result: RunResult) -> str:
@@ -78,8 +78,8 @@ def _lost_for_long(result: RunResult) -> str:
 
 
 def _rpo_breached(result: RunResult) -> str:
-    found = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
-    return "; ".join(why for why in found if "lost" in why)
+    reasons = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
+    return "; ".join(why for why in reasons if "lost" in why)
 
 
 def _promises_lost(result: RunResult) -> str:
@@ -88,8 +88,8 @@ def _promises_lost(result: RunResult) -> str:
 
 
 def _memory_grows(result: RunResult) -> str:
-    seen = [each.what for each in result.observations if each.holds is False]
-    return "; ".join(what for what in seen if what.startswith("api-") and "memory" in what)
+    observations = [each.what for each in result.observations if each.holds is False]
+    return "; ".join(what for what in observations if what.startswith("api-") and "memory" in what)
 
 
 def _erased(result: RunResult) -> str:
@@ -223,8 +223,8 @@ async def _both_capture(stage: Stage) -> None:
         return
     async with place(stage.lab, stage.away).open() as opened:
         look = await StreamApi(opened).stream(held.name)
-        found = direct_messages(opened, held.name, look.first_seq, look.last_seq) if look else None
-        headers = [message.headers async for message in found] if found else []
+        messages = direct_messages(opened, held.name, look.first_seq, look.last_seq) if look else None
+        headers = [message.headers async for message in messages] if messages else []
     own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)
     stage.observe(f"writes of one region that the other's stream took in by itself: {own} of {_WRITES}", own == 0)
 

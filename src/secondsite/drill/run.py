@@ -274,8 +274,8 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     stage.note("held-before-it-rejoined", servers=before)
     stage.note("held-after-it-rejoined", servers=after)
     gone = erased(before, after, held)
-    told = "; ".join(gone) or "nothing"
-    stage.observe(f"{region} rejoined, and its servers deleted what they held: {told}", None)
+    deleted = "; ".join(gone) or "nothing"
+    stage.observe(f"{region} rejoined, and its servers deleted what they held: {deleted}", None)
     (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
     await all_led(reading.places[region], held, _LED_S)
     _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)
@@ -299,8 +299,8 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
             done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
-            found = processed(reading.run, family, consumer.name, records, done=done)
-            found.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
+            consumed = processed(reading.run, family, consumer.name, records, done=done)
+            consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 
 def _save(copies: tuple[FinalRead, ...], folder: Path) -> None:

@@ -171,15 +171,15 @@ def _flips(
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
     grids = [np.sort(np.append(np.geomspace(low, high, GRID), 1.0)) for low, high in ranges]
     winners = _one_at_a_time(setting, names, grids, spread)
-    found: dict[int, Samples] = {}
+    samples: dict[int, Samples] = {}
     for index, (grid, row) in enumerate(zip(grids, winners, strict=True)):
         bracket = _nearest_change(grid, row, chosen)
         if bracket:
-            found[index] = np.geomspace(*bracket, REFINED)
-    fine = [found.get(index, np.ones(1)) for index in range(len(axes))]
+            samples[index] = np.geomspace(*bracket, REFINED)
+    fine = [samples.get(index, np.ones(1)) for index in range(len(axes))]
     rows = _one_at_a_time(setting, names, fine, spread)
     flips = []
-    for index, grid in found.items():
+    for index, grid in samples.items():
         changed = int(np.argmax(rows[index] != chosen))
         to = setting.candidates[int(rows[index][changed])].deployment.strategy
         axis = axes[index]
@@ -206,5 +206,5 @@ def _nearest_change(grid: Samples, winners: Samples, chosen: int) -> tuple[float
         return None
     up = [i for i in range(home + 1, len(grid)) if winners[i] != chosen]
     down = [i for i in range(home - 1, -1, -1) if winners[i] != chosen]
-    options = [(grid[i - step], grid[i]) for found, step in ((up[:1], 1), (down[:1], -1)) for i in found]
+    options = [(grid[i - step], grid[i]) for changes, step in ((up[:1], 1), (down[:1], -1)) for i in changes]
     return min(options, key=lambda pair: abs(np.log(pair[1])), default=None)

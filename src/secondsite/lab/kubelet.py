@@ -79,8 +79,8 @@ class Kubelet:
 
     def since(self, pod: str, what: Happened, since_ns: int) -> int | None:
         """When it first happened after the moment; None for not yet."""
-        found = (e.monotonic_ns for e in self.events if (e.pod, e.what) == (pod, what) and e.monotonic_ns > since_ns)
-        return next(found, None)
+        times_ns = (e.monotonic_ns for e in self.events if (e.pod, e.what) == (pod, what) and e.monotonic_ns > since_ns)
+        return next(times_ns, None)
 
     # --- one pod
 

@@ -29,9 +29,9 @@ def meta_groups(servers: Iterable[NatsServer]) -> tuple[tuple[NatsServer, ...], 
 
 def agreed(looks: Iterable[Mapping[str, Any] | None], size: int) -> bool:
     """``looks``: the ``meta_cluster`` of each server's ``/jsz``; None where it has none yet."""
-    found = list(looks)
-    leaders = {look.get("leader") for look in found if look}
-    return all(look and look.get("cluster_size") == size for look in found) and len(leaders) == 1 and all(leaders)
+    states = list(looks)
+    leaders = {look.get("leader") for look in states if look}
+    return all(look and look.get("cluster_size") == size for look in states) and len(leaders) == 1 and all(leaders)
 
 
 async def formed(groups: Iterable[tuple[tuple[NatsServer, Endpoint], ...]]) -> bool:

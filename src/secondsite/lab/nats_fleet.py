@@ -55,8 +55,8 @@ class NatsFleet:
         path = self.folder / "nats" / f"{server.name}.conf"
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.options.pods:  # so that clients learn of no way around the link that can be cut
-            told = self.addresses.seen_from(server.region, server)
-            config += f'client_advertise: "{told}:{CLIENT_PORT}"\n'
+            advertised = self.addresses.reached_from(server.region, server)
+            config += f'client_advertise: "{advertised}:{CLIENT_PORT}"\n'
         path.write_text(config, encoding="utf-8")
         host = self.addresses.listen(server)
         return Spec(

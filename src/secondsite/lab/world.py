@@ -193,10 +193,10 @@ class Lab:
         return (*self.gates.specs(region), *self.agents.specs(region))
 
     def monitor_url(self, server: str) -> str:
-        found = next((each for each in self.servers() if each.name == server), None)
-        if found is None:
+        spec = next((each for each in self.servers() if each.name == server), None)
+        if spec is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""
@@ -342,7 +342,7 @@ class Lab:
         """Where the region's pods reach its servers through a link that can be cut."""
         login = self.addresses.application
         return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.seen_from(region, server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{self.addresses.reached_from(region, server)}:{CLIENT_PORT}"
             for server in self.servers(region)
         )
 

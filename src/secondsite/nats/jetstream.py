@@ -102,17 +102,17 @@ class JetStream:
     ) -> list[Json]:
         """All items of a list that the API gives in pages; ``missing`` gets the names whose leader did not answer."""
         items: list[Json] = []
-        seen = 0
+        offset = 0
         while True:
-            page = await self.ask(subject, {"offset": seen}, timeout_s)
-            found, lost = page.get(key) or [], page.get("missing") or []
-            items.extend(found)
+            page = await self.ask(subject, {"offset": offset}, timeout_s)
+            listed, lost = page.get(key) or [], page.get("missing") or []
+            items.extend(listed)
             if missing is not None:
                 missing.extend(str(name) for name in lost)
-            seen += len(found) + len(lost)
-            if not (found or lost) or seen >= int(page.get("total") or 0):
+            offset += len(listed) + len(lost)
+            if not (listed or lost) or offset >= int(page.get("total") or 0):
                 return items
-            if seen > MAX_ITEMS:
+            if offset > MAX_ITEMS:
                 what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"
                 raise MachineError.at(self.shown, what, "connect with a narrower account")
 

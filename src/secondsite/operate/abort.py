@@ -62,9 +62,9 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
         f"{step.id} stays done: {step.title}" for step in procedure.steps if step.id in facts and step.verb in _STAYS
     ]
     nobody = tuple(family.name for family in single_writer(context) if family.name not in after.serving)
-    found = Aborted(after.serving, tuple(opened), tuple(left), nobody)
-    journal.append(EntryKind.NOTE, "", {ABORTED: found.plain()})
-    return found
+    aborted = Aborted(after.serving, tuple(opened), tuple(left), nobody)
+    journal.append(EntryKind.NOTE, "", {ABORTED: aborted.plain()})
+    return aborted
 
 
 def _target(context: Context) -> str:
@@ -104,15 +104,15 @@ async def _open(context: Context, family: StreamFamily, held: StreamPlacement, t
 
 
 def _left(family: StreamFamily, sides: Mapping[str, Side], source: str, target: str) -> list[str]:
-    found = []
+    streams = []
     other = family.at(target)
     look = sides[target].looks.get(family.name) if target in sides else None
     if source in sides and sides[source].silent:
-        found.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
+        streams.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
     if other is None or look is None:
-        return found
+        return streams
     if look.subjects == (promoting_subject(other),):
-        found.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
+        streams.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
     elif look.subjects == (fenced_subject(other),):
-        found.append(f"{other.name} in {target} is fenced, with what it holds")
-    return found
+        streams.append(f"{other.name} in {target} is fenced, with what it holds")
+    return streams

@@ -76,11 +76,11 @@ def agent_text(config: AgentConfig) -> str:
 def read_agent(path: Path) -> AgentConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(found["schema"])  # noqa: TRY301 # told like everything else that does not fit
-        streams = tuple(CopiedStream(**each) for each in found["streams"])
-        return AgentConfig(found["region"], streams, int(found["replicas"]), found["cluster"])
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if config["schema"] != SCHEMA:
+            raise ValueError(config["schema"])  # noqa: TRY301 # told like everything else that does not fit
+        streams = tuple(CopiedStream(**each) for each in config["streams"])
+        return AgentConfig(config["region"], streams, int(config["replicas"]), config["cluster"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no agent's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/agent.json of `secondsite render`") from None
@@ -95,7 +95,7 @@ class Agent:
     every_s: float
     tell: Callable[[str], None]
     alive: Path | None = None
-    _told: dict[str, str] = field(factory=dict)
+    _reported: dict[str, str] = field(factory=dict)
 
     async def keep(self) -> None:
         """Until cancelled. Servers that do not answer are asked again: the positions grow older meanwhile."""
@@ -136,8 +136,8 @@ class Agent:
 
     def _say(self, about: str, what: str) -> None:
         """Once, until it is something else."""
-        if self._told.get(about, "") != what:
-            self._told[about] = what
+        if self._reported.get(about, "") != what:
+            self._reported[about] = what
             if what:
                 self.tell(f"{about}: {what}")
 

@@ -62,12 +62,17 @@ class Epoch:
 
     def without(self, region: str) -> Epoch:
         """Once this region's writers are stopped."""
-        serving = {name: tuple(one for one in found if one != region) for name, found in self.serving.items()}
-        return evolve(self, serving={name: found for name, found in serving.items() if found})
+        serving = {
+            name: tuple(one for one in serving_regions if one != region)
+            for name, serving_regions in self.serving.items()
+        }
+        return evolve(
+            self, serving={name: serving_regions for name, serving_regions in serving.items() if serving_regions}
+        )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Who serves, in a few words."""
-        regions = sorted({region for found in self.serving.values() for region in found})
+        regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
         return f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else "nobody takes writes"
 
 
@@ -97,8 +102,8 @@ async def read_sides(context: Context) -> dict[str, Side]:
     """Every region that holds such a stream, at once; what refuses us is told by the steps, here it is unknown."""
     families = single_writer(context)
     regions = sorted({held.region for family in families for held in (family.origin, *family.copies)})
-    found = await asyncio.gather(*(_side(context, region, families) for region in regions))
-    return dict(zip(regions, found, strict=True))
+    sides = await asyncio.gather(*(_side(context, region, families) for region in regions))
+    return dict(zip(regions, sides, strict=True))
 
 
 async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
@@ -142,8 +147,8 @@ async def read_epoch(context: Context) -> Epoch:
 
 def operation_id(procedure: Procedure, epoch: Epoch, away: str) -> str:
     """After the region that survives, as it was made and parted: equal for all who look at the same incident."""
-    seen = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
-    lasting = [pair for pair in seen if pair[0].startswith(f"{away}/")]
+    parts = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
+    lasting = [pair for pair in parts if pair[0].startswith(f"{away}/")]
     digest = hashlib.sha256(json.dumps([procedure.name, lasting]).encode()).hexdigest()[:8]
     return f"{procedure.name.partition(' ')[0]}-{digest}"
 
@@ -185,13 +190,13 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
     target = promotion.region or context.away
     facts = context.facts.get(promotion.id)
     for family in single_writer(context):
-        found = (
+        changes = (
             _changed_before(context, family, target, begun, now)
             if facts is None
             else _changed_after(family, target, facts, now)
         )
-        if found:
-            return found
+        if changes:
+            return changes
     return ""
 
 

@@ -49,10 +49,10 @@ def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
-    found = [(family, held) for family in mirrored if (held := family.at(region))]
+    watched_streams = [(family, held) for family in mirrored if (held := family.at(region))]
     return tuple(
         GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
-        for family, held in found
+        for family, held in watched_streams
     )
 
 
@@ -64,9 +64,9 @@ def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
 
 def may_write(looks: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(seen.writable and seen.displaced for seen in looks):
+    if any(view.writable and view.displaced for view in looks):
         return False
-    if all(seen.writable is False or (seen.writable and seen.displaced is False) for seen in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in looks):
         return True
     return None
 
@@ -167,11 +167,11 @@ def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
 
 async def _look(streams: StreamApi, stream: GuardedStream) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
-    found = await asyncio.gather(
+    answers = await asyncio.gather(
         _answer(streams, stream.name),
         *(_answer(_through(streams, prefix), name) for prefix, name in stream.copies),
     )
-    own, copies = found[0], found[1:]
+    own, copies = answers[0], answers[1:]
     writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
     if any(copy is not None and displaces(copy) for copy in copies):
         return GateView(writable, displaced=True)

@@ -30,14 +30,14 @@ async def run_guarded(command: Sequence[str], keep: Callable[[], Awaitable[None]
     keeper, ended = asyncio.ensure_future(keep()), asyncio.ensure_future(server.wait())
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    told = asyncio.ensure_future(asked.wait())
+    called_off = asyncio.ensure_future(asked.wait())
     try:
-        await asyncio.wait({keeper, ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({keeper, ended, called_off}, return_when=asyncio.FIRST_COMPLETED)
         if keeper.done():
             keeper.result()
     finally:
         await _end(server)
-        await end_tasks(keeper, ended, told)
+        await end_tasks(keeper, ended, called_off)
     return server.returncode or 0
 
 

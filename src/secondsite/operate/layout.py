@@ -68,15 +68,15 @@ def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
     home = deployment.primary.region.name
     held = [StreamPlacement(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
     reach = _reach(deployment)
-    found: dict[str, StreamFamily] = {}
+    by_name: dict[str, StreamFamily] = {}
     for one in (each for each in held if each.stream.mirror is None):
-        known = found.get(one.name)
+        known = by_name.get(one.name)
         if known is None:
             copies = tuple(each for each in held if _copies(each, one, held))
-            found[one.name] = StreamFamily(one, copies, reach)
+            by_name[one.name] = StreamFamily(one, copies, reach)
         else:
-            found[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
-    return tuple(found.values())
+            by_name[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
+    return tuple(by_name.values())
 
 
 def _copies(each: StreamPlacement, one: StreamPlacement, held: list[StreamPlacement]) -> bool:

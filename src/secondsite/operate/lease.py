@@ -57,7 +57,7 @@ class Record:
         except (ValueError, TypeError):
             return None
 
-    def told(self) -> str:
+    def summary(self) -> str:
         what = self.operation or "an operation"
         return f"{self.who or 'somebody'} on {self.host} acts ({what})"
 
@@ -187,8 +187,8 @@ class Lease:
         last = look.last_seq if look else 0
         newest, _ = await _newest(door, last)
         if newest is None or newest.holder != self._holder:
-            told = newest.told() if newest else "somebody wrote to the shared journal"
-            raise HeldElsewhereError.at(self.region, told, "nothing more is done here; see `status` over there")
+            holder = newest.summary() if newest else "somebody wrote to the shared journal"
+            raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
         self._last = last
         if newest != record:
             await self._append(record)
@@ -245,10 +245,10 @@ async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> 
     record, at = await _newest(door, last)
     if look is None or record is None or record.released or record.holder == holder:
         return last
-    age_s = (instant(look.told_at) - instant(at)).total_seconds()
+    age_s = (instant(look.answered_at) - instant(at)).total_seconds()
     if age_s < ttl_s:
         remedy = f"let it finish or stop it; it counts as gone after {ttl_s:g} s of silence"
-        raise HeldElsewhereError.at(region, f"{record.told()}; heard {age_s:.0f} s ago", remedy)
+        raise HeldElsewhereError.at(region, f"{record.summary()}; heard {age_s:.0f} s ago", remedy)
     return last
 
 
@@ -271,7 +271,7 @@ async def fetch_journal(world: World, region: str, path: Path, direction: str, t
 async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     """The journal of the last operation, as it was shipped; empty where there is none."""
     look = await door.stream(STREAM)
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     if look is None or not look.last_seq:
         return ()
     async for message in door.messages(STREAM, look.first_seq, look.last_seq):
@@ -279,10 +279,10 @@ async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
         if record is None or record.entry is None:
             continue
         if record.entry["number"] == 0:
-            found = []
-        if record.entry["number"] == len(found):
-            found.append(record.entry)
-    return tuple(found)
+            entries = []
+        if record.entry["number"] == len(entries):
+            entries.append(record.entry)
+    return tuple(entries)
 
 
 async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:

@@ -48,13 +48,13 @@ def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
     if strategy.pattern is Pattern.SINGLE_REGION:
         return ()
     pattern, link, switch = parts(strategy, kit)
-    found = (
+    needs = (
         *requirements.honest_acknowledgement(kit),
         *link.requirements(),
         *pattern.requirements(),
         *switch.requirements(),
     )
-    return tuple({requirement.id: requirement for requirement in found}.values())
+    return tuple({requirement.id: requirement for requirement in needs}.values())
 
 
 def _prepared(kit: Kit, needs: tuple[Requirement, ...]) -> System:
@@ -72,7 +72,7 @@ def _prepared(kit: Kit, needs: tuple[Requirement, ...]) -> System:
 def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
-    found = {
+    by_fault = {
         Fault.PROCESS: repairs.process(ready),
         Fault.NODE: repairs.node(deployment, ready),
         Fault.ZONE: repairs.zone(deployment, ready),
@@ -82,8 +82,8 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     }
     for fault in Fault:
         if fault.leaves_region:
-            found[fault] = failover(deployment, ready, fault)
-    return found
+            by_fault[fault] = failover(deployment, ready, fault)
+    return by_fault
 
 
 def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:

@@ -105,7 +105,7 @@ class AddressBook(Protocol):
         """The host at which servers of its own region reach it."""
         ...
 
-    def seen_from(self, region: str, server: NatsServer) -> str:
+    def reached_from(self, region: str, server: NatsServer) -> str:
         """The host at which servers of ``region`` reach this server."""
         ...
 
@@ -280,7 +280,9 @@ class _Config:
         return [self._host(server, other) for other in self.servers if other.cluster.name == cluster]
 
     def _host(self, server: NatsServer, other: NatsServer) -> str:
-        return self.book.inside(other) if other.region == server.region else self.book.seen_from(server.region, other)
+        return (
+            self.book.inside(other) if other.region == server.region else self.book.reached_from(server.region, other)
+        )
 
 
 def _user(login: Login) -> Conf:

@@ -94,17 +94,17 @@ class Register:
 def register_campaign(root: Path, campaign: str, name: str, series: CampaignSeries, planned: int) -> RegisterLine:
     """Noted, on the disk, in the folder's register, which is begun where there is none."""
     with _alone(root):
-        found = _first_sound(root) or _begin(root)
+        register = _first_sound(root) or _begin(root)
         what = {"campaign": campaign, "name": name, "planned": planned, **series_json(series)}
-        return RegisterLine(found.id, _append(found.path, found.head, RegisterEvent.OPENED, what))
+        return RegisterLine(register.id, _append(register.path, register.head, RegisterEvent.OPENED, what))
 
 
 def close_campaign(root: Path, line: RegisterLine, campaign: str, last: str) -> None:
     """The campaign is over, and its record ends with the hash ``last``."""
     with _alone(root):
-        for found in registers_below(root)[0]:
-            if found.knows(line, campaign):
-                _append(found.path, found.head, RegisterEvent.CLOSED, {"campaign": campaign, "last": last})
+        for register in registers_below(root)[0]:
+            if register.knows(line, campaign):
+                _append(register.path, register.head, RegisterEvent.CLOSED, {"campaign": campaign, "last": last})
 
 
 def read_register(path: Path) -> Register:
@@ -126,14 +126,14 @@ def read_register(path: Path) -> Register:
 
 def registers_below(root: Path) -> tuple[tuple[Register, ...], tuple[Problem, ...]]:
     """Several where folders were put together; and what is wrong with the others."""
-    found: list[Register] = []
+    registers: list[Register] = []
     problems: list[Problem] = []
     for path in sorted(root.glob(f"*{SUFFIX}")) if root.is_dir() else []:
         try:
-            found.append(read_register(path))
+            registers.append(read_register(path))
         except InputError as error:
             problems += error.problems
-    return tuple(found), tuple(problems)
+    return tuple(registers), tuple(problems)
 
 
 def series_json(series: CampaignSeries) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class SoundRuns:
         """Of all campaigns that were opened here: what is not there as it was noted."""
         here = {campaign.id for campaign in self.campaigns}
         gone = [each for register in self.registers for each in register.campaigns if each.id not in here]
-        found = [self._absent_of(campaign) for campaign in self.campaigns]
-        return (*(each for each in found if each.count), *map(_gone, gone))
+        incomplete = [self._absent_of(campaign) for campaign in self.campaigns]
+        return (*(each for each in incomplete if each.count), *map(_gone, gone))
 
     def _absent_of(self, campaign: Campaign) -> Absent:
         if why := _not_as_registered(campaign, self.registers):
@@ -99,13 +99,13 @@ def sound_runs(root: Path) -> SoundRuns:
             continue
         last = last_hash(evidence.folder)
         name, digests = evidence.manifest.id or last, ledger_digests(evidence.folder)
-        found = tuple(_dated(evidence))
+        dated = tuple(_dated(evidence))
         if name in runs and closing[name] != last:
-            found += (Problem(Place(str(path)), f"has the id of {runs[name].path}, and is another run", _RUN),)
+            dated += (Problem(Place(str(path)), f"has the id of {runs[name].path}, and is another run", _RUN),)
         elif name not in runs and digests and digests in ledgers:
-            found += (Problem(Place(str(path)), f"has the ledgers of {ledgers[digests]}", _RUN),)
-        problems += found
-        if not found and name not in runs:
+            dated += (Problem(Place(str(path)), f"has the ledgers of {ledgers[digests]}", _RUN),)
+        problems += dated
+        if not dated and name not in runs:
             runs[name], closing[name], ledgers[digests] = evidence, last, path
     problems += (*broken, *torn, *_unlike(campaigns, registers))
     return SoundRuns(tuple(runs.values()), tuple(problems), below.unfinished, campaigns, closing, registers)

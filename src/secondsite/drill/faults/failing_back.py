@@ -29,8 +29,8 @@ async def play(stage: Stage) -> None:
     names = [held.name for family in stage.families if (held := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)
 
-    def serve_again(told: StepProgress) -> None:
-        if told.step.id == Verb.RESYNCHRONISE and told.state == StepState.DONE:
+    def serve_again(progress: StepProgress) -> None:
+        if progress.step.id == Verb.RESYNCHRONISE and progress.state == StepState.DONE:
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again

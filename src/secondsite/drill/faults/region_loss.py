@@ -59,9 +59,9 @@ async def _refused_beforehand(stage: Stage) -> list[str]:
 async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
     stage.tell(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
-    told = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
-    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {told}")
-    stage.observe(f"the server refuses the promotion: {told}", not _promoted(answers))
+    asked = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {asked}")
+    stage.observe(f"the server refuses the promotion: {asked}", not _promoted(answers))
 
 
 def _promoted(answers: list[str]) -> bool:

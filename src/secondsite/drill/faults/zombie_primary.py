@@ -51,10 +51,10 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     stage.observe(f"writes that the old primary stored after it came back: {stored}", stored == 0)
     stage.note("queued-by-the-old-primary", count=queued)
     if queued:
-        told = (
+        outcome = (
             f"the returned region's API promised {queued} writes (202) that it cannot store: clients kept its address"
         )
-        stage.observe(told, None)
+        stage.observe(outcome, None)
     await stage.settled()
 
 
@@ -64,8 +64,8 @@ async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
     pairs = [(family, held) for family in stage.families if (held := family.at(stage.home))]
     end, took = time.monotonic() + for_s, 0
     while time.monotonic() < end:
-        found = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
-        took += sum(found)
+        answers = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
+        took += sum(answers)
         await asyncio.sleep(_ASKED_S)
     return took
 

@@ -82,14 +82,14 @@ class Reading:
 
 async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region: str) -> frozenset[str]:
     """Of everything that the region's streams hold now."""
-    found: set[str] = set()
+    ids: set[str] = set()
     async with place.open() as jetstream:
         for held in filter(None, (held_in(family, region) for family in families)):
             look = await StreamApi(jetstream).stream(held.name)
             if look is not None:
                 async for message in direct_messages(jetstream, held.name, look.first_seq, look.last_seq):
-                    found.add(message.headers.get(_ID, ""))
-    return frozenset(found)
+                    ids.add(message.headers.get(_ID, ""))
+    return frozenset(ids)
 
 
 def held_in(family: StreamFamily, region: str) -> StreamPlacement | None:
@@ -106,8 +106,8 @@ async def drained(place: NatsPlace, held: StreamPlacement, consumer: str, within
         try:
             async with place.open() as jetstream:
                 streams = StreamApi(jetstream)
-                look, found = await streams.stream(held.name), await streams.consumer(held.name, consumer)
-                if look and found and found.floor >= look.last_seq and not found.pending:
+                look, consumer_state = await streams.stream(held.name), await streams.consumer(held.name, consumer)
+                if look and consumer_state and consumer_state.floor >= look.last_seq and not consumer_state.pending:
                     return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # not yet reachable is not yet drained
@@ -131,8 +131,8 @@ async def _queued(api: Endpoint) -> int:
         _, text = await http_get(api, "/metrics", 2.0)
     except (OSError, TimeoutError):
         return 0
-    found = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
-    return int(found[0]) if found else 0
+    counts = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
+    return int(counts[0]) if counts else 0
 
 
 async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bool:
@@ -154,16 +154,16 @@ def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[P
     """Of one durable consumer, in all regions together."""
     names = {held.name for held in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
-    seen = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
-    return processing(run, consumer, family.name, done, seen)
+    entries = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
+    return processing(run, consumer, family.name, done, entries)
 
 
 def read_record(path: Path) -> list[dict[str, str | int]]:
     """What a consumer process wrote down; a last line that was cut short was never acknowledged."""
-    found = []
+    entries = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            found.append(json.loads(line))
+            entries.append(json.loads(line))
         except ValueError:
             break
-    return found
+    return entries

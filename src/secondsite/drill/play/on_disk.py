@@ -19,11 +19,11 @@ Holdings = Mapping[str, Mapping[str, int]]
 
 
 async def held_by_server(lab: Lab, region: str) -> Holdings:
-    found: dict[str, Mapping[str, int]] = {}
+    by_server: dict[str, Mapping[str, int]] = {}
     for server in lab.servers(region):
         with suppress(OSError, ValueError):
-            found[server.name] = await asyncio.to_thread(_held, lab.monitor_url(server.name) + _PAGE)
-    return found
+            by_server[server.name] = await asyncio.to_thread(_held, lab.monitor_url(server.name) + _PAGE)
+    return by_server
 
 
 def _held(url: str) -> Mapping[str, int]:
@@ -35,12 +35,12 @@ def _held(url: str) -> Mapping[str, int]:
 
 def erased(before: Holdings, after: Holdings, streams: tuple[str, ...]) -> tuple[str, ...]:
     """Per stream, in words, where servers hold less than they did; a server that is not heard is not counted."""
-    told = []
+    lines = []
     for stream in streams:
         pairs = [
             (held.get(stream, 0), after[server].get(stream, 0)) for server, held in before.items() if server in after
         ]
         if any(now < was for was, now in pairs):
             was, now = ("/".join(str(pair[at]) for pair in pairs) for at in (0, 1))
-            told.append(f"{stream}: {was} messages on its servers before, {now} after")
-    return tuple(told)
+            lines.append(f"{stream}: {was} messages on its servers before, {now} after")
+    return tuple(lines)

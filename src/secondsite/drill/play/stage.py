@@ -323,18 +323,18 @@ class Stage:
         self.note(EventName.STOPPED, why=why)
         self.tell(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: StepProgress) -> None:
+    def _progress(self, progress: StepProgress) -> None:
         if self.on_step:
-            self.on_step(told)
-        if told.seconds is None:
+            self.on_step(progress)
+        if progress.seconds is None:
             return
-        self.took_s[told.step.id] = told.seconds
-        if told.state == StepState.DONE and told.step.verb is Verb.CHANGE_TRAFFIC:
+        self.took_s[progress.step.id] = progress.seconds
+        if progress.state == StepState.DONE and progress.step.verb is Verb.CHANGE_TRAFFIC:
             self.reach(Milestone.EXECUTED)
-        if told.state == StepState.DONE and told.step.verb is Verb.CONVERGE:
+        if progress.state == StepState.DONE and progress.step.verb is Verb.CONVERGE:
             self.reach(Milestone.CONVERGED)
-        tail = f": {told.why}" if told.why else ""
-        self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
+        tail = f": {progress.why}" if progress.why else ""
+        self.tell(f"{progress.step.id} {progress.state} in {progress.seconds:.2f} s{tail}")
 
     @property
     def new_side(self) -> tuple[str, ...]:
@@ -348,10 +348,10 @@ class Stage:
         """Until clients are served as before, or the time is over."""
         limit_s = self.setup.profile.settle_s if within_s is None else within_s
         end = time.monotonic() + limit_s
-        while (found := self.recovery()).total is None and time.monotonic() < end:
+        while (recovery := self.recovery()).total is None and time.monotonic() < end:
             self.load.check()
             await asyncio.sleep(1.0)
-        return found
+        return recovery
 
     async def rest(self) -> None:
         """After a procedure that failed: clients go on trying for a while."""

@@ -51,7 +51,7 @@ class Run:
 
 
 @frozen(eq=False)
-class EvidenceFound:
+class EvidenceSet:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
 
     runs: tuple[Run, ...]
@@ -62,7 +62,7 @@ class EvidenceFound:
     registers: tuple[Register, ...] = ()
 
 
-def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
+def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceSet:
     """Each run below ``root`` once; controls, and what bears on no contract, only if ``every`` run is asked for."""
     sound = sound_runs(root)
     runs = tuple(
@@ -70,25 +70,25 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         for evidence in sound.runs
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
-    return EvidenceFound(runs, sound.problems, sound.unfinished, sound.absent(), sound.campaigns, sound.registers)
+    return EvidenceSet(runs, sound.problems, sound.unfinished, sound.absent(), sound.campaigns, sound.registers)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
     """Of every series of runs below ``folder``, judged against the contracts it was drilled for; nothing changed."""
-    found = find_runs(folder)
-    return tuple(one for _, one in measured(found.runs, found.absent))
+    evidence = find_runs(folder)
+    return tuple(one for _, one in measured(evidence.runs, evidence.absent))
 
 
 def measured(runs: Iterable[Run], absent: Sequence[Absent] = ()) -> tuple[tuple[Contract, Measurement], ...]:
     """By strategy, drill and profile, in that order, and then by contract."""
-    found = []
+    measurements = []
     for key, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
         series = sorted(group, key=lambda run: run.evidence.manifest.started_at)
         missing = [each for each in absent if each.series == key]
         for contract in dict.fromkeys(v.contract for run in series for v in run.ran):
             mine = [(run, v) for run in series for v in run.ran if v.contract == contract]
-            found.append((contract, measurement(contract, mine, missing)))
-    return tuple(found)
+            measurements.append((contract, measurement(contract, mine, missing)))
+    return tuple(measurements)
 
 
 def measurement(

@@ -77,7 +77,7 @@ class RestoreConsumers:
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
     """Those that the step names, and those whose position is known."""
     positions: Mapping[str, Any] = context.done(Verb.RECORD_STATE).get("positions") or {}
-    found = []
+    wanted = []
     known = {family.name for family in context.families}
     replicated = [key for key in positions if key.split("/", 1)[0] in known]
     for key in dict.fromkeys([*step.targets, *replicated]):
@@ -92,8 +92,8 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
         floor = int(position["floor"]) if position else 0
         diverged = int(look.metadata.get(DIVERGED, look.last_seq))
         source = str(position["source"]) if position else "unknown: from the first message on"
-        found.append(WantedConsumer(family, held, name, config, start_after(floor, diverged), source))
-    return found
+        wanted.append(WantedConsumer(family, held, name, config, start_after(floor, diverged), source))
+    return wanted
 
 
 async def carry_consumers(

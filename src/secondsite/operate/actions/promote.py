@@ -94,9 +94,9 @@ class Promote:
         drained = await self._quiesce(context, pairs, region)
         async with context.world.streams(region) as door:
             ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
-        found = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
+        diverged = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
         carried = await self._carry_consumers(context, pairs, drained, region)
-        return {"region": region, "streams": found, "drained": drained, "consumers": carried}
+        return {"region": region, "streams": diverged, "drained": drained, "consumers": carried}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """Both updates are needed: the first stands the mirror still, the second writes down where it stood."""

@@ -45,8 +45,8 @@ class RestoreQuorum:
             what = f"nats-server in {region} has no rescue; {since(Feature.META_RESCUE)} has"
             guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
         lost = ", ".join(sorted(lost_servers(context)))
-        told = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
-        return Prospect(changes=(told,), guards=tuple(guards))
+        change = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
+        return Prospect(changes=(change,), guards=tuple(guards))
 
     async def run(self, context: Context, step: Step) -> Facts:
         """Remove the lost servers where a leader survived; rescue the group where none did.

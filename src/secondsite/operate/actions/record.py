@@ -84,7 +84,7 @@ class RecordState:
     async def look(self, context: Context, step: Step) -> Prospect:
         measured = await measure(context, context.away)
         guards = tuple(guard for one in measured for guard in _guards(context, one))
-        return Prospect(now=tuple(_told(one) for one in measured), guards=guards)
+        return Prospect(now=tuple(_line(one) for one in measured), guards=guards)
 
     async def run(self, context: Context, step: Step) -> Facts:
         measured = await measure(context, context.away)
@@ -128,9 +128,9 @@ async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPl
     if await door.stream(held.name) is None:
         return ()
     return tuple(
-        Position(family.name, found.name, found.floor, dict(found.config), "primary")
-        for found in await door.consumers(held.name)
-        if is_users(found.config)
+        Position(family.name, consumer.name, consumer.floor, dict(consumer.config), "primary")
+        for consumer in await door.consumers(held.name)
+        if is_users(consumer.config)
     )
 
 
@@ -183,7 +183,7 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
     if fault_at > now + _APART_S:
         return f"the fault is said to come {fault_at - now:.0f} s from now"
     try:
-        apart = now - instant(here.told_at).timestamp()
+        apart = now - instant(here.answered_at).timestamp()
     except ValueError:
         return ""
     return f"this machine's clock is {apart:+.0f} s off the servers'" if abs(apart) > _APART_S else ""
@@ -192,11 +192,11 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
 def _rpo_limit_s(context: Context) -> float | None:
     """Of the contract for the streams and this fault."""
     contracts = context.deployment.system.contracts
-    found = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
-    return next((float(limit) for limit in found if limit is not None), None)
+    limits_s = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
+    return next((float(limit) for limit in limits_s if limit is not None), None)
 
 
-def _told(measured: Measured) -> str:
+def _line(measured: Measured) -> str:
     missing = measured.missing_messages
     sides = ", ".join(
         f"{side} {look.last_seq if look else 'unknown'}"

@@ -102,11 +102,11 @@ async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: Stream
     """A mirror of a work queue takes every job that no consumer waits for (2.14 and later)."""
     if of.stream.retention is not Retention.WORKQUEUE:
         return
-    there = {found.name for found in await serving.consumers(of.name) if is_users(found.config)}
+    there = {consumer.name for consumer in await serving.consumers(of.name) if is_users(consumer.config)}
     missing = {one.name for one in family.origin.stream.consumers if one.durable} - there
     if missing or not there:
-        told = ", ".join(sorted(missing)) or "any durable consumer"
-        what = f"{of.name} in {of.region} is a work queue without {told}: a mirror would take the jobs"
+        names = ", ".join(sorted(missing)) or "any durable consumer"
+        what = f"{of.name} in {of.region} is a work queue without {names}: a mirror would take the jobs"
         raise failed(what, "start its workers, or create their consumers, then resume")
 
 
@@ -172,5 +172,5 @@ async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement)
 
 def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
-    found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
-    return [(family, held, of) for family, held, of in found if held and of]
+    pairs = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
+    return [(family, held, of) for family, held, of in pairs if held and of]

@@ -30,23 +30,23 @@ def single_points(system: System) -> tuple[SinglePoint, ...]:
         tuple(service.name for service in system.services),
         "region.name",
     )
-    found = [*_services(system), *_streams(system), *_secrets(system), *_switch(system)]
-    return (region, *sorted(found, key=lambda point: (-len(point.takes_along), point.what)))
+    points = [*_services(system), *_streams(system), *_secrets(system), *_switch(system)]
+    return (region, *sorted(points, key=lambda point: (-len(point.takes_along), point.what)))
 
 
 def dependents(system: System, name: str) -> tuple[str, ...]:
     """Services that need it, and what needs those; what only watches or saves it goes on without."""
-    found: list[str] = []
+    names: list[str] = []
     ahead = [name]
     while ahead:
         wanted = ahead.pop(0)
         for service in system.services:
             routed = any(g.service == service.name and wanted in g.routes_to for g in system.gateways)
             needs = service.role not in _NOT_SERVING and (wanted in service.depends_on or routed)
-            if needs and service.name not in found and service.name != name:
-                found.append(service.name)
+            if needs and service.name not in names and service.name != name:
+                names.append(service.name)
                 ahead.append(service.name)
-    return tuple(found)
+    return tuple(names)
 
 
 def _services(system: System) -> Iterator[SinglePoint]:

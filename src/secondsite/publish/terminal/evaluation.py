@@ -176,8 +176,8 @@ def _efforts(evaluation: Evaluation) -> Table:
 
 def _before_and_after(speed: LatencyFigures) -> str:
     before, after = speed.user_p50_ms.quantile(0.5), speed.user_after_p50_ms
-    told = number(before, 2)
-    return f"{told} ms" if after.unbounded else f"{told} → {number(after.quantile(0.5), 2)} ms"
+    before_shown = number(before, 2)
+    return f"{before_shown} ms" if after.unbounded else f"{before_shown} → {number(after.quantile(0.5), 2)} ms"
 
 
 def _hazards(assessment: Assessment) -> str:
@@ -187,21 +187,21 @@ def _hazards(assessment: Assessment) -> str:
 
 
 def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
-    found, chosen = evaluation.recommendation, evaluation.recommended
-    yield Text.assemble("\n", ("Recommended: ", "bold"), (found.strategy.id, "bold green"))
-    yield _bullets(found.reasons)
+    recommendation, chosen = evaluation.recommendation, evaluation.recommended
+    yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
+    yield _bullets(recommendation.reasons)
     yield _heading("Contracts")
     yield _contracts(chosen)
     yield _heading("Cost, speed, effort")
     yield _bullets(_figures(chosen, evaluation))
-    if found.blockers:
+    if recommendation.blockers:
         yield _heading("Before it is worth anything")
-        yield _bullets(found.blockers)
+        yield _bullets(recommendation.blockers)
     yield _heading("The way there")
-    yield _migration(found.migration)
-    yield _heading(f"How firm: {firmness(found.stability)}")
-    yield _bullets([*firm_words(found), *_doubt(evaluation)])
-    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
+    yield _migration(recommendation.migration)
+    yield _heading(f"How firm: {firmness(recommendation.stability)}")
+    yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
+    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in recommendation.follow_ups if track.holds]
     if tracks:
         yield _heading("Tracks to follow")
         yield _bullets(tracks)
@@ -307,9 +307,9 @@ def _added(usd: float) -> str:
 
 
 def _doubt(evaluation: Evaluation) -> list[str]:
-    found = evaluation.recommendation
-    flips = [str(flip) for flip in found.flips[:5]]
-    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in found.influences[:2]]
+    recommendation = evaluation.recommendation
+    flips = [str(flip) for flip in recommendation.flips[:5]]
+    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in recommendation.influences[:2]]
     return [*flips, *top] or ["no assumption changes it within its range"]
 
 

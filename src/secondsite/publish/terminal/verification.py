@@ -41,12 +41,12 @@ def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
         counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
     if verification.unsigned:
-        told = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
-        yield Text(told, style="dim")
+        warning = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
+        yield Text(warning, style="dim")
     for register in verification.registers:
         count = len(register.campaigns)
-        told = f"register of {count} campaign{'s' if count != 1 else ''}: keep its head to see that none goes, "
-        yield Text(f"{told}verify --head {register.head[:16]}", style="dim")
+        campaigns = f"register of {count} campaign{'s' if count != 1 else ''}"
+        yield Text(f"{campaigns}: keep its head, so that none can go: verify --head {register.head[:16]}", style="dim")
     if designs := verification.met_of_designs:
         yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
@@ -66,5 +66,5 @@ def _row(row: ContractVerdict) -> Table:
 
 def _whence(one: Measurement, age_s: float) -> str:
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
-    told = f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(abs(age_s))} old, seed {one.seed}"
-    return f"{one.scope}: {told}"
+    origin = f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(abs(age_s))} old, seed {one.seed}"
+    return f"{one.scope}: {origin}"
