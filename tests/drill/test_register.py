@@ -231,3 +231,14 @@ def test_a_head_that_was_kept_tells_what_was_cut_off_at_the_end(
     assert not _verified(system, root).problems
     (problem,) = _verified(system, root, head[:16]).problems
     assert "was removed" in problem.what
+
+
+def test_a_line_that_was_cut_short_announced_nothing(system: System, drilled: Path, tmp_path: Path) -> None:
+    """A disk that was full, or a machine that died: what was noted before stays good, and goes on."""
+    root = shutil.copytree(drilled, tmp_path / "evidence")
+    with _register(root).open("a") as file:
+        file.write('{"at": "2026-11')
+    assert not _verified(system, root).problems
+    campaign(root, MANIFEST)
+    assert not _verified(system, root).problems
+    assert len(read_register(_register(root)).campaigns) == 3

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,23 @@ def append_line(path: Path, previous: str, body: Mapping[str, Any]) -> str:
     """The hash of the new line, which is on the disk when this returns. Raises MachineError where the disk fails."""
     digest = _hash(previous, body)
     line = json.dumps({**body, "previous": previous, "hash": digest}) + "\n"
+    whole = _whole_bytes(path)
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        with path.open("ab") as file:
+            file.truncate(whole)
+            file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        with suppress(OSError):
+            os.truncate(path, whole)
         raise disk_error(path, error) from None
     return digest
+
+
+def _whole_bytes(path: Path) -> int:
+    """Without a last line that was cut short: what it was to announce never began."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
 
 def read_lines(path: Path, remedy: str) -> Iterator[Mapping[str, Any]]:
@@ -38,7 +48,7 @@ def read_lines(path: Path, remedy: str) -> Iterator[Mapping[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise InputError.at(str(path), f"cannot be read: {error}", remedy) from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
         try:
             body = json.loads(line)
             before, digest = body.pop("previous"), body.pop("hash")
