@@ -132,6 +132,26 @@ def nats_routes_open(audited: Audited) -> Iterator[Finding]:
 
 
 @rule(
+    id="nats-gateways-open",
+    severity=Severity.HIGH,
+    title="Gateways that let any cluster join",
+    why="A cluster's name is no secret: whoever gives it joins the super-cluster, and its accounts cross the gateway.",
+    source=f"{MEASURED}: a server with the name of a cluster that was away joined, reject_unknown_cluster or not",
+    remedy="Set `gateway.authorization` to one login in every cluster, or `gateway.tls`; best both.",
+)
+def nats_gateways_open(audited: Audited) -> Iterator[Finding]:
+    """Of what runs today, as with routes."""
+    for cluster in () if audited.deployment else audited.clusters:
+        plain = [link.cluster for link in cluster.gateways if not link.tls and link.cluster != cluster.name]
+        if plain and cluster.gateway_authorization is False:
+            yield Finding(
+                f"nats.{cluster.name}.gateway_authorization",
+                f"any server that reaches the gateway port of {cluster.name} may join as {plain[0]}",
+                audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
+            )
+
+
+@rule(
     id="nats-link-tls",
     severity=Severity.HIGH,
     title="A link between clusters without TLS",

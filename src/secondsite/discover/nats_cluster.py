@@ -58,6 +58,7 @@ def cluster_from_conf(
         sync_interval_s=_keep(marks, "sync_interval", store.sync_interval()),
         route_tls=_keep(marks, "route_tls", cluster.given("tls")),
         route_authorization=_keep(marks, "route_authorization", cluster.given("authorization")),
+        gateway_authorization=_keep(marks, "gateway_authorization", gateway.given("authorization")),
         self_route=_keep(marks, "self_route", cluster.given("routes")),
         reject_unknown_gateways=_keep(
             marks, "reject_unknown_gateways", gateway.flag("reject_unknown", "reject_unknown_cluster")

@@ -56,6 +56,7 @@ class LabAddresses:
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")
+    gateways: Login = Login("gateway", "gateway")
     certificates: Certificates | None = None
 
     def __attrs_post_init__(self) -> None:

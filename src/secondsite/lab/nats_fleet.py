@@ -40,10 +40,10 @@ class NatsFleet:
         asked = dict.fromkeys(self.options.nats_version or server.cluster.version for server in self.servers)
         return tuple(filter(None, map(nats_binary.replaced, asked)))
 
-    def obtain(self, tell: Callable[[str], None]) -> None:
+    def obtain(self, report: Callable[[str], None]) -> None:
         """Raises MachineError where a server is not on this machine and cannot be fetched."""
         if self.options.nats_server is None:
-            nats_binary.obtain(self.versions().values(), tell)
+            nats_binary.obtain(self.versions().values(), report)
 
     def specs(self, regions: frozenset[str], *, isolated: frozenset[str] = frozenset()) -> tuple[Spec, ...]:
         """Configurations are written here, so that what runs lies in the lab's folder."""

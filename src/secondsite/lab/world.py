@@ -94,7 +94,7 @@ class Lab:
         cls,
         deployment: Deployment,
         options: LabOptions = LabOptions(),  # noqa: B008 - frozen
-        tell: Callable[[str], None] = lambda _what: None,
+        report: Callable[[str], None] = lambda _what: None,
     ) -> AsyncIterator[Lab]:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         _check_runnable(deployment)
@@ -107,7 +107,7 @@ class Lab:
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
-                await asyncio.to_thread(lab.fleet.obtain, tell)
+                await asyncio.to_thread(lab.fleet.obtain, report)
                 await lab._boot()
                 yield lab
             finally:
@@ -335,8 +335,8 @@ class Lab:
         for region in self.regions:
             for pod in self.pods(region):
                 if api and pod.name in specs:
-                    tell = partial(self.services.tell_ready, region)
-                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, tell)
+                    report = partial(self.services.report_ready, region)
+                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, report)
 
     def _pod_urls(self, region: str) -> tuple[str, ...]:
         """Where the region's pods reach its servers through a link that can be cut."""

@@ -251,7 +251,7 @@ def _shares(system: System) -> Iterator[Flaw]:
 def _promises(system: System) -> Iterator[Flaw]:
     for position, contract in enumerate(system.contracts):
         path: Path = ("contracts", position)
-        if not 0 < contract.confidence < 1:
+        if not 0 < 1 - contract.confidence < 1:  # 5e-324 is above 0, and what is left beside it is all there is
             what = f"a confidence of {_number(contract.confidence)} is not between 0 and 1"
             yield Flaw((*path, "confidence"), what, "write a probability, such as 0.9")
         if contract.rto_s is None and contract.rpo_s is None:

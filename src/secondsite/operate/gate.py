@@ -49,24 +49,26 @@ def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
-    watched_streams = [(family, held) for family in mirrored if (held := family.at(region))]
+    watched_streams = [(family, placement) for family in mirrored if (placement := family.at(region))]
     return tuple(
-        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
-        for family, held in watched_streams
+        GuardedStream(
+            placement.name, family.subjects, tuple(_reached(placement, other) for other in family.others(region))
+        )
+        for family, placement in watched_streams
     )
 
 
-def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
+def _reached(placement: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
     """Through this region's own servers, and the link."""
-    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
+    foreign = other.cluster.domain and other.cluster.domain != placement.cluster.domain
     return api_prefix(other.cluster.domain if foreign else None), other.name
 
 
-def may_write(looks: tuple[GateView, ...]) -> bool | None:
+def may_write(views: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(view.writable and view.displaced for view in looks):
+    if any(view.writable and view.displaced for view in views):
         return False
-    if all(view.writable is False or (view.writable and view.displaced is False) for view in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in views):
         return True
     return None
 
@@ -90,7 +92,7 @@ class Gate:
     system: NatsPlace
     streams: tuple[GuardedStream, ...]
     folder: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     _before: bool | None = None
     _took: set[str] = field(factory=set)
 
@@ -106,7 +108,7 @@ class Gate:
                         await asyncio.sleep(LOOK_EVERY_S)
             except MachineError as error:
                 self._before = None
-                self.tell(str(error.problems[0]))
+                self.report(str(error.problems[0]))
             await asyncio.sleep(LOOK_EVERY_S)
 
     @property
@@ -130,7 +132,7 @@ class Gate:
         if wanted != is_open:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
-            self.tell(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
+            self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
         for server in set(await servers.running()) - self._took:
             await servers.reload(server)
             self._took.add(server)

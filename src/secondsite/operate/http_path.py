@@ -72,7 +72,7 @@ def _resolved(name: str, value: str) -> str:
     if value.startswith("file:"):
         try:
             return Path(value.removeprefix("file:")).expanduser().read_text("utf-8").strip()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last is of a user without a home
             raise InputError.at(place, f"{value} cannot be read", "name a file that you may read") from None
     return value
 

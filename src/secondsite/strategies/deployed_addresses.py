@@ -39,6 +39,7 @@ class DeployedAddresses:
     system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
     leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
     routes: Login = Login("route", Variable("$NATS_ROUTE_PASSWORD"))
+    gateways: Login = Login("gateway", Variable("$NATS_GATEWAY_PASSWORD"))
     certificates: Certificates | None = CERTIFICATES
 
     def known_as(self, cluster: NatsCluster) -> str:

@@ -89,6 +89,11 @@ class AddressBook(Protocol):
         ...
 
     @property
+    def gateways(self) -> Login:
+        """The same between clusters. One for all: a server logs in with its own to those that gossip tells it of."""
+        ...
+
+    @property
     def certificates(self) -> Certificates | None:
         """For links that ask for TLS; None where no link has any."""
         ...
@@ -247,6 +252,7 @@ class _Config:
             "advertise": f"{self.book.gossip(server)}:{GATEWAY_PORT}",
             "reject_unknown_cluster": server.cluster.reject_unknown_gateways,
             **self._tls(asked=any(link.tls for link in server.cluster.gateways)),
+            "authorization": _user(self.book.gateways),
             "gateways": remotes,
         }
 

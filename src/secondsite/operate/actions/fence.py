@@ -37,26 +37,26 @@ _WHY_NOT = {
 def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPlacement], ...]:
     """The streams of the region of which there may be only one writable copy."""
     pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
-    return tuple((family, held) for family, held in pairs if held is not None)
+    return tuple((family, placement) for family, placement in pairs if placement is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
+async def fence_stream(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
-    look = await door.stream(held.name)
-    if look is None or not is_writable(look.config, family):
+    state = await door.stream(placement.name)
+    if state is None or not is_writable(state.config, family):
         return False
-    await door.update(writer_config(look.config, (fenced_subject(held),)))
-    if await takes_writes(door, family, held):
+    await door.update(writer_config(state.config, (fenced_subject(placement),)))
+    if await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"
-        raise failed(f"{held.name} in {held.region} still takes writes after it was fenced", remedy)
+        raise failed(f"{placement.name} in {placement.region} still takes writes after it was fenced", remedy)
     return True
 
 
-async def takes_writes(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
+async def takes_writes(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream == held.name:
+        if answer is not None and answer.stream == placement.name:
             return True
     return False
 
@@ -72,10 +72,13 @@ class Fence:
             if door is None:
                 marked = (f"mark {region} unfenced: it cannot be reached",)
                 return Prospect(changes=marked, guards=await _silent(context, region))
-            looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
-        live = [(family, held) for family, held, look in looks if look and is_writable(look.config, family)]
+            states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
+        live = [
+            (family, placement) for family, placement, state in states if state and is_writable(state.config, family)
+        ]
         changes = [
-            f"{held.name} in {region}: subjects {_join(family)} -> {fenced_subject(held)}" for family, held in live
+            f"{placement.name} in {region}: subjects {_join(family)} -> {fenced_subject(placement)}"
+            for family, placement in live
         ]
         return Prospect(changes=tuple(changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",))
 
@@ -93,9 +96,14 @@ class Fence:
                 why = f"it did not answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why}
             await context.stopping(region)
-            for family, held in pairs:
-                await fence_stream(door, family, held)
-        return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
+            for family, placement in pairs:
+                await fence_stream(door, family, placement)
+        return {
+            "region": region,
+            "state": FENCED,
+            "streams": [placement.name for _, placement in pairs],
+            "isolated": isolated,
+        }
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
@@ -135,24 +143,24 @@ async def fence_returned(context: Context, region: str) -> str:
     async with context.reached(region) as door:
         if door is None:
             return ""
-        for family, held in to_fence(context, region):
+        for family, placement in to_fence(context, region):
             taken = await _taken_over(context, family, region)
             if taken is None:
                 return ""
             if not taken:
                 return "" if _under_way(context) else SERVES_AGAIN
-            await fence_stream(door, family, held)
+            await fence_stream(door, family, placement)
     return FENCED
 
 
 async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
     """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
     unknown = False
-    for held in family.others(region):
-        async with context.reached(held.region) as door:
-            look = None if door is None else await door.stream(held.name)
+    for placement in family.others(region):
+        async with context.reached(placement.region) as door:
+            state = None if door is None else await door.stream(placement.name)
             unknown |= door is None
-        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(held),):
+        if state is not None and not state.is_mirror and state.subjects != (fenced_subject(placement),):
             return True
     return None if unknown else False
 
@@ -177,8 +185,10 @@ async def _silent(context: Context, region: str) -> tuple[Guard, ...]:
 
 async def _heard_by(context: Context, region: str) -> str:
     """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
-    domain = next((held.cluster.domain for _, held in to_fence(context, region) if held.cluster.domain), "")
-    others = {held.region for family, _ in to_fence(context, region) for held in family.others(region)}
+    domain = next(
+        (placement.cluster.domain for _, placement in to_fence(context, region) if placement.cluster.domain), ""
+    )
+    others = {placement.region for family, _ in to_fence(context, region) for placement in family.others(region)}
     for other in sorted(others) if domain else ():
         async with context.reached(other) as door:
             if door is not None and await door.reaches(domain):
@@ -196,9 +206,9 @@ def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
 
 def fencing(context: Scope, region: str) -> Iterable[str]:
     """Every stream of the region loses its writers' subjects; what it holds stays. A mirror refuses to be given any."""
-    for _, held in to_fence(context, region):
-        edit = f".config | .subjects = {json.dumps([fenced_subject(held)])}"
-        yield updated(region, held.name, edit)
+    for _, placement in to_fence(context, region):
+        edit = f".config | .subjects = {json.dumps([fenced_subject(placement)])}"
+        yield updated(region, placement.name, edit)
 
 
 def without_clients(context: Scope, region: str) -> Iterable[str]:

@@ -120,6 +120,7 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
         book.operator.password: Md(f"password of {code(book.operator.user)}: failover, backups, the write gate"),
         book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
         book.routes.password: Md(f"password of {code(book.routes.user)}: servers of the same cluster"),
+        book.gateways.password: Md(f"password of {code(book.gateways.user)}: servers of other clusters"),
         book.system.password: Md(f"password of {code(book.system.user)}: the system account"),
     }
     rows = []
