@@ -20,6 +20,7 @@ from secondsite.operate.epoch import Epoch, Side, epoch_of, read_sides, single_w
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, StepState, records
 from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, is_writable, promoting_subject
 from secondsite.operate.world import World
+from secondsite.operate.writer_lease import grant_lease
 
 _STAYS = (
     *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
@@ -62,6 +63,7 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
         if await _open(context, family, placement, target):
             opened.append(f"{placement.name} in {source}")
         left += _left(family, sides, source, target)
+    await grant_lease(context, source)
     after = epoch_of(context, await read_sides(context))
     left += [
         f"{step.id} stays done: {step.title}" for step in procedure.steps if step.id in facts and step.verb in _STAYS

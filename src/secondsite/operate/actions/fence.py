@@ -26,8 +26,11 @@ from secondsite.operate.layout import (
 )
 from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
+from secondsite.operate.writer_lease import end_lease, ending, run_out
+from secondsite.strategies.write_gate import leased
 
 FENCED, NOT_NEEDED = "fenced", "not-needed"
+LEASE_RAN_OUT = "ran out"
 _WHY_NOT = {
     Reach.SOURCED: "each region writes streams of its own",
     Reach.STRETCHED: "a stream over several regions has one leader, by its quorum",
@@ -40,13 +43,16 @@ def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPla
     return tuple((family, placement) for family, placement in pairs if placement is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> bool:
-    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
+async def fence_stream(
+    door: StreamsDoor, family: StreamFamily, placement: StreamPlacement, *, leaseless: bool = False
+) -> bool:
+    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards, as by a controller that owns
+    it: unless its writers hold no lease any more (``leaseless``), and are refused by the servers themselves."""
     state = await door.stream(placement.name)
     if state is None or not is_writable(state.config, family):
         return False
     await door.update(writer_config(state.config, (fenced_subject(placement),)))
-    if await takes_writes(door, family, placement):
+    if not leaseless and await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"
         raise failed(f"{placement.name} in {placement.region} still takes writes after it was fenced", remedy)
     return True
@@ -68,10 +74,11 @@ class Fence:
         pairs = to_fence(context, region)
         if not pairs:
             return Prospect(now=(_not_needed(context),))
+        ended = _lease_told(context, step, region)
         async with context.reached(region) as door:
             if door is None:
-                marked = (f"mark {region} unfenced: it cannot be reached",)
-                return Prospect(changes=marked, guards=await _silent(context, region))
+                marked = (*ended, f"mark {region} unfenced: it cannot be reached")
+                return Prospect(changes=marked, guards=await _silent(context, step, region))
             states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         live = [
             (family, placement) for family, placement, state in states if state and is_writable(state.config, family)
@@ -80,7 +87,9 @@ class Fence:
             f"{placement.name} in {region}: subjects {_join(family)} -> {fenced_subject(placement)}"
             for family, placement in live
         ]
-        return Prospect(changes=tuple(changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",))
+        return Prospect(
+            changes=(*ended, *changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",)
+        )
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
@@ -88,22 +97,28 @@ class Fence:
         if not pairs:
             return {"region": region, "state": NOT_NEEDED, "why": _not_needed(context)}
         isolated = await self._isolate(context, step, region)
+        found = await self._fence(context, step, region, pairs)
+        return found if found["state"] == UNFENCED else {**found, "isolated": isolated}
+
+    async def _fence(
+        self, context: Context, step: Step, region: str, pairs: tuple[tuple[StreamFamily, StreamPlacement], ...]
+    ) -> Facts:
+        """The lease is ended first: it runs out while the streams are fenced, and whatever gives them their subjects
+        back (a controller that owns them) gives nobody a lease."""
         async with context.reached(region) as door:
             if door is None:
-                for guard in await _silent(context, region):
+                for guard in await _silent(context, step, region):
                     if guard.id not in context.allowed:
                         raise WaitingError.at("", guard.what, guard.remedy)
+                lease = await _without_lease(context, step, region)
                 why = f"it did not answer within {context.world.reach_s:g} s"
-                return {"region": region, "state": UNFENCED, "why": why}
+                return {"region": region, "state": UNFENCED, "why": why, **lease}
             await context.stopping(region)
+            ended = await end_lease(context, region) if _has_lease(context, step) else None
             for family, placement in pairs:
-                await fence_stream(door, family, placement)
-        return {
-            "region": region,
-            "state": FENCED,
-            "streams": [placement.name for _, placement in pairs],
-            "isolated": isolated,
-        }
+                await fence_stream(door, family, placement, leaseless=ended is not None)
+        lease = {} if ended is None else await _ran_out(context, ended)
+        return {"region": region, "state": FENCED, "streams": [placement.name for _, placement in pairs], **lease}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
@@ -112,6 +127,8 @@ class Fence:
             yield from without_clients(context, region)
             for service in _with_role(context, Role.NATS):
                 yield scaled(region, service, service.replicas)
+        if _has_lease(context, step):
+            yield from ending(context, region)
         yield from fencing(context, region)
         if not starts_isolated(context, step):
             yield "# no answer? it is unfenced: write that down; refuse it from this side by its leaf or gateway"
@@ -127,6 +144,36 @@ class Fence:
         await context.stopping(region)
         await context.world.sites.isolate(region)
         return True
+
+
+def _has_lease(context: Scope, step: Step) -> bool:
+    """Whether the writers that the step stops hang on one."""
+    region = step.region or context.home
+    return leased(context.deployment) is not None and region == context.home and not starts_isolated(context, step)
+
+
+def _lease_told(context: Scope, step: Step, region: str) -> tuple[str, ...]:
+    terms = leased(context.deployment)
+    if terms is None or not _has_lease(context, step):
+        return ()
+    return (f"end the write lease of {region}, and wait until it has run out: {terms.handover_s:g} s",)
+
+
+async def _without_lease(context: Context, step: Step, region: str) -> Facts:
+    if not _has_lease(context, step):
+        return {}
+    ended = await end_lease(context, region)
+    return {} if ended is None else await _ran_out(context, ended)
+
+
+async def _ran_out(context: Context, ended: float) -> Facts:
+    await run_out(context, ended)
+    return {"lease": LEASE_RAN_OUT}
+
+
+def leaseless(context: Context, region: str) -> bool:
+    """Whether this operation ended the lease of the region's writers, and waited for it."""
+    return any(f.get("region") == region and f.get("lease") == LEASE_RAN_OUT for f in context.facts.values())
 
 
 def starts_isolated(context: Scope, step: Step) -> bool:
@@ -171,16 +218,23 @@ def _under_way(context: Context) -> bool:
     return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
 
 
-async def _silent(context: Context, region: str) -> tuple[Guard, ...]:
-    """A silent region may be alive; to promote without a fence is an exception that somebody names."""
+async def _silent(context: Context, step: Step, region: str) -> tuple[Guard, ...]:
+    """A silent region may be alive; to promote without a fence is an exception that somebody names. One whose writers
+    hang on a lease is stopped by its end."""
+    if _has_lease(context, step):
+        return await _still_heard(context, region)
     what = f"{region} does not answer, so it stays unfenced: if it lives, two regions take writes until it is reached"
     unfenced = Guard("unfenced", what, "find out whether it is lost; if so, --allow unfenced")
+    return (unfenced, *await _still_heard(context, region))
+
+
+async def _still_heard(context: Context, region: str) -> tuple[Guard, ...]:
     heard = await _heard_by(context, region)
     if not heard:
-        return (unfenced,)
+        return ()
     what = f"{region} does not answer here, but servers of {heard} reach it over their link: it is not lost"
     remedy = "check its address, port and the way there; to go on nevertheless, --allow still-heard"
-    return (unfenced, Guard("still-heard", what, remedy))
+    return (Guard("still-heard", what, remedy),)
 
 
 async def _heard_by(context: Context, region: str) -> str:

@@ -35,7 +35,7 @@ from secondsite.operate.action import (
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
-from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, without_clients
+from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, leaseless, without_clients
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
@@ -49,6 +49,7 @@ from secondsite.operate.layout import (
 )
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
+from secondsite.operate.writer_lease import grant_lease, granting
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
@@ -101,6 +102,7 @@ class Promote:
             ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
         diverged = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
         carried = await self._carry_consumers(context, pairs, drained, region)
+        await grant_lease(context, region)
         return {"region": region, "streams": diverged, "drained": drained, "consumers": carried}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -118,6 +120,7 @@ class Promote:
         if context.fault is None:
             for family, placement in pairs:
                 yield from carrying(family, placement, from_=context.away)
+        yield from granting(context, region)
 
     async def _quiesce(
         self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str
@@ -131,10 +134,13 @@ class Promote:
                     continue
                 await context.stopping(other)
                 stopped: list[tuple[StreamFamily, StreamPlacement]] = []
+                without_lease = leaseless(context, other)
                 try:
                     for family, _ in pairs:
                         placement = family.at(other)
-                        if placement is not None and await fence_stream(door, family, placement):
+                        if placement is not None and await fence_stream(
+                            door, family, placement, leaseless=without_lease
+                        ):
                             stopped.append((family, placement))
                     await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
                 except BaseException:
