@@ -24,7 +24,7 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.tally import Summary
-from secondsite.drill.play.clients import LoadClients, share_out, total_rate
+from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.load_streams import load_streams
 from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.registry import find_drill
@@ -99,6 +99,11 @@ def config(
     folder.mkdir()
     whole = ClientConfig("bench", 0, str(folder), load_streams(setup), target, rate, max_in_flight=100)
     return share_out(whole, 1)
+
+
+def total_rate(summaries: Sequence[Summary]) -> float:
+    """Acknowledged writes a second of all clients together."""
+    return sum(summary.acknowledged_per_s for summary in summaries)
 
 
 async def loaded(supervisor: Supervisor, clients: Sequence[ClientConfig], seconds: float) -> tuple[Summary, ...]:

@@ -163,10 +163,10 @@ def test_deleting_is_losing_where_deletion_is_the_fault(tmp_path: Path) -> None:
     manifest = evolve(MANIFEST, fault=Fault.DELETION, new_side=(), contracts=(contract,))
     with EvidenceWriter.create(tmp_path, manifest) as writer:
         fill(writer, Scenario(lost=frozenset(range(100, 200)), manifest=manifest))
-        ledger = Ledger.reopen(writer.ledgers / "0.ledger")
-        ledger.erasure(RecordKind.PURGE, 0)
-        ledger.erasure(RecordKind.PURGED, 0)
-        ledger.close()
+        header = evolve(read_ledger_header(writer.ledgers / "0.ledger"), client=1)
+        with Ledger.create(writer.ledgers / "1.ledger", header) as ledger:
+            ledger.erasure(RecordKind.PURGE, 0)
+            ledger.erasure(RecordKind.PURGED, 0)
         (verdict,) = seal(writer).verdicts
     assert verdict.loss is not None
     assert verdict.loss.messages == 100

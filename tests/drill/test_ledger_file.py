@@ -107,17 +107,6 @@ def test_damage_with_sound_records_behind_it_is_no_tail(chunk_records: int, tmp_
         list(read_chunks(path, chunk_records))
 
 
-def test_a_killed_client_goes_on_behind_what_it_left(tmp_path: Path) -> None:
-    path = tmp_path / "c.ledger"
-    _written(path)
-    os.truncate(path, path.stat().st_size - 10)
-    with Ledger.reopen(path) as ledger:
-        assert ledger.intend(0, 1, 1) == 3
-    history = read_history([path])
-    assert len(history) == 4
-    assert np.count_nonzero(history.acknowledged) == 2
-
-
 def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jumps = iter(range(10**18, 0, -(10**15)))
     monkeypatch.setattr(time, "time_ns", lambda: next(jumps))

@@ -129,7 +129,7 @@ def test_a_cut_holds_what_is_sent_and_loses_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_one_way_cut_and_stall(tmp_path: Path) -> None:
+def test_a_cut_of_one_way(tmp_path: Path) -> None:
     async def run() -> None:
         async with link(tmp_path) as (wan, connect):
             streams = await connect()
@@ -141,8 +141,6 @@ def test_one_way_cut_and_stall(tmp_path: Path) -> None:
             assert carried["west", "east"] == 9, "what the far side answered waits in the link"
             await wan.heal("east", "west")
             assert await asyncio.wait_for(streams[0].readexactly(5), 2) == b"there"
-            await wan.stall("east", "west", seconds=0.5)
-            assert 0.4 <= await said_back(streams, b"late") < 1.0
             await closed(streams[1])
 
     asyncio.run(run())

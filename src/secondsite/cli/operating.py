@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.live import LiveWorld
 
-Several = Parameter(negative="")
-
 
 class ProcedureDirection(StrEnum):
     OVER = "failover"

@@ -51,10 +51,6 @@ class Wan:
     async def heal(self, a: str, b: str) -> None:
         await self._both(a, b, False, {"cut": False, "refused": False})
 
-    async def stall(self, a: str, b: str, *, seconds: float, one_way: bool = False) -> None:
-        """A cut that heals by itself."""
-        await self._both(a, b, one_way, {"stall_s": seconds})
-
     async def reset(self, a: str, b: str) -> None:
         """End every connection between the two, drop what is under way; new ones pass."""
         await self._both(a, b, False, {"reset": True})

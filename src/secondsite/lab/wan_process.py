@@ -233,9 +233,6 @@ class WanProxy:
                 for flow in tuple(direction.flows):
                     flow.drop()
             direction.apply(order)
-            if stall_s := order.get("stall_s"):
-                direction.apply({"cut": True})
-                self.loop.call_later(stall_s, direction.apply, {"cut": False})
         return {
             "directions": [
                 {

@@ -272,9 +272,6 @@ class Lab:
         specs = [spec for region in regions for spec in self.services.regional(self._region(region))]
         await self.supervisor.start(*(spec for spec in specs if not self.supervisor.alive(spec.name)))
 
-    def stop_services(self, region: str) -> None:
-        self.supervisor.kill(*(spec.name for spec in self.services.regional(self._region(region))))
-
     # --- faults
 
     def kill(self, *names: str) -> Moment:
@@ -310,12 +307,6 @@ class Lab:
         self.supervisor.kill(*self.processes(region))
         await self.wan.lose(region)
         return moment
-
-    def freeze_region(self, region: str) -> Moment:
-        return self.freeze(*self.processes(self._region(region)))
-
-    def thaw_region(self, region: str) -> None:
-        self.thaw(*self.processes(self._region(region)))
 
     async def restart_region(self, region: str, *, isolated: bool = False) -> None:
         """The region's servers with the data they had; ``isolated``: no leaf, no gateway, no route, no services.

@@ -96,13 +96,6 @@ class StreamFindings:
         """Whether every intent's fate is known."""
         return not self.fates[Fate.UNREAD]
 
-    @property
-    def clean(self) -> bool:
-        """Nothing lost, nothing that should not be there."""
-        odd = self.duplicate + self.reordered + self.resurrected + self.phantom
-        odd += self.altered + self.moved + self.clashes
-        return self.proven and not odd + self.fates[Fate.ACKNOWLEDGED_LOST] + self.fates[Fate.WRONG_PRESENT]
-
 
 @frozen
 class ConsumerFindings:

@@ -99,20 +99,6 @@ class Ledger:
         write_new(path, {"schema": SCHEMA, **asdict(header)})
         return cls(path, header, _open(path), 0)
 
-    @classmethod
-    def reopen(cls, path: Path) -> Self:
-        """Goes on where a killed client stopped; what it left half written is cut off."""
-        header = read_ledger_header(path)
-        start = read_header(path, SCHEMA)[1]
-        count, next_sequence = 0, 0
-        for records in read_chunks(path):
-            count += len(records)
-            firsts = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)]
-            next_sequence += len(firsts)
-        descriptor = _open(path)
-        os.ftruncate(descriptor, start + count * RECORD.itemsize)
-        return cls(path, header, descriptor, next_sequence)
-
     def __enter__(self) -> Self:
         return self
 

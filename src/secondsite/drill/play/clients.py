@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -74,11 +73,6 @@ def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:
         )
         for number in range(processes)
     )
-
-
-def total_rate(summaries: Sequence[Summary]) -> float:
-    """Acknowledged writes a second of all clients together."""
-    return sum(summary.acknowledged_per_s for summary in summaries)
 
 
 def _spec(client: ClientConfig) -> Spec:
