@@ -42,9 +42,9 @@ from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, GatewayLink, Retention, Stream, StreamOrigin
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
-from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
+from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
 from secondsite.model.settings import Settings
-from secondsite.model.units import Bytes, Seconds
+from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.model.waiver import Waiver
 
 NO_SPREAD = Spreading.PREFERRED
@@ -182,6 +182,16 @@ TABLE: dict[str, tuple[str, Change]] = {
     "secret-one-region": ("system", in_system(secrets=(Secret("api", store="vault", regions=("us-east-1",)),))),
     "secret-in-cluster": ("system", in_system(secrets=(Secret("api"),))),
     "secret-in-clear": ("system", in_system(secrets=(Secret("api", kept=Kept.CLEAR),))),
+    "autoscale-no-request": ("system", in_service("api", autoscale=Autoscale(2, 10, memory_percent=80))),
+    "autoscale-out-of-reach": (
+        "system",
+        in_service(
+            "api",
+            autoscale=Autoscale(2, 10, cpu_percent=200),
+            cpu_request_cores=Cores(0.25),
+            cpu_limit_cores=Cores(0.5),
+        ),
+    ),
     "image-latest": ("system", in_service("api", image="registry.example.org:5000/api")),
     "waiver-unused": ("system", in_system(waivers=(Waiver("image-latest", "looked at"),))),
 }

@@ -156,6 +156,15 @@ def test_a_sum_over_containers_says_so(tmp_path: Path) -> None:
     assert found.system.marks["services.app.cpu_request"].why == "2 containers of the pod together"
 
 
+@pytest.mark.parametrize(("limits", "cores"), [(("500m", "250m"), Cores(0.75)), (("500m", ""), None)])
+def test_a_pods_cpu_is_limited_where_every_container_is(
+    tmp_path: Path, limits: tuple[str, str], cores: Cores | None
+) -> None:
+    main, beside = (f"resources: {{limits: {{cpu: {limit}}}}}" if limit else "stdin: false" for limit in limits)
+    found = discovered(tmp_path, {"a.yaml": deployment(container=f"{main}}}, {{name: side, image: x, {beside}")})
+    assert found.system.services[0].cpu_limit_cores == cores
+
+
 def test_a_daemon_set_runs_on_nodes_that_nobody_counted(tmp_path: Path) -> None:
     text = deployment().replace("Deployment", "DaemonSet")
     found = discovered(tmp_path, {"a.yaml": text})

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from attrs import evolve
 from identities import Certificates, certificates
 
 from secondsite.lab.addresses import LabAddresses
@@ -20,7 +21,9 @@ from secondsite.lab.options import LabOptions
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster
+from secondsite.model.service import Volume
 from secondsite.model.strategy import Link
+from secondsite.model.units import Bytes
 from secondsite.publish.deploy.texts import server_files, stream_files
 from secondsite.publish.deploy.tree import files, left_over
 from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
@@ -277,6 +280,16 @@ def test_the_readme_names_what_has_to_resolve_and_who_dials_it(laid_out: Callabl
     ]
     assert len(doors(laid_out("warm-standby/supercluster-mirror-witness"))) == 7
     assert doors(laid_out("single-region/none/manual")) == []
+
+
+def test_the_readme_asks_for_the_storage_class_before_servers_start(laid_out: Callable[[str], Deployment]) -> None:
+    deployment = laid_out(LEAF)
+    run = {cluster.service for cluster in deployment.clusters}
+    volume = Volume("data", Bytes(2**30), "gp3")
+    services = tuple(evolve(s, volumes=(volume,)) if s.name in run else s for s in deployment.system.services)
+    text = rendered(evolve(deployment, system=evolve(deployment.system, services=services)))["README.md"]
+    asked = text.index("kubectl --context us-west-2 get storageclass gp3")
+    assert asked < text.index("kubectl --context us-west-2 apply -k")
 
 
 def test_the_readme_lists_every_variable_that_a_configuration_has(laid_out: Callable[[str], Deployment]) -> None:

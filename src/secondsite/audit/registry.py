@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from secondsite.audit import (
     alerts,
+    autoscaling,
     backups,
     clients,
     consumers,
@@ -38,6 +39,7 @@ THEMES: Mapping[str, tuple[Rule, ...]] = {
     "Mirrors": rules_of(mirrors),
     "Consumers and deduplication": rules_of(consumers),
     "Replicas and their spread": rules_of(replicas),
+    "Autoscaling": rules_of(autoscaling),
     "Durability and storage": rules_of(durability),
     "NATS clients": rules_of(clients),
     "Backups": rules_of(backups),

@@ -150,7 +150,13 @@ def _resources(workload: Workload, inventory: ResourceInventory, draft: Draft) -
             draft.read("memory_request_bytes", size, main["requests"]["memory"] or memory[0], _together(memory))
         except InputError as error:
             draft.unknown("memory_request_bytes", error)
-    draft.take("cpu_limit_cores", "cores", main["limits"]["cpu"])
+    limited = [container["resources"]["limits"]["cpu"] for container in workload.pod["containers"].items]
+    if all(limited):  # one without a limit may take what the node has
+        try:
+            total = Cores(round(math.fsum(at.cores or 0.0 for at in limited), 9))
+            draft.read("cpu_limit_cores", total, main["limits"]["cpu"], _together(limited))
+        except InputError as error:
+            draft.unknown("cpu_limit_cores", error)
     draft.take("memory_limit_bytes", "size", main["limits"]["memory"])
 
 

@@ -85,7 +85,7 @@ class Supervisor:
                 env={**os.environ, **spec.environment},
             )
         self.running[spec.name] = Running(spec, process)
-        self._tell_warden(process.pid)
+        self._notify_warden(process.pid)
         _open_gate(process)
 
     async def _wait_ready(self, spec: Spec) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
             self._signal(each, signal.SIGKILL)
         for each in processes:
             each.process.wait()
-            self._tell_warden(-each.process.pid)
+            self._notify_warden(-each.process.pid)
         for name in names:
             self.running.pop(name, None)
 
@@ -152,7 +152,7 @@ class Supervisor:
         with suppress(ProcessLookupError):
             os.killpg(running.process.pid, number)
 
-    def _tell_warden(self, group: int) -> None:
+    def _notify_warden(self, group: int) -> None:
         if self._warden.poll() is not None:
             raise MachineError.at("warden", "the process that cleans up is gone", "start the lab again")
         pipe = _stdin(self._warden)

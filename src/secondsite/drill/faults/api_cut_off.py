@@ -6,7 +6,7 @@ The promise of the example's chaos baseline begins when the network is back; a c
 from __future__ import annotations
 
 from secondsite.drill.evidence.events import Milestone
-from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, stored_again, within
+from secondsite.drill.faults.pods import note_pods, serves_at_home, stored_again, within, without_decision
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.addresses import pods_of
@@ -21,7 +21,7 @@ async def play(stage: Stage) -> None:
     await stage.strike()
     await stage.lab.wan.cut(pods, stage.home)
     stage.struck(Moment.now(), "the API is cut off from NATS")
-    nobody_decides(stage)
+    without_decision(stage)
     await stage.pass_time(stage.setup.profile.cut_off_s, "nothing passes between the API and NATS")
     await stage.lab.wan.heal(pods, stage.home)
     healed_ns = stage.note("network-back")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home
+from secondsite.drill.faults.pods import limit_of, ready_again, serves_at_home, without_decision
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.model.contract import Subject
@@ -14,7 +14,7 @@ async def play(stage: Stage) -> None:
     victim = stage.random.choice(pods)
     await stage.strike()
     stage.struck(stage.lab.kill(victim), f"{victim} is killed, one of {len(pods)}")
-    nobody_decides(stage)
+    without_decision(stage)
     await ready_again(stage, victim, limit_of(stage, "api"))
     await stage.settled()
 

@@ -6,7 +6,7 @@ promise is that of the example's chaos baseline, longer than that of its contrac
 
 from __future__ import annotations
 
-from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home, until, within
+from secondsite.drill.faults.pods import note_pods, serves_at_home, until, within, without_decision
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened
@@ -22,7 +22,7 @@ async def play(stage: Stage) -> None:
     victim = stage.random.choice([pod.name for pod in stage.lab.pods(stage.home)])
     await stage.strike()
     stage.struck(stage.lab.fill_memory(victim), f"{victim} takes memory until its limit ends it")
-    nobody_decides(stage)
+    without_decision(stage)
     ended_s = await until(stage, victim, Happened.OUT_OF_MEMORY, LIMIT_S)
     within(stage, f"{victim} is beyond its memory limit and killed", ended_s, None)
     took_s = await until(stage, victim, Happened.READY, 2 * LIMIT_S)

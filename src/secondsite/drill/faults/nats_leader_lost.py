@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from secondsite.drill.evidence.events import Milestone
-from secondsite.drill.faults.pods import limit_of, nobody_decides, ready_again, serves_at_home, stored_again, within
+from secondsite.drill.faults.pods import limit_of, ready_again, serves_at_home, stored_again, within, without_decision
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
@@ -19,7 +19,7 @@ async def play(stage: Stage) -> None:
     victim = led.most_common(1)[0][0]
     await stage.strike()
     stage.struck(stage.lab.kill(victim), f"{victim} is killed, the leader of {led[victim]} of {led.total()} streams")
-    nobody_decides(stage)
+    without_decision(stage)
     limit_s = limit_of(stage, "nats")
     took_s = await stored_again(stage, stage.milestones[Milestone.FAULT], limit_s or 0.0)
     within(stage, "streams store as before", took_s, limit_s)

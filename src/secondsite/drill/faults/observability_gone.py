@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from secondsite.drill.check.served import Served, served
-from secondsite.drill.faults.pods import nobody_decides, note_pods, serves_at_home
+from secondsite.drill.faults.pods import note_pods, serves_at_home, without_decision
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
@@ -31,7 +31,7 @@ async def play(stage: Stage) -> None:
     stage.observe(f"before, the collector has {collected}", kinds.get("scrape", 0) > 0 and kinds.get("report", 0) > 0)
     await stage.strike()
     stage.struck(stage.lab.freeze(collector), f"{collector} stands still")
-    nobody_decides(stage)
+    without_decision(stage)
     await _unhurt(stage, "while it stands still", before)
     stage.lab.kill(collector)
     stage.note("collector-killed")

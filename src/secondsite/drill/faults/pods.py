@@ -24,7 +24,7 @@ def serves_at_home(deployment: Deployment) -> str:
     return ""
 
 
-def nobody_decides(stage: Stage) -> None:
+def without_decision(stage: Stage) -> None:
     """What follows is Kubernetes' and the servers' own doing."""
     for milestone in (Milestone.DETECTED, Milestone.DECIDED, Milestone.EXECUTED, Milestone.CONVERGED):
         stage.reach(milestone, stage.milestones[Milestone.FAULT])

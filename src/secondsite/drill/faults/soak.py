@@ -14,7 +14,7 @@ import numpy as np
 
 from secondsite.drill.check.served import served
 from secondsite.drill.check.trend import STRETCHES, WARM_UP, Limit, Trend, judged, trend
-from secondsite.drill.faults.pods import kubelet, nobody_decides, note_pods, serves_at_home
+from secondsite.drill.faults.pods import kubelet, note_pods, serves_at_home, without_decision
 from secondsite.drill.ledger.history import History
 from secondsite.drill.play.sampling import Sampler, Series, read_samples
 from secondsite.drill.play.script import Drill
@@ -41,7 +41,7 @@ async def play(stage: Stage) -> None:
     names += [server.name for server in stage.lab.servers(stage.home)]
     sampler = Sampler(stage.lab.supervisor, tuple(names), stage.writer.folder / SAMPLES)
     stage.struck(Moment.now(), "none: a steady load")
-    nobody_decides(stage)
+    without_decision(stage)
     begin_ns = time.monotonic_ns()
     await _sample(stage, sampler, lasts_s)
     died = [event.pod for event in kubelet(stage).events if event.what is Happened.DIED]

@@ -78,7 +78,9 @@ def _save() -> DeployStep:
 def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
-    lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
+    classes = _storage_classes(first, book)
+    lines = [f"kubectl --context {word(region)} get storageclass {word(name)}" for name in classes]
+    lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{region}')}")
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
     versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
@@ -87,10 +89,18 @@ def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Depl
         Md(
             f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
             "restart` as well: a changed ConfigMap restarts nothing by itself."
+            + (f" Its volumes ask for the storage class {joined(map(code, classes))}." if classes else "")
         ),
         fence(lines),
-        Md("`rollout status` ends with 0"),
+        Md(f"{'every storage class is there, and ' if classes else ''}`rollout status` ends with 0"),
     )
+
+
+def _storage_classes(servers: Sequence[NatsServer], book: DeployedAddresses) -> tuple[str, ...]:
+    """What the volumes of these servers' StatefulSets name; a cluster that lacks one never binds them."""
+    run = {server.cluster.service for server in servers}
+    volumes = (volume for service in book.services if service.name in run for volume in service.volumes)
+    return tuple(dict.fromkeys(volume.storage_class for volume in volumes if volume.storage_class))
 
 
 def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.model.backup import Backup, Content
+from secondsite.model.gateway import Gateway
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.mark import Knowledge
 from secondsite.model.nats import Stream
@@ -104,12 +105,23 @@ def _services(inputs: Inputs) -> Md:
             _replicas(service),
             _SPREAD[service.spread_nodes] if service.replicas > 1 else "–",
             _SPREAD[service.spread_zones] if service.replicas > 1 else "–",
+            joined(map(str, service.ports)) or "–",
             code(service.tag),
             inputs.at(f"services.{service.name}"),
         )
         for service in inputs.system.services
     ]
-    head = ("Workload", "Role", "Namespace", "Replicas", "Apart by node", "Apart by zone", "Image tag", "Read from")
+    head = (
+        "Workload",
+        "Role",
+        "Namespace",
+        "Replicas",
+        "Apart by node",
+        "Apart by zone",
+        "Ports",
+        "Image tag",
+        "Read from",
+    )
     return table(head, rows)
 
 
@@ -128,12 +140,22 @@ def _clusters(inputs: Inputs) -> Md:
             code(cluster.version) or "unknown",
             duration(cluster.sync_interval_s) if cluster.sync_interval_s else "always",
             "yes" if cluster.route_tls else "no",
+            joined(map(code, cluster.accounts)) or "–",
             format_bytes(cluster.max_file_bytes) if cluster.max_file_bytes else "unknown",
             inputs.at(f"nats.{cluster.name}.servers"),
         )
         for cluster in inputs.system.nats
     ]
-    head = ("Cluster", "Servers\t", "Version", "Synced to disk every", "TLS on routes", "File store", "Read from")
+    head = (
+        "Cluster",
+        "Servers\t",
+        "Version",
+        "Synced to disk every",
+        "TLS on routes",
+        "Accounts",
+        "File store",
+        "Read from",
+    )
     return table(head, rows) if rows else Md("")
 
 
@@ -220,11 +242,14 @@ def _edge(inputs: Inputs) -> Md:
         ("Writes, peak", f"{number(load.peak_per_s)}/s", "load.peak_per_s"),
         ("Message", format_bytes(load.message_bytes), "load.message"),
     ]
-    facts += [
-        ("Gateway", Md(f"{code(gateway.name)} to {joined(map(code, gateway.routes_to))}"), f"gateways.{gateway.name}")
-        for gateway in system.gateways
-    ]
+    facts += [("Gateway", _gateway(gateway), f"gateways.{gateway.name}") for gateway in system.gateways]
     return table(("What", "Value", "Known from"), [(what, value, _known(inputs, path)) for what, value, path in facts])
+
+
+def _gateway(gateway: Gateway) -> Md:
+    hosts = f" for {joined(map(code, gateway.hosts))}" if gateway.hosts else ""
+    login = f", which checks {code(gateway.authentication)}" if gateway.authentication else ""
+    return Md(f"{code(gateway.name)}{hosts} to {joined(map(code, gateway.routes_to))}{login}")
 
 
 def _known(inputs: Inputs, path: str) -> Md:
