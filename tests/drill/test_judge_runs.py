@@ -163,8 +163,8 @@ def test_deleting_is_losing_where_deletion_is_the_fault(tmp_path: Path) -> None:
     manifest = evolve(MANIFEST, fault=Fault.DELETION, new_side=(), contracts=(contract,))
     with EvidenceWriter.create(tmp_path, manifest) as writer:
         fill(writer, Scenario(lost=frozenset(range(100, 200)), manifest=manifest))
-        header = evolve(read_ledger_header(writer.ledgers / "0.ledger"), client=1)
-        with Ledger.create(writer.ledgers / "1.ledger", header) as ledger:
+        header = evolve(read_ledger_header(writer.ledgers / "0.ledger"), client=2)
+        with Ledger.create(writer.ledgers / "2.ledger", header) as ledger:
             ledger.erasure(RecordKind.PURGE, 0)
             ledger.erasure(RecordKind.PURGED, 0)
         (verdict,) = seal(writer).verdicts
