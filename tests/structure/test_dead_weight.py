@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src" / "secondsite"
+from source_trees import SOURCE, nodes, trees
+
 READERS = ("model", "discover")
 """They read, merge, check and write every field; a use is one in any other room."""
 FOREIGN = {  # what a library calls by its name
@@ -22,26 +22,20 @@ INSTRUMENTS = {"Wan.bytes_between"}
 """What tests measure the lab by."""
 
 
-def trees(source: Path) -> dict[Path, ast.Module]:
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(source.rglob("*.py"))}
-
-
 def templates(source: Path) -> str:
     return " ".join(path.read_text(encoding="utf-8") for path in source.rglob("*.j2"))
 
 
 def unread_fields(source: Path) -> list[str]:
     """Fields of the nouns whose name stands behind no dot outside of what reads and writes the file."""
-    known = trees(source)
     read = set(re.findall(r"\.(\w+)", templates(source)))
-    for path, tree in known.items():
-        if path.relative_to(source).parts[0] not in READERS:
-            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        if path.is_relative_to(source / "model"):  # a property of the noun that says it otherwise
-            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _of_self(node)}
+    for path, node in nodes(source):
+        room = path.relative_to(source).parts[0]
+        if isinstance(node, ast.Attribute) and (room not in READERS or (room == "model" and _of_self(node))):
+            read.add(node.attr)  # by others, or by a property of the noun that says it otherwise
     return [
         f"{noun.name}.{field.target.id}"
-        for path, tree in known.items()
+        for path, tree in trees(source).items()
         if path.is_relative_to(source / "model")
         for noun in tree.body
         if isinstance(noun, ast.ClassDef) and not noun.name.startswith("_")
@@ -56,18 +50,21 @@ def _of_self(node: ast.Attribute) -> bool:
 
 def uncalled(source: Path) -> list[str]:
     """Functions, classes, constants and methods whose name is used nowhere; a decorator may register one."""
-    known = trees(source)
     used = set(re.findall(r"\w+", templates(source) + (source.parents[1] / "pyproject.toml").read_text("utf-8")))
-    for tree in known.values():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                used.add(node.id)
-            elif isinstance(node, ast.Attribute):
-                used.add(node.attr)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # the command line names its verbs
-                named = set(re.findall(r"(?:^|:)([a-z]\w*)$", node.value))
-                used |= named | {f"{name}_" for name in named}
-    return [name for tree in known.values() for name in _defined(tree) if name.rpartition(".")[2] not in used | FOREIGN]
+    for _, node in nodes(source):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # the command line names its verbs
+            named = set(re.findall(r"(?:^|:)([a-z]\w*)$", node.value))
+            used |= named | {f"{name}_" for name in named}
+    return [
+        name
+        for tree in trees(source).values()
+        for name in _defined(tree)
+        if name.rpartition(".")[2] not in used | FOREIGN
+    ]
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:

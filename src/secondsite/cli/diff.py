@@ -82,9 +82,9 @@ def _committed(revision: str, file: Path) -> tuple[str, str]:
     except FileNotFoundError:
         raise InputError.at(name, "git is not installed", "install git, or name a file") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines()
+        output = error.stderr.strip().splitlines()
         remedy = "name a file, or a revision that holds it (a shallow clone holds one: fetch the base first)"
         raise InputError.at(
-            revision, f"is no file, and git has no {name}: {said[-1] if said else ''}", remedy
+            revision, f"is no file, and git has no {name}: {output[-1] if output else ''}", remedy
         ) from None
     return shown.stdout, name

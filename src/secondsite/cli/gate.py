@@ -47,9 +47,9 @@ def gate(
 
     refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
     refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
-    found = read_gate(config) if config else _configured(file, strategy)
+    config_read = read_gate(config) if config else _configured(file, strategy)
     if shut:
-        write_gate_file(folder / gate_file(found.region), found.subjects, is_open=False)
+        write_gate_file(folder / gate_file(config_read.region), config_read.subjects, is_open=False)
         return EXIT_HOLDS
     if server and (code := as_child(["-m", "secondsite", *sys.argv[1:]])) is not None:
         return code
@@ -57,7 +57,7 @@ def gate(
     near = ConnectOptions(timeout_s=_NEAR_S)
     options = (near.with_environment(os.environ), near.with_environment(environment))
     kept = gate_of(
-        found,
+        config_read,
         nats_place(nats, options[0]),
         nats_place(system, options[1]),
         folder,
@@ -65,7 +65,7 @@ def gate(
         keeper=os.environ.get("POD_NAME", socket.gethostname()) if server else "",
     )
     if server:
-        write_gate_file(kept.file, found.subjects, is_open=False)
+        write_gate_file(kept.file, config_read.subjects, is_open=False)
         return asyncio.run(run_guarded(shlex.split(server), kept.keep))
     asyncio.run(kept.keep())
     return EXIT_HOLDS
@@ -83,8 +83,8 @@ def _configured(file: Path, strategy: str) -> GateConfig:
     catalogue = load_catalogue(file.parent / USER_FOLDER)
     deployment = lay_out(parse_strategy(strategy), Kit.of(load_system(file), catalogue))
     region = deployment.primary.region.name
-    found = gate_config(deployment, region)
-    if found is None:
+    config_read = gate_config(deployment, region)
+    if config_read is None:
         what = f"{strategy} has no write gate: no stream of {region} is mirrored elsewhere"
         raise InputError.at("--strategy", what, "nothing to keep; see `secondsite evaluate` for those that have one")
-    return found
+    return config_read

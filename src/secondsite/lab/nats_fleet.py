@@ -81,8 +81,8 @@ class NatsFleet:
 
     def leased(self, region: str) -> GateConfig | None:
         """The gate that is the parent of each server of the region; None where none is."""
-        found = gate_config(self.deployment, region)
-        return found if found and found.lease else None
+        gate = gate_config(self.deployment, region)
+        return gate if gate and gate.lease else None
 
     def _kept(
         self, server: NatsServer, path: Path, gate: GateConfig, command: tuple[str, ...]

@@ -26,6 +26,7 @@ from secondsite.operate.world import StreamsDoor, World
 
 Facts = Mapping[str, Any]
 Door = TypeVar("Door")
+Result = TypeVar("Result")
 Door_contra = TypeVar("Door_contra", contravariant=True)
 
 POLL_S = 0.1
@@ -172,6 +173,13 @@ class DoorAction(Protocol[Door_contra]):
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]: ...
 
 
+async def through(
+    door: Door | None, act: Callable[[Door], Awaitable[Result]], by_hand: Callable[[], Awaitable[Result]]
+) -> Result:
+    """The one place where a door that a world lacks is told from one that it has."""
+    return await by_hand() if door is None else await act(door)
+
+
 @frozen
 class Through(Generic[Door]):
     """Carried out through a door, or ``otherwise`` in a world that has none."""
@@ -181,16 +189,18 @@ class Through(Generic[Door]):
     otherwise: Action
 
     async def look(self, context: Context, step: Step) -> Prospect:
-        door = self.door(context.world)
-        if door is None:
-            return await self.otherwise.look(context, step)
-        return await self.action.look(context, step, door)
+        return await through(
+            self.door(context.world),
+            lambda door: self.action.look(context, step, door),
+            lambda: self.otherwise.look(context, step),
+        )
 
     async def run(self, context: Context, step: Step) -> Facts:
-        door = self.door(context.world)
-        if door is None:
-            return await self.otherwise.run(context, step)
-        return await self.action.run(context, step, door)
+        return await through(
+            self.door(context.world),
+            lambda door: self.action.run(context, step, door),
+            lambda: self.otherwise.run(context, step),
+        )
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         return self.action.commands(context, step)

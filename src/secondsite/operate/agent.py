@@ -25,6 +25,7 @@ from secondsite.operate.layout import Reach, StreamPlacement, families
 from secondsite.operate.positions import copy_positions, make_positions
 
 SCHEMA = "secondsite/agent/1"
+EVERY_S = 5.0
 _ANSWER_S = 10.0
 
 

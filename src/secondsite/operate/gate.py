@@ -61,7 +61,7 @@ def displaces(copy: StreamState) -> bool:
 
 
 @frozen
-class HeldLease:
+class GateLease:
     """``prefix`` is the JetStream API of the region that keeps the record; ``timer`` ends this process after it."""
 
     lease: WriterLease
@@ -82,7 +82,7 @@ class Gate:
     streams: tuple[GuardedStream, ...]
     folder: Path
     report: Callable[[str], None]
-    held: HeldLease | None = None
+    held: GateLease | None = None
     _before: bool | None = None
     _took: set[str] = field(factory=set)
 
@@ -176,7 +176,7 @@ def gate_of(
             raise InputError.at("gate", what, "give --server COMMAND, and run it in the place of the server")
         terms = LeaseTerms(config.lease.seconds)
         lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s)
-        held = HeldLease(lease, config.lease.prefix, KernelTimer())
+        held = GateLease(lease, config.lease.prefix, KernelTimer())
     return Gate(config.region, place, system, config.streams, folder, report, held)
 
 

@@ -28,7 +28,7 @@ class GuardedStream:
 
 
 @frozen
-class KeptLease:
+class LeaseRecordPlace:
     """``prefix`` is the JetStream API of the region that keeps the record, ``config`` the stream that holds it."""
 
     seconds: float
@@ -41,7 +41,7 @@ class GateConfig:
     region: str
     streams: tuple[GuardedStream, ...]
     subjects: tuple[str, ...]
-    lease: KeptLease | None = None
+    lease: LeaseRecordPlace | None = None
 
 
 def gate_config(deployment: Deployment, region: str) -> GateConfig | None:
@@ -52,12 +52,12 @@ def gate_config(deployment: Deployment, region: str) -> GateConfig | None:
     return GateConfig(region, streams, gated_subjects(deployment, region), _lease(deployment))
 
 
-def _lease(deployment: Deployment) -> KeptLease | None:
+def _lease(deployment: Deployment) -> LeaseRecordPlace | None:
     terms, keeper = leased(deployment), lease_home(deployment)
     if terms is None:
         return None
-    held = next(one for family in families(deployment) if (one := family.at(keeper)))
-    return KeptLease(terms.seconds, api_prefix(held.cluster.domain or None), lease_config(deployment))
+    placement = next(one for family in families(deployment) if (one := family.at(keeper)))
+    return LeaseRecordPlace(terms.seconds, api_prefix(placement.cluster.domain or None), lease_config(deployment))
 
 
 def gate_text(config: GateConfig) -> str:
@@ -67,15 +67,15 @@ def gate_text(config: GateConfig) -> str:
 def read_gate(path: Path) -> GateConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(found["schema"])  # noqa: TRY301 # told like everything else that does not fit
+        gate_document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if gate_document["schema"] != SCHEMA:
+            raise ValueError(gate_document["schema"])  # noqa: TRY301 # told like everything else that does not fit
         streams = tuple(
             GuardedStream(each["name"], tuple(each["subjects"]), tuple((a, b) for a, b in each["copies"]))
-            for each in found["streams"]
+            for each in gate_document["streams"]
         )
-        lease = KeptLease(**found["lease"]) if found["lease"] else None
-        return GateConfig(found["region"], streams, tuple(found["subjects"]), lease)
+        lease = LeaseRecordPlace(**gate_document["lease"]) if gate_document["lease"] else None
+        return GateConfig(gate_document["region"], streams, tuple(gate_document["subjects"]), lease)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no gate's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/gate/gate.json of `secondsite render`") from None
@@ -85,14 +85,16 @@ def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
     """The streams whose writers the gate stands before."""
     gated = set(gated_subjects(deployment, region))
     mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
-    found = [(family, held) for family in mirrored if (held := family.at(region))]
+    guarded = [(family, placement) for family in mirrored if (placement := family.at(region))]
     return tuple(
-        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
-        for family, held in found
+        GuardedStream(
+            placement.name, family.subjects, tuple(_reached(placement, other) for other in family.others(region))
+        )
+        for family, placement in guarded
     )
 
 
-def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
+def _reached(placement: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
     """Through this region's own servers, and the link."""
-    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
+    foreign = other.cluster.domain and other.cluster.domain != placement.cluster.domain
     return api_prefix(other.cluster.domain if foreign else None), other.name

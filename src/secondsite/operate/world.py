@@ -1,6 +1,7 @@
 """What an executor may touch, as small protocols: the lab and production are two worlds with the same doors.
 
-A door that a world does not have is None; what it would have done is then done by hand, or refused by the plan.
+A door that a world does not have is None; what it would have done is then done by hand, or refused by the plan:
+`secondsite.operate.action.through` alone asks which, and no action.
 """
 
 from __future__ import annotations

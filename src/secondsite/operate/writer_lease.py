@@ -44,8 +44,8 @@ class WriterRecord:
     def of(cls, data: bytes) -> WriterRecord:
         """What cannot be read grants nothing."""
         try:
-            found: dict[str, Any] = json.loads(data)
-            return cls(found["granted"] is True, str(found.get("by", "")))
+            lease: dict[str, Any] = json.loads(data)
+            return cls(lease["granted"] is True, str(lease.get("by", "")))
         except (ValueError, TypeError, KeyError):
             return cls(granted=False)
 
@@ -136,7 +136,7 @@ async def end_lease(context: Context, region: str) -> float | None:
     """
     if not _concerns(context, region):
         return None
-    await _tell(context, region, granted=False)
+    await _announce(context, region, granted=False)
     return context.world.clock.monotonic()
 
 
@@ -151,7 +151,7 @@ async def run_out(context: Context, since: float) -> None:
 async def grant_lease(context: Context, region: str) -> None:
     """Where the region's writers hang on one."""
     if _concerns(context, region):
-        await _tell(context, region, granted=True)
+        await _announce(context, region, granted=True)
 
 
 def ending(context: Scope, region: str) -> Iterable[str]:
@@ -177,7 +177,7 @@ def _concerns(context: Scope, region: str) -> bool:
     return leased(context.deployment) is not None and region == context.home
 
 
-async def _tell(context: Context, region: str, *, granted: bool) -> None:
+async def _announce(context: Context, region: str, *, granted: bool) -> None:
     keeper = lease_home(context.deployment)
     async with context.world.streams(keeper) as door:
         if await door.stream(WRITERS_STREAM) is None:

@@ -81,8 +81,8 @@ _FIELDS: dict[type[Noun], tuple[Field, ...]] = {}
 
 def _fields(noun: type[Noun]) -> tuple[Field, ...]:
     hints = get_type_hints(noun)
-    told = [one for one in attrs.fields(noun) if one.name != "marks" and "spelt_in" not in one.metadata]
-    fields = [_field(attribute, hints[attribute.name]) for attribute in told]
+    written = [one for one in attrs.fields(noun) if one.name != "marks" and "spelt_in" not in one.metadata]
+    fields = [_field(attribute, hints[attribute.name]) for attribute in written]
     if noun is Contract:
         fields = [attrs.evolve(one, spelt="about") if one.attribute == "subject" else one for one in fields]
     if noun is System:

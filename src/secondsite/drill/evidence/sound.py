@@ -67,8 +67,8 @@ class SoundRuns:
 
     def _absent_of(self, campaign: Campaign) -> Absent:
         if why := _not_as_registered(campaign, self.registers):
-            told = f"{campaign.path.name} proves nothing: {why}"
-            return Absent(campaign.id, campaign.series, campaign.opened, max(1, campaign.planned), told)
+            verdict_line = f"{campaign.path.name} proves nothing: {why}"
+            return Absent(campaign.id, campaign.series, campaign.opened, max(1, campaign.planned), verdict_line)
         here = [run for run in campaign.runs if run.closing and self.closing.get(run.id) == run.closing]
         gone = [run for run in campaign.runs if run not in here]
         count = max(campaign.planned, len(campaign.runs)) - len(here)

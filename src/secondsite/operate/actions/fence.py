@@ -13,7 +13,17 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, WaitingError, failed
+from secondsite.operate.action import (
+    Context,
+    Facts,
+    Guard,
+    ManualContext,
+    Prospect,
+    Scope,
+    WaitingError,
+    failed,
+    through,
+)
 from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
 from secondsite.operate.layout import (
     Reach,
@@ -25,7 +35,7 @@ from secondsite.operate.layout import (
     writer_config,
 )
 from secondsite.operate.shell import kubectl, scaled, updated, word
-from secondsite.operate.world import StreamsDoor
+from secondsite.operate.world import Sites, StreamsDoor
 from secondsite.operate.writer_lease import end_lease, ending, run_out
 from secondsite.strategies.write_gate import leased
 
@@ -74,7 +84,7 @@ class Fence:
         pairs = to_fence(context, region)
         if not pairs:
             return Prospect(now=(_not_needed(context),))
-        ended = _lease_told(context, step, region)
+        ended = _lease_change(context, step, region)
         async with context.reached(region) as door:
             if door is None:
                 marked = (*ended, f"mark {region} unfenced: it cannot be reached")
@@ -97,8 +107,8 @@ class Fence:
         if not pairs:
             return {"region": region, "state": NOT_NEEDED, "why": _not_needed(context)}
         isolated = await self._isolate(context, step, region)
-        found = await self._fence(context, step, region, pairs)
-        return found if found["state"] == UNFENCED else {**found, "isolated": isolated}
+        state_facts = await self._fence(context, step, region, pairs)
+        return state_facts if state_facts["state"] == UNFENCED else {**state_facts, "isolated": isolated}
 
     async def _fence(
         self, context: Context, step: Step, region: str, pairs: tuple[tuple[StreamFamily, StreamPlacement], ...]
@@ -139,11 +149,18 @@ class Fence:
         """In a failback the old primary is started apart, and must answer."""
         if not starts_isolated(context, step):
             return False
-        if context.world.sites is None:
-            return False
-        await context.stopping(region)
-        await context.world.sites.isolate(region)
-        return True
+
+        async def apart(sites: Sites) -> bool:
+            await context.stopping(region)
+            await sites.isolate(region)
+            return True
+
+        return await through(context.world.sites, apart, _left_to_a_person)
+
+
+async def _left_to_a_person() -> bool:
+    """Whoever starts the servers starts them apart, as `commands` say."""
+    return False
 
 
 def _has_lease(context: Scope, step: Step) -> bool:
@@ -152,7 +169,7 @@ def _has_lease(context: Scope, step: Step) -> bool:
     return leased(context.deployment) is not None and region == context.home and not starts_isolated(context, step)
 
 
-def _lease_told(context: Scope, step: Step, region: str) -> tuple[str, ...]:
+def _lease_change(context: Scope, step: Step, region: str) -> tuple[str, ...]:
     terms = leased(context.deployment)
     if terms is None or not _has_lease(context, step):
         return ()

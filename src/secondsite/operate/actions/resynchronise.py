@@ -17,7 +17,7 @@ from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, through, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
@@ -66,11 +66,14 @@ class Resynchronise:
             yield until_it_has(placement, of)
 
     async def _join(self, context: Context, step: Step, region: str) -> str:
-        sites: Sites | None = context.world.sites
-        if sites is None:
+        async def joined(sites: Sites) -> str:
+            await sites.join(region)
+            return "secondsite"
+
+        async def by_hand() -> str:
             return str((await ByHand().run(context, step))["by"])
-        await sites.join(region)
-        return "secondsite"
+
+        return await through(context.world.sites, joined, by_hand)
 
     async def _mirror(
         self, context: Context, family: StreamFamily, placement: StreamPlacement, of: StreamPlacement

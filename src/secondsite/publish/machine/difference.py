@@ -46,7 +46,7 @@ def _blocks(what: EvaluationDifference) -> Iterator[str]:
     yield table(("", "before", "after", "change"), list(_figures(what)))
     if what.contracts:
         yield ""
-        rows = [(c.name, _told(c.before), _told(c.after)) for c in what.contracts]
+        rows = [(c.name, _outcome_text(c.before), _outcome_text(c.after)) for c in what.contracts]
         yield table(("contract", "before", "after"), rows)
     for title, hazards in (("New hazards", what.new), ("Hazards that are gone", what.gone)):
         if hazards:
@@ -92,7 +92,7 @@ def _machines(what: EvaluationDifference, side: Assessment) -> float:
     return side.monthly_usd[what.provider].mean - _people(what, side)
 
 
-def _told(outcome: ContractOutcome | None) -> str:
+def _outcome_text(outcome: ContractOutcome | None) -> str:
     if outcome is None:
         return "not promised"
     contract = outcome.contract
