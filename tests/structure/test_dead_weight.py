@@ -59,12 +59,8 @@ def uncalled(source: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # the command line names its verbs
             named = set(re.findall(r"(?:^|:)([a-z]\w*)$", node.value))
             used |= named | {f"{name}_" for name in named}
-    return [
-        name
-        for tree in trees(source).values()
-        for name in _defined(tree)
-        if name.rpartition(".")[2] not in used | FOREIGN
-    ]
+    used |= FOREIGN
+    return [name for tree in trees(source).values() for name in _defined(tree) if name.rpartition(".")[2] not in used]
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:
@@ -86,6 +82,28 @@ def _registered(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     )
 
 
+def unused_parameters(source: Path) -> list[str]:
+    """Parameters that a function deletes at once: its protocol passes what it does not need."""
+    return [
+        f"{path.name}: {node.name}({target.id})"
+        for path, node in nodes(source)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for statement in ast.walk(node)
+        if isinstance(statement, ast.Delete)
+        for target in statement.targets
+        if isinstance(target, ast.Name) and target.id in {argument.arg for argument in _arguments(node)}
+    ]
+
+
+def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    rest = [each for each in (node.args.vararg, node.args.kwarg) if each]
+    return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, *rest]
+
+
+def test_no_protocol_passes_what_a_part_deletes() -> None:
+    assert unused_parameters(SOURCE) == []
+
+
 def test_every_field_of_the_model_is_read_by_somebody() -> None:
     assert set(unread_fields(SOURCE)) == FOR_THE_FILE
 
@@ -101,8 +119,9 @@ def test_a_dead_field_and_a_dead_helper_are_found(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     (source / "model" / "noun.py").write_text("class Noun:\n    used: int\n    dead: int\n", encoding="utf-8")
     (source / "operate" / "use.py").write_text(
-        "LIMIT = 3\n\ndef work(noun):\n    return helper(noun.used)\n\ndef helper(_):\n    return Noun\n",
+        "LIMIT = 3\ndef work(noun, more):\n    del more\n    return help(noun.used)\ndef help(_):\n    return Noun\n",
         encoding="utf-8",
     )
     assert unread_fields(source) == ["Noun.dead"]
+    assert unused_parameters(source) == ["use.py: work(more)"]
     assert uncalled(source) == ["LIMIT", "work"]

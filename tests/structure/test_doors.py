@@ -36,7 +36,7 @@ def test_no_action_asks_for_a_door_that_may_be_none() -> None:
 
 def test_a_question_is_seen(tmp_path: Path) -> None:
     (tmp_path / "fence.py").write_text(
-        "def run(context, dns):\n    if context.world.sites is None:\n        return\n    return dns or context.world\n",
+        "def run(context, dns):\n    if context.world.sites is None:\n        return\n    return dns or 1\n",
         encoding="utf-8",
     )
     assert asked(tmp_path) == ["fence.py: context.world.sites", "fence.py: dns"]

@@ -57,7 +57,9 @@ def names(source: Path) -> Iterator[tuple[str, str]]:
 
 
 def odd_names(source: Path) -> set[str]:
-    return {name for kind, name in names(source) if _words(name) & (WORDS | (OF_CLASSES if kind == "class" else set()))}
+    return {
+        name for kind, name in set(names(source)) if _words(name) & (WORDS | (OF_CLASSES if kind == "class" else set()))
+    }
 
 
 def _words(name: str) -> set[str]:

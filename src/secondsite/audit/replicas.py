@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from secondsite.audit.audited import Audited, listed, rto_below, stream_path
 from secondsite.audit.rule import Finding, rule
@@ -125,20 +126,19 @@ def _holds_state(audited: Audited, service: Service) -> bool:
     return stored and not _is_nats(audited, service)
 
 
-def _serves(audited: Audited, service: Service) -> bool:
-    del audited
+def _serves(service: Service) -> bool:
     return service.role in (Role.API, Role.GATEWAY)
 
 
 def _together(
-    audited: Audited, kind: Callable[[Audited, Service], bool], domain: str, subjects: tuple[Subject, ...]
+    audited: Audited, kind: Callable[[Service], bool], domain: str, subjects: tuple[Subject, ...]
 ) -> Iterator[Finding]:
     """Findings for services of a kind with several replicas that may share a node or a zone."""
     if domain == "zone" and audited.system.region.zones < 2:
         return
     for service in audited.system.services:
         spread = service.spread_nodes if domain == "node" else service.spread_zones
-        if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(audited, service):
+        if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(service):
             pods = _side_by_side(audited, service)
             only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
             yield Finding(
@@ -178,7 +178,7 @@ def state_single_replica(audited: Audited) -> Iterator[Finding]:
 )
 def api_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
-        if _replicas(service) == 1 and _serves(audited, service):
+        if _replicas(service) == 1 and _serves(service):
             yield Finding(
                 f"services.{service.name}.replicas",
                 f"{service.name} answers clients from one replica",
@@ -195,7 +195,7 @@ def api_single_replica(audited: Audited) -> Iterator[Finding]:
     remedy="Run two replicas or more, or let the API serve without it.",
 )
 def api_dependency_single_replica(audited: Audited) -> Iterator[Finding]:
-    waiting = [service.name for service in audited.system.services if _serves(audited, service)]
+    waiting = [service.name for service in audited.system.services if _serves(service)]
     needed: dict[str, str] = {}
     while waiting:
         name = waiting.pop()
@@ -209,7 +209,7 @@ def api_dependency_single_replica(audited: Audited) -> Iterator[Finding]:
             service.name in needed
             and _replicas(service) == 1
             and service.role is not Role.OBSERVABILITY
-            and not _serves(audited, service)
+            and not _serves(service)
             and not _holds_state(audited, service)
         ):
             yield Finding(
@@ -298,7 +298,7 @@ def nats_stream_even_replicas(audited: Audited) -> Iterator[Finding]:
     remedy="Require anti-affinity by kubernetes.io/hostname.",
 )
 def nats_may_share_node(audited: Audited) -> Iterator[Finding]:
-    return _together(audited, _is_nats, "node", NATS)
+    return _together(audited, partial(_is_nats, audited), "node", NATS)
 
 
 @rule(
@@ -310,7 +310,7 @@ def nats_may_share_node(audited: Audited) -> Iterator[Finding]:
     remedy="Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
 )
 def nats_may_share_zone(audited: Audited) -> Iterator[Finding]:
-    return _together(audited, _is_nats, "zone", NATS)
+    return _together(audited, partial(_is_nats, audited), "zone", NATS)
 
 
 @rule(
@@ -322,7 +322,7 @@ def nats_may_share_zone(audited: Audited) -> Iterator[Finding]:
     remedy="Require anti-affinity by kubernetes.io/hostname.",
 )
 def state_may_share_node(audited: Audited) -> Iterator[Finding]:
-    return _together(audited, _holds_state, "node", (Subject.STATE,))
+    return _together(audited, partial(_holds_state, audited), "node", (Subject.STATE,))
 
 
 @rule(
@@ -334,7 +334,7 @@ def state_may_share_node(audited: Audited) -> Iterator[Finding]:
     remedy="Add a topologySpreadConstraint on topology.kubernetes.io/zone with DoNotSchedule.",
 )
 def state_may_share_zone(audited: Audited) -> Iterator[Finding]:
-    return _together(audited, _holds_state, "zone", (Subject.STATE,))
+    return _together(audited, partial(_holds_state, audited), "zone", (Subject.STATE,))
 
 
 @rule(

@@ -21,9 +21,8 @@ from secondsite.model.waiver import Waiver
     source="the waivers of the system file",
     remedy="Correct the rule's id or its `at`, or delete the waiver.",
 )
-def waiver_unused(audited: Audited) -> tuple[Finding, ...]:
+def waiver_unused(_audited: Audited) -> tuple[Finding, ...]:
     """Nothing: what a waiver is of use for is known only after all other rules were applied, see `apply`."""
-    del audited
     return ()
 
 

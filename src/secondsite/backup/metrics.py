@@ -98,5 +98,5 @@ class _Handler(WSGIRequestHandler):
     def version_string(self) -> str:
         return _NAME
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the name that it overrides
-        del format, args
+    def log_message(self, *_: object) -> None:
+        """Nothing."""

@@ -8,7 +8,8 @@ no Services; CronJobs are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from attrs import field, frozen
 
@@ -99,16 +100,17 @@ def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
     draft.mark("", resource.place)
     draft.mark("kind", resource.top["kind"])
     draft.mark("namespace", resource.top.dig("metadata", "namespace"))
-    for part in (_replicas, _image, _resources, _probes, _spread, _volumes, _autoscale, _budget, _policy):
+    parts: list[Callable[[Workload, Draft], None]] = [_replicas, _image, _resources, _probes, _spread]
+    parts += [partial(part, inventory) for part in (_volumes, _autoscale, _budget, _policy)]
+    for part in parts:
         try:
-            part(workload, inventory, draft)
+            part(workload, draft)
         except InputError as error:
             draft.unread += error.problems
     return draft
 
 
-def _replicas(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    del inventory
+def _replicas(workload: Workload, draft: Draft) -> None:
     replicas = workload.resource.spec["replicas"]
     if workload.resource.kind == "DaemonSet":
         draft.assume("replicas", _ASSUMED_NODES, "a DaemonSet has a pod on every node, and manifests name no nodes")
@@ -120,8 +122,7 @@ def _replicas(workload: Workload, inventory: ResourceInventory, draft: Draft) ->
             draft.unknown("replicas", InputError.at(replicas.place or Place("?"), what, "write 0 or more"))
 
 
-def _image(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    del inventory
+def _image(workload: Workload, draft: Draft) -> None:
     image, ports = workload.main["image"], workload.main["ports"]
     draft.read("image", image.text or None, image)
     draft.read("ports", workload.ports or None, ports)
@@ -132,8 +133,7 @@ def _image(workload: Workload, inventory: ResourceInventory, draft: Draft) -> No
             draft.unknown("ports", error)
 
 
-def _resources(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    del inventory
+def _resources(workload: Workload, draft: Draft) -> None:
     main = workload.main["resources"]
     requested = [container["resources"]["requests"] for container in workload.pod["containers"].items]
     cpu = [at["cpu"] for at in requested if at["cpu"]]
@@ -164,8 +164,7 @@ def _together(parts: list[YamlNode]) -> str:
     return f"{len(parts)} containers of the pod together" if len(parts) > 1 else ""
 
 
-def _probes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    del inventory
+def _probes(workload: Workload, draft: Draft) -> None:
     named = {item["name"].text: _port(item["containerPort"]) for item in workload.main["ports"].items if item["name"]}
     probes: dict[str, Probe] = {}
     for key in ("startup", "readiness", "liveness"):
@@ -207,15 +206,14 @@ def _port(at: YamlNode) -> int:
     return int(at.text) if at.text.isdecimal() else 0
 
 
-def _spread(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    del inventory
+def _spread(workload: Workload, draft: Draft) -> None:
     spread = spread_of(workload.pod)
     nothing = workload.resource.spec["replicas"].place or workload.resource.place
     draft.read("spread_nodes", spread.nodes, spread.nodes_at.place or nothing)
     draft.read("spread_zones", spread.zones, spread.zones_at.place or nothing)
 
 
-def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
+def _volumes(inventory: ResourceInventory, workload: Workload, draft: Draft) -> None:
     volumes: list[Volume] = []
     for claim, name in _claims(workload, inventory):
         spec = claim["spec"]
@@ -246,7 +244,7 @@ def _claims(workload: Workload, inventory: ResourceInventory) -> Iterator[tuple[
             yield template, volume["name"].text
 
 
-def _autoscale(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
+def _autoscale(inventory: ResourceInventory, workload: Workload, draft: Draft) -> None:
     for scaler in inventory.scaling(workload.resource.kind, workload.namespace, workload.resource.name):
         inner = Draft()
         inner.mark("", scaler.place)
@@ -271,7 +269,7 @@ def _autoscale(workload: Workload, inventory: ResourceInventory, draft: Draft) -
             draft.read("replicas", inner.values["min_replicas"], lowest if lowest else scaler.place)
 
 
-def _budget(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
+def _budget(inventory: ResourceInventory, workload: Workload, draft: Draft) -> None:
     replicas = int(draft.values.get("replicas", 1))
     for budget in inventory.selecting("PodDisruptionBudget", "selector", workload.namespace, workload.labels):
         inner = Draft()
@@ -297,7 +295,7 @@ def _share(at: YamlNode, replicas: int) -> int | None:
         raise InputError.at(at.place or Place("?"), f"{at.text!r} is no percentage", "write one such as 50%") from None
 
 
-def _policy(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
+def _policy(inventory: ResourceInventory, workload: Workload, draft: Draft) -> None:
     policy = next(inventory.selecting("NetworkPolicy", "podSelector", workload.namespace, workload.labels), None)
     if policy:
         draft.read("network_policy", True, policy.place)

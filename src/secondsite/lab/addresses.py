@@ -88,12 +88,10 @@ class LabAddresses:
         """An address where nothing listens: it is refused at once, and the ways that are configured are taken."""
         return f"{self.network(server.region)}.0.9"
 
-    def leaf_url(self, server: NatsServer, host: str) -> str:
-        del server
+    def leaf_url(self, _server: NatsServer, host: str, /) -> str:
         return leaf_url(self.leaf, host)
 
-    def route_url(self, server: NatsServer, host: str) -> str:
-        del server
+    def route_url(self, _server: NatsServer, host: str, /) -> str:
         return route_url(self.routes, host)
 
     def store(self, server: NatsServer) -> str:

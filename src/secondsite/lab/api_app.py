@@ -53,12 +53,10 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
         }
         return JSONResponse(body, _STATUS[result.outcome])
 
-    async def health(request: Request) -> Response:
-        del request
+    async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "region": region})
 
-    async def health_saas(request: Request) -> Response:
-        del request
+    async def health_saas(_request: Request) -> Response:
         well = publisher.client.is_connected and publisher.state is BreakerState.CLOSED
         body = {
             "status": "ok" if well else "degraded",
@@ -69,8 +67,7 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
         }
         return JSONResponse(body, 200 if well else 503)
 
-    async def metrics(request: Request) -> Response:
-        del request
+    async def metrics(_request: Request) -> Response:
         return PlainTextResponse(_metrics(publisher))
 
     return Starlette(

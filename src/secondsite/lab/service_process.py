@@ -53,8 +53,7 @@ class Half(asyncio.Protocol):
         if self.other and self.other._transport:
             self.other._transport.resume_reading()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
+    def connection_lost(self, _error: Exception | None) -> None:
         if self.other:
             self.other.close()
 

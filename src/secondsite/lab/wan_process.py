@@ -155,8 +155,7 @@ class RelayedConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False
 
-    def connection_lost(self, error: Exception | None) -> None:
-        del error
+    def connection_lost(self, _error: Exception | None) -> None:
         self.incoming.target = None
         self.incoming.direction.flows.discard(self.incoming)
         self.outgoing.end()

@@ -32,8 +32,7 @@ class Fixed:
 
     value: float
 
-    def quantile(self, p: float) -> float:
-        del p
+    def quantile(self, _p: float, /) -> float:
         return self.value
 
     @property

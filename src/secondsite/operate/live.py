@@ -51,8 +51,7 @@ class RealClock:
 class NoManualSteps:
     """No hands: what no door can do waits for somebody."""
 
-    async def carry_out(self, step: Step) -> str | None:
-        del step
+    async def carry_out(self, _step: Step, /) -> str | None:
         return None
 
 

@@ -161,7 +161,7 @@ class Sites(Protocol):
 class ManualSteps(Protocol):
     """Whoever does what no door can: a person, or a command that a person wrote."""
 
-    async def carry_out(self, step: Step) -> str | None:
+    async def carry_out(self, step: Step, /) -> str | None:
         """Who did it; None where it is not done, and the run has to wait for it."""
         ...
 

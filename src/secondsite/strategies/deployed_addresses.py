@@ -47,8 +47,7 @@ class DeployedAddresses:
         kept = cluster.name in self.running and not cluster.gateways
         return cluster.cluster_name if kept and cluster.cluster_name else cluster.name
 
-    def listen(self, server: NatsServer) -> str:
-        del server
+    def listen(self, _server: NatsServer, /) -> str:
         return _ANY
 
     def inside(self, server: NatsServer) -> str:
@@ -74,14 +73,12 @@ class DeployedAddresses:
     def gossip(self, server: NatsServer) -> str:
         return self.reached_from("other regions", server)
 
-    def leaf_url(self, server: NatsServer, host: str) -> str:
+    def leaf_url(self, server: NatsServer, _host: str, /) -> str:
         """A variable cannot be a part of a value: the whole URL is one."""
-        del host
         return leaf_variable(server)
 
-    def route_url(self, server: NatsServer, host: str) -> str:
+    def route_url(self, server: NatsServer, _host: str, /) -> str:
         """As of leaf nodes."""
-        del host
         return route_variable(server)
 
     def url_of(

@@ -102,7 +102,7 @@ class AddressBook(Protocol):
         """The name of the cluster in its servers' configuration."""
         ...
 
-    def listen(self, server: NatsServer) -> str:
+    def listen(self, server: NatsServer, /) -> str:
         """The host that the server listens on."""
         ...
 
@@ -118,11 +118,11 @@ class AddressBook(Protocol):
         """The host that servers of other regions are told by gossip."""
         ...
 
-    def leaf_url(self, server: NatsServer, host: str) -> str:
+    def leaf_url(self, server: NatsServer, host: str, /) -> str:
         """With the login in it: what dials the server there as a leaf node."""
         ...
 
-    def route_url(self, server: NatsServer, host: str) -> str:
+    def route_url(self, server: NatsServer, host: str, /) -> str:
         """With the login in it: what a server of the same cluster dials."""
         ...
 

@@ -99,8 +99,8 @@ def _room() -> tempfile.TemporaryDirectory[str]:
 
 
 @cache
-def _unpacked(path: Path, changed_ns: int, size: int, shown: Path) -> Path:
-    del changed_ns, size  # another file of this name is another run
+def _unpacked(path: Path, _changed_ns: int, _size: int, shown: Path) -> Path:
+    """Once for each: a file that changed, or has another size, is another run."""
     folder = Path(tempfile.mkdtemp(dir=_room().name)) / path.name.removesuffix(PACKED)
     folder.mkdir()
     try:

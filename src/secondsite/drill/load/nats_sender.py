@@ -47,9 +47,8 @@ class NatsSender:
                 self._jetstream = self._client.jetstream()
                 await asyncio.sleep(_RECONNECT_S)
 
-    async def send(self, message: Write, user: int) -> Attempt:
-        """``user`` does not matter: all share the connection."""
-        del user
+    async def send(self, message: Write, _user: int, /) -> Attempt:
+        """Which user it is does not matter: all share the connection."""
         url = self._client.connected_url
         if url is None or not self._client.is_connected:
             return Attempt(Status.ERROR)

@@ -55,8 +55,7 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield f"# {word(service.name)} ({word(engine)}): load its newest dump"
 
 
-def announce(context: ManualContext, step: Step) -> Iterable[str]:
-    del context, step
+def announce(_context: ManualContext, _step: Step) -> Iterable[str]:
     yield "# the texts stand under Communication, below"
 
 

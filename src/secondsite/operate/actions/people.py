@@ -13,8 +13,7 @@ from secondsite.operate.shell import kubectl, nats, service_url
 Typed = Callable[[ManualContext, Step], Iterable[str]]
 
 
-def nothing_typed(context: ManualContext, step: Step) -> Iterable[str]:
-    del context, step
+def nothing_typed(_context: ManualContext, _step: Step) -> Iterable[str]:
     return ()
 
 
@@ -41,15 +40,13 @@ class Declared:
         return self.typed(context, step)
 
 
-def ask_the_service(context: ManualContext, step: Step) -> Iterable[str]:
-    del step
+def ask_the_service(context: ManualContext, _step: Step) -> Iterable[str]:
     url = service_url(context.deployment.traffic)
     yield f"curl -fsS --max-time 5 -o /dev/null -w '%{{http_code}} %{{time_total}}\\n' {url}"
 
 
-def ask_a_second_signal(context: ManualContext, step: Step) -> Iterable[str]:
+def ask_a_second_signal(context: ManualContext, _step: Step) -> Iterable[str]:
     """From somewhere else; or what there is to bring back."""
-    del step
     if context.data_destroyed:
         yield 'secondsite backup list --from "$BACKUP_URL"'
         return
