@@ -13,6 +13,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.units import parse_seconds
 
 if TYPE_CHECKING:
+    from secondsite.backup.cronjob import CronJobSpec
     from secondsite.backup.keep import KeepRules
     from secondsite.backup.run import BackupPlan
 
@@ -96,3 +97,41 @@ def every(text: str | None) -> float | None:
 
 EVERYTHING = BackupScope()
 KEEP_ALL = Keep()
+
+
+@frozen
+class InCluster:
+    """How a CronJob runs in its cluster, and which secrets it may read."""
+
+    name: Annotated[str, option("What to call it.")] = "nats-backup"
+    namespace: Annotated[str, option("Where it runs.")] = "default"
+    service_account: Annotated[str, option("One that may write to the store (IRSA, workload identity).")] = ""
+    environment_secret: Annotated[
+        str, option("A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.")
+    ] = ""
+    credentials_secret: Annotated[str, option("A secret with the file user.creds for NATS.")] = ""
+    signing_secret: Annotated[
+        str, option("A secret with the file key, the ed25519 key that backups are signed with.")
+    ] = ""
+
+    def spec(self, image: str, every_s: float, arguments: list[str]) -> CronJobSpec:
+        from secondsite.backup.cronjob import CronJobSpec
+
+        return CronJobSpec(
+            self.name,
+            self.namespace,
+            image,
+            every_s,
+            [*arguments, *self._files()],
+            self.service_account,
+            self.environment_secret,
+            self.credentials_secret,
+            signing_secret=self.signing_secret,
+        )
+
+    def _files(self) -> list[str]:
+        login = ["--creds", "/etc/nats/user.creds"] if self.credentials_secret else []
+        return [*login, "--sign", "/etc/signing/key"] if self.signing_secret else login
+
+
+DEFAULTS = InCluster()

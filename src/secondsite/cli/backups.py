@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 from attrs import asdict
 from cyclopts import Parameter
 
-from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, KEEP_FLAGS, BackupScope, Keep, every
+from secondsite.cli.backup_options import (
+    DEFAULTS,
+    EVERYTHING,
+    KEEP_ALL,
+    KEEP_FLAGS,
+    BackupScope,
+    InCluster,
+    Keep,
+    every,
+)
 from secondsite.cli.backup_summary import size, summary
 from secondsite.cli.stores import (
     ANY_SIGNER,
@@ -250,12 +259,7 @@ def cronjob_(
     endpoint: Endpoint = None,
     what: Annotated[BackupScope, Parameter(name="*")] = EVERYTHING,
     keep: Annotated[Keep, Parameter(name="*")] = KEEP_ALL,
-    name: str = "nats-backup",
-    namespace: str = "default",
-    service_account: str = "",
-    environment_secret: str = "",
-    credentials_secret: str = "",
-    signing_secret: str = "",
+    where: Annotated[InCluster, Parameter(name="*")] = DEFAULTS,
     context_domain: Annotated[str | None, Parameter(name="--domain")] = None,
 ) -> int:
     """Print a Kubernetes CronJob that makes the same backup.
@@ -270,24 +274,12 @@ def cronjob_(
         The interval: minutes that divide an hour, hours that divide a day, 1d or 7d.
     image
         An image that runs secondsite.
-    name
-        What to call it.
-    namespace
-        Where it runs.
-    service_account
-        One that may write to the store (IRSA, workload identity).
-    environment_secret
-        A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
-    credentials_secret
-        A secret with the file user.creds for NATS.
-    signing_secret
-        A secret with the file key, the ed25519 key that backups are signed with.
     context_domain
         The JetStream domain.
     """
     from ruamel.yaml import YAML
 
-    from secondsite.backup.cronjob import CronJobSpec, cron_job
+    from secondsite.backup.cronjob import cron_job
     from secondsite.nats.address import parse_addresses, refuse_login
     from secondsite.objects.address import parse_store
 
@@ -303,19 +295,7 @@ def cronjob_(
     arguments = ["--nats", nats, "--to", to, "--json", *what.flags(), *keep.flags()]
     arguments += ["--endpoint", endpoint] if endpoint else []
     arguments += ["--domain", context_domain] if context_domain else []
-    arguments += ["--creds", "/etc/nats/user.creds"] if credentials_secret else []
-    arguments += ["--sign", "/etc/signing/key"] if signing_secret else []
-    spec = CronJobSpec(
-        name,
-        namespace,
-        image,
-        every_s or 0,
-        arguments,
-        service_account,
-        environment_secret,
-        credentials_secret,
-        signing_secret=signing_secret,
-    )
+    spec = where.spec(image, every_s or 0, arguments)
     writer = YAML()
     writer.default_flow_style = False
     writer.width = 120

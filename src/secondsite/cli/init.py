@@ -84,13 +84,9 @@ def init(
         raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
     base = file.resolve().parent
     environments = reading.environment or _remembered(file)
+    where, kubectl = [_under(base, path) for path in paths], reading.kubectl
     discovery = discover(
-        [_under(base, path) for path in paths],
-        name=name,
-        base=base,
-        kubectl=reading.kubectl,
-        exclude=reading.exclude,
-        environments=environments,
+        where, name=name, base=base, kubectl=kubectl, exclude=reading.exclude, environments=environments
     )
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
@@ -104,12 +100,16 @@ def init(
         apply(update)
         if reading.environment:
             save(_answer(file), "".join(f"{name}\n" for name in reading.environment))
+    _report(update, discovery, written=written, verbose=reading.verbose, json=json)
+    return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
+
+
+def _report(update: Update, discovery: Discovery, *, written: bool, verbose: bool, json: bool) -> None:
     if json:
         print(init_report.as_json(update, discovery, written=written and update.changed))
     else:
-        print(init_report.as_text(update, discovery, verbose=reading.verbose))
+        print(init_report.as_text(update, discovery, verbose=verbose))
         print(_outcome(update, written=written), file=sys.stdout if written else sys.stderr)
-    return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
 
 
 def _answer(file: Path) -> Path:

@@ -12,20 +12,7 @@ from attrs import asdict, frozen
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from secondsite.cli.stores import (
-    ANY_SIGNER,
-    NO_SERVER,
-    Endpoint,
-    Flag,
-    Server,
-    TrustOptions,
-    open_store,
-    option,
-    passed_over,
-    print_json,
-    read_keys,
-    telling,
-)
+from secondsite.cli import stores
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
@@ -39,8 +26,8 @@ SCHEMA = "secondsite/restore/1"
 class Fit:
     """What a cluster of another size or name needs."""
 
-    replicas: Annotated[PositiveInt | None, option("Another number of replicas for every stream.")] = None
-    placement: Annotated[str, option('"keep", "none", or the name of a cluster.')] = "keep"
+    replicas: Annotated[PositiveInt | None, stores.option("Another number of replicas for every stream.")] = None
+    placement: Annotated[str, stores.option('"keep", "none", or the name of a cluster.')] = "keep"
 
 
 AS_SAVED = Fit()
@@ -48,20 +35,20 @@ AS_SAVED = Fit()
 
 def restore(
     *,
-    server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
+    server: Annotated[stores.Server, Parameter(name="*")] = stores.NO_SERVER,
     from_: Annotated[str, Parameter(name="--from")],
-    endpoint: Endpoint = None,
+    endpoint: stores.Endpoint = None,
     at: str | None = None,
     backup: str | None = None,
     stream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     overwrite: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     save_to: str | None = None,
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
+    signed: Annotated[stores.TrustOptions, Parameter(name="*")] = stores.ANY_SIGNER,
     fit: Annotated[Fit, Parameter(name="*")] = AS_SAVED,
     parallel: PositiveInt = 2,
-    prove: Annotated[bool, option("Compare every message with the backup; --no-prove only counts.")] = True,
-    json: Flag = False,
+    prove: Annotated[bool, stores.option("Compare every message with the backup; --no-prove only counts.")] = True,
+    json: stores.Flag = False,
 ) -> int:
     """Bring streams back with their messages and consumers, and say what is missing.
 
@@ -92,21 +79,21 @@ def restore(
     from secondsite.backup.restore import RestorePlan, run_restore
     from secondsite.backup.target import Changes
 
-    place, store = server.place(), open_store(from_, endpoint, "--from")
+    place, store = server.place(), stores.open_store(from_, endpoint, "--from")
     plan = RestorePlan(
         streams=_names(stream),
         overwrite=frozenset(overwrite),
         changes=Changes(fit.replicas, fit.placement),
-        keys=read_keys((), identity),
+        keys=stores.read_keys((), identity),
         parallel=parallel,
         prove=prove,
-        save_to=open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
+        save_to=stores.open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
     )
     when, trust = _time(at), signed.trust(plan.keys)
 
     async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
-        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, report=passed_over)
-        with telling("restored", machine=json) as progress:
+        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, report=stores.passed_over)
+        with stores.telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
 
     try:
@@ -120,7 +107,7 @@ def restore(
 
 def _report(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
     if machine:
-        print_json(as_json(manifest, outcomes))
+        stores.print_json(as_json(manifest, outcomes))
     else:
         print(f"backup {manifest.id}, finished {manifest.finished_at}")
         print(as_text(outcomes))

@@ -20,8 +20,8 @@ from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage
 from secondsite.drill.run import RunResult, lab_options
+from secondsite.lab.moment import Moment
 from secondsite.lab.options import LabOptions
-from secondsite.lab.world import Moment
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb

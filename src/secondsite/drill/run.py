@@ -29,8 +29,9 @@ from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
+from secondsite.drill.play.set_stage import set_the_stage
 from secondsite.drill.play.setup import Setup
-from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
+from secondsite.drill.play.stage import ReportProgress, Stage
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import secrets
 import shutil
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import LabAddresses, WanListener
@@ -31,37 +31,26 @@ from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
 from secondsite.lab.kubelet import Kubelet, Pod
 from secondsite.lab.meta import formed, meta_groups
+from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
+from secondsite.lab.runnable import check_runnable, regions_of
 from secondsite.lab.services import S3, ApiPod, LabProcesses
 from secondsite.lab.streams import create_streams, wait_for_jetstream
-from secondsite.lab.supervisor import Spec, Supervisor, port_open, python
+from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.lab.wan import Wan
+from secondsite.lab.wan_spec import WanSetting, wan_spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
 from secondsite.model.service import Service
-from secondsite.model.strategy import Link
 from secondsite.operate.gate import is_open_file
 from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
 from secondsite.strategies.write_gate import gate_file
-
-
-@frozen
-class Moment:
-    """An instant on both clocks; only the monotonic one is compared."""
-
-    monotonic_ns: int
-    wall_ns: int
-
-    @classmethod
-    def now(cls) -> Moment:
-        return cls(time.monotonic_ns(), time.time_ns())
-
 
 _TRIES = 3
 _LOOK_S = 0.1
@@ -99,14 +88,14 @@ class Lab:
         report: Callable[[str], None] = lambda _what: None,
     ) -> AsyncIterator[Lab]:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
-        _check_runnable(deployment)
+        check_runnable(deployment)
         require_lab_packages()
         block, lock = claim_block()
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             check_room(folder)
-            addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
+            addresses = LabAddresses(block, regions_of(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
                 await asyncio.to_thread(lab.fleet.obtain, report)
@@ -366,33 +355,12 @@ class Lab:
         return self.addresses.wan_listeners(servers, pods=self.options.pods)
 
     def _wan_spec(self) -> Spec:
-        config = {
-            "seed": self.options.seed,
-            "control": [self.wan.control.host, self.wan.control.port],
-            "links": [link for a in self.regions for b in self.regions if a != b for link in [self._link(a, b)]],
-            "listeners": [
-                {
-                    "source": each.source,
-                    "target": each.target,
-                    "at": [each.at.host, each.at.port],
-                    "to": [each.to.host, each.to.port],
-                }
-                for each in self._listeners(self.fleet.servers)
-            ],
-        }
-        path = self.folder / "wan.json"
-        path.write_text(json.dumps(config, indent=1), encoding="utf-8")
-        control = self.wan.control
-        return Spec(
-            "wan",
-            tuple(python("secondsite.lab.wan_process", str(path))),
-            ready=lambda: port_open(control.host, control.port),
-        )
-
-    def _link(self, a: str, b: str) -> Mapping[str, str | float]:
-        delay_ms = self._rtt_ms(a, b) / 2
-        jitter_ms, rate = delay_ms * self.options.jitter, self.options.rate_bytes_per_s
-        return {"source": a, "target": b, "delay_ms": delay_ms, "jitter_ms": jitter_ms, "rate_bytes_per_s": rate}
+        options = self.options
+        links = [
+            WanSetting(a, b, self._rtt_ms(a, b) / 2, options.jitter, options.rate_bytes_per_s)
+            for a, b in permutations(self.regions, 2)
+        ]
+        return wan_spec(self.folder, options.seed, self.wan.control, links, self._listeners(self.fleet.servers))
 
     def _rtt_ms(self, a: str, b: str) -> float:
         given = self.options.rtt_ms.get((a, b), self.options.rtt_ms.get((b, a)))
@@ -421,21 +389,6 @@ class Lab:
         if region not in self.regions:
             raise InputError.at("lab", f"there is no region {region}", _one_of(self.regions))
         return region
-
-
-def _check_runnable(deployment: Deployment) -> None:
-    if deployment.strategy.link is Link.MANAGED:
-        raise MachineError.at(
-            deployment.strategy.id,
-            "a managed service cannot be laid out on this machine",
-            "drill warm-standby/supercluster-mirror-witness instead: that is how the service lays streams out",
-        )
-
-
-def _regions(deployment: Deployment) -> tuple[str, ...]:
-    """In the order of the sites, then those of clusters without one."""
-    sites = [site.region.name for site in deployment.sites]
-    return tuple(dict.fromkeys([*sites, *(cluster.region for cluster in deployment.clusters if cluster.region)]))
 
 
 def _one_of(names: Iterable[str]) -> str:

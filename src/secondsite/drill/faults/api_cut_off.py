@@ -10,7 +10,7 @@ from secondsite.drill.faults.pods import note_pods, serves_at_home, stored_again
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.addresses import pods_of
-from secondsite.lab.world import Moment
+from secondsite.lab.moment import Moment
 from secondsite.model.fault import Fault
 
 LIMIT_S = 90.0

@@ -19,7 +19,7 @@ from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
-from secondsite.lab.world import Moment
+from secondsite.lab.moment import Moment
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault

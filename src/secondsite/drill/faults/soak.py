@@ -20,7 +20,7 @@ from secondsite.drill.play.sampling import Sampler, Series, read_samples
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.kubelet import Happened
-from secondsite.lab.world import Moment
+from secondsite.lab.moment import Moment
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
 

@@ -8,7 +8,7 @@ import time
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.stage import Stage
-from secondsite.lab.world import Moment
+from secondsite.lab.moment import Moment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.nats.streams import StreamApi

@@ -24,8 +24,7 @@ from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.record import Status
-from secondsite.drill.load.client_config import ClientConfig
-from secondsite.drill.play.clients import LoadClients, share_out
+from secondsite.drill.play.clients import LoadClients
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
@@ -34,17 +33,16 @@ from secondsite.drill.play.lab_world import (
     LabSecrets,
     LabServices,
     LabSites,
-    api_service,
     has_api,
-    lab_path,
     lab_world,
     place,
 )
-from secondsite.drill.play.load_streams import load_streams, load_target, why_unacknowledged
+from secondsite.drill.play.load_streams import why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
-from secondsite.lab.world import Lab, Moment
+from secondsite.lab.moment import Moment
+from secondsite.lab.world import Lab
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Switch
@@ -378,40 +376,3 @@ class Stage:
 
 LOST = "unfenced"
 """What a drill lifts: its silent region was killed or frozen by itself, and what it does when it returns is drilled."""
-
-
-def set_the_stage(
-    setup: Setup,
-    lab: Lab,
-    writer: EvidenceWriter,
-    procedure: Procedure,
-    report: ReportProgress,
-    *,
-    ignoring_ttl: float = 0.0,
-) -> Stage:
-    streams = load_streams(setup)
-    config = ClientConfig(
-        run=f"d{setup.seed}r{writer.manifest.run}",
-        client=0,
-        folder=str(writer.ledgers),
-        streams=streams,
-        target=load_target(setup, lab, ignoring_ttl),
-        rate_per_s=setup.rate_per_s,
-        payload_bytes=256,
-        seed=setup.seed,
-    )
-    path = lab_path(lab, streams[0].of_key("probe"))
-    return Stage(
-        setup,
-        lab,
-        writer,
-        procedure,
-        report,
-        LoadClients(lab.supervisor, share_out(config, PROCESSES)),
-        path,
-        LabSecrets(setup.deployment, lab.regions),
-        LabServices(lab, api_service(setup.deployment)),
-        random.Random(f"{setup.seed}/{writer.manifest.run}/{writer.manifest.drill}"),
-        LabManualSteps(lab),
-        LabSites(lab),
-    )

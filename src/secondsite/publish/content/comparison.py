@@ -355,3 +355,12 @@ def spent_on(compared: Sequence[ComparedStrategy], provider: str) -> tuple[str, 
     """The categories that any strategy spends on."""
     spent = [by_category(row.assessment.bills[provider]) for row in compared]
     return tuple(name for name in (*CATEGORIES, OTHER) if any(parts[name] for parts in spent))
+
+
+def best(compared: tuple[ComparedStrategy, ...]) -> ComparedStrategy:
+    """As the recommendation is made: what excludes, then breached contracts, then the cost of owning."""
+    return min(compared, key=lambda row: (*_fit(row.assessment), not row.recommended, row.assessment.owning_usd.mean))
+
+
+def _fit(assessment: Assessment) -> tuple[bool, int]:
+    return bool(assessment.excluded), len(assessment.breached)

@@ -17,6 +17,7 @@ from secondsite.publish.content.comparison import (
     ComparedStrategy,
     answer,
     answered,
+    best,
     firm_words,
     firmness,
     other_blockers,
@@ -174,15 +175,6 @@ def _providers(inputs: Inputs) -> Md:
     if len(set(by_provider.values())) == 1:
         return Md(f"The same strategy comes out at the list prices of {joined(by_provider)}.")
     return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in by_provider.items()) + ".")
-
-
-def best(compared: tuple[ComparedStrategy, ...]) -> ComparedStrategy:
-    """As the recommendation is made: what excludes, then breached contracts, then the cost of owning."""
-    return min(compared, key=lambda row: (*_fit(row.assessment), not row.recommended, row.assessment.owning_usd.mean))
-
-
-def _fit(assessment: Assessment) -> tuple[bool, int]:
-    return bool(assessment.excluded), len(assessment.breached)
 
 
 def _patterns(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> Md:

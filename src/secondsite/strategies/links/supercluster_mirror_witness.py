@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.deployment import Copy, Deployment, LinkKind, PlacedService, Requirement, Site, SiteRole, WanLink
+from secondsite.model.deployment import Copy, Deployment, PlacedService, Requirement, Site, SiteRole, WanLink
 from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements
-from secondsite.strategies.clusters import at_home, named, stream_copy, stream_link
+from secondsite.strategies.clusters import at_home, named
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirrored_failback
-from secondsite.strategies.links.backup import backup_requirement, stream_backup
-from secondsite.strategies.links.supercluster_mirror import gateway_requirement, joined, mirrored_pair
+from secondsite.strategies.links.backup import backup_requirement
+from secondsite.strategies.links.supercluster_mirror import (
+    SuperclusterMirror,
+    gateway_requirement,
+    joined,
+    mirrored_pair,
+)
 from secondsite.strategies.mirrorable import why_no_promotion
 from secondsite.strategies.steps import (
     blocked_step,
@@ -40,11 +45,10 @@ class SuperclusterMirrorWitness:
         return (*mirrored_pair(self.kit, cluster), witness)
 
     def links(self) -> tuple[WanLink, ...]:
-        return stream_link(self.kit, self.kit.second, LinkKind.GATEWAY)
+        return SuperclusterMirror(self.kit).links()
 
     def copies(self) -> tuple[Copy, ...]:
-        kit = self.kit
-        return (stream_copy(kit, kit.second, "mirror over a gateway"), stream_backup(kit, kit.second))
+        return SuperclusterMirror(self.kit).copies()
 
     def requirements(self) -> tuple[Requirement, ...]:
         return (

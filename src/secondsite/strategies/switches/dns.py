@@ -13,7 +13,13 @@ from secondsite.model.units import Seconds
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import make_step
-from secondsite.strategies.switches.switching import converged, health_checks, people_decide, people_detect
+from secondsite.strategies.switches.switching import (
+    converged,
+    health_checks,
+    people_decide,
+    people_detect,
+    signals_decide,
+)
 
 FAST_CHECK_S = Seconds(10)
 SHORT_TTL_S = Seconds(60)
@@ -55,15 +61,7 @@ class DnsFailover:
         detect = health_checks(self.kit, deployment.traffic)
         if fault is Fault.OBSERVABILITY:
             return detect, people_decide(self.kit, detect.id)
-        decide = make_step(
-            self.kit,
-            Verb.DECIDE,
-            "a second, independent signal agrees",
-            "decide.automatic",
-            check="both signals bad for the whole window",
-            after=(detect.id,),
-        )
-        return detect, decide
+        return detect, signals_decide(self.kit, "a second, independent signal agrees", detect.id)
 
     def change_steps(
         self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region

@@ -15,9 +15,15 @@ from secondsite.model.region import Region
 from secondsite.model.traffic import Traffic
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import instant, make_step
+from secondsite.strategies.steps import instant
 from secondsite.strategies.switches.dns import DnsFailover
-from secondsite.strategies.switches.switching import converged, health_checks, people_decide, people_detect
+from secondsite.strategies.switches.switching import (
+    converged,
+    health_checks,
+    people_decide,
+    people_detect,
+    signals_decide,
+)
 
 
 @frozen
@@ -51,15 +57,7 @@ class FailoverRecord:
             detect = people_detect(self.kit)
             return detect, people_decide(self.kit, detect.id)
         detect = health_checks(self.kit, deployment.traffic)
-        decide = make_step(
-            self.kit,
-            Verb.DECIDE,
-            "the standby has lost its origin too",
-            "decide.automatic",
-            check="both signals bad for the whole window",
-            after=(detect.id,),
-        )
-        return detect, decide
+        return detect, signals_decide(self.kit, "the standby has lost its origin too", detect.id)
 
     def change_steps(
         self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region

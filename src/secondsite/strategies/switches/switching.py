@@ -63,6 +63,18 @@ def people_decide(kit: Kit, after: str) -> Step:
     )
 
 
+def signals_decide(kit: Kit, second: str, after: str) -> Step:
+    """Without a person: a ``second`` signal, from elsewhere, says the same for as long."""
+    return make_step(
+        kit,
+        Verb.DECIDE,
+        second,
+        "decide.automatic",
+        check="both signals bad for the whole window",
+        after=(after,),
+    )
+
+
 def converged(kit: Kit, traffic: Traffic, after: str) -> Step:
     """Nine of ten requests have moved: the TTL, and what resolvers add to it."""
     beyond = kit.figures["converge.beyond-ttl"]

@@ -1,0 +1,56 @@
+"""The WAN process of a lab: its configuration, and the command that starts it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.lab.addresses import WanListener
+from secondsite.lab.supervisor import Spec, port_open, python
+from secondsite.model.endpoint import Endpoint
+
+
+@frozen
+class WanSetting:
+    """One direction of a link. ``jitter`` is a share of the delay."""
+
+    source: str
+    target: str
+    delay_ms: float
+    jitter: float
+    rate_bytes_per_s: float
+
+
+def wan_spec(
+    folder: Path, seed: int, control: Endpoint, links: Iterable[WanSetting], listeners: Iterable[WanListener]
+) -> Spec:
+    config = {
+        "seed": seed,
+        "control": [control.host, control.port],
+        "links": [
+            {
+                "source": link.source,
+                "target": link.target,
+                "delay_ms": link.delay_ms,
+                "jitter_ms": link.delay_ms * link.jitter,
+                "rate_bytes_per_s": link.rate_bytes_per_s,
+            }
+            for link in links
+        ],
+        "listeners": [
+            {
+                "source": each.source,
+                "target": each.target,
+                "at": [each.at.host, each.at.port],
+                "to": [each.to.host, each.to.port],
+            }
+            for each in listeners
+        ],
+    }
+    path = folder / "wan.json"
+    path.write_text(json.dumps(config, indent=1), encoding="utf-8")
+    command = tuple(python("secondsite.lab.wan_process", str(path)))
+    return Spec("wan", command, ready=lambda: port_open(control.host, control.port))
