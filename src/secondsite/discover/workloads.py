@@ -13,6 +13,7 @@ from functools import partial
 
 from attrs import field, frozen
 
+from secondsite.catalogue.figures import load_figures
 from secondsite.discover.draft import Draft
 from secondsite.discover.nats_command import names_a_server
 from secondsite.discover.recognise import Product, kind_of
@@ -27,7 +28,6 @@ KINDS = (
     *("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "ReplicationController", "Rollout"),
     *("DeploymentConfig", "KnativeService"),
 )
-_ASSUMED_NODES = 3
 _KEDA_MOST = 100
 """KEDA's default of maxReplicaCount."""
 
@@ -113,7 +113,8 @@ def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
 def _replicas(workload: Workload, draft: Draft) -> None:
     replicas = workload.resource.spec["replicas"]
     if workload.resource.kind == "DaemonSet":
-        draft.assume("replicas", _ASSUMED_NODES, "a DaemonSet has a pod on every node, and manifests name no nodes")
+        nodes = load_figures()["daemon-set.nodes"].mean
+        draft.assume("replicas", int(nodes), "a DaemonSet has a pod on every node, and manifests name no nodes")
     elif replicas:
         draft.take("replicas", "whole", replicas)
         if draft.values.get("replicas", 0) < 0:

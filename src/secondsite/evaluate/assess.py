@@ -153,7 +153,7 @@ class Assessor:
         if share != 1:
             concerned = fixed("share of the pods that die, or of the streams", share, "", "deployment")
             rate = product("mean rate", "messages/s", rate, concerned)
-        kept = retention_s(self.system)
+        kept = retention_s(self.system, self.catalogue.figures)
         name = lost.name.replace("RPO", "messages at risk")
         if lost.unbounded:
             everything = rate.mean * kept
@@ -197,7 +197,7 @@ class Assessor:
 
     def lost_writes(self, planned: Planned) -> float:
         """A year, over all faults, streams and stores."""
-        kept = retention_s(self.system)
+        kept = retention_s(self.system, self.catalogue.figures)
         lost = 0.0
         for fault in planned.procedures:
             sites = 1 if fault.per_system else len(planned.deployment.serving)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.figures import Figures
 from secondsite.evaluate.assess import Planned
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.derive import total
@@ -13,14 +14,7 @@ from secondsite.model.estimate import Estimate, Maybe
 from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
 
-_WIDE = {OUTAGE: (0.1, 10.0), LOST_WRITE: (0.02, 50.0), ENGINEER: (0.5, 2.0)}
-_SETTLED = (0.5, 2.0)
-_UNITS = {OUTAGE: "USD/h", LOST_WRITE: "USD", ENGINEER: "USD/h"}
-_ASK = {
-    OUTAGE: "ask finance and sales what an hour without the service costs",
-    LOST_WRITE: "what one lost event costs: a support case, a refund, nothing",
-    ENGINEER: "the loaded hourly cost of the people on call",
-}
+_FIGURES = {OUTAGE: "money.outage", LOST_WRITE: "money.lost-write", ENGINEER: "money.engineer"}
 
 
 def axes_of(
@@ -34,7 +28,7 @@ def axes_of(
     figures = tuple(
         Assumption(e.name, e.unit, e.quantile(0.5), *e.plausible, e.source, e.settle) for e in axes.values()
     )
-    return (*figures, *_economic(system), *_costs(bill))
+    return (*figures, *_economic(system, catalogue.figures), *_costs(bill, catalogue.figures))
 
 
 def _used(plans: Iterable[Planned], catalogue: Catalogue) -> Iterator[Estimate]:
@@ -55,23 +49,25 @@ def _causes(estimate: Estimate) -> tuple[Estimate, ...]:
     return estimate.inputs[:2] if isinstance(estimate.distribution, Maybe) else (estimate,)
 
 
-def _economic(system: System) -> Iterator[Assumption]:
+def _economic(system: System, figures: Figures) -> Iterator[Assumption]:
     values = {
         OUTAGE: system.economics.outage_usd_per_hour,
         LOST_WRITE: system.economics.lost_message_usd,
         ENGINEER: system.economics.engineer_usd_per_hour,
     }
     for name, value in values.items():
-        mark = system.marks.get(name)
-        low, high = _SETTLED if mark and mark.origin is Knowledge.WRITTEN else _WIDE[name]
-        yield Assumption(name, _UNITS[name], value, low, high, str(mark or "default"), _ASK[name])
+        mark, figure = system.marks.get(name), figures[_FIGURES[name]]
+        written = mark is not None and mark.origin is Knowledge.WRITTEN
+        low, high = figures["money.written"].plausible if written else figure.plausible
+        yield Assumption(name, figure.unit, value, low, high, str(mark or "default"), figure.settle)
 
 
-def _costs(bill: tuple[CostItem, ...]) -> Iterator[Assumption]:
+def _costs(bill: tuple[CostItem, ...], figures: Figures) -> Iterator[Assumption]:
     machines = total(INFRASTRUCTURE, "USD/month", [item.monthly_usd for item in bill if not item.for_people])
     people = total(UPKEEP, "USD/month", [item.monthly_usd for item in bill if item.for_people])
     yield Assumption(
         INFRASTRUCTURE, "× list price", 1.0, *machines.plausible, "cost model", "one month's bill, by item"
     )
     yield Assumption(UPKEEP, "× hours", 1.0, *people.plausible, "complexity", "time spent on upkeep in a quarter")
-    yield Assumption(WORK, "× hours", 1.0, 0.5, 2.5, "catalogue: work", "the first step's real effort")
+    work = figures["work.estimate"]
+    yield Assumption(WORK, work.unit, 1.0, *work.plausible, "catalogue: work", work.settle)

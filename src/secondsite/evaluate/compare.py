@@ -119,7 +119,7 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
         contracts=contracts,
         economics=assessor.system.economics,
         rate_per_s=assessor.system.load.mean_per_s,
-        kept_s=retention_s(assessor.system),
+        kept_s=retention_s(assessor.system, assessor.catalogue.figures),
         write_off_years=WRITE_OFF_YEARS,
         seed=assessor.seed,
     )

@@ -57,7 +57,7 @@ def _backups(bill: Bill) -> Iterator[CostItem]:
     for backup in bill.deployment.system.backups:
         yield from _existing_backup(bill, backup)
     system = bill.deployment.system
-    sizes = {"stream backup": stream_bytes(system), "scheduled backup": store_bytes(system)}
+    sizes = {"stream backup": stream_bytes(system, bill.figures), "scheduled backup": store_bytes(system)}
     places = {(copy.method, copy.region): copy for copy in bill.deployment.copies if copy.method in sizes}
     for (method, region), copy in sorted(places.items(), key=lambda place: place[0]):
         if sizes[method]:

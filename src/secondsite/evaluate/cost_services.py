@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
+from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.prices import ManagedPlan
 from secondsite.evaluate.bill import GIB, SECONDS, USD, Bill, CostItem, gigabytes
 from secondsite.evaluate.cost_network import stream_rates
@@ -80,11 +81,11 @@ class Demand:
         return tuple(f"{asked:.3g} {what} of {limit:g}" for what, asked, limit in limits if asked > limit)
 
 
-def demand(deployment: Deployment) -> Demand:
+def demand(deployment: Deployment, figures: Figures) -> Demand:
     """Streams of every region count, mirrors too; a stream of unknown size has an even share of what is stored."""
     streams = [stream for cluster in deployment.clusters for stream in cluster.streams]
     origins = [stream for stream in streams if stream.mirror is None]
-    share = stream_bytes(deployment.system) / max(len(origins), 1)
+    share = stream_bytes(deployment.system, figures) / max(len(origins), 1)
     rates = stream_rates(deployment.system)
     delivered = sum(rates.get(s.name, 0.0) * (1 + len(s.consumers)) for s in origins)
     ha, standard = [s for s in streams if s.replicas > 1], [s for s in streams if s.replicas <= 1]
@@ -105,7 +106,7 @@ def _managed(bill: Bill) -> CostItem:
     """The smallest published plan that holds the streams, with overage; by quote when none does."""
     name = f"managed NATS, {bill.deployment.managed_plan}"
     provider = bill.deployment.managed_plan.split("-")[0]
-    asked = demand(bill.deployment)
+    asked = demand(bill.deployment, bill.figures)
     plans = [plan for plan in bill.prices.plans if plan.provider == provider]
     bills = [_plan_bill(bill, plan, asked, name) for plan in plans if not asked.exceeds(plan)]
     if bills:

@@ -59,7 +59,8 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
         after=(resync.id, *ready),
         region=home,
     )
-    everything = transfer_time("salvage of all there is", stream_bytes(kit.system), kit.figures["restore.rate"])
+    size = stream_bytes(kit.system, kit.figures)
+    everything = transfer_time("salvage of all there is", size, kit.figures["restore.rate"])
     limit_s = max(salvage.limit_s, _SALVAGE_AT_LEAST_S, PATIENCE * everything.quantile(0.95))
     promote = evolve(promote, limit_s=_switch_limit_s(kit, promote))
     return isolate, evolve(salvage, limit_s=limit_s), _patient(resync), promote
@@ -67,7 +68,8 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
 
 def resynchronised(kit: Kit) -> Estimate:
     """Every byte of the streams once over the link, by a mirror that begins at its origin's first message."""
-    size, rate, trip = stream_bytes(kit.system), kit.figures["mirror.in-flight"], kit.rtt_ms(kit.home, kit.second)
+    size, rate = stream_bytes(kit.system, kit.figures), kit.figures["mirror.in-flight"]
+    trip = kit.rtt_ms(kit.home, kit.second)
     seconds = size / mirror_bytes_per_s(kit.figures, trip)
     why = f"{size / 1e9:.3g} GB at what a mirror takes over {trip.mean:.0f} ms"
     moved = Estimate(

@@ -10,23 +10,21 @@ from secondsite.model.nats import Stream
 from secondsite.model.store import Loss
 from secondsite.model.system import System
 
-_DEFAULT_AGE_S = 7 * 86400.0
 
-
-def stream_bytes(system: System) -> float:
+def stream_bytes(system: System, figures: Figures) -> float:
     """Bytes stored in all streams: as read from a live server, else load × age, bounded by the volumes."""
     known = [stream.bytes for cluster in system.nats for stream in cluster.streams]
     if known and all(size is not None for size in known):
         return float(sum(size or 0 for size in known))
     ceiling = sum(float(cluster.max_file_bytes or math.inf) for cluster in system.nats)
     load = system.load.mean_per_s * system.load.message_bytes
-    return min(load * retention_s(system), ceiling)
+    return min(load * retention_s(system, figures), ceiling)
 
 
-def retention_s(system: System) -> float:
-    """The longest time a message is kept, a week where no stream says."""
+def retention_s(system: System, figures: Figures) -> float:
+    """The longest time a message is kept; an assumption where no stream says."""
     ages = [stream.max_age_s for stream in all_streams(system) if stream.max_age_s]
-    return max(ages, default=_DEFAULT_AGE_S)
+    return max(ages, default=figures["stream.age"].mean)
 
 
 def all_streams(system: System) -> tuple[Stream, ...]:

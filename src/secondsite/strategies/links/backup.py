@@ -20,7 +20,8 @@ from secondsite.strategies.stores import nothing, refreshed, survivable
 
 def stream_backup(kit: Kit, region: Region) -> Copy:
     """A full snapshot of every stream at an interval: the only copy that survives a wrong write."""
-    travel = by_size(kit.figures, "backup.streams.travel", "backup.rate", stream_bytes(kit.system), "stream backup")
+    size = stream_bytes(kit.system, kit.figures)
+    travel = by_size(kit.figures, "backup.streams.travel", "backup.rate", size, "stream backup")
     return Copy(
         Subject.NATS,
         "streams and consumers",
@@ -49,7 +50,7 @@ def restore_streams(kit: Kit, after: str) -> Step:
         kit,
         Verb.RESTORE_STREAMS,
         "restore every stream with its consumers from the newest backup",
-        transfer_time("restore of the streams", stream_bytes(kit.system), kit.figures["restore.rate"]),
+        transfer_time("restore of the streams", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"]),
         check="messages, first and last sequence and digest as in the backup's manifest",
         after=(after,),
         region=kit.second.name,
@@ -75,7 +76,11 @@ class BackupLink:
         interval = kit.figures["backup.streams.interval"].mean
         return (
             WanLink(
-                LinkKind.BACKUP, kit.home.name, kit.second.name, "stream backups", stream_bytes(kit.system) / interval
+                LinkKind.BACKUP,
+                kit.home.name,
+                kit.second.name,
+                "stream backups",
+                stream_bytes(kit.system, kit.figures) / interval,
             ),
         )
 
