@@ -223,6 +223,7 @@ class LabProcesses:
             "client": {},
             "record": str(self.record(region)),
             "ready": str(ready),
+            "careless": self.options.careless,
             "consumers": [(stream.name, consumer.name) for stream, consumer in self._pulled(region)],
         }
 
