@@ -120,6 +120,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-interest-promotion": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-exactly-once": ("leaf", in_origin(duplicate_window_s=Seconds(120))),
     "nats-consumer-single-replica": ("system", in_stream("EVENTS", consumers=(Consumer("metering", replicas=1),))),
+    "nats-streams-unseen": ("system", in_cluster("nats", streams=())),
     "nats-stream-single-replica": ("system", in_stream("EVENTS", replicas=1)),
     "nats-stream-even-replicas": ("system", in_stream("EVENTS", replicas=2)),
     "nats-even-servers": ("system", in_cluster("nats", servers=4)),

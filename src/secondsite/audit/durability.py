@@ -160,6 +160,26 @@ def nats_streams_above_store(audited: Audited) -> Iterator[Finding]:
 
 
 @rule(
+    id="nats-streams-unseen",
+    severity=Severity.HIGH,
+    title="JetStream is on and no stream is known",
+    why="What would be mirrored, restored or lost is not known, so a contract on the streams cannot be judged.",
+    source="what secondsite.yaml says of the cluster; streams are often made by programs, which no manifest shows",
+    remedy="Read them with `secondsite init --nats URL`, add the scripts that make them, or write them under `nats`.",
+)
+def nats_streams_unseen(audited: Audited) -> Iterator[Finding]:
+    if any(cluster.streams for cluster in audited.system.nats):
+        return
+    for cluster in audited.system.nats:
+        if cluster.jetstream:
+            yield Finding(
+                f"nats.{cluster.name}.jetstream",
+                f"JetStream is on in {cluster.name}, and not one of its streams is known",
+                audited.endangered(NATS, EVERY_FAULT),
+            )
+
+
+@rule(
     id="nats-stream-unbounded",
     severity=Severity.LOW,
     title="A stream without any limit",
