@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
@@ -42,7 +42,7 @@ def evaluate(
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.cli.progress import years_progress
-    from secondsite.cli.workers import spread_over
+    from secondsite.cli.workers import distributed_over
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.compare import compare, evaluate_many
     from secondsite.evaluate.explain import find, lines, parse_strategy
@@ -55,14 +55,14 @@ def evaluate(
         if html or explain or evidence:
             remedy = "name one --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
-        with spread_over(workers) if workers else nullcontext(here) as spread:
+        with distributed_over(workers) if workers else nullcontext(here) as parallel_map:
             evaluations = evaluate_many(
-                systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread
+                systems, tables, audit, seed=seed, years=years, strategies=chosen, parallel_map=parallel_map
             )
         return _print_many(evaluations, json_)
     system = systems[0]
     measured = _measured(system, tables, evidence) if evidence else None
-    with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
+    with distributed_over(workers) if workers else nullcontext(here) as parallel_map, years_progress(years) as progress:
         evaluation = compare(
             system,
             measured.catalogue if measured else tables,
@@ -70,7 +70,7 @@ def evaluate(
             seed=seed,
             years=years,
             strategies=chosen,
-            spread=spread,
+            parallel_map=parallel_map,
             progress=progress,
         )
     if html:
@@ -82,8 +82,7 @@ def evaluate(
         print("\n".join(lines(find(evaluation, explain))))
     else:
         _print_one(evaluation, measured, json_)
-    best = evaluation.recommended
-    return EXIT_DOES_NOT_HOLD if best.excluded or best.breached else EXIT_HOLDS
+    return _exit_code((evaluation,))
 
 
 def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:
@@ -118,8 +117,14 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
         from secondsite.publish.terminal.evaluation import render_many
 
         terminal_console().print(render_many(evaluations))
-    failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
-    return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
+    return _exit_code(evaluations)
+
+
+def _exit_code(evaluations: tuple[Evaluation, ...]) -> int:
+    """A breach counts most; where nothing can be recommended, nothing is proven."""
+    if any(e.recommended.excluded or e.recommended.breached for e in evaluations if not e.recommendation.withheld):
+        return EXIT_DOES_NOT_HOLD
+    return EXIT_UNPROVEN if any(e.recommendation.withheld for e in evaluations) else EXIT_HOLDS
 
 
 def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:
