@@ -62,6 +62,7 @@ class _CopiesRead:
     altered: NDArray[np.bool_]
     moved: NDArray[np.bool_]
     discarded: NDArray[np.bool_]
+    salvaged: NDArray[np.bool_]
     phantoms: dict[str, tuple[Phantom, ...]] = field(factory=dict)
     phantom_counts: dict[str, int] = field(factory=dict)
     unread: dict[str, tuple[str, ...]] = field(factory=dict)
@@ -71,14 +72,17 @@ class _CopiesRead:
 
     @classmethod
     def nothing(cls, intents: int) -> _CopiesRead:
-        present, visible, duplicated, reordered, resurrected, altered, moved, discarded = (
-            np.zeros(intents, bool) for _ in range(8)
+        present, visible, duplicated, reordered, resurrected, altered, moved, discarded, salvaged = (
+            np.zeros(intents, bool) for _ in range(9)
         )
-        return cls(present, visible, duplicated, reordered, resurrected, altered, moved, discarded)
+        return cls(present, visible, duplicated, reordered, resurrected, altered, moved, discarded, salvaged)
 
 
-def check(history: History, finals: Finals) -> Findings:
-    """Raises InputError where finals and ledgers are not of one run."""
+def check(history: History, finals: Finals, left: NDArray[np.bool_] | None = None) -> Findings:
+    """``left``: which intents were acknowledged by the side that clients had to leave; only those can be salvaged.
+
+    Raises InputError where finals and ledgers are not of one run.
+    """
     copies_read = _CopiesRead.nothing(len(history))
     for copy in finals.copies:
         _take(history, copies_read, copy.load() if isinstance(copy, SavedCopy) else copy)
@@ -89,12 +93,14 @@ def check(history: History, finals: Finals) -> Findings:
     jobs = _jobs(history, finals.processing)
     fate = _fates(history, copies_read, removed, jobs)
     copies_read.resurrected[removed.surely & copies_read.visible] = True
+    salvaged = np.zeros(len(history), bool) if left is None else copies_read.salvaged & left
     arrays = (
         copies_read.duplicated,
         copies_read.reordered,
         copies_read.resurrected,
         copies_read.altered,
         copies_read.moved,
+        salvaged,
     )
     marks = Marks(fate, *arrays, copies_read.phantoms, copies_read.phantom_counts)
     numbered = enumerate(history.streams)
@@ -130,6 +136,7 @@ def _take(history: History, copies_read: _CopiesRead, copy: FinalRead) -> None:
         copies_read.discarded[discarded(history, copy, number)] = True
     copies_read.altered[order.altered] = True
     copies_read.moved[order.moved] = True
+    copies_read.salvaged[order.salvaged] = True
     if not copy.compared and len(copy.rows):
         copies_read.uncompared[copy.stream] = (*copies_read.uncompared.get(copy.stream, ()), copy.place)
     if order.phantom_count:
@@ -184,7 +191,8 @@ def _of_stream(history: History, marks: Marks, number: int, copies_read: _Copies
         resurrected=int(np.count_nonzero(marks.resurrected & mine)),
         phantom=marks.phantom_counts.get(name, 0),
         doubled=int(np.count_nonzero(marks.duplicated & mine & sent_once)),
-        disordered=int(np.count_nonzero(marks.reordered & mine & at_once)),
+        disordered=int(np.count_nonzero(marks.reordered & mine & at_once & ~marks.salvaged)),
+        out_of_place=int(np.count_nonzero(marks.reordered & mine & at_once & marks.salvaged)),
         altered=0 if stream.objects else altered,
         torn=altered if stream.objects else 0,
         jobs_twice=int(np.count_nonzero(jobs.twice & mine)),

@@ -39,8 +39,12 @@ class ObjectReader:
     described: list[_Description] = field(factory=list)
     strays: list[str] = field(factory=list)
 
-    def take(self, message_id: str, stream_sequence: int, subject: str, data: bytes) -> None:
-        """Chunks are told by their subject; what describes no object is a stray, unless it is a chunk."""
+    def take(self, message_id: str, stream_sequence: int, subject: str, data: bytes, *, salvaged: bool = False) -> None:
+        """Chunks are told by their subject; what describes no object is a stray, unless it is a chunk.
+
+        One that a failback salvaged is judged as any other: the last of its name counts, wherever it stands.
+        """
+        del salvaged
         words = subject.split(".")
         if len(words) > 3 and words[0] == "$O" and words[2] == "C":
             self.chunks.setdefault(words[3], []).append(data)

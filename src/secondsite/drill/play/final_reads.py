@@ -25,6 +25,7 @@ from secondsite.model.nats import Consumer
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, StreamApi, StreamState
+from secondsite.operate.actions.salvage import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
@@ -79,7 +80,8 @@ class Reading:
         async for message in stored_messages(streams, before):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
-                reader.take(text, message.sequence, message.subject, message.data)
+                salvaged = SALVAGE_MARK in message.headers
+                reader.take(text, message.sequence, message.subject, message.data, salvaged=salvaged)
         after = await streams.stream(placement.name)
         if after is None or after.last_seq != before.last_seq:
             return "it changed while it was read"
