@@ -92,7 +92,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 Md(
                     "unknown"
                     if outcome.probability_met is None
-                    else f"{about(outcome.probability_met)} of {percent(contract.confidence)}"
+                    else f"{about(outcome.probability_met)}, required {percent(contract.confidence)}"
                 ),
                 _measured(standing, sources),
                 verdict(standing),
@@ -105,7 +105,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        sources.head("Holds, of asked", sources.of_all("chance that contracts hold", judged)),
+        sources.head("Probability", sources.of_all("chance that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
