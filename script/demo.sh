@@ -6,7 +6,7 @@
 set -eu
 example=$1 name=$(basename "$1") bin=$PWD/.venv/bin build=$PWD/build/demo
 PATH=$bin:$PATH
-init=manifests drills= ends="0 3" before= after= documents=$build/$name
+init=manifests drills= ends="0 3" before= after= documents=$build/$name evidence=$build/$name/evidence
 cd "$example"
 . ./demo.conf
 
@@ -24,9 +24,9 @@ options=
 for strategy in $drills; do options="$options --strategy $strategy"; done
 step 4 "drill region-loss$options"
 code=0
-secondsite drill region-loss $options --evidence "$documents/evidence" || code=$?
+secondsite drill region-loss $options --evidence "$evidence" || code=$?
 case " $ends " in *" $code "*) ;; *) echo "the drill ended with $code"; exit "$code" ;; esac
 step 5 publish
-secondsite publish "$documents" --evidence "$documents/evidence"
+secondsite publish "$documents" --evidence "$evidence"
 echo
-echo "The report to open: ${documents#"$(dirname "$build")/"}/report.html" | sed "s,^The report to open: demo,The report to open: build/demo,"
+echo "The report to open: build/demo/$(basename "$documents")/report.html"
