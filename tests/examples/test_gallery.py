@@ -35,8 +35,10 @@ def test_an_example_runs_to_its_documents(tmp_path: Path, name: str) -> None:
     documents = tmp_path / "build" / "demo" / name
     for document in ("report.html", "runbook.md", "dr-contracts.md", "multi-region-evaluation.md"):
         assert (documents / document).stat().st_size > 1000
-    assert "secondsite.yaml: up to date" in done.stdout or example.joinpath("secondsite.yaml").read_bytes() == (
-        ROOT / "examples" / name / "secondsite.yaml"
-    ).read_bytes(), "the committed file is what init finds"
+    assert (
+        "secondsite.yaml: up to date" in done.stdout
+        or example.joinpath("secondsite.yaml").read_bytes()
+        == (ROOT / "examples" / name / "secondsite.yaml").read_bytes()
+    ), "the committed file is what init finds"
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", FIRST_PORT)) != 0, "its servers have stopped"
