@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve, frozen
+from clean_findings import clean
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.drill.check.checker import Crashed, check, checked
-from secondsite.drill.check.findings import Fate, Findings, StreamFindings
+from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.ledger.finals import FinalRead, Finals, processing
 from secondsite.drill.ledger.record import Purpose, RecordKind, Status, message_id
 from secondsite.model.errors import InputError
@@ -95,13 +96,6 @@ def _fates(made: Any, findings: Findings) -> dict[str, Fate]:
 
 
 @settings(max_examples=70, deadline=None)
-def clean(stream: StreamFindings) -> bool:
-    """Nothing lost, nothing that should not be there."""
-    odd = stream.duplicate + stream.reordered + stream.resurrected + stream.phantom
-    odd += stream.altered + stream.moved + stream.clashes
-    return stream.proven and not odd + stream.fates[Fate.ACKNOWLEDGED_LOST] + stream.fates[Fate.WRONG_PRESENT]
-
-
 @given(data=st.data(), found=writes())
 def test_what_is_planted_is_found_and_nothing_else(
     data: st.DataObject, found: list[W], make: Maker, copy_of: Copier

@@ -15,7 +15,12 @@ OF_CLASSES = {"hand", "held", "look", "spread", "whole", "kept"}
 """They are verbs and adjectives that a function may have; a class is named by a noun."""
 ALLOWED = {
     *("_NOT_FOUND", "STREAM_NOT_FOUND"),  # the protocol's own word
-    *("ByHand", "HeldElsewhereError", "SpreadRule"),  # by hand; a lease is held; a topology spread constraint
+    *(
+        "ByHand",
+        "ChangedByHand",
+        "HeldElsewhereError",
+        "SpreadRule",
+    ),  # by hand; a lease is held; a topology spread constraint
     "Kept",  # the attribute of a secret: how it is kept
 }
 

@@ -11,6 +11,7 @@ from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
     from secondsite.model.procedure import Procedure
+    from secondsite.operate.http_path import HttpPath
 
 
 def pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
@@ -67,3 +68,11 @@ def target_of(procedure: Procedure) -> str:
 
 def _unknown(option: str, given: str, known: Iterable[str], what: str) -> InputError:
     return InputError.at(option, f"{given!r} is not {what}", f"name one of {', '.join(sorted(known))}")
+
+
+def path_line(path: HttpPath | None) -> str:
+    """Without what proves who we are."""
+    if path is None:
+        return ""
+    codes = ", ".join(map(str, path.acknowledged))
+    return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"

@@ -26,7 +26,9 @@ SCHEMA = "secondsite/restore/1"
 class Fit:
     """What a cluster of another size or name needs."""
 
-    replicas: Annotated[PositiveInt | None, stores.option("Another number of replicas for every stream.")] = None
+    replicas: Annotated[
+        PositiveInt | None, stores.option("Replica count for every restored stream; the original by default.")
+    ] = None
     placement: Annotated[str, stores.option('"keep", "none", or the name of a cluster.')] = "keep"
 
 

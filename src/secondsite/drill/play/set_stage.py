@@ -8,7 +8,7 @@ from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.load.client_config import ClientConfig
 from secondsite.drill.play.clients import LoadClients, share_out
 from secondsite.drill.play.lab_world import LabManualSteps, LabSecrets, LabServices, LabSites, api_service, lab_path
-from secondsite.drill.play.load_streams import load_streams, load_target
+from secondsite.drill.play.load_streams import clients_of, load_streams, load_target, nats_target
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import PROCESSES, ReportProgress, Stage
 from secondsite.lab.world import Lab
@@ -35,6 +35,8 @@ def set_the_stage(
         payload_bytes=256,
         seed=setup.seed,
     )
+    shares = clients_of(config, nats_target(setup, lab))
+    clients = tuple(one for share in shares for one in share_out(share, PROCESSES))
     path = lab_path(lab, streams[0].of_key("probe"))
     return Stage(
         setup,
@@ -42,7 +44,7 @@ def set_the_stage(
         writer,
         procedure,
         report,
-        LoadClients(lab.supervisor, share_out(config, PROCESSES)),
+        LoadClients(lab.supervisor, clients),
         path,
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),
