@@ -25,12 +25,10 @@ def agent(
 
     User and password come from NATS_USER and NATS_PASSWORD.
     """
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.agent import Agent, read_agent
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
     place = nats_place(nats, ConnectOptions().with_environment(os.environ))
     kept = Agent(read_agent(config), place, every_s, lambda what: print(what, file=sys.stderr, flush=True), alive)
     asyncio.run(kept.keep())

@@ -33,7 +33,6 @@ def gate(
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.gate import Gate, watched, write_gate_file
@@ -42,8 +41,6 @@ def gate(
     from secondsite.strategies.design import Kit
     from secondsite.strategies.write_gate import gated_subjects
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
     catalogue = load_catalogue(file.parent / USER_FOLDER)
     deployment = lay_out(parse_strategy(strategy), Kit.of(load_system(file), catalogue))
     region = deployment.primary.region.name

@@ -50,7 +50,6 @@ class Server:
     def place(self) -> NatsPlace:
         import os
 
-        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -62,8 +61,6 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
-        if self.nats:
-            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
