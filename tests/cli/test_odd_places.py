@@ -58,7 +58,7 @@ def test_a_user_without_a_home_is_told_what_to_set(capsys: pytest.CaptureFixture
     assert "no home directory" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"file:~/token cannot be read"):
         client_path(WritePath("http://h/", headers=(PathHeader("X-API-Key", "file:~/token"),)))
-    ObjectStorage(parse_store("s3://bucket/prefix"))
+    ObjectStorage(parse_store("s3://bucket/prefix"))  # asks for no home of its own
     assert run(["audit", "--file", str(EXAMPLE / "secondsite.yaml"), "--brief"]) == EXIT_DOES_NOT_HOLD
 
 

@@ -87,10 +87,13 @@ def drill(
 def _list() -> int:
     from secondsite.drill.controls import CONTROLS
     from secondsite.drill.registry import DRILLS
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import catalogue_table
 
-    print("\n".join(f"{drill.id:24}{drill.title}" for drill in DRILLS.values()))
-    print("\nknown-bad controls (--controls):")
-    print("\n".join(f"{drill.id:34}{drill.title}" for drill in CONTROLS.values()))
+    console = terminal_console()
+    console.print(catalogue_table((drill.id, drill.title) for drill in DRILLS.values()))
+    console.print("\nNegative controls (--controls): every one must fail")
+    console.print(catalogue_table((control.id, control.title) for control in CONTROLS.values()))
     return EXIT_HOLDS
 
 
@@ -114,10 +117,10 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
         outcomes = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
         print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": outcomes}, indent=2))
     else:
-        from secondsite.publish.terminal.console import PrintableConsole
-        from secondsite.publish.terminal.drill import WIDTH, render_controls
+        from secondsite.publish.terminal.console import terminal_console
+        from secondsite.publish.terminal.drill import render_controls
 
-        render_controls(checked, PrintableConsole(width=WIDTH, highlight=False))
+        render_controls(checked, terminal_console())
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
 
 
@@ -225,11 +228,11 @@ def _print(results: list[RunResult], as_json: bool) -> None:
         reports = [drill_json(group, _measured(group)) for group in groups]
         print(json.dumps(reports[0] if len(reports) == 1 else reports, indent=2, allow_nan=False))
         return
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.drill import WIDTH, render_drills
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import render_drills
 
     measurements = [each for group in groups for each in _measured(group)]
-    render_drills(results, PrintableConsole(width=WIDTH, highlight=False), measurements)
+    render_drills(results, terminal_console(), measurements)
 
 
 def _groups(results: list[RunResult]) -> list[list[RunResult]]:

@@ -97,11 +97,11 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
             shape["predictions"] = prediction_json(measured.predictions)
         print(json.dumps(shape, indent=2, allow_nan=False))
         return
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.evaluation import WIDTH, render_text
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.evaluation import render_text
     from secondsite.publish.terminal.prediction import prediction_table
 
-    console = PrintableConsole(width=WIDTH, highlight=False)
+    console = terminal_console()
     render_text(evaluation, console)
     if measured:
         console.print(prediction_table(measured.predictions))
@@ -114,10 +114,10 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
 
         print(json.dumps([evaluation_json(evaluation) for evaluation in evaluations], indent=2, allow_nan=False))
     else:
-        from secondsite.publish.terminal.console import PrintableConsole
-        from secondsite.publish.terminal.evaluation import WIDTH, render_many
+        from secondsite.publish.terminal.console import terminal_console
+        from secondsite.publish.terminal.evaluation import render_many
 
-        PrintableConsole(width=WIDTH, highlight=False).print(render_many(evaluations))
+        terminal_console().print(render_many(evaluations))
     failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
     return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
 

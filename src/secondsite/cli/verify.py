@@ -36,8 +36,8 @@ def verify(
     Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
     """
     from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.verification import WIDTH, render_text
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.verification import render_text
 
     verification = _verification(file, evidence, strategy, key)
     if junit:
@@ -50,7 +50,7 @@ def verify(
 
         print(json.dumps(verification_json(verification), indent=2, allow_nan=False))
     else:
-        render_text(verification, PrintableConsole(width=WIDTH, highlight=False))
+        render_text(verification, terminal_console())
     if pack:
         _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
     return verification.exit_code

@@ -1,4 +1,4 @@
-"""Hazards for people: the worst first, each with where, why and what to do, within 100 columns.
+"""Hazards for people: the worst first, each with where, why and what to do.
 
 Lines are broken here and not by the terminal, so that the same text goes to a screen, a pipe and a file.
 """
@@ -14,25 +14,18 @@ from rich.text import Text
 from secondsite.audit.examples import Example
 from secondsite.audit.rule import Rule
 from secondsite.model.hazard import Hazard, Severity
-from secondsite.publish.terminal.console import PrintableConsole
+from secondsite.publish.terminal.console import WIDEST
 
-WIDTH = 100
 COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
-def console() -> PrintableConsole:
-    """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    printable = PrintableConsole(highlight=False)
-    return PrintableConsole(highlight=False, width=min(WIDTH, printable.width) if printable.is_terminal else WIDTH)
-
-
-def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
+def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDEST) -> Text:
     """The hazards by severity, and a line that counts them."""
     whys = {rule.id: rule.why for rule in rules}
     return Text("\n").join([*_lines(hazards, whys, width), summary(hazards)])
 
 
-def render_brief(hazards: Sequence[Hazard], width: int = WIDTH) -> Text:
+def render_brief(hazards: Sequence[Hazard], width: int = WIDEST) -> Text:
     """Where and what, a line or two for each that is not waived, and a line that counts them."""
     blocks: list[Text] = []
     for severity in Severity:
@@ -84,12 +77,12 @@ def summary(hazards: Sequence[Hazard]) -> Text:
     return Text(f"{number}: {by_severity}" + (f"; {waived} waived" if waived else ""), style="bold")
 
 
-def render_rules(rules: Iterable[Rule], width: int = WIDTH) -> Text:
+def render_rules(rules: Iterable[Rule], width: int = WIDEST) -> Text:
     """Every rule: what it means, where it comes from and what to do."""
     return Text("\n\n").join([_record(rule, width) for rule in rules])
 
 
-def render_rule(rule: Rule, example: Example | None, width: int = WIDTH) -> Text:
+def render_rule(rule: Rule, example: Example | None, width: int = WIDEST) -> Text:
     """One rule, and what it finds and does not find."""
     waive = f"waivers: [{{rule: {rule.id}, reason: …, at: …}}]"
     parts = [_record(rule, width), _wrapped("waive", f"{waive} in secondsite.yaml", width)]

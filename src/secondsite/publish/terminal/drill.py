@@ -1,8 +1,8 @@
-"""What drills found, for people: each outcome in one sentence, then the figures side by side, within 100 columns."""
+"""What drills found, for people: each outcome in one sentence, then the figures side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.console import Console
@@ -18,7 +18,6 @@ from secondsite.model.strategy import Link
 from secondsite.model.wording import short_duration
 from secondsite.publish.content.measured_words import rto_words
 
-WIDTH = 100
 SIDE_BY_SIDE = 3
 STYLES: Mapping[str, str] = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
 _PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first write", "sustained"), strict=True))
@@ -208,6 +207,16 @@ def _caveats(result: RunResult) -> Iterator[Text]:
         yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")
     if result.judgement.verdicts and any(v.rto_s for v in result.judged) and result.projected:
         yield Text("contracts are judged at the strategy's own intervals, to which quick runs are projected")
+
+
+def catalogue_table(entries: Iterable[tuple[str, str]]) -> Table:
+    """What there is: (id, what it is)."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, title in entries:
+        table.add_row(name, title)
+    return table
 
 
 def render_controls(checked: Sequence[Checked], console: Console) -> None:
