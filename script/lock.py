@@ -1,8 +1,8 @@
 """Resolves every dependency, extras and the dev group included, and pins them by version and hash.
 
 A file in requirements/ for each purpose. The hashes are those of every wheel that Linux or macOS may take, so that the
-pins hold on both; of sources only where there is no wheel, since a source runs what it likes while it is built. `--keep`
-looks hashes up anew for the versions that are pinned. Run it from .venv (`make lock`).
+pins hold on both; of sources only where there is no wheel, since a source runs what it likes while it is built.
+`--keep` looks hashes up anew for the versions that are pinned. Run it from .venv (`make lock`).
 """
 
 from __future__ import annotations
