@@ -165,11 +165,11 @@ async def choose_backup(
     backup_id: str | None = None,
     at: datetime | None = None,
     trust: Trust = ANYBODY,
-    tell: Callable[[str], None] = _quietly,
+    report: Callable[[str], None] = _quietly,
 ) -> BackupManifest:
     """The one named, or the newest usable one that was finished at ``at`` or before. Raises InputError.
 
-    ``tell`` gets what stands in the store as newer and was passed over.
+    ``report`` gets what stands in the store as newer and was passed over.
     """
     if backup_id:
         manifest = await read_manifest(store, backup_id)
@@ -181,7 +181,7 @@ async def choose_backup(
     chosen = next((entry for entry in inventory.entries if entry.usable and (at is None or entry.when <= at)), None)
     for entry in inventory.entries:
         if not entry.usable and (at is None or entry.when <= at) and (chosen is None or _newer(entry, chosen)):
-            tell(f"passed over {entry.id}: {entry.why_not}")
+            report(f"passed over {entry.id}: {entry.why_not}")
     if chosen and chosen.usable:
         return chosen.usable
     remedy = "see secondsite backup list; check the URL and the prefix"

@@ -102,9 +102,9 @@ def _choose(manifest: BackupManifest, plan: RestorePlan) -> dict[StreamBackup, s
     names = plan.streams or {stream.name: stream.name for stream in manifest.streams}
     unknown = [name for name in names if manifest.stream(name) is None]
     if unknown:
-        held = ", ".join(stream.name for stream in manifest.streams)
+        listed = ", ".join(stream.name for stream in manifest.streams)
         what = f"the backup {manifest.id} holds no stream {', '.join(unknown)}"
-        raise InputError.at("--stream", what, f"it holds {held or 'none'}")
+        raise InputError.at("--stream", what, f"it holds {listed or 'none'}")
     for name, target in names.items():
         check_rename(name, target)
     if len(set(names.values())) < len(names):
@@ -195,8 +195,8 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
         return _Task(work, Approved(work.target, created, used=False))
     if work.target in plan.overwrite:
         return _Task(work, Approved(work.target, created, used=True))
-    held = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
-    what = f"the stream {work.target} is there with {held} and {state.get('consumer_count', 0)} consumers"
+    extent = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
+    what = f"the stream {work.target} is there with {extent} and {state.get('consumer_count', 0)} consumers"
     remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 

@@ -212,8 +212,8 @@ async def _suspicions(
     suspicions = [] if records else ["it holds no stream: check the account, the domain and --stream"]
     newest = (await take_inventory(store, plan.trust, now)).newest_good
     if newest and newest.manifest:
-        held = {stream.name for stream in newest.manifest.streams}
-        wanted = {name for name in held if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
+        names = {stream.name for stream in newest.manifest.streams}
+        wanted = {name for name in names if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
         lost = sorted(wanted - {record.name for record in records})
         if lost:
             suspicions.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")

@@ -42,7 +42,7 @@ class _LastRun:
 
 @frozen
 class Schedule:
-    """``back_up`` makes one backup; ``retain`` runs after each good one; ``tell`` gets what a person should know.
+    """``back_up`` makes one backup; ``retain`` runs after each good one; ``report`` gets what a person should know.
 
     ``steady`` are seconds of a clock that nobody sets.
     """
@@ -51,7 +51,7 @@ class Schedule:
     interval: timedelta
     back_up: Callable[[], Awaitable[BackupManifest]]
     retain: Callable[[BackupManifest], Awaitable[None]]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     metrics: BackupMetrics
     claim: bool = True
     now: Now = lambda: datetime.now(UTC)
@@ -85,7 +85,7 @@ class Schedule:
         try:
             newest = await self._newest()
         except SecondsiteError as error:
-            self.tell(str(error))
+            self.report(str(error))
             newest = None
         due = current + self.interval if newest and newest >= current else current
         return due, self._wait_s(due)
@@ -95,7 +95,7 @@ class Schedule:
         for entry in inventory.entries:
             if entry.future:
                 self.metrics.clock_problem()
-                self.tell(f"{entry.id}: {entry.clock}; set the clocks, then delete or hold that backup")
+                self.report(f"{entry.id}: {entry.clock}; set the clocks, then delete or hold that backup")
         newest = inventory.newest_good
         if newest is None:
             return None
@@ -114,17 +114,17 @@ class Schedule:
             manifest = await self.back_up()
             if manifest.suspicious:
                 self.metrics.suspicious()
-                self.tell(f"{manifest.id} is suspicious: {'; '.join(manifest.suspicious)}; nothing is pruned")
+                self.report(f"{manifest.id} is suspicious: {'; '.join(manifest.suspicious)}; nothing is pruned")
                 return
             self._saw(manifest.id)
             self.metrics.good(manifest)
             await self.retain(manifest)
         except SecondsiteError as error:
             self.metrics.failed()
-            self.tell(str(error))
+            self.report(str(error))
         except Exception as error:  # a daemon that dies of one run is no daemon; it is told and counted
             self.metrics.failed()
-            self.tell(f"{type(error).__name__}: {error}")
+            self.report(f"{type(error).__name__}: {error}")
 
     async def _overdue(self, due: datetime) -> bool:
         """Whether the slot is taken and yet no backup has come for longer than two slots apart can be."""
@@ -134,7 +134,7 @@ class Schedule:
             return False
         self.metrics.clock_problem()
         reason = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
-        self.tell(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
+        self.report(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
         return True
 
     async def _take(self, due: datetime) -> bool:

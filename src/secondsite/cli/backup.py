@@ -146,7 +146,7 @@ async def _go_on(
         interval=timedelta(seconds=every_s),
         back_up=one,
         retain=lambda made: _retain(store, rules, plan.trust, made),
-        tell=lambda text: print(text, file=sys.stderr, flush=True),
+        report=lambda text: print(text, file=sys.stderr, flush=True),
         metrics=metrics,
         claim=not plan.single_writer,
         trust=plan.trust,
@@ -156,8 +156,8 @@ async def _go_on(
 
 
 def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
-    held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
-    lines = [f"{manifest.id} in {store.shown}: {held}"]
+    content = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
+    lines = [f"{manifest.id} in {store.shown}: {content}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
     lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
     if manifest.suspicious:

@@ -120,7 +120,7 @@ def verify_(
 
     async def work() -> BackupVerification:
         trust = signed.trust(keys)
-        manifest = await choose_backup(store, backup_id=backup, trust=trust, tell=passed_over)
+        manifest = await choose_backup(store, backup_id=backup, trust=trust, report=passed_over)
         with telling("verified", machine=json) as progress:
             server = binary_like(manifest) if same_version else nats_server
             return await run_verify(store, manifest, keys, server, progress, record=record)

@@ -107,10 +107,10 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
     board = _board([f"control {control.id}: {control.title}" for control in CONTROLS.values()])
     with board.shown():
         for control in CONTROLS.values():
-            tell = board.begin()
+            report = board.begin()
             spoiled = control.spoil(setup(control.strategy.id))
             options = control.options(spoiled)
-            run = run_drill(control.drill, spoiled, root, tell, control=control.id, options=options)
+            run = run_drill(control.drill, spoiled, root, report, control=control.id, options=options)
             checked.append(check_control(control, asyncio.run(run)))
             board.end("red" if checked[-1].red else "GREEN", checked[-1].red)
     if as_json:
@@ -137,11 +137,11 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
     board = _board([_title(*each) for each in planned])
     with board.shown():
         for name, setup in planned:
-            tell = board.begin()
+            report = board.begin()
             record = CampaignRecord.open(root, _series(name, setup), 1)
             of = RunOf(1, record.begun(1), record.id)
             try:
-                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=of))
+                result = asyncio.run(run_drill(find_drill(name), setup, root, report, run=of))
             except SecondsiteError as error:
                 record.died(of.id, str(error))
                 if not skip:

@@ -42,7 +42,7 @@ def evaluate(
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.cli.progress import years_progress
-    from secondsite.cli.workers import spread_over
+    from secondsite.cli.workers import distributed_over
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.compare import compare, evaluate_many
     from secondsite.evaluate.explain import find, lines, parse_strategy
@@ -55,14 +55,14 @@ def evaluate(
         if html or explain or evidence:
             remedy = "name one --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
-        with spread_over(workers) if workers else nullcontext(here) as spread:
+        with distributed_over(workers) if workers else nullcontext(here) as parallel_map:
             evaluations = evaluate_many(
-                systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread
+                systems, tables, audit, seed=seed, years=years, strategies=chosen, parallel_map=parallel_map
             )
         return _print_many(evaluations, json_)
     system = systems[0]
     measured = _measured(system, tables, evidence) if evidence else None
-    with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
+    with distributed_over(workers) if workers else nullcontext(here) as parallel_map, years_progress(years) as progress:
         evaluation = compare(
             system,
             measured.catalogue if measured else tables,
@@ -70,7 +70,7 @@ def evaluate(
             seed=seed,
             years=years,
             strategies=chosen,
-            spread=spread,
+            parallel_map=parallel_map,
             progress=progress,
         )
     if html:

@@ -186,7 +186,7 @@ def _run(
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(progress: StepProgress) -> None:
+    def report(progress: StepProgress) -> None:
         if not machine:
             print(progress_line(progress), file=sys.stderr, flush=True)
 
@@ -199,7 +199,7 @@ def _run(
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
                 options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
-                return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+                return await execute(procedure, deployment, world, journal, options=options, progress=report)
 
     try:
         outcome = asyncio.run(work())
@@ -233,7 +233,7 @@ def _abort(
 
     aborted = asyncio.run(work())
     print_json({"schema": "secondsite/abort/1", **aborted.plain()}) if machine else print(aborted_text(aborted))
-    return EXIT_DOES_NOT_HOLD if aborted.nobody else EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if aborted.without_writer else EXIT_HOLDS
 
 
 def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
@@ -301,7 +301,8 @@ def _world(
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
+    reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
+    manual_steps = Commands(commands, reported, target_of(procedure))
     path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {
@@ -317,7 +318,7 @@ def _world(
         system=system,
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
-        hand=hands,
+        manual_steps=manual_steps,
         path=path,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,

@@ -105,7 +105,7 @@ def restore(
     when, trust = _time(at), signed.trust(plan.keys)
 
     async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
-        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, tell=passed_over)
+        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, report=passed_over)
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
 
@@ -114,11 +114,11 @@ def restore(
     except KeyboardInterrupt:
         print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
         return EXIT_INTERRUPTED
-    _tell(manifest, outcomes, machine=json)
+    _report(manifest, outcomes, machine=json)
     return exit_code(outcomes, asked=prove)
 
 
-def _tell(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
+def _report(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
     if machine:
         print_json(as_json(manifest, outcomes))
     else:

@@ -28,7 +28,7 @@ B = TypeVar("B")
 
 
 @contextmanager
-def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
+def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
     """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
     if not re.fullmatch(r"dask://[^/:\s]+:\d{1,5}|dask://\[[0-9a-fA-F:]+\]:\d{1,5}", address):
         raise InputError.at(
@@ -48,7 +48,7 @@ def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Parallel
     with client:
         _check(client, address, timeout_s)
 
-        def spread(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+        def parallel_map(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
             try:
                 futures = client.map(task, items, pure=False)
                 results: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
@@ -56,7 +56,7 @@ def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Parallel
                 raise _unusable(address, f"the cluster was lost on the way ({error})") from error
             return results
 
-        yield spread
+        yield parallel_map
 
 
 def _check(client: Client, address: str, timeout_s: float) -> None:

@@ -118,7 +118,7 @@ def find(version: str) -> Path:
     )
 
 
-def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
+def obtain(versions: Iterable[str], report: Callable[[str], None]) -> None:
     """Fetch those that are not on this machine; raises MachineError where that cannot be."""
     for version in sorted(set(versions)):
         try:
@@ -126,7 +126,7 @@ def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
         except MachineError as missing:
             if version not in pinned() and version not in registered():
                 raise
-            tell(f"fetching nats-server {version}, once")
+            report(f"fetching nats-server {version}, once")
             try:
                 fetch(version)
             except MachineError as failed:

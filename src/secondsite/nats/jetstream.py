@@ -66,7 +66,7 @@ class JetStream:
         try:
             answer = json.loads(await self.connection.request(full, payload, timeout_s))
         except errors.NoRespondersError:
-            raise MachineError.at(self.shown, *self._nobody()) from None
+            raise MachineError.at(self.shown, *self._no_responders()) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream and the cluster have a leader, and that this user may use the JetStream API"
             raise NoAnswerError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
@@ -77,7 +77,7 @@ class JetStream:
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
 
-    def _nobody(self) -> tuple[str, str]:
+    def _no_responders(self) -> tuple[str, str]:
         if self.prefix == API:
             return "JetStream is not enabled for this account", _ENABLE
         return f"nobody answers on {self.prefix}", "check the domain, and that this account has JetStream"

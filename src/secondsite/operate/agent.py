@@ -52,15 +52,15 @@ class AgentConfig:
 def agent_config(deployment: Deployment, region: str) -> AgentConfig | None:
     """None for a region without streams that are mirrored."""
     mirrored = [family for family in families(deployment) if family.reach is Reach.MIRRORED]
-    held = [(family, here) for family in mirrored if (here := family.at(region))]
-    pairs = [(family, here, next(iter(family.others(region)), None)) for family, here in held]
+    placements = [(family, here) for family in mirrored if (here := family.at(region))]
+    pairs = [(family, here, next(iter(family.others(region)), None)) for family, here in placements]
     streams = tuple(
         CopiedStream(family.name, here.name, there.name, _prefix(here, there)) for family, here, there in pairs if there
     )
     if not streams:
         return None
-    clusters = [here.cluster.name for _, here in held if here.cluster.gateways]
-    replicas = max(here.stream.replicas for _, here in held)
+    clusters = [here.cluster.name for _, here in placements if here.cluster.gateways]
+    replicas = max(here.stream.replicas for _, here in placements)
     return AgentConfig(region, streams, replicas, clusters[0] if clusters else "")
 
 
@@ -93,7 +93,7 @@ class Agent:
     config: AgentConfig
     place: NatsPlace
     every_s: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     alive: Path | None = None
     _reported: dict[str, str] = field(factory=dict)
 
@@ -139,7 +139,7 @@ class Agent:
         if self._reported.get(about, "") != what:
             self._reported[about] = what
             if what:
-                self.tell(f"{about}: {what}")
+                self.report(f"{about}: {what}")
 
     def _lives(self) -> None:
         if self.alive is not None:

@@ -347,15 +347,15 @@ class _Run:
             self._note(step, "retried", {"why": error.problems[0].what})
             return ""
 
-    def _outcome(self, nobody: tuple[str, ...]) -> OperationOutcome:
+    def _outcome(self, without_writer: tuple[str, ...]) -> OperationOutcome:
         known = records(self._journal.entries)
         problems = [
             Problem(Place(f"{self._procedure.name}: {step.id}"), known[step.id].why, known[step.id].remedy)
             for step in self._procedure.steps
             if step.id in known and known[step.id].state is not StepState.DONE
         ]
-        if nobody:
-            what = f"NOBODY TAKES WRITES of {', '.join(nobody)} now"
+        if without_writer:
+            what = f"NOBODY TAKES WRITES of {', '.join(without_writer)} now"
             problems.insert(
                 0, Problem(Place(self._procedure.name), what, "mend what is told below and resume, or abort")
             )

@@ -9,6 +9,8 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from secondsite.model.errors import MachineError
@@ -39,6 +41,18 @@ async def run_guarded(command: Sequence[str], keep: Callable[[], Awaitable[None]
         await _end(server)
         await end_tasks(keeper, ended, called_off)
     return server.returncode or 0
+
+
+def as_child(arguments: Sequence[str]) -> int | None:
+    """The first process of a container is spared by every signal from within it, its own timers' among them: run the
+    same command as its child, which is not. The child's exit code; None where this is not the first process."""
+    if os.getpid() != 1:
+        return None
+    child = subprocess.Popen([sys.executable, *arguments])  # noqa: S603 - this very command
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: child.send_signal(number))
+    code = child.wait()
+    return 128 - code if code < 0 else code
 
 
 def _die_with(parent: int) -> None:

@@ -30,9 +30,9 @@ def identities(deployment: Deployment) -> Mapping[str, Identity]:
     regions = {site.region.name for site in deployment.sites} | {c.region or home for c in deployment.clusters}
     by_server = {}
     for region in regions:
-        held = [cluster for cluster in deployment.clusters if (cluster.region or home) == region]
-        domains = frozenset(cluster.domain for cluster in held if cluster.domain)
-        by_server[region] = Identity(region, domains, frozenset(cluster.name for cluster in held))
+        clusters = [cluster for cluster in deployment.clusters if (cluster.region or home) == region]
+        domains = frozenset(cluster.domain for cluster in clusters if cluster.domain)
+        by_server[region] = Identity(region, domains, frozenset(cluster.name for cluster in clusters))
     return by_server
 
 

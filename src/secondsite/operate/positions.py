@@ -47,9 +47,9 @@ class Position:
 async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
     """Copy the floors of every durable consumer in ``source`` once; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
-        held = [family.at(target) for family in families]
-        replicas = max((one.stream.replicas for one in held if one), default=1)
-        clusters = {one.cluster.name for one in held if one and one.cluster.gateways}
+        placements = [family.at(target) for family in families]
+        replicas = max((one.stream.replicas for one in placements if one), default=1)
+        clusters = {one.cluster.name for one in placements if one and one.cluster.gateways}
         await make_positions(door, replicas, next(iter(clusters), ""))
         count = 0
         for family in families:
@@ -90,11 +90,11 @@ async def make_positions(door: StreamsDoor, replicas: int, cluster: str) -> None
 
 async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     """What was replicated, from the side that survived."""
-    look = await door.stream(STREAM)
-    if look is None:
+    state = await door.stream(STREAM)
+    if state is None:
         return ()
     positions: dict[str, Position] = {}
-    async for message in door.copied(STREAM, look.first_seq, look.last_seq):
+    async for message in door.copied(STREAM, state.first_seq, state.last_seq):
         try:
             stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
             body = json.loads(message.data)

@@ -60,7 +60,16 @@ def scaled(region: str, service: Service, replicas: int) -> str:
 def request(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:
     """One request to the JetStream API; ``body`` is JSON, or shell text that becomes one word of JSON."""
     payload = body if isinstance(body, str) else word(json.dumps(body, ensure_ascii=False))
-    return f"{nats(region)} request --raw {word(f'$JS.API.{call}')} {payload or quote('')}"
+    return _asked(region, f"$JS.API.{call}", payload)
+
+
+def _asked(region: str, subject: str, payload: str) -> str:
+    return f"{nats(region)} request --raw {word(subject)} {payload or quote('')}"
+
+
+def published(region: str, subject: str, data: str) -> str:
+    """A message for a stream: it fails where none stores it."""
+    return f"{_asked(region, subject, word(data))} | jq {word(_WENT_WELL)}"
 
 
 def changed(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:

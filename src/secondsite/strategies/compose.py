@@ -8,7 +8,7 @@ from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment, Requirement
-from secondsite.model.estimate import Provenance
+from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.store import Loss
@@ -18,8 +18,10 @@ from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
+from secondsite.strategies.sizing import summed
 from secondsite.strategies.steps import blocked_step, make_step
 from secondsite.strategies.switches.switching import holds_dns_control
+from secondsite.strategies.write_gate import leased
 
 _IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.CAPACITY: (Need.CAPACITY,)}
 
@@ -101,7 +103,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         kit,
         Verb.FENCE,
         "refuse the old primary: its link, its credentials, its record",
-        "fence",
+        _fence_time(kit, deployment),
         check="a write sent to the old primary is refused, or it is marked unfenced",
         after=(trigger[-1].id,),
         region=kit.home.name,
@@ -147,6 +149,16 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     }
     steps = _without_dns_control(kit, fault, _impaired(kit, fault, steps))
     return Procedure(name, fault, steps, milestones, share)
+
+
+def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:
+    """With the time that a lease of the old primary's writers runs on."""
+    terms = leased(deployment)
+    if terms is None:
+        return kit.figures["fence"]
+    why = "`writers: one`: the lease, 1 % for clocks of different speed, and a margin"
+    runs_on = Estimate("lease of the old primary's writers", "s", Fixed(terms.handover_s), Provenance.DERIVED, why)
+    return summed("fence, and the lease that runs out", kit.figures["fence"], runs_on)
 
 
 def _hopeless(deployment: Deployment, fault: Fault) -> str:

@@ -100,10 +100,10 @@ async def play(stage: Stage) -> None:
 
 
 def _at_standby(stage: Stage) -> StreamPlacement:
-    held = stage.families[0].at(stage.away)
-    if held is None:
+    placement = stage.families[0].at(stage.away)
+    if placement is None:
         raise MachineError.at("drill", f"{stage.families[0].name} has no mirror in {stage.away}", "see the strategy")
-    return held
+    return placement
 
 
 async def _bucket(stage: Stage, like: _Copied) -> _Copied:
@@ -158,11 +158,11 @@ async def _write_wrong(stage: Stage, stream: StreamPlacement) -> frozenset[str]:
     return frozenset(ids)
 
 
-async def _capture(stage: Stage, held: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Captured:
-    events, bucket = held
+async def _capture(stage: Stage, placements: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Captured:
+    events, bucket = placements
     async with place(stage.lab, events.region).open() as opened:
-        look = await StreamApi(opened).stream(events.name)
-        messages = direct_messages(opened, events.name, look.first_seq, look.last_seq) if look else None
+        state = await StreamApi(opened).stream(events.name)
+        messages = direct_messages(opened, events.name, state.first_seq, state.last_seq) if state else None
         ids = {message.headers.get("Nats-Msg-Id", "") async for message in messages} if messages else set()
         values = [await StreamApi(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
     return _Captured(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
@@ -184,10 +184,10 @@ async def _mirror_anew(stage: Stage, both: Iterable[_Copied]) -> None:
     await _follows(stage, both)
 
 
-async def _last(stage: Stage, held: StreamPlacement) -> int:
-    async with place(stage.lab, held.region).open() as opened:
-        look = await StreamApi(opened).stream(held.name)
-    return look.last_seq if look else 0
+async def _last(stage: Stage, placement: StreamPlacement) -> int:
+    async with place(stage.lab, placement.region).open() as opened:
+        state = await StreamApi(opened).stream(placement.name)
+    return state.last_seq if state else 0
 
 
 async def _follows(stage: Stage, copies: Iterable[_Copied]) -> None:

@@ -29,7 +29,7 @@ async def play(stage: Stage) -> None:
         ):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)
-            stage.tell(f"the standby loses {victim}")
+            stage.report(f"the standby loses {victim}")
 
     stage.on_step = strike_again
     outcome = await stage.fail_over()
@@ -43,9 +43,13 @@ async def _lone(stage: Stage) -> set[str]:
     lone = set()
     async with place(stage.lab, stage.away).open() as opened:
         for family in stage.families:
-            held = family.at(stage.away)
-            if held and held.stream.replicas == 1 and (look := await StreamApi(opened).stream(held.name)):
-                lone.add(look.leader)
+            placement = family.at(stage.away)
+            if (
+                placement
+                and placement.stream.replicas == 1
+                and (state := await StreamApi(opened).stream(placement.name))
+            ):
+                lone.add(state.leader)
     return lone
 
 

@@ -35,7 +35,7 @@ async def play(stage: Stage) -> None:
     await _unhurt(stage, "while it stands still", before)
     stage.lab.kill(collector)
     stage.note("collector-killed")
-    stage.tell(f"{collector} is killed")
+    stage.report(f"{collector} is killed")
     await _unhurt(stage, "while it is gone", before)
     note_pods(stage)
 

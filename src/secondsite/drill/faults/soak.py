@@ -60,7 +60,7 @@ async def _sample(stage: Stage, sampler: Sampler, lasts_s: float) -> None:
         kubelet(stage).check()
         if int(10 * passed_s / lasts_s) > tenth:
             tenth = int(10 * passed_s / lasts_s)
-            stage.tell(f"{tenth * 10} % of {lasts_s:g} s")
+            stage.report(f"{tenth * 10} % of {lasts_s:g} s")
         await asyncio.sleep(every_s)
 
 

@@ -55,7 +55,7 @@ def observe_positions(stage: Stage) -> None:
         family = next((each for each in stage.families if each.name == stream), None)
         if family is None:
             continue
-        names = {held.name for held in (family.origin, *family.copies)}
+        names = {placement.name for placement in (family.origin, *family.copies)}
         mine = [each for each in entries if each["consumer"] == consumer and each["stream"] in names]
         again, age_s = processed_again(mine, fault_ns), max(0.0, fault_at - float(position["at"]))
         every_s = stage.setup.profile.positions_s

@@ -50,10 +50,10 @@ def read_samples(path: Path) -> Mapping[str, Series]:
 def _series(lines: Iterable[str]) -> Mapping[str, Series]:
     by_name: dict[str, Series] = {}
     for line in lines:
-        look = json.loads(line)
-        for name, (rss_bytes, descriptors) in look["processes"].items():
+        sample = json.loads(line)
+        for name, (rss_bytes, descriptors) in sample["processes"].items():
             series = by_name.setdefault(name, Series())
-            series.times_s.append(look["monotonic_s"])
+            series.times_s.append(sample["monotonic_s"])
             series.rss_bytes.append(rss_bytes)
             series.descriptors.append(descriptors)
     return by_name

@@ -173,10 +173,10 @@ def _together(
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:
     needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
-    held = f"held in {total} of {total} runs"
+    count_line = f"held in {total} of {total} runs"
     if counted < total:
-        held += f", {total - counted} of them of no campaign, which may have been chosen"
-    return f"{held}; {needed} are needed to be {sure} sure of {sure}"
+        count_line += f", {total - counted} of them of no campaign, which may have been chosen"
+    return f"{count_line}; {needed} are needed to be {sure} sure of {sure}"
 
 
 def _times(count: int, runs: int) -> str:

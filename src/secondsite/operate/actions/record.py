@@ -59,7 +59,7 @@ async def measure(context: Context, region: str) -> tuple[Measured, ...]:
     The copy is read first: writes that come meanwhile then count as missing, and never as ahead of the origin.
     """
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
-    others = {held.region for family in mirrored for held in family.others(region)}
+    others = {placement.region for family in mirrored for placement in family.others(region)}
     sides: dict[str, dict[str, StreamState]] = {}
     for one in (region, *sorted(others - {region})):
         async with context.reached(one) as door:
@@ -74,9 +74,9 @@ def _measured(family: StreamFamily, region: str, sides: dict[str, dict[str, Stre
 
 
 async def _looks(door: StreamsDoor, chosen: list[StreamFamily], region: str) -> dict[str, StreamState]:
-    held = [(family.name, family.at(region)) for family in chosen]
-    looks = {name: await door.stream(one.name) for name, one in held if one is not None}
-    return {name: look for name, look in looks.items() if look is not None}
+    placements = [(family.name, family.at(region)) for family in chosen]
+    states = {name: await door.stream(one.name) for name, one in placements if one is not None}
+    return {name: state for name, state in states.items() if state is not None}
 
 
 @frozen
@@ -95,18 +95,18 @@ class RecordState:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         for family in context.families:
-            held = family.at(context.away) or family.origin
+            placement = family.at(context.away) or family.origin
             shown = "{name: .config.name, last: .state.last_seq, mirror: .mirror}"
-            yield f"{read(held.region, f'STREAM.INFO.{held.name}', shown)} | tee -a sequences.jsonl"
+            yield f"{read(placement.region, f'STREAM.INFO.{placement.name}', shown)} | tee -a sequences.jsonl"
 
 
 async def _positions(context: Context) -> tuple[Position, ...]:
     """The primary's own where it answers, else what was replicated of them."""
     async with context.reached(context.home) as door:
         if door is not None:
-            held = [(family, family.at(context.home)) for family in context.families]
+            placements = [(family, family.at(context.home)) for family in context.families]
             return tuple(
-                [position for family, one in held if one for position in await live_positions(door, family, one)]
+                [position for family, one in placements if one for position in await live_positions(door, family, one)]
             )
     async with context.reached(context.away) as door:
         return () if door is None else await _replicated(context, door)
@@ -123,13 +123,13 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
         return ()
 
 
-async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> tuple[Position, ...]:
+async def live_positions(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> tuple[Position, ...]:
     """Of the consumers that are there now."""
-    if await door.stream(held.name) is None:
+    if await door.stream(placement.name) is None:
         return ()
     return tuple(
         Position(family.name, consumer.name, consumer.floor, dict(consumer.config), "primary")
-        for consumer in await door.consumers(held.name)
+        for consumer in await door.consumers(placement.name)
         if is_users(consumer.config)
     )
 
@@ -199,8 +199,8 @@ def _rpo_limit_s(context: Context) -> float | None:
 def _line(measured: Measured) -> str:
     missing = measured.missing_messages
     sides = ", ".join(
-        f"{side} {look.last_seq if look else 'unknown'}"
-        for side, look in (("origin", measured.there), ("copy", measured.here))
+        f"{side} {state.last_seq if state else 'unknown'}"
+        for side, state in (("origin", measured.there), ("copy", measured.here))
     )
     tail = "" if missing is None else f": the copy lacks {missing}"
     return f"{measured.family.name}: last sequences {sides}{tail}"
@@ -215,16 +215,16 @@ def _facts(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _side(look: StreamState | None) -> dict[str, Any] | None:
-    if look is None:
+def _side(state: StreamState | None) -> dict[str, Any] | None:
+    if state is None:
         return None
     return {
-        "first_seq": look.first_seq,
-        "last_seq": look.last_seq,
-        "messages": look.messages,
-        "last_at": look.last_at,
-        "mirror_silent_s": look.mirror_silent_s,
-        "mirror_lag_reported": look.mirror_lag,
+        "first_seq": state.first_seq,
+        "last_seq": state.last_seq,
+        "messages": state.messages,
+        "last_at": state.last_at,
+        "mirror_silent_s": state.mirror_silent_s,
+        "mirror_lag_reported": state.mirror_lag,
     }
 
 

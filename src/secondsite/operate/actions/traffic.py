@@ -146,8 +146,8 @@ class VerifyPath:
         yield "# then one write of your own through the API, and the sequence it got:"
         region = target_region(context)
         for family in context.families[:1]:
-            held = family.at(region) or family.origin
-            yield last_sequence(held.region, held.name)
+            placement = family.at(region) or family.origin
+            yield last_sequence(placement.region, placement.name)
 
 
 _REFUSED_US = (400, 401, 403, 405, 415, 422)

@@ -42,11 +42,11 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
         refuted = one.verdict is Verdict.BREACHED
         why = Md(f"; {text(one.why)}") if one.why else Md("")
         on = f" on {text(versions_text(one))}" if one.versions else ""
-        held = joined((code(f"{each.subject}/{each.fault}") for each in group), " and ")
+        contracts = joined((code(f"{each.subject}/{each.fault}") for each in group), " and ")
         outdated = not refuted and one.evidence in inputs.outdated
         stale = f", {text(inputs.outdated[one.evidence])}" if outdated else ""
         yield Claim(
-            Md(f"{code(one.strategy)}{on} holds {held} in {code(one.drill)}"),
+            Md(f"{code(one.strategy)}{on} holds {contracts} in {code(one.drill)}"),
             Md(f"{strong('refuted, measured') if refuted else 'held, measured'} {text(one.at[:10])}{stale}"),
             Md(f"{measured_text(one)}{why} {joined((evidence_mark(each, sources) for each in group), ' ')}"),
         )

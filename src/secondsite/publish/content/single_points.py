@@ -68,15 +68,15 @@ def _streams(system: System) -> Iterator[SinglePoint]:
 
 def _secrets(system: System) -> Iterator[SinglePoint]:
     for store in dict.fromkeys(secret.store for secret in system.secrets if secret.store):
-        held = [secret for secret in system.secrets if secret.store == store and len(secret.regions) < 2]
-        if held:
-            users = tuple(s.name for s in system.services if any(secret.name in s.secrets for secret in held))
-            where = ", ".join(held[0].regions) or "an unknown region"
+        secrets_of = [secret for secret in system.secrets if secret.store == store and len(secret.regions) < 2]
+        if secrets_of:
+            users = tuple(s.name for s in system.services if any(secret.name in s.secrets for secret in secrets_of))
+            where = ", ".join(secrets_of[0].regions) or "an unknown region"
             yield SinglePoint(
                 f"secret store {store}",
-                f"holds {len(held)} secrets, in {where} only",
+                f"holds {len(secrets_of)} secrets, in {where} only",
                 users,
-                f"secrets.{held[0].name}.regions",
+                f"secrets.{secrets_of[0].name}.regions",
             )
 
 

@@ -158,10 +158,10 @@ def _copy(one: Replicated) -> Iterator[AlertRule]:
         yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
 
 
-def _aged(name: str, value: str, one: Replicated, look: str) -> AlertRule:
+def _aged(name: str, value: str, one: Replicated, check: str) -> AlertRule:
     limit = one.alert_s
     summary = f"{_literal(one.copy.what)} in {_literal(one.copy.region)}: older than {duration(limit)}"
-    return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {look}", "s", limit, one.contract)
+    return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {check}", "s", limit, one.contract)
 
 
 def _secrets(inputs: Inputs) -> Iterator[AlertRule]:

@@ -21,7 +21,7 @@ from secondsite.publish.text.nonbreaking import about, duration, percent
 from secondsite.publish.text.templates import render
 
 NAME = "dr-contracts.md"
-NOBODY = Md("**nobody named**")
+NO_OWNER = Md("**nobody named**")
 
 
 @frozen
@@ -128,7 +128,7 @@ def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
     rows = [
         (
             code(standing.contract.name),
-            text(standing.contract.owner) if standing.contract.owner else NOBODY,
+            text(standing.contract.owner) if standing.contract.owner else NO_OWNER,
             code(standing.command) or Md("**no drill runs it yet**"),
             f"every {standing.proof.every}" if standing.command else "–",
             standing.until.isoformat() if standing.until and not standing.stale else "–",

@@ -68,12 +68,12 @@ class DrillBoard:
             self._print(f"{lead}{row.title}")
         beside = lead if self.beside else ""
 
-        def tell(what: str) -> None:
+        def report(what: str) -> None:
             row.line = what
             if self._live is None:
                 self._print(f"{beside}{time.monotonic() - begin:7.1f} s  {what}")
 
-        return tell
+        return report
 
     def end(self, state: str, line: str = "", number: int | None = None) -> None:
         """``state`` in a word (a verdict, or why there is none), ``told`` in a line; of the last begun, or a number."""

@@ -41,7 +41,7 @@ def _carried_out_by(bound: Mapping[str, Any]) -> list[str]:
 def aborted_text(aborted: Aborted) -> str:
     """Who writes now, and what was left."""
     lines = [f"given up; {name}: {', '.join(regions)} takes writes" for name, regions in aborted.serving.items()]
-    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in aborted.nobody]
+    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in aborted.without_writer]
     lines += [f"its fence was taken off: {one}" for one in aborted.opened]
     return "\n".join([*lines, *(f"left: {one}" for one in aborted.left)])
 
