@@ -30,7 +30,9 @@ def evaluate(
     explain: Annotated[str, Parameter(help="Walk from one figure to its sources: STRATEGY:FIGURE.")] = "",
     html: Annotated[Path | None, Parameter(help="Write a report in one offline page.")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
-    workers: Annotated[str, Parameter(help="Spread the study over a cluster: dask://HOST:PORT.")] = "",
+    workers: Annotated[
+        str, Parameter(help="Spread the study over a cluster: dask://localhost:PORT, or tls://HOST:PORT.")
+    ] = "",
     catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round trips.")] = None,
     evidence: Annotated[tuple[Path, ...], Parameter(help="Drills whose measurements replace assumptions.")] = (),
 ) -> int:
