@@ -42,7 +42,7 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
         refuted = one.verdict is Verdict.BREACHED
         why = Md(f"; {text(one.why)}") if one.why else Md("")
         on = f" on {text(versions_text(one))}" if one.versions else ""
-        contracts = joined((code(f"{each.subject}/{each.fault}") for each in group), " and ")
+        contracts = joined((code(f"{each.about}/{each.fault}") for each in group), " and ")
         outdated = not refuted and one.evidence in inputs.outdated
         stale = f", {text(inputs.outdated[one.evidence])}" if outdated else ""
         yield Claim(
@@ -56,7 +56,7 @@ def _shown_already(inputs: Inputs, strategy: str) -> bool:
     """A drill on the version that runs today has refuted it: no need to foresee it as well."""
     today = [re.split(r"[^0-9.]", cluster.version or "")[0] for cluster in inputs.system.nats]
     return any(
-        one.strategy == strategy
+        one.strategy.partition("@")[0] == strategy
         and one.verdict is Verdict.BREACHED
         and any(version and f"{ran}.".startswith(f"{version}.") for version in today for ran in one.versions.values())
         for one in inputs.measurements
