@@ -28,8 +28,9 @@ def agent(
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.agent import Agent, read_agent
+    from secondsite.strategies.rights import AGENT_INBOX
 
-    place = nats_place(nats, ConnectOptions().with_environment(os.environ))
+    place = nats_place(nats, ConnectOptions().with_environment(os.environ).with_inbox(AGENT_INBOX))
     kept = Agent(read_agent(config), place, every_s, lambda what: print(what, file=sys.stderr, flush=True), alive)
     asyncio.run(kept.keep())
     return EXIT_HOLDS

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Server:
     tlskey: Annotated[Path | None, option("The client's key.")] = None
     domain: Annotated[str | None, option("The JetStream domain, when it is not that of the server.")] = None
 
-    def place(self) -> NatsPlace:
+    def place(self, inbox: str = "") -> NatsPlace:
+        """``inbox`` is where answers are heard, where no context says otherwise."""
         import os
 
         from secondsite.nats.options import ConnectOptions
@@ -64,7 +65,8 @@ class Server:
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
-        return nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        place = nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        return evolve(place, options=place.options.with_inbox(inbox)) if inbox else place
 
 
 NO_SERVER = Server()

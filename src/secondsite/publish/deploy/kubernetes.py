@@ -262,8 +262,8 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
             *("--config", f"{_CONFIGS}/agent.json", "--every-s", f"{EVERY_S:g}", "--alive", _ALIVE),
         ],
         "env": [
-            {"name": "NATS_USER", "value": book.operator.user},
-            _secret("NATS_PASSWORD", book.operator.password[1:]),
+            {"name": "NATS_USER", "value": book.agent.user},
+            _secret("NATS_PASSWORD", book.agent.password[1:]),
         ],
         "livenessProbe": {
             "exec": {"command": ["sh", "-c", stuck]},
