@@ -45,7 +45,11 @@ def _dask(*arguments: str) -> subprocess.Popen[bytes]:
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": str(folder), "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false"},
+        # A worker imports this module, and what it imports.
+        env={
+            "PYTHONPATH": f"{folder}:{folder.parent / 'support'}",
+            "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false",
+        },
     )
 
 
