@@ -81,7 +81,12 @@ app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON 
 def main() -> None:
     """Run one verb; never a traceback for what a user can mend."""
     open_streams()
-    sys.exit(_written(run(sys.argv[1:])))
+    sys.exit(_written(run(_as_paths(sys.argv[1:]))))
+
+
+def _as_paths(arguments: list[str]) -> list[str]:
+    """A lone dash is standard input to `init`, and would be an option without a name."""
+    return ["./-" if each == "-" else each for each in arguments] if arguments[:1] == ["init"] else arguments
 
 
 def run(arguments: list[str]) -> int:
