@@ -14,6 +14,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard
+from secondsite.model.operate import Writers
 from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -34,6 +35,17 @@ class ContractOutcome:
     @property
     def promised(self) -> bool:
         return self.probability_met is not None
+
+
+@frozen
+class PolicyFigures:
+    """What the other policy of writers would mean: how long NATS takes no writes where the region is lost, and where
+    the regions are cut off from each other."""
+
+    policy: Writers
+    in_force: bool
+    lost: Estimate
+    cut_off: Estimate
 
 
 @frozen
@@ -59,6 +71,7 @@ class Assessment:
     hazards: tuple[Hazard, ...]
     excluded: str
     unprepared: str
+    policies: tuple[PolicyFigures, ...] = ()
 
     @property
     def strategy(self) -> Strategy:
@@ -77,6 +90,9 @@ class Assessment:
             yield f"{outcome.contract.name}/rto", outcome.rto
             yield f"{outcome.contract.name}/rpo", outcome.rpo
             yield f"{outcome.contract.name}/messages", outcome.messages_at_risk
+        for each in self.policies:
+            yield f"writers/{each.policy}/region", each.lost
+            yield f"writers/{each.policy}/wan-partition", each.cut_off
         yield "availability", self.availability
         yield "downtime", self.downtime_minutes
         yield "loss", self.expected_loss_usd

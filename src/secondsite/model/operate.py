@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from secondsite.model.units import Seconds
+
 
 @frozen
 class PathHeader:
@@ -47,4 +49,4 @@ class Operate:
 
     path: WritePath | None = None
     writers: Writers = Writers.AVAILABLE
-    lease_s: float = 10.0
+    lease_s: Seconds = Seconds(10)

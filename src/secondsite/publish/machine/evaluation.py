@@ -99,6 +99,15 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             for need in assessment.deployment.requirements
         ],
         "unprepared": assessment.unprepared or None,
+        "writers": [
+            {
+                "policy": str(each.policy),
+                "in_force": each.in_force,
+                "rto_region": estimate_json(each.lost),
+                "rto_wan_partition": estimate_json(each.cut_off),
+            }
+            for each in assessment.policies
+        ],
         "procedures": [_procedure(procedure) for procedure in assessment.procedures.values()],
     }
 

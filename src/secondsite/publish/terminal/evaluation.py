@@ -300,7 +300,18 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
         f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
+        *_writers(chosen),
     ]
+
+
+def _writers(chosen: Assessment) -> list[str]:
+    """Both policies, the one of the file first."""
+    told = [
+        f"{each.policy}{' (as the file says)' if each.in_force else ''} {_spread(each.lost)} where the region is lost, "
+        + (f"{_spread(each.cut_off)} where it is cut off" if each.cut_off.mean else "no pause where it is cut off")
+        for each in sorted(chosen.policies, key=lambda each: not each.in_force)
+    ]
+    return [f"time without a writer, by `operate.writers`: {'; '.join(told)}"] if told else []
 
 
 def _after(speed: LatencyFigures) -> str:
