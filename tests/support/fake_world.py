@@ -76,6 +76,7 @@ class FakeWorld:
     path: Any = None
     sites: Any = None
     restorer: Any = None
+    record_look: Any = None
     manual_steps: Any = None
 
     def __attrs_post_init__(self) -> None:

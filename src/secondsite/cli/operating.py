@@ -320,6 +320,7 @@ def _world(
     from secondsite.operate.commands import Commands
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
+    from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
@@ -345,6 +346,7 @@ def _world(
         reach_s=where.reach_s,
         manual_steps=manual_steps,
         path=path,
+        record_look=record_look(deployment.system.traffic.host, deployment.system.operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
         identities=known,

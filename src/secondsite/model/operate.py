@@ -32,6 +32,14 @@ class WritePath:
     acknowledged: tuple[int, ...] = (200, 201)
 
 
+@frozen
+class RegionEntrance:
+    """Where the service's record leads to for clients of a region: an address, or a name that has one."""
+
+    region: str
+    at: str
+
+
 class Writers(StrEnum):
     """What comes first while two regions cannot see each other: that one takes writes, or that somebody does.
 
@@ -50,3 +58,4 @@ class Operate:
     path: WritePath | None = None
     writers: Writers = Writers.AVAILABLE
     lease_s: Seconds = Seconds(10)
+    entrances: tuple[RegionEntrance, ...] = ()
