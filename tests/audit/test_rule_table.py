@@ -107,6 +107,10 @@ TABLE: dict[str, tuple[str, Change]] = {
         "leaf",
         both(in_origin(retention=Retention.WORKQUEUE), in_mirror(retention=Retention.LIMITS)),
     ),
+    "nats-workqueue-late-consumer": (
+        "leaf",
+        both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
+    ),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),

@@ -95,3 +95,14 @@ def test_the_server_of_one_writer_is_the_child_of_its_gate(kit: Kit, tmp_path: P
         assert binary.endswith("nats-server")
         assert option == "-c"
         assert Path(path).exists()
+
+
+def test_the_consumers_of_an_origin_are_created_before_what_mirrors_it(kit: Kit) -> None:
+    """A work queue's mirror takes the jobs of a consumer that comes later."""
+    deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    readme = files(deployment, book, "secondsite render", "secondsite:1")["README.md"]
+    lines = readme.splitlines()
+    first_copy = next(n for n, line in enumerate(lines) if "--context us-west-2 stream add" in line)
+    last_consumer = max(n for n, line in enumerate(lines) if "--context us-east-1 consumer add" in line)
+    assert last_consumer < first_copy
