@@ -333,6 +333,7 @@ def _world(
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
+        **_clusters(deployment.system),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -351,6 +352,13 @@ def _world(
         bound=bound,
         identities=known,
     )
+
+
+def _clusters(system: System) -> dict[str, dict[str, str]]:
+    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
+    written = system.operate.clusters if system.operate else ()
+    told = {each.region: f"{each.uid} (not checked here)" for each in written}
+    return {"Kubernetes clusters": told} if told else {}
 
 
 def _path(system: System, url: str) -> HttpPath | None:

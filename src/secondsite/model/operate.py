@@ -40,6 +40,14 @@ class RegionEntrance:
     at: str
 
 
+@frozen
+class RegionCluster:
+    """The Kubernetes cluster of a region: ``uid`` of its namespace kube-system, which no other cluster has."""
+
+    region: str
+    uid: str
+
+
 class Writers(StrEnum):
     """What comes first while two regions cannot see each other: that one takes writes, or that somebody does.
 
@@ -59,3 +67,8 @@ class Operate:
     writers: Writers = Writers.AVAILABLE
     lease_s: Seconds = Seconds(10)
     entrances: tuple[RegionEntrance, ...] = ()
+    clusters: tuple[RegionCluster, ...] = ()
+
+    def cluster_uid(self, region: str) -> str:
+        """Empty where nobody said."""
+        return next((each.uid for each in self.clusters if each.region == region), "")

@@ -10,7 +10,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.manual import workloads
 from secondsite.operate.fingerprints import RunKey, differing
-from secondsite.operate.shell import kubectl, scaled, word
+from secondsite.operate.shell import kubectl, same_cluster, scaled, word
 from secondsite.operate.world import Replicas, Secrets, Workloads
 
 
@@ -50,6 +50,9 @@ class ScaleServices:
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """What runs there already is not scaled."""
         region = context.region_of(step)
+        operate = context.deployment.system.operate
+        if operate and (uid := operate.cluster_uid(region)):
+            yield same_cluster(region, uid)
         placed = next((site for site in context.deployment.sites if site.region.name == region), None)
         for service in context.deployment.system.services:
             wanted = wanted_replicas(context, step, region, service.name)
