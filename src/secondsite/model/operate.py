@@ -48,6 +48,27 @@ class RegionCluster:
     uid: str
 
 
+class ReconcilerKind(StrEnum):
+    """Controllers that put back what a step changes."""
+
+    ARGO_CD = "argo-cd"
+    FLUX_KUSTOMIZATION = "flux-kustomization"
+    FLUX_HELM_RELEASE = "flux-helm-release"
+    NACK = "nack"
+    HPA = "hpa"
+
+
+@frozen
+class Reconciler:
+    """``owns``: the streams or services that it keeps as it has them; empty for all in its region."""
+
+    kind: ReconcilerKind
+    name: str
+    region: str
+    namespace: str = "default"
+    owns: tuple[str, ...] = ()
+
+
 class Writers(StrEnum):
     """What comes first while two regions cannot see each other: that one takes writes, or that somebody does.
 
@@ -68,6 +89,7 @@ class Operate:
     lease_s: Seconds = Seconds(10)
     entrances: tuple[RegionEntrance, ...] = ()
     clusters: tuple[RegionCluster, ...] = ()
+    reconcilers: tuple[Reconciler, ...] = ()
 
     def cluster_uid(self, region: str) -> str:
         """Empty where nobody said."""
