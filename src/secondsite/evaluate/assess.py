@@ -17,6 +17,7 @@ from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, PolicyFigures
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
+from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
@@ -143,9 +144,12 @@ class Assessor:
         deployment, subject, fault = planned.deployment, contract.subject, contract.fault
         procedures = self.own_procedures(planned, contract)
         lost = rpo(deployment, subject, fault, draws, self.buffer, contract.part)
-        met = None
+        met, verdict, unknown = None, None, ""
         if contract.rto_s is not None or contract.rpo_s is not None:
-            met = float(self.judge.probability(contract, deployment, procedures, draws)[0])
+            unknown = unseen_streams(self.system) if subject is Subject.NATS else ""
+            if not unknown:
+                met = float(self.judge.probability(contract, deployment, procedures, draws)[0])
+            verdict = Verdict.BREACHED if met is not None and met < contract.confidence else Verdict.UNPROVEN
         share = self._pods(subject, fault, deployment) * share_of_writes(self.system, contract)
         return ContractOutcome(
             contract=contract,
@@ -153,7 +157,8 @@ class Assessor:
             rpo=lost,
             messages_at_risk=self._messages(lost, share),
             probability_met=met,
-            verdict=None if met is None else (Verdict.UNPROVEN if met >= contract.confidence else Verdict.BREACHED),
+            verdict=verdict,
+            unknown=unknown,
         )
 
     def own_procedures(self, planned: Planned, contract: Contract) -> Mapping[Fault, Procedure]:
@@ -264,7 +269,7 @@ def mean_of(estimate: Estimate) -> Estimate:
 def _excluded(outcomes: tuple[ContractOutcome, ...], hazards: tuple[Hazard, ...]) -> str:
     """The first contract that cannot hold at all: no end to its recovery, no copy, or a fatal hazard."""
     for outcome in outcomes:
-        if not outcome.promised:
+        if not outcome.promised or outcome.unknown:
             continue
         for kind, estimate, limit in (
             ("RTO", outcome.rto, outcome.contract.rto_s),

@@ -60,7 +60,8 @@ def _agent(region: str) -> DeployStep:
         Md(f"Start the agent in {text(region)}"),
         Md(
             "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
-            "every consumer would begin at the first message after a failover. It logs in as the operator."
+            "every consumer would begin at the first message after a failover. Its login may "
+            "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
