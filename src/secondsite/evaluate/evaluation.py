@@ -52,17 +52,6 @@ class PolicyFigures:
 
 
 @frozen
-class PolicyFigures:
-    """What the other policy of writers would mean: how long NATS takes no writes where the region is lost, and where
-    the regions are cut off from each other."""
-
-    policy: Writers
-    in_force: bool
-    lost: Estimate
-    cut_off: Estimate
-
-
-@frozen
 class Assessment:
     """One strategy, assessed. ``excluded`` says which contract cannot hold, and why; empty where all can.
 
