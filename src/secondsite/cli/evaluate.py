@@ -36,7 +36,9 @@ def evaluate(
     ] = "",
     html: Annotated[Path | None, Parameter(help="Write the report as one HTML page that works offline.")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
-    workers: Annotated[str, Parameter(help="Distribute the study over a Dask cluster: dask://HOST:PORT.")] = "",
+    workers: Annotated[
+        str, Parameter(help="Distribute the study over a Dask cluster: dask://localhost:PORT or tls://HOST:PORT.")
+    ] = "",
     catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round-trip times.")] = None,
     evidence: Annotated[
         tuple[Path, ...], Parameter(help="Evidence folder; its measurements replace assumptions.")
@@ -82,15 +84,19 @@ def evaluate(
             progress=progress,
         )
     if html:
-        from secondsite.publish.page.evaluation import render_html
-
-        html.write_text(render_html(evaluation), encoding="utf-8")
-        print(f"written: {html}", file=sys.stderr)
+        _write_page(html, evaluation)
     if explain:
         print("\n".join(lines(find(evaluation, explain))))
     else:
         _print_one(evaluation, measured, json_)
     return _exit_code((evaluation,))
+
+
+def _write_page(path: Path, evaluation: Evaluation) -> None:
+    from secondsite.publish.page.evaluation import render_html
+
+    path.write_text(render_html(evaluation), encoding="utf-8")
+    print(f"written: {path}", file=sys.stderr)
 
 
 def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:

@@ -24,6 +24,8 @@ from secondsite.model.system import System
 from secondsite.strategies.server_config import MONITOR_PORT, servers_of
 
 DEFAULT_HOST = "api.lab.example"
+NO_BUFFER = AckBuffer(0, after_failures=1 << 31)
+"""An API of which nobody knows a circuit breaker has none: it would be an outage of our own."""
 
 
 @frozen
@@ -164,7 +166,7 @@ class LabProcesses:
 
     def _api(self, region: str, pod: ApiPod) -> Spec:
         service = self.api_service
-        buffer = (service.ack_buffer if service else None) or AckBuffer(0)
+        buffer = (service.ack_buffer if service else None) or NO_BUFFER
         collector = self.addresses.collector(region)
         config = {
             "name": pod.name,

@@ -13,12 +13,14 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.write_gate import gated_subjects, leased
+
+MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
 
 
 @frozen
@@ -60,7 +62,8 @@ def _agent(region: str) -> DeployStep:
         Md(f"Start the agent in {text(region)}"),
         Md(
             "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
-            "every consumer would begin at the first message after a failover. It logs in as the operator."
+            "every consumer would begin at the first message after a failover. Its login may "
+            "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
@@ -84,7 +87,8 @@ def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Depl
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
     classes = _storage_classes(first, book)
-    lines = [f"kubectl --context {word(region)} get storageclass {word(name)}" for name in classes]
+    lines = [_misread(region, book.namespace(first[0].cluster))]
+    lines += [f"kubectl --context {word(region)} get storageclass {word(name)}" for name in classes]
     lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{region}')}")
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
@@ -92,12 +96,16 @@ def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Depl
     return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
-            f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
-            "restart` as well: a changed ConfigMap restarts nothing by itself."
+            "The first command names each password that the server would not read as one: set those anew before you "
+            f"go on. The image has to be nats-server {versions}. After a later change of a configuration, `kubectl "
+            "rollout restart` as well: a changed ConfigMap restarts nothing by itself."
             + (f" Its volumes ask for the storage class {joined(map(code, classes))}." if classes else "")
         ),
         fence(lines),
-        Md(f"{'every storage class is there, and ' if classes else ''}`rollout status` ends with 0"),
+        Md(
+            f"no password is named, {'every storage class is there, ' if classes else ''}and `rollout status` ends "
+            "with 0"
+        ),
     )
 
 
@@ -106,6 +114,12 @@ def _storage_classes(servers: Sequence[NatsServer], book: DeployedAddresses) -> 
     run = {server.cluster.service for server in servers}
     volumes = (volume for service in book.services if service.name in run for volume in service.volumes)
     return tuple(dict.fromkeys(volume.storage_class for volume in volumes if volume.storage_class))
+
+
+def _misread(region: str, namespace: str) -> str:
+    """The server reads a variable's value as part of its file: `123` is a number there, `true` a flag."""
+    kubectl = f"kubectl --context {word(region)}" + (f" -n {word(namespace)}" if namespace else "")
+    return f"{kubectl} get secret {word(LOGINS)} -o json | jq -r {word(MISREAD)}"
 
 
 def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:
