@@ -19,6 +19,8 @@ from secondsite.lab.supervisor import Spec, Supervisor, python
 from secondsite.model.errors import MachineError
 
 _STOP_MARGIN_S = 5.0
+_CLIENTS = -10
+"""Clients are on machines of their own: here they come before the servers that they wait for."""
 
 
 @frozen
@@ -85,6 +87,5 @@ def _spec(client: ClientConfig) -> Spec:
     async def ready() -> bool:
         return client.ledger.exists()
 
-    return Spec(
-        client.name, tuple(python("secondsite.drill.load.workload", "--config", str(client.save()))), ready=ready
-    )
+    command = tuple(python("secondsite.drill.load.workload", "--config", str(client.save())))
+    return Spec(client.name, command, ready=ready, niceness=_CLIENTS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import NEVER
-from secondsite.drill.load.client_config import HttpTarget, NatsTarget
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.subjects import templates_of
 from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
@@ -45,6 +46,20 @@ def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | Nat
     first = setup.deployment.primary.region.name
     regions = sorted(lab.regions, key=lambda region: region != first)
     return NatsTarget(tuple(url for region in regions for url in lab.nats_urls(region)))
+
+
+def load_of(setup: Setup, lab: Lab, run: str, folder: Path, ignoring_ttl: float = 0.0) -> ClientConfig:
+    """``run`` stands in the id of every message, ``folder`` is where ledger and summary go."""
+    return ClientConfig(
+        run=run,
+        client=0,
+        folder=str(folder),
+        streams=load_streams(setup),
+        target=load_target(setup, lab, ignoring_ttl),
+        rate_per_s=setup.rate_per_s,
+        payload_bytes=256,
+        seed=setup.seed,
+    )
 
 
 async def why_unacknowledged(
