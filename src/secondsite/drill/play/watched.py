@@ -52,8 +52,6 @@ class WatchedScene(LoadedScene):
                     await check.bad.wait()
                     self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
                     self.report(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
-                    if self.setup.strategy.switch.in_data_plane:
-                        await self._leave_out()
                     if self.setup.strategy.switch is Switch.WEIGHTED:
                         self.reach(Milestone.DECIDED)
                         return True
@@ -63,14 +61,6 @@ class WatchedScene(LoadedScene):
                         return True
                     await asyncio.sleep(0.1)
         return False
-
-    async def _leave_out(self) -> None:
-        """The DNS provider's data plane answers without what its checks find bad."""
-        others = [site.region.name for site in self.setup.deployment.serving if site.region.name != self.home]
-        others = others or [self.away]
-        addresses = [self.lab.gateway(region).host for region in others]
-        await self.lab.dns.set(self.lab.host, addresses, self.setup.profile.ttl_s)
-        self.note("left-out", region=self.home)
 
     async def _second_signal(self) -> bool:
         """Any NATS server of the region speaks."""
