@@ -20,7 +20,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.publish.deploy.dns import TERRAFORM, dns_files
 from secondsite.publish.deploy.tree import files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
-from secondsite.strategies.service_records import RecordKind, service_records
+from secondsite.strategies.service_records import RoutingPolicy, service_records
 
 LaidOut = Callable[[str], Deployment]
 LEAF, RECORD = "warm-standby/leafnode-mirror", "warm-standby/leafnode-mirror/failover-record"
@@ -89,14 +89,14 @@ def test_what_the_lab_answers_with_is_what_ships(strategy: str, laid_out: LaidOu
     deployment = laid_out(strategy)
     wanted, lab = service_records(deployment), _in_the_lab(deployment, tmp_path)
     gateway = LabAddresses(0, (HOME, AWAY), "").gateway
-    if wanted.kind is RecordKind.PLAIN:
+    if wanted.kind is RoutingPolicy.PLAIN:
         assert lab["checked"] == {}
         (record,) = lab["records"].values()
         assert record == {"ttl_s": wanted.ttl_s, "addresses": [gateway(each.region).host for each in wanted.records]}
         return
     (checked,) = lab["checked"].values()
     rendered = _resources(deployment, "aws_route53_health_check")
-    assert (checked["ttl_s"], checked["one"]) == (wanted.ttl_s, wanted.kind is RecordKind.FAILOVER)
+    assert (checked["ttl_s"], checked["one"]) == (wanted.ttl_s, wanted.kind is RoutingPolicy.FAILOVER)
     started = {each["at"][0]: (each["path"], each["interval_s"], each["threshold"]) for each in checked["addresses"]}
     shipped = {
         gateway(region).host: (each["resource_path"], each["request_interval"], each["failure_threshold"])

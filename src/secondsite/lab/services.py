@@ -21,7 +21,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service
 from secondsite.strategies.server_config import MONITOR_PORT, servers_of
-from secondsite.strategies.service_records import RecordKind, service_records
+from secondsite.strategies.service_records import RoutingPolicy, service_records
 from secondsite.strategies.stream_config import subjects_of
 
 DEFAULT_HOST = "api.lab.example"
@@ -125,7 +125,7 @@ class LabProcesses:
         name, ttl_s = f"{self.host}.", round(self.ttl_s)
         gateways = [self.addresses.gateway(each.region) for each in wanted.records]
         plain, checked = {}, {}
-        if wanted.kind is RecordKind.PLAIN:
+        if wanted.kind is RoutingPolicy.PLAIN:
             plain[name] = {"ttl_s": ttl_s, "addresses": [gateway.host for gateway in gateways]}
         else:
             ends = [
@@ -133,7 +133,7 @@ class LabProcesses:
                 for gateway, each in zip(gateways, wanted.records, strict=True)
                 if each.check
             ]
-            checked[name] = {"ttl_s": ttl_s, "one": wanted.kind is RecordKind.FAILOVER, "addresses": ends}
+            checked[name] = {"ttl_s": ttl_s, "one": wanted.kind is RoutingPolicy.FAILOVER, "addresses": ends}
         config = {
             "at": [at.host, at.port],
             "control": [self.dns_control.host, self.dns_control.port],

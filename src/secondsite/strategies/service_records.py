@@ -14,7 +14,7 @@ WRITES = "/writes"
 """Below the path of the health check: answers 200 only while the region takes writes."""
 
 
-class RecordKind(StrEnum):
+class RoutingPolicy(StrEnum):
     """``plain``: somebody changes it. The others hold every region, and checks decide which of them is answered."""
 
     PLAIN = "plain"
@@ -44,7 +44,7 @@ class ServiceRecord:
 class ServiceRecords:
     host: str
     ttl_s: float
-    kind: RecordKind
+    kind: RoutingPolicy
     records: tuple[ServiceRecord, ...]
 
 
@@ -55,13 +55,13 @@ def service_records(deployment: Deployment) -> ServiceRecords:
     writes = RecordCheck(f"{traffic.check_path.rstrip('/')}{WRITES}", alive.interval_s, alive.threshold)
     home, standby = deployment.primary.region.name, deployment.standby
     if switch is Switch.WEIGHTED:
-        kind = RecordKind.WEIGHTED
+        kind = RoutingPolicy.WEIGHTED
         records = tuple(ServiceRecord(name, name == home, alive) for name in _serving(deployment))
     elif switch is Switch.FAILOVER_RECORD and standby is not None:
-        kind = RecordKind.FAILOVER
+        kind = RoutingPolicy.FAILOVER
         records = (ServiceRecord(home, True, writes), ServiceRecord(standby.region.name, False, alive))
     else:
-        kind = RecordKind.PLAIN
+        kind = RoutingPolicy.PLAIN
         records = tuple(ServiceRecord(name, name == home) for name in _serving(deployment))
     return ServiceRecords(traffic.host, float(traffic.ttl_s), kind, records)
 

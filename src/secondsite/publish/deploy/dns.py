@@ -14,7 +14,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.service_records import (
     RecordCheck,
-    RecordKind,
+    RoutingPolicy,
     ServiceRecord,
     ServiceRecords,
     service_records,
@@ -31,7 +31,7 @@ def dns_files(deployment: Deployment) -> Mapping[str, str]:
     if not wanted.host:
         return {}
     rendered = {TERRAFORM: json.dumps(_terraform(wanted), indent=2) + "\n"}
-    if wanted.kind is RecordKind.PLAIN:
+    if wanted.kind is RoutingPolicy.PLAIN:
         rendered[octodns_file(wanted)] = yaml_text(_octodns(wanted))
     return rendered
 
@@ -59,7 +59,7 @@ def _terraform(wanted: ServiceRecords) -> dict[str, Any]:
     checks = {
         record.region: _check(wanted.host, record.region, record.check) for record in wanted.records if record.check
     }
-    if wanted.kind is RecordKind.PLAIN:
+    if wanted.kind is RoutingPolicy.PLAIN:
         records = {"service": {**_record(wanted), "records": "${flatten(values(var.addresses))}"}}
     else:
         records = {record.region: _checked(wanted, record) for record in wanted.records}
@@ -84,7 +84,7 @@ def _record(wanted: ServiceRecords) -> dict[str, Any]:
 
 def _checked(wanted: ServiceRecords, record: ServiceRecord) -> dict[str, Any]:
     policy: dict[str, Any]
-    if wanted.kind is RecordKind.FAILOVER:
+    if wanted.kind is RoutingPolicy.FAILOVER:
         policy = {"failover_routing_policy": {"type": "PRIMARY" if record.primary else "SECONDARY"}}
     else:
         policy = {"weighted_routing_policy": {"weight": 1}}

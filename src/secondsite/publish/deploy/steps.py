@@ -20,7 +20,7 @@ from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
-from secondsite.strategies.service_records import WRITES, RecordKind, service_records
+from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
 from secondsite.strategies.write_gate import gated_subjects, leased
 
 
@@ -58,11 +58,11 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
 def _records(deployment: Deployment) -> DeployStep:
     wanted = service_records(deployment)
     addresses = json.dumps({record.region: ["192.0.2.1"] for record in wanted.records})
+    each_region = "A record and a health check for each region; the provider"
     about = {
-        RecordKind.PLAIN: "One record, which a failover changes; `dns/octodns` holds it for octoDNS as well.",
-        RecordKind.FAILOVER: "A record and a health check for each region; the provider answers with the first that is "
-        "good, and nobody changes a record.",
-        RecordKind.WEIGHTED: "A record and a health check for each region; the provider leaves out what is not good.",
+        RoutingPolicy.PLAIN: "One record, which a failover changes; `dns/octodns` holds it for octoDNS as well.",
+        RoutingPolicy.FAILOVER: f"{each_region} answers with the first that is good, and nobody changes a record.",
+        RoutingPolicy.WEIGHTED: f"{each_region} leaves out what is not good.",
     }[wanted.kind]
     primary = next((each.check for each in wanted.records if each.primary and each.check), None)
     if primary and primary.path.endswith(WRITES):
