@@ -54,7 +54,7 @@ def test_what_was_kept_is_handed_to_each_run(kept: Path, tmp_path: Path) -> None
     assert found.until_s(found.age_s + 60) == pytest.approx(60, abs=5)
     ledgers = tmp_path / "evidence"
     ledgers.mkdir()
-    assert found.hand_over(ledgers).read_bytes() == b"ledger"
+    assert [path.read_bytes() for path in found.hand_over(ledgers)] == [b"ledger"]
     assert (ledgers / "client-900.summary.json").exists()
 
 

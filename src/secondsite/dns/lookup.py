@@ -39,3 +39,27 @@ async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) ->
         return None
     rrset = answer.answer[0]
     return Resolved(tuple(str(value) for value in rrset), float(rrset.ttl))
+
+
+async def addresses_of(name: str, servers: tuple[Endpoint, ...] = ()) -> tuple[str, ...]:
+    """What a client of this machine gets for a name, through every CNAME; an address is its own. ``servers`` instead of
+    the resolvers of this machine. Raises MachineError where nobody answers."""
+    import dns.asyncresolver
+    import dns.exception
+    import dns.inet
+    import dns.resolver
+
+    if dns.inet.is_address(name):
+        return (name,)
+    resolver = dns.asyncresolver.Resolver(configure=not servers)
+    if servers:
+        resolver.nameservers = [server.host for server in servers]
+        resolver.nameserver_ports = {server.host: server.port for server in servers}
+    try:
+        answer = await resolver.resolve(name, "A", lifetime=_TIMEOUT_S, search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return ()
+    except (dns.exception.DNSException, OSError) as error:
+        what = f"no answer for {name} ({type(error).__name__})"
+        raise MachineError.at("DNS", what, "check the resolvers of this machine") from None
+    return tuple(sorted(str(value) for value in answer))

@@ -20,6 +20,7 @@ from secondsite.model.system import System
 Path = tuple[str | int, ...]
 
 _SHARE_TOLERANCE = 0.001
+SHORTEST_LEASE_S, LONGEST_LEASE_S = 3.0, 300.0
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
@@ -152,6 +153,14 @@ def _path_headers(system: System) -> Iterator[Flaw]:
             yield Flaw(where, f"{header.name} is written out", "name where it is: env:NAME or file:PATH")
 
 
+def _lease(system: System) -> Iterator[Flaw]:
+    """A shorter one is lost by a slow answer, a longer one is a failover that nobody waits for."""
+    lease_s = system.operate.lease_s if system.operate else SHORTEST_LEASE_S
+    if not SHORTEST_LEASE_S <= lease_s <= LONGEST_LEASE_S:
+        what = f"a lease of {lease_s:g} s is not between {SHORTEST_LEASE_S:g} s and {LONGEST_LEASE_S:g} s"
+        yield Flaw(("operate", "lease_s"), what, "10 s is what most want: it is added to the RTO")
+
+
 def not_a_subject(subject: str) -> str:
     """Why a server takes it for no subject; empty for one."""
     if any(character.isspace() or ord(character) < 32 or ord(character) == 127 for character in subject):
@@ -282,6 +291,7 @@ _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _names,
     _subjects,
     _path_headers,
+    _lease,
     _references,
     _origins,
     _cycles,

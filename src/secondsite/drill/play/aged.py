@@ -1,7 +1,7 @@
-"""Writes that are old when a run begins: a client's own, acknowledged by a real server, and kept with its streams.
+"""Writes that are old when a run begins: clients' own, acknowledged by a real server, and kept with its streams.
 
 They are written once for a machine and a design. Each run's origin begins with these streams, at their places and with
-the times at which they were stored; mirrors copy them anew. The ledger of the client goes to the evidence of each run,
+the times at which they were stored; mirrors copy them anew. Their ledgers go to the evidence of each run,
 so a copy that never got them has lost them.
 """
 
@@ -17,16 +17,14 @@ from attrs import frozen
 
 from secondsite.lab.aged import AgedStream
 
-CLIENT = 900
-"""The number of the client that writes before the load."""
-_FACTS, _LEDGER, _SUMMARY = "aged.json", f"client-{CLIENT}.ledger", f"client-{CLIENT}.summary.json"
+_FACTS, _LEDGERS, _SUMMARIES = "aged.json", "*.ledger", "*.summary.json"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @frozen
 class AgedWrites:
     """``run`` stands in the ids of the messages. ``newest_ns``: when the last was sent, by the clock of this boot;
-    ``stored_at`` the same in UTC. ``digest`` is over the ledger and all the streams.
+    ``stored_at`` the same in UTC. ``digest`` is over the ledgers and all the streams.
     """
 
     folder: Path
@@ -45,10 +43,11 @@ class AgedWrites:
         """How long it takes until all are that old."""
         return max(0.0, reach_s - self.age_s)
 
-    def hand_over(self, ledgers: Path) -> Path:
-        """The client's ledger and summary, as evidence of a run."""
-        shutil.copy(self.folder / _SUMMARY, ledgers)
-        return Path(shutil.copy(self.folder / _LEDGER, ledgers))
+    def hand_over(self, ledgers: Path) -> list[Path]:
+        """The clients' ledgers and summaries, as evidence of a run; where the ledgers are now."""
+        for path in sorted(self.folder.glob(_SUMMARIES)):
+            shutil.copy(path, ledgers)
+        return [Path(shutil.copy(path, ledgers)) for path in sorted(self.folder.glob(_LEDGERS))]
 
 
 def boot_id() -> str:
@@ -57,7 +56,7 @@ def boot_id() -> str:
 
 
 def save_aged(folder: Path, run: str, newest_ns: int, stored_at: str, streams: tuple[AgedStream, ...]) -> None:
-    """Beside the ledger and the archives that are in the folder already."""
+    """Beside the ledgers and the archives that are in the folder already."""
     facts = {
         "run": run,
         "boot": boot_id(),
@@ -73,7 +72,7 @@ def read_aged(folder: Path, most_s: float) -> AgedWrites | None:
     """None where there are none of this boot, they are older than ``most_s``, or something in the folder changed."""
     try:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-        summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        summaries = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob(_SUMMARIES)]
         streams = tuple(
             AgedStream(str(each["name"]), each["state"], folder / str(each["archive"])) for each in facts["streams"]
         )
@@ -82,7 +81,7 @@ def read_aged(folder: Path, most_s: float) -> AgedWrites | None:
             str(facts["run"]),
             int(facts["newest_ns"]),
             str(facts["stored_at"]),
-            int(summary["acknowledged"]),
+            sum(int(summary["acknowledged"]) for summary in summaries),
             str(facts["digest"]),
             streams,
         )

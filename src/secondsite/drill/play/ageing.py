@@ -16,9 +16,9 @@ from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.ledger.envelope import disk_error
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.play.aged import AgedWrites, boot_id, read_aged, save_aged
+from secondsite.drill.play.clients import LoadClients, writers_before
 from secondsite.drill.play.lab_world import place
-from secondsite.drill.play.load_streams import load_of, load_streams
-from secondsite.drill.play.old_writes import write_old
+from secondsite.drill.play.load_streams import load_clients, load_streams
 from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.aged import AgedStream, keep_stream
@@ -26,6 +26,7 @@ from secondsite.lab.folders import cache
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
+from secondsite.model.nats import Retention
 from secondsite.operate.layout import families
 from secondsite.strategies.stream_config import stream_config
 
@@ -33,9 +34,10 @@ _MOST_AGE_S = 86400.0
 
 
 def can_be_kept(setup: Setup) -> bool:
-    """A stream that sources others holds more than its own clients wrote."""
+    """A stream that sources others holds more than its own clients wrote, and a work queue what waits."""
     origins = {family.name: family.origin.stream for family in families(setup.deployment)}
-    return all(not (origins[each.name].sources or origins[each.name].mirror) for each in load_streams(setup))
+    mine = [origins[each.name] for each in load_streams(setup)]
+    return all(not (each.sources or each.mirror) and each.retention is Retention.LIMITS for each in mine)
 
 
 def old_writes(setup: Setup, options: LabOptions, report: ReportProgress) -> AgedWrites:
@@ -64,13 +66,15 @@ async def _write_aside(setup: Setup, options: LabOptions, folder: Path, report: 
     run = f"old{uuid.uuid4().hex[:10]}"
     home = setup.deployment.primary.region.name
     async with Lab.up(setup.deployment, options, report) as lab:
-        client, _ = await write_old(lab.supervisor, load_of(setup, lab, run, folder))
-        names = [stream.name for stream in client.streams]
+        clients = LoadClients(lab.supervisor, writers_before(load_clients(setup, lab, run, folder)))
+        await clients.write()
+        names = [stream.name for stream in load_streams(setup)]
         async with place(lab, home).open() as jetstream:
             streams = tuple([await keep_stream(jetstream, name, folder / f"{name}.archive") for name in names])
-    newest_ns = int(read_history([client.ledger]).intent_ns.max())
+    newest_ns = int(read_history(clients.ledgers).intent_ns.max())
     stored_at = datetime.fromtimestamp(time.time() - (time.monotonic_ns() - newest_ns) / 1e9, UTC)
-    (folder / f"{client.name}.json").unlink()  # where that lab's servers were
+    for client in clients.clients:
+        (folder / f"{client.name}.json").unlink()  # where that lab's servers were
     save_aged(folder, run, newest_ns, stored_at.isoformat(timespec="seconds"), _named(streams))
 
 

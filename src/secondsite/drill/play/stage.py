@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
-from secondsite.drill.play.clients import LoadClients, share_out
+from secondsite.drill.play.clients import LoadClients
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
@@ -30,7 +30,7 @@ from secondsite.drill.play.lab_world import (
     lab_path,
     lab_world,
 )
-from secondsite.drill.play.load_streams import load_of
+from secondsite.drill.play.load_streams import load_clients
 from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.watched import WatchedScene
@@ -45,7 +45,6 @@ from secondsite.operate.plan import make_plan
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import Decision, Restorer
 
-PROCESSES = 1
 PATIENCE = 5.0
 """Step limits are meant for machines of their own; a lab shares two cores with the load."""
 
@@ -168,15 +167,15 @@ def set_the_stage(
     ignoring_ttl: float = 0.0,
 ) -> Stage:
     run = setup.aged.run if setup.aged else f"d{setup.seed}r{writer.manifest.run}"
-    config = load_of(setup, lab, run, writer.ledgers, ignoring_ttl)
-    path = lab_path(lab, config.streams[0].of_key("probe"))
+    clients = load_clients(setup, lab, run, writer.ledgers, ignoring_ttl)
+    path = lab_path(lab, clients[0].streams[0].of_key("probe"))
     return Stage(
         setup=setup,
         lab=lab,
         writer=writer,
         procedure=procedure,
         report=report,
-        load=LoadClients(lab.supervisor, share_out(config, PROCESSES)),
+        load=LoadClients(lab.supervisor, clients),
         path=path,
         secrets=LabSecrets(setup.deployment, lab.regions),
         services=LabServices(lab, api_service(setup.deployment)),

@@ -13,10 +13,9 @@ from attrs import define, field
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.record import Status
-from secondsite.drill.play.clients import LoadClients
+from secondsite.drill.play.clients import LoadClients, writers_before
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.load_streams import why_unacknowledged
-from secondsite.drill.play.old_writes import write_old
 from secondsite.drill.play.scene import Scene
 from secondsite.drill.play.turn import Turn
 
@@ -44,13 +43,13 @@ class LoadedScene(Scene):
     async def have_old_writes(self) -> None:
         """Those that the streams began with, or new ones; then time passes until they are as old as they have to be."""
         if aged := self.setup.aged:
-            self.extra_ledgers.append(aged.hand_over(self.writer.ledgers))
+            self.extra_ledgers += aged.hand_over(self.writer.ledgers)
             facts: dict[str, Any] = {"stored_at": aged.stored_at, "digest": aged.digest}
             acknowledged, wait_s = aged.acknowledged, aged.until_s(self.setup.reach_s)
         else:
-            client, summary = await write_old(self.lab.supervisor, self.load.clients[0])
-            self.extra_ledgers.append(client.ledger)
-            facts, acknowledged, wait_s = {}, summary.acknowledged, self.setup.reach_s
+            before = LoadClients(self.lab.supervisor, writers_before(self.load.clients))
+            self.extra_ledgers += before.ledgers
+            facts, acknowledged, wait_s = {}, await before.write(), self.setup.reach_s
         self.note("written-before", acknowledged=acknowledged, **facts)
         if wait_s:
             self.report(f"{acknowledged} writes grow {self.setup.reach_s:g} s old: their loss would be visible")
@@ -59,10 +58,11 @@ class LoadedScene(Scene):
     async def steady(self) -> None:
         """Raises MachineError where the load is not acknowledged as it should be: a drill of that shows nothing."""
         end = time.monotonic() + _STEADY_WITHIN_S
-        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * self.setup.rate_per_s:
+        asked = sum(client.rate_per_s for client in self.load.clients)
+        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * asked:
             self.load.check()
             if time.monotonic() > end:
-                what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
+                what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, with nothing wrong"
                 at = place(self.lab, self.home)
                 raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
