@@ -12,6 +12,8 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
+from attrs import asdict
+
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.ledger.envelope import disk_error
 from secondsite.drill.ledger.history import read_history
@@ -89,8 +91,9 @@ def _most_age_s(setup: Setup) -> float:
 
 
 def _key(setup: Setup) -> str:
-    """Of the machine since its start, the design, and what its streams are configured to."""
+    """Of the machine since its start, the design, what its streams are configured to, and what is written to them."""
     design = fingerprint(setup.deployment.system, setup.production, ())
     configured = [stream_config(stream, cluster) for cluster in setup.deployment.clusters for stream in cluster.streams]
-    whole = [boot_id(), design.whole, setup.nats_version, str(setup.nats_server or ""), configured]
+    written = [asdict(stream) for stream in load_streams(setup)]
+    whole = [boot_id(), design.whole, setup.nats_version, str(setup.nats_server or ""), configured, written]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
