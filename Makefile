@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock
+.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock sbom weaknesses
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,12 @@ mutants: setup ## would the tests notice a lie? (slow)
 
 lock: setup ## resolve and pin the development packages anew
 	$(BIN)/python script/lock.py
+
+sbom: setup ## build/sbom.cdx.json: what secondsite runs with, in CycloneDX
+	$(BIN)/python script/sbom.py
+
+weaknesses: setup ## published weaknesses of the pinned packages; exit 3 where nobody can be asked
+	$(BIN)/python script/weaknesses.py
 
 clean: ## remove what was made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -13,6 +13,7 @@ import traceback
 from cyclopts import App
 
 from secondsite import __version__
+from secondsite.cli.secrets_on_the_line import refuse_secrets
 from secondsite.cli.streams import open_streams
 from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
@@ -91,6 +92,7 @@ def _as_paths(arguments: list[str]) -> list[str]:
 def run(arguments: list[str]) -> int:
     """The exit code of one run."""
     try:
+        refuse_secrets(arguments)
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
         return _exit_code(error)

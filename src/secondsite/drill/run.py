@@ -227,7 +227,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host=host_facts(),
+        host={**host_facts(), **lab.fleet.digests()},
         control=control,
         unrehearsed=unrehearsed(procedure) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,

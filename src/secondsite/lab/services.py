@@ -26,6 +26,8 @@ from secondsite.strategies.service_records import RoutingPolicy, service_records
 from secondsite.strategies.stream_config import subjects_of
 
 DEFAULT_HOST = "api.lab.example"
+NO_BUFFER = AckBuffer(0, after_failures=1 << 31)
+"""An API of which nobody knows a circuit breaker has none: it would be an outage of our own."""
 
 
 @frozen
@@ -176,7 +178,7 @@ class LabProcesses:
 
     def _api(self, region: str, pod: ApiPod) -> Spec:
         service = self.api_service
-        buffer = (service.ack_buffer if service else None) or AckBuffer(0)
+        buffer = (service.ack_buffer if service else None) or NO_BUFFER
         collector = self.addresses.collector(region)
         config = {
             "name": pod.name,

@@ -15,13 +15,15 @@ from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.dns import dns_files
-from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
 from secondsite.strategies.write_gate import gated_subjects, leased
+
+MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
 
 
 @frozen
@@ -93,7 +95,8 @@ def _agent(region: str) -> DeployStep:
         Md(f"Start the agent in {text(region)}"),
         Md(
             "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
-            "every consumer would begin at the first message after a failover. It logs in as the operator."
+            "every consumer would begin at the first message after a failover. Its login may "
+            "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
@@ -116,19 +119,27 @@ def _save() -> DeployStep:
 def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
-    lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
+    lines = [_misread(region, book.namespace(first[0].cluster))]
+    lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{region}')}")
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
     versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
     return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
-            f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
-            "restart` as well: a changed ConfigMap restarts nothing by itself."
+            "The first command names each password that the server would not read as one: set those anew before you "
+            f"go on. The image has to be nats-server {versions}. After a later change of a configuration, `kubectl "
+            "rollout restart` as well: a changed ConfigMap restarts nothing by itself."
         ),
         fence(lines),
-        Md("`rollout status` ends with 0"),
+        Md("no password is named, and `rollout status` ends with 0"),
     )
+
+
+def _misread(region: str, namespace: str) -> str:
+    """The server reads a variable's value as part of its file: `123` is a number there, `true` a flag."""
+    kubectl = f"kubectl --context {word(region)}" + (f" -n {word(namespace)}" if namespace else "")
+    return f"{kubectl} get secret {word(LOGINS)} -o json | jq -r {word(MISREAD)}"
 
 
 def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:
