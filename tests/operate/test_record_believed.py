@@ -20,7 +20,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.operate import Operate, RegionEntrance
 from secondsite.model.procedure import Verb
 from secondsite.operate.action import Facts, FinalError
-from secondsite.operate.record_look import ServiceRecord, record_look
+from secondsite.operate.record_look import ResolvedRecord, record_look
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies.design import Kit
 
@@ -67,7 +67,7 @@ def _told(kit: Kit, leads_to: str, entrances: dict[str, str]) -> tuple[Facts | F
 
     async def run() -> Facts | FinalError:
         async with name_server(leads_to) as (_, at):
-            world.record_look = ServiceRecord(HOST, entrances, (at,))
+            world.record_look = ResolvedRecord(HOST, entrances, (at,))
             step = step_of(procedure, Verb.CHANGE_TRAFFIC)
             try:
                 return await EXECUTORS[Verb.CHANGE_TRAFFIC].run(context_of(world, procedure, notes=notes), step)
@@ -100,14 +100,14 @@ def test_where_nobody_said_where_it_should_lead_that_is_said(kit: Kit) -> None:
 def test_a_name_that_nobody_has_leads_nowhere_and_silence_is_no_answer() -> None:
     async def run() -> tuple[tuple[str, ...], tuple[str, ...]]:
         async with name_server("10.1.0.1") as (_, at):
-            look = ServiceRecord("none.example.com", {}, (at,))
+            look = ResolvedRecord("none.example.com", {}, (at,))
             return await look.now(), await look.of(AWAY)
 
     assert asyncio.run(run()) == ((), ())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         with pytest.raises(MachineError, match=f"no answer for {HOST}"):
-            asyncio.run(ServiceRecord(HOST, {}, (Endpoint(*deaf.getsockname()),)).now())
+            asyncio.run(ResolvedRecord(HOST, {}, (Endpoint(*deaf.getsockname()),)).now())
 
 
 def test_without_a_host_or_an_entrance_there_is_nothing_to_look_at() -> None:
@@ -115,7 +115,7 @@ def test_without_a_host_or_an_entrance_there_is_nothing_to_look_at() -> None:
     assert record_look("", operate) is None
     assert record_look(HOST, None) is None
     assert record_look(HOST, Operate()) is None
-    assert record_look(HOST, operate) == ServiceRecord(HOST, {AWAY: "10.2.0.1"})
+    assert record_look(HOST, operate) == ResolvedRecord(HOST, {AWAY: "10.2.0.1"})
 
 
 def test_the_plan_shows_where_it_leads_now(kit: Kit) -> None:
@@ -125,7 +125,7 @@ def test_the_plan_shows_where_it_leads_now(kit: Kit) -> None:
 
     async def run() -> tuple[str, ...]:
         async with name_server("10.1.0.1") as (_, at):
-            world.record_look = ServiceRecord(HOST, {AWAY: "10.2.0.1"}, (at,))
+            world.record_look = ResolvedRecord(HOST, {AWAY: "10.2.0.1"}, (at,))
             context, step = context_of(world, procedure), step_of(procedure, Verb.CHANGE_TRAFFIC)
             return (await EXECUTORS[Verb.CHANGE_TRAFFIC].look(context, step)).now
 

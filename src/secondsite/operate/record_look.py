@@ -12,7 +12,7 @@ from secondsite.model.operate import Operate
 
 
 @frozen
-class ServiceRecord:
+class ResolvedRecord:
     """``entrances``: by region, what the record leads to there. ``servers`` instead of this machine's resolvers."""
 
     host: str
@@ -26,7 +26,7 @@ class ServiceRecord:
         return await addresses_of(self.entrances[region], self.servers) if region in self.entrances else ()
 
 
-def record_look(host: str, operate: Operate | None) -> ServiceRecord | None:
+def record_look(host: str, operate: Operate | None) -> ResolvedRecord | None:
     """None where it is not known what the record is, or where it should lead to."""
     entrances = {each.region: each.at for each in (operate.entrances if operate else ())}
-    return ServiceRecord(host, entrances) if host and entrances else None
+    return ResolvedRecord(host, entrances) if host and entrances else None
