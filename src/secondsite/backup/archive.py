@@ -161,6 +161,21 @@ def next_entry(data: bytes, at: int) -> RawEntry | None:
     return RawEntry(name, time >> 1 ^ -(time & 1), sequence, payload, end)
 
 
+def heads(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Sequence, time in ns, begin and end of each message in entries that are whole. Raises ArchiveError."""
+    at, size = 0, len(data)
+    while at < size:
+        head = _HEAD.match(data, at)
+        if not head:
+            raise ArchiveError("an entry without a readable head")
+        names, time, sequence, headers, payload = (_decode(group) for group in head.groups())
+        end = head.end() + names + headers + payload
+        if end > size:
+            raise ArchiveError("an entry that is cut short")
+        yield sequence, time >> 1 ^ -(time & 1), at, end
+        at = end
+
+
 @frozen
 class Opened:
     """A message taken apart. ``time_ns`` is since the epoch."""

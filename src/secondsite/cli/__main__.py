@@ -48,6 +48,7 @@ app.command("secondsite.cli.failback:app", name="failback", help="Move back, wit
 app.command("secondsite.cli.gate:gate", name="gate", help="Keep a region that returns from writing unasked.")
 app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' positions to the other region.")
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
+app.command("secondsite.cli.archive:app", name="archive", help="Ship what is new of every stream, on and on.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
 
 

@@ -1,0 +1,43 @@
+"""The checksum of S2's blocks, worked out in lanes, against the plain way and the value that everybody publishes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from secondsite.backup.s2 import MAGIC, STREAM_HEAD, S2Decoder
+from secondsite.backup.s2_write import BLOCK_BYTES, blocks, crc32c
+
+HEAD = bytes((STREAM_HEAD,)) + len(MAGIC).to_bytes(3, "little") + MAGIC
+
+
+def _plain(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+def test_it_is_castagnolis() -> None:
+    assert crc32c(b"123456789") == 0xE3069283
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 1000, 4097])
+def test_lanes_are_joined_right(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    assert crc32c(data) == _plain(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, 17 * BLOCK_BYTES + 5])
+def test_blocks_hold_the_data_and_their_checksums(size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    written = blocks(data)
+    assert b"".join(S2Decoder().feed(HEAD + written)) == data
+    for at in range(0, size, BLOCK_BYTES):
+        block = data[at : at + BLOCK_BYTES]
+        begin = at // BLOCK_BYTES * (BLOCK_BYTES + 8)
+        told, checksum = int.from_bytes(written[begin + 4 : begin + 8], "little"), crc32c(block)
+        assert told == ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
