@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
-        return _told(error)
+        return _exit_code(error)
     except KeyboardInterrupt:
         print("interrupted: nothing was left half written", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _told(error: SecondsiteError) -> int:
+def _exit_code(error: SecondsiteError) -> int:
     for problem in error.problems:
         print(problem, file=sys.stderr)
     return error.exit_code
@@ -88,7 +88,7 @@ def _written(code: int) -> int:
     try:
         sys.stdout.flush()
     except SecondsiteError as error:
-        return _told(error)
+        return _exit_code(error)
     return code
 
 

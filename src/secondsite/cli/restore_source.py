@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @frozen
 class RestoreSource:
-    """``told`` says what it is."""
+    """``text`` says what it is."""
 
     reader: Reader
-    told: str
+    text: str
 
 
 @frozen
@@ -118,5 +118,5 @@ async def _backup(store: ObjectStorage, keys: Keys, trust: Trust, asked: Asked) 
     from secondsite.backup.objects import Reader
     from secondsite.cli.stores import passed_over
 
-    manifest = await choose_backup(store, backup_id=asked.backup, at=asked.at, trust=trust, tell=passed_over)
+    manifest = await choose_backup(store, backup_id=asked.backup, at=asked.at, trust=trust, report=passed_over)
     return RestoreSource(Reader(store, manifest, keys), f"backup {manifest.id}, finished {manifest.finished_at}")

@@ -36,24 +36,24 @@ def verify(
     Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
     """
     from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.verification import WIDTH, render_text
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.verification import render_text
 
-    found = _verification(file, evidence, strategy, key)
+    verification = _verification(file, evidence, strategy, key)
     if junit:
         from secondsite.publish.machine.junit import junit as render_junit
 
-        junit.write_text(render_junit(found), encoding="utf-8")
+        junit.write_text(render_junit(verification), encoding="utf-8")
         print(f"written: {junit}", file=sys.stderr)
     if json_:
         from secondsite.publish.machine.verification import verification_json
 
-        print(json.dumps(verification_json(found), indent=2, allow_nan=False))
+        print(json.dumps(verification_json(verification), indent=2, allow_nan=False))
     else:
-        render_text(found, PrintableConsole(width=WIDTH, highlight=False))
+        render_text(verification, terminal_console())
     if pack:
         _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
-    return found.exit_code
+    return verification.exit_code
 
 
 def _pack(roots: tuple[Path, ...]) -> None:

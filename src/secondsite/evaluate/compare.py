@@ -33,7 +33,7 @@ def compare(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: ParallelMap = here,
+    parallel_map: ParallelMap = here,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
@@ -51,7 +51,7 @@ def compare(
         years=years,
         assessments=assessments,
         pareto=pareto(assessments, provider),
-        recommendation=_recommendation(assessor, plans, assessments, provider, spread),
+        recommendation=_recommendation(assessor, plans, assessments, provider, parallel_map),
     )
 
 
@@ -69,20 +69,24 @@ def evaluate_many(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: ParallelMap = here,
+    parallel_map: ParallelMap = here,
 ) -> tuple[Evaluation, ...]:
     """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""
     alone = partial(compare, catalogue=catalogue, auditor=auditor, seed=seed, years=years, strategies=tuple(strategies))
-    return tuple(spread(alone, systems))
+    return tuple(parallel_map(alone, systems))
 
 
 def _recommendation(
-    assessor: Assessor, plans: Sequence[Planned], assessments: Sequence[Assessment], provider: str, spread: ParallelMap
+    assessor: Assessor,
+    plans: Sequence[Planned],
+    assessments: Sequence[Assessment],
+    provider: str,
+    parallel_map: ParallelMap,
 ) -> Recommendation:
     chosen = recommend.choose(assessments, provider)
     setting = study_setting(assessor, assessments, provider)
     axes = axes_of(plans, assessor.catalogue, assessor.system, chosen.bills[provider])
-    doubt = sensitivity(setting, axes, assessments.index(chosen), spread)
+    doubt = sensitivity(setting, axes, assessments.index(chosen), parallel_map)
     return Recommendation(
         strategy=chosen.strategy,
         reasons=recommend.reasons(chosen, assessments, provider),
@@ -96,7 +100,7 @@ def _recommendation(
         by_provider=recommend.by_provider(assessments),
         influences=doubt.influences,
         flips=doubt.flips,
-        tornado=tornado(setting, axes, assessments.index(chosen), spread),
+        tornado=tornado(setting, axes, assessments.index(chosen), parallel_map),
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),

@@ -121,10 +121,10 @@ def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
     return [task(item) for item in items]
 
 
-def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, spread: ParallelMap = here) -> Scores:
+def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, parallel_map: ParallelMap = here) -> Scores:
     """Scores of all candidates for all draws."""
     blocks = [Block(setting, names, factors[i : i + BLOCK]) for i in range(0, len(factors), BLOCK)]
-    parts = spread(score_block, blocks)
+    parts = parallel_map(score_block, blocks)
     return Scores(
         np.concatenate([part.owning_usd for part in parts], axis=1),
         np.concatenate([part.breached for part in parts], axis=1),

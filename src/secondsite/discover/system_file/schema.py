@@ -137,16 +137,16 @@ def canonical(system: System) -> System:
 
 
 def _firsts(noun: Noun, path: str) -> list[tuple[str, str]]:
-    found = []
+    firsts = []
     for entry in fields_of(type(noun)):
         value, below = getattr(noun, entry.attribute), join(path, entry.key)
         if entry.kind is FieldShape.NOUN and value is not None:
-            found += _firsts(value, below)
+            firsts += _firsts(value, below)
         elif entry.kind is FieldShape.NOUNS:
             for item in value:
                 where = join(below, identity(item))
-                found += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
-    return found
+                firsts += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
+    return firsts
 
 
 def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:

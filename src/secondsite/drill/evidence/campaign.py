@@ -138,14 +138,14 @@ def read_campaign(path: Path) -> Campaign:
 
 def campaigns_below(root: Path) -> tuple[tuple[Campaign, ...], tuple[Problem, ...]]:
     """The records in a folder of runs, and what is wrong with the others."""
-    found: list[Campaign] = []
+    campaigns: list[Campaign] = []
     problems: list[Problem] = []
     for path in sorted(root.glob(f"*{SUFFIX}")) if root.is_dir() else []:
         try:
-            found.append(read_campaign(path))
+            campaigns.append(read_campaign(path))
         except InputError as error:
             problems += error.problems
-    return tuple(found), tuple(problems)
+    return tuple(campaigns), tuple(problems)
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -69,13 +69,13 @@ def sound_runs(root: Path) -> SoundRuns:
             continue
         last = last_hash(evidence.folder)
         name, digests = evidence.manifest.id or last, ledger_digests(evidence.folder)
-        found = tuple(_dated(evidence))
+        dated = tuple(_dated(evidence))
         if name in runs and closing[name] != last:
-            found += (Problem(Place(str(path)), f"has the id of {runs[name].path}, and is another run", _RUN),)
+            dated += (Problem(Place(str(path)), f"has the id of {runs[name].path}, and is another run", _RUN),)
         elif name not in runs and digests and digests in ledgers:
-            found += (Problem(Place(str(path)), f"has the ledgers of {ledgers[digests]}", _RUN),)
-        problems += found
-        if not found and name not in runs:
+            dated += (Problem(Place(str(path)), f"has the ledgers of {ledgers[digests]}", _RUN),)
+        problems += dated
+        if not dated and name not in runs:
             runs[name], closing[name], ledgers[digests] = evidence, last, path
     return SoundRuns(tuple(runs.values()), (*problems, *broken), below.unfinished, campaigns, closing)
 

@@ -84,9 +84,9 @@ def make_setup(
 
 def on_version(strategy: Strategy, kit: Kit, nats_version: str) -> Deployment:
     """The strategy laid out for a ``nats_version`` as in a Setup."""
-    found = lay_out(strategy, kit, prepared=nats_version != TODAY)
+    deployment = lay_out(strategy, kit, prepared=nats_version != TODAY)
     if nats_version in ("", TODAY):
-        return found
-    clusters = tuple(evolve(cluster, version=nats_version) for cluster in found.clusters)
-    nats = tuple(evolve(cluster, version=nats_version) for cluster in found.system.nats)
-    return evolve(found, clusters=clusters, system=evolve(found.system, nats=nats))
+        return deployment
+    clusters = tuple(evolve(cluster, version=nats_version) for cluster in deployment.clusters)
+    nats = tuple(evolve(cluster, version=nats_version) for cluster in deployment.system.nats)
+    return evolve(deployment, clusters=clusters, system=evolve(deployment.system, nats=nats))

@@ -64,7 +64,7 @@ class Absent:
 
 
 @frozen(eq=False)
-class EvidenceFound:
+class EvidenceSet:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
 
     runs: tuple[Run, ...]
@@ -74,7 +74,7 @@ class EvidenceFound:
     campaigns: tuple[Campaign, ...] = ()
 
 
-def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
+def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceSet:
     """Each run below ``root`` once; controls, and what bears on no contract, only if ``every`` run is asked for."""
     sound = sound_runs(root)
     runs = tuple(
@@ -83,27 +83,27 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
     absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
-    return EvidenceFound(
+    return EvidenceSet(
         runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count), sound.campaigns
     )
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
     """Of every series of runs below ``folder``, judged against the contracts it was drilled for; nothing changed."""
-    found = find_runs(folder)
-    return tuple(one for _, one in measured(found.runs, found.absent))
+    evidence = find_runs(folder)
+    return tuple(one for _, one in measured(evidence.runs, evidence.absent))
 
 
 def measured(runs: Iterable[Run], absent: Sequence[Absent] = ()) -> tuple[tuple[Contract, Measurement], ...]:
     """By strategy, drill and profile, in that order, and then by contract."""
-    found = []
+    measurements = []
     for key, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
         series = sorted(group, key=lambda run: run.evidence.manifest.started_at)
         missing = [each for each in absent if each.series == key]
         for contract in dict.fromkeys(v.contract for run in series for v in run.ran):
             mine = [(run, v) for run in series for v in run.ran if v.contract == contract]
-            found.append((contract, measurement(contract, mine, missing)))
-    return tuple(found)
+            measurements.append((contract, measurement(contract, mine, missing)))
+    return tuple(measurements)
 
 
 def measurement(
@@ -173,10 +173,10 @@ def _together(
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:
     needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
-    held = f"held in {total} of {total} runs"
+    count_line = f"held in {total} of {total} runs"
     if counted < total:
-        held += f", {total - counted} of them of no campaign, which may have been chosen"
-    return f"{held}; {needed} are needed to be {sure} sure of {sure}"
+        count_line += f", {total - counted} of them of no campaign, which may have been chosen"
+    return f"{count_line}; {needed} are needed to be {sure} sure of {sure}"
 
 
 def _times(count: int, runs: int) -> str:

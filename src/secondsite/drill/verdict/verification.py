@@ -22,7 +22,7 @@ from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.signature import check_signatures
 from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
-from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
+from secondsite.drill.verdict.measurements import Absent, EvidenceSet, Run, find_runs, measured
 from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
 from secondsite.model.fault import Fault
@@ -101,17 +101,17 @@ def verify(
     ``keys``: public ones, of which one has to have signed each campaign; none for no such demand.
     """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
-    found = [find_runs(root, contracts) for root in roots]
-    runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
-    absent = [one for each in found for one in each.absent]
+    evidence = [find_runs(root, contracts) for root in roots]
+    runs = [run for each in evidence for run in each.runs if _wanted(run.evidence.manifest, strategies)]
+    absent = [one for each in evidence for one in each.absent]
     today = todays(system, catalogue)
     rows = tuple(
         row
         for contract in contracts
         for row in (_unknown(contract, system) or _rows(contract, runs, absent, today, now))
     )
-    signed = check_signatures([campaign for each in found for campaign in each.campaigns], keys)
-    problems, unfinished = _beside(found)
+    signed = check_signatures([campaign for each in evidence for campaign in each.campaigns], keys)
+    problems, unfinished = _beside(evidence)
     return EvidenceVerification(rows, (*problems, *signed.problems), unfinished, signed.unsigned)
 
 
@@ -133,11 +133,11 @@ def recompute(folders: Sequence[Path], now: datetime) -> EvidenceVerification:
 
     What does not follow from them is a problem, as is a folder without its chain.
     """
-    found = [find_runs(folder, every=True) for folder in folders]
-    rows = [row for each in found for run in each.runs for row in _alone(run, now)]
-    problems, unfinished = _beside(found)
+    evidence = [find_runs(folder, every=True) for folder in folders]
+    rows = [row for each in evidence for run in each.runs for row in _alone(run, now)]
+    problems, unfinished = _beside(evidence)
     problems += tuple(problem for path in unfinished for problem in check_chain(path))
-    problems += tuple(problem for each in found for run in each.runs for problem in _unlike(run))
+    problems += tuple(problem for each in evidence for run in each.runs for problem in _unlike(run))
     return EvidenceVerification(tuple(rows), problems)
 
 
@@ -162,8 +162,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     path = run.evidence.folder / VERDICTS
     if not path.is_file():
         return
-    kept, found = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
-    if not isinstance(kept, dict) or any(found.get(name) != value for name, value in kept.items()):
+    kept, computed = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if not isinstance(kept, dict) or any(computed.get(name) != value for name, value in kept.items()):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(
             Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
@@ -189,8 +189,8 @@ def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
     return not strategies or manifest.strategy in strategies or manifest.fault.inside_region
 
 
-def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
-    each = tuple(found)
+def _beside(evidence: Iterable[EvidenceSet]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
+    each = tuple(evidence)
     return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
 
 

@@ -53,7 +53,7 @@ class Salvaged:
 
     diverged: int
     last: int
-    found: int = 0
+    read: int = 0
     republished: int = 0
     present: int = 0
     saved: int = 0
@@ -70,7 +70,7 @@ class Salvaged:
         return {
             "diverged": self.diverged,
             "last": self.last,
-            "found": self.found,
+            "found": self.read,
             "republished": self.republished,
             "present": self.present,
             "saved": self.saved,
@@ -90,8 +90,8 @@ class Salvage:
             if old is None or serving is None:
                 what = f"{context.home if old is None else context.away} cannot be reached"
                 return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=(what,))
-            told = [await _extent(old, serving, *pair) for pair in pairs]
-        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(told))
+            extents = [await _extent(old, serving, *pair) for pair in pairs]
+        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(extents))
 
     async def run(self, context: Context, step: Step) -> Facts:
         done: dict[str, Any] = {}
@@ -118,8 +118,8 @@ class Salvage:
 
 def _pairs(context: Scope, step: Step) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
-    found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
-    return [(family, old, new) for family, old, new in found if old and new]
+    pairs = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
+    return [(family, old, new) for family, old, new in pairs if old and new]
 
 
 async def _extent(
@@ -151,8 +151,8 @@ async def salvage_stream(
     await make_room(serving, target)
     async for window in _windows(old.messages(source.name, done.diverged + 1, there.last_seq)):
         await asyncio.gather(*(_place(serving, family, source, target, message, known, done) for message in window))
-    if done.found != done.present + done.republished + done.saved:
-        what = f"{family.name}: of {done.found} messages {done.present + done.republished + done.saved} were placed"
+    if done.read != done.present + done.republished + done.saved:
+        what = f"{family.name}: of {done.read} messages {done.present + done.republished + done.saved} were placed"
         raise failed(what, "keep the old primary's disks, and resume")
     return done
 
@@ -205,7 +205,7 @@ async def _place(
     known: _Known,
     done: Salvaged,
 ) -> None:
-    done.found += 1
+    done.read += 1
     if _identities(source, message) & known.marks:
         done.present += 1
     elif why := (_harm(family, message, known.newer) or await _republish(serving, source, target, message)):

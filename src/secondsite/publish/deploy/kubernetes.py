@@ -46,18 +46,18 @@ Yaml = dict[str, Any]
 
 def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image: str) -> Mapping[str, str]:
     """``REGION/kustomization.yaml``, and patches for the StatefulSet of each cluster's part in a region."""
-    found = {}
+    files = {}
     for region, parts in _parts(deployment).items():
-        found[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
+        files[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
         for servers in parts:
-            found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
-            found[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
+            files[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
+            files[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
             if gated_subjects(deployment, region):
-                found[gate_patch_file(servers[0], book)] = _gate_patch(deployment, servers[0].cluster, gate_image, book)
+                files[gate_patch_file(servers[0], book)] = _gate_patch(deployment, servers[0].cluster, gate_image, book)
         if agent_config(deployment, region) is not None:
-            found[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
-            found[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
-    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in found.items()}
+            files[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
+            files[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
+    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in files.items()}
 
 
 def agent_folder(region: str) -> str:
@@ -89,10 +89,10 @@ def gate_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
 
 def _parts(deployment: Deployment) -> Mapping[str, Sequence[Sequence[NatsServer]]]:
     """The servers of each cluster in each region."""
-    found: dict[str, dict[str, list[NatsServer]]] = {}
+    by_place: dict[str, dict[str, list[NatsServer]]] = {}
     for server in servers_of(deployment):
-        found.setdefault(server.region, {}).setdefault(server.cluster.name, []).append(server)
-    return {region: list(parts.values()) for region, parts in found.items()}
+        by_place.setdefault(server.region, {}).setdefault(server.cluster.name, []).append(server)
+    return {region: list(parts.values()) for region, parts in by_place.items()}
 
 
 def _kustomization(deployment: Deployment, parts: Sequence[Sequence[NatsServer]], book: DeployedAddresses) -> Yaml:

@@ -24,7 +24,7 @@ from secondsite.strategies.write_gate import gated_subjects
 @frozen
 class DeployStep:
     title: Md
-    told: Md
+    text: Md
     commands: Md
     check: Md
 
@@ -39,7 +39,7 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
         yield _save()
     for region in regions:
         yield _start(deployment, book, region)
-    yield _found(deployment, book)
+    yield _connected(deployment, book)
     yield from _streams(placed_streams(deployment))
     yield from _consumers(placed_streams(deployment))
     for region in regions:
@@ -108,7 +108,7 @@ def _rolled(server: NatsServer, patch: str, book: DeployedAddresses) -> list[str
     ]
 
 
-def _found(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
+def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     """Not sooner: where the meta group spans regions, one region alone has no leader."""
     groups = meta_groups(servers_of(deployment))
     login = f'--user {book.system.user} --password "{book.system.password}"'
@@ -129,9 +129,9 @@ def _found(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     )
 
 
-def _streams(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
-    copies = [each for each in found if each.stream.mirror or each.stream.sources]
-    origins = [each for each in found if each not in copies]
+def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
+    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
+    origins = [each for each in placed if each not in copies]
     if origins:
         yield DeployStep(
             Md("Create streams"),
@@ -151,18 +151,18 @@ def _streams(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
         )
 
 
-def _adding(found: Sequence[PlacedStream]) -> list[str]:
+def _adding(placed: Sequence[PlacedStream]) -> list[str]:
     return [
         f"nats --context {word(each.region)} stream add {word(each.stream.name)} --config {word(each.file)}"
-        for each in found
+        for each in placed
     ]
 
 
-def _consumers(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
+def _consumers(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     lines = [
         f"nats --context {word(each.region)} consumer add {word(each.stream.name)} {word(consumer.name)} --config "
         f"{word(each.consumer_file(consumer))}"
-        for each in found
+        for each in placed
         for consumer in each.stream.consumers
     ]
     if lines:
