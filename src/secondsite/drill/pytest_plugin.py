@@ -96,7 +96,7 @@ def _standing(verification: EvidenceVerification, subject: str, fault: str, file
     from secondsite.drill.verdict.judgement import worst
     from secondsite.model.errors import InputError
 
-    rows = [row for row in verification.rows if (row.contract.subject, row.contract.fault) == (subject, fault)]
+    rows = [row for row in verification.rows if (row.contract.about, row.contract.fault) == (subject, fault)]
     if not rows:
         known = ", ".join(dict.fromkeys(row.contract.name for row in verification.rows)) or "none"
         raise InputError.at(str(file), f"there is no contract {subject}/{fault}", f"there are: {known}")

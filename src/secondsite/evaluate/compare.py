@@ -17,6 +17,7 @@ from secondsite.evaluate.sensitivity import sensitivity
 from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
+from secondsite.model.contract import Contract
 from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.registry import STRATEGIES
@@ -110,11 +111,12 @@ def _recommendation(
 def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provider: str) -> StudySetting:
     """The study's view of what was assessed."""
     ranks = recommend.preference(assessments)
+    contracts = tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None)
     return StudySetting(
-        candidates=tuple(_candidate(a, provider, ranks[a.strategy]) for a in assessments),
+        candidates=tuple(_candidate(assessor, contracts, a, provider, ranks[a.strategy]) for a in assessments),
         model=assessor.model,
         buffer=assessor.buffer,
-        contracts=tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None),
+        contracts=contracts,
         economics=assessor.system.economics,
         rate_per_s=assessor.system.load.mean_per_s,
         kept_s=retention_s(assessor.system),
@@ -123,9 +125,13 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
     )
 
 
-def _candidate(assessment: Assessment, provider: str, preference: int) -> StudyCandidate:
+def _candidate(
+    assessor: Assessor, contracts: Sequence[Contract], assessment: Assessment, provider: str, preference: int
+) -> StudyCandidate:
     bill = assessment.bills[provider]
+    planned = Planned(assessment.deployment, assessment.procedures)
     return StudyCandidate(
+        by_part={c.name: assessor.own_procedures(planned, c) for c in contracts if c.part},
         deployment=assessment.deployment,
         procedures=assessment.procedures,
         infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),

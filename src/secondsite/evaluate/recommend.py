@@ -165,6 +165,12 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
         for hazard in chosen.hazards
         if hazard.severity is Severity.FATAL and not hazard.waived
     ]
+    reasons += [
+        f"{contract.name}: no {unknown} is known, so all of {contract.subject} is judged: declare it, or read it with "
+        f"`secondsite init --nats URL` (known: {', '.join(system.parts(contract.subject)) or 'none'})"
+        for contract in system.contracts
+        if (unknown := system.unknown_part(contract))
+    ]
     if not system.contracts:
         reasons.append("no contract is written in secondsite.yaml: nothing can be met or breached")
     elif system.nats and not any(c.subject is Subject.NATS for c in system.contracts):

@@ -64,7 +64,10 @@ class Assumption:
 
 @frozen
 class StudyCandidate:
-    """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties."""
+    """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties.
+
+    ``by_part``: the procedures that a contract on one stream or store is judged by, by the contract's name.
+    """
 
     deployment: Deployment
     procedures: Mapping[Fault, Procedure]
@@ -73,6 +76,7 @@ class StudyCandidate:
     work_hours: float
     excluded: bool
     preference: int
+    by_part: Mapping[str, Mapping[Fault, Procedure]] = field(factory=dict)
 
 
 @frozen
@@ -214,7 +218,8 @@ class _Study:
     def _probability(self, candidate: StudyCandidate, contract: Contract) -> Samples:
         setting, draws = self.block.setting, self.draws(contract.fault)
         judge = Judge(setting.model, setting.buffer)
-        return judge.probability(contract, candidate.deployment, candidate.procedures, draws)
+        procedures = candidate.by_part.get(contract.name, candidate.procedures)
+        return judge.probability(contract, candidate.deployment, procedures, draws)
 
     def _mean(self, samples: Samples | NDArray[np.bool_]) -> Samples:
         """Over the samples of each draw."""

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from secondsite.model.contract import Subject
 from secondsite.model.service import Autoscale
 from secondsite.model.system import System
 
@@ -256,6 +257,9 @@ def _promises(system: System) -> Iterator[Flaw]:
             yield Flaw((*path, "confidence"), what, "write a probability, such as 0.9")
         if contract.rto_s is None and contract.rpo_s is None:
             yield Flaw(path, f"{contract.name} promises nothing", "write an `rto`, an `rpo` or both")
+        if contract.part and contract.subject not in (Subject.NATS, Subject.STATE):
+            what = f"{contract.subject} has no parts"
+            yield Flaw((*path, "subject"), what, "write a stream (nats/NAME) or a store (state/NAME)")
     for position, waiver in enumerate(system.waivers):
         if not waiver.reason.strip():
             what = f"the waiver of {waiver.rule!r} has no reason"

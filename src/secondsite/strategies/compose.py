@@ -19,7 +19,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
 from secondsite.strategies.sizing import summed
-from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.steps import blocked_step, make_step, stores_restored
 from secondsite.strategies.switches.switching import holds_dns_control
 from secondsite.strategies.write_gate import leased
 
@@ -75,9 +75,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
     by_fault = {
-        Fault.PROCESS: repairs.process(ready),
-        Fault.NODE: repairs.node(deployment, ready),
-        Fault.ZONE: repairs.zone(deployment, ready),
+        **inside_region(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
         Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
         Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
@@ -86,6 +84,14 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
         if fault.leaves_region:
             by_fault[fault] = failover(deployment, ready, fault)
     return by_fault
+
+
+def inside_region(deployment: Deployment, kit: Kit) -> dict[Fault, Procedure]:
+    return {
+        Fault.PROCESS: repairs.process(kit),
+        Fault.NODE: repairs.node(deployment, kit),
+        Fault.ZONE: repairs.zone(deployment, kit),
+    }
 
 
 def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
@@ -284,7 +290,7 @@ def _prepared_at_home(kit: Kit) -> Iterator[Step]:
             kit,
             Verb.RESTORE_STORES,
             f"load the stores of {kit.home.name} from {kit.second.name}, and let databases follow",
-            "restore.stores",
+            stores_restored(kit, _stored(kit)),
             check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
             region=kit.home.name,
             targets=_stored(kit),

@@ -58,7 +58,7 @@ class Writer:
 
     def entry(self, field: Field, noun: Noun, path: str, indent: int) -> list[str]:
         """The lines of one key; none where the default says the same and no mark asks for it."""
-        value, below = getattr(noun, field.attribute), join(path, field.key)
+        value, below = field.value(noun), join(path, field.key)
         return self.lines_of(field, value, below, indent) if self.is_written(field, value, below) else []
 
     def lines_of(self, field: Field, value: Noun, below: str, indent: int) -> list[str]:
@@ -99,7 +99,7 @@ class Writer:
         if row is not None and indent + len(row) < WIDTH:
             return [self.with_comment(" " * indent + f"- {row}", path)]
         first, *rest = fields_of(type(noun))
-        head = " " * indent + f"- {first.key}: {self.leaf(first, getattr(noun, first.attribute))}"
+        head = " " * indent + f"- {first.key}: {self.leaf(first, first.value(noun))}"
         lines = [self.with_comment(head, path)]
         for field in rest:
             lines += self.entry(field, noun, path, indent + 2)
@@ -111,7 +111,7 @@ class Writer:
             return None
         parts = []
         for field in fields_of(type(noun)):
-            value = getattr(noun, field.attribute)
+            value = field.value(noun)
             below = join(path, field.key)
             if not self.is_written(field, value, below):
                 continue

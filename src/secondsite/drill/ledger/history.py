@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, read_chunks, read_ledger_header
@@ -73,6 +73,14 @@ class History:
 
     def __len__(self) -> int:
         return len(self.intent_ns)
+
+    def only(self, stream: int) -> History:
+        """The intents for one stream. Rows are no longer found by identity in it."""
+        mine = self.stream == stream
+        columns = {name: getattr(self, name)[mine] for name in _COLUMNS}
+        columns["stream"] = np.zeros_like(columns["stream"])
+        erasures = tuple(evolve(one, stream=0) for one in self.erasures if one.stream == stream)
+        return evolve(self, streams=(self.streams[stream],), erasures=erasures, **columns)
 
     @property
     def acknowledged(self) -> NDArray[np.bool_]:

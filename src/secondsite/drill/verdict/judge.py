@@ -151,6 +151,11 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     manifest = facts.evidence.manifest
     if contract.subject not in manifest.subjects:
         return RunVerdict(contract, Verdict.UNPROVEN, f"the drill {manifest.drill} ran no {contract.subject}")
+    if contract.part:
+        if contract.part not in facts.findings.streams:
+            why = f"the drill {manifest.drill} wrote nothing to {contract.part}"
+            return RunVerdict(contract, Verdict.UNPROVEN, why)
+        facts = _only(facts, contract.part)
     clock = _clock(contract.subject, facts)
     parts = clock.parts
     if parts is not None and manifest.projected:
@@ -168,6 +173,17 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
         lost_window_s=window.least,
         lost_at_most_s=window.most,
         reach_s=window.reach,
+    )
+
+
+def _only(facts: _Facts, stream: str) -> _Facts:
+    """What is known of one stream: its writes and its findings; the clients' clock of the run stays what it is."""
+    number = [each.name for each in facts.history.streams].index(stream)
+    return evolve(
+        facts,
+        history=facts.history.only(number),
+        findings=facts.findings.only(stream, facts.history.stream == number),
+        writer_changes={name: changes for name, changes in facts.writer_changes.items() if name == stream},
     )
 
 

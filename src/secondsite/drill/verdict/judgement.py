@@ -109,7 +109,7 @@ def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
 
 def _verdict_json(verdict: RunVerdict) -> dict[str, Any]:
     return {
-        "subject": str(verdict.contract.subject),
+        "subject": verdict.contract.about,
         "fault": str(verdict.contract.fault),
         "verdict": str(verdict.verdict),
         "why": verdict.why,

@@ -123,6 +123,7 @@ def measurement(
     missing = manifest.unrehearsed.get(contract.subject, Unrehearsed((), 0.0))
     return Measurement(
         subject=contract.subject,
+        part=contract.part,
         fault=contract.fault,
         drill=manifest.drill,
         strategy=manifest.strategy,

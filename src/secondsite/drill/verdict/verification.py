@@ -122,7 +122,7 @@ def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
         Subject.API: "" if system.with_role(Role.API) else "an API",
         Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "a store with data",
     }
-    if missing := lacks.get(contract.subject):
+    if missing := lacks.get(contract.subject) or system.unknown_part(contract):
         remedy = "declare it in secondsite.yaml, or read it with init --nats URL"
         return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
     return []
@@ -207,7 +207,7 @@ def _rows(
         return rows
     return [
         ContractVerdict(
-            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.subject} has left evidence"
+            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.about} has left evidence"
         )
     ]
 

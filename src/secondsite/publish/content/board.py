@@ -79,7 +79,7 @@ def deciding(inputs: Inputs, contract: Contract) -> Measurement | None:
     deciding_runs: dict[tuple[str, str, str], Measurement] = {}
     for one in sorted(inputs.measurements, key=lambda each: (each.at, each.evidence)):
         mine = any_strategy or one.strategy == inputs.chosen.strategy.id
-        if mine and one.subject is contract.subject and one.fault is contract.fault:
+        if mine and one.about == contract.about and one.fault is contract.fault:
             deciding_runs[one.strategy, one.drill, one.profile] = one
     by_drill: dict[tuple[str, str], list[Measurement]] = {}
     for (strategy, drill, _), one in deciding_runs.items():

@@ -42,7 +42,7 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
         refuted = one.verdict is Verdict.BREACHED
         why = Md(f"; {text(one.why)}") if one.why else Md("")
         on = f" on {text(versions_text(one))}" if one.versions else ""
-        contracts = joined((code(f"{each.subject}/{each.fault}") for each in group), " and ")
+        contracts = joined((code(f"{each.about}/{each.fault}") for each in group), " and ")
         outdated = not refuted and one.evidence in inputs.outdated
         stale = f", {text(inputs.outdated[one.evidence])}" if outdated else ""
         yield Claim(

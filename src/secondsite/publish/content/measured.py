@@ -31,4 +31,4 @@ def evidence_mark(one: Measurement, sources: Sources) -> Md:
     when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
     origin = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_text(one)}; evidence {one.evidence}"
     why = f"; {one.why}" if one.why else ""
-    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{origin}{why}", "m")
+    return sources.stated(f"{one.about}/{one.fault}", measured_text(one), f"{origin}{why}", "m")

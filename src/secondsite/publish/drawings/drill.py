@@ -75,10 +75,8 @@ def rto_waterfall(one: Measurement, limit_s: float | None) -> RtoWaterfall | Non
 
 def _limit_text(one: Measurement, total: float, limit_s: float | None, *, near: bool) -> str:
     if limit_s is None:
-        return f"No RTO is promised for {one.subject}/{one.fault}."
-    used = (
-        f"Dashed line: the {duration(limit_s)} that {one.subject}/{one.fault} allows, {percent(total / limit_s)} used"
-    )
+        return f"No RTO is promised for {one.about}/{one.fault}."
+    used = f"Dashed line: the {duration(limit_s)} that {one.about}/{one.fault} allows, {percent(total / limit_s)} used"
     return f"{used}." if near else f"{used}; it lies further out than drawn."
 
 

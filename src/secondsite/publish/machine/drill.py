@@ -63,7 +63,7 @@ def _verdict(verdict: RunVerdict) -> dict[str, Any]:
 
 def _measurement(measurement: Measurement) -> dict[str, Any]:
     return {
-        "subject": str(measurement.subject),
+        "subject": measurement.about,
         "fault": str(measurement.fault),
         "verdict": str(measurement.verdict),
         "why": measurement.why,

@@ -25,7 +25,7 @@ def verification_json(verification: EvidenceVerification) -> dict[str, Any]:
 def _row(row: ContractVerdict) -> dict[str, Any]:
     one = row.measurement
     return {
-        "subject": str(row.contract.subject),
+        "subject": row.contract.about,
         "fault": str(row.contract.fault),
         "strategy": row.strategy or None,
         "verdict": str(row.verdict),

@@ -142,7 +142,7 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
     return DrillSection(
         title=f"{longest.drill}, {longest.strategy}",
         origin=f"{longest.scope}; {how}; {longest.evidence}{scaled}",
-        verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),
+        verdicts=tuple((f"{one.about}/{one.fault}", str(one.verdict)) for one in group),
         waterfall=rto_waterfall(longest, _limit(inputs, longest)),
         total=_rto_text(longest),
         why=longest.why,
@@ -157,7 +157,7 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
 
 def _limit(inputs: Inputs, one: Measurement) -> float | None:
     """What the contract allows that the measurement was judged against; None where none is written."""
-    mine = (c for c in inputs.system.contracts if c.subject is one.subject and c.fault is one.fault)
+    mine = (c for c in inputs.system.contracts if c.about == one.about and c.fault is one.fault)
     return next((contract.rto_s for contract in mine), None)
 
 

@@ -232,7 +232,7 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
 
 def _series(measurement: Measurement) -> Text:
     bound = "" if measurement.upper_rto_s is None else f", {rto_words(measurement, short_duration)} at its confidence"
-    contract = f"{measurement.subject}/{measurement.fault}"
+    contract = f"{measurement.about}/{measurement.fault}"
     line = f"{contract}: {measurement.verdict} {measurement.scope} ({measurement.why}{bound})"
     return Text(line, style=STYLES[measurement.verdict])
 
