@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 
 import pytest
-from nats_world import Server, run
+from nats_world import Server, connect, run
 
 from secondsite.model.errors import MachineError
-from secondsite.nats.jetstream import NoAnswerError
+from secondsite.nats.jetstream import JetStream, NoAnswerError
 
 pytestmark = pytest.mark.slow
 
@@ -19,18 +17,17 @@ pytestmark = pytest.mark.slow
 def test_a_request_ends_with_its_connection(tmp_path: Path) -> None:
     server = Server(tmp_path / "server")
     server.start()
-    assert server.process
 
     async def work() -> None:
+        silent = await connect(server.url)
+        arrived = await silent.subscribe("silent.>")
         async with server.place.open() as jetstream:
-            assert server.process
-            os.kill(server.process.pid, signal.SIGSTOP)
-            asked = asyncio.create_task(jetstream.ask("STREAM.INFO.ORDERS", timeout_s=250))
-            await asyncio.sleep(0.1)
+            request = asyncio.create_task(JetStream(jetstream.connection, "silent").ask("INFO", timeout_s=250))
+            await arrived.next_msg(timeout=30)
             server.kill()
-            with pytest.raises(MachineError, match="the connection failed during") as told:
-                await asyncio.wait_for(asked, 100)
-            assert not isinstance(told.value, NoAnswerError)
+            with pytest.raises(MachineError, match="the connection failed during") as caught:
+                await asyncio.wait_for(request, 100)
+            assert not isinstance(caught.value, NoAnswerError)
 
     try:
         run(work())
