@@ -19,7 +19,7 @@ def test_a_request_ends_with_its_connection(tmp_path: Path) -> None:
     server.start()
 
     async def work() -> None:
-        silent = await connect(server.url)
+        silent = await connect(server.url, allow_reconnect=False)
         arrived = await silent.subscribe("silent.>")
         async with server.place.open() as jetstream:
             request = asyncio.create_task(JetStream(jetstream.connection, "silent").ask("INFO", timeout_s=250))

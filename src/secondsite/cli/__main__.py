@@ -14,6 +14,7 @@ from cyclopts import App
 
 from secondsite import __version__
 from secondsite.cli.streams import open_streams
+from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
     EXIT_BAD_INPUT,
     EXIT_ENVIRONMENT,
@@ -32,10 +33,13 @@ app = App(
     version=__version__,
     help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
+    config=name_system_file,
 )
+app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change does to contracts, cost and hazards.")
 app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
 app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
@@ -50,6 +54,8 @@ app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' po
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
 app.command("secondsite.cli.archive:app", name="archive", help="Ship what is new of every stream, on and on.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
+app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
+app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 
 
 def main() -> None:
