@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -77,6 +78,11 @@ class Chain:
         return not (self.singles or self.bases)
 
     @property
+    def whole(self) -> bool:
+        """Whether it can be read from its first look on; otherwise from its first base."""
+        return 1 in self.singles or any(first == 1 for first, _, _ in self.bundles)
+
+    @property
     def head(self) -> int:
         """The newest look; 0 where there is none."""
         return max((*self.singles, *self.bases, *(last for _, last, _ in self.bundles)), default=0)
@@ -119,7 +125,11 @@ class Chain:
             if number not in self.singles:
                 break
             run.append(number)
-        return list(await asyncio.gather(*(self._single(number) for number in run)))
+        results = await asyncio.gather(*(self._single(number) for number in run), return_exceptions=True)
+        whole = list(takewhile(lambda result: isinstance(result, Linked), results))
+        if not whole and isinstance(results[0], BaseException):
+            raise results[0]
+        return [linked for linked in whole if isinstance(linked, Linked)]
 
     async def _single(self, number: int) -> Linked:
         return self._linked(await self._read(index_key(number)), number, index_key(number))
@@ -203,12 +213,19 @@ def _advance(streams: dict[str, StreamLook], ends: dict[str, tuple[int, int]], l
 
 
 def details_of(record: Look | Base, keys: Keys, place: str) -> dict[str, StreamDetails]:
-    """What a look tells beside positions. Raises DamagedArchiveError where it cannot be opened."""
+    """What a look holds beside positions.
+
+    Raises InputError for the wrong key, DamagedArchiveError where it cannot be opened.
+    """
+    if record.recipients and not set(record.recipients) & set(keys.own):
+        given = f"the wrong key: {', '.join(keys.own)}" if keys.identities else "no key"
+        what = f"the archive is encrypted for {', '.join(record.recipients)}; you gave {given}"
+        raise InputError.at(place, what, "give --identity FILE with the secret key of one of them")
     if not record.details:
         return {}
     try:
         content: Any = parse(unseal_text(record.details, keys, encrypted=bool(record.recipients)))
-        return {str(name): structure(told, StreamDetails) for name, told in content.items()}
+        return {str(name): structure(item, StreamDetails) for name, item in content.items()}
     except (SealError, MisfitError, AttributeError) as error:
         raise damaged(place, f"its details cannot be read: {error}") from None
 

@@ -102,6 +102,8 @@ async def _read(chain: Chain, keys: Keys, at_ns: int | None) -> _Read:
     """What stood at the moment, and where all messages lie: the newest base has them in its own segments."""
     timeline, catalogue = ArchiveTimeline(at_ns), SegmentCatalogue()
     from_base = await chain.newest_base(at_ns)
+    if from_base is None and at_ns is not None and not chain.whole:
+        raise await _before(chain, at_ns)
     newest_base = await chain.newest_base() if at_ns is not None else from_base
     if from_base:
         timeline.begin(from_base, _details(chain, from_base, keys, base_key(from_base.number)))
@@ -127,11 +129,6 @@ async def _read(chain: Chain, keys: Keys, at_ns: int | None) -> _Read:
 
 
 def _details(chain: Chain, record: Look | Base, keys: Keys, key: str) -> Mapping[str, Any]:
-    """Raises InputError for the wrong key, before anything else is read."""
-    if record.recipients and not set(record.recipients) & set(keys.own):
-        given = f"the wrong key: {', '.join(keys.own)}" if keys.identities else "no key"
-        what = f"the archive is encrypted for {', '.join(record.recipients)}; you gave {given}"
-        raise InputError.at(chain.store.shown, what, "give --identity FILE with the secret key of one of them")
     return details_of(record, keys, chain.store.url(key))
 
 
@@ -169,7 +166,7 @@ async def _before(chain: Chain, at_ns: int) -> Exception:
     first = None
     if chain.bases:
         first = (await chain.base(chain.bases[0])).at_ns
-    if 1 in chain.singles or any(span[0] == 1 for span in chain.bundles):
+    if chain.whole:
         async for linked in chain.looks(None):
             first = linked.look.at_ns
             break

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 
     from secondsite.archive.daemon import ArchiveDaemon, Rhythm
     from secondsite.archive.shipper import ArchivePlan, Shipped
+    from secondsite.backup.codec import Keys
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
 app = App(name="archive", help="Ship what is new of every stream to an object store, on and on.")
+for _name, _help in (
+    ("verify", "Read an archive back whole, and restore it into a server started for it."),
+    ("compact", "Make an archive smaller, and delete what is older than asked for."),
+):
+    app.command(f"secondsite.cli.archives:{_name}_", name=_name, help=_help)
 
 
 @frozen
@@ -39,14 +45,14 @@ class ArchiveScope:
     parallel: Annotated[PositiveInt, option("How many streams at once, 32 MiB each.")] = 4
     single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
 
-    def plan(self, tell: Callable[[str], None]) -> ArchivePlan:
+    def plan(self, tell: Callable[[str], None], keys: Keys | None = None) -> ArchivePlan:
         from secondsite.archive.shipper import ArchivePlan
         from secondsite.backup.signing import read_signing_key
 
         return ArchivePlan(
             streams=self.stream or ("*",),
             exclude=self.exclude,
-            keys=read_keys(self.recipient, ()),
+            keys=keys or read_keys(self.recipient, ()),
             signing=read_signing_key(self.sign) if self.sign else None,
             parallel=self.parallel,
             tell=tell,
