@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def _commands() -> list[str]:
-    first = re.search(r"```\n(.*?)```", (ROOT / "docs/archive.md").read_text("utf-8"), re.DOTALL)
-    assert first
-    return [line for line in first[1].splitlines() if line.startswith("secondsite ")]
+    text = (ROOT / "docs/archive.md").read_text("utf-8")
+    blocks = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("secondsite ")]
 
 
 def _run(command: list[str]) -> str:
@@ -43,7 +43,7 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         return int((await client.jetstream().stream_info("ORDERS")).state.last_seq)
 
     run(fill())
-    once, daemon, newest, at, at_sequence = _commands()
+    once, daemon, newest, at, at_sequence, verify, _, compact = _commands()
     here = {"nats://nats:4222": source.url, "s3://my-backups/prod": store}
 
     def told(command: str, **more: str) -> list[str]:
@@ -60,6 +60,8 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+    assert _run(told(compact)).startswith("base ")
+    assert _run(told(verify)).endswith("archive: good\n")
     for name, command, more, expected in (
         ("newest", newest, {}, 1100),
         ("at", at, {"2026-11-27T12:03:04Z": moment}, 1100),

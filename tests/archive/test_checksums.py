@@ -1,4 +1,4 @@
-"""The checksum of S2's blocks, worked out in lanes, against the plain way and the value that everybody publishes."""
+"""Entries there and back; the checksum of S2's blocks against the plain way and the value that everybody publishes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from secondsite.backup.archive import Opened, entry, heads, open_message
 from secondsite.backup.s2 import MAGIC, STREAM_HEAD, S2Decoder
 from secondsite.backup.s2_write import BLOCK_BYTES, blocks, crc32c
 
@@ -41,3 +42,12 @@ def test_blocks_hold_the_data_and_their_checksums(size: int) -> None:
         begin = at // BLOCK_BYTES * (BLOCK_BYTES + 8)
         told, checksum = int.from_bytes(written[begin + 4 : begin + 8], "little"), crc32c(block)
         assert told == ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 16383, 16384, 2**28 - 1, 2**28, 2**35, 2**63 - 1, 2**64 - 1])
+def test_an_entry_is_read_as_it_was_written(number: int) -> None:
+    """With numbers of every length: as sequence, as time, before and after the epoch."""
+    for time_ns in (min(number, 2**63 - 1), -min(number, 2**62)):
+        raw = entry(b"a.b", time_ns, number, b"NATS/1.0\r\n\r\n", b"x" * 200)
+        assert open_message(raw) == Opened("a.b", number, time_ns, b"NATS/1.0\r\n\r\n", b"x" * 200)
+        assert list(heads(raw + raw)) == [(number, time_ns, 0, len(raw)), (number, time_ns, len(raw), 2 * len(raw))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from attrs import field, frozen
@@ -25,6 +25,7 @@ from secondsite.objects.store import ObjectStorage
 _S2_HEAD = bytes((STREAM_HEAD,)) + len(S2_MAGIC).to_bytes(3, "little") + S2_MAGIC
 _END = entry(b"", 0, 0, b"", b"")
 _READ_AHEAD = 2
+Change = Callable[[ArchiveSegment, bytes], bytes]
 
 
 @frozen
@@ -34,22 +35,26 @@ class Segments:
     store: ObjectStorage
     keys: Keys = field(repr=False)
 
-    async def plain(self, segment: ArchiveSegment) -> bytes:
-        """Its entries. Raises DamagedArchiveError."""
+    async def plain(self, segment: ArchiveSegment, change: Change = lambda _, plain: plain) -> bytes:
+        """Its entries, changed in the thread that opens them. Raises DamagedArchiveError."""
         data = await stored_bytes(self.store, segment)
         try:
-            return await asyncio.to_thread(unseal, data, segment.codecs, self.keys)
+            return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
         except SealError as error:
             raise damaged(self.store.url(segment.key), f"corrupted, or of another key: {error}") from None
+        except ArchiveError as error:
+            raise damaged(self.store.url(segment.key), f"it was written so: {error}") from None
 
-    async def each(self, segments: Iterable[ArchiveSegment]) -> AsyncIterator[tuple[ArchiveSegment, bytes]]:
-        """All of them in their order, read a little ahead."""
+    async def each(
+        self, segments: Iterable[ArchiveSegment], change: Change = lambda _, plain: plain
+    ) -> AsyncIterator[tuple[ArchiveSegment, bytes]]:
+        """All of them in their order, read and changed a little ahead."""
         ahead: list[tuple[ArchiveSegment, asyncio.Task[bytes]]] = []
         rest = iter(segments)
         try:
             while True:
                 while len(ahead) < _READ_AHEAD and (segment := next(rest, None)):
-                    ahead.append((segment, asyncio.create_task(self.plain(segment))))
+                    ahead.append((segment, asyncio.create_task(self.plain(segment, change))))
                 if not ahead:
                     return
                 first, task = ahead.pop(0)
@@ -123,11 +128,8 @@ class StreamCut:
         """What STREAM.RESTORE of 2.15 takes. Raises DamagedArchiveError."""
         yield _S2_HEAD + blocks(MAGIC + self._head())
         wanted = [part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last]
-        async for segment, plain in reads.each(wanted):
-            try:
-                yield await asyncio.to_thread(lambda part, data: blocks(self.kept(part, data)), segment, plain)
-            except ArchiveError as error:
-                raise damaged(reads.store.url(segment.key), f"it was written so: {error}") from None
+        async for _, chunks in reads.each(wanted, lambda segment, plain: blocks(self.kept(segment, plain))):
+            yield chunks
         yield blocks(_END)
 
     def _head(self) -> bytes:

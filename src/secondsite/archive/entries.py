@@ -5,29 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from re import compile as pattern
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 _TIME = pattern(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
-@frozen
-class Delivery:
-    """What the reply subject of a delivered message tells. ``pending`` are the messages after it."""
+def delivery(reply: bytes) -> tuple[int, int, int, int]:
+    """The consumer's own sequence, the stream's, the time in ns, and the number of messages that follow.
 
-    consumer_seq: int
-    sequence: int
-    time_ns: int
-    pending: int
-
-
-def delivery(reply: bytes) -> Delivery:
-    """``$JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<consumer sequence>.<time>.<pending>``; with a domain and an
-    account before the stream on newer servers. Raises ValueError for what is neither."""
+    ``$JS.ACK.<stream>.<consumer>.<tries>.<sequence>.<consumer sequence>.<time>.<pending>``; with a domain and an
+    account before the stream on newer servers. Raises ValueError for what is neither.
+    """
     parts = reply.split(b".")
     at = 5 if len(parts) == 9 else 7
     if len(parts) < at + 4:
         raise ValueError("not the reply subject of a delivered message")
-    return Delivery(int(parts[at + 1]), int(parts[at]), int(parts[at + 2]), int(parts[at + 3]))
+    return int(parts[at + 1]), int(parts[at]), int(parts[at + 2]), int(parts[at + 3])
 
 
 def nanoseconds(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -80,6 +81,10 @@ def unseal_text(text: str, keys: Keys, *, encrypted: bool) -> bytes:
     return unseal(data, (ZSTD, AGE) if encrypted else (ZSTD,), keys)
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 async def stored_bytes(store: ObjectStorage, segment: ArchiveSegment) -> bytes:
     """A segment as it lies there. Raises DamagedArchiveError: missing, truncated or corrupted."""
     place = store.url(segment.key)
@@ -91,6 +96,6 @@ async def stored_bytes(store: ObjectStorage, segment: ArchiveSegment) -> bytes:
         raise damaged(place, f"corrupted: it is larger than the {segment.size_bytes} bytes that were written") from None
     if len(data) < segment.size_bytes:
         raise damaged(place, f"truncated: {len(data)} of {segment.size_bytes} bytes are there")
-    if (found := hashlib.sha256(data).hexdigest()) != segment.sha256:
+    if (found := await asyncio.to_thread(_digest, data)) != segment.sha256:
         raise damaged(place, f"corrupted: its SHA-256 is {found}, not {segment.sha256}")
     return data

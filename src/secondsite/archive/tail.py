@@ -25,8 +25,8 @@ from secondsite.model.jetstream_config import ARCHIVER
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.streams import NO_MESSAGE
 
-BATCH = 20_000
-BATCH_BYTES = 4 * 1024**2
+BATCH = 50_000
+BATCH_BYTES = 8 * 1024**2
 LASTS_S = 50.0
 SILENCE_S = 5.0
 WINDOW = 64
@@ -111,24 +111,24 @@ class Tail:
             self._came.set()
             return
         try:
-            told = delivery(reply)
+            number, sequence, time_ns, pending = delivery(reply)
         except ValueError:
             self._broken = "a message without its position"
             self._came.set()
             return
-        if told.consumer_seq != self._expected:
+        if number != self._expected:
             self._broken = f"message {self._expected} of the delivery was lost"
             self._came.set()
             return
         self._expected += 1
-        sequence = self.through = told.sequence
-        self._pending = told.pending
-        self._run.add(entry(subject, told.time_ns, sequence, headers, payload), sequence, told.time_ns)
+        self.through, self._pending = sequence, pending
+        run = self._run
+        run.add(entry(subject, time_ns, sequence, headers, payload), sequence, time_ns)
         self._in_batch += 1
-        if len(self._run.plain) >= self._limit:
-            self._full.append(self._run)
+        if len(run.plain) >= self._limit:
+            self._full.append(run)
             self._run = EntryRun()
-        if not told.pending or self._in_batch >= BATCH:
+        if not pending or self._in_batch >= BATCH:
             self._came.set()
 
     async def _batch(self) -> None:

@@ -17,6 +17,7 @@ _POLYNOMIAL = 0x82F63B78
 _LANE_BYTES = 64
 _ONES = 0xFFFFFFFF
 _ROWS_AT_ONCE = 16
+_HEAD_BYTES = 8
 
 Words = NDArray[np.uint32]
 
@@ -48,9 +49,13 @@ def _moved(values: Words, tables: tuple[Words, Words]) -> Words:
     return moved
 
 
-def _checksums(rows: NDArray[np.uint8]) -> Words:
-    """Of each row; its length is ``_LANE_BYTES`` times a power of two. Leading zeros do not count."""
+def _checksums(rows: NDArray[np.uint8], first: int = 0) -> Words:
+    """Of each row, whose data begin at ``first``; zeros before it do not count. A row has ``_LANE_BYTES`` times a power
+    of two."""
     pairs = np.ascontiguousarray(rows.reshape(-1, _LANE_BYTES).view("<u2").T)
+    lanes_each = rows.shape[1] // _LANE_BYTES
+    for at in range(first, first + 4):  # the register begins with ones, which is the same as other data
+        pairs[at % _LANE_BYTES // 2, at // _LANE_BYTES :: lanes_each] ^= 0xFF << at % 2 * 8
     values, index, moved = (np.zeros(pairs.shape[1], dtype=np.uint32) for _ in range(3))
     for column in pairs:  # in place: new arrays would take three times as long as the work
         np.bitwise_xor(values, column, out=index)
@@ -62,7 +67,7 @@ def _checksums(rows: NDArray[np.uint8]) -> Words:
     while lanes.shape[1] > 1:
         lanes = _moved(lanes[:, 0::2], _shift(reach)) ^ lanes[:, 1::2]
         reach *= 2
-    checksums: Words = lanes[:, 0]
+    checksums: Words = lanes[:, 0] ^ np.uint32(_ONES)
     return checksums
 
 
@@ -75,8 +80,7 @@ def crc32c(data: bytes) -> int:
         size *= 2
     row = np.zeros((1, size), dtype=np.uint8)
     row[0, size - len(data) :] = np.frombuffer(data, dtype=np.uint8)
-    row[0, size - len(data) : size - len(data) + 4] ^= 0xFF
-    return int(_checksums(row)[0]) ^ _ONES
+    return int(_checksums(row, size - len(data))[0])
 
 
 def _short(data: bytes) -> int:
@@ -90,17 +94,22 @@ def blocks(data: bytes) -> bytes:
     """Chunks for the middle of a stream that has begun."""
     whole = len(data) // BLOCK_BYTES
     rows = np.frombuffer(data, dtype=np.uint8, count=whole * BLOCK_BYTES).reshape(whole, BLOCK_BYTES)
-    out = []
+    out = np.empty((whole, _HEAD_BYTES + BLOCK_BYTES), dtype=np.uint8)
+    out[:, :4] = np.frombuffer(bytes((PLAIN,)) + (BLOCK_BYTES + 4).to_bytes(3, "little"), dtype=np.uint8)
+    out[:, _HEAD_BYTES:] = rows
     for at in range(0, whole, _ROWS_AT_ONCE):
-        some = rows[at : at + _ROWS_AT_ONCE].copy()
-        some[:, :4] ^= 0xFF
-        for row, checksum in enumerate(_checksums(some), at):
-            out.append(_block(data[row * BLOCK_BYTES : (row + 1) * BLOCK_BYTES], int(checksum) ^ _ONES))
-    if rest := data[whole * BLOCK_BYTES :]:
-        out.append(_block(rest, crc32c(rest)))
-    return b"".join(out)
+        some = slice(at, at + _ROWS_AT_ONCE)
+        out[some, 4:_HEAD_BYTES] = _masked(_checksums(rows[some])).reshape(-1, 4)
+    rest = data[whole * BLOCK_BYTES :]
+    return out.tobytes() + (_block(rest) if rest else b"")
 
 
-def _block(data: bytes, checksum: int) -> bytes:
-    masked = ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & _ONES
-    return bytes((PLAIN,)) + (len(data) + 4).to_bytes(3, "little") + masked.to_bytes(4, "little") + data
+def _masked(checksums: Words) -> NDArray[np.uint8]:
+    """As S2 writes them."""
+    turned = (checksums >> np.uint32(15) | checksums << np.uint32(17)) + np.uint32(0xA282EAD8)
+    return np.ascontiguousarray(turned, dtype="<u4").view(np.uint8)
+
+
+def _block(data: bytes) -> bytes:
+    masked = _masked(np.array([crc32c(data)], dtype=np.uint32)).tobytes()
+    return bytes((PLAIN,)) + (len(data) + 4).to_bytes(3, "little") + masked + data
