@@ -8,9 +8,12 @@ On real servers, in turn, several rounds, medians:
 * restore: the archive's newest moment into an empty server, checksums compared, without the proof.
 
 Then the memory of an archiver of a thousand streams that each get a message between two looks, in a process of its own.
+And the loss of a region: a server that takes up to 500 messages a second and its archiver (``--every 2s``) are killed
+at once, the archive is restored, and the first acknowledged message that it lacks tells the RPO.
 
 ``python benchmarks/archive_bench.py [--mib 128] [--message-bytes 1024] [--rounds 3] [--streams 1000]``. Goals: 50 MB/s
-or 20,000 messages/s, or 80 % of the plain consumer; restore at 80 % or more of the plain restore; memory below 256 MiB.
+or 20,000 messages/s, or 80 % of the plain consumer; restore at 80 % or more of the plain restore; memory below 256 MiB;
+RPO of at most the interval and 2 s.
 Exit code 1 when one is missed.
 """
 
@@ -44,6 +47,7 @@ from secondsite.nats.place import NatsPlace
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
+EVERY_S, LOAD_S, LOSSES = 2.0, 5.0, 5
 MEMORY_GOAL_MIB, SPEED_GOAL_MB_S, RATE_GOAL = 256, 50, 20_000
 
 
@@ -117,7 +121,59 @@ def most_mib() -> float:
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
 
-def goals(times: Times, size: int, count: int, many: dict[str, float]) -> list[tuple[bool, str]]:
+async def lost_after(folder: Path, target: NatsPlace, rounds: int) -> float:
+    """The worst age, in seconds at the moment of the kill, of an acknowledged message that the archive lacks."""
+    worst = 0.0
+    for number in range(rounds):
+        home = folder / f"region-{number}"
+        home.mkdir()
+        server, place = start(home / "server")
+        store = f"file://{home / 'archive'}"
+        command = ["archive", "--nats", place.addresses[0].url, "--to", store, "--every", f"{EVERY_S:g}s"]
+        archiver = begun([sys.executable, "-m", "secondsite", *command], home / "log")
+        acknowledged = await written(place, home / "log", LOAD_S + number * 0.37)
+        server.kill()
+        archiver.kill()
+        killed = time.monotonic()
+        for process in (server, archiver):
+            process.wait()
+        chain = await Chain(ObjectStorage(parse_store(store)).below("archive")).read()
+        reader = reader_of(chain, Keys(), await travel(chain, Keys(), Wanted()))
+        (outcome,) = await restore_from(target, reader, RestorePlan(), Silent())
+        assert outcome.proof.verdict == "equal"
+        await delete(target)
+        lost = [at for sequence, at in acknowledged.items() if sequence > outcome.last_seq]
+        worst = max([worst, *(killed - at for at in lost)])
+    return worst
+
+
+def begun(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file)
+
+
+def log_size(log: Path) -> int:
+    return log.stat().st_size
+
+
+async def written(place: NatsPlace, log: Path, seconds: float) -> dict[int, float]:
+    """When each message was acknowledged, by its sequence; counted from when the archiver ships."""
+    client = await nats.connect(place.addresses[0].url)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(name=STREAM, subjects=["bench.>"])
+    acknowledged: dict[int, float] = {}
+    ships_s = 0.0
+    while not ships_s or time.monotonic() < ships_s + seconds:
+        ack = await jetstream.publish("bench.1", os.urandom(200))
+        acknowledged[ack.seq] = time.monotonic()
+        await asyncio.sleep(0.002)
+        if not ships_s and ack.seq % 50 == 0 and log_size(log):
+            ships_s = time.monotonic()
+    await client.close()
+    return acknowledged
+
+
+def goals(times: Times, size: int, count: int, many: dict[str, float], rpo_s: float) -> list[tuple[bool, str]]:
     """Each with whether it is met."""
     shipped = times.median("ship")
     beside = times.median("plain consumer") / shipped
@@ -134,6 +190,11 @@ def goals(times: Times, size: int, count: int, many: dict[str, float]) -> list[t
             many["mib"] < MEMORY_GOAL_MIB,
             f"{many['mib']:.0f} MiB for {many['streams']:.0f} streams, a look at them takes {many['seconds']:.1f} s "
             f"(goal below {MEMORY_GOAL_MIB} MiB)",
+        ),
+        (
+            rpo_s <= EVERY_S + 2,
+            f"the oldest acknowledged message that was lost with its region was {rpo_s:.1f} s old, at a look every "
+            f"{EVERY_S:g} s (goal {EVERY_S + 2:g} s or less)",
         ),
     ]
 
@@ -159,6 +220,7 @@ def main() -> None:
                 asyncio.run(one_round(folder, source, target, count, times))
             apart = [sys.executable, __file__, "--streams", str(options.streams), "--many"]
             out = subprocess.run([*apart, target.addresses[0].url, name], check=True, capture_output=True, text=True)
+            rpo_s = asyncio.run(lost_after(folder, target, LOSSES))
             many = {**json.loads(out.stdout), "streams": options.streams}
         finally:
             for process in (first, second):
@@ -166,7 +228,7 @@ def main() -> None:
                 process.wait()
         print(f"one stream of {size / 1e6:.0f} MB, {count} messages of {options.message_bytes} bytes; medians")
         print(table(times, size))
-        results = goals(times, size, count, many)
+        results = goals(times, size, count, many, rpo_s)
         for met, text in results:
             print(f"{'ok    ' if met else 'MISSED'} {text}")
         sys.exit(0 if all(met for met, _ in results) else 1)

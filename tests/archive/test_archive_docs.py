@@ -43,7 +43,7 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         return int((await client.jetstream().stream_info("ORDERS")).state.last_seq)
 
     run(fill())
-    once, daemon, newest, at, at_sequence, verify, _, compact = _commands()
+    once, daemon, newest, at, at_sequence, deployment, policy, verify, _, compact = _commands()
     here = {"nats://nats:4222": source.url, "s3://my-backups/prod": store}
 
     def told(command: str, **more: str) -> list[str]:
@@ -60,6 +60,8 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+    assert "kind: Deployment" in _run(shlex.split(f"{BIN}/{deployment}"))
+    assert '"s3:PutObject"' in _run(shlex.split(f"{BIN}/{policy}"))
     assert _run(told(compact)).startswith("base ")
     assert _run(told(verify)).endswith("archive: good\n")
     for name, command, more, expected in (

@@ -17,6 +17,7 @@ from secondsite.archive.chain import Chain, read_head
 from secondsite.archive.daemon import ArchiveDaemon, Rhythm, archive_once
 from secondsite.archive.metrics import ArchiveMetrics
 from secondsite.archive.shipper import ArchivePlan, Shipper
+from secondsite.archive.tail import Tail
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.address import parse_store
 from secondsite.objects.failures import ObjectExistsError
@@ -83,6 +84,17 @@ class FailsAtRandom(ObjectStorage):
             raise MachineError.at(self.url(key), "the store failed: after", "try again")
 
 
+class KeepsAll(ObjectStorage):
+    """As `secondsite archive policy` has it: nothing may be deleted but probes."""
+
+    async def delete(self, keys: list[str]) -> None:
+        assert all(key.startswith("probes/") for key in keys)
+        await super().delete(keys)
+
+    async def delete_below(self, prefix: str) -> None:
+        raise AssertionError(prefix)
+
+
 def _folder(kind: type[ObjectStorage], store: ObjectStorage) -> ObjectStorage:
     return kind(parse_store(store.shown), make=True)
 
@@ -94,6 +106,40 @@ def test_an_answer_that_was_lost_is_no_other_archiver(start: Any, store: ObjectS
         await _orders(source.url)
         assert (await ship(source.place, _folder(AnswersTwice, store))).messages == 20
         assert (await ship(source.place, store)).messages == 0
+
+    run(work())
+
+
+def test_a_replica_that_lags_loses_nothing(start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The consumer may live where the newest messages have not arrived: it says that there are no more."""
+    source = start("source")
+
+    async def behind(tail: Tail) -> None:
+        tail._pending = tail._in_batch = 0
+
+    async def work() -> None:
+        await _orders(source.url)
+        monkeypatch.setattr(Tail, "_batch", behind)
+        assert (await ship(source.place, store)).messages == 20
+        head = await read_head(await Chain(store).read())
+        assert head
+        assert head.streams["ORDERS"].through == 20
+
+    run(work())
+
+
+def test_an_archiver_deletes_nothing(start: Any, store: ObjectStorage) -> None:
+    source = start("source")
+
+    async def work() -> None:
+        client = await _orders(source.url)
+        kept = _folder(KeepsAll, store)
+        assert (await ship(source.place, kept)).messages == 20
+        await client.jetstream().delete_stream("ORDERS")
+        await ship(source.place, kept)
+        async with source.place.open() as jetstream:
+            one, two = await _shipper(kept), await _shipper(kept)
+            await asyncio.gather(one.once(jetstream, ""), two.once(jetstream, ""), return_exceptions=True)
 
     run(work())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from moments import bring_back, now, ship
-from nats_world import binary_of, cluster_place, connect, publish, run, three_servers
+from nats_world import binary_of, cluster_place, connect, eventually, publish, run, three_servers
 from stream_kinds import CANNOT, KINDS, api, facts, make, wear
 
 from secondsite.archive.daemon import archive_once
@@ -29,7 +29,11 @@ def test_every_kind_comes_back(version: str, count: int, start: Any, store: Obje
         client = await connect(url)
         for kind in kinds:
             await make(client, kind, count)
-        await ship(place, store)
+
+        async def whole() -> bool:
+            return not (await ship(place, store)).missing
+
+        await eventually(whole, "every stream has a leader, and is shipped")
         for kind in kinds:
             await wear(client, kind)
         before = {kind: await facts(client, kind) for kind in kinds}

@@ -346,11 +346,14 @@ class Shipper:
         limit = self.plan.segment_bytes
         if known.through >= seen.last_seq:
             return
+        first = max(known.through + 1, seen.first_seq)
         if seen.quick and (tail := await self._tail(jetstream, seen.name, known)):
             async for run in tail.runs(seen.last_seq, limit):
                 yield run
-            return
-        first = max(known.through + 1, seen.first_seq)
+            if tail.through >= seen.last_seq:
+                return
+            first = tail.through + 1  # a replica that lags: the leader is asked for the rest
+            await self._drop_tail(seen.name)
         async for run in message_runs(jetstream, seen.name, first, seen.last_seq, limit):
             yield run
 

@@ -59,7 +59,10 @@ class Tail:
     _in_batch: int = 0
 
     async def runs(self, upto: int, limit_bytes: int) -> AsyncIterator[EntryRun]:
-        """What is there up to ``upto``, and a little more, in runs of about ``limit_bytes``. Raises TailCutError."""
+        """What is there up to ``upto``, and a little more, in runs of about ``limit_bytes``. Raises TailCutError.
+
+        It ends early where the consumer has no more and the stream's leader has: then it is at a replica that lags.
+        """
         self._limit, empty = limit_bytes, 0
         while True:
             while self._full:
@@ -70,6 +73,9 @@ class Tail:
             if self._broken:
                 raise _cut(self.jetstream, self.stream, self._broken)
             if self._pending == 0 and not self._in_batch:
+                following = await _message(self.jetstream, self.stream, _after(self.through))
+                if following and int(following["seq"]) <= upto:
+                    break
                 self.through = max(self.through, upto)
             elif not self._in_batch and (empty := empty + 1) > _EMPTY_BATCHES:
                 raise _cut(self.jetstream, self.stream, "it is said to have more, and nothing comes")
@@ -191,13 +197,18 @@ async def message_runs(
             run.add(*_entry(message))
         at = end
         if not messages and at <= upto:
-            following = await _message(jetstream, stream, {"seq": at, "next_by_subj": ">"})
+            following = await _message(jetstream, stream, _after(at - 1))
             at = min(int(following["seq"]), upto + 1) if following else upto + 1
         if len(run.plain) >= limit_bytes:
             full, run = run, EntryRun()
             yield full
     if run.messages:
         yield run
+
+
+def _after(sequence: int) -> Json:
+    """Asks for the first message behind a sequence."""
+    return {"seq": sequence + 1, "next_by_subj": ">"}
 
 
 async def _message(jetstream: JetStream, stream: str, request: Json) -> Json | None:

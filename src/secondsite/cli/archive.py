@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from secondsite.objects.store import ObjectStorage
 
 app = App(name="archive", help="Ship what is new of every stream to an object store, on and on.")
-for _name, _help in (
-    ("verify", "Read an archive back whole, and restore it into a server started for it."),
-    ("compact", "Make an archive smaller, and delete what is older than asked for."),
+for _module, _name, _help in (
+    ("archives", "verify", "Read an archive back whole, and restore it into a server started for it."),
+    ("archives", "compact", "Make an archive smaller, and delete what is older than asked for."),
+    ("archive_manifests", "deployment", "Print a Kubernetes Deployment that archives the same."),
+    ("archive_manifests", "policy", "Print the AWS IAM policy that an archiver needs."),
 ):
-    app.command(f"secondsite.cli.archives:{_name}_", name=_name, help=_help)
+    app.command(f"secondsite.cli.{_module}:{_name}_", name=_name, help=_help)
 
 
 @frozen
@@ -57,6 +59,14 @@ class ArchiveScope:
             parallel=self.parallel,
             tell=tell,
         )
+
+    def flags(self) -> list[str]:
+        """The same options, spelled out."""
+        flags = []
+        for name, values in (("--stream", self.stream), ("--exclude", self.exclude), ("--recipient", self.recipient)):
+            flags += [part for value in values for part in (name, value)]
+        flags += ["--parallel", str(self.parallel)] if self.parallel != ArchiveScope().parallel else []
+        return [*flags, "--single-writer"] if self.single_writer else flags
 
 
 @frozen
