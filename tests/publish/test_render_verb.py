@@ -38,7 +38,7 @@ def test_a_second_run_touches_nothing_and_check_holds(folder: Path, capsys: pyte
     assert render(folder, *LEAF) == 0
     assert "begin with: " in capsys.readouterr().out
     before = snapshot(folder)
-    assert len(before) == 30
+    assert len(before) == 32
     assert render(folder, *LEAF) == 0
     assert "up to date" in capsys.readouterr().out
     assert render(folder, *LEAF, "--check") == 0
@@ -124,7 +124,7 @@ def test_the_readme_names_files_that_are_there_and_commands_that_a_shell_takes(f
     for name in named:
         assert (folder / "deploy" / name).exists(), name
     written = {path.relative_to(folder / "deploy").as_posix() for path in (folder / "deploy").rglob("*.json")}
-    written -= {name for name in written if name.endswith(("/agent/agent.json", "/nats/gate.json"))}
+    written -= {name for name in written if name.endswith(("/agent/agent.json", "/nats/gate.json", ".tf.json"))}
     assert written <= set(named), "every stream and consumer is created by a command"
 
 
@@ -135,3 +135,16 @@ def test_a_teams_own_words_are_kept(folder: Path) -> None:
     assert render(folder, *LEAF, "--check") == 0
     assert render(folder, *STRETCH) == 0
     assert "asked Ada" in readme.read_text()
+
+
+def test_a_field_that_a_server_does_not_take_stops_it_and_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = folder / "secondsite.yaml"
+    text = re.sub(r"(?m)^    version: .*$", "    version: 2.12.8", system.read_text(), count=1)
+    system.write_text(
+        text.replace("      - name: EVENTS", "      - settings: {allow_batched: true}\n        name: EVENTS", 1)
+    )
+    assert render(folder, *LEAF) == 2
+    assert "does not take allow_batched (2.14) of EVENTS" in capsys.readouterr().err
+    assert not (folder / "deploy").exists()

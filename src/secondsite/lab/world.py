@@ -86,7 +86,7 @@ class Lab:
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
-        self.agents = Agents(deployment, folder, self._plain_url, addresses.operator, options.positions_s)
+        self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -175,7 +175,7 @@ class Lab:
 
     async def _create_streams(self) -> None:
         urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
-        await create_streams(self.deployment, urls, self.options.ready_within_s)
+        await create_streams(self.deployment, urls, self.options.ready_within_s, self.options.aged)
 
     # --- what is where
 

@@ -8,6 +8,7 @@ nothing. What was promised to the API's clients includes what a buffer took; to 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -107,7 +108,15 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         salvageable=_on_old_disks(facts, SALVAGE),
         after_rejoin=_on_old_disks(facts, REJOINED),
         skipped=not_rehearsed(evidence.events),
+        refusals=_refusals(evidence),
     )
+
+
+def _refusals(evidence: Evidence) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for path in evidence.summaries:
+        found.update(read_summary(path).refusals)
+    return dict(found.most_common())
 
 
 def _on_old_disks(facts: _Facts, name: str) -> int | None:
@@ -250,7 +259,7 @@ def _by_effects(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
             yield _Finding(effect.verdict, _words(effect, counts[effect.finding], facts))
 
 
-def _counted(facts: _Facts) -> Mapping[str, int]:
+def _counted(facts: _Facts) -> Mapping[str, float]:
     observed = observations(facts.evidence.events)
     summaries = [read_summary(path) for path in facts.evidence.summaries]
     arrivals = sum(each.arrivals for each in summaries)
@@ -263,11 +272,11 @@ def _counted(facts: _Facts) -> Mapping[str, int]:
         "two-writers": len(_two_writers(facts)),
         "uncompared": sum(len(stream.uncompared) for stream in facts.findings.streams.values()),
         "withheld": math.ceil(100 * withheld) if withheld > MOST_WITHHELD else 0,
-        "late": math.ceil(late_s) if late_s > MOST_LATE_S else 0,
+        "late": round(late_s, 1) if late_s > MOST_LATE_S else 0,
     }
 
 
-def _words(effect: Effect, count: int, facts: _Facts) -> str:
+def _words(effect: Effect, count: float, facts: _Facts) -> str:
     """An observation has its own words."""
     observed = observations(facts.evidence.events)
     if effect.finding == "not-shown":
