@@ -10,11 +10,12 @@ import numpy as np
 from attrs import evolve, field, frozen
 from bulk_ledger import write_bulk
 
-from secondsite.drill.evidence.campaign import CampaignRecord, CampaignSeries
+from secondsite.drill.evidence.campaign import CampaignRecord
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import DrillManifest, StepFacts, Timing
+from secondsite.drill.evidence.register import CampaignSeries
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream
 from secondsite.drill.ledger.record import RECORD, RecordKind, Records, Status, endpoint, identity
@@ -106,17 +107,22 @@ def leave(
 ) -> Path:
     """A closed folder of evidence below ``root``, of ``record`` or of a campaign of its own."""
     manifest = scenario.manifest
+    alone = record is None
     record = record or campaign(root, manifest)
     run = record.begun(manifest.run)
     named = evolve(manifest, id=manifest.id or run, campaign=record.id)
     with EvidenceWriter.create(root, named, secrets) as writer:
         fill(writer, evolve(scenario, manifest=named))
         record.ended(run, writer.close())
-        return writer.folder
+    if alone:
+        record.close()
+    return writer.folder
 
 
 def campaign(root: Path, manifest: DrillManifest, planned: int = 1) -> CampaignRecord:
-    return CampaignRecord.open(root, CampaignSeries(manifest.strategy, manifest.drill, manifest.profile), planned)
+    subjects = tuple(str(subject) for subject in manifest.subjects)
+    series = CampaignSeries(manifest.design, manifest.drill, manifest.profile, str(manifest.fault), subjects)
+    return CampaignRecord.open(root, series, planned)
 
 
 def fill(writer: EvidenceWriter, scenario: Scenario) -> None:

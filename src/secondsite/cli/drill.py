@@ -17,7 +17,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVE
 
 if TYPE_CHECKING:
     from secondsite.backup.signing import SigningKey
-    from secondsite.drill.evidence.campaign import CampaignSeries
+    from secondsite.drill.evidence.register import CampaignSeries
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.model.measurement import Measurement
@@ -151,6 +151,8 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
                 record.ended(of.id, _closing(result))
                 results.append(result)
                 board.end(held(result.verdict), outcome(result))
+            finally:
+                record.close()
     return results
 
 
@@ -176,7 +178,10 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
             record = CampaignRecord.open(root, _series(name, setup), runs)
             orders = [RunOrder(name, setup, root, RunOf(number)) for number in range(1, runs + 1)]
             size = series_size(runs, setup.reach_s, jobs)
-            RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
+            try:
+                RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
+            finally:
+                record.close()
     return results
 
 
@@ -193,9 +198,13 @@ def _sign(root: Path, results: list[RunResult], key: SigningKey) -> None:
 
 
 def _series(name: str, setup: Setup) -> CampaignSeries:
-    from secondsite.drill.evidence.campaign import CampaignSeries
+    from secondsite.drill.evidence.register import CampaignSeries
+    from secondsite.drill.registry import find_drill
 
-    return CampaignSeries(setup.strategy.id, name, setup.profile.name)
+    drill = find_drill(name)
+    subjects = tuple(str(subject) for subject in drill.subjects)
+    version = f"@{setup.nats_version}" if setup.nats_version else ""
+    return CampaignSeries(f"{setup.strategy.id}{version}", name, setup.profile.name, str(drill.fault), subjects)
 
 
 def _closing(result: RunResult) -> str:

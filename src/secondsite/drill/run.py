@@ -19,7 +19,7 @@ from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
-from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest, Timing, steps_of
+from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, Timing, steps_of
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
@@ -29,7 +29,7 @@ from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
-from secondsite.drill.play.setup import TODAY, Setup
+from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
@@ -232,6 +232,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         campaign=of.campaign,
         carried_out=(str(drill.procedure or drill.fault), *((FAILBACK,) if drill.returns else ())),
         of=setup.standing,
+        version=setup.nats_version,
     )
 
 

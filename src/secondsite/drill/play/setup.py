@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.drill.evidence.manifest import TODAY
 from secondsite.drill.play.profile import Profile, profile, with_profile
 from secondsite.model.contract import Standing
 from secondsite.model.deployment import Deployment
@@ -17,8 +18,6 @@ from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
-
-TODAY = "today"
 
 
 @frozen

@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 
 from secondsite.drill.evidence.campaign import Campaign
 from secondsite.drill.evidence.folder import Evidence
+from secondsite.drill.evidence.register import Register
 from secondsite.drill.evidence.rehearsal import Unrehearsed
-from secondsite.drill.evidence.sound import sound_runs
+from secondsite.drill.evidence.sound import Absent, sound_runs
 from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
@@ -46,21 +47,7 @@ class Run:
     @property
     def series(self) -> tuple[str, str, str]:
         manifest = self.evidence.manifest
-        return manifest.strategy, manifest.drill, manifest.profile
-
-
-@frozen
-class Absent:
-    """Runs of a campaign that are not there: begun or planned, whatever became of them."""
-
-    campaign: Campaign
-    count: int
-    why: str
-
-    @property
-    def series(self) -> tuple[str, str, str]:
-        series = self.campaign.series
-        return series.strategy, series.drill, series.profile
+        return manifest.design, manifest.drill, manifest.profile
 
 
 @frozen(eq=False)
@@ -72,6 +59,7 @@ class EvidenceSet:
     unfinished: tuple[Path, ...]
     absent: tuple[Absent, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
+    registers: tuple[Register, ...] = ()
 
 
 def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceSet:
@@ -82,10 +70,7 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         for evidence in sound.runs
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
-    absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
-    return EvidenceSet(
-        runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count), sound.campaigns
-    )
+    return EvidenceSet(runs, sound.problems, sound.unfinished, sound.absent(), sound.campaigns, sound.registers)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
@@ -126,7 +111,7 @@ def measurement(
         part=contract.part,
         fault=contract.fault,
         drill=manifest.drill,
-        strategy=manifest.strategy,
+        strategy=manifest.design,
         profile=manifest.profile,
         verdict=verdict,
         rto_s=None if math.isinf(longest) else verdicts[slowest].rto_s,
@@ -176,7 +161,7 @@ def _too_few(contract: Contract, total: int, counted: int) -> str:
     needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
     count_line = f"held in {total} of {total} runs"
     if counted < total:
-        count_line += f", {total - counted} of them of no campaign, which may have been chosen"
+        count_line += f", {total - counted} of them of no campaign that is registered, which may have been chosen"
     return f"{count_line}; {needed} are needed to be {sure} sure of {sure}"
 
 

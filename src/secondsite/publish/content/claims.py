@@ -56,7 +56,7 @@ def _shown_already(inputs: Inputs, strategy: str) -> bool:
     """A drill on the version that runs today has refuted it: no need to foresee it as well."""
     today = [re.split(r"[^0-9.]", cluster.version or "")[0] for cluster in inputs.system.nats]
     return any(
-        one.strategy == strategy
+        one.strategy.partition("@")[0] == strategy
         and one.verdict is Verdict.BREACHED
         and any(version and f"{ran}.".startswith(f"{version}.") for version in today for ran in one.versions.values())
         for one in inputs.measurements

@@ -80,6 +80,7 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
             "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
         )
         rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(agent_line)))
+        rows.insert(2, ("REGION/nats/gate.json", Md("what `secondsite gate` watches, and the lease it holds")))
     return table(("File", "What it is"), [(code(name), agent_line) for name, agent_line in rows])
 
 

@@ -13,12 +13,12 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import SYSTEM, agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
-from secondsite.strategies.write_gate import gated_subjects
+from secondsite.strategies.write_gate import gated_subjects, leased
 
 
 @frozen
@@ -180,14 +180,19 @@ def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Deplo
     lines = []
     for server in _first_of_each(deployment, region):
         lines += _rolled(server, gate_patch_file(server, book), book)
+    beside = "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. "
+    parent = (
+        "`secondsite gate`, which starts it as its child, holds a lease that it renews through the other region, and "
+        "saw twice that the copies elsewhere are mirrors still. Where the regions cannot see each other, nobody writes "
+        "here once the lease has run out (`writers: one`). The image of the container becomes the gate's, the binary "
+        "comes from the official image. "
+    )
     return DeployStep(
         Md(f"Put the write gate up in {text(region)}"),
         Md(
             f"From now on a server that starts denies {code(book.application.user)} to publish on {subjects}, until "
-            "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. Not before the copies "
-            "are there: it would stay shut. It reads the system from a ConfigMap in the servers' namespace: "
-            f"`kubectl create configmap {SYSTEM} --from-file=secondsite.yaml`."
+            f"{parent if leased(deployment) else beside}Not before the copies are there: it would stay shut."
         ),
         fence(lines),
-        Md("the container `gate` logs that the region takes writes"),
+        Md("the gate logs that the region takes writes"),
     )

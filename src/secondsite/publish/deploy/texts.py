@@ -16,10 +16,12 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.operate.agent import agent_config, agent_text
+from secondsite.operate.gate_config import gate_config, gate_text
 from secondsite.strategies.server_config import AddressBook, NatsServer, server_configs, servers_of
 from secondsite.strategies.stream_config import consumer_config, stream_config
 from secondsite.strategies.write_gate import OPEN, gate_file, gated_subjects
 
+GATE_CONFIG = "gate.json"
 _NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}")
 
 
@@ -69,6 +71,8 @@ def server_files(deployment: Deployment, book: AddressBook) -> Mapping[str, str]
     for region in dict.fromkeys(server.region for server in servers):
         if gated_subjects(deployment, region):
             files[f"{region}/nats/{gate_file(region)}"] = OPEN
+        if gate := gate_config(deployment, region):
+            files[f"{region}/nats/{GATE_CONFIG}"] = gate_text(gate)
     return files
 
 

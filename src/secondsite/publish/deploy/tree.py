@@ -14,6 +14,7 @@ from secondsite.strategies.deployed_addresses import DeployedAddresses
 
 _OURS = (
     "*/nats/**/*.conf",
+    "*/nats/gate.json",
     "*/streams/**/*.json",
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",

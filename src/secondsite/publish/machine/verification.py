@@ -19,6 +19,10 @@ def verification_json(verification: EvidenceVerification) -> dict[str, Any]:
         ],
         "unfinished": [str(path) for path in verification.unfinished],
         "unsigned": [str(path) for path in verification.unsigned],
+        "registers": [
+            {"file": str(each.path), "campaigns": len(each.campaigns), "head": each.head}
+            for each in verification.registers
+        ],
     }
 
 

@@ -42,6 +42,10 @@ def _blocks(verification: EvidenceVerification, width: int) -> Iterator[Renderab
     if verification.unsigned:
         warning = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
         yield Text(warning, style="dim")
+    for register in verification.registers:
+        count = len(register.campaigns)
+        campaigns = f"register of {count} campaign{'s' if count != 1 else ''}"
+        yield Text(f"{campaigns}: keep its head, so that none can go: verify --head {register.head[:16]}", style="dim")
     if designs := verification.met_of_designs:
         yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
