@@ -85,7 +85,7 @@ def test_no_client_path_is_refused_unless_allowed(kit: Kit) -> None:
     world = FakeWorld(deployment, {"us-east-1"})
     world.path = None
     plan = _plan(procedure, deployment, world)
-    assert [problem.what for problem in plan.refusals] == ["nobody told what the clients' own path is"]
+    assert [problem.what for problem in plan.refusals] == ["the URL that clients write to is not known"]
     allowed = _plan(procedure, deployment, world, "no-client-path")
     assert not allowed.refusals
     assert allowed.hash == plan.hash, "what is lifted is said by name, and is no part of what was approved"

@@ -14,6 +14,7 @@ from cyclopts import App
 
 from secondsite import __version__
 from secondsite.cli.streams import open_streams
+from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
     EXIT_BAD_INPUT,
     EXIT_ENVIRONMENT,
@@ -30,25 +31,50 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 app = App(
     name="secondsite",
     version=__version__,
-    help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
+    help="If a region is lost, are the service and the data back in time? Rehearse the plan and measure.",
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
+    config=name_system_file,
 )
+app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
-app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
-app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
-app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
-app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
+app.command("secondsite.cli.audit:audit", name="audit", help="Find hazards: what would make a contract fail.")
+app.command(
+    "secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare multi-region strategies and recommend one."
+)
+app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change does to contracts, cost and hazards.")
+app.command(
+    "secondsite.cli.publish:publish",
+    name="publish",
+    help="Write runbook, contracts, roadmap, cost and report, or check them.",
+)
+app.command(
+    "secondsite.cli.render:render",
+    name="render",
+    help="Write the manifests and configuration to deploy, or check them.",
+)
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
-app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts by what was drilled.")
+app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts against the evidence of drills.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")
-app.command("secondsite.cli.drill:drill", name="drill", help="Run the plan on real servers and count what is lost.")
-app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and extend prices and round-trip times.")
-app.command("secondsite.cli.failover:app", name="failover", help="Move to the other region, step by step.")
-app.command("secondsite.cli.failback:app", name="failback", help="Move back, with what only the first region had.")
-app.command("secondsite.cli.gate:gate", name="gate", help="Keep a region that returns from writing unasked.")
-app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' positions to the other region.")
-app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
-app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
+app.command(
+    "secondsite.cli.drill:drill", name="drill", help="Rehearse a failover on real servers and count what is lost."
+)
+app.command(
+    "secondsite.cli.catalogue:app", name="catalogue", help="Look up prices and round-trip times, and add your own."
+)
+app.command("secondsite.cli.failover:app", name="failover", help="Fail over to the standby region, step by step.")
+app.command("secondsite.cli.failback:app", name="failback", help="Fail back to the home region without losing data.")
+app.command(
+    "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."
+)
+app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumer positions to the standby region.")
+app.command(
+    "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."
+)
+app.command(
+    "secondsite.cli.restore:restore", name="restore", help="Restore streams from a backup and verify every message."
+)
+app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
+app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 
 
 def main() -> None:
@@ -64,7 +90,7 @@ def run(arguments: list[str]) -> int:
     except SecondsiteError as error:
         return _exit_code(error)
     except KeyboardInterrupt:
-        print("interrupted: nothing was left half written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):

@@ -18,8 +18,10 @@ def agent(
     *,
     nats: Annotated[str, option("The region's own servers.")],
     config: Annotated[Path, option("REGION/agent.json, as written by `secondsite render`.")],
-    every_s: Annotated[PositiveFloat, option("How often positions are copied: as old may they be after a loss.")] = 5.0,
-    alive: Annotated[Path | None, option("A file that is written after every round, for a liveness probe.")] = None,
+    every_s: Annotated[
+        PositiveFloat, option("Interval between copies; after a loss, positions can be this old.")
+    ] = 5.0,
+    alive: Annotated[Path | None, option("File touched after every copy, for a liveness probe.")] = None,
 ) -> int:
     """Copy the positions of every durable consumer to where the stream is a mirror.
 

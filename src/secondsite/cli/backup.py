@@ -41,9 +41,11 @@ for _name, _help in (
 class Daemon:
     """A schedule, and where its metrics are asked for."""
 
-    every: Annotated[str | None, option("Go on, with a backup every so often, such as 5m or 1h.")] = None
-    metrics_host: Annotated[str, option("Where metrics are served; 0.0.0.0 in a pod that is scraped.")] = "127.0.0.1"
-    metrics_port: Annotated[NonNegativeInt | None, option("The port of the metrics; none are served without.")] = None
+    every: Annotated[str | None, option("Keep running and back up at this interval, such as 5m or 1h.")] = None
+    metrics_host: Annotated[str, option("Address for the metrics; 0.0.0.0 in a pod that Prometheus scrapes.")] = (
+        "127.0.0.1"
+    )
+    metrics_port: Annotated[NonNegativeInt | None, option("Port for the metrics; no metrics by default.")] = None
 
 
 ONCE = Daemon()

@@ -91,7 +91,7 @@ def verify_(
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     nats_server: Path | None = None,
     same_version: Annotated[
-        bool, option("Restore on the release that was saved, fetched by pip.", negative="")
+        bool, option("Verify on the nats-server release of the backup, fetched with pip.", negative="")
     ] = False,
     record: Annotated[bool, option("Keep the result beside the backup.")] = True,
     json: Flag = False,

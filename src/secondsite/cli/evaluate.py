@@ -23,16 +23,24 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    file: Annotated[tuple[Path, ...], Parameter(help="The system; several: one line for each.")] = (SYSTEM_FILE,),
-    strategy: Annotated[tuple[str, ...], Parameter(help="Only these (pattern/link); all when left out.")] = (),
+    file: Annotated[tuple[Path, ...], Parameter(help="The system file; repeat to compare several systems.")] = (
+        SYSTEM_FILE,
+    ),
+    strategy: Annotated[
+        tuple[str, ...], Parameter(help="Evaluate only this strategy (pattern/link); repeat for more.")
+    ] = (),
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
-    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
-    explain: Annotated[str, Parameter(help="Walk from one figure to its sources: STRATEGY:FIGURE.")] = "",
-    html: Annotated[Path | None, Parameter(help="Write a report in one offline page.")] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
-    workers: Annotated[str, Parameter(help="Spread the study over a cluster: dask://HOST:PORT.")] = "",
-    catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round trips.")] = None,
-    evidence: Annotated[tuple[Path, ...], Parameter(help="Drills whose measurements replace assumptions.")] = (),
+    seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
+    explain: Annotated[
+        str, Parameter(help="Show how a figure was derived, down to its sources: STRATEGY:FIGURE.")
+    ] = "",
+    html: Annotated[Path | None, Parameter(help="Write the report as one HTML page that works offline.")] = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+    workers: Annotated[str, Parameter(help="Distribute the study over a Dask cluster: dask://HOST:PORT.")] = "",
+    catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round-trip times.")] = None,
+    evidence: Annotated[
+        tuple[Path, ...], Parameter(help="Evidence folder; its measurements replace assumptions.")
+    ] = (),
 ) -> int:
     """Compare the multi-region strategies of the system: RTO, RPO, availability, cost, effort, hazards.
 

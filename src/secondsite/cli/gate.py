@@ -23,14 +23,17 @@ _NEAR_S = 1.0
 
 def gate(
     *,
-    nats: Annotated[str, option("The region's own servers; log in as the operator, whom the gate does not stop.")],
-    system: Annotated[str, option("The same for the system account, which has the servers read their files anew.")],
-    folder: Annotated[Path, option("Where nats.conf is, which includes gate/REGION.conf.")],
-    config: Annotated[Path | None, option("REGION/gate/gate.json of `secondsite render`, instead of a file.")] = None,
+    nats: Annotated[str, option("NATS URL of this region, with the operator's login, which the gate does not block.")],
+    system: Annotated[str, option("NATS URL of this region with the system account, which reloads the configuration.")],
+    folder: Annotated[Path, option("Folder of nats.conf, which includes gate/REGION.conf.")],
+    config: Annotated[Path | None, option("gate.json as written by `secondsite render`; replaces --file.")] = None,
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
-    shut: Annotated[bool, option("Write a shut gate and end: what runs before a server starts.", negative="")] = False,
-    server: Annotated[str, option("Start this server, shut, and end it when the keeper ends, however that is.")] = "",
+    shut: Annotated[bool, option("Close the gate and exit; run this before a server starts.", negative="")] = False,
+    server: Annotated[
+        str,
+        option("Start this nats-server with the gate closed, and stop it when the gate process ends for any reason."),
+    ] = "",
 ) -> int:
     """Let writers in while the other region mirrors, and shut them out from the moment that it was promoted.
 

@@ -52,8 +52,10 @@ class OperationScope:
 
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror"
-    fault: Annotated[str, option("What happened: region, gray, control-plane, … (failover only).")] = "region"
-    allow: Annotated[tuple[str, ...], option("Lift a guard of the plan, by its id. May be repeated.", negative="")] = ()
+    fault: Annotated[str, option("The fault: region, gray, control-plane, … (failover only).")] = "region"
+    allow: Annotated[
+        tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
+    ] = ()
 
 
 @frozen
@@ -63,26 +65,34 @@ class OperationPlaces:
     nats: Annotated[
         tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
     ] = ()
-    system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
-    reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
-    path_url: Annotated[str, option("Where a client writes, instead of operate: path: in the file.")] = ""
-    from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
-    done: Annotated[
-        tuple[str, ...], option("STEP=NAME: who did by hand what waits for it; STEP alone: --who.", negative="")
+    system: Annotated[
+        tuple[str, ...], option("The same for the system account, which rescue and removal need.", negative="")
     ] = ()
-    command: Annotated[tuple[str, ...], option("STEP-or-VERB=COMMAND instead of by hand.", negative="")] = ()
+    reach_s: Annotated[
+        PositiveFloat, option("Seconds without an answer after which a region counts as unreachable.")
+    ] = 2.0
+    path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
+    from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    done: Annotated[
+        tuple[str, ...], option("Mark a manual step as done: STEP=WHO, or STEP (then --who did it).", negative="")
+    ] = ()
+    command: Annotated[
+        tuple[str, ...], option("Run a command for a manual step: STEP=COMMAND or VERB=COMMAND.", negative="")
+    ] = ()
 
 
 @frozen
 class Who:
-    who: Annotated[str, option("Who declares this.")] = ""
+    who: Annotated[str, option("Who declares the failover.")] = ""
     why: Annotated[str, option("Why.")] = ""
-    fault_at: Annotated[NonNegativeFloat, option("When the fault was, in seconds since the epoch, if known.")] = 0.0
+    fault_at: Annotated[NonNegativeFloat, option("When the fault happened, in seconds since the epoch, if known.")] = (
+        0.0
+    )
 
 
 WHAT, WHERE, WHO = OperationScope(), OperationPlaces(), Who()
-Approve = Annotated[str, option("The hash of the plan that may do what cannot be undone.")]
-JournalPath = Annotated[Path | None, option("Where the journal is; beside the system file otherwise.")]
+Approve = Annotated[str, option("Approve the plan with this hash, including its irreversible steps.")]
+JournalPath = Annotated[Path | None, option("Journal file; by default beside the system file.")]
 Chosen = Annotated[OperationScope, Parameter(name="*")]
 Placed = Annotated[OperationPlaces, Parameter(name="*")]
 Declared = Annotated[Who, Parameter(name="*")]

@@ -27,13 +27,15 @@ def render(
     folder: Annotated[Path, option("Where the files go.")] = FOLDER,
     *,
     file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
-    strategy: Annotated[str, option("pattern/link, or pattern/link@today; the recommended one without.")] = "",
-    domain: Annotated[str, option("Servers are known in other regions as POD.REGION.DOMAIN.")] = "",
-    gate_image: Annotated[str, option("An image that runs secondsite, for the write gate.")] = GATE_IMAGE,
-    check: Annotated[bool, option("Write nothing; exit 1 with a diff when a file is stale.", negative="")] = False,
+    strategy: Annotated[str, option("Strategy, or STRATEGY@today; by default the recommended one.")] = "",
+    domain: Annotated[str, option("Domain under which other regions resolve a server: POD.REGION.DOMAIN.")] = "",
+    gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
+    check: Annotated[
+        bool, option("Write nothing; print a diff and exit with 1 if a file is stale.", negative="")
+    ] = False,
     years: Annotated[PositiveInt, option("Years to simulate, where no strategy is named.")] = 200_000,
-    seed: Annotated[NonNegativeInt, option("Same seed, same recommendation.")] = 1,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+    seed: Annotated[NonNegativeInt, option("Random seed; the same seed gives the same recommendation.")] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Write what to deploy: each server's nats.conf, streams, consumers, Kubernetes parts, and in which order.
 

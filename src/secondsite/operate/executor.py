@@ -246,7 +246,7 @@ class _Run:
     async def _check(self, step: Step) -> None:
         await self._options.hold(self._journal.entries)
         if step.blocked:
-            raise MachineError.at("", step.blocked, "choose another strategy, or mend what blocks it")
+            raise MachineError.at("", step.blocked, "choose another strategy, or fix what blocks this one")
         if not needs_approval(step):
             return
         if not is_approved(self._journal.entries):
@@ -357,6 +357,6 @@ class _Run:
         if without_writer:
             what = f"NOBODY TAKES WRITES of {', '.join(without_writer)} now"
             problems.insert(
-                0, Problem(Place(self._procedure.name), what, "mend what is told below and resume, or abort")
+                0, Problem(Place(self._procedure.name), what, "fix what is listed below and resume, or abort")
             )
         return OperationOutcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))

@@ -121,7 +121,7 @@ class LiveWorld:
 
 def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPlace:
     if region not in places:
-        what = f"nobody told where {region} is"
+        what = f"no NATS URL for region {region}"
         raise InputError.at(option, what, f"give {option} {region}=nats://HOST:4222")
     return places[region]
 

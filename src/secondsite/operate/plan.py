@@ -154,7 +154,7 @@ def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
 
 async def _look(context: Context, step: Step) -> Prospect:
     if step.blocked:
-        return Prospect(guards=(Guard("blocked", step.blocked, "choose another strategy or mend this", absolute=True),))
+        return Prospect(guards=(Guard("blocked", step.blocked, "choose another strategy, or fix this", absolute=True),))
     try:
         prospect = await EXECUTORS[step.verb].look(context, step)
     except MachineError as error:

@@ -28,10 +28,10 @@ from secondsite.operate.actions.traffic import ChangeTraffic, Converge, VerifyPa
 
 _NO_PATH = Guard(
     "no-client-path",
-    "nobody told what the clients' own path is",
+    "the URL that clients write to is not known",
     "give --path-url, or --allow no-client-path to look by hand",
 )
-_NO_BACKUP = Guard("no-backup", "nobody told where the backups are", "give --from URL", absolute=True)
+_NO_BACKUP = Guard("no-backup", "the backup store is not known", "give --from URL", absolute=True)
 _SCALE: Action = Through(lambda world: world.services, ScaleServices(), ByHand())
 
 EXECUTORS: Mapping[Verb, Action] = {

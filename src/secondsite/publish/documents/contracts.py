@@ -89,7 +89,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 sources.figure(outcome.rto, span=True) if rto else "–",
                 inputs.linked(written, duration(contract.rpo_s)) if contract.rpo_s is not None else "–",
                 sources.figure(outcome.rpo, span=True) if rpo else "–",
-                Md(f"{about(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
+                Md(f"{about(outcome.probability_met or 0.0)}, required {percent(contract.confidence)}"),
                 _measured(standing, sources),
                 verdict(standing),
             )
@@ -101,7 +101,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        sources.head("Holds, of asked", sources.of_all("chance that contracts hold", judged)),
+        sources.head("Probability", sources.of_all("chance that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
