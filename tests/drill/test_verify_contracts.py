@@ -264,7 +264,9 @@ def test_of_an_older_version_the_raw_clock_has_to_follow_and_its_projection_has_
     (folder / "verdicts.json").write_text(json.dumps(kept | {"schema": "secondsite/verdicts/2", "steps_s": {}}))
     write_chain(folder)
     assert not recompute([folder], NOW).problems
-    (folder / "verdicts.json").write_text(json.dumps(kept | {"schema": "secondsite/verdicts/2", "ledger": {}}))
+    (folder / "verdicts.json").write_text(
+        json.dumps(kept | {"schema": "secondsite/verdicts/2", "ledger": {"phantom": 7}})
+    )
     write_chain(folder)
     (problem,) = recompute([folder], NOW).problems
     assert "do not follow from the raw files" in problem.what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,10 +16,18 @@ B = TypeVar("B")
 
 
 def in_threads(task: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-    """Results in the order of the items, whichever thread was quickest; ``task`` shares nothing that it changes."""
+    """Results in the order of the items, whichever was quickest; no more of them wait than there are threads.
+
+    ``task`` shares nothing that it changes.
+    """
     threads = min(MOST, os.cpu_count() or 1, len(items))
     if threads < 2:
         yield from map(task, items)
         return
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(task, items)
+        waiting = deque(pool.submit(task, item) for item in items[:threads])
+        for item in items[threads:]:
+            yield waiting.popleft().result()
+            waiting.append(pool.submit(task, item))
+        while waiting:
+            yield waiting.popleft().result()
