@@ -13,6 +13,7 @@ import traceback
 from cyclopts import App
 
 from secondsite import __version__
+from secondsite.cli.secrets_on_the_line import refuse_secrets
 from secondsite.cli.streams import open_streams
 from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
@@ -80,12 +81,18 @@ app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON 
 def main() -> None:
     """Run one verb; never a traceback for what a user can mend."""
     open_streams()
-    sys.exit(_written(run(sys.argv[1:])))
+    sys.exit(_written(run(_as_paths(sys.argv[1:]))))
+
+
+def _as_paths(arguments: list[str]) -> list[str]:
+    """A lone dash is standard input to `init`, and would be an option without a name."""
+    return ["./-" if each == "-" else each for each in arguments] if arguments[:1] == ["init"] else arguments
 
 
 def run(arguments: list[str]) -> int:
     """The exit code of one run."""
     try:
+        refuse_secrets(arguments)
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
         return _exit_code(error)

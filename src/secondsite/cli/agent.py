@@ -27,13 +27,12 @@ def agent(
 
     User and password come from NATS_USER and NATS_PASSWORD.
     """
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.agent import Agent, read_agent
+    from secondsite.strategies.rights import AGENT_INBOX
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    place = nats_place(nats, ConnectOptions().with_environment(os.environ))
+    place = nats_place(nats, ConnectOptions().with_environment(os.environ).with_inbox(AGENT_INBOX))
     kept = Agent(read_agent(config), place, every_s, lambda what: print(what, file=sys.stderr, flush=True), alive)
     asyncio.run(kept.keep())
     return EXIT_HOLDS

@@ -75,8 +75,10 @@ def backup(
     json
         Print the result for machines.
     """
+    from secondsite.strategies.rights import BACKUP_INBOX
+
     every_s = every(daemon.every)
-    place, store, plan = server.place(), open_store(to, endpoint, "--to", make=True), what.plan()
+    place, store, plan = server.place(BACKUP_INBOX), open_store(to, endpoint, "--to", make=True), what.plan()
     if every_s is not None:
         return asyncio.run(_go_on(place, store, plan, keep.rules(), every_s, daemon, json=json))
     manifest = asyncio.run(_once(place, store, plan, keep.rules(), json=json))

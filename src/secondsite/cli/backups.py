@@ -288,11 +288,9 @@ def cronjob_(
     from ruamel.yaml import YAML
 
     from secondsite.backup.cronjob import CronJobSpec, cron_job
-    from secondsite.nats.address import parse_addresses, refuse_login
+    from secondsite.nats.address import parse_addresses
     from secondsite.objects.address import parse_store
 
-    remedy = "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret"
-    refuse_login(nats, "--nats", remedy)
     parse_addresses(nats)
     every_s = every(every_)
     parse_store(to, endpoint)

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
@@ -36,7 +36,9 @@ def evaluate(
     ] = "",
     html: Annotated[Path | None, Parameter(help="Write the report as one HTML page that works offline.")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
-    workers: Annotated[str, Parameter(help="Distribute the study over a Dask cluster: dask://HOST:PORT.")] = "",
+    workers: Annotated[
+        str, Parameter(help="Distribute the study over a Dask cluster: dask://localhost:PORT or tls://HOST:PORT.")
+    ] = "",
     catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round-trip times.")] = None,
     evidence: Annotated[
         tuple[Path, ...], Parameter(help="Evidence folder; its measurements replace assumptions.")
@@ -90,8 +92,7 @@ def evaluate(
         print("\n".join(lines(find(evaluation, explain))))
     else:
         _print_one(evaluation, measured, json_)
-    best = evaluation.recommended
-    return EXIT_DOES_NOT_HOLD if best.excluded or best.breached else EXIT_HOLDS
+    return _exit_code((evaluation,))
 
 
 def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:
@@ -131,8 +132,14 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
         from secondsite.publish.terminal.evaluation import render_many
 
         terminal_console().print(render_many(evaluations))
-    failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
-    return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
+    return _exit_code(evaluations)
+
+
+def _exit_code(evaluations: tuple[Evaluation, ...]) -> int:
+    """A breach counts most; where nothing can be recommended, nothing is proven."""
+    if any(e.recommended.excluded or e.recommended.breached for e in evaluations if not e.recommendation.withheld):
+        return EXIT_DOES_NOT_HOLD
+    return EXIT_UNPROVEN if any(e.recommendation.withheld for e in evaluations) else EXIT_HOLDS
 
 
 def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:

@@ -40,7 +40,6 @@ def gate(
     User and password come from NATS_USER and NATS_PASSWORD, those of the system account from NATS_SYSTEM_USER and
     NATS_SYSTEM_PASSWORD.
     """
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.gate import gate_of, write_gate_file
@@ -48,8 +47,6 @@ def gate(
     from secondsite.operate.guarded import as_child, run_guarded
     from secondsite.strategies.write_gate import gate_file
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
     found = read_gate(config) if config else _configured(file, strategy)
     if shut:
         write_gate_file(folder / gate_file(found.region), found.subjects, is_open=False)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
     from secondsite.operate.http_path import HttpPath
+    from secondsite.operate.lease import SharedJournal
     from secondsite.operate.live import LiveWorld
 
 Several = Parameter(negative="")
@@ -158,9 +159,11 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         return _abort(direction, what, where, who, path, machine=json)
 
     @app.command
-    def status(*, file: Path = SYSTEM_FILE, journal: JournalPath = None, json: Flag = False) -> int:
-        """When, what and who: how far an operation is, by its journal. May be asked while it runs."""
-        return _status(_journal_path(direction, OperationScope(file=file), journal), machine=json)
+    def status(*, what: Chosen = WHAT, where: Placed = WHERE, journal: JournalPath = None, json: Flag = False) -> int:
+        """When, what and who: how far an operation is, by its journal. May be asked while it runs, on any machine:
+        with --nats the copy in the standby's region is read, which tells also who acts now.
+        """
+        return _status(direction, what, where, _journal_path(direction, what, journal), machine=json)
 
     return app
 
@@ -263,15 +266,37 @@ def _fetch(direction: ProcedureDirection, what: OperationScope, where: Operation
         return
 
 
-def _status(path: Path, *, machine: bool) -> int:
+def _status(
+    direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, path: Path, *, machine: bool
+) -> int:
     from secondsite.operate.journal import read_journal
+    from secondsite.operate.lease import SharedJournal
     from secondsite.publish.terminal.operation import status_json, status_text
 
-    entries = read_journal(path)
+    shared = _shared(direction, what, where, path) if where.nats else SharedJournal()
+    entries = list(shared.entries)
+    if not entries:
+        entries = read_journal(path)
     if not entries:
         raise InputError.at(str(path), "nothing was begun in this journal", "begin with `run`")
-    print_json(status_json(entries)) if machine else print(status_text(entries))
+    if machine:
+        print_json({**status_json(entries), "acts": shared.acting})
+    else:
+        print("\n".join(filter(None, (status_text(entries), f"  {shared.acting}" if shared.acting else ""))))
     return EXIT_HOLDS
+
+
+def _shared(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, path: Path) -> SharedJournal:
+    """Of the standby's region; nothing where that is silent, which is said."""
+    from secondsite.operate.lease import SharedJournal, home_of_journal, read_shared
+
+    deployment, procedure = _procedure(direction, what)
+    region = home_of_journal(deployment)
+    try:
+        return asyncio.run(read_shared(_world(what, where, WHO, deployment, procedure), region, path, direction))
+    except MachineError as error:
+        print(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read", file=sys.stderr)
+        return SharedJournal()
 
 
 def _journal_path(direction: ProcedureDirection, what: OperationScope, given: Path | None) -> Path:
@@ -305,6 +330,7 @@ def _world(
     from secondsite.operate.commands import Commands
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
+    from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
@@ -317,6 +343,7 @@ def _world(
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
+        **_clusters(deployment.system),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -330,10 +357,18 @@ def _world(
         reach_s=where.reach_s,
         manual_steps=manual_steps,
         path=path,
+        record_look=record_look(deployment.system.traffic.host, deployment.system.operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
         identities=known,
     )
+
+
+def _clusters(system: System) -> dict[str, dict[str, str]]:
+    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
+    written = system.operate.clusters if system.operate else ()
+    told = {each.region: f"{each.uid} (not checked here)" for each in written}
+    return {"Kubernetes clusters": told} if told else {}
 
 
 def _path(system: System, url: str) -> HttpPath | None:
@@ -357,15 +392,12 @@ def _path_line(path: HttpPath | None) -> str:
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
 
     options = ConnectOptions().with_environment(os.environ)
     places: dict[str, NatsPlace] = {}
     for region, where in pairs(given, name).items():
-        remedy = f"name a context of the nats command that holds it: {name} {region}=context:NAME"
-        refuse_login(where, name, remedy)
         context = where.removeprefix("context:") if where.startswith("context:") else None
         places[region] = nats_place(
             None if context else where, ConnectOptions() if context else options, context=context

@@ -14,6 +14,7 @@ from secondsite import __version__
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.field_support import clusters_not_taking
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -47,6 +48,7 @@ def render(
 
     chosen, deployment = _chosen(file, strategy, years, seed)
     _refuse_operators(deployment)
+    _refuse_fields(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     book = DeployedAddresses(deployment.system.services, domain, running)
     again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
@@ -74,6 +76,14 @@ def _refuse_operators(deployment: Deployment) -> None:
             )
             remedy = "add the strategy's leaf nodes or gateways to its own configuration; a resolver in each region"
             raise InputError.at(place, what, remedy)
+
+
+def _refuse_fields(deployment: Deployment) -> None:
+    """What a server would drop in silence is no deployment of this system."""
+    for cluster, stream, fields in clusters_not_taking(deployment.clusters):
+        place = deployment.system.place(f"nats.{cluster.name}.streams.{stream.name}")
+        what = f"nats-server {cluster.version} in {cluster.region} does not take {', '.join(fields)} of {stream.name}"
+        raise InputError.at(place, what, "render for a release that takes it, or remove it from the stream")
 
 
 def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployment]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Server:
     tlskey: Annotated[Path | None, option("The client's key.")] = None
     domain: Annotated[str | None, option("JetStream domain, if not the server's own.")] = None
 
-    def place(self) -> NatsPlace:
+    def place(self, inbox: str = "") -> NatsPlace:
+        """``inbox`` is where answers are heard, where no context says otherwise."""
         import os
 
-        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -62,12 +62,11 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
-        if self.nats:
-            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
-        return nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        place = nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        return evolve(place, options=place.options.with_inbox(inbox)) if inbox else place
 
 
 NO_SERVER = Server()

@@ -10,7 +10,7 @@ from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan, shared
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
-from secondsite.evaluate.known import require
+from secondsite.evaluate.known import require, unseen_streams
 from secondsite.evaluate.memory import keep_freed
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
@@ -109,6 +109,7 @@ def _recommendation(
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
+        withheld=unseen_streams(assessor.system),
     )
 
 

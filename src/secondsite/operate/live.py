@@ -25,6 +25,7 @@ from secondsite.operate.world import (
     Dns,
     ManualSteps,
     MetaDoor,
+    RecordDoor,
     Restorer,
     Secrets,
     Sites,
@@ -80,6 +81,7 @@ class LiveWorld:
     clock: Clock = field(factory=RealClock)
     manual_steps: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
+    record_look: RecordDoor | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None
     path: ClientPath | None = None

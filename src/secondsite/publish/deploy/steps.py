@@ -40,8 +40,13 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         yield _start(deployment, book, region)
     yield _connected(deployment, book)
-    yield from _streams(placed_streams(deployment))
-    yield from _consumers(placed_streams(deployment))
+    placed = placed_streams(deployment)
+    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
+    origins = [each for each in placed if each not in copies]
+    yield from _origins(origins)
+    yield from _consumers(origins)
+    yield from _copies(copies)
+    yield from _consumers(copies)
     for region in regions:
         if agent_config(deployment, region) is not None:
             yield _agent(region)
@@ -55,7 +60,8 @@ def _agent(region: str) -> DeployStep:
         Md(f"Start the agent in {text(region)}"),
         Md(
             "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
-            "every consumer would begin at the first message after a failover. It logs in as the operator."
+            "every consumer would begin at the first message after a failover. Its login may "
+            "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
@@ -129,9 +135,7 @@ def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     )
 
 
-def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
-    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
-    origins = [each for each in placed if each not in copies]
+def _origins(origins: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if origins:
         yield DeployStep(
             Md("Create streams"),
@@ -139,10 +143,16 @@ def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
             fence(_adding(origins)),
             Md("`nats stream report`: every stream has a leader and its replicas"),
         )
+
+
+def _copies(copies: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if copies:
         yield DeployStep(
             Md("Create what is copied from another region"),
-            Md("Their origins have to be there."),
+            Md(
+                "Their origins have to be there, and the origins' consumers: what is made after the mirror of a work "
+                "queue gets none of its jobs, or is refused."
+            ),
             fence(_adding(copies)),
             Md(
                 "`nats stream info STREAM --json | jq .state.last_seq` of origin and copy: equal, or following. The "
