@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 from kinds import system_of
 
-from secondsite.lab.services import at_work
+from secondsite.lab.breaker import Breaker
+from secondsite.lab.services import NO_BUFFER, at_work
 from secondsite.model.service import Role
 
 
@@ -16,3 +17,10 @@ def test_where_there_is_no_api_its_workers_are_at_work() -> None:
 
 def test_where_no_service_is_known_nobody_is() -> None:
     assert at_work(evolve(system_of("no-api"), services=())) == ()
+
+
+def test_an_api_whose_breaker_nobody_knows_has_none() -> None:
+    breaker = Breaker(NO_BUFFER.after_failures, NO_BUFFER.half_open_after_s)
+    for second in range(10_000):
+        breaker.failed(float(second))
+    assert breaker.lets_through(10_000.0)

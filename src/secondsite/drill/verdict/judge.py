@@ -264,7 +264,7 @@ def _by_effects(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
             yield _Finding(effect.verdict, _words(effect, counts[effect.finding], facts))
 
 
-def _counted(facts: _Facts) -> Mapping[str, int]:
+def _counted(facts: _Facts) -> Mapping[str, float]:
     observed = observations(facts.evidence.events)
     summaries = [read_summary(path) for path in facts.evidence.summaries]
     arrivals = sum(each.arrivals for each in summaries)
@@ -277,11 +277,11 @@ def _counted(facts: _Facts) -> Mapping[str, int]:
         "two-writers": len(_two_writers(facts)),
         "uncompared": sum(len(stream.uncompared) for stream in facts.findings.streams.values()),
         "withheld": math.ceil(100 * withheld) if withheld > MOST_WITHHELD else 0,
-        "late": math.ceil(late_s) if late_s > MOST_LATE_S else 0,
+        "late": round(late_s, 1) if late_s > MOST_LATE_S else 0,
     }
 
 
-def _words(effect: Effect, count: int, facts: _Facts) -> str:
+def _words(effect: Effect, count: float, facts: _Facts) -> str:
     """An observation has its own words."""
     observed = observations(facts.evidence.events)
     if effect.finding == "not-shown":

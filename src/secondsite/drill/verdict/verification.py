@@ -42,6 +42,9 @@ _AHEAD_S = 86400.0
 """A clock may have been set back, or the day be another where it was drilled."""
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
 
+DRILLED = (Subject.API, Subject.NATS)
+"""What drills run; of every other subject they say nothing."""
+
 Today = Callable[[DrillManifest], Fingerprint]
 
 
@@ -230,11 +233,14 @@ def _rows(
     rows += _removed(contract, {run.series for run in mine}, absent, now)
     if rows:
         return rows
-    return [
-        ContractVerdict(
-            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.about} has left evidence"
-        )
-    ]
+    return [ContractVerdict(contract, Verdict.UNPROVEN, _nothing_left(contract))]
+
+
+def _nothing_left(contract: Contract) -> str:
+    """Whether somebody could drill it, or nobody can yet."""
+    if contract.subject not in DRILLED:
+        return f"no drill runs {contract.subject}: rehearse it by hand, as nothing here proves it"
+    return f"no drill of {contract.fault} that runs {contract.about} has left evidence"
 
 
 def _removed(

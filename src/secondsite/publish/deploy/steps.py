@@ -5,6 +5,7 @@ Contexts of `nats` and `kubectl` are called like the regions, as in the runbook.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from attrs import frozen
@@ -13,12 +14,16 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.dns import dns_files
+from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
+from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
 from secondsite.strategies.write_gate import gated_subjects, leased
+
+MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
 
 
 @frozen
@@ -53,6 +58,36 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if gated_subjects(deployment, region):
             yield _gate(deployment, book, region)
+    if dns_files(deployment):
+        yield _records(deployment)
+
+
+def _records(deployment: Deployment) -> DeployStep:
+    wanted = service_records(deployment)
+    addresses = json.dumps({record.region: ["192.0.2.1"] for record in wanted.records})
+    each_region = "A record and a health check for each region; the provider"
+    about = {
+        RoutingPolicy.PLAIN: "One record, which a failover changes; `dns/octodns` holds it for octoDNS as well.",
+        RoutingPolicy.FAILOVER: f"{each_region} answers with the first that is good, and nobody changes a record.",
+        RoutingPolicy.WEIGHTED: f"{each_region} leaves out what is not good.",
+    }[wanted.kind]
+    primary = next((each.check for each in wanted.records if each.primary and each.check), None)
+    if primary and primary.path.endswith(WRITES):
+        about += (
+            f" Your API has to answer {code(primary.path)} with 200 only while its region takes writes: or clients "
+            "are led back to a region that returned, before it may write."
+        )
+    return DeployStep(
+        Md("Create the records of the service"),
+        Md(about),
+        fence(
+            [
+                "terraform -chdir=./dns init  # or tofu",
+                f'terraform -chdir=./dns apply -var zone_id="$ZONE_ID" -var addresses={word(addresses)}',
+            ]
+        ),
+        Md(f"`dig +short {wanted.host}` answers with the gateway of {text(deployment.primary.region.name)}"),
+    )
 
 
 def _agent(region: str) -> DeployStep:
@@ -84,19 +119,27 @@ def _save() -> DeployStep:
 def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
-    lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
+    lines = [_misread(region, book.namespace(first[0].cluster))]
+    lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{region}')}")
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
     versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
     return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
-            f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
-            "restart` as well: a changed ConfigMap restarts nothing by itself."
+            "The first command names each password that the server would not read as one: set those anew before you "
+            f"go on. The image has to be nats-server {versions}. After a later change of a configuration, `kubectl "
+            "rollout restart` as well: a changed ConfigMap restarts nothing by itself."
         ),
         fence(lines),
-        Md("`rollout status` ends with 0"),
+        Md("no password is named, and `rollout status` ends with 0"),
     )
+
+
+def _misread(region: str, namespace: str) -> str:
+    """The server reads a variable's value as part of its file: `123` is a number there, `true` a flag."""
+    kubectl = f"kubectl --context {word(region)}" + (f" -n {word(namespace)}" if namespace else "")
+    return f"{kubectl} get secret {word(LOGINS)} -o json | jq -r {word(MISREAD)}"
 
 
 def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:
