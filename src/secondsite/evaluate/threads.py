@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ def in_threads(task: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
 
     ``task`` shares nothing that it changes.
     """
-    threads = min(MOST, os.cpu_count() or 1, len(items))
+    threads = min(MOST, len(items))
     if threads < 2:
         yield from map(task, items)
         return
