@@ -174,9 +174,16 @@ def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
         resources = _kubectl(root, build) if use_kubectl else build.root(root)
     except InputError as error:
         build.problems.extend(error.problems)
-    if not asked:
+    missing = build.problems[before:]
+    scaffold = not resources and bool(missing) and all("is not there" in problem.what for problem in missing)
+    if not asked or scaffold:
         reading.skipped += build.problems[before:]
         del build.problems[before:]
+    if scaffold:
+        build.notes.append(f"{build.shown(root)}: nothing that its kustomization lists is there; its files were read")
+        for file in sorted({*root.glob("*.yaml"), *root.glob("*.yml")}):
+            if file.name not in FILE_NAMES:
+                _read_file(file, reading, asked=False)
     path = kustomization_of(root)
     bases = {part.resolve() for part in referenced_folders(path, build.shown)} if path else set()
     shared = frozenset(part for part in bases if not _component_at(part, build))
