@@ -14,7 +14,7 @@ READERS = ("model", "discover")
 FOREIGN = {  # what a library calls by its name
     *("data_received", "datagram_received", "eof_received", "pause_writing", "resume_writing"),
     *("on_message_begin", "on_body", "on_message_complete", "rich_proxied_file", "version_string", "log_message"),
-    "pytest_addoption",
+    *("pytest_addoption", "collect"),  # pytest, prometheus_client
 }
 FOR_THE_FILE = {"LeafLink.account", "StreamOrigin.external"}
 """What tells two items of `secondsite.yaml` apart, and what says that a name need not be known in it."""
