@@ -20,6 +20,8 @@ from secondsite.drill.evidence.chain import write_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.manifest import TODAY, DrillManifest
 from secondsite.drill.registry import DRILLS
+from secondsite.drill.verdict.judgement import verdicts_json
+from secondsite.drill.verdict.measurements import find_runs
 from secondsite.drill.verdict.verification import (
     DRILLED,
     SHELF_LIFE_S,
@@ -276,6 +278,20 @@ def test_a_folder_alone_is_judged_again_from_its_raw_files(tmp_path: Path) -> No
 def test_verdicts_that_do_not_follow_are_noticed_even_in_a_new_chain(tmp_path: Path) -> None:
     folder = leave(tmp_path, Scenario(lost=frozenset(range(200))))
     (folder / "verdicts.json").write_text('{"verdicts": []}')
+    write_chain(folder)
+    (problem,) = recompute([folder], NOW).problems
+    assert "do not follow from the raw files" in problem.what
+
+
+def test_of_an_older_version_the_raw_clock_has_to_follow_and_its_projection_has_not(tmp_path: Path) -> None:
+    folder = leave(tmp_path, Scenario())
+    kept = json.loads(json.dumps(verdicts_json(find_runs(folder).runs[0].judgement)))
+    (folder / "verdicts.json").write_text(json.dumps(kept | {"schema": "secondsite/verdicts/2", "steps_s": {}}))
+    write_chain(folder)
+    assert not recompute([folder], NOW).problems
+    (folder / "verdicts.json").write_text(
+        json.dumps(kept | {"schema": "secondsite/verdicts/2", "ledger": {"phantom": 7}})
+    )
     write_chain(folder)
     (problem,) = recompute([folder], NOW).problems
     assert "do not follow from the raw files" in problem.what

@@ -40,7 +40,7 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
         what = "no stream or bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
     # The first is what a failover's probe is written to.
-    return tuple(sorted(found, key=lambda each: each.objects))
+    return tuple(sorted(found, key=lambda each: (each.objects, each.retention != "limits", each.kv)))
 
 
 def load_of(stream: Stream) -> LedgerStream:

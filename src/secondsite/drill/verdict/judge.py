@@ -21,6 +21,7 @@ from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.evidence.observation import not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
@@ -169,7 +170,7 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     clock = _clock(contract.subject, facts)
     parts = clock.parts
     if parts is not None and manifest.projected:
-        parts = projected(parts, manifest.timing, manifest.production)
+        parts = _at_own_intervals(parts, manifest)
     loss, window = _loss(contract, facts)
     findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
     findings += _by_effects(contract, facts)
@@ -195,6 +196,10 @@ def _only(facts: _Facts, stream: str) -> _Facts:
         findings=facts.findings.only(stream, facts.history.stream == number),
         writer_changes={name: changes for name, changes in facts.writer_changes.items() if name == stream},
     )
+
+
+def _at_own_intervals(parts: Mapping[str, float], manifest: DrillManifest) -> Mapping[str, float]:
+    return projected(parts, manifest.timing, manifest.production, from_detection=manifest.moves_by_checks)
 
 
 def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Finding]:

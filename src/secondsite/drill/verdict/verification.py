@@ -23,7 +23,7 @@ from secondsite.drill.evidence.register import Register, cut_off
 from secondsite.drill.evidence.signature import check_signatures
 from secondsite.drill.evidence.sound import Absent
 from secondsite.drill.verdict.confidence import runs_needed
-from secondsite.drill.verdict.judgement import verdicts_json, worst
+from secondsite.drill.verdict.judgement import OLDER, UNCHANGED, verdicts_json, worst
 from secondsite.drill.verdict.measurements import EvidenceSet, Run, find_runs, measured
 from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
@@ -179,6 +179,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     if not path.is_file():
         return
     kept, computed = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if isinstance(kept, dict) and kept.get("schema") in OLDER:
+        kept = {name: value for name, value in kept.items() if name in UNCHANGED}
     if not isinstance(kept, dict) or not _follows(kept, computed):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(
