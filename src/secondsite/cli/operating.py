@@ -65,6 +65,7 @@ class OperationPlaces:
     ] = ()
     system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
     reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
+    patience: Annotated[PositiveFloat, option("Each step gets so many times its limit without getting further.")] = 1.0
     path_url: Annotated[str, option("Where a client writes, instead of operate: path: in the file.")] = ""
     from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
     done: Annotated[
@@ -198,7 +199,7 @@ def _run(
             if journal.torn_bytes:
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
-                options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
+                options = Options(approve, frozenset(what.allow), where.patience, hold=lease.hold)
                 return await execute(procedure, deployment, world, journal, options=options, progress=tell)
 
     try:

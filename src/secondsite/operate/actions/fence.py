@@ -95,6 +95,7 @@ class Fence:
             await context.stopping(region)
             for family, held in pairs:
                 await fence_stream(door, family, held)
+                context.progressed()
         return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:

@@ -122,14 +122,13 @@ class Promote:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
+                here = [pair for pair in pairs if pair[0].at(other)]
+                await self._drain(context, door, here, other, region)
                 await context.stopping(other)
                 stopped: list[tuple[StreamFamily, StreamPlacement]] = []
                 try:
-                    for family, _ in pairs:
-                        held = family.at(other)
-                        if held is not None and await fence_stream(door, family, held):
-                            stopped.append((family, held))
-                    await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
+                    await asyncio.gather(*(_stop(context, door, family, other, stopped) for family, _ in here))
+                    await self._drain(context, door, here, other, region)
                 except BaseException:
                     await _give_back(context, stopped, region)
                     raise
@@ -158,13 +157,15 @@ class Promote:
         there: str,
         region: str,
     ) -> None:
+        """Until the copies have what their origins had as they were looked at; all of them at once.
+
+        Before the writers are stopped, so that little is left to wait for; and again after.
+        """
         if "lagging-mirror" in context.allowed:
             return
         async with context.world.streams(region) as door:
-            for family, held in pairs:
-                source = family.at(there)
-                if source is not None:
-                    await until(context, lambda f=held, s=source: _caught_up(door, other, f, s))  # type: ignore[misc]
+            sources = [(held, source) for family, held in pairs if (source := family.at(there)) is not None]
+            await asyncio.gather(*(_caught_up(context, door, other, *pair) for pair in sources))
 
     async def _promote(
         self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, held: StreamPlacement
@@ -182,6 +183,7 @@ class Promote:
             if promoted(look, subjects):
                 if not look.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
                     await _acknowledges(context, door, held, subjects)
+                context.progressed()
                 return int(look.metadata.get(DIVERGED, look.last_seq))
             unused = look.subjects != (promoting_subject(held),)
             wanted = (
@@ -255,12 +257,36 @@ async def _acknowledges(context: Context, door: StreamsDoor, held: StreamPlaceme
         await until(context, lambda subject=subject: answers(subject))  # type: ignore[misc]
 
 
-async def _caught_up(door: StreamsDoor, other: StreamsDoor, held: StreamPlacement, source: StreamPlacement) -> bool:
-    """Both sides end at the same sequence; a stream that is no mirror any more has nothing to wait for."""
-    here, there = await door.stream(held.name), await other.stream(source.name)
-    if here is None or there is None or not here.is_mirror:
-        return True
-    return here.last_seq >= there.last_seq
+async def _stop(
+    context: Context,
+    door: StreamsDoor,
+    family: StreamFamily,
+    region: str,
+    stopped: list[tuple[StreamFamily, StreamPlacement]],
+) -> None:
+    held = family.at(region)
+    if held is not None and await fence_stream(door, family, held):
+        stopped.append((family, held))
+        context.progressed()
+
+
+async def _caught_up(
+    context: Context, door: StreamsDoor, other: StreamsDoor, held: StreamPlacement, source: StreamPlacement
+) -> None:
+    """It has all that the other side had at first; a stream that is no mirror any more has nothing to wait for."""
+    wanted: list[int] = []
+    ends = [0]
+
+    async def whole() -> bool:
+        there = None if wanted else await other.stream(source.name)
+        here = await door.stream(held.name)
+        if here is None or not here.is_mirror or not (wanted or there):
+            return True
+        wanted[:] = wanted or [there.last_seq if there else 0]
+        ends[0] = here.last_seq
+        return here.last_seq >= wanted[0]
+
+    await until(context, whole, lambda: ends[0])
 
 
 def _held(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:

@@ -94,7 +94,7 @@ class Resynchronise:
                 ends[:] = [here.last_seq]
                 return here.is_mirror and here.last_seq >= wanted[0]
 
-        await until(context, whole)
+        await until(context, whole, lambda: ends[0] if ends else 0)
         return ends[0]
 
 

@@ -49,7 +49,7 @@ class Salvage:
 
         async with context.world.streams(context.home) as old, context.world.streams(context.away) as serving:
             for family, source, target in pairs:
-                salvaging = Salvaging(old, serving, family, source, target, note, self.pace)
+                salvaging = Salvaging(old, serving, family, source, target, note, self.pace, context.progressed)
                 salvaged = await salvaging.run(context.noted)
                 if salvaged is not None:
                     done[family.name] = salvaged.facts(target.region)

@@ -136,6 +136,7 @@ class Salvaging:
     target: StreamPlacement
     note: Callable[[Facts], None]
     pace: Pace = PACE
+    progressed: Callable[[], None] = lambda: None
 
     async def run(self, noted: Iterable[Facts] = ()) -> Salvaged | None:
         """None where the old primary's stream is gone or is a mirror already. Raises FinalError without a parting."""
@@ -183,6 +184,7 @@ class Salvaging:
         share = _Share(done.upto + 1, done.last)
         async for message in self.old.many(self.source.name, share.begin, done.last, bodies=False):
             share.count += 1
+            self._told(share.count)
             if name := message.headers.get(ID):
                 share.ids.add(_digest(name))
             if share.count == self.pace.share:
@@ -190,12 +192,17 @@ class Salvaging:
                 break
         return share
 
+    def _told(self, number: int) -> None:
+        if number % self.pace.window == 0:
+            self.progressed()
+
     async def _look_for(self, share: _Share, diverged: int) -> None:
         """What the serving stream has of it, up to where it is now."""
         prefix = mark_of(self.source, 0)[:-1]
         here = await self.serving.stream(self.target.name)
         last = here.last_seq if here else 0
         async for message in self.serving.many(self.target.name, diverged + 1, last, bodies=False):
+            self._told(message.sequence)
             mark = message.headers.get(MARK, "")
             if mark.startswith(prefix) and share.begin <= int(mark.removeprefix(prefix)) <= share.end:
                 share.marked.add(int(mark.removeprefix(prefix)))
