@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from attrs import define, evolve, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
@@ -224,6 +225,12 @@ class Stage:
         now = time.monotonic_ns()
         acks = self.history().ack_ns
         return float(((acks >= now - window_s * 1e9) & (acks <= now)).sum()) / window_s
+
+    def longest_silence_s(self, begin_ns: int, end_ns: int) -> float:
+        """Between two acknowledgements, or from one of the two moments to the nearest."""
+        acks = self.history().ack_ns
+        within = np.sort(acks[(acks > begin_ns) & (acks < end_ns)])
+        return float(np.diff(np.concatenate([[begin_ns], within, [end_ns]])).max()) / 1e9
 
     async def strike(self) -> None:
         """The instant of the fault, anywhere in a check's interval, by the seed."""
