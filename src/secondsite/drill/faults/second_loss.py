@@ -35,4 +35,6 @@ async def play(stage: Stage) -> None:
     leave_home(stage)
 
 
-DRILL = Drill("second-loss", "lost, failed back to, and lost again", Fault.REGION, play, mirrored, returns=True)
+DRILL = Drill(
+    "second-loss", "lost, failed back to, and lost again", Fault.REGION, play, mirrored, returns=True, again=True
+)
