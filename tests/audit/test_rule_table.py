@@ -39,7 +39,7 @@ from secondsite.model.backup import Content, Where
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
-from secondsite.model.nats import Consumer, Discard, Retention, Stream, StreamOrigin
+from secondsite.model.nats import Consumer, Discard, GatewayLink, Retention, Stream, StreamOrigin
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, DisruptionBudget, Spreading
@@ -102,6 +102,10 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-leaf-object-capture": ("leaf", with_objects),
     "nats-route-tls": ("system", in_cluster("nats", route_tls=False)),
     "nats-routes-open": ("system", in_cluster("nats", route_tls=False, route_authorization=False)),
+    "nats-gateways-open": (
+        "system",
+        in_cluster("nats", gateways=(GatewayLink("west"),), gateway_authorization=False),
+    ),
     "nats-link-tls": ("leaf", in_leaf(tls=False)),
     "nats-link-one-credential": ("leaf", second_leaf),
     "nats-gateway-reject-unknown": ("super", in_cluster("nats", reject_unknown_gateways=False)),

@@ -39,7 +39,7 @@ class World:
     async def retain(self, made: BackupManifest) -> None:
         self.retained.append(made.id)
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self.told.append(text)
         if len(self.told) == self.enough:
             self.stop.set()
@@ -49,7 +49,7 @@ class World:
 
     async def live(self) -> None:
         interval = timedelta(minutes=5)
-        schedule = Schedule(self.store, interval, self.back_up, self.retain, self.tell, self.metrics, now=lambda: AT)
+        schedule = Schedule(self.store, interval, self.back_up, self.retain, self.report, self.metrics, now=lambda: AT)
         async with asyncio.timeout(60):
             await schedule.run(self.stop)
 

@@ -80,7 +80,7 @@ def test_a_newer_one_of_a_stranger_is_passed_over_and_named(store: ObjectStorage
         await store.create(f"{mine.id}/manifest.json", to_json(mine, key))
         await store.create(f"{theirs.id}/manifest.json", to_json(theirs))
         trust = Trust(frozenset({key.public}))
-        assert (await choose_backup(store, trust=trust, tell=told.append)).id == mine.id
+        assert (await choose_backup(store, trust=trust, report=told.append)).id == mine.id
         with pytest.raises(InputError, match="this backup is refused: it is not signed"):
             await choose_backup(store, backup_id=theirs.id, trust=trust)
         assert (await choose_backup(store, trust=Trust(frozenset({key.public}), unsigned=True))).id == theirs.id

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli import workers
-from secondsite.cli.workers import installed, spread_over
+from secondsite.cli.workers import distributed_over, installed
 from secondsite.evaluate.assess import Assessor
 from secondsite.evaluate.compare import compare, evaluate_many, study_setting
 from secondsite.evaluate.evaluation import Evaluation
@@ -93,10 +93,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_cluster_gives_the_same_numbers(cluster: str, system: System) -> None:
     catalogue = load_catalogue()
     here = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES)
-    with spread_over(cluster, 60) as spread:
-        there = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES, spread=spread)
+    with distributed_over(cluster, 60) as parallel_map:
+        there = compare(system, catalogue, no_hazards, years=500, strategies=STRATEGIES, parallel_map=parallel_map)
         busier = evolve(system, name="busier", load=Load(mean_per_s=400.0))
-        many = evaluate_many((system, busier), catalogue, no_hazards, years=500, strategies=STRATEGIES, spread=spread)
+        many = evaluate_many(
+            (system, busier), catalogue, no_hazards, years=500, strategies=STRATEGIES, parallel_map=parallel_map
+        )
     assert there.recommendation.stability == here.recommendation.stability
     assert there.recommendation.influences == here.recommendation.influences
     assert there.recommendation.flips == here.recommendation.flips
@@ -121,8 +123,8 @@ def test_scores_are_bit_identical(cluster: str, system: System) -> None:
     names = ("lag.share", "fault.region.rate", "decide.automatic")
     factors = np.random.default_rng(1).uniform(0.5, 2, (600, 3))
     local = score(setting, names, factors)
-    with spread_over(cluster, 60) as spread:
-        remote = score(setting, names, factors, spread)
+    with distributed_over(cluster, 60) as parallel_map:
+        remote = score(setting, names, factors, parallel_map)
     assert (local.owning_usd == remote.owning_usd).all()
     assert (local.breached == remote.breached).all()
 
@@ -131,7 +133,7 @@ def test_scores_are_bit_identical(cluster: str, system: System) -> None:
 def test_another_version_on_a_worker_is_refused(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "version", lambda package: f"{package}-of-tomorrow")
     with pytest.raises(MachineError, match=r"worker tcp.* has secondsite .* here is secondsite secondsite-of-tomorrow"):
-        spread_over(cluster, 60).__enter__()
+        distributed_over(cluster, 60).__enter__()
 
 
 @pytest.mark.slow
@@ -141,7 +143,7 @@ def test_a_scheduler_without_workers_is_refused(tmp_path: Path) -> None:
     try:
         address = _address(contact, process).replace("tcp://", "dask://")
         with pytest.raises(MachineError, match="no worker within 1 s"):
-            spread_over(address, 1).__enter__()
+            distributed_over(address, 1).__enter__()
     finally:
         _end([process])
 
@@ -151,7 +153,7 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(MachineError, match=r"no scheduler answers within 1 s.*leave --workers out"):
-        spread_over(f"dask://127.0.0.1:{port}", 1).__enter__()
+        distributed_over(f"dask://127.0.0.1:{port}", 1).__enter__()
 
 
 @pytest.mark.parametrize(
@@ -160,13 +162,13 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
 )
 def test_what_is_no_address_is_refused_before_anything_is_asked(address: str) -> None:
     with pytest.raises(InputError, match="write dask://HOST:PORT"):
-        spread_over(address).__enter__()
+        distributed_over(address).__enter__()
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MachineError, match=r"pip install 'secondsite\[dask\]'"):
-        spread_over("dask://127.0.0.1:1").__enter__()
+        distributed_over("dask://127.0.0.1:1").__enter__()
 
 
 def test_a_missing_package_has_no_version() -> None:

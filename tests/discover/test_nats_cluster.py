@@ -25,7 +25,7 @@ jetstream {{ store_dir: /data, max_file_store: 10Gi, max_memory_store: 1Gi
 cluster {{ name: C1, tls {{ cert_file: a, key_file: b }}
   authorization {{ user: route, password: {SECRET} }}
   routes: [ nats://route:{SECRET}@nats-0.nats:6222 ] }}
-gateway {{ name: C1, reject_unknown_cluster: true, gateways: [
+gateway {{ name: C1, reject_unknown_cluster: true, authorization {{ user: g, password: {SECRET} }}, gateways: [
   {{ name: C1, url: nats://x:7222 }}
   {{ name: C2, urls: ["nats://u:{SECRET}@c2:7222"], tls {{ ca_file: x }} }} ] }}
 leafnodes {{ remotes: [
@@ -58,6 +58,7 @@ def test_everything_the_audit_asks_is_read() -> None:
         sync_interval_s=Seconds(0),
         route_tls=True,
         route_authorization=True,
+        gateway_authorization=True,
         self_route=True,
         cluster_name="C1",
         store_dir="/data",
@@ -101,6 +102,7 @@ def test_defaults_are_assumed_and_said_so() -> None:
     assert "2m" in marks["sync_interval"].why
     assert str(marks["sync_interval"].place) == "nats.conf:1:1"
     assert (cluster.route_tls, cluster.route_authorization, cluster.self_route) == (False, False, False)
+    assert cluster.gateway_authorization is False
     assert str(marks["route_tls"]) == "read nats.conf:2:1"
 
 

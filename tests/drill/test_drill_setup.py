@@ -114,7 +114,7 @@ def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1700, 1700)),
     )
     assert done.returncode == 4, done.stderr
     assert f"{tmp_path}: could not be written: File too large; make room on that disk" in done.stderr

@@ -100,9 +100,9 @@ def test_steps_that_nobody_carried_out_took_no_time(tmp_path: Path) -> None:
 
 def test_the_table_in_the_documents_is_the_judges() -> None:
     words = {Verdict.BREACHED: "breached", Verdict.UNPROVEN: "unproven", None: "told"}
-    told = {"none": "–", "every": "every"}
+    bears = {"none": "–", "every": "every"}
     lines = [
-        f"| `{each.finding}` | {each.told} | {told.get(each.bears, each.bears)} | {words[each.verdict]} | {each.why} |"
-        for each in EFFECTS
+        f"| `{e.finding}` | {e.phrase} | {bears.get(e.bears, e.bears)} | {words[e.verdict]} | {e.why} |"
+        for e in EFFECTS
     ]
     assert "\n".join(lines) in Path("docs/verify.md").read_text(encoding="utf-8")

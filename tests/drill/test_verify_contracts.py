@@ -17,17 +17,20 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.chain import write_chain
-from secondsite.drill.evidence.fingerprint import Fingerprint
-from secondsite.drill.evidence.manifest import DrillManifest
+from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
+from secondsite.drill.evidence.manifest import TODAY, DrillManifest
 from secondsite.drill.verdict.verification import SHELF_LIFE_S, EvidenceVerification, recompute, todays, verify
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import Problem
 from secondsite.model.fault import Fault
 from secondsite.model.place import Place
 from secondsite.model.service import Service
+from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 from secondsite.publish.machine.junit import junit
+from secondsite.strategies.compose import lay_out, procedures
+from secondsite.strategies.design import Kit
 
 EXAMPLE = Path("examples/kgents/secondsite.yaml")
 STRATEGY = "warm-standby/leafnode-mirror"
@@ -120,6 +123,29 @@ def test_a_changed_system_drifts_and_a_changed_limit_does_not(
 def test_a_server_is_of_the_line_that_is_asked_for(drilled: str, today: str, same: bool) -> None:
     drift = Fingerprint("s", "x", drilled, "p").drift(Fingerprint("s", "x", today, "p"))
     assert (drift == ()) is same
+
+
+def test_a_design_that_ran_as_the_system_is_today_is_compared_with_that(system: System, tmp_path: Path) -> None:
+    """A second region without what its strategy prepares, such as an upgrade, is a design of its own."""
+    kit = Kit.of(system, load_catalogue())
+    deployment = lay_out(Strategy.parse(STRATEGY), kit, prepared=False)
+    procedure = procedures(deployment, kit)[Fault.REGION]
+    ran = fingerprint(deployment.system, deployment, [procedure], ["2.10.26"])
+    today = evolve(MANIFEST, contracts=(), fingerprint=ran, version=TODAY)
+    leave(tmp_path, Scenario(manifest=today, lost=frozenset(range(200)), aged_lost=True))
+    found = _verify(system, tmp_path)
+    assert [(row.verdict, row.strategy) for row in found.rows] == [(Verdict.BREACHED, f"{STRATEGY}@today")] * 2
+    assert "stale" not in found.rows[0].why
+
+
+def test_a_design_and_the_same_as_the_system_is_today_are_two(
+    system: System, manifest: DrillManifest, tmp_path: Path
+) -> None:
+    leave(tmp_path, Scenario(manifest=manifest))
+    leave(tmp_path, Scenario(manifest=evolve(manifest, version=TODAY), lost=frozenset(range(200))))
+    assert {row.strategy for row in _verify(system, tmp_path).rows} == {STRATEGY, f"{STRATEGY}@today"}
+    assert [row.verdict for row in _verify(system, tmp_path, STRATEGY).rows] == [Verdict.MET] * 2
+    assert {row.strategy for row in _verify(system, tmp_path, f"{STRATEGY}@today").rows} == {f"{STRATEGY}@today"}
 
 
 def test_evidence_has_a_shelf_life(system: System, manifest: DrillManifest, tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mutations import changed_bytes, changed_text, changed_value, seeds, survives
 
+from secondsite.drill.evidence.campaign import CampaignRecord, read_campaign
+from secondsite.drill.evidence.chained_lines import FIRST, append_line
 from secondsite.drill.evidence.events import milestones, read_events, step_runs
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.manifest import from_text
 from secondsite.drill.evidence.packed import check_chain
+from secondsite.drill.evidence.register import CampaignSeries, read_register
 from secondsite.operate import journal
 
 EVIDENCE = Path(__file__).parents[2] / "examples" / "kgents" / "evidence"
@@ -100,3 +104,31 @@ def test_packed_evidence(tmp_path: Path) -> None:
         path.write_bytes(changed_bytes(content, chance))
         survives(lambda path=path: read_evidence(path))  # type: ignore[misc]
         assert check_chain(path) or path.read_bytes() == content
+
+
+def chained_lines(path: Path, bodies: Any) -> None:
+    path.unlink(missing_ok=True)
+    previous = FIRST
+    for body in bodies if isinstance(bodies, list) else []:
+        previous = append_line(path, previous, body if isinstance(body, Mapping) else {"odd": body})
+
+
+def test_registers_and_campaigns_with_hashes_that_fit(tmp_path: Path) -> None:
+    record = CampaignRecord.open(
+        tmp_path / "honest", CampaignSeries("a/b", "region-loss", "quick", "region", ("api",)), 2
+    )
+    record.ended(record.begun(1), "1" * 64)
+    record.close()
+    (register,) = (tmp_path / "honest").glob("*.register")
+    for kind, read in (("x.campaign", read_campaign), ("x.register", read_register)):
+        honest = record.path if kind == "x.campaign" else register
+        bodies = [json.loads(line) for line in honest.read_text().splitlines()]
+        bodies = [{key: each for key, each in body.items() if key not in ("previous", "hash")} for body in bodies]
+        chained_lines(tmp_path / kind, bodies)
+        read(tmp_path / kind)
+        for chance in seeds():
+            changed = changed_value(bodies, chance)
+            with suppress(ValueError):  # what no JSON holds cannot be written
+                chained_lines(tmp_path / kind, changed)
+            if (tmp_path / kind).exists():
+                survives(lambda read=read, kind=kind: read(tmp_path / kind))  # type: ignore[misc] # bound here

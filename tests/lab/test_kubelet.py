@@ -79,11 +79,11 @@ async def _kept(
         ready=lambda: port_open("127.0.0.1", port),
     )
 
-    async def tell(name: str, ready: bool) -> None:
+    async def report(name: str, ready: bool) -> None:
         with (folder / "told").open("a") as told:
             told.write(f"{name} {ready}\n")
 
-    pod = Pod(spec, probes, Endpoint("127.0.0.1", port), limit, tell)
+    pod = Pod(spec, probes, Endpoint("127.0.0.1", port), limit, report)
     try:
         await supervisor.start(spec)
         kubelet = Kubelet(supervisor, [pod])

@@ -16,9 +16,10 @@ from secondsite.lab.nats_binary import find
 from secondsite.model.deployment import Deployment
 from secondsite.model.strategy import Link
 from secondsite.strategies.registry import STRATEGIES
-from secondsite.strategies.server_config import GATEWAY_PORT, ROUTE_PORT, NatsServer, server_configs, servers_of
+from secondsite.strategies.server_config import GATEWAY_PORT, ROUTE_PORT, Login, NatsServer, server_configs, servers_of
 from secondsite.strategies.write_gate import gated_subjects
 
+LOGIN = Login("one", "secret")
 RUNNABLE = [strategy.id for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
 
 
@@ -34,7 +35,7 @@ def test_servers_take_it(strategy: str, laid_out: Callable[[str], Deployment], t
     assert set(configs) == {server.name for server in servers_of(deployment)}
     for is_open in (True, False):
         for site in deployment.sites:
-            Gates(deployment, tmp_path, lambda *_: "").set(site.region.name, is_open=is_open)
+            Gates(deployment, tmp_path, lambda _region: "", LOGIN, LOGIN).set(site.region.name, is_open=is_open)
         for name, text in configs.items():
             path = tmp_path / "nats" / f"{name}.conf"
             path.parent.mkdir(exist_ok=True)
@@ -90,7 +91,7 @@ def dialled_regions(deployment: Deployment, text: str, server: NatsServer) -> se
     """Other regions that the configuration names an address of."""
     addresses = book(deployment)
     others = [each for each in servers_of(deployment) if each.region != server.region]
-    return {each.region for each in others if addresses.seen_from(server.region, each) in text}
+    return {each.region for each in others if addresses.reached_from(server.region, each) in text}
 
 
 def test_a_route_between_regions_is_dialled_from_one_side(laid_out: Callable[[str], Deployment]) -> None:

@@ -97,7 +97,7 @@ class _DyingWorld:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._world, name)
-        doors = ("dns", "services", "secrets", "path", "sites", "restorer", "hand")
+        doors = ("dns", "services", "secrets", "path", "sites", "restorer", "manual_steps")
         if name in doors:
             return Dying(found, self._points)
         return found
@@ -196,7 +196,7 @@ def test_every_verb_has_an_executor() -> None:
 def test_a_region_that_returns_during_the_run_is_fenced(kit: Kit, tmp_path: Path) -> None:
     deployment, procedure = _procedure(Strategy.parse("warm-standby/leafnode-mirror"), Fault.REGION, kit)
     world = FakeWorld(deployment, {"us-east-1"})
-    world.hand = _Reviver(world)
+    world.manual_steps = _Reviver(world)
 
     async def run() -> OperationOutcome:
         with Journal(tmp_path / "journal", world) as journal:

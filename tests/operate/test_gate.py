@@ -39,7 +39,8 @@ from secondsite.model.strategy import Strategy
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
-from secondsite.operate.gate import Gate, GateView, is_open_file, may_write, next_state, watched, write_gate_file
+from secondsite.operate.gate import Gate, GateView, is_open_file, may_write, next_state, write_gate_file
+from secondsite.operate.gate_config import watched
 from secondsite.operate.layout import families, promoting_subject, writer_config
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit

@@ -61,7 +61,7 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
             dns=dns,
             secrets=SameSecrets(),
             path=PathOfAClient(lab, dns, subject),
-            hand=ReportedManualSteps(dict.fromkeys((*BY_HAND, "approve"), "tester")),
+            manual_steps=ReportedManualSteps(dict.fromkeys((*BY_HAND, "approve"), "tester")),
         )
         plan = await make_plan(procedure, deployment, world)
         with Journal(tmp_path / "journal", world.clock) as journal:

@@ -127,7 +127,7 @@ def test_a_clock_that_jumped_hides_no_lag(kit: Kit, jumped_s: float, fault_s: fl
     """The servers' clock shows it: ahead, the mirror would seem current; back, hours behind."""
     deployment, procedure = _case(kit, LEAF)
     world = _Silent(deployment, {"us-east-1"})
-    world.told_at = (
+    world.answered_at = (
         datetime.fromtimestamp(world.wall() - jumped_s, UTC)
         .isoformat(timespec="microseconds")
         .replace("+00:00", "123Z")
@@ -142,15 +142,15 @@ def test_a_clock_that_jumped_hides_no_lag(kit: Kit, jumped_s: float, fault_s: fl
 class _Silent(FakeWorld):
     """Its mirrors have heard nothing for an hour, and say so only there."""
 
-    told_at = ""
+    answered_at = ""
 
     def streams(self, region: str, within_s: float | None = None) -> Any:
-        return _Wrapped(super().streams(region, within_s), self.told_at)
+        return _Wrapped(super().streams(region, within_s), self.answered_at)
 
 
 class _Wrapped:
-    def __init__(self, opened: Any, told_at: str) -> None:
-        self._opened, self._told_at = opened, told_at
+    def __init__(self, opened: Any, answered_at: str) -> None:
+        self._opened, self._answered_at = opened, answered_at
 
     async def __aenter__(self) -> Any:
         self._door = await self._opened.__aenter__()
@@ -166,7 +166,7 @@ class _Wrapped:
         look = await self._door.stream(name)
         if not (look and look.is_mirror):
             return look
-        return evolve(look, mirror_silent_s=3600.0, told_at=self._told_at)
+        return evolve(look, mirror_silent_s=3600.0, answered_at=self._answered_at)
 
 
 @given(floor=some.integers(0, 100), diverged=some.integers(0, 100))

@@ -321,7 +321,7 @@ def test_given_up_before_its_promotion_the_source_serves_again(kit: Kit, tmp_pat
         assert found.serving["EVENTS"] == (HOME,)
         assert f"EVENTS in {HOME}" in found.opened
         assert f"EVENTS in {AWAY} mirrors nothing any more: make it a mirror again" in found.left
-        assert found.nobody == ()
+        assert found.without_writer == ()
         away.config["subjects"] = [f"secondsite.fenced.{AWAY}.EVENTS"]
         again = asyncio.run(abort(case.over, case.deployment, case.world, journal))
         assert again.opened == ()
@@ -329,7 +329,7 @@ def test_given_up_before_its_promotion_the_source_serves_again(kit: Kit, tmp_pat
         case.world.dead.add(HOME)
         silent = asyncio.run(abort(case.over, case.deployment, case.world, journal))
         assert f"{HOME} does not answer: whether it takes writes of EVENTS is not known" in silent.left
-        assert "EVENTS" in silent.nobody
+        assert "EVENTS" in silent.without_writer
         away.config["subjects"] = ["events.>"]
         with pytest.raises(InputError, match="takes writes of EVENTS already") as error:
             asyncio.run(abort(case.over, case.deployment, case.world, journal))
@@ -345,7 +345,7 @@ def test_what_nobody_declared_or_did_waits(kit: Kit) -> None:
         async def carry_out(self, _step: object) -> None:
             return None
 
-    case.world.hand = Nobody()
+    case.world.manual_steps = Nobody()
     with pytest.raises(WaitingError) as error:
         asyncio.run(ByHand().run(context, step))
     assert told_by(error) == (

@@ -54,8 +54,10 @@ class Machine:
     def procedure(self) -> Procedure:
         return failover(self.deployment, self.kit, Fault.GRAY)
 
-    async def go(self, hand: Any = None, ttl_s: float = 30.0, told: list[str] | None = None) -> OperationOutcome:
-        world = evolve(self.world, hand=hand) if hand else self.world
+    async def go(
+        self, manual_steps: Any = None, ttl_s: float = 30.0, told: list[str] | None = None
+    ) -> OperationOutcome:
+        world = evolve(self.world, manual_steps=manual_steps) if manual_steps else self.world
         with Journal(self.path, world.clock) as journal:
             known = journal.entries[0].data["hash"] if journal.entries else ""
             approved = known or (await make_plan(self.procedure, self.deployment, world, allowed=LOST)).hash
@@ -107,12 +109,12 @@ def test_one_acts_and_the_other_says_who(machines: tuple[Machine, Machine]) -> N
     ann, bob = machines
 
     async def run() -> None:
-        hand = Waits(asyncio.Event(), asyncio.Event())
-        acting = asyncio.ensure_future(ann.go(hand))
-        await hand.begun.wait()
+        manual_steps = Waits(asyncio.Event(), asyncio.Event())
+        acting = asyncio.ensure_future(ann.go(manual_steps))
+        await manual_steps.begun.wait()
         with pytest.raises(HeldElsewhereError, match=r"ann on \S+ acts .*; heard \d+ s ago"):
             await bob.go()
-        hand.go.set()
+        manual_steps.go.set()
         assert (await acting).finished
         async with door(ann.pair, AWAY) as away:
             shipped = await copied_entries(away)
@@ -126,16 +128,16 @@ def test_one_that_slept_through_its_lease_does_nothing_more(machines: tuple[Mach
     ann, bob = machines
 
     async def run() -> None:
-        hand = Waits(asyncio.Event(), asyncio.Event())
-        acting = asyncio.ensure_future(ann.go(hand, ttl_s=1000.0))
-        await hand.begun.wait()
+        manual_steps = Waits(asyncio.Event(), asyncio.Event())
+        acting = asyncio.ensure_future(ann.go(manual_steps, ttl_s=1000.0))
+        await manual_steps.begun.wait()
         await _quiet(ann)
         assert await fetch_journal(bob.world, AWAY, bob.path, "failover", ttl_s=0.1)
         before = len(read_journal(bob.path))
         outcome = await bob.go(ttl_s=0.1)
         assert outcome.finished
         assert len(read_journal(bob.path)) > before
-        hand.go.set()
+        manual_steps.go.set()
         with pytest.raises(HeldElsewhereError, match="bob on"):
             await acting
 
@@ -160,7 +162,7 @@ def test_a_journal_that_fell_behind_is_not_gone_on_with(machines: tuple[Machine,
     ann, bob = machines
 
     async def run() -> None:
-        nobody = evolve(ann.world, hand=_Nobody()).hand
+        nobody = evolve(ann.world, manual_steps=_Nobody()).manual_steps
         assert not (await ann.go(nobody)).finished
         with pytest.raises(HeldElsewhereError, match=r"failover-\w+, begun by ann on \S+, is under way"):
             await bob.go()

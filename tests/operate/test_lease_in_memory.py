@@ -74,7 +74,7 @@ class SharedRegion(FakeRegion):
     async def stream(self, name: str) -> StreamState | None:
         look = await super().stream(name)
         assert isinstance(self.world, Shared)
-        return look and evolve(look, told_at=_at(self.world.now))
+        return look and evolve(look, answered_at=_at(self.world.now))
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PublishAnswer:
         world = self.world

@@ -131,6 +131,6 @@ def test_one_operation_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_command_is_told_where_clients_go(tmp_path: Path) -> None:
     told = tmp_path / "told"
     step = Step("change-traffic", Verb.CHANGE_TRAFFIC, "", "", unbounded("x", "s", "y"), 1.0)
-    hands = Commands({"change-traffic": f'echo "$SECONDSITE_REGION" > {told}'}, target="us-west-2")
-    assert asyncio.run(hands.carry_out(step)) == "command for change-traffic"
+    manual_steps = Commands({"change-traffic": f'echo "$SECONDSITE_REGION" > {told}'}, target="us-west-2")
+    assert asyncio.run(manual_steps.carry_out(step)) == "command for change-traffic"
     assert told.read_text() == "us-west-2\n"

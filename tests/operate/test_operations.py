@@ -215,7 +215,7 @@ def test_given_up_anywhere_before_the_promotion_somebody_writes(operators: Opera
         assert outcome.steps[step.id].state is StepState.FAILED
         found = operators.give_up(who, fault)
         assert operators.writers() == before, step.id
-        assert found.nobody == ()
+        assert found.without_writer == ()
         operators.world.check_somebody_writes()
         assert end_of(read_journal(operators.path(who, fault))) is OperationEnd.ABORTED
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from needed import kubectl
 from ruamel.yaml import YAML
 
 from secondsite.model.deployment import Deployment
+from secondsite.model.operate import Operate, Writers
+from secondsite.model.strategy import Strategy
 from secondsite.publish.deploy.tree import files
+from secondsite.strategies.compose import lay_out
 from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.design import Kit
 
 pytestmark = pytest.mark.slow
 __all__ = ["kubectl"]
@@ -34,6 +40,7 @@ spec:
         - name: nats
           image: nats:2.15.1-alpine
           args: ["--config", "/etc/nats/nats.conf"]
+          livenessProbe: {httpGet: {path: /healthz, port: 8222}}
           env: [{name: GOMEMLIMIT, value: 900MiB}]
           volumeMounts: [{name: config, mountPath: /etc/nats}, {name: data, mountPath: /data}]
         - {name: metrics, image: exporter}
@@ -43,12 +50,15 @@ spec:
 
 @pytest.fixture
 def folder(laid_out: Callable[[str], Deployment], tmp_path: Path) -> Path:
-    deployment = laid_out(LEAF)
+    _write(laid_out(LEAF), tmp_path)
+    return tmp_path
+
+
+def _write(deployment: Deployment, folder: Path) -> None:
     book = DeployedAddresses(deployment.system.services, "nats.example.com")
     for name, text in files(deployment, book, "secondsite render", "registry.example/secondsite:1").items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def built(kubectl: str, folder: Path) -> list[dict[str, Any]]:
@@ -90,7 +100,7 @@ def test_each_pod_finds_its_configuration_under_its_own_name(
     for number in range(3):
         text = (folder / region / "nats" / f"{prefix}-{number}.conf").read_text()
         assert found["data"][f"nats-{number}.conf"] == text
-    assert set(found["data"]) - {"gate.conf"} == {f"nats-{number}.conf" for number in range(3)}
+    assert set(found["data"]) - {"gate.conf", "gate.json"} == {f"nats-{number}.conf" for number in range(3)}
 
 
 def test_a_statefulset_of_today_runs_the_rendered_servers(folder: Path, kubectl: str) -> None:
@@ -125,3 +135,25 @@ def test_the_gate_is_open_and_read_only_until_its_keeper_takes_over(folder: Path
     assert mounts(beside)[f"{folder_of}/gate"] == "gate"
     assert "emptyDir" in next(each for each in then["volumes"] if each["name"] == "gate")
     assert server(then)["args"] == server(first)["args"]
+
+
+def test_one_writer_is_kept_by_the_parent_of_the_server(kubectl: str, kit: Kit, tmp_path: Path) -> None:
+    """The container of today runs the gate, which starts the server; what is left of the old probe would be refused."""
+    system = evolve(kit.system, operate=Operate(writers=Writers.ONE))
+    deployment = lay_out(Strategy.parse(LEAF), evolve(kit, system=system))
+    _write(deployment, tmp_path)
+    then = patched(kubectl, tmp_path, "us-east-1", "nats.patch.yaml", "nats-gate.patch.yaml")
+    container = server(then)
+    assert (container["image"], container["command"]) == ("registry.example/secondsite:1", ["secondsite"])
+    args = container["args"]
+    assert args[0] == "gate"
+    assert args[args.index("--server") + 1] == "/nats-server/nats-server --config /etc/nats/$(POD_NAME).conf"
+    assert mounts(container)["/etc/nats/gate"] == "gate"
+    assert set(container["livenessProbe"]) == {"exec", "initialDelaySeconds", "periodSeconds"}
+    (copied,) = then["initContainers"]
+    assert copied["image"].startswith("nats:")
+    assert "gate" not in {each["name"] for each in then["containers"]}
+    (config,) = (each for each in built(kubectl, tmp_path / "us-east-1") if each["kind"] == "ConfigMap")
+    kept = json.loads(config["data"]["gate.json"])
+    assert kept["lease"]["prefix"] == "$JS.us-west-2.API"
+    assert kept["lease"]["config"]["name"] == "secondsite-writers"

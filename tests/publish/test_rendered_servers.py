@@ -28,13 +28,13 @@ from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 from secondsite.publish.deploy.texts import server_files, stream_files
 from secondsite.strategies.deployed_addresses import CERTIFICATES, STORE, DeployedAddresses, variables
-from secondsite.strategies.server_config import CLIENT_PORT, LEAF_PORT, MONITOR_PORT, ROUTE_PORT
+from secondsite.strategies.server_config import CLIENT_PORT, GATEWAY_PORT, LEAF_PORT, MONITOR_PORT, ROUTE_PORT
 from secondsite.strategies.write_gate import shut
 
 pytestmark = pytest.mark.slow
 __all__ = ["certificates"]
 
-PASSWORDS = {"APP": "app1", "OPERATOR": "operator1", "LEAF": "leaf1", "ROUTE": "route1", "SYS": "sys1"}
+PASSWORDS = {name: f"{name.lower()}1" for name in ("APP", "OPERATOR", "LEAF", "ROUTE", "GATEWAY", "SYS")}
 HOST = re.compile(
     r"(?:0\.0\.0\.0|nats-0\.us-\w+-\d\.nats\.example\.com|nats-0\.nats\.default\.svc\.cluster\.local):(\d+)"
 )
@@ -202,6 +202,31 @@ def test_a_server_that_knows_the_name_of_the_cluster_only_does_not_join_it(
                 wait_until(lambda: pair.page("us-east-1", "routez")["num_routes"] > before, 20)
             else:
                 assert pair.page("us-east-1", "routez")["num_routes"] == before
+
+
+@pytest.mark.parametrize(("login", "joins"), [("", False), ("gateway: guess1", False), ("gateway: gateway1", True)])
+def test_a_certificate_and_a_name_do_not_let_a_cluster_into_the_super_cluster(
+    login: str, joins: bool, laid_out: Callable[[str], Deployment], tmp_path: Path, certificates: Certificates
+) -> None:
+    """Whoever has any certificate of the same authority, and the name of a cluster that is not there."""
+    pair = Pair(laid_out("warm-standby/supercluster-mirror"), tmp_path, certificates)
+    pair.confs = [path for path in pair.confs if path.startswith("us-east-1/")]
+    user, _, password = login.partition(": ")
+    known = f"authorization {{ user: {user}, password: {password} }}" if login else ""
+    files = f"cert_file: '{certificates.server}', key_file: '{certificates.server_key}', ca_file: '{certificates.ca}'"
+    with pair.running():
+        own, remote = [free_port() for _ in range(2)], f"nats://127.0.0.1:{pair.port('us-east-1', GATEWAY_PORT)}"
+        intruder = tmp_path / "intruder.conf"
+        intruder.write_text(
+            f"server_name: intruder\nlisten: 127.0.0.1:{own[0]}\n"
+            f"gateway {{ name: nats-us-west-2, listen: 127.0.0.1:{own[1]}, tls {{ {files} }}, {known}\n"
+            f"  gateways: [{{ name: nats, urls: ['{remote}'] }}] }}\n"
+        )
+        with pair.started("intruder", intruder, dict(os.environ)) as log:
+            ends = ("Outbound gateway connection to", "Authorization Violation")
+            wait_until(lambda: any(said in log.read_text() for said in ends), 20)
+            inbound = pair.page("us-east-1", "gatewayz")["inbound_gateways"]
+            assert ("nats-us-west-2" in inbound) is joins, log.read_text()
 
 
 def test_the_gate_beside_the_configuration_stops_the_application_and_not_the_operator(

@@ -73,7 +73,7 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     assert "is no evidence folder" in refuted.missing
     assert held.waterfall is not None
     assert held.total == "RTO 2\u00a0min\u00a014\u00a0s"
-    assert held.told == "of a design, in the lab; 2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
+    assert held.origin == "of a design, in the lab; 2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
     assert held.moments[1] == ("promote-streams", "+51\u00a0s", "10\u00a0ms")
     rows = {row.name: (row.verdict, row.note) for row in shown.rows}
     assert rows["api/region"] == ("met", "of a design, in the lab, counts until 2026-12-25")

@@ -10,11 +10,12 @@ import numpy as np
 from attrs import evolve, field, frozen
 from bulk_ledger import write_bulk
 
-from secondsite.drill.evidence.campaign import CampaignRecord, CampaignSeries
+from secondsite.drill.evidence.campaign import CampaignRecord
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.manifest import DrillManifest, StepFacts, Timing
+from secondsite.drill.evidence.register import CampaignSeries
 from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream
 from secondsite.drill.ledger.record import RECORD, RecordKind, Records, Status, endpoint, identity
@@ -49,7 +50,7 @@ class Scenario:
 
     Writes come ten a second from 20 s before the fault to ``until_s`` after it; those between the fault and
     ``back_s`` are not acknowledged. ``aged_s``: so long before the fault some were written by another client, None for
-    none; ``aged_lost``: they are gone, too.
+    none; ``aged_lost``: they are gone, too. ``second``: a stream that every other write goes to, none where empty.
     """
 
     lost: frozenset[int] = frozenset()
@@ -63,6 +64,7 @@ class Scenario:
     phantom: bool = False
     aged_s: float | None = 310.0
     aged_lost: bool = False
+    second: str = ""
     manifest: DrillManifest = field()
 
     @manifest.default
@@ -105,22 +107,30 @@ def leave(
 ) -> Path:
     """A closed folder of evidence below ``root``, of ``record`` or of a campaign of its own."""
     manifest = scenario.manifest
+    alone = record is None
     record = record or campaign(root, manifest)
     run = record.begun(manifest.run)
     named = evolve(manifest, id=manifest.id or run, campaign=record.id)
     with EvidenceWriter.create(root, named, secrets) as writer:
         fill(writer, evolve(scenario, manifest=named))
         record.ended(run, writer.close())
-        return writer.folder
+    if alone:
+        record.close()
+    return writer.folder
 
 
 def campaign(root: Path, manifest: DrillManifest, planned: int = 1) -> CampaignRecord:
-    return CampaignRecord.open(root, CampaignSeries(manifest.strategy, manifest.drill, manifest.profile), planned)
+    subjects = tuple(str(subject) for subject in manifest.subjects)
+    series = CampaignSeries(manifest.design, manifest.drill, manifest.profile, str(manifest.fault), subjects)
+    return CampaignRecord.open(root, series, planned)
 
 
 def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     """All raw data, and no chain."""
-    streams, name = (LedgerStream("EVENTS", "events"),), f"r{writer.manifest.id[:8]}"
+    name, streams = (
+        f"r{writer.manifest.id[:8]}",
+        tuple(LedgerStream(stream, stream.lower()) for stream in ("EVENTS", scenario.second) if stream),
+    )
     write_bulk(writer.ledgers / "0.ledger", LedgerHeader(name, 0, streams), _records(scenario))
     kept = [
         number for number in range(len(times(scenario))) if number not in scenario.lost and _acked(scenario, number)
@@ -128,15 +138,13 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     aged = [] if scenario.aged_s is None else list(range(AGED))
     if aged:
         write_bulk(writer.ledgers / "1.ledger", LedgerHeader(name, 1, streams), _aged(scenario))
-    found = [identity(1, number) for number in aged if not scenario.aged_lost]
-    found += [identity(0, number) for number in kept]
-    rows = np.zeros(len(found) + scenario.phantom, COPY_ROW)
-    rows["identity"][: len(found)] = found
-    rows["identity"][len(found) :] = identity(9, 9)
-    rows["stream_sequence"] = np.arange(1, len(rows) + 1)
-    rows["payload_bytes"] = scenario.payload_bytes
-    why = "" if scenario.complete else "the read broke off"
-    FinalRead("EVENTS", "us-west-2", scenario.complete, rows, (), why).save(writer.finals / "events.copy")
+    found = [(number, identity(1, number)) for number in aged if not scenario.aged_lost]
+    found += [(number, identity(0, number)) for number in kept]
+    for position, stream in enumerate(streams):
+        mine = [one for number, one in found if number % len(streams) == position]
+        _copy(scenario, stream.name, mine, phantom=scenario.phantom and not position).save(
+            writer.finals / f"{stream.name.lower()}.copy"
+        )
     wall_ns = round(datetime.fromisoformat(scenario.manifest.started_at).timestamp()) * SECOND_NS
     writer.event("fault", FAULT_NS, wall_ns)
     begin_s = 0.0
@@ -148,6 +156,16 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
         writer.event(EventName.STEP_BEGIN, _ns(begin_s), wall_ns, step=step_id)
         writer.event(EventName.STEP_END, _ns(begin_s + 1), wall_ns, step=step_id, state="failed", why=why)
     writer.add_config("nats-1.conf", "server_name: nats-1\n")
+
+
+def _copy(scenario: Scenario, stream: str, kept: Sequence[int], *, phantom: bool) -> FinalRead:
+    rows = np.zeros(len(kept) + phantom, COPY_ROW)
+    rows["identity"][: len(kept)] = kept
+    rows["identity"][len(kept) :] = identity(9, 9)
+    rows["stream_sequence"] = np.arange(1, len(rows) + 1)
+    rows["payload_bytes"] = scenario.payload_bytes
+    why = "" if scenario.complete else "the read broke off"
+    return FinalRead(stream, "us-west-2", scenario.complete, rows, (), why)
 
 
 def _step(writer: EvidenceWriter, step_id: str, begin_s: float, end_s: float, wall_ns: int) -> None:
@@ -195,6 +213,8 @@ def _made(scenario: Scenario, rows: Sequence[tuple[int, ...]], before: int) -> R
         records[name] = column
     records["wall_ns"] = records["monotonic_ns"] - FAULT_NS + WALL_NS
     records["payload_bytes"] = np.where(records["kind"] == RecordKind.INTENT, scenario.payload_bytes, 0)
+    if scenario.second:
+        records["stream"] = records["sequence"] % 2
     stored = (records["kind"] == RecordKind.OUTCOME) & (records["status"] == Status.STORED)
     records["stream_sequence"] = np.where(stored, records["sequence"] + 1 + before, 0)
     return records

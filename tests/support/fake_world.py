@@ -76,7 +76,7 @@ class FakeWorld:
     path: Any = None
     sites: Any = None
     restorer: Any = None
-    hand: Any = None
+    manual_steps: Any = None
 
     def __attrs_post_init__(self) -> None:
         self.record = self.deployment.primary.region.name
@@ -92,7 +92,7 @@ class FakeWorld:
         if self.deployment.strategy.link is Link.STRETCH:
             self.regions = dict.fromkeys(self.regions, self.regions[self.record])
         doors = FakeDoors(self)
-        self.dns = self.services = self.secrets = self.path = self.sites = self.restorer = self.hand = doors
+        self.dns = self.services = self.secrets = self.path = self.sites = self.restorer = self.manual_steps = doors
 
     @property
     def clock(self) -> FakeWorld:

@@ -95,5 +95,5 @@ class DyingWorld:
 
 
 def dying(world: LiveWorld, points: Points) -> DyingWorld:
-    doors = {name: Dying(getattr(world, name), points) for name in ("dns", "path", "hand", "secrets")}
+    doors = {name: Dying(getattr(world, name), points) for name in ("dns", "path", "manual_steps", "secrets")}
     return DyingWorld(evolve(world, **doors), points)  # type: ignore[arg-type] # doors around doors

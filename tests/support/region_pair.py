@@ -181,7 +181,7 @@ def make_world(pair: Pair, folder: Path, subject: str = "e.probe", **more: objec
         dns=dns,
         secrets=SameSecrets(),
         path=NatsPath(pair, dns, subject),
-        hand=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")),
+        manual_steps=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")),
         identities={r: Identity(r, frozenset({r}), frozenset()) for r in (HOME, AWAY)},
     )
     return evolve(world, **more)  # type: ignore[arg-type] # fields of LiveWorld, spelled at the call

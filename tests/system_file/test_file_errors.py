@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from file_schema import faults
 
 from secondsite.discover.system_file.reading import MAX_BYTES, load_system, read_system
 from secondsite.model.errors import InputError, Problem
@@ -140,6 +141,18 @@ def test_an_error_names_place_cause_and_remedy(case: str) -> None:
     assert [str(problem.place) for problem in found] == [f"s.yaml:{where}"], found
     assert what in found[0].what
     assert remedy in found[0].remedy
+
+
+OF_SHAPE = (
+    *("unknown key", "unknown key without a near one", "text for a number", "number for text", "text for a truth"),
+    *("truth for a number", "list for a mapping", "mapping for a list", "duration without unit", "missing key"),
+    *("unknown choice", "schema version", "no schema", "list at the top", "text at the top", "negative quantity"),
+)
+
+
+@pytest.mark.parametrize("case", OF_SHAPE)
+def test_what_is_of_a_wrong_shape_is_refused_by_the_json_schema_too(case: str) -> None:
+    assert faults(CASES[case][0])
 
 
 def test_all_errors_are_told_at_once_in_the_order_of_the_file() -> None:

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 from attrs import evolve
+from file_schema import faults
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from revised import revise
@@ -157,6 +158,13 @@ def test_a_system_is_read_back_as_it_was_written(system: System) -> None:
     back = read_system(write_system(system), "s.yaml")
     assert back == system
     assert discovered(back) == discovered(system)
+
+
+@pytest.mark.slow
+@given(systems())
+@few
+def test_what_is_written_is_valid_by_the_json_schema(system: System) -> None:
+    assert faults(write_system(system)) == []
 
 
 @pytest.mark.slow

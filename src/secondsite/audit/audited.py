@@ -187,24 +187,24 @@ class Audited:
         return tuple(mirror for mirror in self.mirrors if mirror.home is not mirror.cluster)
 
     def _locate(self, at: NatsCluster, stream: Stream, of: StreamOrigin) -> tuple[NatsCluster | None, Stream | None]:
-        found = [
+        owners = [
             (home, origin)
             for home, origin in self._streams_by_name.get(of.stream, ())
             if not (home is at and origin is stream)
             and (not of.domain or of.domain == home.domain)
             and (not of.region or of.region == self.region_of(home))
         ]
-        originals = [pair for pair in found if pair[1].mirror is None]
-        best = originals or found
+        originals = [pair for pair in owners if pair[1].mirror is None]
+        best = originals or owners
         return best[0] if best else (None, None)
 
     @cached_property
     def _streams_by_name(self) -> dict[str, list[tuple[NatsCluster, Stream]]]:
-        found: dict[str, list[tuple[NatsCluster, Stream]]] = {}
+        by_name: dict[str, list[tuple[NatsCluster, Stream]]] = {}
         for cluster in self.clusters:
             for stream in cluster.streams:
-                found.setdefault(stream.name, []).append((cluster, stream))
-        return found
+                by_name.setdefault(stream.name, []).append((cluster, stream))
+        return by_name
 
     @property
     def means_to_promote(self) -> bool:

@@ -79,12 +79,12 @@ def nats_no_volume(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         on_file = [stream.name for stream in cluster.streams if stream.storage is Storage.FILE]
-        told = f"{len(on_file)} file streams lie" if on_file else "its streams, none of which is known yet, will lie"
+        stored = f"{len(on_file)} file streams lie" if on_file else "its streams, none of which is known yet, will lie"
         known = bool(on_file) or not (cluster.streams or audited.is_assumed(f"nats.{cluster.name}.jetstream"))
         if service and cluster.jetstream and known and not service.volumes:
             yield Finding(
                 f"services.{service.name}.volumes",
-                f"{told} in pods without a persistent volume",
+                f"{stored} in pods without a persistent volume",
                 audited.endangered(NATS, EVERY_FAULT, promises_rpo),
             )
 

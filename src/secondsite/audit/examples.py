@@ -30,9 +30,9 @@ def example_of(rule: Rule) -> Example | None:
 
 @cache
 def _shipped() -> dict[str, Example]:
-    found: dict[str, Example] = {}
+    examples: dict[str, Example] = {}
     for file in files("secondsite.audit").joinpath("rule_examples").iterdir():
         if file.name.endswith(".toml"):
             pairs = tomllib.loads(file.read_text("utf-8"))
-            found |= {rule_id: Example(pair["bad"].strip(), pair["good"].strip()) for rule_id, pair in pairs.items()}
-    return found
+            examples |= {rule_id: Example(pair["bad"].strip(), pair["good"].strip()) for rule_id, pair in pairs.items()}
+    return examples

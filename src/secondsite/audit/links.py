@@ -25,9 +25,9 @@ def _listens_on(audited: Audited, stream: Stream) -> tuple[str, ...]:
         return ()
     if stream.subjects:
         return stream.subjects
-    found = audited.mirrored.get(id(stream))
-    if found and found.subjects:
-        return found.subjects
+    mirrored = audited.mirrored.get(id(stream))
+    if mirrored and mirrored.subjects:
+        return mirrored.subjects
     return (f"$O.{stream.name.removeprefix('OBJ_')}.>",) if stream.kind is StreamKind.OBJECT else ()
 
 
@@ -58,13 +58,13 @@ def _leaf_pairs(audited: Audited) -> Iterator[tuple[NatsCluster, NatsCluster, Le
 
 def _captures(audited: Audited, objects: bool) -> Iterator[Finding]:
     for here, there, leaf in _leaf_pairs(audited):
-        found = [
+        captured = [
             pair for pair in _crossing(audited, here, there, leaf) if (pair[0].kind is StreamKind.OBJECT) is objects
         ]
-        if found:
+        if captured:
             yield Finding(
                 f"nats.{here.name}.leaves.{leaf.cluster}",
-                f"{listed(dict.fromkeys(subject for _, subject in found))} cross the leaf link {here.name} to "
+                f"{listed(dict.fromkeys(subject for _, subject in captured))} cross the leaf link {here.name} to "
                 f"{leaf.cluster} and are captured on both sides",
                 audited.endangered(NATS, TWO_WRITERS),
             )
@@ -127,6 +127,26 @@ def nats_routes_open(audited: Audited) -> Iterator[Finding]:
             yield Finding(
                 f"nats.{cluster.name}.route_authorization",
                 f"any server that reaches the route port of {cluster.name} may join it",
+                audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
+            )
+
+
+@rule(
+    id="nats-gateways-open",
+    severity=Severity.HIGH,
+    title="Gateways that let any cluster join",
+    why="A cluster's name is no secret: whoever gives it joins the super-cluster, and its accounts cross the gateway.",
+    source=f"{MEASURED}: a server with the name of a cluster that was away joined, reject_unknown_cluster or not",
+    remedy="Set `gateway.authorization` to one login in every cluster, or `gateway.tls`; best both.",
+)
+def nats_gateways_open(audited: Audited) -> Iterator[Finding]:
+    """Of what runs today, as with routes."""
+    for cluster in () if audited.deployment else audited.clusters:
+        plain = [link.cluster for link in cluster.gateways if not link.tls and link.cluster != cluster.name]
+        if plain and cluster.gateway_authorization is False:
+            yield Finding(
+                f"nats.{cluster.name}.gateway_authorization",
+                f"any server that reaches the gateway port of {cluster.name} may join as {plain[0]}",
                 audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
             )
 

@@ -149,9 +149,9 @@ def nats_gateway_self_route(audited: Audited) -> Iterator[Finding]:
 
 def _differing(audited: Audited, of: str, value: Callable[[NatsCluster], str]) -> Iterator[Finding]:
     for group in audited.meta_groups:
-        told = {cluster.name: value(cluster) for cluster in group.clusters}
-        if len(set(told.values())) > 1:
-            listed = ", ".join(f"{name}: {said or 'none'}" for name, said in told.items())
+        values = {cluster.name: value(cluster) for cluster in group.clusters}
+        if len(set(values.values())) > 1:
+            listed = ", ".join(f"{name}: {given or 'none'}" for name, given in values.items())
             yield Finding(
                 f"{group.path}.{of}",
                 f"clusters of one super-cluster have different values of {of.replace('_', ' ')} ({listed})",

@@ -87,9 +87,9 @@ def nats_promotion_overlap(audited: Audited) -> Iterator[Finding]:
 
 
 def _still_taken(audited: Audited, step: Step, mirror: Replica) -> bool:
-    held = mirror.origin.subjects if mirror.origin else ()
+    subjects = mirror.origin.subjects if mirror.origin else ()
     shared = mirror.home in audited.group_of(mirror.cluster).clusters
-    return shared and any(overlap(one, other) for one in step.subjects or held for other in held)
+    return shared and any(overlap(one, other) for one in step.subjects or subjects for other in subjects)
 
 
 @rule(

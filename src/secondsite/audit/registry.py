@@ -67,9 +67,9 @@ def audit(
     ``rules`` are those to apply, ``known`` all that a waiver may name.
     """
     audited = Audited(deployment.system if deployment else system, deployment, procedures)
-    found = dict.fromkeys(_hazards(audited, rules))
+    hazards = dict.fromkeys(_hazards(audited, rules))
     judged = waivers.apply(
-        system, list(found), {one.id for one in rules}, {one.id for one in known}, whole=deployment is None
+        system, list(hazards), {one.id for one in rules}, {one.id for one in known}, whole=deployment is None
     )
     return tuple(sorted(judged, key=_order))
 

@@ -22,23 +22,23 @@ def selected(rules: Sequence[Rule], select: Iterable[str] = (), ignore: Iterable
 
 def named(rules: Sequence[Rule], rule_id: str, option: str) -> Rule:
     """Raises `InputError`."""
-    found = next((rule for rule in rules if rule.id == rule_id), None)
-    if found is None:
+    match = next((rule for rule in rules if rule.id == rule_id), None)
+    if match is None:
         raise _unknown(rules, rule_id, option)
-    return found
+    return match
 
 
 def _matching(rules: Sequence[Rule], patterns: Iterable[str], option: str) -> set[str]:
     matched: set[str] = set()
-    for pattern in (part.strip() for told in patterns for part in told.split(",")):
-        found = {rule.id for rule in rules if fnmatchcase(rule.id, pattern)}
-        if not found:
+    for pattern in (part.strip() for patterns_given in patterns for part in patterns_given.split(",")):
+        ids = {rule.id for rule in rules if fnmatchcase(rule.id, pattern)}
+        if not ids:
             raise _unknown(rules, pattern, option)
-        matched |= found
+        matched |= ids
     return matched
 
 
-def _unknown(rules: Sequence[Rule], told: str, option: str) -> InputError:
-    close = get_close_matches(told, [rule.id for rule in rules], 1)
+def _unknown(rules: Sequence[Rule], pattern: str, option: str) -> InputError:
+    close = get_close_matches(pattern, [rule.id for rule in rules], 1)
     guess = f"did you mean {close[0]}? " if close else ""
-    return InputError.at(option, f"no rule has the id {told!r}", f"{guess}list them with `secondsite audit --list`")
+    return InputError.at(option, f"no rule has the id {pattern!r}", f"{guess}list them with `secondsite audit --list`")

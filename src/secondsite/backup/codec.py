@@ -47,7 +47,7 @@ def read_keys(recipients: Sequence[str], identity_files: Sequence[Path]) -> Keys
     """Raises InputError for what is no age key."""
     for recipient in recipients:
         _recipient(recipient)
-    return Keys(tuple(recipients), tuple(found for path in identity_files for found in _identities(path)))
+    return Keys(tuple(recipients), tuple(identity for path in identity_files for identity in _identities(path)))
 
 
 def _recipient(text: str) -> Any:
@@ -61,12 +61,14 @@ def _recipient(text: str) -> Any:
 def _identities(path: Path) -> list[Any]:
     try:
         lines = path.read_text("utf-8").splitlines()
-        found = [pyrage.x25519.Identity.from_str(line.strip()) for line in lines if line.startswith("AGE-SECRET-KEY-")]
+        identities = [
+            pyrage.x25519.Identity.from_str(line.strip()) for line in lines if line.startswith("AGE-SECRET-KEY-")
+        ]
     except (OSError, UnicodeDecodeError, pyrage.IdentityError):
-        found = []
-    if not found:
+        identities = []
+    if not identities:
         raise InputError.at(str(path), "holds no age identity", "give a file as age-keygen writes it")
-    return found
+    return identities
 
 
 def encode(chunks: AsyncIterator[bytes], codecs: Sequence[str], keys: Keys) -> AsyncIterator[bytes]:

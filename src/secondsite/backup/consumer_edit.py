@@ -122,16 +122,16 @@ class _HeadEditor:
     def _changed(self, data: bytes) -> bytes | None:
         """None until the first message, or the end, is in sight."""
         out, at = bytearray(MAGIC), len(MAGIC)
-        while (found := next_entry(data, at)) is not None:
-            if not found.name.startswith(b"consumers/"):
-                if found.sequence or not found.name:
+        while (named := next_entry(data, at)) is not None:
+            if not named.name.startswith(b"consumers/"):
+                if named.sequence or not named.name:
                     return bytes(out) + data[at:]
-                out += data[at : found.end]
+                out += data[at : named.end]
             else:
-                told = json.loads(found.payload)
-                content = json.dumps({**told, "config": self.edit.config(told["config"])}).encode()
-                out += entry(found.name, found.time_ns, 0, b"", content)
-            at = found.end
+                config = json.loads(named.payload)
+                content = json.dumps({**config, "config": self.edit.config(config["config"])}).encode()
+                out += entry(named.name, named.time_ns, 0, b"", content)
+            at = named.end
         return None
 
 
@@ -196,9 +196,9 @@ class _TarEditor:
                     content = source.extractfile(member)
                     data = content.read() if content else b""
                     if member.name.endswith("/meta.inf"):
-                        told = json.loads(data)
-                        there.add(str(told.get("Name") or told.get("name")))
-                        data = json.dumps(self.edit.config(told)).encode()
+                        config = json.loads(data)
+                        there.add(str(config.get("Name") or config.get("name")))
+                        data = json.dumps(self.edit.config(config)).encode()
                     _add(to, member.name, data)
             for info in self.edit.listed:
                 if info["name"] not in there:

@@ -39,8 +39,8 @@ class Digest:
     @property
     def sha256(self) -> str:
         """One value for the whole."""
-        told = "".join(f"{part.index}:{part.count}:{part.sha256}\n" for part in self.ranges)
-        return hashlib.sha256(f"{self.width}\n{told}".encode()).hexdigest()
+        lines = "".join(f"{part.index}:{part.count}:{part.sha256}\n" for part in self.ranges)
+        return hashlib.sha256(f"{self.width}\n{lines}".encode()).hexdigest()
 
 
 def width_for(first: int, last: int) -> int:
@@ -94,19 +94,19 @@ class Digester:
         return Digest(self.width, self._total, self._first, self._last, tuple(self._ranges))
 
 
-def differing(expected: Digest, found: Digest) -> tuple[int, ...]:
+def differing(expected: Digest, archived: Digest) -> tuple[int, ...]:
     """The indices of the ranges that are not the same in both."""
     one = {part.index: part for part in expected.ranges}
-    other = {part.index: part for part in found.ranges}
+    other = {part.index: part for part in archived.ranges}
     return tuple(sorted(index for index in one.keys() | other.keys() if one.get(index) != other.get(index)))
 
 
 def runs(sequences: Iterable[int]) -> list[list[int]]:
     """First and last of each run of sequences, sorted."""
-    told: list[list[int]] = []
+    spans: list[list[int]] = []
     for sequence in sorted(sequences):
-        if told and sequence == told[-1][1] + 1:
-            told[-1][1] = sequence
+        if spans and sequence == spans[-1][1] + 1:
+            spans[-1][1] = sequence
         else:
-            told.append([sequence, sequence])
-    return told
+            spans.append([sequence, sequence])
+    return spans

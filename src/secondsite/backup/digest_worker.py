@@ -29,10 +29,10 @@ MAX_LISTED = 200_000
 
 def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
-    told = answer(request, _pieces())
+    response = answer(request, _pieces())
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe
         pass
-    json.dump(told, sys.stdout)
+    json.dump(response, sys.stdout)
 
 
 def answer(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
@@ -52,28 +52,30 @@ def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     reader = ArchiveReader()
     if tar:
         gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
-        found: Iterable[ArchivedMessage] = tar_messages(pieces, int(tar["first"]), gone)
+        messages: Iterable[ArchivedMessage] = tar_messages(pieces, int(tar["first"]), gone)
     else:
-        found = (message for piece in pieces for message in reader.feed(piece))
+        messages = (message for piece in pieces for message in reader.feed(piece))
     if request["upto"] is not None:
         upto = int(request["upto"])
-        found = (message for message in found if message.sequence <= upto)
+        messages = (message for message in messages if message.sequence <= upto)
     positions: dict[Position, int] = {}
-    told = _answer(noting(found, positions) if request["sources"] else found, int(request["width"]), request["only"])
+    digest = _answer(
+        noting(messages, positions) if request["sources"] else messages, int(request["width"]), request["only"]
+    )
     if not tar:
         reader.close()
     sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
-    return {"consumers": None if tar else reader.consumers, "sources": sources, **told}
+    return {"consumers": None if tar else reader.consumers, "sources": sources, **digest}
 
 
-def _answer(found: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:
+def _answer(messages: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:
     if only is None:
         digester = Digester(width)
-        digester.add(found)
+        digester.add(messages)
         return {"digest": asdict(digester.result())}
     wanted = set(only)
     listed: list[tuple[int, int, str, str]] = []
-    for message in found:
+    for message in messages:
         if message.sequence // width in wanted and len(listed) < MAX_LISTED:
             listed.append(_listed(message))
     return {"listed": listed}

@@ -50,9 +50,9 @@ class Archived:
         """Raises DigestError, or what the source raises."""
         answer = await self._ask({"width": width, "upto": upto, "only": None, "sources": self.sources})
         consumers = answer["consumers"]
-        told = None if consumers is None else tuple(consumers)
+        names = None if consumers is None else tuple(consumers)
         positions = {(name, pattern): last for name, pattern, last in answer["sources"]}
-        return Digested(cattrs.structure(answer["digest"], Digest), told, positions)
+        return Digested(cattrs.structure(answer["digest"], Digest), names, positions)
 
     async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
         """Each message of the ranges asked for. Raises as `digest` does."""

@@ -97,9 +97,9 @@ async def take_inventory(store: ObjectStorage, trust: Trust = ANYBODY, now: date
             return await _entry(store, backup_id, trust, at)
 
     ids = sorted((name for name in await store.folders() if is_id(name)), reverse=True)
-    found = await asyncio.gather(*(one(backup_id) for backup_id in ids))
-    entries = sorted((entry for entry in found if entry), key=_age, reverse=True)
-    incomplete = tuple(backup_id for backup_id, entry in zip(ids, found, strict=True) if entry is None)
+    backups = await asyncio.gather(*(one(backup_id) for backup_id in ids))
+    entries = sorted((entry for entry in backups if entry), key=_age, reverse=True)
+    incomplete = tuple(backup_id for backup_id, entry in zip(ids, backups, strict=True) if entry is None)
     return BackupInventory(tuple(entries), incomplete)
 
 
@@ -149,10 +149,10 @@ async def _newest_proof(store: ObjectStorage, keys: list[str]) -> dict[str, Any]
     if not keys:
         return None
     try:
-        found = parse(await store.read(max(keys)))
+        proof = parse(await store.read(max(keys)))
     except (MachineError, MisfitError):
         return None
-    return found if isinstance(found, dict) else None
+    return proof if isinstance(proof, dict) else None
 
 
 def _quietly(_: str) -> None:
@@ -165,11 +165,11 @@ async def choose_backup(
     backup_id: str | None = None,
     at: datetime | None = None,
     trust: Trust = ANYBODY,
-    tell: Callable[[str], None] = _quietly,
+    report: Callable[[str], None] = _quietly,
 ) -> BackupManifest:
     """The one named, or the newest usable one that was finished at ``at`` or before. Raises InputError.
 
-    ``tell`` gets what stands in the store as newer and was passed over.
+    ``report`` gets what stands in the store as newer and was passed over.
     """
     if backup_id:
         manifest = await read_manifest(store, backup_id)
@@ -181,7 +181,7 @@ async def choose_backup(
     chosen = next((entry for entry in inventory.entries if entry.usable and (at is None or entry.when <= at)), None)
     for entry in inventory.entries:
         if not entry.usable and (at is None or entry.when <= at) and (chosen is None or _newer(entry, chosen)):
-            tell(f"passed over {entry.id}: {entry.why_not}")
+            report(f"passed over {entry.id}: {entry.why_not}")
     if chosen and chosen.usable:
         return chosen.usable
     remedy = "see secondsite backup list; check the URL and the prefix"
@@ -196,13 +196,13 @@ def _newer(entry: BackupEntry, chosen: BackupEntry) -> bool:
 
 def _none(inventory: BackupInventory, at: datetime | None) -> str:
     broken = sum(entry.manifest is None for entry in inventory.entries)
-    told = [f"{broken} whose manifest is corrupt"] if broken else []
-    told += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []
-    told += [f"{entry.id}: {entry.why_not}" for entry in inventory.entries if entry.manifest and not entry.usable]
+    reasons = [f"{broken} whose manifest is corrupt"] if broken else []
+    reasons += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []
+    reasons += [f"{entry.id}: {entry.why_not}" for entry in inventory.entries if entry.manifest and not entry.usable]
     newer = sum(entry.usable is not None for entry in inventory.entries)
-    told += [f"{newer} newer"] if newer else []
+    reasons += [f"{newer} newer"] if newer else []
     what = f"no backup finished at or before {at.isoformat()}" if at else "no backup"
-    return what + (f" (there are {_and(told)})" if told else "")
+    return what + (f" (there are {_and(reasons)})" if reasons else "")
 
 
 def _and(parts: Iterable[str]) -> str:

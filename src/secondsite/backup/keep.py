@@ -90,11 +90,11 @@ def _chosen(good: list[RetentionCandidate], rules: KeepRules) -> Iterable[tuple[
         ("weekly", rules.weekly),
         ("monthly", rules.monthly),
     ):
-        seen: set[str] = set()
+        periods: set[str] = set()
         for backup in good:
             period = _period(name, backup.finished)
-            if period not in seen and len(seen) < limit:
-                seen.add(period)
+            if period not in periods and len(periods) < limit:
+                periods.add(period)
                 yield name, backup
 
 

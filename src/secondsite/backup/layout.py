@@ -71,7 +71,7 @@ def stream_key(backup_id: str, stream: str, file: str) -> str:
 
 def encoded(name: str) -> str:
     """A name as a part of a key, whatever it consists of: ordinary names as they are, each name another key."""
-    told = "".join(chr(byte) if byte in _ORDINARY else f"={byte:02X}" for byte in name.encode("utf-8", "surrogatepass"))
-    if len(told) <= _MAX_PART:
-        return told
-    return f"{told[: _MAX_PART // 2]}=={hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    text = "".join(chr(byte) if byte in _ORDINARY else f"={byte:02X}" for byte in name.encode("utf-8", "surrogatepass"))
+    if len(text) <= _MAX_PART:
+        return text
+    return f"{text[: _MAX_PART // 2]}=={hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"

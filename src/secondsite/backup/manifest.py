@@ -67,7 +67,7 @@ class StreamBackup:
 
     def document(self, file: str) -> StoredObject:
         """``backup.json`` or ``consumers.json``."""
-        return next(found for found in self.documents if f"/{file}" in found.key)
+        return next(document for document in self.documents if f"/{file}" in document.key)
 
 
 @frozen
@@ -96,7 +96,7 @@ class BackupManifest:
     @property
     def size_bytes(self) -> int:
         """In the store."""
-        return sum(found.size_bytes for stream in self.streams for found in stream.objects)
+        return sum(stored.size_bytes for stream in self.streams for stored in stream.objects)
 
     @property
     def messages(self) -> int:
@@ -126,11 +126,11 @@ def from_json(data: bytes, backup_id: str, place: str) -> BackupManifest:
     """Raises InputError for a manifest that is corrupt, cut short, swapped, forged or from a newer secondsite."""
     try:
         content: dict[str, Any] = parse(data)
-        told, signature = content.pop("sha256"), content.pop("signature", None)
+        checksum, signature = content.pop("sha256"), content.pop("signature", None)
         canonical = _canonical(content)
     except (MisfitError, KeyError, TypeError, AttributeError, RecursionError):
         raise _bad(place, "the manifest is corrupt: it is not the JSON that was written") from None
-    if told != hashlib.sha256(canonical).hexdigest():
+    if checksum != hashlib.sha256(canonical).hexdigest():
         raise _bad(place, "the manifest is corrupt: its checksum is not that of its content")
     if content.get("schema") != SCHEMA:
         remedy = "use the version of secondsite that wrote it, or a newer one"
@@ -167,25 +167,25 @@ def _check(manifest: BackupManifest) -> None:
 
 
 def _check_stream(stream: StreamBackup, backup_id: str) -> None:
-    told = f"stream {stream.name[:60]!r}"
+    label = f"stream {stream.name[:60]!r}"
     if not stream.name or set(stream.name) & set(" .*>/\\\t\r\n\f"):
-        raise MisfitError(f"{told}: no stream can have this name")
+        raise MisfitError(f"{label}: no stream can have this name")
     if stream.archive_file not in (NATSARC_FILE, TAR_FILE):
-        raise MisfitError(f"{told}: an archive of unknown kind")
+        raise MisfitError(f"{label}: an archive of unknown kind")
     if any(codec not in SUFFIXES for codec in (*stream.codecs, *stream.document_codecs)):
-        raise MisfitError(f"{told}: an unknown codec")
+        raise MisfitError(f"{label}: an unknown codec")
     counts = (stream.messages, stream.bytes, stream.first_seq, stream.last_seq, stream.consumers, stream.archive_bytes)
-    if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(found.size_bytes for found in stream.objects))):
-        raise MisfitError(f"{told}: a count that cannot be")
-    for found in stream.objects:
-        steps = found.key.split("/")
+    if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(stored.size_bytes for stored in stream.objects))):
+        raise MisfitError(f"{label}: a count that cannot be")
+    for stored in stream.objects:
+        steps = stored.key.split("/")
         if steps[0] != backup_id or len(steps) < 2 or set(steps) & {"", ".", ".."}:
-            raise MisfitError(f"{told}: an object outside of its backup")
-        if not _SHA256.fullmatch(found.sha256):
-            raise MisfitError(f"{told}: a checksum that is none")
+            raise MisfitError(f"{label}: an object outside of its backup")
+        if not _SHA256.fullmatch(stored.sha256):
+            raise MisfitError(f"{label}: a checksum that is none")
     for file in ("backup.json", "consumers.json"):
-        if not any(f"/{file}" in found.key for found in stream.documents):
-            raise MisfitError(f"{told}: without its {file}")
+        if not any(f"/{file}" in stored.key for stored in stream.documents):
+            raise MisfitError(f"{label}: without its {file}")
 
 
 def _bad(place: str, what: str) -> Exception:

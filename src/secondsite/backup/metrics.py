@@ -27,7 +27,7 @@ class BackupMetrics:
 
     def __init__(self, interval_s: float) -> None:
         self.registry = CollectorRegistry()
-        self._newest_s = self._seen_s = float("nan")
+        self._newest_s = self._recorded_s = float("nan")
         age = self._gauge("secondsite_backup_age_seconds", "Age of the newest good backup")
         age.set_function(self._age_s)
         self._gauge("secondsite_backup_interval_seconds", "Interval of the schedule").set(interval_s)
@@ -49,11 +49,11 @@ class BackupMetrics:
         return Gauge(name, what, registry=self.registry)
 
     def _age_s(self) -> float:
-        return max(time.time() - self._newest_s, time.monotonic() - self._seen_s)
+        return max(time.time() - self._newest_s, time.monotonic() - self._recorded_s)
 
     def newest(self, finished: datetime) -> None:
         if finished.timestamp() != self._newest_s:
-            self._newest_s, self._seen_s = finished.timestamp(), time.monotonic()
+            self._newest_s, self._recorded_s = finished.timestamp(), time.monotonic()
 
     def good(self, manifest: BackupManifest) -> None:
         self.newest(manifest.finished)

@@ -62,11 +62,11 @@ class Reader:
         stored = stream.document(file)
         content = b"".join([piece async for piece in self.plain(stored, stream.document_codecs)])
         try:
-            found = parse(content)
-            check_document(file, found)
+            document = parse(content)
+            check_document(file, document)
         except MisfitError as misfit:
             raise self._broken(stored, "corrupted", f"it was written so, and is no {file}: {misfit}") from None
-        return found
+        return document
 
     async def unreadable(self, stored: StoredObject, why: str, damage: Damage = "corrupted") -> BrokenObjectError:
         """For bytes that could not be understood: what is wrong with the object, else ``why``."""

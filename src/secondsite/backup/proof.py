@@ -24,7 +24,7 @@ from secondsite.nats.snapshot import open_snapshot
 Verdict = Literal["equal", "differs", "unproven"]
 _TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-MAX_TOLD = 20
+MAX_LISTED = 20
 DIGEST_CHUNK_BYTES = 128 * 1024
 
 
@@ -72,25 +72,25 @@ async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def equal(expected: Digest, found: Digest) -> RestoreProof:
+def equal(expected: Digest, archived: Digest) -> RestoreProof:
     """The proof where nothing differs."""
-    return RestoreProof("equal", found.count, found.first, found.last, expected.sha256)
+    return RestoreProof("equal", archived.count, archived.first, archived.last, expected.sha256)
 
 
 async def explain(
-    jetstream: JetStream, config: Mapping[str, Any], expected: Digest, found: Digest, archived: Archived
+    jetstream: JetStream, config: Mapping[str, Any], expected: Digest, now: Digest, archived: Archived
 ) -> RestoreProof:
     """What differs, message by message. Reads the archive and the stream once more."""
-    if expected == found:
-        return equal(expected, found)
-    only = differing(expected, found)
+    if expected == now:
+        return equal(expected, now)
+    only = differing(expected, now)
     before = await archived.listed(expected.width, only, expected.last)
-    after = await _held(jetstream, config["name"], found.first).listed(expected.width, only, expected.last)
-    return judge(expected, found, before, after, float(config.get("max_age") or 0) / 1e9, time.time())
+    after = await _held(jetstream, config["name"], now.first).listed(expected.width, only, expected.last)
+    return judge(expected, now, before, after, float(config.get("max_age") or 0) / 1e9, time.time())
 
 
 def judge(
-    expected: Digest, found: Digest, before: list[Listed], after: list[Listed], max_age_s: float, now_s: float
+    expected: Digest, archived: Digest, before: list[Listed], after: list[Listed], max_age_s: float, now_s: float
 ) -> RestoreProof:
     """Pure: what the lists of both sides say. ``max_age_s`` 0 is no limit."""
     old, new = {item[0]: item for item in before}, {item[0]: item for item in after}
@@ -101,9 +101,9 @@ def judge(
     fine = not (missing or changed or extra) and bool(absent)
     return RestoreProof(
         verdict="equal" if fine else "differs",
-        messages=found.count,
-        first_seq=found.first,
-        last_seq=found.last,
+        messages=archived.count,
+        first_seq=archived.first,
+        last_seq=archived.last,
         sha256=expected.sha256 if fine else "",
         missing=missing,
         changed=changed,
@@ -124,6 +124,6 @@ def _seconds(ttl: str) -> float:
 
 def spans(sequences: tuple[int, ...]) -> str:
     """``3, 7-9``: sequences as people read them, the first few."""
-    told = runs(sequences)
-    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in told[:MAX_TOLD]]
-    return ", ".join(shown) + (f" and {len(told) - MAX_TOLD} more ranges" if len(told) > MAX_TOLD else "")
+    ranges = runs(sequences)
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:MAX_LISTED]]
+    return ", ".join(shown) + (f" and {len(ranges) - MAX_LISTED} more ranges" if len(ranges) > MAX_LISTED else "")

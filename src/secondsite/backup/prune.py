@@ -43,7 +43,9 @@ def plan_pruning(
     """Pure. ``own`` are backups that whoever prunes has just made: they stay."""
     return Pruning(
         decide(inventory.candidates, rules, own),
-        tuple(found for found in inventory.incomplete if now - started(found) > INCOMPLETE_AFTER and found not in own),
+        tuple(
+            backup for backup in inventory.incomplete if now - started(backup) > INCOMPLETE_AFTER and backup not in own
+        ),
         tuple(entry.id for entry in inventory.entries if entry.manifest is None or entry.distrust),
         _waits(inventory),
     )

@@ -40,7 +40,7 @@ class Replaced:
     manifest: BackupManifest
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"what was there is saved: {self.manifest.id} in {self.store.shown}"
 
 

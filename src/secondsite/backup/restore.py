@@ -102,9 +102,9 @@ def _choose(manifest: BackupManifest, plan: RestorePlan) -> dict[StreamBackup, s
     names = plan.streams or {stream.name: stream.name for stream in manifest.streams}
     unknown = [name for name in names if manifest.stream(name) is None]
     if unknown:
-        held = ", ".join(stream.name for stream in manifest.streams)
+        listed = ", ".join(stream.name for stream in manifest.streams)
         what = f"the backup {manifest.id} holds no stream {', '.join(unknown)}"
-        raise InputError.at("--stream", what, f"it holds {held or 'none'}")
+        raise InputError.at("--stream", what, f"it holds {listed or 'none'}")
     for name, target in names.items():
         check_rename(name, target)
     if len(set(names.values())) < len(names):
@@ -195,8 +195,8 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
         return _Task(work, Approved(work.target, created, used=False))
     if work.target in plan.overwrite:
         return _Task(work, Approved(work.target, created, used=True))
-    held = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
-    what = f"the stream {work.target} is there with {held} and {state.get('consumer_count', 0)} consumers"
+    extent = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
+    what = f"the stream {work.target} is there with {extent} and {state.get('consumer_count', 0)} consumers"
     remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 
@@ -228,7 +228,7 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
         done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
         done = _failed(work.stream, work.target, error, "restored, and not proven")
-    return evolve(done, notes=(*done.notes, *(item.told for item in replaced)))
+    return evolve(done, notes=(*done.notes, *(item.summary for item in replaced)))
 
 
 async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, target: str) -> str:
@@ -239,7 +239,7 @@ async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, targ
         failed = outcome.error
     except (MachineError, InputError) as error:
         failed = str(error)
-    return f"{replaced.told}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
+    return f"{replaced.summary}; " + (f"it could not be put back: {failed}" if failed else f"{target} is there again")
 
 
 async def _finish(
@@ -294,9 +294,9 @@ async def _final(
         why = f"{error}: how far its sources had come is not known, so it is held back"
         raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
-    origins = {str(found["config"]["name"]): int(found["state"]["last_seq"]) for found in beside if found}
-    changed, told = resumed(sources, positions, origins)
-    notes += told
+    origins = {str(each["config"]["name"]): int(each["state"]["last_seq"]) for each in beside if each}
+    changed, added = resumed(sources, positions, origins)
+    notes += added
     return {**work.final, "sources": changed}
 
 
@@ -337,7 +337,7 @@ def _with_remedy(error: MachineError) -> MachineError:
 
 def _failed(stream: StreamBackup, target: str, error: MachineError, why: str = "not restored") -> StreamOutcome:
     problem = error.problems[0]
-    told: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
+    failure: dict[str, Any] = {"error": f"{problem.place}: {problem.what}", "remedy": problem.remedy}
     return StreamOutcome(
-        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **told
+        stream.name, target, 0, 0, 0, 0, (), RestoreProof("unproven", 0, 0, 0, why=why), stream.bytes, 0, 0, **failure
     )

@@ -115,21 +115,21 @@ async def check_store(store: ObjectStorage, *, single_writer: bool) -> None:
 
 async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
     """Names and sizes of the streams. Without a wildcard nothing is listed, so a lost meta quorum is no obstacle."""
-    found: list[Json] = []
+    records: list[Json] = []
     named = [pattern for pattern in plan.streams if not set(pattern) & set("*?[")]
     if len(named) < len(plan.streams):
         missing: list[str] = []
         listed = await jetstream.pages("STREAM.LIST", "streams", missing)
         _check_missing(jetstream, [name for name in missing if _matches(name, plan.streams)], plan)
-        found += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
+        records += [info for info in listed if _matches(str(info["config"]["name"]), plan.streams)]
     for name in named:
         info = await jetstream.stream(name)
         if info is None:
             raise InputError.at(
                 "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
             )
-        found.append(info)
-    left = {name: info for info in found if not _matches(name := str(info["config"]["name"]), plan.exclude)}
+        records.append(info)
+    left = {name: info for info in records if not _matches(name := str(info["config"]["name"]), plan.exclude)}
     if not left and (plan.exclude or plan.streams != ("*",)):
         raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
     _check_memory(jetstream, left)
@@ -197,11 +197,11 @@ async def _one(
 
 async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[StreamBackup]) -> None:
     """What the store shows must be what was sent: the manifest promises it."""
-    seen = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
+    sizes = {stored.key: stored.size_bytes for stored in await store.listing(f"{backup_id}/streams")}
     for record in records:
         for sent in record.objects:
-            if seen.get(sent.key) != sent.size_bytes:
-                what = f"holds {seen.get(sent.key)} bytes where {sent.size_bytes} were written"
+            if sizes.get(sent.key) != sent.size_bytes:
+                what = f"holds {sizes.get(sent.key)} bytes where {sent.size_bytes} were written"
                 raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
 
 
@@ -209,20 +209,20 @@ async def _suspicions(
     store: ObjectStorage, plan: BackupPlan, records: list[StreamBackup], now: datetime
 ) -> tuple[str, ...]:
     """What this backup lacks that the last good one had, of what was asked for now."""
-    told = [] if records else ["it holds no stream: check the account, the domain and --stream"]
+    suspicions = [] if records else ["it holds no stream: check the account, the domain and --stream"]
     newest = (await take_inventory(store, plan.trust, now)).newest_good
     if newest and newest.manifest:
-        held = {stream.name for stream in newest.manifest.streams}
-        wanted = {name for name in held if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
+        names = {stream.name for stream in newest.manifest.streams}
+        wanted = {name for name in names if _matches(name, plan.streams) and not _matches(name, plan.exclude)}
         lost = sorted(wanted - {record.name for record in records})
         if lost:
-            told.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
+            suspicions.append(f"{newest.id} holds streams that are gone: {', '.join(lost)}")
         ends = {stream.name: stream.last_seq for stream in newest.manifest.streams}
         for record in records:
             if record.last_seq < (before := ends.get(record.name, 0)):
                 why = "it was made anew, or its server lost messages"
-                told.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
-    return tuple(told)
+                suspicions.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
+    return tuple(suspicions)
 
 
 async def _discard(store: ObjectStorage, backup_id: str) -> None:

@@ -33,7 +33,7 @@ Now = Callable[[], datetime]
 
 
 @define
-class _Seen:
+class _LastRun:
     """The newest backup that is known of, and when it was first seen, by the clock that only goes on."""
 
     backup: str = ""
@@ -42,7 +42,7 @@ class _Seen:
 
 @frozen
 class Schedule:
-    """``back_up`` makes one backup; ``retain`` runs after each good one; ``tell`` gets what a person should know.
+    """``back_up`` makes one backup; ``retain`` runs after each good one; ``report`` gets what a person should know.
 
     ``steady`` are seconds of a clock that nobody sets.
     """
@@ -51,18 +51,18 @@ class Schedule:
     interval: timedelta
     back_up: Callable[[], Awaitable[BackupManifest]]
     retain: Callable[[BackupManifest], Awaitable[None]]
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     metrics: BackupMetrics
     claim: bool = True
     now: Now = lambda: datetime.now(UTC)
     trust: Trust = ANYBODY
     steady: Callable[[], float] = time.monotonic
-    _seen: _Seen = field(factory=_Seen, init=False)
+    _last: _LastRun = field(factory=_LastRun, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``, which also ends a running backup; it is then taken back."""
         stopping = asyncio.ensure_future(stop.wait())
-        self._seen.at_s = self.steady()
+        self._last.at_s = self.steady()
         try:
             due, wait_s = await self._first_slot()
             while not stop.is_set():
@@ -85,7 +85,7 @@ class Schedule:
         try:
             newest = await self._newest()
         except SecondsiteError as error:
-            self.tell(str(error))
+            self.report(str(error))
             newest = None
         due = current + self.interval if newest and newest >= current else current
         return due, self._wait_s(due)
@@ -95,7 +95,7 @@ class Schedule:
         for entry in inventory.entries:
             if entry.future:
                 self.metrics.clock_problem()
-                self.tell(f"{entry.id}: {entry.clock}; set the clocks, then delete or hold that backup")
+                self.report(f"{entry.id}: {entry.clock}; set the clocks, then delete or hold that backup")
         newest = inventory.newest_good
         if newest is None:
             return None
@@ -104,8 +104,8 @@ class Schedule:
         return newest.when
 
     def _saw(self, backup: str) -> None:
-        if backup != self._seen.backup:
-            self._seen.backup, self._seen.at_s = backup, self.steady()
+        if backup != self._last.backup:
+            self._last.backup, self._last.at_s = backup, self.steady()
 
     async def _slot(self, due: datetime) -> None:
         try:
@@ -114,27 +114,27 @@ class Schedule:
             manifest = await self.back_up()
             if manifest.suspicious:
                 self.metrics.suspicious()
-                self.tell(f"{manifest.id} is suspicious: {'; '.join(manifest.suspicious)}; nothing is pruned")
+                self.report(f"{manifest.id} is suspicious: {'; '.join(manifest.suspicious)}; nothing is pruned")
                 return
             self._saw(manifest.id)
             self.metrics.good(manifest)
             await self.retain(manifest)
         except SecondsiteError as error:
             self.metrics.failed()
-            self.tell(str(error))
+            self.report(str(error))
         except Exception as error:  # a daemon that dies of one run is no daemon; it is told and counted
             self.metrics.failed()
-            self.tell(f"{type(error).__name__}: {error}")
+            self.report(f"{type(error).__name__}: {error}")
 
     async def _overdue(self, due: datetime) -> bool:
         """Whether the slot is taken and yet no backup has come for longer than two slots apart can be."""
         await self._newest()
-        silent_s = self.steady() - self._seen.at_s
+        silent_s = self.steady() - self._last.at_s
         if silent_s < OVERDUE * self.interval.total_seconds():
             return False
         self.metrics.clock_problem()
-        told = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
-        self.tell(f"{told}: the clock was set back, or another daemon died in its run; backing up now")
+        reason = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
+        self.report(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
         return True
 
     async def _take(self, due: datetime) -> bool:

@@ -84,11 +84,11 @@ def read_signing_key(path: Path) -> SigningKey:
         return of_identity(read_keys((), (path,)).identities[0])
     for load in (serialization.load_pem_private_key, serialization.load_ssh_private_key):
         try:
-            found = load(data, password=None)
+            key = load(data, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
-        if isinstance(found, Ed25519PrivateKey):
-            return _signing_key(found)
+        if isinstance(key, Ed25519PrivateKey):
+            return _signing_key(key)
     raise InputError.at(str(path), "holds no ed25519 secret key", _REMEDY)
 
 
@@ -101,11 +101,11 @@ def read_signer(path: Path) -> str:
     data = _read(path)
     for load in (serialization.load_pem_public_key, serialization.load_ssh_public_key):
         try:
-            found = load(data)
+            key = load(data)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             continue
-        if isinstance(found, Ed25519PublicKey):
-            return found.public_bytes_raw().hex()
+        if isinstance(key, Ed25519PublicKey):
+            return key.public_bytes_raw().hex()
     remedy = "give the public key: openssl pkey -in KEY -pubout, or the .pub file of ssh-keygen"
     raise InputError.at(str(path), "holds no ed25519 public key", remedy)
 

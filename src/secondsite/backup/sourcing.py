@@ -42,7 +42,7 @@ def resumed(
     ``origins`` are the last sequences of streams beside this one. One that ends before the position is not the stream
     that was sourced: all of it is new.
     """
-    changed, told = [], []
+    changed, notes = [], []
     for source in sources:
         last = _position(source, positions)
         name = str(source["name"])
@@ -51,8 +51,8 @@ def resumed(
             continue
         free = {key: value for key, value in source.items() if key != "opt_start_time"}
         changed.append({**free, "opt_start_seq": last + 1})
-        told.append(f"its source {name} goes on at {last + 1} (opt_start_seq), or all would be sourced again")
-    return changed, told
+        notes.append(f"its source {name} goes on at {last + 1} (opt_start_seq), or all would be sourced again")
+    return changed, notes
 
 
 def _position(source: Mapping[str, Any], positions: Mapping[Position, int]) -> int:
@@ -60,4 +60,4 @@ def _position(source: Mapping[str, Any], positions: Mapping[Position, int]) -> i
     known = positions.get((name, str(source.get("filter_subject") or ">")))
     if known is not None and not source.get("subject_transforms"):
         return known
-    return min((last for (found, _), last in positions.items() if found == name), default=0)
+    return min((last for (of, _), last in positions.items() if of == name), default=0)

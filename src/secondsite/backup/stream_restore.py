@@ -85,16 +85,16 @@ class StreamOutcome:
     @property
     def why_not(self) -> str:
         """What is wrong with it; empty where all is back."""
-        told = [self.error] if self.error else []
+        reasons = [self.error] if self.error else []
         if self.proof.verdict == "differs":
-            told.append(f"the messages differ {self.proof.why}".rstrip())
+            reasons.append(f"the messages differ {self.proof.why}".rstrip())
         if self.missing_consumers:
-            told.append(f"consumers missing: {', '.join(self.missing_consumers)}")
+            reasons.append(f"consumers missing: {', '.join(self.missing_consumers)}")
         if self.differences:
-            told.append(f"the configuration differs: {'; '.join(self.differences)}")
-        if self.held_back and not told:
-            told.append("it is held back")
-        return "; ".join(told)
+            reasons.append(f"the configuration differs: {'; '.join(self.differences)}")
+        if self.held_back and not reasons:
+            reasons.append("it is held back")
+        return "; ".join(reasons)
 
 
 def _archived(reader: Reader, work: Work) -> Archived:
@@ -104,10 +104,12 @@ def _archived(reader: Reader, work: Work) -> Archived:
 
 async def digest_backup(reader: Reader, work: Work) -> Digested:
     """Read the archive for its digest only. Raises BrokenObjectError or DigestError."""
-    found = await _archived(reader, work).digest(work.width, work.stream.last_seq if work.old else None)
-    if work.old and found.digest.count != work.stream.messages:
-        raise DigestError(f"the archive shows {found.digest.count} messages where {work.stream.messages} were counted")
-    return found
+    archived = await _archived(reader, work).digest(work.width, work.stream.last_seq if work.old else None)
+    if work.old and archived.digest.count != work.stream.messages:
+        raise DigestError(
+            f"the archive shows {archived.digest.count} messages where {work.stream.messages} were counted"
+        )
+    return archived
 
 
 async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
@@ -153,12 +155,12 @@ async def prove(
         return await _by_count(jetstream, work), None
     reading = digest_stream(jetstream, work.target, work.width, work.stream.last_seq)
     try:
-        found, saved = await asyncio.gather(reading, _known(sent) if sent else digest_backup(reader, work))
+        restored, saved = await asyncio.gather(reading, _known(sent) if sent else digest_backup(reader, work))
     except DigestError as error:
         return evolve(await _by_count(jetstream, work), why=f"the messages could not be read: {error}"), None
-    if found == saved.digest:
-        return equal(saved.digest, found), saved
-    return await explain(jetstream, work.final, saved.digest, found, _archived(reader, work)), saved
+    if restored == saved.digest:
+        return equal(saved.digest, restored), saved
+    return await explain(jetstream, work.final, saved.digest, restored, _archived(reader, work)), saved
 
 
 async def _known(digested: Digested) -> Digested:
@@ -182,12 +184,14 @@ async def missing_consumers(jetstream: JetStream, work: Work, sent: Digested | N
     expected = _positions(work, sent)
     begin = time.monotonic()
     while True:
-        found = {str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")}
+        present = {
+            str(info["name"]): info for info in await jetstream.pages(f"CONSUMER.LIST.{work.target}", "consumers")
+        }
         behind = tuple(
-            sorted(name for name, floor in expected.items() if name not in found or _floor(found[name]) < floor)
+            sorted(name for name, floor in expected.items() if name not in present or _floor(present[name]) < floor)
         )
         if not behind or time.monotonic() - begin > SETTLE_S:
-            return len(found), behind
+            return len(present), behind
         await asyncio.sleep(0.2)
 
 
@@ -228,7 +232,7 @@ async def is_there_already(jetstream: JetStream, reader: Reader, work: Work) -> 
     """The digest when the target holds exactly what the backup does; None when it does not, or cannot be told."""
     try:
         sent = await digest_backup(reader, work)
-        found = await digest_stream(jetstream, work.target, work.width, 2**64)
+        present = await digest_stream(jetstream, work.target, work.width, 2**64)
     except DigestError:
         return None
-    return sent if found == sent.digest else None
+    return sent if present == sent.digest else None

@@ -77,8 +77,8 @@ def is_held_back(config: Config) -> bool:
 
 def mark_of(config: Config) -> str | None:
     """The backup whose restore has not ended, or None."""
-    found = (config.get("metadata") or {}).get(MARK)
-    return str(found) if found else None
+    mark = (config.get("metadata") or {}).get(MARK)
+    return str(mark) if mark else None
 
 
 def fenced(config: Config, backup_id: str) -> dict[str, Any]:
@@ -110,14 +110,14 @@ def _private(name: str, backup_id: str) -> str:
     return f"_secondsite.{backup_id}.{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def differences(wanted: Config, found: Config) -> tuple[str, ...]:
+def differences(wanted: Config, actual: Config) -> tuple[str, ...]:
     """Field by field: what the server made of a configuration. What is absent, empty or zero is one and the same."""
-    told = []
-    for field in sorted({*wanted, *found}):
-        before, after = _plain(field, wanted.get(field)), _plain(field, found.get(field))
+    lines = []
+    for field in sorted({*wanted, *actual}):
+        before, after = _plain(field, wanted.get(field)), _plain(field, actual.get(field))
         if before != after:
-            told.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
-    return tuple(told)
+            lines.append(f"{field}: {json.dumps(before)}, is {json.dumps(after)}")
+    return tuple(lines)
 
 
 def _plain(field: str, value: Any) -> Any:
@@ -139,8 +139,8 @@ def check_rename(old: str, new: str) -> None:
         )
     for prefix, what in (("KV_", "key-value bucket"), ("OBJ_", "object store")):
         if old.startswith(prefix) and old != new:
-            told = f"{old} is a {what}: its name is part of the subject of every message"
-            raise InputError.at("--stream", told, "restore it under its own name, into another account or domain")
+            reason = f"{old} is a {what}: its name is part of the subject of every message"
+            raise InputError.at("--stream", reason, "restore it under its own name, into another account or domain")
 
 
 def overlapping(mine: Iterable[str], others: Iterable[str]) -> bool:

@@ -86,15 +86,15 @@ async def run_verify(
 
 def proof_json(verification: BackupVerification, manifest: BackupManifest, keys: Keys) -> bytes:
     """What is kept beside the backup. Of an encrypted one no digest of clear text is: it would confirm a guess."""
-    told = asdict(verification)
+    document = asdict(verification)
     if manifest.recipients:
-        for outcome in told["outcomes"]:
+        for outcome in document["outcomes"]:
             outcome["proof"]["sha256"] = keyed(outcome["proof"]["sha256"], keys.identities)
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "tool": __version__,
         "host": {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
         "scope": "store to a scratch server on this host; no provisioning, no clients, no traffic switch",
-        **told,
+        **document,
     }
     return json.dumps(content, indent=1).encode()

@@ -28,11 +28,11 @@ _HARMLESS = ("default", "none", "0001-01-01T00:00:00Z")
 
 def unknown_to(version: str, config: Mapping[str, Any], consumers: tuple[Mapping[str, Any], ...]) -> tuple[str, ...]:
     """``allow_msg_ttl (2.11)``; consumers' fields with their consumer. Nothing for a version that nobody knows."""
-    found = [f"{field} ({release_name(since)})" for field, since in _dropped(version, config, _STREAM_SINCE)]
+    fields = [f"{field} ({release_name(since)})" for field, since in _dropped(version, config, _STREAM_SINCE)]
     for consumer in consumers:
         dropped = _dropped(version, consumer["config"], _CONSUMER_SINCE)
-        found += [f"{field} of consumer {consumer['name']} ({release_name(since)})" for field, since in dropped]
-    return tuple(found)
+        fields += [f"{field} of consumer {consumer['name']} ({release_name(since)})" for field, since in dropped]
+    return tuple(fields)
 
 
 def _dropped(version: str, config: Mapping[str, Any], table: Mapping[str, Version]) -> list[tuple[str, Version]]:

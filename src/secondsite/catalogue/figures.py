@@ -93,12 +93,12 @@ def _figure(name: str, row: Mapping[str, Any], file: str) -> Estimate:
 
 def _source(name: str, row: Mapping[str, Any], file: str) -> str:
     """A measurement is worth something only with what was measured, and when."""
-    told, provenance = str(row["source"]), Provenance(row["provenance"])
+    source, provenance = str(row["source"]), Provenance(row["provenance"])
     if provenance is not Provenance.MEASURED:
-        return told
+        return source
     if not row.get("on") or not row.get("as_of"):
         raise InputError.at(file, f"{name} is measured, on nobody knows what or when", "write its `on` and `as_of`")
-    return f"{told}; measured on {row['on']}, {row['as_of']}"
+    return f"{source}; measured on {row['on']}, {row['as_of']}"
 
 
 def _distribution(name: str, row: Mapping[str, Any], factor: float, file: str) -> Distribution:

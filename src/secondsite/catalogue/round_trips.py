@@ -63,16 +63,16 @@ class RoundTrips:
         return self._stand_in((a.provider, a.name), (b.provider, b.name))
 
     def known(self, provider: str, a: str, b: str) -> bool:
-        return bool(self._found(provider, a, b))
+        return bool(self._rows(provider, a, b))
 
-    def _found(self, provider: str, a: str, b: str) -> list[RoundTrip]:
+    def _rows(self, provider: str, a: str, b: str) -> list[RoundTrip]:
         keys = {(provider, a, b), (provider, b, a)}
-        found = [self.rows[key] for key in sorted(keys) if key in self.rows]
+        rows = [self.rows[key] for key in sorted(keys) if key in self.rows]
         inside = self.rows.get((provider, ANY, ANY))
-        return found or ([inside] if inside and a == b else [])
+        return rows or ([inside] if inside and a == b else [])
 
     def _estimate(self, provider: str, a: str, b: str) -> Estimate:
-        rows = self._found(provider, a, b)
+        rows = self._rows(provider, a, b)
         if not rows:
             return self._stand_in((provider, a), (provider, b))
         assumed = any(row.provenance is Provenance.ASSUMED for row in rows)
@@ -92,7 +92,7 @@ class RoundTrips:
             here, there = (self.regions.counterpart(provider, region, _TABLE) for provider, region in (a, b))
         except InputError:
             raise _missing(a[0], a[1], b[1]) from None
-        rows = self._found(_TABLE, here, there)
+        rows = self._rows(_TABLE, here, there)
         if not rows or (a[0] == _TABLE == b[0]):
             raise _missing(a[0], a[1], b[1])
         return Estimate(

@@ -14,6 +14,7 @@ from cyclopts import App
 
 from secondsite import __version__
 from secondsite.cli.streams import open_streams
+from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
     EXIT_BAD_INPUT,
     EXIT_ENVIRONMENT,
@@ -32,10 +33,13 @@ app = App(
     version=__version__,
     help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
+    config=name_system_file,
 )
+app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
 app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
 app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change does to contracts, cost and hazards.")
 app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
 app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
@@ -49,6 +53,8 @@ app.command("secondsite.cli.gate:gate", name="gate", help="Keep a region that re
 app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' positions to the other region.")
 app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
 app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
+app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
+app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 
 
 def main() -> None:
@@ -62,7 +68,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
-        return _told(error)
+        return _exit_code(error)
     except KeyboardInterrupt:
         print("interrupted: nothing was left half written", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -76,7 +82,7 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _told(error: SecondsiteError) -> int:
+def _exit_code(error: SecondsiteError) -> int:
     for problem in error.problems:
         print(problem, file=sys.stderr)
     return error.exit_code
@@ -87,7 +93,7 @@ def _written(code: int) -> int:
     try:
         sys.stdout.flush()
     except SecondsiteError as error:
-        return _told(error)
+        return _exit_code(error)
     return code
 
 

@@ -20,6 +20,7 @@ from secondsite.model.hazard import Hazard, Severity
 from secondsite.publish.machine import audit as audit_json
 from secondsite.publish.machine import sarif
 from secondsite.publish.terminal import audit as audit_text
+from secondsite.publish.terminal.console import terminal_console
 
 Form = Literal["text", "json", "sarif"]
 
@@ -74,7 +75,7 @@ def audit(
 
 
 def _describe(known: tuple[Rule, ...], rule_id: str) -> None:
-    console = audit_text.console()
+    console = terminal_console()
     if rule_id:
         rule = named(known, rule_id, "--explain")
         console.print(audit_text.render_rule(rule, example_of(rule), console.width))
@@ -88,7 +89,7 @@ def _print(hazards: tuple[Hazard, ...], rules: tuple[Rule, ...], form: Form, *, 
     elif form == "sarif":
         print(sarif.render(hazards, rules, Path.cwd()))
     else:
-        console = audit_text.console()
+        console = terminal_console()
         width = console.width
         whole = audit_text.render_brief(hazards, width) if brief else audit_text.render(hazards, rules, width)
         console.print(whole)

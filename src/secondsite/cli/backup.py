@@ -81,7 +81,7 @@ def backup(
     if json:
         print_json(summary(manifest))
     else:
-        print(_told(manifest, store))
+        print(_summary_line(manifest, store))
     return EXIT_DOES_NOT_HOLD if manifest.suspicious else EXIT_HOLDS
 
 
@@ -136,7 +136,9 @@ async def _go_on(
     async def one() -> BackupManifest:
         with telling("saved", machine=json) as progress:
             manifest = await run_backup(place, store, plan, progress)
-        print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(_told(manifest, store), flush=True)
+        print_json(summary(manifest)) if json or not sys.stdout.isatty() else print(
+            _summary_line(manifest, store), flush=True
+        )
         return manifest
 
     schedule = Schedule(
@@ -144,7 +146,7 @@ async def _go_on(
         interval=timedelta(seconds=every_s),
         back_up=one,
         retain=lambda made: _retain(store, rules, plan.trust, made),
-        tell=lambda text: print(text, file=sys.stderr, flush=True),
+        report=lambda text: print(text, file=sys.stderr, flush=True),
         metrics=metrics,
         claim=not plan.single_writer,
         trust=plan.trust,
@@ -153,9 +155,9 @@ async def _go_on(
     return EXIT_HOLDS
 
 
-def _told(manifest: BackupManifest, store: ObjectStorage) -> str:
-    held = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
-    lines = [f"{manifest.id} in {store.shown}: {held}"]
+def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
+    content = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
+    lines = [f"{manifest.id} in {store.shown}: {content}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
     lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
     if manifest.suspicious:

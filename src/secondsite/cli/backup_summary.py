@@ -8,6 +8,7 @@ from secondsite.model.units import format_bytes
 
 if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
+    from secondsite.backup.verify import BackupVerification
 
 
 def summary(manifest: BackupManifest) -> dict[str, Any]:
@@ -31,3 +32,10 @@ def summary(manifest: BackupManifest) -> dict[str, Any]:
 def size(manifest: BackupManifest) -> str:
     total = manifest.size_bytes
     return format_bytes(total) if total < 10 * 1024 else f"{total / 1e6:.1f} MB"
+
+
+def verification_line(verification: BackupVerification) -> str:
+    """A backup's verification for people, after the lines of its streams."""
+    standing = "restored, not compared" if verification.unproven else "good"
+    took = f"restored in {verification.restore_s:.1f} s on nats-server {verification.server}"
+    return f"backup {verification.backup}: {standing if verification.ok else 'NOT GOOD'}; {took}"

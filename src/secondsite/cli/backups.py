@@ -67,11 +67,11 @@ def list_(
         print_json({"schema": "secondsite/backups/1", "backups": backups, "incomplete": list(inventory.incomplete)})
         return EXIT_HOLDS
     for entry in inventory.entries:
-        told = entry.problem
+        line = entry.problem
         if entry.manifest:
-            told = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
+            line = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
         proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") is True else ", PROVEN BAD"
-        print(f"{entry.id}  {told}{proof}{', held' if entry.held else ''}")
+        print(f"{entry.id}  {line}{proof}{', held' if entry.held else ''}")
         for why in (entry.distrust, entry.clock, *(entry.manifest.suspicious if entry.manifest else ())):
             if why:
                 print(f"  NOT COUNTED: {why}" if not entry.usable else f"  {why}")
@@ -113,25 +113,25 @@ def verify_(
     """
     from secondsite.backup.inventory import choose_backup
     from secondsite.backup.verify import BackupVerification, run_verify
+    from secondsite.cli.backup_summary import verification_line
     from secondsite.cli.restore import as_text
 
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
 
     async def work() -> BackupVerification:
         trust = signed.trust(keys)
-        manifest = await choose_backup(store, backup_id=backup, trust=trust, tell=passed_over)
+        manifest = await choose_backup(store, backup_id=backup, trust=trust, report=passed_over)
         with telling("verified", machine=json) as progress:
             server = binary_like(manifest) if same_version else nats_server
             return await run_verify(store, manifest, keys, server, progress, record=record)
 
-    found = asyncio.run(work())
+    verification = asyncio.run(work())
     if json:
-        print_json(asdict(found))
+        print_json(asdict(verification))
     else:
-        print(as_text(found.outcomes))
-        word = "good" if found.ok and not found.unproven else "NOT GOOD" if not found.ok else "restored, not compared"
-        print(f"backup {found.backup}: {word}; restored in {found.restore_s:.1f} s on nats-server {found.server}")
-    return EXIT_DOES_NOT_HOLD if not found.ok else EXIT_UNPROVEN if found.unproven else EXIT_HOLDS
+        print(as_text(verification.outcomes))
+        print(verification_line(verification))
+    return EXIT_DOES_NOT_HOLD if not verification.ok else EXIT_UNPROVEN if verification.unproven else EXIT_HOLDS
 
 
 def binary_like(manifest: BackupManifest) -> Path:

@@ -47,10 +47,12 @@ def refuse_ended(path: Path, direction: str) -> None:
         return
     when = datetime.fromtimestamp(entries[-1].wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     remedy = f"a new incident is a new operation: secondsite {direction} plan, then run"
-    raise InputError.at(str(path), f"{told(entries)} was {end} at {when}: there is nothing to go on with", remedy)
+    raise InputError.at(
+        str(path), f"{operation_line(entries)} was {end} at {when}: there is nothing to go on with", remedy
+    )
 
 
-def told(entries: list[JournalEntry]) -> str:
+def operation_line(entries: list[JournalEntry]) -> str:
     """Which operation, by whom, since when."""
     data = entries[0].data
     name = (data.get("operation") or {}).get("id") or data.get("procedure")
@@ -61,4 +63,4 @@ def told(entries: list[JournalEntry]) -> str:
 
 def _open(path: Path, entries: list[JournalEntry], direction: str) -> InputError:
     remedy = f"go on with `secondsite {direction} resume`, or give it up with `secondsite {direction} abort`"
-    return InputError.at(str(path), f"{told(entries)} is under way", remedy)
+    return InputError.at(str(path), f"{operation_line(entries)} is under way", remedy)

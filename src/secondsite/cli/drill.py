@@ -17,7 +17,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVE
 
 if TYPE_CHECKING:
     from secondsite.backup.signing import SigningKey
-    from secondsite.drill.evidence.campaign import CampaignSeries
+    from secondsite.drill.evidence.register import CampaignSeries
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.model.measurement import Measurement
@@ -87,10 +87,13 @@ def drill(
 def _list() -> int:
     from secondsite.drill.controls import CONTROLS
     from secondsite.drill.registry import DRILLS
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import catalogue_table
 
-    print("\n".join(f"{found.id:24}{found.title}" for found in DRILLS.values()))
-    print("\nknown-bad controls (--controls):")
-    print("\n".join(f"{found.id:34}{found.title}" for found in CONTROLS.values()))
+    console = terminal_console()
+    console.print(catalogue_table((drill.id, drill.title) for drill in DRILLS.values()))
+    console.print("\nNegative controls (--controls): every one must fail")
+    console.print(catalogue_table((control.id, control.title) for control in CONTROLS.values()))
     return EXIT_HOLDS
 
 
@@ -104,20 +107,20 @@ def _controls(setup: Callable[[str], Setup], root: Path, as_json: bool) -> int:
     board = _board([f"control {control.id}: {control.title}" for control in CONTROLS.values()])
     with board.shown():
         for control in CONTROLS.values():
-            tell = board.begin()
+            report = board.begin()
             spoiled = control.spoil(setup(control.strategy.id))
             options = control.options(spoiled)
-            run = run_drill(control.drill, spoiled, root, tell, control=control.id, options=options)
+            run = run_drill(control.drill, spoiled, root, report, control=control.id, options=options)
             checked.append(check_control(control, asyncio.run(run)))
             board.end("red" if checked[-1].red else "GREEN", checked[-1].red)
     if as_json:
-        found = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
-        print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": found}, indent=2))
+        outcomes = [{"control": each.control.id, "red": bool(each.red), "why": each.red} for each in checked]
+        print(json.dumps({"schema": "secondsite/drill-controls/1", "controls": outcomes}, indent=2))
     else:
-        from secondsite.publish.terminal.console import PrintableConsole
-        from secondsite.publish.terminal.drill import WIDTH, render_controls
+        from secondsite.publish.terminal.console import terminal_console
+        from secondsite.publish.terminal.drill import render_controls
 
-        render_controls(checked, PrintableConsole(width=WIDTH, highlight=False))
+        render_controls(checked, terminal_console())
     return EXIT_HOLDS if all(each.red for each in checked) else EXIT_DOES_NOT_HOLD
 
 
@@ -134,11 +137,11 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
     board = _board([_title(*each) for each in planned])
     with board.shown():
         for name, setup in planned:
-            tell = board.begin()
+            report = board.begin()
             record = CampaignRecord.open(root, _series(name, setup), 1)
             of = RunOf(1, record.begun(1), record.id)
             try:
-                result = asyncio.run(run_drill(find_drill(name), setup, root, tell, run=of))
+                result = asyncio.run(run_drill(find_drill(name), setup, root, report, run=of))
             except SecondsiteError as error:
                 record.died(of.id, str(error))
                 if not skip:
@@ -148,6 +151,8 @@ def _run(planned: list[tuple[str, Setup]], root: Path, *, skip: bool) -> list[Ru
                 record.ended(of.id, _closing(result))
                 results.append(result)
                 board.end(held(result.verdict), outcome(result))
+            finally:
+                record.close()
     return results
 
 
@@ -161,19 +166,22 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
     results: list[RunResult] = []
     board = _board([_title(*each, number) for each in planned for number in range(1, runs + 1)], beside=True)
 
-    def ended(first: int, number: int, found: RunResult | str) -> None:
-        if isinstance(found, str):
-            board.end("died", found, first + number)
+    def ended(first: int, number: int, result: RunResult | str) -> None:
+        if isinstance(result, str):
+            board.end("died", result, first + number)
         else:
-            results.append(found)
-            board.end(held(found.verdict), outcome(found), first + number)
+            results.append(result)
+            board.end(held(result.verdict), outcome(result), first + number)
 
     with board.shown():
         for place, (name, setup) in enumerate(planned):
             record = CampaignRecord.open(root, _series(name, setup), runs)
             orders = [RunOrder(name, setup, root, RunOf(number)) for number in range(1, runs + 1)]
             size = series_size(runs, setup.reach_s, jobs)
-            RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
+            try:
+                RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
+            finally:
+                record.close()
     return results
 
 
@@ -190,9 +198,13 @@ def _sign(root: Path, results: list[RunResult], key: SigningKey) -> None:
 
 
 def _series(name: str, setup: Setup) -> CampaignSeries:
-    from secondsite.drill.evidence.campaign import CampaignSeries
+    from secondsite.drill.evidence.register import CampaignSeries
+    from secondsite.drill.registry import find_drill
 
-    return CampaignSeries(setup.strategy.id, name, setup.profile.name)
+    drill = find_drill(name)
+    subjects = tuple(str(subject) for subject in drill.subjects)
+    version = f"@{setup.nats_version}" if setup.nats_version else ""
+    return CampaignSeries(f"{setup.strategy.id}{version}", name, setup.profile.name, str(drill.fault), subjects)
 
 
 def _closing(result: RunResult) -> str:
@@ -206,7 +218,7 @@ def _title(name: str, setup: Setup, run: int = 1) -> str:
 
     version = f"@{setup.nats_version}" if setup.nats_version else ""
     asked = () if setup.nats_server else dict.fromkeys(cluster.version for cluster in setup.deployment.clusters)
-    others = "".join(f"; {told}" for told in map(replaced, asked) if told)
+    others = "".join(f"; {shown}" for shown in map(replaced, asked) if shown)
     return f"{name}, {setup.strategy.id}{version}, seed {setup.seed}" + (f", run {run}" if run > 1 else "") + others
 
 
@@ -222,22 +234,22 @@ def _print(results: list[RunResult], as_json: bool) -> None:
     if as_json:
         from secondsite.publish.machine.drill import drill_json
 
-        found = [drill_json(group, _measured(group)) for group in groups]
-        print(json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False))
+        reports = [drill_json(group, _measured(group)) for group in groups]
+        print(json.dumps(reports[0] if len(reports) == 1 else reports, indent=2, allow_nan=False))
         return
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.drill import WIDTH, render_drills
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.drill import render_drills
 
     measurements = [each for group in groups for each in _measured(group)]
-    render_drills(results, PrintableConsole(width=WIDTH, highlight=False), measurements)
+    render_drills(results, terminal_console(), measurements)
 
 
 def _groups(results: list[RunResult]) -> list[list[RunResult]]:
     """Runs of one drill of one strategy belong together."""
-    found: dict[tuple[str, str, str], list[RunResult]] = {}
+    groups: dict[tuple[str, str, str], list[RunResult]] = {}
     for result in results:
-        found.setdefault((result.drill.id, result.setup.strategy.id, result.version), []).append(result)
-    return list(found.values())
+        groups.setdefault((result.drill.id, result.setup.strategy.id, result.version), []).append(result)
+    return list(groups.values())
 
 
 def _measured(group: list[RunResult]) -> list[Measurement]:
@@ -246,7 +258,7 @@ def _measured(group: list[RunResult]) -> list[Measurement]:
 
     runs = [Run(read_evidence(result.evidence), result.judgement) for result in group]
     ran = group[0].drill.subjects
-    return [found for contract, found in measured(runs) if contract.subject in ran]
+    return [measurement for contract, measurement in measured(runs) if contract.subject in ran]
 
 
 def _exit_code(results: list[RunResult]) -> int:

@@ -42,7 +42,7 @@ def evaluate(
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.cli.progress import years_progress
-    from secondsite.cli.workers import spread_over
+    from secondsite.cli.workers import distributed_over
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.compare import compare, evaluate_many
     from secondsite.evaluate.explain import find, lines, parse_strategy
@@ -55,12 +55,14 @@ def evaluate(
         if html or explain or evidence:
             remedy = "name one --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
-        with spread_over(workers) if workers else nullcontext(here) as spread:
-            found = evaluate_many(systems, tables, audit, seed=seed, years=years, strategies=chosen, spread=spread)
-        return _print_many(found, json_)
+        with distributed_over(workers) if workers else nullcontext(here) as parallel_map:
+            evaluations = evaluate_many(
+                systems, tables, audit, seed=seed, years=years, strategies=chosen, parallel_map=parallel_map
+            )
+        return _print_many(evaluations, json_)
     system = systems[0]
     measured = _measured(system, tables, evidence) if evidence else None
-    with spread_over(workers) if workers else nullcontext(here) as spread, years_progress(years) as progress:
+    with distributed_over(workers) if workers else nullcontext(here) as parallel_map, years_progress(years) as progress:
         evaluation = compare(
             system,
             measured.catalogue if measured else tables,
@@ -68,7 +70,7 @@ def evaluate(
             seed=seed,
             years=years,
             strategies=chosen,
-            spread=spread,
+            parallel_map=parallel_map,
             progress=progress,
         )
     if html:
@@ -95,11 +97,11 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
             shape["predictions"] = prediction_json(measured.predictions)
         print(json.dumps(shape, indent=2, allow_nan=False))
         return
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.evaluation import WIDTH, render_text
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.evaluation import render_text
     from secondsite.publish.terminal.prediction import prediction_table
 
-    console = PrintableConsole(width=WIDTH, highlight=False)
+    console = terminal_console()
     render_text(evaluation, console)
     if measured:
         console.print(prediction_table(measured.predictions))
@@ -112,10 +114,10 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
 
         print(json.dumps([evaluation_json(evaluation) for evaluation in evaluations], indent=2, allow_nan=False))
     else:
-        from secondsite.publish.terminal.console import PrintableConsole
-        from secondsite.publish.terminal.evaluation import WIDTH, render_many
+        from secondsite.publish.terminal.console import terminal_console
+        from secondsite.publish.terminal.evaluation import render_many
 
-        PrintableConsole(width=WIDTH, highlight=False).print(render_many(evaluations))
+        terminal_console().print(render_many(evaluations))
     failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
     return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
 
@@ -127,7 +129,7 @@ def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> 
     for path in evidence:
         if not path.exists():
             raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
-    found = calibration(system, tables, evidence)
-    for problem in found.problems:
+    calibrated = calibration(system, tables, evidence)
+    for problem in calibrated.problems:
         print(f"not used: {problem}", file=sys.stderr)
-    return found
+    return calibrated

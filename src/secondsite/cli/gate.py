@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option
 from secondsite.model.errors import EXIT_HOLDS, InputError
+
+if TYPE_CHECKING:
+    from secondsite.operate.gate_config import GateConfig
+
+_NEAR_S = 1.0
+"""The servers are beside this, or it is no use to go on asking them."""
 
 
 def gate(
@@ -19,6 +26,7 @@ def gate(
     nats: Annotated[str, option("The region's own servers; log in as the operator, whom the gate does not stop.")],
     system: Annotated[str, option("The same for the system account, which has the servers read their files anew.")],
     folder: Annotated[Path, option("Where nats.conf is, which includes gate/REGION.conf.")],
+    config: Annotated[Path | None, option("REGION/gate/gate.json of `secondsite render`, instead of a file.")] = None,
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
     shut: Annotated[bool, option("Write a shut gate and end: what runs before a server starts.", negative="")] = False,
@@ -29,43 +37,54 @@ def gate(
     User and password come from NATS_USER and NATS_PASSWORD, those of the system account from NATS_SYSTEM_USER and
     NATS_SYSTEM_PASSWORD.
     """
+    from secondsite.nats.address import refuse_login
+    from secondsite.nats.options import ConnectOptions
+    from secondsite.nats.place import nats_place
+    from secondsite.operate.gate import gate_of, write_gate_file
+    from secondsite.operate.gate_config import read_gate
+    from secondsite.operate.guarded import as_child, run_guarded
+    from secondsite.strategies.write_gate import gate_file
+
+    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
+    refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
+    found = read_gate(config) if config else _configured(file, strategy)
+    if shut:
+        write_gate_file(folder / gate_file(found.region), found.subjects, is_open=False)
+        return EXIT_HOLDS
+    if server and (code := as_child(["-m", "secondsite", *sys.argv[1:]])) is not None:
+        return code
+    environment = {key.replace("NATS_SYSTEM_", "NATS_"): v for key, v in os.environ.items() if "NATS_SYSTEM_" in key}
+    near = ConnectOptions(timeout_s=_NEAR_S)
+    options = (near.with_environment(os.environ), near.with_environment(environment))
+    kept = gate_of(
+        found,
+        nats_place(nats, options[0]),
+        nats_place(system, options[1]),
+        folder,
+        lambda what: print(what, file=sys.stderr, flush=True),
+        keeper=os.environ.get("POD_NAME", socket.gethostname()) if server else "",
+    )
+    if server:
+        write_gate_file(kept.file, found.subjects, is_open=False)
+        return asyncio.run(run_guarded(shlex.split(server), kept.keep))
+    asyncio.run(kept.keep())
+    return EXIT_HOLDS
+
+
+def _configured(file: Path, strategy: str) -> GateConfig:
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
-    from secondsite.nats.address import refuse_login
-    from secondsite.nats.options import ConnectOptions
-    from secondsite.nats.place import nats_place
-    from secondsite.operate.gate import Gate, watched, write_gate_file
-    from secondsite.operate.guarded import run_guarded
+    from secondsite.operate.gate_config import gate_config
     from secondsite.strategies.compose import lay_out
     from secondsite.strategies.design import Kit
-    from secondsite.strategies.write_gate import gated_subjects
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
     catalogue = load_catalogue(file.parent / USER_FOLDER)
     deployment = lay_out(parse_strategy(strategy), Kit.of(load_system(file), catalogue))
     region = deployment.primary.region.name
-    streams = watched(deployment, region)
-    if not streams:
+    found = gate_config(deployment, region)
+    if found is None:
         what = f"{strategy} has no write gate: no stream of {region} is mirrored elsewhere"
         raise InputError.at("--strategy", what, "nothing to keep; see `secondsite evaluate` for those that have one")
-    environment = {key.replace("NATS_SYSTEM_", "NATS_"): v for key, v in os.environ.items() if "NATS_SYSTEM_" in key}
-    options = (ConnectOptions().with_environment(os.environ), ConnectOptions().with_environment(environment))
-    kept = Gate(
-        region,
-        nats_place(nats, options[0]),
-        nats_place(system, options[1]),
-        streams,
-        folder,
-        lambda what: print(what, file=sys.stderr, flush=True),
-    )
-    if shut:
-        write_gate_file(kept.file, gated_subjects(deployment, region), is_open=False)
-        return EXIT_HOLDS
-    if server:
-        write_gate_file(kept.file, gated_subjects(deployment, region), is_open=False)
-        return asyncio.run(run_guarded(shlex.split(server), kept.keep))
-    asyncio.run(kept.keep())
-    return EXIT_HOLDS
+    return found

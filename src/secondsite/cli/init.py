@@ -84,7 +84,7 @@ def init(
         raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
     base = file.resolve().parent
     environments = reading.environment or _remembered(file)
-    found = discover(
+    discovery = discover(
         [_under(base, path) for path in paths],
         name=name,
         base=base,
@@ -94,9 +94,9 @@ def init(
     )
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
-        found = _with_live(found, nats, options, monitor)
-    _refuse_nothing(found, paths)
-    update = plan(file, found.system, live=nats is not None)
+        discovery = _with_live(discovery, nats, options, monitor)
+    _refuse_nothing(discovery, paths)
+    update = plan(file, discovery.system, live=nats is not None)
     if update.changed and not update.first and not json:
         print_diff(update.diff())
     written = _may_write(update, yes=yes, json=json)
@@ -105,9 +105,9 @@ def init(
         if reading.environment:
             save(_answer(file), "".join(f"{name}\n" for name in reading.environment))
     if json:
-        print(init_report.as_json(update, found, written=written and update.changed))
+        print(init_report.as_json(update, discovery, written=written and update.changed))
     else:
-        print(init_report.as_text(update, found, verbose=reading.verbose))
+        print(init_report.as_text(update, discovery, verbose=reading.verbose))
         print(_outcome(update, written=written), file=sys.stdout if written else sys.stderr)
     return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
 
@@ -122,13 +122,16 @@ def _remembered(file: Path) -> tuple[str, ...]:
     return tuple(kept.read_text(encoding="utf-8").split("\n")[:-1]) if file.exists() and kept.is_file() else ()
 
 
-def _refuse_nothing(found: Discovery, paths: tuple[Path, ...]) -> None:
+def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...]) -> None:
     """A system of nothing is no finding: its file would hold assumptions only."""
-    if found.system.services or found.system.nats:
+    if discovery.system.services or discovery.system.nats:
         return
-    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.unknown.items()))
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
     more = "; ".join(
-        filter(None, (f"found only {kinds}" if kinds else "", f"{len(found.skipped)} skipped" if found.skipped else ""))
+        filter(
+            None,
+            (f"found only {kinds}" if kinds else "", f"{len(discovery.skipped)} skipped" if discovery.skipped else ""),
+        )
     )
     what = f"no workload was found{f' ({more})' if more else ''}"
     remedy = "name the folder with the manifests, render charts first, or read the servers with --nats"
@@ -143,7 +146,7 @@ def _under(base: Path, path: Path) -> Path:
     return absolute if absolute.is_relative_to(base) else path
 
 
-def _with_live(found: Discovery, url: str, options: ConnectOptions, monitor: str | None) -> Discovery:
+def _with_live(discovery: Discovery, url: str, options: ConnectOptions, monitor: str | None) -> Discovery:
     import asyncio  # only a live server needs these
     import os
 
@@ -155,8 +158,8 @@ def _with_live(found: Discovery, url: str, options: ConnectOptions, monitor: str
 
     live = asyncio.run(inspect(url, options=options.with_environment(os.environ), monitor=monitor))
     cluster, marks = cluster_from_live(live)
-    system = merge_live(found.system, cluster, marks)
-    return evolve(found, system=system, notes=(*found.notes, *live.notes))
+    system = merge_live(discovery.system, cluster, marks)
+    return evolve(discovery, system=system, notes=(*discovery.notes, *live.notes))
 
 
 def _may_write(update: Update, *, yes: bool, json: bool) -> bool:

@@ -36,11 +36,11 @@ def counts(system: System) -> dict[str, int]:
 
 def assumed(system: System) -> list[tuple[str, str]]:
     """Path and reason of every assumption, those that matter most first."""
-    found = [(path, mark.why) for path, mark in system.marks.items() if mark.origin is Knowledge.ASSUMED]
-    return sorted(found, key=lambda item: _rank(item[0]))
+    assumptions = [(path, mark.why) for path, mark in system.marks.items() if mark.origin is Knowledge.ASSUMED]
+    return sorted(assumptions, key=lambda item: _rank(item[0]))
 
 
-def as_json(update: Update, found: Discovery, *, written: bool) -> str:
+def as_json(update: Update, discovery: Discovery, *, written: bool) -> str:
     return json.dumps(
         {
             "schema": "secondsite/init/1",
@@ -50,10 +50,10 @@ def as_json(update: Update, found: Discovery, *, written: bool) -> str:
             "changed": update.changed,
             "found": counts(update.system),
             "assumed": [{"path": path, "why": why} for path, why in assumed(update.system)],
-            "unknown_kinds": dict(found.unknown),
-            "notes": [*update.notes, *found.notes],
-            "skipped": [_problem(problem) for problem in found.skipped],
-            "unread": [_problem(problem) for problem in found.unread],
+            "unknown_kinds": dict(discovery.unknown),
+            "notes": [*update.notes, *discovery.notes],
+            "skipped": [_problem(problem) for problem in discovery.skipped],
+            "unread": [_problem(problem) for problem in discovery.unread],
             "diff": [] if update.first else update.diff(),
         },
         indent=2,
@@ -64,17 +64,17 @@ def _problem(problem: Problem) -> dict[str, object]:
     return {"file": problem.place.file, "line": problem.place.line, "what": problem.what}
 
 
-def as_text(update: Update, found: Discovery, *, verbose: bool) -> str:
+def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     """At most `WIDTH` columns; what to check and to do next only where something is new."""
     system = update.system
     parts = ", ".join(_counted(number, noun) for noun, number in counts(system).items() if number)
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
-    if found.unknown:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.unknown.items()))
+    if discovery.unknown:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
         lines += _wrapped("left aside, kinds not understood", kinds)
-    lines += _left_out("skipped, no manifests", found.skipped, verbose=verbose)
-    lines += _left_out("unknown, as what stands there cannot be read", found.unread, verbose=verbose)
-    for note in (*update.notes, *found.notes):
+    lines += _left_out("skipped, no manifests", discovery.skipped, verbose=verbose)
+    lines += _left_out("unknown, as what stands there cannot be read", discovery.unread, verbose=verbose)
+    for note in (*update.notes, *discovery.notes):
         lines += _wrapped("note", note)
     if update.changed:
         lines += [*_assumptions(system), "", *_next(system, update), ""]
@@ -106,15 +106,15 @@ def _left_out(head: str, problems: Sequence[Problem], *, verbose: bool) -> Itera
 
 
 def _assumptions(system: System) -> Iterator[str]:
-    found = assumed(system)
-    if not found:
+    assumptions = assumed(system)
+    if not assumptions:
         return
     yield ""
-    yield f"{len(found)} values are assumed; check these first:"
-    for path, why in found[:SHOWN]:
+    yield f"{len(assumptions)} values are assumed; check these first:"
+    for path, why in assumptions[:SHOWN]:
         yield "  " + shorten(f"{path}: {why}", WIDTH - 2, placeholder=" ...")
-    if len(found) > SHOWN:
-        yield f"  ... and {len(found) - SHOWN} more, each marked `# assumed` in the file"
+    if len(assumptions) > SHOWN:
+        yield f"  ... and {len(assumptions) - SHOWN} more, each marked `# assumed` in the file"
 
 
 def _next(system: System, update: Update) -> Iterator[str]:

@@ -60,11 +60,11 @@ def down(*, block: Block = None) -> int:
     """End a lab, or all of them; nothing of them is left running."""
     from secondsite.lab.resident import stop
 
-    found = _running(block)
-    for resident in found:
+    residents = _running(block)
+    for resident in residents:
         stop(resident)
         print(f"ended: {resident.strategy}; its logs and stores are in {resident.folder}")
-    if not found:
+    if not residents:
         print("no lab runs")
     return 0
 
@@ -72,10 +72,10 @@ def down(*, block: Block = None) -> int:
 @app.command
 def status(*, block: Block = None, json_: Json = False) -> int:
     """Say which labs run, what is in them and how to connect."""
-    found = _running(block)
-    if not found and not json_:
+    residents = _running(block)
+    if not residents and not json_:
         print("no lab runs; start one with `secondsite lab up`")
-    _show(found, json_)
+    _show(residents, json_)
     return 0
 
 
@@ -95,13 +95,13 @@ def _running(block: int | None) -> tuple[Resident, ...]:
     return tuple(each for each in residents() if block in (None, each.block))
 
 
-def _show(found: tuple[Resident, ...], as_json: bool) -> None:
+def _show(residents: tuple[Resident, ...], as_json: bool) -> None:
     if as_json:
         from attrs import asdict
 
-        print(json.dumps({"schema": "secondsite/lab/1", "labs": [asdict(each) for each in found]}, indent=2))
+        print(json.dumps({"schema": "secondsite/lab/1", "labs": [asdict(each) for each in residents]}, indent=2))
         return
-    for each in found:
+    for each in residents:
         print("\n".join(_lines(each)))
 
 

@@ -164,9 +164,9 @@ def _plan(
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
-    found = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
-    print_json(plan_json(found)) if machine else print(plan_text(found))
-    return EXIT_DOES_NOT_HOLD if found.refusals else EXIT_HOLDS
+    plan = asyncio.run(make_plan(procedure, deployment, world, allowed=frozenset(what.allow)))
+    print_json(plan_json(plan)) if machine else print(plan_text(plan))
+    return EXIT_DOES_NOT_HOLD if plan.refusals else EXIT_HOLDS
 
 
 def _run(
@@ -182,14 +182,14 @@ def _run(
     from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
     from secondsite.operate.journal import Journal
     from secondsite.operate.lease import lease_of
-    from secondsite.publish.terminal.operation import outcome_json, outcome_text, told_line
+    from secondsite.publish.terminal.operation import outcome_json, outcome_text, progress_line
 
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
 
-    def tell(told: StepProgress) -> None:
+    def report(progress: StepProgress) -> None:
         if not machine:
-            print(told_line(told), file=sys.stderr, flush=True)
+            print(progress_line(progress), file=sys.stderr, flush=True)
 
     def say(what: str) -> None:
         print(what, file=sys.stderr, flush=True)
@@ -200,7 +200,7 @@ def _run(
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
                 options = Options(approve, frozenset(what.allow), where.patience, hold=lease.hold)
-                return await execute(procedure, deployment, world, journal, options=options, progress=tell)
+                return await execute(procedure, deployment, world, journal, options=options, progress=report)
 
     try:
         outcome = asyncio.run(work())
@@ -232,9 +232,9 @@ def _abort(
                 await lease.hold(journal.entries)
                 return given_up
 
-    found = asyncio.run(work())
-    print_json({"schema": "secondsite/abort/1", **found.plain()}) if machine else print(aborted_text(found))
-    return EXIT_DOES_NOT_HOLD if found.nobody else EXIT_HOLDS
+    aborted = asyncio.run(work())
+    print_json({"schema": "secondsite/abort/1", **aborted.plain()}) if machine else print(aborted_text(aborted))
+    return EXIT_DOES_NOT_HOLD if aborted.without_writer else EXIT_HOLDS
 
 
 def _fetch(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, who: Who, path: Path) -> None:
@@ -302,7 +302,8 @@ def _world(
     check_allowed(what.allow)
     regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
     commands = commands_of(where.command, procedure)
-    hands = Commands(commands, ReportedManualSteps(done_by(where.done, procedure, who.who)), target_of(procedure))
+    reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
+    manual_steps = Commands(commands, reported, target_of(procedure))
     path = _path(deployment.system, where.path_url)
     known = identities(deployment)
     bound = {
@@ -310,7 +311,7 @@ def _world(
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
-        "path": _told_path(path),
+        "path": _path_line(path),
         "backups": where.from_,
     }
     return LiveWorld(
@@ -318,7 +319,7 @@ def _world(
         system=system,
         decision=Decision(who.who, time.time(), who.why, who.fault_at),
         reach_s=where.reach_s,
-        hand=hands,
+        manual_steps=manual_steps,
         path=path,
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
@@ -338,7 +339,7 @@ def _path(system: System, url: str) -> HttpPath | None:
     return client_path(evolve(written, url=url) if url else written)
 
 
-def _told_path(path: HttpPath | None) -> str:
+def _path_line(path: HttpPath | None) -> str:
     """Without what proves who we are."""
     if path is None:
         return ""

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 def pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
     """NAME=VALUE, each name once; raises InputError."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in given:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
             raise InputError.at(name, f"{key!r} has no value", f"write {name} NAME=VALUE")
-        if key in found:
+        if key in values:
             raise InputError.at(name, f"{key} is given twice", "give it once")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def check_allowed(given: tuple[str, ...]) -> None:
@@ -38,7 +38,7 @@ def check_allowed(given: tuple[str, ...]) -> None:
 def done_by(given: tuple[str, ...], procedure: Procedure, who: str) -> dict[str, str]:
     """By step, who did it: the one who is named, or whoever declares the operation."""
     steps = {step.id for step in procedure.steps}
-    found: dict[str, str] = {}
+    people: dict[str, str] = {}
     for text in given:
         step, _, name = text.partition("=")
         if step not in steps:
@@ -46,17 +46,17 @@ def done_by(given: tuple[str, ...], procedure: Procedure, who: str) -> dict[str,
         by = name or who or os.environ.get("USER", "")
         if not by:
             raise InputError.at("--done", f"nobody is named for {step}", f"write --done {step}=NAME, or give --who")
-        found[step] = by
-    return found
+        people[step] = by
+    return people
 
 
 def commands_of(given: tuple[str, ...], procedure: Procedure) -> dict[str, str]:
     known = {step.id for step in procedure.steps} | {str(step.verb) for step in procedure.steps}
-    found = pairs(given, "--command")
-    for name in found:
+    commands = pairs(given, "--command")
+    for name in commands:
         if name not in known:
             raise _unknown("--command", name, known, f"a step or verb of the {procedure.name}")
-    return found
+    return commands
 
 
 def target_of(procedure: Procedure) -> str:

@@ -33,12 +33,12 @@ def plan(
         for step in steps:
             print(f"{step.number}  {step.slug:28} {step.assessment.strategy.id}")
         return EXIT_HOLDS
-    found = next((step for step in steps if name.lower() in (str(step.number), step.slug, step.name.lower())), None)
-    if found is None:
+    chosen = next((step for step in steps if name.lower() in (str(step.number), step.slug, step.name.lower())), None)
+    if chosen is None:
         known = ", ".join(step.slug for step in steps) or "none: staying as today is recommended"
         raise InputError.at(name, "is no step of the roadmap", f"name one of: {known}")
     print(
-        json.dumps(as_json(found), indent=2, ensure_ascii=False) if json_ else as_markdown(found),
+        json.dumps(as_json(chosen), indent=2, ensure_ascii=False) if json_ else as_markdown(chosen),
         end="\n" if json_ else "",
     )
     return EXIT_HOLDS

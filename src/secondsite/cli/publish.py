@@ -131,20 +131,20 @@ def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of
 
     if evidence is None:
         return {}
-    found = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
-    if found.problems:
-        raise InputError(found.problems)
+    verification = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
+    if verification.problems:
+        raise InputError(verification.problems)
     return {
         _name(row.measurement, evidence): row.why.removeprefix("stale: ")
-        for row in found.rows
+        for row in verification.rows
         if row.measurement is not None
         and row.verdict is Verdict.UNPROVEN
         and row.verdict is not row.measurement.verdict
     }
 
 
-def _day(told: str) -> date:
+def _day(given: str) -> date:
     try:
-        return date.fromisoformat(told)
+        return date.fromisoformat(given)
     except ValueError as error:
-        raise InputError.at("--date", f"{told!r} is not a day", "write one such as 2026-11-23") from error
+        raise InputError.at("--date", f"{given!r} is not a day", "write one such as 2026-11-23") from error

@@ -43,20 +43,20 @@ def render(
     from secondsite.publish.files.folder import changes, write
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
-    told, deployment = _chosen(file, strategy, years, seed)
+    chosen, deployment = _chosen(file, strategy, years, seed)
     _refuse_operators(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     book = DeployedAddresses(deployment.system.services, domain, running)
-    again = ["secondsite", "render", "DIR", "--strategy", told, *(["--domain", domain] if domain else [])]
+    again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
     texts = files(deployment, book, join(again), gate_image)
-    found, old = changes(folder, texts), left_over(folder, texts)
-    needed = [change for change in found if change.needed]
+    changed, old = changes(folder, texts), left_over(folder, texts)
+    needed = [change for change in changed if change.needed]
     if not check:
         for change in needed:
             write(change)
     if json_:
-        print_json(_shape(told, found, old))
+        print_json(_shape(chosen, changed, old))
     else:
         _print(folder, needed, old, check=check)
     return EXIT_DOES_NOT_HOLD if check and (needed or old) else EXIT_HOLDS
@@ -110,11 +110,11 @@ def _print(folder: Path, needed: list[Change], old: tuple[Path, ...], *, check: 
         print(f"begin with: {folder / 'README.md'}")
 
 
-def _shape(strategy: str, found: tuple[Change, ...], old: tuple[Path, ...]) -> dict[str, object]:
+def _shape(strategy: str, changed: tuple[Change, ...], old: tuple[Path, ...]) -> dict[str, object]:
     """``stale``: the file was not there, or not so, before this run."""
     return {
         "schema": "secondsite/render/1",
         "strategy": strategy,
-        "files": [{"path": str(change.path), "stale": change.needed} for change in found],
+        "files": [{"path": str(change.path), "stale": change.needed} for change in changed],
         "left_over": [str(path) for path in old],
     }

@@ -105,7 +105,7 @@ def restore(
     when, trust = _time(at), signed.trust(plan.keys)
 
     async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
-        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, tell=passed_over)
+        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, report=passed_over)
         with telling("restored", machine=json) as progress:
             return manifest, await run_restore(place, store, manifest, plan, progress)
 
@@ -114,11 +114,11 @@ def restore(
     except KeyboardInterrupt:
         print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
         return EXIT_INTERRUPTED
-    _tell(manifest, outcomes, machine=json)
+    _report(manifest, outcomes, machine=json)
     return exit_code(outcomes, asked=prove)
 
 
-def _tell(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
+def _report(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
     if machine:
         print_json(as_json(manifest, outcomes))
     else:
@@ -137,10 +137,10 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         raise InputError.at("--at", f"{text!r} is not a time", "write 2026-11-23T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
@@ -152,8 +152,8 @@ def exit_code(outcomes: tuple[StreamOutcome, ...], *, asked: bool) -> int:
 
 
 def as_json(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...]) -> dict[str, Any]:
-    told = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
-    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": told}
+    streams = [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes]
+    return {"schema": SCHEMA, "backup": manifest.id, "ok": all(outcome.ok for outcome in outcomes), "streams": streams}
 
 
 def as_text(outcomes: tuple[StreamOutcome, ...]) -> str:

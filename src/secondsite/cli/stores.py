@@ -201,8 +201,8 @@ class Lines:
         begun, size = self._begun.get(stream, now), self._bytes.get(stream, 0)
         seconds, transfer_s = now - begun, self._there.get(stream, now) - begun
         rate = round(size / transfer_s / 1e6, 1) if size and transfer_s > 0 else None
-        told = {"event": self._verb, "stream": stream, "bytes": size, "seconds": round(seconds, 3), "mb_per_s": rate}
-        print(json.dumps(told), file=sys.stderr, flush=True)
+        event = {"event": self._verb, "stream": stream, "bytes": size, "seconds": round(seconds, 3), "mb_per_s": rate}
+        print(json.dumps(event), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         print(json.dumps({"event": "note", "text": text}), file=sys.stderr, flush=True)

@@ -26,6 +26,10 @@ def verify(
     key: Annotated[
         tuple[Path, ...], Parameter(help="Public ed25519 key; each campaign has to be signed with one.", negative="")
     ] = (),
+    head: Annotated[
+        tuple[str, ...],
+        Parameter(help="A register's head that you kept: nothing before it went.", negative=""),
+    ] = (),
     junit: Annotated[Path | None, Parameter(help="Write JUnit XML too.")] = None,
     pack: Annotated[bool, Parameter(negative="", help="Put every sound run into one compressed file.")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
@@ -36,24 +40,24 @@ def verify(
     Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
     """
     from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
-    from secondsite.publish.terminal.console import PrintableConsole
-    from secondsite.publish.terminal.verification import WIDTH, render_text
+    from secondsite.publish.terminal.console import terminal_console
+    from secondsite.publish.terminal.verification import render_text
 
-    found = _verification(file, evidence, strategy, key)
+    verification = _verification(file, evidence, strategy, key, head)
     if junit:
         from secondsite.publish.machine.junit import junit as render_junit
 
-        junit.write_text(render_junit(found), encoding="utf-8")
+        junit.write_text(render_junit(verification), encoding="utf-8")
         print(f"written: {junit}", file=sys.stderr)
     if json_:
         from secondsite.publish.machine.verification import verification_json
 
-        print(json.dumps(verification_json(found), indent=2, allow_nan=False))
+        print(json.dumps(verification_json(verification), indent=2, allow_nan=False))
     else:
-        render_text(found, PrintableConsole(width=WIDTH, highlight=False))
+        render_text(verification, terminal_console())
     if pack:
         _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
-    return found.exit_code
+    return verification.exit_code
 
 
 def _pack(roots: tuple[Path, ...]) -> None:
@@ -67,7 +71,7 @@ def _pack(roots: tuple[Path, ...]) -> None:
 
 
 def _verification(
-    file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...], key: tuple[Path, ...]
+    file: Path, evidence: tuple[Path, ...], strategy: tuple[str, ...], key: tuple[Path, ...], head: tuple[str, ...]
 ) -> EvidenceVerification:
     """Single drills are judged by what lies in their folders, even where the system file is gone."""
     from secondsite.backup.signing import read_signer
@@ -86,4 +90,4 @@ def _verification(
         return recompute(evidence, now)
     roots = evidence or (file.parent / EVIDENCE_FOLDER,)
     keys = [read_signer(path) for path in key]
-    return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy, keys)
+    return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy, keys, head)

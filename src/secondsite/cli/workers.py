@@ -28,7 +28,7 @@ B = TypeVar("B")
 
 
 @contextmanager
-def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
+def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
     """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
     if not re.fullmatch(r"dask://[^/:\s]+:\d{1,5}|dask://\[[0-9a-fA-F:]+\]:\d{1,5}", address):
         raise InputError.at(
@@ -48,15 +48,15 @@ def spread_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Parallel
     with client:
         _check(client, address, timeout_s)
 
-        def spread(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+        def parallel_map(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
             try:
                 futures = client.map(task, items, pure=False)
-                found: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
+                results: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
             except (KilledWorker, CancelledError, OSError) as error:
                 raise _unusable(address, f"the cluster was lost on the way ({error})") from error
-            return found
+            return results
 
-        yield spread
+        yield parallel_map
 
 
 def _check(client: Client, address: str, timeout_s: float) -> None:
@@ -77,12 +77,12 @@ def _check(client: Client, address: str, timeout_s: float) -> None:
 def _versions(client: Client, worker: str, address: str, timeout_s: float) -> tuple[str, ...]:
     future = client.submit(installed, _SAME, workers=[worker], pure=False)
     try:
-        found: tuple[str, ...] = future.result(timeout=timeout_s)
+        versions: tuple[str, ...] = future.result(timeout=timeout_s)
     except ModuleNotFoundError:
         return ("",) * len(_SAME)
     except TimeoutError as error:
         raise _unusable(address, f"worker {worker} does not answer within {timeout_s:g} s") from error
-    return found
+    return versions
 
 
 def installed(packages: tuple[str, ...]) -> tuple[str, ...]:

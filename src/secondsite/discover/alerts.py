@@ -27,7 +27,7 @@ _RULE_KINDS = ("PrometheusRule", "VMRule", "Rules", "ClusterRules", "GlobalRules
 
 def alerts_of(inventory: ResourceInventory) -> tuple[list[Alert], Draft]:
     """The draft's marks are keyed from the System on."""
-    found: list[Alert] = []
+    alerts: list[Alert] = []
     together = Draft()
     names: dict[str, int] = {}
     for groups in _groups(inventory):
@@ -35,9 +35,9 @@ def alerts_of(inventory: ResourceInventory) -> tuple[list[Alert], Draft]:
             for rule in group["rules"].items:
                 if rule["alert"].text:
                     draft = _alert(rule, names)
-                    found.append(Alert(**draft.values))
+                    alerts.append(Alert(**draft.values))
                     together.nest(f"alerts.{draft.values['name']}", draft)
-    return found, together
+    return alerts, together
 
 
 def _groups(inventory: ResourceInventory) -> Iterator[YamlNode]:

@@ -18,7 +18,7 @@ from secondsite.discover.helm_releases import Release, releases_in
 from secondsite.discover.operated import Operated, backups_of, operated_in, service_of, store_of
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.routes import Route, routes_of
-from secondsite.discover.secrets_found import secret_drafts
+from secondsite.discover.secret_drafts import secret_drafts
 from secondsite.discover.stores import store_draft
 from secondsite.discover.workloads import Workload, service_draft, workloads_of
 from secondsite.discover.yaml_source import MapNode
@@ -176,10 +176,10 @@ def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Seque
 
 def add_gateways(assembly: Assembly, world: ReadManifests) -> tuple[Gateway, ...]:
     """What a gateway routes to, and where it counts, it depends on."""
-    found = []
+    gateways = []
     for draft in gateway_drafts(world.inventory, world.workloads, world.routes, world.network):
         gateway = Gateway(**draft.values)
-        found.append(gateway)
+        gateways.append(gateway)
         assembly.take(f"gateways.{gateway.name}", draft)
         service = assembly.services.get(gateway.service)
         if service:
@@ -189,7 +189,7 @@ def add_gateways(assembly: Assembly, world: ReadManifests) -> tuple[Gateway, ...
             mark = draft.marks.get("routes_to")
             if mark and depends_on:
                 assembly.marks.setdefault(f"services.{service.name}.depends_on", mark)
-    return tuple(found)
+    return tuple(gateways)
 
 
 def add_secrets(assembly: Assembly, world: ReadManifests) -> tuple[Secret, ...]:
@@ -207,17 +207,17 @@ def add_secrets(assembly: Assembly, world: ReadManifests) -> tuple[Secret, ...]:
 
 
 def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
-    found = []
+    stores = []
     for workload in world.workloads:
         draft = store_draft(workload, assembly.services[workload.name], world.settings[workload.name], assembly.marks)
         if draft:
-            found.append(Store(**draft.values))
+            stores.append(Store(**draft.values))
             assembly.take(f"stores.{workload.name}", draft)
     for one in world.operated:
         draft = store_of(one, service_of(one))
-        found.append(Store(**draft.values))
+        stores.append(Store(**draft.values))
         assembly.take(f"stores.{one.name}", draft)
-    return tuple(found)
+    return tuple(stores)
 
 
 def add_backups(assembly: Assembly, world: ReadManifests, region: str) -> tuple[Backup, ...]:
@@ -235,14 +235,14 @@ def add_backups(assembly: Assembly, world: ReadManifests, region: str) -> tuple[
                 assembly.problems.extend(error.problems)
     drafts += velero_backups(world.inventory, world.workloads, region)
     drafts += [draft for one in world.operated for draft in backups_of(one, world.inventory)]
-    found: dict[str, Backup] = {}
+    backups: dict[str, Backup] = {}
     for draft in drafts:
-        while draft.values["name"] in found:
+        while draft.values["name"] in backups:
             draft.values["name"] += "-2"
         backup = Backup(**draft.values)
-        found[backup.name] = backup
+        backups[backup.name] = backup
         assembly.take(f"backups.{backup.name}", draft)
         job = assembly.services.get(backup.service)
         if job:
             assembly.services[job.name] = evolve(job, role=Role.BACKUP)
-    return tuple(found.values())
+    return tuple(backups.values())

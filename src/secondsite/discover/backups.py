@@ -81,9 +81,9 @@ class BackupSource:
 
 def script_of(settings: Sequence[PodSetting]) -> list[Line]:
     """The lines that a job runs: its command, and the mounted files that the command names (or all scripts)."""
-    inline = [found for found in settings if found.source in ("command", "args")]
-    called = " ".join(found.text for found in inline)
-    files = [found for found in settings if found.source == "file" and found.name in called]
+    inline = [option for option in settings if option.source in ("command", "args")]
+    called = " ".join(option.text for option in inline)
+    files = [option for option in settings if option.source == "file" and option.name in called]
     lines: list[Line] = []
     for setting in (*inline, *files):
         depth, guarded_from = 0, 0
@@ -126,13 +126,13 @@ def cron_backups(
 
 
 def _saved(lines: Sequence[Line]) -> dict[Content, tuple[Line | None, tuple[Role, ...]]]:
-    found: dict[Content, tuple[Line | None, tuple[Role, ...]]] = {}
+    saved: dict[Content, tuple[Line | None, tuple[Role, ...]]] = {}
     for pattern, content, roles in _SAVES:
         line = next((line for line in lines if pattern.search(line.text)), None)
         if line:
-            before = found.get(content)
-            found[content] = (before[0], (*before[1], *roles)) if before else (line, roles)
-    return found
+            before = saved.get(content)
+            saved[content] = (before[0], (*before[1], *roles)) if before else (line, roles)
+    return saved
 
 
 def _schedule(draft: Draft, at: YamlNode) -> None:
@@ -152,7 +152,7 @@ def _destination(
     uploads = [line for line in lines if _UPLOAD.search(line.text)]
     claim = _claim(source.workload)
     sure = [line for line in uploads if not line.guarded]
-    optional_key = next((found for found in source.settings if found.secret and found.optional), None)
+    optional_key = next((setting for setting in source.settings if setting.secret and setting.optional), None)
     if uploads and (optional_key or not sure):
         draft.read("optional_upload", True, (uploads[0].place if not optional_key else optional_key.place))
         sure = []
@@ -175,7 +175,9 @@ def _claim(workload: Workload) -> YamlNode | None:
 
 def _bucket_where(lines: Sequence[Line], settings: Sequence[PodSetting], region: str) -> Where:
     named = [match[1] for line in lines if (match := _REGION.search(line.text))]
-    named += [found.text for found in settings if found.name in ("AWS_REGION", "AWS_DEFAULT_REGION") and found.text]
+    named += [
+        setting.text for setting in settings if setting.name in ("AWS_REGION", "AWS_DEFAULT_REGION") and setting.text
+    ]
     if not named or not region:
         return Where.UNKNOWN
     return Where.REGION if named[0] == region else Where.ELSEWHERE
@@ -199,7 +201,7 @@ def _retention(draft: Draft, settings: Sequence[PodSetting], lines: Sequence[Lin
 
 def _value_of(variable: str, settings: Sequence[PodSetting], lines: Sequence[Line]) -> str:
     """Of a variable that the pod is given or the script sets itself; empty where neither is a number."""
-    given = next((found.text for found in settings if found.name == variable and found.text.isdecimal()), "")
+    given = next((setting.text for setting in settings if setting.name == variable and setting.text.isdecimal()), "")
     written = (match for line in lines if (match := _SET.fullmatch(line.text)) and match[1] == variable)
     return given or next((match[2] for match in written), "")
 
@@ -226,9 +228,9 @@ def velero_backups(inventory: ResourceInventory, workloads: Sequence[Workload], 
         included = set(template["includedNamespaces"].texts) or {"*"}
         excluded = set(template["excludedNamespaces"].texts)
         covers = tuple(
-            found.name
-            for found in workloads
-            if ("*" in included or found.namespace in included) and found.namespace not in excluded
+            workload.name
+            for workload in workloads
+            if ("*" in included or workload.namespace in included) and workload.namespace not in excluded
         )
         draft.read("covers", covers, template["includedNamespaces"] if template["includedNamespaces"] else template)
         _schedule(draft, schedule.spec["schedule"])
@@ -240,7 +242,7 @@ def velero_backups(inventory: ResourceInventory, workloads: Sequence[Workload], 
 
 
 def _storage_location(draft: Draft, name: str, namespace: str, inventory: ResourceInventory, region: str) -> None:
-    locations = [found for found in inventory.of_kind("BackupStorageLocation") if found.where == namespace]
+    locations = [candidate for candidate in inventory.of_kind("BackupStorageLocation") if candidate.where == namespace]
     for location in locations:
         if location.name == name or (not name and location.spec["default"].flag) or len(locations) == 1:
             bucket, at = location.spec.dig("objectStorage", "bucket"), location.spec.dig("config", "region")

@@ -63,7 +63,7 @@ def _longest(days: list[int], times: list[int]) -> float:
 
 def _values(text: str, index: int) -> set[int]:
     low, high = _RANGES[index]
-    found: set[int] = set()
+    values: set[int] = set()
     for part in text.split(","):
         span, _, step = part.partition("/")
         if span in ("*", "?"):
@@ -75,8 +75,8 @@ def _values(text: str, index: int) -> set[int]:
         size = int(step) if step.isdecimal() else 0 if step else 1
         if not low <= first <= last <= high or size < 1:
             raise ValueError(f"{text!r} is no field of a cron schedule; write numbers from {low} to {high}")
-        found.update(range(first, last + 1, size))
-    return found
+        values.update(range(first, last + 1, size))
+    return values
 
 
 def _number(text: str, index: int) -> int:

@@ -85,7 +85,7 @@ def backend(service: Resource, candidates: Sequence[Workload]) -> Workload | Non
     selector = service.spec["selector"]
     if not selector.entries:
         return None
-    return next((found for found in candidates if selects(selector, found.labels)), None)
+    return next((candidate for candidate in candidates if selects(selector, candidate.labels)), None)
 
 
 def settings_of(workload: Workload, inventory: ResourceInventory) -> Iterator[PodSetting]:
@@ -119,17 +119,17 @@ def _env(item: YamlNode, workload: Workload, inventory: ResourceInventory) -> Po
     if secret:
         return PodSetting(name, "", place, secret=True, optional=secret["optional"].flag is True, source="env")
     key = reference["configMapKeyRef"]
-    found = inventory.find("ConfigMap", workload.namespace, key["name"].text) if key else None
-    node = found.top["data"][key["key"].text].node if found else None
+    config_map = inventory.find("ConfigMap", workload.namespace, key["name"].text) if key else None
+    node = config_map.top["data"][key["key"].text].node if config_map else None
     return PodSetting(name, node.text, _first_line(node), source="env") if isinstance(node, ScalarNode) else None
 
 
 def _config_map(
     name: str, workload: Workload, inventory: ResourceInventory, source: str = "env"
 ) -> Iterator[PodSetting]:
-    found = inventory.find("ConfigMap", workload.namespace, name) if name else None
-    if found:
-        for key, at in found.top["data"].entries.items():
+    config_map = inventory.find("ConfigMap", workload.namespace, name) if name else None
+    if config_map:
+        for key, at in config_map.top["data"].entries.items():
             if isinstance(at.node, ScalarNode):
                 yield PodSetting(key, at.text, _first_line(at.node), source=source)
 

@@ -25,8 +25,8 @@ def gateway_drafts(
     inventory: ResourceInventory, workloads: Sequence[Workload], routes: Sequence[Route], network: Network
 ) -> Iterator[Draft]:
     """One per gateway that runs here; a class of Ingress that nothing here serves is a gateway of its own."""
-    running = [found for found in workloads if found.kind and found.kind.role is Role.GATEWAY]
-    engines = {found.kind.engine for found in running if found.kind}
+    running = [proxy for proxy in workloads if proxy.kind and proxy.kind.role is Role.GATEWAY]
+    engines = {proxy.kind.engine for proxy in running if proxy.kind}
     for workload in running:
         engine = workload.kind.engine if workload.kind else ""
         served = [route for route in routes if not route.direct]

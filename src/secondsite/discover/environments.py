@@ -73,8 +73,8 @@ def _alternatives(units: Sequence[Unit]) -> Iterator[tuple[Unit, Unit]]:
             for name in resource.names if resource.kind in _COMPARED else ():
                 key = (resource.group, resource.kind, name)
                 by_object.setdefault(key, {}).setdefault(unit.folder, (unit, resource))
-    for found in by_object.values():
-        for (one, first), (other, second) in combinations(found.values(), 2):
+    for resources in by_object.values():
+        for (one, first), (other, second) in combinations(resources.values(), 2):
             apart = not one.folder.is_relative_to(other.folder) and not other.folder.is_relative_to(one.folder)
             same = first.name == second.name and first.where == second.where
             if apart and not (one.named and other.named) and _same_system(one, other, same_place=same):

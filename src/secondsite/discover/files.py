@@ -29,13 +29,13 @@ from secondsite.model.place import Place
 
 KUBECTL_TIMEOUT_S = 60
 STANDARD_INPUT = "-"
-MAX_TOLD_TWICE = 3
+MAX_REPEATED = 3
 _VALUES_NAME = re.compile(r"values", re.IGNORECASE)
 _RENDER = "render it first, as with `helm template`, and name the result"
 
 
 @define
-class FoundFiles:
+class ManifestFiles:
     """``values`` are layers of Helm values of the NATS chart, one list a release. ``skipped`` is what nobody named."""
 
     resources: list[Resource] = field(factory=list)
@@ -63,7 +63,7 @@ def find(
     kubectl: bool = False,
     exclude: Sequence[str] = (),
     environments: Sequence[str] = (),
-) -> FoundFiles:
+) -> ManifestFiles:
     """Read all paths. Raises `InputError` with every problem in what was named, or where it has to be asked which
     environment is meant.
     """
@@ -79,7 +79,7 @@ def find(
     return _decided(reading, environments)
 
 
-def _decided(reading: _Reading, environments: Sequence[str]) -> FoundFiles:
+def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     build = reading.build
     problems: list[Problem] = []
     units = chosen_units(reading.units, environments, build.shown, problems)
@@ -89,7 +89,7 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> FoundFiles:
         raise InputError(problems)
     notes = list(build.notes)
     resources = _unique([resource for unit in units for resource in unit.resources], notes)
-    return FoundFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
+    return ManifestFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -194,9 +194,9 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
         if not part.is_object and not may_be_values:
             continue
         for document in _documents(part, shown, problems):
-            found = values_in(document, aliases_of(path.parent), asked=asked)
-            if found is not None:
-                reading.values.append(ValuesFile(path, found, named=asked))
+            charts = values_in(document, aliases_of(path.parent), asked=asked)
+            if charts is not None:
+                reading.values.append(ValuesFile(path, charts, named=asked))
                 values += 1
             else:
                 resources += _named(unfold(document), problems)
@@ -250,29 +250,31 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
         reason = (done.stderr.strip() or "it gave no reason").splitlines()[-1]
         raise InputError.at(shown, f"kubectl kustomize refuses it: {reason}", "correct the kustomization")
     return [
-        found
+        resource
         for node in load_manifests(done.stdout, f"kubectl kustomize {shown}")
-        for found in unfold(node)
-        if found.name
+        for resource in unfold(node)
+        if resource.name
     ]
 
 
 def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
     """One object per kind, namespace and name: the first that was found."""
-    seen: dict[tuple[str, str, str, str], Resource] = {}
+    by_identity: dict[tuple[str, str, str, str], Resource] = {}
     generated: dict[str, int] = {}
     again: list[str] = []
-    for found in resources:
-        resource = found
+    for each in resources:
+        resource = each
         if not resource.top.dig("metadata", "name").text and resource.top.dig("metadata", "generateName").text:
             generated[resource.name] = generated.get(resource.name, 0) + 1
             if generated[resource.name] > 1:
                 resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
         key = (resource.group, resource.kind, resource.where, resource.name)
-        if key in seen:
-            again.append(f"{resource.place}: {resource.kind} {resource.name} stands also at {seen[key].place}, kept")
-        seen.setdefault(key, resource)
-    notes += again[:MAX_TOLD_TWICE]
-    if len(again) > MAX_TOLD_TWICE:
-        notes.append(f"{len(again) - MAX_TOLD_TWICE} more objects stand twice; the first of each was kept")
-    return list(seen.values())
+        if key in by_identity:
+            again.append(
+                f"{resource.place}: {resource.kind} {resource.name} stands also at {by_identity[key].place}, kept"
+            )
+        by_identity.setdefault(key, resource)
+    notes += again[:MAX_REPEATED]
+    if len(again) > MAX_REPEATED:
+        notes.append(f"{len(again) - MAX_REPEATED} more objects stand twice; the first of each was kept")
+    return list(by_identity.values())

@@ -44,8 +44,8 @@ class Generators:
     def _placed(self, made: Resource, entry: YamlNode, resources: list[Resource]) -> list[Resource]:
         behavior = entry["behavior"].text or "create"
         place = entry["behavior"].place or made.place
-        found = next((number for number, one in enumerate(resources) if _same(one, made)), None)
-        if found is None:
+        index = next((number for number, one in enumerate(resources) if _same(one, made)), None)
+        if index is None:
             if behavior in ("merge", "replace"):
                 what = f"there is no {made.kind} {made.name!r} to {behavior}"
                 self.problems.append(Problem(place, what, "name one that stands before, or leave `behavior` out"))
@@ -55,8 +55,8 @@ class Generators:
             what = f"there is a {made.kind} {made.name!r} already"
             self.problems.append(Problem(place, what, "write `behavior: merge` or `replace`, or another name"))
             return resources
-        joined = _joined(resources[found], made, merge=behavior == "merge")
-        return [*resources[:found], joined, *resources[found + 1 :]]
+        joined = _joined(resources[index], made, merge=behavior == "merge")
+        return [*resources[:index], joined, *resources[index + 1 :]]
 
     def _made(self, kind: str, entry: YamlNode, common: YamlNode, folder: Path) -> Resource:
         own = entry["options"]
@@ -116,8 +116,8 @@ class Generators:
         try:
             lines = read_text(path, self.shown(path)).splitlines()
         except InputError as error:
-            found = error.problems[0]
-            self.problems.append(Problem(item.place or Place("?"), found.what, found.remedy))
+            problem = error.problems[0]
+            self.problems.append(Problem(item.place or Place("?"), problem.what, problem.remedy))
             return {}
         pairs = [(number, *line.lstrip().partition("=")[::2]) for number, line in enumerate(lines, 1) if "=" in line]
         return {

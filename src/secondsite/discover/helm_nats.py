@@ -61,9 +61,9 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
     notes = tuple(
-        f"{found.place}: `{key}` of the NATS chart is applied by Helm only; what it changes was not read"
-        for key, found in (("config.patch", config["patch"]), ("statefulSet.patch", top["statefulSet"]["patch"]))
-        if found
+        f"{patch.place}: `{key}` of the NATS chart is applied by Helm only; what it changes was not read"
+        for key, patch in (("config.patch", config["patch"]), ("statefulSet.patch", top["statefulSet"]["patch"]))
+        if patch
     )
     all_marks = {**under(f"services.{label}", service.marks), **under(f"nats.{label}", marks)}
     return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)), tuple(service.unread))
@@ -199,8 +199,8 @@ def _pods(top: YamlNode, service: Draft) -> None:
         ("spread_nodes", "kubernetes.io/hostname"),
         ("spread_zones", "topology.kubernetes.io/zone"),
     ):
-        found = template["topologySpreadConstraints"][topology]
-        service.read(attribute, spread.get(topology, Spreading.NONE), found if found else top)
+        rule = template["topologySpreadConstraints"][topology]
+        service.read(attribute, spread.get(topology, Spreading.NONE), rule if rule else top)
     if budget["enabled"].flag is not False:
         most = budget["merge"]["spec"]["maxUnavailable"]
         if most:

@@ -41,14 +41,14 @@ def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
 
 def value_files(resources: Iterable[Resource]) -> Mapping[str, Sequence[str]]:
     """The values files, in order, that Argo CD deploys a folder of the repository with."""
-    found: dict[str, Sequence[str]] = {}
+    files: dict[str, Sequence[str]] = {}
     for resource in resources:
         if resource.kind == "Application":
             for source in (resource.spec["source"], *resource.spec["sources"].items):
                 names = source["helm"]["valueFiles"].texts
                 if source["path"].text and names:
-                    found[source["path"].text.strip("/")] = names
-    return found
+                    files[source["path"].text.strip("/")] = names
+    return files
 
 
 def is_release(resource: Resource) -> bool:

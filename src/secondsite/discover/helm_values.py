@@ -37,13 +37,13 @@ def aliases_of(folder: Path) -> tuple[str, ...]:
         documents = load_manifests(path.read_text(errors="replace"), str(path)) if path.is_file() else []
     except (InputError, OSError):
         documents = []
-    found = [
+    aliases = [
         dependency["alias"].text or _PRODUCT
         for document in documents
         for dependency in YamlNode(document)["dependencies"].items
         if dependency["name"].text == _PRODUCT
     ]
-    return tuple(dict.fromkeys((*found, _PRODUCT)))
+    return tuple(dict.fromkeys((*aliases, _PRODUCT)))
 
 
 def values_in(document: Node, aliases: Sequence[str] = (_PRODUCT,), *, asked: bool = False) -> MapNode | None:
@@ -52,12 +52,12 @@ def values_in(document: Node, aliases: Sequence[str] = (_PRODUCT,), *, asked: bo
         return None
     for alias in aliases:
         inner = document.get(alias)
-        if isinstance(inner, MapNode) and (found := _of_a_chart(inner)):
-            return found
-    found = _of_a_chart(document)
-    if found is None and asked and any(isinstance(document.get(key), MapNode) for key in ("podTemplate", "container")):
+        if isinstance(inner, MapNode) and (values := _of_a_chart(inner)):
+            return values
+    values = _of_a_chart(document)
+    if values is None and asked and any(isinstance(document.get(key), MapNode) for key in ("podTemplate", "container")):
         return document
-    return found
+    return values
 
 
 def _of_a_chart(node: MapNode) -> MapNode | None:

@@ -83,7 +83,7 @@ class Build:
         """The documents of a file; what is wrong with it is collected."""
         self.files.add(path.resolve())
         shown = self.shown(path)
-        found: list[Node] = []
+        documents: list[Node] = []
         try:
             parts = list(parts_of(read_text(path, shown)))
         except InputError as error:
@@ -91,18 +91,18 @@ class Build:
             return []
         for part in parts:
             try:
-                found += load_manifests(part.text, shown, first_line=part.first_line)
+                documents += load_manifests(part.text, shown, first_line=part.first_line)
             except InputError as error:
                 self.problems.extend(error.problems)
-        return found
+        return documents
 
     def manifests(self, path: Path) -> list[Resource]:
         """The Kubernetes objects in a file, lists unfolded."""
-        found = [resource for node in self.documents(path) for resource in unfold(node)]
-        for resource in found:
+        resources = [resource for node in self.documents(path) for resource in unfold(node)]
+        for resource in resources:
             if not resource.name and resource.kind != "Kustomization":
                 self._problem(resource.node.place, f"a {resource.kind} without metadata.name", "give it a name")
-        return [resource for resource in found if resource.name]
+        return [resource for resource in resources if resource.name]
 
     def _apply(self, at: YamlNode, folder: Path, before: list[Resource]) -> list[Resource]:
         """One kustomization, in the order in which kustomize applies its parts."""
@@ -146,7 +146,7 @@ class Build:
             return resources
 
     def _members(self, at: YamlNode, folder: Path) -> list[Resource]:
-        found: list[Resource] = []
+        members: list[Resource] = []
         for entry in _listed(at, "resources", "bases"):
             if _REMOTE.search(entry.text):
                 self.notes.append(f"{entry.place}: {entry.text} is remote and was not fetched")
@@ -154,16 +154,16 @@ class Build:
             path = folder / entry.text
             try:
                 if path.is_dir():
-                    found += self._folder(path)
+                    members += self._folder(path)
                 elif path.is_file():
-                    found += self.manifests(path)
+                    members += self.manifests(path)
                 else:
                     self._problem(entry.place, f"{entry.text!r} is not there", "correct the path, or take the line out")
             except InputError as error:
                 self.problems.extend(Problem(entry.place or p.place, p.what, p.remedy) for p in error.problems)
             except OSError as error:
                 self._problem(entry.place, f"{entry.text[:80]!r} cannot be read: {error.strerror}", "correct the path")
-        return found
+        return members
 
     def _component(self, entry: YamlNode, folder: Path, resources: list[Resource]) -> list[Resource]:
         part = folder / entry.text
@@ -223,12 +223,12 @@ def _apply_patch(resources: list[Resource], patch: Node, target: YamlNode, place
     if isinstance(patch, MapNode) and not target:
         named = Resource.of(patch)
         selected = [
-            found
-            for found in resources
-            if found.kind == named.kind and named.name in found.names and named.namespace in ("", found.namespace)
+            match
+            for match in resources
+            if match.kind == named.kind and named.name in match.names and named.namespace in ("", match.namespace)
         ]
     else:
-        selected = [found for found in resources if matcher(target)(found)] if target else []
+        selected = [match for match in resources if matcher(target)(match)] if target else []
     if not selected and not target:
         raise InputError.at(place, "the patch matches no object", "name the kind and name of one, or a target")
     result = []

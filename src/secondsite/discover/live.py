@@ -90,12 +90,12 @@ def merge_live(system: System, cluster: NatsCluster, marks: Mapping[str, Mark]) 
             marks = {key: mark for key, mark in marks.items() if key != "service"}
         added = {_join(f"nats.{cluster.name}", key): mark for key, mark in marks.items()}
         return evolve(system, nats=(*system.nats, cluster), marks={**system.marks, **added})
-    told = {
+    reported = {
         field.name: getattr(cluster, field.name)
         for field in fields(NatsCluster)
         if field.name not in ("name", "service", "streams") and _was_read(marks, key_of(field.name))
     }
-    merged = evolve(known, **told, streams=_merge_streams(known.streams, cluster.streams))
+    merged = evolve(known, **reported, streams=_merge_streams(known.streams, cluster.streams))
     fresh = {key: mark for key, mark in marks.items() if key not in ("", "name", "service")}
     added = {_join(f"nats.{known.name}", key): mark for key, mark in fresh.items() if mark.origin is Knowledge.READ}
     others = tuple(merged if each is known else each for each in system.nats)
@@ -218,8 +218,8 @@ def _stream(live: LiveStream, nats: LiveNats, marks: dict[str, Mark]) -> Stream:
         bytes=_bytes(state, "bytes"),
     )
     place = Place(nats.url)
-    told = (path for path in paths(stream, f"streams.{identity(stream)}") if not path.endswith(".erasure_duty"))
-    marks.update({path: Mark(Knowledge.READ, place, how if path.endswith(".rate_per_s") else "") for path in told})
+    reported = (path for path in paths(stream, f"streams.{identity(stream)}") if not path.endswith(".erasure_duty"))
+    marks.update({path: Mark(Knowledge.READ, place, how if path.endswith(".rate_per_s") else "") for path in reported})
     return stream
 
 
@@ -246,35 +246,35 @@ def _at(value: object, *path: str) -> object:
 
 
 def _text(value: Json, *path: str) -> str:
-    found = _at(value, *path)
-    return found if isinstance(found, str) else ""
+    given = _at(value, *path)
+    return given if isinstance(given, str) else ""
 
 
 def _number(value: Json, *path: str) -> float | None:
-    found = _at(value, *path)
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
+    given = _at(value, *path)
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
         return None
-    return found if -1e300 < found < 1e300 else None
+    return given if -1e300 < given < 1e300 else None
 
 
 def _map(value: Json, *path: str) -> Json:
-    found = _at(value, *path)
-    return found if isinstance(found, Mapping) else {}
+    given = _at(value, *path)
+    return given if isinstance(given, Mapping) else {}
 
 
 def _maps(value: Json, *path: str) -> list[Json]:
-    found = _at(value, *path)
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+    given = _at(value, *path)
+    return [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
 
 
 def _texts(value: Json, *path: str) -> tuple[str, ...]:
-    found = _at(value, *path)
-    return tuple(item for item in found if isinstance(item, str)) if isinstance(found, list) else ()
+    given = _at(value, *path)
+    return tuple(item for item in given if isinstance(item, str)) if isinstance(given, list) else ()
 
 
 def _bytes(value: Json, key: str) -> Bytes | None:
-    found = _number(value, key)
-    return Bytes(int(found)) if found is not None and found >= 0 else None
+    number = _number(value, key)
+    return Bytes(int(number)) if number is not None and number >= 0 else None
 
 
 def _time(value: Json, key: str) -> datetime | None:

@@ -30,7 +30,7 @@ from secondsite.discover.edge import traffic_draft
 from secondsite.discover.files import find
 from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
-from secondsite.discover.nats_found import nats_of
+from secondsite.discover.nats_discovery import nats_of
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.surroundings import (
     economics_draft,
@@ -74,9 +74,9 @@ def discover(
     environments: Sequence[str] = (),
 ) -> Discovery:
     """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
-    found = find(paths, base, kubectl=kubectl, exclude=exclude, environments=environments)
-    world = ReadManifests.of(ResourceInventory.of(tuple(found.resources)))
-    assembly = Assembly(notes=list(found.notes))
+    manifests = find(paths, base, kubectl=kubectl, exclude=exclude, environments=environments)
+    world = ReadManifests.of(ResourceInventory.of(tuple(manifests.resources)))
+    assembly = Assembly(notes=list(manifests.notes))
     add_services(assembly, world)
     add_operated(assembly, world)
     add_roles(assembly, world)
@@ -90,22 +90,22 @@ def discover(
     assembly.marks |= nats.marks
     assembly.notes += nats.notes
     assembly.problems += nats.problems
-    add_releases(assembly, world.inventory, [layered(files) for files in found.values])
+    add_releases(assembly, world.inventory, [layered(files) for files in manifests.values])
     _mark_external(assembly)
     system = _system(assembly, world)
     system = _named(system, world.inventory, name, paths)
     notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world)]
     unread = tuple(dict.fromkeys(assembly.problems))
     kinds = unknown_kinds(world.inventory)
-    return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(found.skipped), unread)
+    return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(manifests.skipped), unread)
 
 
 def _system(assembly: Assembly, world: ReadManifests) -> System:
     """All parts, also where some of them have problems: the caller looks at those."""
-    region_found = region_draft(world.inventory, world.workloads)
-    region = Region(**region_found.values)
-    placed = region.name if region_found.marks["name"].origin is Knowledge.READ else ""
-    assembly.take("region", region_found)
+    draft = region_draft(world.inventory, world.workloads)
+    region = Region(**draft.values)
+    placed = region.name if draft.marks["name"].origin is Knowledge.READ else ""
+    assembly.take("region", draft)
     second, third = neighbours(region)
     for key, beside, use in (("second", second, "the standby"), ("third", third, "the witness")):
         if beside:
@@ -164,7 +164,7 @@ def _mark_external(assembly: Assembly) -> None:
     """Origins that no manifest makes: they stand elsewhere, and are kept as they are named."""
     known = {stream.name for cluster in assembly.clusters for stream in cluster.streams}
 
-    def told(origin: StreamOrigin, stream: Stream) -> StreamOrigin:
+    def completed(origin: StreamOrigin, stream: Stream) -> StreamOrigin:
         if origin.domain or origin.stream in known:
             return origin
         assembly.notes.append(
@@ -176,8 +176,8 @@ def _mark_external(assembly: Assembly) -> None:
         streams = tuple(
             evolve(
                 stream,
-                mirror=told(stream.mirror, stream) if stream.mirror else None,
-                sources=tuple(told(origin, stream) for origin in stream.sources),
+                mirror=completed(stream.mirror, stream) if stream.mirror else None,
+                sources=tuple(completed(origin, stream) for origin in stream.sources),
             )
             for stream in cluster.streams
         )

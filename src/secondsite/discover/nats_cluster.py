@@ -45,7 +45,7 @@ def cluster_from_conf(
     jetstream = root.jetstream()
     store = root.block("jetstream")
     marks: dict[str, Mark] = {}
-    found = NatsCluster(
+    declared = NatsCluster(
         name=name or own[0] or own[1] or service,
         service=service,
         servers=servers,
@@ -58,6 +58,7 @@ def cluster_from_conf(
         sync_interval_s=_keep(marks, "sync_interval", store.sync_interval()),
         route_tls=_keep(marks, "route_tls", cluster.given("tls")),
         route_authorization=_keep(marks, "route_authorization", cluster.given("authorization")),
+        gateway_authorization=_keep(marks, "gateway_authorization", gateway.given("authorization")),
         self_route=_keep(marks, "self_route", cluster.given("routes")),
         reject_unknown_gateways=_keep(
             marks, "reject_unknown_gateways", gateway.flag("reject_unknown", "reject_unknown_cluster")
@@ -74,7 +75,7 @@ def cluster_from_conf(
     if root.problems and problems is not None:
         marks["jetstream"] = Mark(Knowledge.ASSUMED, root.problems[0].place, root.problems[0].what)
         problems += root.problems
-    return found, marks
+    return declared, marks
 
 
 def _store_dir(store: _Block, root: _Block) -> _Value[str]:
@@ -90,9 +91,9 @@ class _Value(Generic[T]):
     mark: Mark
 
 
-def _keep(marks: dict[str, Mark], key: str, found: _Value[T]) -> T:
-    marks[key] = found.mark
-    return found.value
+def _keep(marks: dict[str, Mark], key: str, read: _Value[T]) -> T:
+    marks[key] = read.mark
+    return read.value
 
 
 @define
@@ -118,57 +119,57 @@ class _Block:
 
     def block(self, *keys: str) -> _Block:
         """The map under a key; an empty one where there is none, standing where this one does."""
-        found = self.find(*keys)
-        if found and isinstance(found[1], dict):
-            return _Block(self.conf, found[0], found[1], self.problems, self.refused)
-        return _Block(self.conf, found[0] if found else self.path, {}, self.problems, self.refused)
+        value = self.find(*keys)
+        if value and isinstance(value[1], dict):
+            return _Block(self.conf, value[0], value[1], self.problems, self.refused)
+        return _Block(self.conf, value[0] if value else self.path, {}, self.problems, self.refused)
 
     def blocks(self, *keys: str) -> Iterator[_Block]:
         """The maps in the array under a key."""
-        found = self.find(*keys)
-        items = found[1] if found and isinstance(found[1], list) else []
+        value = self.find(*keys)
+        items = value[1] if value and isinstance(value[1], list) else []
         for index, item in enumerate(items):
-            if found and isinstance(item, dict):
-                yield _Block(self.conf, (*found[0], index), item, self.problems, self.refused)
+            if value and isinstance(item, dict):
+                yield _Block(self.conf, (*value[0], index), item, self.problems, self.refused)
 
     def text(self, *keys: str) -> _Value[str]:
         return self._read(keys, str, "", "a name", "not set")
 
     def file(self, *keys: str) -> _Value[str]:
         """The path of a file; what may be the file's content is refused."""
-        found = self.text(*keys)
-        if "\n" in found.value or "--" in found.value or len(found.value) > 1024:
+        value = self.text(*keys)
+        if "\n" in value.value or "--" in value.value or len(value.value) > 1024:
             self._refuse((*self.path, keys[0]), "the path of a file")
-            return evolve(found, value="")
-        return found
+            return evolve(value, value="")
+        return value
 
     def flag(self, *keys: str) -> _Value[bool]:
         return self._read(keys, bool, False, "true or false", "not set: the server's default is false")
 
     def given(self, *keys: str) -> _Value[bool]:
         """Whether there is anything under a key."""
-        found = self.find(*keys)
-        mark = self._read_mark(found[0]) if found else self._absent()
-        return _Value(bool(found and found[1] not in (None, [], False)), mark)
+        value = self.find(*keys)
+        mark = self._read_mark(value[0]) if value else self._absent()
+        return _Value(bool(value and value[1] not in (None, [], False)), mark)
 
     def subjects(self, *keys: str) -> _Value[tuple[str, ...]]:
-        found = self.find(*keys)
-        if found is None:
+        value = self.find(*keys)
+        if value is None:
             return _Value((), self._read_mark(self.path))
-        items = found[1] if isinstance(found[1], list) else [found[1]]
+        items = value[1] if isinstance(value[1], list) else [value[1]]
         unknown = next((item for item in items if isinstance(item, Unresolved)), None)
         if unknown is not None:
-            return _Value((), self._unknown(found[0], unknown))
+            return _Value((), self._unknown(value[0], unknown))
         if not all(isinstance(item, str) for item in items):
-            self._refuse(found[0], "a subject or an array of subjects")
-        return _Value(tuple(str(item) for item in items), self._read_mark(found[0]))
+            self._refuse(value[0], "a subject or an array of subjects")
+        return _Value(tuple(str(item) for item in items), self._read_mark(value[0]))
 
     def size(self, *keys: str) -> _Value[Bytes | None]:
         """In bytes; a string's K, M, G and T are binary, as the server has them; negative is no limit."""
-        found = self.find(*keys)
-        if found is None:
+        written = self.find(*keys)
+        if written is None:
             return _Value(None, Mark(Knowledge.ASSUMED, self.place, "not set: the server takes what its host has free"))
-        path, value = found
+        path, value = written
         if isinstance(value, Unresolved):
             return _Value(None, self._unknown(path, value))
         if isinstance(value, str) and value[-1:] in _POWERS and value[:-1].isdecimal() and len(value) < 20:
@@ -180,11 +181,11 @@ class _Block:
 
     def sync_interval(self) -> _Value[Seconds]:
         """In seconds; 0 for ``always``."""
-        found = self.find("sync_interval", "sync")
-        if found is None:
+        written = self.find("sync_interval", "sync")
+        if written is None:
             why = "not set: the server's default is 2m"
             return _Value(DEFAULT_SYNC_INTERVAL_S, Mark(Knowledge.ASSUMED, self.place, why))
-        path, value = found
+        path, value = written
         if isinstance(value, Unresolved):
             return _Value(DEFAULT_SYNC_INTERVAL_S, self._unknown(path, value))
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -199,10 +200,10 @@ class _Block:
 
     def jetstream(self) -> _Value[bool]:
         """JetStream is on when there is a block for it, unless that says otherwise."""
-        found = self.find("jetstream")
-        if found is None:
+        written = self.find("jetstream")
+        if written is None:
             return _Value(bool(self.conf.missing), self._absent())
-        path, value = found
+        path, value = written
         if isinstance(value, dict):
             switch = self.block("jetstream").find("enabled", "enable")
             path, value = switch or (path, True)
@@ -214,17 +215,17 @@ class _Block:
         return _Value(bool(known), self._read_mark(path))
 
     def accounts(self) -> _Value[tuple[str, ...]]:
-        found = self.find("accounts")
-        if found is None:
+        value = self.find("accounts")
+        if value is None:
             return _Value((), self._absent())
-        names = found[1] if isinstance(found[1], (dict, list)) else ()
-        return _Value(tuple(name for name in names if isinstance(name, str)), self._read_mark(found[0]))
+        names = value[1] if isinstance(value[1], (dict, list)) else ()
+        return _Value(tuple(name for name in names if isinstance(name, str)), self._read_mark(value[0]))
 
     def _read(self, keys: tuple[str, ...], kind: type[T], default: T, wanted: str, absent: str) -> _Value[T]:
-        found = self.find(*keys)
-        if found is None:
+        written = self.find(*keys)
+        if written is None:
             return _Value(default, Mark(Knowledge.ASSUMED, self.place, absent))
-        path, value = found
+        path, value = written
         if isinstance(value, Unresolved):
             return _Value(default, self._unknown(path, value))
         if isinstance(value, str) and "{{" in value:
@@ -286,14 +287,14 @@ def _leaves(leafnodes: _Block, marks: dict[str, Mark]) -> Iterator[LeafLink]:
         )
         key = _unused(link, marks)
         marks[f"leaves.{identity(key)}"] = Mark(Knowledge.READ, remote.place)
-        for attribute, found in (
+        for attribute, value in (
             ("account", account.mark),
             ("tls", tls.mark),
             ("credentials", credentials.mark),
             ("deny_imports", imports.mark),
             ("deny_exports", exports.mark),
         ):
-            marks[f"leaves.{identity(key)}.{key_of(attribute)}"] = found
+            marks[f"leaves.{identity(key)}.{key_of(attribute)}"] = value
         yield key
 
 
@@ -307,8 +308,8 @@ def _unused(link: LeafLink, marks: dict[str, Mark]) -> LeafLink:
 
 
 def _urls(remote: _Block) -> Iterator[str]:
-    found = remote.find("urls", "url")
-    values = found[1] if found and isinstance(found[1], list) else [found[1]] if found else []
+    listed = remote.find("urls", "url")
+    values = listed[1] if listed and isinstance(listed[1], list) else [listed[1]] if listed else []
     yield from (value for value in values if isinstance(value, str))
 
 

@@ -52,8 +52,8 @@ class CommandLine:
 
     @property
     def jetstream(self) -> Word | None:
-        found = self.options.get("jetstream")
-        return found if found and found.text.lower() in ("true", "1", "t") else None
+        option = self.options.get("jetstream")
+        return option if option and option.text.lower() in ("true", "1", "t") else None
 
     @property
     def config(self) -> str:

@@ -202,8 +202,8 @@ class _Parser:
 
     def _map(self, path: Path) -> dict[str, object]:
         cursor, start = self.cursor, self.cursor.at - 1
-        found: dict[str, object] = {}
-        self.scopes.append(found)
+        entries: dict[str, object] = {}
+        self.scopes.append(entries)
         while True:
             cursor.skip_blank()
             if cursor.take("}"):
@@ -212,28 +212,28 @@ class _Parser:
                 raise cursor.error("a map is not closed", _CLOSE["map"], start)
             if cursor.here in "],;":
                 raise cursor.error(f"'{cursor.here}' where a key should be", "delete it, or write a key before it")
-            self._statement(found, path)
+            self._statement(entries, path)
             if self._end_item("}", "map", start):
                 break
         self.scopes.pop()
-        return found
+        return entries
 
     def _array(self, path: Path) -> list[object]:
         cursor, start = self.cursor, self.cursor.at - 1
-        found: list[object] = []
+        items: list[object] = []
         while True:
             cursor.skip_blank()
             if cursor.take("]"):
-                return found
+                return items
             if not cursor.here:
                 raise cursor.error("an array is not closed", _CLOSE["array"], start)
             if cursor.here == ",":
                 raise cursor.error("',' without a value before it", "delete it, or write a value before it")
-            at = (*path, len(found))
+            at = (*path, len(items))
             self.shared.places[at] = cursor.place()
-            found.append(self._value(at))
+            items.append(self._value(at))
             if self._end_item("]", "array", start):
-                return found
+                return items
 
     def _end_item(self, closing: str, kind: str, start: int) -> bool:
         """Step over what separates items; whether the map or array ends instead."""

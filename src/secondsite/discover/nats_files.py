@@ -32,7 +32,7 @@ class MountedFile:
 
 def mounted_files(workload: Workload, inventory: ResourceInventory) -> Mapping[str, MountedFile]:
     """By path, the first of each."""
-    found: dict[str, MountedFile] = {}
+    files: dict[str, MountedFile] = {}
     for mount in workload.main["volumeMounts"].items:
         volumes = workload.pod["volumes"].items
         volume = next((item for item in volumes if item["name"].text == mount["name"].text), YamlNode(None))
@@ -43,8 +43,8 @@ def mounted_files(workload: Workload, inventory: ResourceInventory) -> Mapping[s
                     continue
                 folder, part = mount["mountPath"].text, mount["subPath"].text
                 path = folder if part == name else posixpath.join(folder, name)
-                found.setdefault(path, MountedFile(path, *file))
-    return found
+                files.setdefault(path, MountedFile(path, *file))
+    return files
 
 
 def _sources(

@@ -72,9 +72,9 @@ class Cursor:
 
     def take(self, characters: str) -> bool:
         """Step over the next character if it is one of these."""
-        found = bool(self.here) and self.here in characters
-        self.at += found
-        return found
+        taken = bool(self.here) and self.here in characters
+        self.at += taken
+        return taken
 
     def skip_blank(self) -> None:
         """White space, new lines and comments."""
@@ -114,9 +114,9 @@ class Cursor:
         end = self.text.find(quote, self.at)
         if end < 0:
             raise self.error(f"a quoted {kind} is not closed", f"write {quote} at its end", self.at - 1)
-        found = self.text[self.at : end]
+        token = self.text[self.at : end]
         self.at = end + 1
-        return found
+        return token
 
     def include_name(self) -> str:
         self.skip_inline()
@@ -188,12 +188,12 @@ class Cursor:
                 break
             escaped = True
             parts.append(self._escape())
-        found = b"".join(parts).decode("utf-8", "replace")
+        text = b"".join(parts).decode("utf-8", "replace")
         if self.take("'") or escaped:
-            return found
-        if found.lower() in _BOOLEANS:
-            return _BOOLEANS[found.lower()]
-        return Reference(found[1:]) if found.startswith("$") else found
+            return text
+        if text.lower() in _BOOLEANS:
+            return _BOOLEANS[text.lower()]
+        return Reference(text[1:]) if text.startswith("$") else text
 
     def _number(self) -> Scalar | Reference:
         start = self.at

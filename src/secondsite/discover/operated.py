@@ -92,15 +92,15 @@ class Operated:
 def operated_in(inventory: ResourceInventory, taken: frozenset[str]) -> tuple[Operated, ...]:
     """``taken`` are names of workloads; one that is taken is told with its namespace."""
     names = set(taken)
-    found = []
+    backups = []
     for operator in OPERATORS:
         for resource in inventory.of_kind(operator.kind):
             if resource.group != operator.group:
                 continue
             name = resource.name if resource.name not in names else f"{resource.where}/{resource.name}"
             names.add(name)
-            found.append(Operated(name, resource, operator))
-    return tuple(found)
+            backups.append(Operated(name, resource, operator))
+    return tuple(backups)
 
 
 def is_operated(resource: Resource) -> bool:
@@ -147,9 +147,9 @@ def backups_of(one: Operated, inventory: ResourceInventory) -> Iterator[Draft]:
     backup = one.resource.spec["backup"]
     destination = backup.dig("barmanObjectStore", "destinationPath")
     scheduled = [
-        found
-        for found in inventory.of_kind("ScheduledBackup")
-        if found.where == one.resource.where and found.spec["cluster"]["name"].text == one.resource.name
+        resource
+        for resource in inventory.of_kind("ScheduledBackup")
+        if resource.where == one.resource.where and resource.spec["cluster"]["name"].text == one.resource.name
     ]
     if not destination and not scheduled:
         return

@@ -27,8 +27,8 @@ GROUP = "secondsite.rules"
 def with_own(shipped: Sequence[Rule], folders: Iterable[Path] = ()) -> tuple[Rule, ...]:
     """The shipped rules, those of installed packages, and those of the folders. Raises `InputError`."""
     rules = list(shipped)
-    for where, found in (*_installed(), *(pair for folder in folders for pair in _of_folder(folder))):
-        for rule in found:
+    for where, added in (*_installed(), *(pair for folder in folders for pair in _of_folder(folder))):
+        for rule in added:
             if any(rule.id == known.id for known in rules):
                 raise InputError.at(where, f"there is a rule {rule.id!r} already", "give this one another id")
             rules.append(evolve(rule, check=partial(_checked, rule, where)))
@@ -69,21 +69,27 @@ def _module(path: Path) -> ModuleType:
 
 def _rules(loaded: object, where: str) -> tuple[Rule, ...]:
     """Of a module, a rule, or a sequence of them; none at all is an error, as nobody asks for nothing."""
-    found = rules_of(loaded) if isinstance(loaded, ModuleType) else (loaded,) if isinstance(loaded, Rule) else loaded
-    if not isinstance(found, (tuple, list)) or not found or not all(isinstance(one, Rule) for one in found):
+    loaded_rules = (
+        rules_of(loaded) if isinstance(loaded, ModuleType) else (loaded,) if isinstance(loaded, Rule) else loaded
+    )
+    if (
+        not isinstance(loaded_rules, (tuple, list))
+        or not loaded_rules
+        or not all(isinstance(one, Rule) for one in loaded_rules)
+    ):
         raise InputError.at(where, "defines no rule", "decorate a function with `@secondsite.audit.rule.rule(…)`")
-    return tuple(found)
+    return tuple(loaded_rules)
 
 
 def _checked(rule: Rule, where: str, audited: Audited) -> tuple[Finding, ...]:
     try:
-        found = tuple(rule.check(audited))
+        findings = tuple(rule.check(audited))
     except Exception as error:
         remedy = f"correct the rule, or leave it out with `--ignore {rule.id}`"
         raise _failed(error, where, f"rule {rule.id} failed", remedy) from error
-    if not all(isinstance(one, Finding) for one in found):
+    if not all(isinstance(one, Finding) for one in findings):
         raise InputError.at(where, f"rule {rule.id} yields something that is no Finding", "yield `Finding(…)` only")
-    return found
+    return findings
 
 
 def _failed(error: Exception, where: str, what: str, remedy: str) -> InputError:

@@ -125,14 +125,14 @@ def _pointer(at: YamlNode, place: Place) -> list[str]:
 
 def _lookup(node: Node, path: list[str], place: Place) -> Node:
     for part in path:
-        found: Node | None = None
+        holder: Node | None = None
         if isinstance(node, MapNode):
-            found = node.get(part)
+            holder = node.get(part)
         elif isinstance(node, ListNode) and part.isdecimal() and int(part) < len(node.items):
-            found = node.items[int(part)]
-        if found is None:
+            holder = node.items[int(part)]
+        if holder is None:
             raise InputError.at(place, f"the patch names /{'/'.join(path)}, which is not there", "correct the path")
-        node = found
+        node = holder
     return node
 
 

@@ -60,9 +60,9 @@ def _regions(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Ite
             yield at.text, at
     for resource in inventory.of_kind("Ingress", "Service"):
         for key in _CERTIFICATES:
-            found = _ARN.match(resource.annotations[key].text) if key in resource.annotations else None
-            if found:
-                yield found[1], resource.annotations[key]
+            match = _ARN.match(resource.annotations[key].text) if key in resource.annotations else None
+            if match:
+                yield match[1], resource.annotations[key]
 
 
 def _zones(inventory: ResourceInventory, workloads: Sequence[Workload]) -> Iterator[YamlNode]:

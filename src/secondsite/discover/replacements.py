@@ -36,17 +36,17 @@ def replaced(resources: list[Resource], entries: Iterable[YamlNode]) -> list[Res
 
 def _value(resources: list[Resource], source: YamlNode) -> Node | None:
     """What is copied; None where it is a Secret's, and so unknown."""
-    found = [one for one in resources if _selected(one, source)]
+    selected = [one for one in resources if _selected(one, source)]
     place = source.place or (source["name"] or source["kind"]).place or Place("?")
-    if len(found) != 1:
-        what = f"a replacement's source selects {len(found)} objects"
+    if len(selected) != 1:
+        what = f"a replacement's source selects {len(selected)} objects"
         raise InputError.at(place, what, "name the kind and name of one object")
     path = _path(source["fieldPath"].text or "metadata.name")
-    if found[0].kind == "Secret" and path[0] in ("data", "stringData"):
+    if selected[0].kind == "Secret" and path[0] in ("data", "stringData"):
         return None
-    node = _read(found[0].node, path)
+    node = _read(selected[0].node, path)
     if node is None:
-        what = f"{found[0].kind} {found[0].name} has no field {source['fieldPath'].text!r}"
+        what = f"{selected[0].kind} {selected[0].name} has no field {source['fieldPath'].text!r}"
         raise InputError.at(source["fieldPath"].place or place, what, "correct the path")
     delimiter = source.dig("options", "delimiter").text
     if not delimiter or not isinstance(node, ScalarNode):

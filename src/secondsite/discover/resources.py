@@ -181,12 +181,12 @@ _Selecting: TypeAlias = "Mapping[tuple[str, tuple[str, str] | None], list[Resour
 
 def _by_first_label(resources: Iterator[Resource], selector: str) -> _Selecting:
     """By namespace and a label that the selector asks for; None where it asks for none by value."""
-    found: dict[tuple[str, tuple[str, str] | None], list[Resource]] = {}
+    by_label: dict[tuple[str, tuple[str, str] | None], list[Resource]] = {}
     for resource in resources:
         wanted = resource.spec[selector]["matchLabels"].entries
         pair = next(((key, value.text) for key, value in wanted.items()), None)
-        found.setdefault((resource.where, pair), []).append(resource)
-    return found
+        by_label.setdefault((resource.where, pair), []).append(resource)
+    return by_label
 
 
 @frozen
@@ -202,7 +202,7 @@ class ResourceInventory:
         by_kind: dict[str, list[Resource]] = {}
         for resource in resources:
             by_kind.setdefault(resource.kind, []).append(resource)
-        return cls(resources, {kind: tuple(found) for kind, found in by_kind.items()})
+        return cls(resources, {kind: tuple(of_kind) for kind, of_kind in by_kind.items()})
 
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
@@ -213,10 +213,10 @@ class ResourceInventory:
 
     @cached_property
     def _named(self) -> Mapping[tuple[str, str, str], Resource]:
-        found: dict[tuple[str, str, str], Resource] = {}
+        by_name: dict[tuple[str, str, str], Resource] = {}
         for resource in self.resources:
-            found.setdefault((resource.kind, resource.where, resource.name), resource)
-        return found
+            by_name.setdefault((resource.kind, resource.where, resource.name), resource)
+        return by_name
 
     def scaling(self, kind: str, namespace: str, name: str) -> Sequence[Resource]:
         """The HorizontalPodAutoscalers and ScaledObjects of a workload."""
@@ -224,12 +224,12 @@ class ResourceInventory:
 
     @cached_property
     def _scalers(self) -> Mapping[tuple[str, str, str], Sequence[Resource]]:
-        found: dict[tuple[str, str, str], list[Resource]] = {}
+        scalers: dict[tuple[str, str, str], list[Resource]] = {}
         for scaler in self.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
             target = scaler.spec["scaleTargetRef"]
             key = (target["kind"].text or "Deployment", scaler.where, target["name"].text)
-            found.setdefault(key, []).append(scaler)
-        return found
+            scalers.setdefault(key, []).append(scaler)
+        return scalers
 
     def selecting(self, kind: str, selector: str, namespace: str, labels: Mapping[str, str]) -> Iterator[Resource]:
         """Objects of the kind whose ``spec.SELECTOR`` selects the labels; only those that share one are looked at."""

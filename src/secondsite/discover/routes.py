@@ -143,13 +143,13 @@ def _backend_service(backend: YamlNode) -> YamlNode:
 
 
 def _targets(named: Sequence[YamlNode], resource: Resource, network: Network) -> tuple[tuple[str, YamlNode], ...]:
-    found: dict[str, YamlNode] = {}
+    targets: dict[str, YamlNode] = {}
     for at in named:
         host = re.sub(r"^\w+://", "", at.text).partition("/")[0].partition(":")[0]
         target = network.resolve(host, resource.where) if host else None
         if target:
-            found.setdefault(target, at)
-    return tuple(found.items())
+            targets.setdefault(target, at)
+    return tuple(targets.items())
 
 
 def annotation(resource: Resource, key: str) -> YamlNode:

@@ -72,7 +72,7 @@ def _taken(command: Command, known: dict[str, str], loops: list[_Loop]) -> list[
 
 def _closed(loops: list[_Loop], known: dict[str, str]) -> list[Command]:
     loop = loops.pop()
-    found: list[Command] = []
+    commands: list[Command] = []
     values = loop.values if all("$" not in value and "*" not in value for value in loop.values) else ()
     for value in values or (f"${loop.name}",):
         inner = {**known, loop.name: value} if values else {k: v for k, v in known.items() if k != loop.name}
@@ -82,11 +82,11 @@ def _closed(loops: list[_Loop], known: dict[str, str]) -> list[Command]:
                     Command(command.place, tuple(_one(word, loop.name, value) for word in command.words))
                 )
             else:
-                found += _run(command, inner)
+                commands += _run(command, inner)
         known |= {key: text for key, text in inner.items() if key != loop.name}
-        if len(found) > MAX_COMMANDS:
+        if len(commands) > MAX_COMMANDS:
             break
-    return found
+    return commands
 
 
 def _one(word: str, name: str, value: str) -> str:
@@ -122,7 +122,7 @@ def _split(line: str) -> Iterator[tuple[str, ...]]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";|&()<>")
     lexer.whitespace_split = True
     lexer.commenters = "#"
-    found: list[str] = []
+    parts: list[str] = []
     try:
         words = list(lexer)
     except ValueError:
@@ -132,14 +132,14 @@ def _split(line: str) -> Iterator[tuple[str, ...]]:
         if skip:
             skip = False
         elif word in _ENDS or word in ("(", ")"):
-            if found:
-                yield tuple(found)
-            found = []
+            if parts:
+                yield tuple(parts)
+            parts = []
         elif set(word) <= {"<", ">", "&"}:
             skip = True
-            if found and found[-1].isdecimal():
-                found.pop()
+            if parts and parts[-1].isdecimal():
+                parts.pop()
         else:
-            found.append(word)
-    if found:
-        yield tuple(found)
+            parts.append(word)
+    if parts:
+        yield tuple(parts)

@@ -27,8 +27,8 @@ def store_draft(
     draft = Draft({"name": workload.name, "service": workload.name})
     draft.mark("", workload.resource.place)
     draft.read("engine", kind.engine, workload.main["image"])
-    evicts = next((found for found in settings if _EVICTS.search(found.text)), None)
-    writes = _APPEND_ONLY.search(" ".join(found.text for found in settings))
+    evicts = next((setting for setting in settings if _EVICTS.search(setting.text)), None)
+    writes = _APPEND_ONLY.search(" ".join(setting.text for setting in settings))
     loss = Loss.DATA if kind.loss is Loss.DATA or (service.volumes and writes and not evicts) else Loss.CACHE
     draft.read("loss", loss, evicts.place if evicts else workload.main["image"])
     draft.read("persistent", bool(service.volumes), workload.resource.place)

@@ -35,7 +35,7 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
 
     A name that only the run knows is told, and left out.
     """
-    found = False
+    any_call = False
     for command in commands(text, first, given or {}):
         call = _call(command)
         if call is None:
@@ -50,8 +50,8 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
             streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
             continue
         _take(kind, plain, options, command.place, streams)
-        found = True
-    return found
+        any_call = True
+    return any_call
 
 
 def _call(command: Command) -> tuple[str, list[str]] | None:

@@ -68,15 +68,15 @@ class StreamDrafts:
             consumers = self.consumers.get(name, {})
             for key, consumer in consumers.items():
                 draft.nest(f"consumers.{key}", consumer)
-            found = tuple(Consumer(**consumer.values) for consumer in consumers.values())
-            built.append(Stream(**{**draft.values, "consumers": found}))
+            consumers_built = tuple(Consumer(**consumer.values) for consumer in consumers.values())
+            built.append(Stream(**{**draft.values, "consumers": consumers_built}))
             marks.nest(f"streams.{name}", draft)
         return tuple(built), marks
 
 
 def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
     """Take every stream and consumer configuration in a ConfigMap. False when there is none."""
-    found = False
+    any_stream = False
     for key, at in resource.top["data"].entries.items():
         node = at.node
         if not isinstance(node, ScalarNode):
@@ -92,8 +92,8 @@ def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
                 streams.unread += error.problems
             continue
         for document in documents:
-            found = _read_json(document, key, streams) or found
-    return found
+            any_stream = _read_json(document, key, streams) or any_stream
+    return any_stream
 
 
 def _read_json(document: Node, key: str, streams: StreamDrafts) -> bool:
@@ -132,13 +132,13 @@ def _json_stream(config: YamlNode, draft: Draft) -> None:
 def _origins(draft: Draft, mirror: YamlNode, sources: tuple[YamlNode, ...]) -> None:
     if mirror:
         draft.read("mirror", _origin(mirror), mirror)
-    found = []
+    origins = []
     for source in sources:
         origin = _origin(source)
-        found.append(origin)
+        origins.append(origin)
         draft.mark(f"sources.{origin.stream}@{origin.domain}" if origin.domain else f"sources.{origin.stream}", source)
-    if found:
-        draft.values["sources"] = tuple(found)
+    if origins:
+        draft.values["sources"] = tuple(origins)
 
 
 def _origin(at: YamlNode) -> StreamOrigin:

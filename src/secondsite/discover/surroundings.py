@@ -12,7 +12,7 @@ from secondsite.catalogue.regions import load_regions
 from secondsite.discover.draft import Draft
 from secondsite.discover.placement import placement_of
 from secondsite.discover.resources import ResourceInventory, YamlNode
-from secondsite.discover.secrets_found import store_region
+from secondsite.discover.secret_drafts import store_region
 from secondsite.discover.workloads import Workload
 from secondsite.model.economics import Economics
 from secondsite.model.load import Load, Population
@@ -86,11 +86,11 @@ def _registries(workloads: Sequence[Workload]) -> Iterator[tuple[YamlNode, str, 
     """Images are pulled from the region that runs them, mostly: the image, its provider and region."""
     for workload in workloads:
         for container in workload.containers:
-            found = _REGISTRY.match(container["image"].text)
-            if found and found["ecr"]:
-                yield container["image"], "aws", found["ecr"]
-            elif found:
-                yield container["image"], "gcp", found["gar"]
+            match = _REGISTRY.match(container["image"].text)
+            if match and match["ecr"]:
+                yield container["image"], "aws", match["ecr"]
+            elif match:
+                yield container["image"], "gcp", match["gar"]
 
 
 def _provider(draft: Draft, inventory: ResourceInventory) -> None:
@@ -114,8 +114,8 @@ def neighbours(region: Region) -> tuple[Region | None, Region | None]:
     ]
     near.sort(key=lambda name: (Region(region.provider, name).geography != region.geography, name))
     usual = [name for name in _USUAL.get(region.name, ()) if name in known]
-    found = [Region(region.provider, name) for name in dict.fromkeys([*usual, *near])]
-    padded: list[Region | None] = [*found[:2], None, None]
+    nearby = [Region(region.provider, name) for name in dict.fromkeys([*usual, *near])]
+    padded: list[Region | None] = [*nearby[:2], None, None]
     return padded[0], padded[1]
 
 

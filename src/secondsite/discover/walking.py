@@ -37,16 +37,16 @@ class Walk:
 
     def below(self, top: Path, limit: int) -> None:
         """Collect what is below a folder. Raises `InputError` beyond ``limit`` files."""
-        seen: set[Path] = set()
+        visited: set[Path] = set()
         waiting = [(top, False)]
         while waiting:
             folder, inside = waiting.pop()
             real = folder.resolve()
-            if real in seen:
+            if real in visited:
                 continue
-            seen.add(real)
+            visited.add(real)
             waiting += self._enter(folder, inside)
-            if len(self.files) + len(seen) > limit:
+            if len(self.files) + len(visited) > limit:
                 remedy = "name the folder that matters, or leave some out with --exclude"
                 raise InputError.at(self.shown(top), f"has more than {limit:,} files", remedy)
         self.files.sort()

@@ -161,15 +161,15 @@ def _together(parts: list[YamlNode]) -> str:
 def _probes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
     del inventory
     named = {item["name"].text: _port(item["containerPort"]) for item in workload.main["ports"].items if item["name"]}
-    found: dict[str, Probe] = {}
+    probes: dict[str, Probe] = {}
     for key in ("startup", "readiness", "liveness"):
         at = workload.main[f"{key}Probe"]
         if at:
             inner = _probe(at, named)
-            found[key] = Probe(**inner.values)
+            probes[key] = Probe(**inner.values)
             draft.nest(f"probes.{key}", inner)
-    if found:
-        draft.values["probes"] = Probes(**found)
+    if probes:
+        draft.values["probes"] = Probes(**probes)
 
 
 def _probe(at: YamlNode, named: Mapping[str, int]) -> Draft:
@@ -210,7 +210,7 @@ def _spread(workload: Workload, inventory: ResourceInventory, draft: Draft) -> N
 
 
 def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
-    found: list[Volume] = []
+    volumes: list[Volume] = []
     for claim, name in _claims(workload, inventory):
         spec = claim["spec"]
         size = spec.dig("resources", "requests", "storage")
@@ -218,11 +218,11 @@ def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> 
             inner = Draft({"size_bytes": Bytes(0)})
             inner.mark("", claim)
             inner.take("size_bytes", "size", size)
-            found.append(Volume(name, inner.values["size_bytes"], spec["storageClassName"].text))
+            volumes.append(Volume(name, inner.values["size_bytes"], spec["storageClassName"].text))
             draft.nest(f"volumes.{name}", inner)
             draft.mark(f"volumes.{name}.storage_class", spec["storageClassName"])
-    if found:
-        draft.values["volumes"] = tuple(found)
+    if volumes:
+        draft.values["volumes"] = tuple(volumes)
 
 
 def _claims(workload: Workload, inventory: ResourceInventory) -> Iterator[tuple[YamlNode, str]]:

@@ -65,7 +65,7 @@ def _never_back(result: RunResult) -> str:
 
 
 def _not_shown(result: RunResult) -> str:
-    return "; ".join(seen.what for seen in result.observations if seen.holds is False)
+    return "; ".join(observation.what for observation in result.observations if observation.holds is False)
 
 
 def _lost(result: RunResult) -> str:
@@ -78,8 +78,8 @@ def _lost_for_long(result: RunResult) -> str:
 
 
 def _rpo_breached(result: RunResult) -> str:
-    found = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
-    return "; ".join(why for why in found if "lost" in why)
+    reasons = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
+    return "; ".join(why for why in reasons if "lost" in why)
 
 
 def _promises_lost(result: RunResult) -> str:
@@ -88,16 +88,16 @@ def _promises_lost(result: RunResult) -> str:
 
 
 def _memory_grows(result: RunResult) -> str:
-    seen = [each.what for each in result.observations if each.holds is False]
-    return "; ".join(what for what in seen if what.startswith("api-") and "memory" in what)
+    observations = [each.what for each in result.observations if each.holds is False]
+    return "; ".join(what for what in observations if what.startswith("api-") and "memory" in what)
 
 
 def _erased(result: RunResult) -> str:
     """Lost writes that could have been salvaged, and cannot be any more."""
-    held, left = result.judgement.salvageable or 0, result.judgement.after_rejoin
-    if not held or left is None or left == held:
+    before, left = result.judgement.salvageable or 0, result.judgement.after_rejoin
+    if not before or left is None or left == before:
         return ""
-    return f"{held} lost writes were on the old region's disks, {left} once it had rejoined"
+    return f"{before} lost writes were on the old region's disks, {left} once it had rejoined"
 
 
 def _refused_copy(result: RunResult) -> str:
@@ -108,10 +108,10 @@ def _refused_copy(result: RunResult) -> str:
 
 
 async def _mirror_dropped(stage: Stage) -> None:
-    held = stage.families[0].at(stage.away)
+    placement = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
-        if held:
-            await StreamApi(opened).delete(held.name)
+        if placement:
+            await StreamApi(opened).delete(placement.name)
     stage.note("mirror-dropped", stream=stage.families[0].name)
     await region_loss.play(stage)
 
@@ -121,9 +121,9 @@ async def _mirror_empty(stage: Stage) -> None:
     check = stage.watch()
     await stage.lab.wan.cut(stage.home, stage.away)
     async with place(stage.lab, stage.away).open() as opened:
-        for held in filter(None, (family.at(stage.away) for family in stage.families)):
-            await StreamApi(opened).delete(held.name)
-            await StreamApi(opened).create(stream_config(held.stream, held.cluster))
+        for placement in filter(None, (family.at(stage.away) for family in stage.families)):
+            await StreamApi(opened).delete(placement.name)
+            await StreamApi(opened).create(stream_config(placement.stream, placement.cluster))
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)
@@ -136,13 +136,13 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> No
     check = stage.watch()
     await stage.lab.wan.cut(stage.home, stage.away)
     await stage.pass_time(_CUT_S, "the way to the standby is cut")
-    held = stage.families[0].at(stage.away)
+    placement = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
-        look = await StreamApi(opened).stream(held.name) if held else None
-    if look is not None:
-        silent = look.mirror_silent_s or 0.0
-        stage.observe(f"over the cut the mirror reports a lag of {look.mirror_lag}", look.mirror_lag == 0)
-        stage.note("mirror", lag=look.mirror_lag, silent_s=silent)
+        state = await StreamApi(opened).stream(placement.name) if placement else None
+    if state is not None:
+        silent = state.mirror_silent_s or 0.0
+        stage.observe(f"over the cut the mirror reports a lag of {state.mirror_lag}", state.mirror_lag == 0)
+        stage.note("mirror", lag=state.mirror_lag, silent_s=silent)
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)
@@ -218,13 +218,13 @@ async def _both_capture(stage: Stage) -> None:
         for each in ids:
             await StreamApi(opened).publish(subject, b"", {"Nats-Msg-Id": each})
     await stage.pass_time(2.0, "both regions source from each other")
-    held = family.at(stage.away)
-    if held is None:
+    placement = family.at(stage.away)
+    if placement is None:
         return
     async with place(stage.lab, stage.away).open() as opened:
-        look = await StreamApi(opened).stream(held.name)
-        found = direct_messages(opened, held.name, look.first_seq, look.last_seq) if look else None
-        headers = [message.headers async for message in found] if found else []
+        state = await StreamApi(opened).stream(placement.name)
+        messages = direct_messages(opened, placement.name, state.first_seq, state.last_seq) if state else None
+        headers = [message.headers async for message in messages] if messages else []
     own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)
     stage.observe(f"writes of one region that the other's stream took in by itself: {own} of {_WRITES}", own == 0)
 

@@ -92,16 +92,16 @@ def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]
     return verify(system, catalogue, (evidence or file.parent / EVIDENCE_FOLDER,), datetime.now(UTC), strategies)
 
 
-def _standing(found: EvidenceVerification, subject: str, fault: str, file: Path) -> ContractStanding:
+def _standing(verification: EvidenceVerification, subject: str, fault: str, file: Path) -> ContractStanding:
     from secondsite.drill.verdict.judgement import worst
     from secondsite.model.errors import InputError
 
-    rows = [row for row in found.rows if (row.contract.subject, row.contract.fault) == (subject, fault)]
+    rows = [row for row in verification.rows if (row.contract.about, row.contract.fault) == (subject, fault)]
     if not rows:
-        known = ", ".join(dict.fromkeys(row.contract.name for row in found.rows)) or "none"
+        known = ", ".join(dict.fromkeys(row.contract.name for row in verification.rows)) or "none"
         raise InputError.at(str(file), f"there is no contract {subject}/{fault}", f"there are: {known}")
     verdict = worst(row.verdict for row in rows)
     deciding: ContractVerdict = next((row for row in rows if row.verdict is verdict), rows[0])
-    changed = "".join(f"; {problem}" for problem in found.problems)
+    changed = "".join(f"; {problem}" for problem in verification.problems)
     scope = deciding.measurement.scope if deciding.measurement else ""
     return ContractStanding(f"{subject}/{fault}", str(verdict), deciding.why + changed, deciding.measurement, scope)

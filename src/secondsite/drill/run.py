@@ -19,17 +19,17 @@ from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
-from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest, Timing, steps_of
+from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, Timing, steps_of
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
-from secondsite.drill.play.final_reads import Reading, all_led, drained, held_in, processed, queues_empty
+from secondsite.drill.play.final_reads import Reading, all_led, drained, placement_in, processed, queues_empty
 from secondsite.drill.play.lab_world import place
-from secondsite.drill.play.on_disk import erased, held_by_server
+from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.script import Drill
-from secondsite.drill.play.setup import TODAY, Setup
+from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
@@ -155,7 +155,7 @@ async def run_drill(
     drill: Drill,
     setup: Setup,
     root: Path,
-    tell: ReportProgress,
+    report: ReportProgress,
     *,
     run: RunOf = RunOf(),
     control: str = "",
@@ -166,15 +166,15 @@ async def run_drill(
     if why := drill.fits(setup.deployment):
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
-    tell(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
+    report(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
     chosen = options or evolve(lab_options(setup), pods=drill.pods)
-    async with Lab.up(setup.deployment, chosen, tell) as lab:
-        tell(f"lab up in {lab.boot_s:.1f} s")
+    async with Lab.up(setup.deployment, chosen, report) as lab:
+        report(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
         manifest = _manifest(drill, setup, lab, procedure, run, control)
         with EvidenceWriter.create(root, manifest, _credentials(lab)) as writer:
             ignoring = drill.ignoring_ttl if setup.ignoring_ttl is None else setup.ignoring_ttl
-            stage = set_the_stage(setup, lab, writer, procedure, tell, ignoring_ttl=ignoring)
+            stage = set_the_stage(setup, lab, writer, procedure, report, ignoring_ttl=ignoring)
             stage.turn = turn or Turn()
             limit_s = LIMIT_S + setup.reach_s + 3 * setup.profile.settle_s + drill.lasts(setup.profile)
             try:
@@ -191,7 +191,7 @@ async def run_drill(
             finally:
                 stage.turn.give()
                 await end_tasks(*stage.tasks)
-            stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.hand.skipped)))
+            stage.note(EventName.NOT_REHEARSED, steps=list(dict.fromkeys(stage.manual_steps.skipped)))
             _keep(stage)
             return _result(drill, stage, seal(writer))
 
@@ -234,6 +234,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         campaign=of.campaign,
         carried_out=(failover, *((FAILBACK,) if drill.returns else ()), *((failover,) if drill.again else ())),
         of=setup.standing,
+        version=setup.nats_version,
     )
 
 
@@ -244,7 +245,7 @@ def _timing(of: Profile, deployment: Deployment) -> Timing:
 
 async def _read_all(stage: Stage) -> None:
     """Consumers drained, load off, every copy read from end to end; the old region started alone for its copies."""
-    stage.tell("reading every surviving copy")
+    stage.report("reading every surviving copy")
     await stage.end()
     serving = [region for region in stage.survivors or stage.lab.regions if stage.lab.servers(region)]
     apis = [pod.api for region in serving if not stage.failure for pod in stage.lab.pods(region)]
@@ -266,28 +267,28 @@ async def _read_all(stage: Stage) -> None:
 
 async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     """As a region does that comes back by itself, with its links: what is left of what only it had?"""
-    held = tuple(one.name for family in stage.families if (one := held_in(family, region)))
-    before = await held_by_server(stage.lab, region)
-    stage.tell(f"{region} joins the others again")
+    stream_names = tuple(one.name for family in stage.families if (one := placement_in(family, region)))
+    before = await streams_by_server(stage.lab, region)
+    stage.report(f"{region} joins the others again")
     await stage.sites.join(region)
     await asyncio.sleep(_REJOINED_S)
-    after = await held_by_server(stage.lab, region)
+    after = await streams_by_server(stage.lab, region)
     stage.note("held-before-it-rejoined", servers=before)
     stage.note("held-after-it-rejoined", servers=after)
-    gone = erased(before, after, held)
-    told = "; ".join(gone) or "nothing"
-    stage.observe(f"{region} rejoined, and its servers deleted what they held: {told}", None)
+    gone = erased(before, after, stream_names)
+    deleted = "; ".join(gone) or "nothing"
+    stage.observe(f"{region} rejoined, and its servers deleted what they held: {deleted}", None)
     (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
-    await all_led(reading.places[region], held, _LED_S)
+    await all_led(reading.places[region], stream_names, _LED_S)
     _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)
 
 
 async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
     for region in stage.salvage:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
-        stage.tell(f"starting {region} alone, to see what its disks hold")
+        stage.report(f"starting {region} alone, to see what its disks hold")
         await stage.sites.isolate(region)
-        names = [held.name for family in stage.families if (held := held_in(family, region))]
+        names = [placement.name for family in stage.families if (placement := placement_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
 
@@ -296,12 +297,14 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
     """Of each durable, in all regions together; it is waited for only where something serves."""
     records = [stage.lab.consumed(region) for region in stage.lab.regions]
     for family in stage.families:
-        held = next((one for region in serving if (one := held_in(family, region))), None)
+        placement = next((one for region in serving if (one := placement_in(family, region))), None)
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
-            done = held is not None and await drained(reading.places[held.region], held, consumer.name, within_s)
-            found = processed(reading.run, family, consumer.name, records, done=done)
-            found.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
+            done = placement is not None and await drained(
+                reading.places[placement.region], placement, consumer.name, within_s
+            )
+            consumed = processed(reading.run, family, consumer.name, records, done=done)
+            consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 
 def _save(copies: tuple[FinalRead, ...], folder: Path) -> None:

@@ -142,10 +142,10 @@ class RunSeries:
 
 
 def _work(number: int, order: RunOrder, slots: Slots, messages: Queue[tuple[int, Any]]) -> None:
-    def tell(what: str) -> None:
+    def report(what: str) -> None:
         messages.put((number, what))
 
-    run = run_drill(find_drill(order.drill), order.setup, order.root, tell, run=order.of, turn=Turn(slots))
+    run = run_drill(find_drill(order.drill), order.setup, order.root, report, run=order.of, turn=Turn(slots))
     try:
         result = asyncio.run(run)
     except SecondsiteError as error:

@@ -20,6 +20,7 @@ from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
+from secondsite.evaluate.parts import own_procedures, share_of_writes
 from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE
 from secondsite.evaluate.years import YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
@@ -123,28 +124,35 @@ class Assessor:
     def _outcome(self, planned: Planned, contract: Contract) -> ContractOutcome:
         draws = self.draws(contract.fault)
         deployment, subject, fault = planned.deployment, contract.subject, contract.fault
-        lost = rpo(deployment, subject, fault, draws, self.buffer)
+        procedures = self.own_procedures(planned, contract)
+        lost = rpo(deployment, subject, fault, draws, self.buffer, contract.part)
         met = None
         if contract.rto_s is not None or contract.rpo_s is not None:
-            met = float(self.judge.probability(contract, deployment, planned.procedures, draws)[0])
+            met = float(self.judge.probability(contract, deployment, procedures, draws)[0])
+        share = self._pods(subject, fault, deployment) * share_of_writes(self.system, contract)
         return ContractOutcome(
             contract=contract,
-            rto=self.judge.rto(planned.procedures, fault, subject, draws),
+            rto=self.judge.rto(procedures, fault, subject, draws, contract.part),
             rpo=lost,
-            messages_at_risk=self._messages(lost, self._pods(subject, fault, deployment)),
+            messages_at_risk=self._messages(lost, share),
             probability_met=met,
             verdict=None if met is None else (Verdict.UNPROVEN if met >= contract.confidence else Verdict.BREACHED),
         )
+
+    def own_procedures(self, planned: Planned, contract: Contract) -> Mapping[Fault, Procedure]:
+        kit = Kit.of(self.system, self.catalogue)
+        return own_procedures(contract, planned.deployment, planned.procedures, kit)
 
     def _pods(self, subject: Subject, fault: Fault, deployment: Deployment) -> float:
         """The share of the API's writes that one dying pod holds; faults that spare its pods take all of them."""
         return self.buffer.share(fault, deployment) if subject is Subject.API else 1.0
 
-    def _messages(self, lost: Estimate, pods: float = 1.0) -> Estimate:
+    def _messages(self, lost: Estimate, share: float = 1.0) -> Estimate:
         """Acknowledged messages lost: the RPO times the rate, at most what is kept at all."""
         rate = load_of(self.system)[0]
-        if pods != 1:
-            rate = product("mean rate", "messages/s", rate, fixed("share of the pods that die", pods, "", "deployment"))
+        if share != 1:
+            concerned = fixed("share of the pods that die, or of the streams", share, "", "deployment")
+            rate = product("mean rate", "messages/s", rate, concerned)
         kept = retention_s(self.system)
         name = lost.name.replace("RPO", "messages at risk")
         if lost.unbounded:

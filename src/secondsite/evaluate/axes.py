@@ -27,12 +27,12 @@ def axes_of(
     plans: Iterable[Planned], catalogue: Catalogue, system: System, bill: tuple[CostItem, ...]
 ) -> tuple[Assumption, ...]:
     """Each figure in doubt once, money included."""
-    found: dict[str, Estimate] = {}
+    axes: dict[str, Estimate] = {}
     for estimate in _used(plans, catalogue):
         if estimate.plausible != (1.0, 1.0) and estimate.distribution is not None:
-            found.setdefault(estimate.name, estimate)
+            axes.setdefault(estimate.name, estimate)
     figures = tuple(
-        Assumption(e.name, e.unit, e.quantile(0.5), *e.plausible, e.source, e.settle) for e in found.values()
+        Assumption(e.name, e.unit, e.quantile(0.5), *e.plausible, e.source, e.settle) for e in axes.values()
     )
     return (*figures, *_economic(system), *_costs(bill))
 

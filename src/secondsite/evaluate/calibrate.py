@@ -55,9 +55,9 @@ def calibrated(
 
     A name that is no figure, or has no value, changes nothing.
     """
-    told = sources or {}
+    sources_given = sources or {}
     changed = {
-        name: _measured(figures[name], values, told.get(name, "drill"))
+        name: _measured(figures[name], values, sources_given.get(name, "drill"))
         for name, values in measured.items()
         if values and name in figures.by_name
     }

@@ -17,6 +17,7 @@ from secondsite.evaluate.sensitivity import sensitivity
 from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
+from secondsite.model.contract import Contract
 from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.registry import STRATEGIES
@@ -33,7 +34,7 @@ def compare(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: ParallelMap = here,
+    parallel_map: ParallelMap = here,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
@@ -51,7 +52,7 @@ def compare(
         years=years,
         assessments=assessments,
         pareto=pareto(assessments, provider),
-        recommendation=_recommendation(assessor, plans, assessments, provider, spread),
+        recommendation=_recommendation(assessor, plans, assessments, provider, parallel_map),
     )
 
 
@@ -69,20 +70,24 @@ def evaluate_many(
     seed: int = 1,
     years: int = YEARS,
     strategies: Sequence[Strategy] = (),
-    spread: ParallelMap = here,
+    parallel_map: ParallelMap = here,
 ) -> tuple[Evaluation, ...]:
     """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""
     alone = partial(compare, catalogue=catalogue, auditor=auditor, seed=seed, years=years, strategies=tuple(strategies))
-    return tuple(spread(alone, systems))
+    return tuple(parallel_map(alone, systems))
 
 
 def _recommendation(
-    assessor: Assessor, plans: Sequence[Planned], assessments: Sequence[Assessment], provider: str, spread: ParallelMap
+    assessor: Assessor,
+    plans: Sequence[Planned],
+    assessments: Sequence[Assessment],
+    provider: str,
+    parallel_map: ParallelMap,
 ) -> Recommendation:
     chosen = recommend.choose(assessments, provider)
     setting = study_setting(assessor, assessments, provider)
     axes = axes_of(plans, assessor.catalogue, assessor.system, chosen.bills[provider])
-    doubt = sensitivity(setting, axes, assessments.index(chosen), spread)
+    doubt = sensitivity(setting, axes, assessments.index(chosen), parallel_map)
     return Recommendation(
         strategy=chosen.strategy,
         reasons=recommend.reasons(chosen, assessments, provider),
@@ -96,7 +101,7 @@ def _recommendation(
         by_provider=recommend.by_provider(assessments),
         influences=doubt.influences,
         flips=doubt.flips,
-        tornado=tornado(setting, axes, assessments.index(chosen), spread),
+        tornado=tornado(setting, axes, assessments.index(chosen), parallel_map),
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
@@ -106,11 +111,12 @@ def _recommendation(
 def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provider: str) -> StudySetting:
     """The study's view of what was assessed."""
     ranks = recommend.preference(assessments)
+    contracts = tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None)
     return StudySetting(
-        candidates=tuple(_candidate(a, provider, ranks[a.strategy]) for a in assessments),
+        candidates=tuple(_candidate(assessor, contracts, a, provider, ranks[a.strategy]) for a in assessments),
         model=assessor.model,
         buffer=assessor.buffer,
-        contracts=tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None),
+        contracts=contracts,
         economics=assessor.system.economics,
         rate_per_s=assessor.system.load.mean_per_s,
         kept_s=retention_s(assessor.system),
@@ -119,9 +125,13 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
     )
 
 
-def _candidate(assessment: Assessment, provider: str, preference: int) -> StudyCandidate:
+def _candidate(
+    assessor: Assessor, contracts: Sequence[Contract], assessment: Assessment, provider: str, preference: int
+) -> StudyCandidate:
     bill = assessment.bills[provider]
+    planned = Planned(assessment.deployment, assessment.procedures)
     return StudyCandidate(
+        by_part={c.name: assessor.own_procedures(planned, c) for c in contracts if c.part},
         deployment=assessment.deployment,
         procedures=assessment.procedures,
         infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),

@@ -64,8 +64,8 @@ def total(name: str, unit: str, parts: Sequence[Estimate]) -> Estimate:
 
 def weakest(*figures: Estimate) -> Provenance:
     """The weakest provenance among the leaves of the figures; derived when no leaf is better than a count."""
-    found = {leaf.provenance for figure in figures for leaf in leaves(figure)}
-    return next((kind for kind in reversed(_STRENGTH) if kind in found), Provenance.DERIVED)
+    provenances = {leaf.provenance for figure in figures for leaf in leaves(figure)}
+    return next((kind for kind in reversed(_STRENGTH) if kind in provenances), Provenance.DERIVED)
 
 
 def leaves(figure: Estimate) -> tuple[Estimate, ...]:

@@ -69,7 +69,7 @@ class Assessment:
         return tuple(outcome for outcome in self.outcomes if outcome.verdict is Verdict.BREACHED)
 
     def outcome(self, subject: str, fault: Fault = Fault.REGION) -> ContractOutcome | None:
-        return next((o for o in self.outcomes if o.contract.subject == subject and o.contract.fault is fault), None)
+        return next((o for o in self.outcomes if o.contract.about == subject and o.contract.fault is fault), None)
 
     def figures(self) -> Iterator[tuple[str, Estimate]]:
         """Every figure by its name in ``--explain``, without the strategy."""

@@ -43,17 +43,21 @@ class Judge:
             whole = whole + np.ravel(weight) * np.atleast_2d(held).mean(axis=1)
         return whole
 
-    def rto(self, procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Estimate:
+    def rto(
+        self, procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws, part: str = ""
+    ) -> Estimate:
         """The RTO over the kinds of the fault; of a fault without kinds, its own."""
         kinds = self._kinds(fault, procedures, draws)
-        own = {kind: rto(procedures, kind, subject, draws) for kind in kinds}
+        own = {kind: rto(procedures, kind, subject, draws, part) for kind in kinds}
         if len(own) == 1:
             return own[fault]
         name = own[fault].name
         if any(estimate.unbounded for estimate in own.values()):
             why = next(estimate.source for estimate in own.values() if estimate.unbounded)
             return unbounded(name, "s", why, tuple(own.values()))
-        samples = self._mixture({kind: recovery_s(procedures, kind, subject, draws) for kind in kinds}, kinds, draws)
+        samples = self._mixture(
+            {kind: recovery_s(procedures, kind, subject, draws, part) for kind in kinds}, kinds, draws
+        )
         p05, p50, p95 = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95)))
         shares = ", ".join(f"{float(np.mean(weight)):.3g} {kind}" for kind, weight in kinds.items())
         parts = tuple(
@@ -103,7 +107,9 @@ class Judge:
         """For each sample, whether every limit that is promised is kept. A limit of zero is a limit."""
         holds = np.ones(1, dtype=np.bool_)
         if contract.rto_s is not None:
-            holds = holds & (recovery_s(procedures, kind, contract.subject, draws) <= contract.rto_s)
+            holds = holds & (recovery_s(procedures, kind, contract.subject, draws, contract.part) <= contract.rto_s)
         if contract.rpo_s is not None:
-            holds = holds & (loss_s(deployment, contract.subject, kind, draws, self.buffer) <= contract.rpo_s)
+            holds = holds & (
+                loss_s(deployment, contract.subject, kind, draws, self.buffer, contract.part) <= contract.rpo_s
+            )
         return holds

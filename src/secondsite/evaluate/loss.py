@@ -13,7 +13,7 @@ import numpy as np
 
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Draws, Samples
-from secondsite.model.contract import Subject
+from secondsite.model.contract import Subject, about
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import DESTROYS_DATA, LEAVES_REGION, Fault
@@ -23,8 +23,10 @@ DESTROYING = LEAVES_REGION | DESTROYS_DATA
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
 
 
-def loss_s(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Samples:
-    """Samples of the RPO in seconds; inf where no copy survives."""
+def loss_s(
+    deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer, part: str = ""
+) -> Samples:
+    """Samples of the RPO in seconds, of the subject or one stream or store of it; inf where no copy survives."""
     if subject is Subject.OBSERVABILITY:
         return np.zeros(1)
     if subject is Subject.API:
@@ -33,7 +35,7 @@ def loss_s(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws,
     if fault not in DESTROYING:
         return np.zeros(1)
     worst: Samples = np.zeros(1)
-    for item in _items(deployment, subject):
+    for item in _items(deployment, subject, part):
         worst = np.maximum(worst, _freshest(_surviving(deployment, subject, fault, item), draws))
     return worst
 
@@ -56,18 +58,21 @@ def lost_for_good_s(
     return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
 
 
-def rpo(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer) -> Estimate:
+def rpo(
+    deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer, part: str = ""
+) -> Estimate:
     """The RPO as an Estimate in seconds, with the delays of the copies it depends on as inputs."""
-    name = f"RPO of {subject}, {fault}"
-    samples = loss_s(deployment, subject, fault, draws, buffer)
+    name = f"RPO of {about(subject, part)}, {fault}"
+    samples = loss_s(deployment, subject, fault, draws, buffer, part)
     data = Subject.NATS if subject is Subject.API else subject
-    copies = [c for c in deployment.copies if c.subject is data and fault in c.survives] if fault in DESTROYING else []
+    wanted = _items(deployment, data, part) if fault in DESTROYING else ()
+    copies = list(dict.fromkeys(copy for item in wanted for copy in _surviving(deployment, data, fault, item)))
     inputs = tuple(e for copy in copies for e in (copy.hold, copy.propagate, copy.interval))
     if subject is Subject.API and buffer.applies(deployment):
         inputs += (buffer.lost(fault),)
     if not np.all(np.isfinite(samples)):
         endless = next((copy.propagate.source for copy in copies if copy.propagate.unbounded), "")
-        why = endless or f"no copy of {_missing(deployment, data, fault)} survives"
+        why = endless or f"no copy of {_missing(deployment, data, fault, part)} survives"
         return unbounded(name, "s", why, inputs)
     p05, p50, p95 = (float(q) for q in np.quantile(samples, (0.05, 0.5, 0.95)))
     used = ", ".join(f"{copy.method} in {copy.region}" for copy in copies) or "the serving copy, which survives"
@@ -82,13 +87,15 @@ def rpo(deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, bu
     )
 
 
-def _missing(deployment: Deployment, subject: Subject, fault: Fault) -> str:
-    gone = [i for i in _items(deployment, subject) if not _surviving(deployment, subject, fault, i)]
+def _missing(deployment: Deployment, subject: Subject, fault: Fault, part: str) -> str:
+    gone = [i for i in _items(deployment, subject, part) if not _surviving(deployment, subject, fault, i)]
     return ", ".join(gone) or str(subject)
 
 
-def _items(deployment: Deployment, subject: Subject) -> tuple[str, ...]:
+def _items(deployment: Deployment, subject: Subject, part: str = "") -> tuple[str, ...]:
     """What has to be there: each store that holds data, or the streams as a whole (nothing, where there are none)."""
+    if part:
+        return (part,)
     if subject is Subject.STATE:
         return tuple(store.name for store in deployment.system.stores if store.loss is Loss.DATA)
     return ("streams",) if any(cluster.streams for cluster in deployment.system.nats) else ()

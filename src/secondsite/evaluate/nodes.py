@@ -1,4 +1,5 @@
-"""How many machines a site needs: its always-on replicas by CPU and memory, and apart enough to fail one by one."""
+"""How many machines a site needs: its always-on replicas by CPU and memory, the network that its streams fill at peak,
+and apart enough to fail one by one."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from attrs import frozen
 
 from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.prices import NodeType
+from secondsite.evaluate.capacity import traffic_nodes
 from secondsite.evaluate.derive import count
 from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate
@@ -31,7 +33,7 @@ class Requests:
 
 @frozen
 class NodeNeed:
-    """``count`` machines; ``share`` is how many the requests alone come to, not rounded."""
+    """``count`` machines; ``share`` is how many the requests, or the traffic, alone come to, not rounded."""
 
     count: Estimate
     share: Estimate
@@ -41,10 +43,14 @@ def node_need(deployment: Deployment, site: Site, node: NodeType, figures: Figur
     """The range of both is what the assumptions, all low or all high, make of them."""
     running = list(_running(deployment.system, site))
     spread = max((_apart(service, replicas, site) for service, replicas in running), default=0)
-    low, share, high = (_share(running, node, figures, which) for which in (-1, 0, 1))
+    traffic = traffic_nodes(deployment, site, figures)
+    low, share, high = (max(_share(running, node, figures, which), traffic) for which in (-1, 0, 1))
     fewest, nodes, most = (max(math.ceil(round(one, 9)), spread) for one in (low, share, high))
     assumptions = _assumptions(figures, [service for service, _ in running])
-    why = f"{share:.2f} {node.name} by request; at least {spread} to keep replicas apart"
+    filled = "by traffic at peak" if traffic >= share > 0 else "by request"
+    why = f"{share:.2f} {node.name} {filled}; at least {spread} to keep replicas apart"
+    if traffic >= share > 0:
+        assumptions = (*assumptions, figures["node.network"])
     nodes_range = (fewest / nodes, most / nodes) if nodes else (1.0, 1.0)
     share_range = (low / share, high / share) if share else (1.0, 1.0)
     return NodeNeed(

@@ -152,28 +152,34 @@ def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[Fol
 
 def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
     """What has to be done or known before the strategy is worth anything."""
-    found = [f"{need.what}: without it, {need.without}" for need in chosen.deployment.requirements if need.without]
-    found += [
+    reasons = [f"{need.what}: without it, {need.without}" for need in chosen.deployment.requirements if need.without]
+    reasons += [
         f"{o.contract.name} is breached: "
         + (_why(o.rto, o.contract.rto_s) or _why(o.rpo, o.contract.rpo_s) or _often(o))
         for o in chosen.breached
     ]
     if chosen.excluded:
-        found.append(f"excluded: {chosen.excluded}")
-    found += [
+        reasons.append(f"excluded: {chosen.excluded}")
+    reasons += [
         f"{hazard.rule}: {hazard.message}"
         for hazard in chosen.hazards
         if hazard.severity is Severity.FATAL and not hazard.waived
     ]
+    reasons += [
+        f"{contract.name}: no {unknown} is known, so all of {contract.subject} is judged: declare it, or read it with "
+        f"`secondsite init --nats URL` (known: {', '.join(system.parts(contract.subject)) or 'none'})"
+        for contract in system.contracts
+        if (unknown := system.unknown_part(contract))
+    ]
     if not system.contracts:
-        found.append("no contract is written in secondsite.yaml: nothing can be met or breached")
+        reasons.append("no contract is written in secondsite.yaml: nothing can be met or breached")
     elif system.nats and not any(c.subject is Subject.NATS for c in system.contracts):
-        found.append("no contract for the streams: their loss is not judged")
+        reasons.append("no contract for the streams: their loss is not judged")
     if system.nats and not any(cluster.streams for cluster in system.nats):
-        found.append(
+        reasons.append(
             "no stream is known, so none is judged: read them with `secondsite init --nats URL`, or write them"
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(reasons))
 
 
 def _often(outcome: ContractOutcome) -> str:

@@ -8,7 +8,7 @@ from functools import partial, reduce
 import numpy as np
 
 from secondsite.evaluate.draws import Draws, Samples
-from secondsite.model.contract import Subject
+from secondsite.model.contract import Subject, about
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step
@@ -34,35 +34,39 @@ def _end_s(step: Step, before: Sequence[Samples], draws: Draws) -> Samples:
     return reduce(np.maximum, before) + duration if before else duration
 
 
-def milestone_of(procedure: Procedure, subject: Subject) -> str | None:
+def milestone_of(procedure: Procedure, subject: Subject, part: str = "") -> str | None:
     """The step after which the subject is back. The process that dies is one of the subject's own."""
     if procedure.fault is Fault.PROCESS and subject is Subject.API and procedure.degraded:
         return procedure.degraded
-    return procedure.milestones.get(subject)
+    return procedure.milestone(subject, part)
 
 
-def recovery_s(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Samples:
-    """Seconds from the fault until the subject is back; zero for a subject the fault does not touch.
+def recovery_s(
+    procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws, part: str = ""
+) -> Samples:
+    """Seconds from the fault until the subject, or a part of it, is back; zero for what the fault does not touch.
 
     Where the procedure may escalate, the sooner of the two ends counts.
     """
     procedure = procedures[fault]
-    milestone = milestone_of(procedure, subject)
+    milestone = milestone_of(procedure, subject, part)
     if milestone is None:
         return np.zeros(1)
     own = finish_s(procedure.leading_to(milestone), draws)[milestone]
     if procedure.escalates_to is None:
         return own
-    return np.minimum(own, recovery_s(procedures, procedure.escalates_to, subject, draws))
+    return np.minimum(own, recovery_s(procedures, procedure.escalates_to, subject, draws, part))
 
 
-def rto(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws) -> Estimate:
+def rto(
+    procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws, part: str = ""
+) -> Estimate:
     """The RTO as an Estimate in seconds, with the durations of the steps it waits for as inputs."""
     procedure = procedures[fault]
-    name = f"RTO of {subject}, {fault}"
-    milestone = milestone_of(procedure, subject)
+    name = f"RTO of {about(subject, part)}, {fault}"
+    milestone = milestone_of(procedure, subject, part)
     steps = procedure.leading_to(milestone) if milestone else ()
-    samples = recovery_s(procedures, fault, subject, draws)
+    samples = recovery_s(procedures, fault, subject, draws, part)
     if not np.all(np.isfinite(samples)):
         why = "; ".join(step.blocked for step in steps if step.blocked)
         return unbounded(name, "s", why, tuple(step.duration for step in steps if not step.blocked))

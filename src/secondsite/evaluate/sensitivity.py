@@ -56,11 +56,11 @@ class Sensitivity:
 
 
 def sensitivity(
-    setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: ParallelMap = here
+    setting: StudySetting, axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap = here
 ) -> Sensitivity:
     """``chosen`` is the index of the recommended candidate."""
     names = tuple(axis.name for axis in axes)
-    drawn = _drawn(setting, names, axes, spread)
+    drawn = _drawn(setting, names, axes, parallel_map)
     winners = drawn.winners
     low, high = interval(int(np.sum(winners == chosen)), len(winners))
     promised = drawn.breached[chosen] - (len(setting.contracts) + 1) * setting.candidates[chosen].excluded
@@ -72,8 +72,8 @@ def sensitivity(
         breached=float(np.mean(promised > 0)),
         regret_usd=_regret(drawn, winners, chosen),
         pattern_stability=float(np.mean(np.isin(winners, _same_pattern(setting, chosen)))),
-        influences=_influences(setting, names, axes, chosen, spread),
-        flips=_flips(setting, names, axes, chosen, spread),
+        influences=_influences(setting, names, axes, chosen, parallel_map),
+        flips=_flips(setting, names, axes, chosen, parallel_map),
     )
 
 
@@ -84,16 +84,18 @@ def _factors(axes: Sequence[Assumption], unit: Samples) -> Samples:
     return np.asarray(np.exp(low + unit * (high - low)))
 
 
-def _drawn(setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], spread: ParallelMap) -> Scores:
+def _drawn(
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], parallel_map: ParallelMap
+) -> Scores:
     unit = generator(setting.seed, "stability").random((STABILITY_DRAWS, len(axes)))
-    return score(setting, names, _factors(axes, unit), spread)
+    return score(setting, names, _factors(axes, unit), parallel_map)
 
 
 def interval(hits: int, count: int) -> tuple[float, float]:
     """The 95 % interval of a share that was counted (Wilson)."""
-    share, spread = hits / count, _Z975**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z975 / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
+    share, ratio = hits / count, _Z975**2 / count
+    middle = (share + ratio / 2) / (1 + ratio)
+    half = _Z975 / (1 + ratio) * math.sqrt(share * (1 - share) / count + ratio / (4 * count))
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -122,7 +124,7 @@ def _same_pattern(setting: StudySetting, chosen: int) -> list[int]:
 
 
 def _influences(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: ParallelMap
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap
 ) -> tuple[Influence, ...]:
     """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
     if len(setting.candidates) < 2 or not axes:
@@ -130,7 +132,7 @@ def _influences(
     rng = generator(setting.seed, "influence")
     base, other = _stratified(rng, len(axes))
     unit = np.concatenate([base, *(_with_column(base, other, index) for index in range(len(axes)))])
-    scores = score(setting, names, _factors(axes, unit), spread)
+    scores = score(setting, names, _factors(axes, unit), parallel_map)
     stays = (scores.winners == chosen).astype(np.float64)
     output = stays if stays[: len(base)].std() > 0.05 else _lead(scores, chosen)
     first, *changed = np.split(output, 1 + len(axes))
@@ -165,21 +167,21 @@ def _lead(scores: Scores, chosen: int) -> Samples:
 
 
 def _flips(
-    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, spread: ParallelMap
+    setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap
 ) -> tuple[Flip, ...]:
     """Each assumption moved alone, over its range (money: over four orders of magnitude), coarsely then finely."""
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
     grids = [np.sort(np.append(np.geomspace(low, high, GRID), 1.0)) for low, high in ranges]
-    winners = _one_at_a_time(setting, names, grids, spread)
-    found: dict[int, Samples] = {}
+    winners = _one_at_a_time(setting, names, grids, parallel_map)
+    samples: dict[int, Samples] = {}
     for index, (grid, row) in enumerate(zip(grids, winners, strict=True)):
         bracket = _nearest_change(grid, row, chosen)
         if bracket:
-            found[index] = np.geomspace(*bracket, REFINED)
-    fine = [found.get(index, np.ones(1)) for index in range(len(axes))]
-    rows = _one_at_a_time(setting, names, fine, spread)
+            samples[index] = np.geomspace(*bracket, REFINED)
+    fine = [samples.get(index, np.ones(1)) for index in range(len(axes))]
+    rows = _one_at_a_time(setting, names, fine, parallel_map)
     flips = []
-    for index, grid in found.items():
+    for index, grid in samples.items():
         changed = int(np.argmax(rows[index] != chosen))
         to = setting.candidates[int(rows[index][changed])].deployment.strategy
         axis = axes[index]
@@ -188,14 +190,14 @@ def _flips(
 
 
 def _one_at_a_time(
-    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], spread: ParallelMap
+    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], parallel_map: ParallelMap
 ) -> list[Samples]:
     rows = np.ones((sum(map(len, grids)), len(names)))
     at = 0
     for index, grid in enumerate(grids):
         rows[at : at + len(grid), index] = grid
         at += len(grid)
-    winners = score(setting, names, rows, spread).winners
+    winners = score(setting, names, rows, parallel_map).winners
     return list(np.split(winners, np.cumsum([len(grid) for grid in grids])[:-1]))
 
 
@@ -206,5 +208,5 @@ def _nearest_change(grid: Samples, winners: Samples, chosen: int) -> tuple[float
         return None
     up = [i for i in range(home + 1, len(grid)) if winners[i] != chosen]
     down = [i for i in range(home - 1, -1, -1) if winners[i] != chosen]
-    options = [(grid[i - step], grid[i]) for found, step in ((up[:1], 1), (down[:1], -1)) for i in found]
+    options = [(grid[i - step], grid[i]) for changes, step in ((up[:1], 1), (down[:1], -1)) for i in changes]
     return min(options, key=lambda pair: abs(np.log(pair[1])), default=None)

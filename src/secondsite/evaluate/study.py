@@ -64,7 +64,10 @@ class Assumption:
 
 @frozen
 class StudyCandidate:
-    """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties."""
+    """A strategy as the study needs it. Money in USD a month, ``work_hours`` once; ``preference`` decides ties.
+
+    ``by_part``: the procedures that a contract on one stream or store is judged by, by the contract's name.
+    """
 
     deployment: Deployment
     procedures: Mapping[Fault, Procedure]
@@ -73,6 +76,7 @@ class StudyCandidate:
     work_hours: float
     excluded: bool
     preference: int
+    by_part: Mapping[str, Mapping[Fault, Procedure]] = field(factory=dict)
 
 
 @frozen
@@ -121,10 +125,10 @@ def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
     return [task(item) for item in items]
 
 
-def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, spread: ParallelMap = here) -> Scores:
+def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, parallel_map: ParallelMap = here) -> Scores:
     """Scores of all candidates for all draws."""
     blocks = [Block(setting, names, factors[i : i + BLOCK]) for i in range(0, len(factors), BLOCK)]
-    parts = spread(score_block, blocks)
+    parts = parallel_map(score_block, blocks)
     return Scores(
         np.concatenate([part.owning_usd for part in parts], axis=1),
         np.concatenate([part.breached for part in parts], axis=1),
@@ -214,7 +218,8 @@ class _Study:
     def _probability(self, candidate: StudyCandidate, contract: Contract) -> Samples:
         setting, draws = self.block.setting, self.draws(contract.fault)
         judge = Judge(setting.model, setting.buffer)
-        return judge.probability(contract, candidate.deployment, candidate.procedures, draws)
+        procedures = candidate.by_part.get(contract.name, candidate.procedures)
+        return judge.probability(contract, candidate.deployment, procedures, draws)
 
     def _mean(self, samples: Samples | NDArray[np.bool_]) -> Samples:
         """Over the samples of each draw."""

@@ -15,12 +15,14 @@ from secondsite.evaluate.study import Assumption, ParallelMap, Scores, StudySett
 from secondsite.model.strategy import Strategy
 
 
-def tornado(setting: StudySetting, axes: Sequence[Assumption], chosen: int, spread: ParallelMap = here) -> Tornado:
+def tornado(
+    setting: StudySetting, axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap = here
+) -> Tornado:
     """``chosen`` is the index of the recommended candidate. The widest swing comes first, equal ones by name."""
     factors = np.ones((1 + 2 * len(axes), len(axes)))
     for index, axis in enumerate(axes):
         factors[1 + 2 * index : 3 + 2 * index, index] = axis.low, axis.high
-    scores = score(setting, tuple(axis.name for axis in axes), factors, spread)
+    scores = score(setting, tuple(axis.name for axis in axes), factors, parallel_map)
     swings = [_swing(setting, axis, scores, chosen, 1 + 2 * index) for index, axis in enumerate(axes)]
     return Tornado(
         owning_usd=float(scores.owning_usd[chosen, 0]),

@@ -57,6 +57,7 @@ class LabAddresses:
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")
+    gateways: Login = Login("gateway", "gateway")
     certificates: Certificates | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -81,7 +82,7 @@ class LabAddresses:
     def inside(self, server: NatsServer) -> str:
         return self.listen(server)
 
-    def seen_from(self, region: str, server: NatsServer) -> str:
+    def reached_from(self, region: str, server: NatsServer) -> str:
         return f"{self.network(region)}.{101 + self.regions.index(server.region)}.{10 + server.number}"
 
     def gossip(self, server: NatsServer) -> str:
@@ -146,7 +147,7 @@ class LabAddresses:
             WanListener(
                 region,
                 server.region,
-                Endpoint(self.seen_from(region, server), port),
+                Endpoint(self.reached_from(region, server), port),
                 Endpoint(self.listen(server), port),
             )
             for region in self.regions
@@ -158,7 +159,7 @@ class LabAddresses:
             WanListener(
                 pods_of(server.region),
                 server.region,
-                Endpoint(self.seen_from(server.region, server), CLIENT_PORT),
+                Endpoint(self.reached_from(server.region, server), CLIENT_PORT),
                 Endpoint(self.listen(server), CLIENT_PORT),
             )
             for server in servers

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import asdict, frozen
+from attrs import frozen
 
 from secondsite.lab.supervisor import Spec, python
 from secondsite.model.deployment import Deployment
-from secondsite.operate.gate import watched, write_gate_file
+from secondsite.operate.gate import write_gate_file
+from secondsite.operate.gate_config import gate_config, gate_text
+from secondsite.strategies.server_config import Login
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 
 @frozen
 class Gates:
-    """``url`` says where a region's servers are, as the operator or (``system``) as the system account."""
+    """``url`` says where a region's servers are, without a login. A gate that is the parent of its server
+    (`nats_fleet.py`) is none of these."""
 
     deployment: Deployment
     folder: Path
-    url: Callable[..., str]
+    url: Callable[[str], str]
+    operator: Login
+    system: Login
 
     def set(self, region: str, *, is_open: bool) -> None:
         """Before its servers start: open where they are started for the first time, shut where they return."""
@@ -28,18 +32,17 @@ class Gates:
             write_gate_file(self.folder / "nats" / gate_file(region), subjects, is_open=is_open)
 
     def specs(self, region: str) -> tuple[Spec, ...]:
-        """None where the region has no gate."""
-        streams = watched(self.deployment, region)
-        if not streams:
+        """None where the region has no gate beside its servers."""
+        config = gate_config(self.deployment, region)
+        if config is None or config.lease is not None:
             return ()
         name = f"gate-{region}"
-        config = {
-            "region": region,
-            "nats": self.url(region, operator=True),
-            "system": self.url(region, system=True),
-            "streams": [asdict(stream) for stream in streams],
-            "folder": str(self.folder / "nats"),
-        }
         path = self.folder / f"{name}.json"
-        path.write_text(json.dumps(config, indent=1), encoding="utf-8")
-        return (Spec(name, tuple(python("secondsite.lab.gate_process", str(path))), region=region),)
+        path.write_text(gate_text(config), encoding="utf-8")
+        url = self.url(region)
+        where = ("--nats", url, "--system", url, "--folder", str(self.folder / "nats"), "--config", str(path))
+        logins = {
+            **{"NATS_USER": self.operator.user, "NATS_PASSWORD": self.operator.password},
+            **{"NATS_SYSTEM_USER": self.system.user, "NATS_SYSTEM_PASSWORD": self.system.password},
+        }
+        return (Spec(name, tuple(python("secondsite", "gate", *where)), region=region, environment=logins),)

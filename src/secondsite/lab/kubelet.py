@@ -79,8 +79,8 @@ class Kubelet:
 
     def since(self, pod: str, what: Happened, since_ns: int) -> int | None:
         """When it first happened after the moment; None for not yet."""
-        found = (e.monotonic_ns for e in self.events if (e.pod, e.what) == (pod, what) and e.monotonic_ns > since_ns)
-        return next(found, None)
+        times_ns = (e.monotonic_ns for e in self.events if (e.pod, e.what) == (pod, what) and e.monotonic_ns > since_ns)
+        return next(times_ns, None)
 
     # --- one pod
 
@@ -89,7 +89,7 @@ class Kubelet:
         await self._lives(pod, fresh=False)
         while True:
             self._note(pod, Happened.DIED)
-            await self._tell(pod, False)
+            await self._report(pod, False)
             await asyncio.sleep(back_off.wait_s(time.monotonic() - began))
             began = time.monotonic()
             await self._start(pod)
@@ -172,10 +172,10 @@ class Kubelet:
         self._supervisor.kill(pod.name)
 
     async def _turned(self, pod: Pod, ready: bool) -> None:
-        await self._tell(pod, ready)
+        await self._report(pod, ready)
         self._note(pod, Happened.READY if ready else Happened.UNREADY)
 
-    async def _tell(self, pod: Pod, ready: bool) -> None:
+    async def _report(self, pod: Pod, ready: bool) -> None:
         if pod.service:
             await pod.service(pod.name, ready)
 

@@ -27,11 +27,11 @@ def meta_groups(servers: Iterable[NatsServer]) -> tuple[tuple[NatsServer, ...], 
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def agreed(looks: Iterable[Mapping[str, Any] | None], size: int) -> bool:
-    """``looks``: the ``meta_cluster`` of each server's ``/jsz``; None where it has none yet."""
-    found = list(looks)
-    leaders = {look.get("leader") for look in found if look}
-    return all(look and look.get("cluster_size") == size for look in found) and len(leaders) == 1 and all(leaders)
+def agreed(groups: Iterable[Mapping[str, Any] | None], size: int) -> bool:
+    """``groups``: the ``meta_cluster`` of each server's ``/jsz``; None where it has none yet."""
+    states = list(groups)
+    leaders = {state.get("leader") for state in states if state}
+    return all(state and state.get("cluster_size") == size for state in states) and len(leaders) == 1 and all(leaders)
 
 
 async def formed(groups: Iterable[tuple[tuple[NatsServer, Endpoint], ...]]) -> bool:
@@ -45,7 +45,7 @@ async def formed(groups: Iterable[tuple[tuple[NatsServer, Endpoint], ...]]) -> b
 async def _look(at: Endpoint) -> Mapping[str, Any] | None:
     try:
         _, body = await http_get(at, "/jsz", _ANSWER_S)
-        look = json.loads(body).get("meta_cluster")
+        group = json.loads(body).get("meta_cluster")
     except (OSError, TimeoutError, ValueError):
         return None
-    return look if isinstance(look, dict) else None
+    return group if isinstance(group, dict) else None

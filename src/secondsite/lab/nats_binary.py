@@ -62,8 +62,8 @@ def registered() -> tuple[str, ...]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INDEX_S, check=False)  # noqa: S603 - our own arguments
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
-    return tuple(each.strip() for each in found[1].split(",")) if found else ()
+    match = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    return tuple(each.strip() for each in match[1].split(",")) if match else ()
 
 
 def _nearest(version: str) -> str:
@@ -93,13 +93,13 @@ def version_of(binary: Path) -> str:
     """What a server of the user's own says it is; raises MachineError where it says nothing of the kind."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - named by the user
-        said = done.stdout + done.stderr
+        output = done.stdout + done.stderr
     except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    found = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", said)
-    if found is None:
-        raise MachineError.at(str(binary), f"is no nats-server: {said.strip() or 'it says nothing'}", "name another")
-    return found[1]
+        output = str(error)
+    match = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", output)
+    if match is None:
+        raise MachineError.at(str(binary), f"is no nats-server: {output.strip() or 'it says nothing'}", "name another")
+    return match[1]
 
 
 def find(version: str) -> Path:
@@ -118,7 +118,7 @@ def find(version: str) -> Path:
     )
 
 
-def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
+def obtain(versions: Iterable[str], report: Callable[[str], None]) -> None:
     """Fetch those that are not on this machine; raises MachineError where that cannot be."""
     for version in sorted(set(versions)):
         try:
@@ -126,7 +126,7 @@ def obtain(versions: Iterable[str], tell: Callable[[str], None]) -> None:
         except MachineError as missing:
             if version not in pinned() and version not in registered():
                 raise
-            tell(f"fetching nats-server {version}, once")
+            report(f"fetching nats-server {version}, once")
             try:
                 fetch(version)
             except MachineError as failed:

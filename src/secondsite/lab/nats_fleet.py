@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from attrs import frozen
 from secondsite.lab import nats_binary
 from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.options import LabOptions
-from secondsite.lab.supervisor import Spec, port_open
+from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
+from secondsite.operate.gate_config import GateConfig, gate_config, gate_text
 from secondsite.strategies.server_config import CLIENT_PORT, NatsServer, server_configs, servers_of
 
 
@@ -40,10 +42,10 @@ class NatsFleet:
         asked = dict.fromkeys(self.options.nats_version or server.cluster.version for server in self.servers)
         return tuple(filter(None, map(nats_binary.replaced, asked)))
 
-    def obtain(self, tell: Callable[[str], None]) -> None:
+    def obtain(self, report: Callable[[str], None]) -> None:
         """Raises MachineError where a server is not on this machine and cannot be fetched."""
         if self.options.nats_server is None:
-            nats_binary.obtain(self.versions().values(), tell)
+            nats_binary.obtain(self.versions().values(), report)
 
     def specs(self, regions: frozenset[str], *, isolated: frozenset[str] = frozenset()) -> tuple[Spec, ...]:
         """Configurations are written here, so that what runs lies in the lab's folder."""
@@ -52,20 +54,52 @@ class NatsFleet:
         return tuple(self._spec(server, configs[server.name]) for server in chosen)
 
     def _spec(self, server: NatsServer, config: str) -> Spec:
-        path = self.folder / "nats" / f"{server.name}.conf"
+        path = self.conf(server)
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.options.pods:  # so that clients learn of no way around the link that can be cut
-            told = self.addresses.seen_from(server.region, server)
-            config += f'client_advertise: "{told}:{CLIENT_PORT}"\n'
+            advertised = self.addresses.reached_from(server.region, server)
+            config += f'client_advertise: "{advertised}:{CLIENT_PORT}"\n'
         path.write_text(config, encoding="utf-8")
         host = self.addresses.listen(server)
+        command: tuple[str, ...] = (str(self._binary(server)), "-c", str(path))
+        environment: dict[str, str] = {}
+        if gate := self.leased(server.region):
+            command, environment = self._kept(server, path, gate, command)
         return Spec(
             server.name,
-            (str(self._binary(server)), "-c", str(path)),
+            command,
             ready=lambda: port_open(host, CLIENT_PORT),  # opened last
             region=server.region,
+            environment=environment,
             ready_within_s=self.options.ready_within_s,
         )
+
+    def conf(self, server: NatsServer) -> Path:
+        """In a folder of its own where the server has a gate of its own."""
+        folder = self.folder / "nats"
+        return (folder / server.name if self.leased(server.region) else folder) / f"{server.name}.conf"
+
+    def leased(self, region: str) -> GateConfig | None:
+        """The gate that is the parent of each server of the region; None where none is."""
+        found = gate_config(self.deployment, region)
+        return found if found and found.lease else None
+
+    def _kept(
+        self, server: NatsServer, path: Path, gate: GateConfig, command: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        """The command of the rendered container, for this server."""
+        config = path.with_name("gate.json")
+        config.write_text(gate_text(gate), encoding="utf-8")
+        url = f"nats://{self.addresses.listen(server)}:{CLIENT_PORT}"
+        where = ("--nats", url, "--system", url, "--folder", str(path.parent), "--config", str(config))
+        logins = (("NATS", self.addresses.operator), ("NATS_SYSTEM", self.addresses.system))
+        environment = {
+            key: value
+            for prefix, login in logins
+            for key, value in ((f"{prefix}_USER", login.user), (f"{prefix}_PASSWORD", login.password))
+        }
+        kept = python("secondsite", "gate", *where, "--server", shlex.join(command))
+        return tuple(kept), {**environment, "POD_NAME": server.name}
 
     def _binary(self, server: NatsServer) -> Path:
         return self.options.nats_server or nats_binary.find(self.versions()[server.name])

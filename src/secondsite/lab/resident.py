@@ -69,14 +69,14 @@ def described(lab: Lab, folder: Path) -> Resident:
 
 def residents() -> tuple[Resident, ...]:
     """Those that run now."""
-    found = []
+    running = []
     for path in sorted(_folder().glob("*.json")):
         resident = cattrs.structure(json.loads(path.read_text(encoding="utf-8")), Resident)
         if is_claimed(resident.block):
-            found.append(resident)
+            running.append(resident)
         else:
             path.unlink(missing_ok=True)
-    return tuple(found)
+    return tuple(running)
 
 
 def stop(resident: Resident) -> None:

@@ -70,11 +70,11 @@ class Resolver(asyncio.DatagramProtocol):
     async def _answer(self, request: dns.message.Message, client: tuple[str | Any, int]) -> None:
         response = dns.message.make_response(request, recursion_available=True)
         question = (request.question[0].name, request.question[0].rdtype)
-        found = self._cache.get(question, time.monotonic())
-        if found is None:
-            found = await self._ask(request.question[0], response)
-            self._cache.put(question, found, time.monotonic())
-        response.answer = found
+        cached = self._cache.get(question, time.monotonic())
+        if cached is None:
+            cached = await self._ask(request.question[0], response)
+            self._cache.put(question, cached, time.monotonic())
+        response.answer = cached
         self._transport.sendto(response.to_wire(), client)
 
     async def _ask(self, question: dns.rrset.RRset, response: dns.message.Message) -> list[dns.rrset.RRset]:

@@ -100,7 +100,7 @@ class LabProcesses:
     def api_service(self) -> Service | None:
         return next(iter(self.deployment.system.with_role(Role.API)), None)
 
-    async def tell_ready(self, region: str, pod: str, ready: bool) -> None:
+    async def report_ready(self, region: str, pod: str, ready: bool) -> None:
         await ask(self.addresses.service_control(region), {"pod": pod, "ready": ready}, process=f"service-{region}")
 
     def runs_in(self, region: str) -> bool:

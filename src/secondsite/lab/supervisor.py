@@ -112,10 +112,10 @@ class Supervisor:
 
     def kill(self, *names: str) -> None:
         """SIGKILL to the whole group of each, all before the first is waited for."""
-        found = [self.running[name] for name in names if name in self.running]
-        for each in found:
+        processes = [self.running[name] for name in names if name in self.running]
+        for each in processes:
             self._signal(each, signal.SIGKILL)
-        for each in found:
+        for each in processes:
             each.process.wait()
             self._tell_warden(-each.process.pid)
         for name in names:

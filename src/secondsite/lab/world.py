@@ -45,8 +45,10 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
 from secondsite.model.service import Service
 from secondsite.model.strategy import Link
+from secondsite.operate.gate import is_open_file
 from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
+from secondsite.strategies.write_gate import gate_file
 
 
 @frozen
@@ -83,7 +85,7 @@ class Lab:
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
-        self.gates = Gates(deployment, folder, self.nats_url)
+        self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.operator, options.positions_s)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
@@ -94,7 +96,7 @@ class Lab:
         cls,
         deployment: Deployment,
         options: LabOptions = LabOptions(),  # noqa: B008 - frozen
-        tell: Callable[[str], None] = lambda _what: None,
+        report: Callable[[str], None] = lambda _what: None,
     ) -> AsyncIterator[Lab]:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         _check_runnable(deployment)
@@ -107,7 +109,7 @@ class Lab:
             addresses = LabAddresses(block, _regions(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
             try:
-                await asyncio.to_thread(lab.fleet.obtain, tell)
+                await asyncio.to_thread(lab.fleet.obtain, report)
                 await lab._boot()
                 yield lab
             finally:
@@ -130,6 +132,7 @@ class Lab:
         await self._find_each_other(servers)
         await self._create_streams()
         await self.supervisor.start(*(spec for region in self.regions for spec in self.shipped(region)))
+        await self._leases_held()
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
             await self.start_services(*running)
@@ -157,6 +160,19 @@ class Lab:
         what = "its JetStream servers do not agree on a meta leader"
         raise MachineError.at("lab", what, "leave the machine to the lab, and start it again")
 
+    async def _leases_held(self) -> None:
+        """Where servers start shut, and open once they hold a lease."""
+        gates = [self.fleet.conf(each).parent / gate_file(each.region) for each in self.servers() if self._leased(each)]
+        end = time.monotonic() + self.options.ready_within_s
+        while not all(is_open_file(gate) for gate in gates):
+            if time.monotonic() > end:
+                what = "a server got no lease to take writes"
+                raise MachineError.at("lab", what, "leave the machine to the lab, and start it again")
+            await asyncio.sleep(_LOOK_S)
+
+    def _leased(self, server: NatsServer) -> bool:
+        return self.fleet.leased(server.region) is not None
+
     async def _create_streams(self) -> None:
         urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
         await create_streams(self.deployment, urls, self.options.ready_within_s)
@@ -172,24 +188,24 @@ class Lab:
         return tuple(server for server in self.fleet.servers if region in ("", server.region))
 
     def nats_urls(
-        self, region: str, *, system: bool = False, operator: bool = False, seen_from: str = ""
+        self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = ""
     ) -> tuple[str, ...]:
         """Client URLs of every server of the region, login included: a writer's, the operator's, the system's.
 
-        ``seen_from`` another region they lead through the WAN.
+        ``reached_from`` another region they lead through the WAN.
         """
         book = self.addresses
         login = book.system if system else book.operator if operator else book.application
-        near = seen_from in ("", region)
-        at = book.listen if near else partial(book.seen_from, self._region(seen_from))
+        near = reached_from in ("", region)
+        at = book.listen if near else partial(book.reached_from, self._region(reached_from))
         return tuple(
             f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}"
             for server in self.servers(self._region(region))
         )
 
-    def nats_url(self, region: str, *, system: bool = False, operator: bool = False, seen_from: str = "") -> str:
+    def nats_url(self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = "") -> str:
         """The same in one string, with commas between."""
-        return ",".join(self.nats_urls(region, system=system, operator=operator, seen_from=seen_from))
+        return ",".join(self.nats_urls(region, system=system, operator=operator, reached_from=reached_from))
 
     def _plain_url(self, region: str) -> str:
         """Without a login."""
@@ -200,10 +216,10 @@ class Lab:
         return (*self.gates.specs(region), *self.agents.specs(region))
 
     def monitor_url(self, server: str) -> str:
-        found = next((each for each in self.servers() if each.name == server), None)
-        if found is None:
+        spec = next((each for each in self.servers() if each.name == server), None)
+        if spec is None:
             raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(found)}:{MONITOR_PORT}"
+        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""
@@ -342,14 +358,14 @@ class Lab:
         for region in self.regions:
             for pod in self.pods(region):
                 if api and pod.name in specs:
-                    tell = partial(self.services.tell_ready, region)
-                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, tell)
+                    report = partial(self.services.report_ready, region)
+                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, report)
 
     def _pod_urls(self, region: str) -> tuple[str, ...]:
         """Where the region's pods reach its servers through a link that can be cut."""
         login = self.addresses.application
         return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.seen_from(region, server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{self.addresses.reached_from(region, server)}:{CLIENT_PORT}"
             for server in self.servers(region)
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.model.fault import Fault
 from secondsite.model.units import Seconds
@@ -44,7 +44,8 @@ class Venue(StrEnum):
 class Contract:
     """A limit of None is not promised. ``owner`` answers for it: a team or a person, as they write themselves.
 
-    ``shelf_life_s``: how long evidence proves it; None for the usual time.
+    ``shelf_life_s``: how long evidence proves it; None for the usual time. ``part`` is one stream or store of the
+    subject (`nats/ORDERS`), empty for all of it.
     """
 
     subject: Subject
@@ -54,7 +55,17 @@ class Contract:
     confidence: float = 0.9
     owner: str = ""
     shelf_life_s: Seconds | None = None
+    part: str = field(default="", metadata={"spelt_in": "subject"})
+
+    @property
+    def about(self) -> str:
+        """The subject as it is written: ``nats``, or ``nats/ORDERS``."""
+        return about(self.subject, self.part)
 
     @property
     def name(self) -> str:
-        return f"{self.subject}/{self.fault}"
+        return f"{self.about}/{self.fault}"
+
+
+def about(subject: Subject, part: str) -> str:
+    return f"{subject}/{part}" if part else str(subject)

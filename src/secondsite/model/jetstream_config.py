@@ -116,8 +116,8 @@ def _nanoseconds(seconds: float | None) -> int:
 
 
 def _bytes(value: Any) -> Bytes | None:
-    found = _limit(value)
-    return None if found is None else Bytes(found)
+    limit = _limit(value)
+    return None if limit is None else Bytes(limit)
 
 
 def _window(value: Any) -> Seconds:
@@ -207,8 +207,8 @@ def origin_of(config: Json) -> StreamOrigin:
     parts = _text(external.get("api")).split(".")
     domain = parts[1] if len(parts) == 3 and parts[0] == "$JS" else ".".join(parts)
     plain = {key: value for key, value in external.items() if value} in ({}, {"api": f"$JS.{domain}.API"})
-    said = {"name", "domain", *(("external",) if plain else ())}
-    rest = Settings({key: value for key, value in config.items() if key not in said})
+    known_keys = {"name", "domain", *(("external",) if plain else ())}
+    rest = Settings({key: value for key, value in config.items() if key not in known_keys})
     return StreamOrigin(_text(config.get("name")), domain or _text(config.get("domain")), settings=rest)
 
 
@@ -238,10 +238,10 @@ def own_metadata(config: Json) -> dict[str, str]:
 def _beyond(config: Json, views: tuple[_View, ...], defaults: Json, elsewhere: tuple[str, ...]) -> dict[str, Any]:
     """What no attribute tells, and what an attribute would not write the same."""
     by_key = {view.key: view for view in views}
-    said = {**config, "metadata": own_metadata(config)}
+    stated = {**config, "metadata": own_metadata(config)}
     return {
         key: value
-        for key, value in said.items()
+        for key, value in stated.items()
         if key not in elsewhere
         and not (key in defaults and value == defaults[key])
         and not (key in by_key and by_key[key].rewrites(value))
@@ -250,8 +250,8 @@ def _beyond(config: Json, views: tuple[_View, ...], defaults: Json, elsewhere: t
 
 def _write(config: dict[str, Any], view: _View, value: Any, *, always: bool) -> None:
     """The attribute counts; where the setting says the same in other words, its words stay."""
-    said = view.key in config
-    if said and view.read(config[view.key]) == value:
+    stated = view.key in config
+    if stated and view.read(config[view.key]) == value:
         return
-    if always or said or value != view.read(None):
+    if always or stated or value != view.read(None):
         config[view.key] = view.write(value)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from secondsite.model.contract import Standing, Subject, Venue, Verdict
+from secondsite.model.contract import Standing, Subject, Venue, Verdict, about
 from secondsite.model.fault import Fault
 
 RTO_PARTS = ("detect", "decide", "execute", "converge", "first_ack", "sustained")
@@ -64,6 +64,12 @@ class Measurement:
     unrehearsed: tuple[str, ...] = ()
     unrehearsed_s: float = 0.0
     steps_s: Mapping[str, float] = field(factory=dict)
+    part: str = ""
+
+    @property
+    def about(self) -> str:
+        """The subject as contracts name it."""
+        return about(self.subject, self.part)
 
     @property
     def scope(self) -> str:

@@ -5,6 +5,8 @@ A header's value is ``env:NAME`` or ``file:PATH``, read when it is sent; one tha
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from attrs import frozen
 
 
@@ -28,8 +30,21 @@ class WritePath:
     acknowledged: tuple[int, ...] = (200, 201)
 
 
+class Writers(StrEnum):
+    """What comes first while two regions cannot see each other: that one takes writes, or that somebody does.
+
+    ``one``: the first region takes writes only while it holds a lease that it renews through the other. ``available``:
+    it goes on, and both take writes if the other one is promoted meanwhile.
+    """
+
+    ONE = "one"
+    AVAILABLE = "available"
+
+
 @frozen
 class Operate:
-    """The block ``operate:`` of secondsite.yaml."""
+    """The block ``operate:`` of secondsite.yaml. ``lease_s`` is how long a lease of `writers: one` lasts."""
 
     path: WritePath | None = None
+    writers: Writers = Writers.AVAILABLE
+    lease_s: float = 10.0

@@ -16,7 +16,7 @@ _UNPRINTABLE = re.compile(
 
 def printable(text: str) -> str:
     """Line ends and tabs stay; every other character that a terminal obeys or hides is escaped."""
-    return _UNPRINTABLE.sub(lambda found: escaped(found[0]), text)
+    return _UNPRINTABLE.sub(lambda match: escaped(match[0]), text)
 
 
 def escaped(text: str) -> str:

@@ -111,6 +111,14 @@ class Procedure:
     def step(self, step_id: str) -> Step:
         return next(step for step in self.steps if step.id == step_id)
 
+    def milestone(self, subject: Subject, part: str = "") -> str | None:
+        """The step after which the subject is back; of a ``part`` of it, the last on the way that deals with it."""
+        end = self.milestones.get(subject)
+        if end is None or not part:
+            return end
+        own = [step.id for step in self.leading_to(end) if any(one.split("/")[0] == part for one in step.targets)]
+        return own[-1] if own else end
+
     def leading_to(self, step_id: str) -> tuple[Step, ...]:
         """The step and all it waits for, in the procedure's order."""
         wanted = {step_id}

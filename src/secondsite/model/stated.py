@@ -38,13 +38,13 @@ def load_of(system: System) -> tuple[Estimate, Estimate]:
 
 def value_at(system: System, path: str) -> object:
     """Of a dotted path, such as ``traffic.ttl`` or ``backups.nightly.interval``; None where there is none."""
-    found: object = system
+    value: object = system
     for key in path.split("."):
-        if isinstance(found, tuple):
-            found = next((one for one in found if getattr(one, "name", None) == key), None)
+        if isinstance(value, tuple):
+            value = next((one for one in value if getattr(one, "name", None) == key), None)
         else:
-            found = _attribute(found, key)
-    return found
+            value = _attribute(value, key)
+    return value
 
 
 def _attribute(noun: object, key: str) -> object:

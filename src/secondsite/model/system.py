@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from secondsite.model.alert import Alert
 from secondsite.model.backup import Backup
-from secondsite.model.contract import Contract
+from secondsite.model.contract import Contract, Subject
 from secondsite.model.economics import Economics
 from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load, Population
@@ -19,7 +19,7 @@ from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import Role, Service
-from secondsite.model.store import Store
+from secondsite.model.store import Loss, Store
 from secondsite.model.traffic import Traffic
 from secondsite.model.waiver import Waiver
 
@@ -54,6 +54,19 @@ class System:
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
+
+    def parts(self, subject: Subject) -> tuple[str, ...]:
+        """The names of the streams, or of the stores that hold data, as far as they are known."""
+        if subject is Subject.STATE:
+            return tuple(store.name for store in self.stores if store.loss is Loss.DATA)
+        streams = (stream.name for cluster in self.nats for stream in cluster.streams)
+        return tuple(streams) if subject is Subject.NATS else ()
+
+    def unknown_part(self, contract: Contract) -> str:
+        """What the contract speaks of and nobody has declared or read; empty where it is known."""
+        if not contract.part or contract.part in self.parts(contract.subject):
+            return ""
+        return f"{'stream' if contract.subject is Subject.NATS else 'store with data'} {contract.part}"
 
     def with_role(self, role: Role) -> tuple[Service, ...]:
         return tuple(service for service in self.services if service.role is role)

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from secondsite.model.contract import Subject
 from secondsite.model.service import Autoscale
 from secondsite.model.system import System
 
@@ -122,13 +123,13 @@ def _names(system: System) -> Iterator[Flaw]:
 
 
 def _repeated(path: Path, attribute: str, names: Sequence[str]) -> Iterator[Flaw]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for position, name in enumerate(names):
-        seen[name] += 1
+        counts[name] += 1
         where = (*path, position, attribute)
         if not name.strip():
             yield Flaw(where, "is empty", "write a name")
-        elif seen[name] == 2 or (seen[name] > 2):
+        elif counts[name] == 2 or (counts[name] > 2):
             yield Flaw(where, f"{name!r} stands twice in `{path[-1]}`", "give each its own name, or remove one")
 
 
@@ -229,12 +230,12 @@ def _cycles(system: System) -> Iterator[Flaw]:
 
 
 def _regions(system: System) -> Iterator[Flaw]:
-    seen = {(system.region.provider, system.region.name): "region"}
+    places = {(system.region.provider, system.region.name): "region"}
     for attribute in ("second", "third"):
         region = getattr(system, attribute)
         if region is None:
             continue
-        other = seen.setdefault((region.provider, region.name), attribute)
+        other = places.setdefault((region.provider, region.name), attribute)
         if other != attribute:
             what = f"{region.name!r} is the same region as `{other}`"
             yield Flaw((attribute, "name"), what, "name a region that does not fail together with it")
@@ -251,11 +252,14 @@ def _shares(system: System) -> Iterator[Flaw]:
 def _promises(system: System) -> Iterator[Flaw]:
     for position, contract in enumerate(system.contracts):
         path: Path = ("contracts", position)
-        if not 0 < contract.confidence < 1:
+        if not 0 < 1 - contract.confidence < 1:  # 5e-324 is above 0, and what is left beside it is all there is
             what = f"a confidence of {_number(contract.confidence)} is not between 0 and 1"
             yield Flaw((*path, "confidence"), what, "write a probability, such as 0.9")
         if contract.rto_s is None and contract.rpo_s is None:
             yield Flaw(path, f"{contract.name} promises nothing", "write an `rto`, an `rpo` or both")
+        if contract.part and contract.subject not in (Subject.NATS, Subject.STATE):
+            what = f"{contract.subject} has no parts"
+            yield Flaw((*path, "subject"), what, "write a stream (nats/NAME) or a store (state/NAME)")
     for position, waiver in enumerate(system.waivers):
         if not waiver.reason.strip():
             what = f"the waiver of {waiver.rule!r} has no reason"

@@ -90,15 +90,15 @@ class Connection:
     def refusal(self, error: Exception) -> MachineError:
         """Why connecting failed: the client's last words are often less telling than those before."""
         causes = [*reversed(self._errors), error]
-        told = self._why(causes, error)
+        problem = self._why(causes, error)
         if any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
-            return RejectedError(told.problems)
-        return HungUpError(told.problems) if self.server else told
+            return RejectedError(problem.problems)
+        return HungUpError(problem.problems) if self.server else problem
 
     def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
-            if told := _refusal(cause):
-                return self._error(*told)
+            if refused := _refusal(cause):
+                return self._error(*refused)
         if any(isinstance(cause, ConnectionError | errors.UnexpectedEOF) for cause in causes):
             # One that misses a certificate says so and hangs up, and what it said may be lost on the way.
             return self._error("the server ended the connection", f"look at its log; where it wants TLS, {_TLS}")

@@ -25,8 +25,8 @@ async def direct_messages(jetstream: JetStream, stream: str, first: int, last: i
     """All that is there between two sequences, both included, in their order; raises MachineError."""
     for begin in range(max(first, 1), last + 1, _WINDOW):
         end = min(begin + _WINDOW, last + 1)
-        found = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
-        for message in found:
+        messages = await asyncio.gather(*(_message(jetstream, stream, sequence) for sequence in range(begin, end)))
+        for message in messages:
             if message is not None:
                 yield message
 
@@ -54,8 +54,8 @@ def _stored(shown: str, subject: str, answer: Msg) -> StoredMessage | None:
     if headers.get("Status") == _NOT_FOUND:
         return None
     if "Nats-Sequence" not in headers:
-        told = headers.get("Description") or answer.data[:200].decode(errors="replace")
-        what = f"{subject} was answered with {headers.get('Status', 'no status')}: {told}"
+        description = headers.get("Description") or answer.data[:200].decode(errors="replace")
+        what = f"{subject} was answered with {headers.get('Status', 'no status')}: {description}"
         raise MachineError.at(shown, what, "ask again once the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
     return StoredMessage(

@@ -53,9 +53,9 @@ async def inspect(url: str, *, options: ConnectOptions, monitor: str | None) -> 
 
 async def _all(jetstream: JetStream, subject: str, key: str, missing: set[str]) -> list[Json]:
     lost: list[str] = []
-    found = await jetstream.pages(subject, key, lost, timeout_s=jetstream.connection.timeout_s)
+    pages = await jetstream.pages(subject, key, lost, timeout_s=jetstream.connection.timeout_s)
     missing.update(lost)
-    return [item for item in found if isinstance(item, dict)]
+    return [item for item in pages if isinstance(item, dict)]
 
 
 def _missing(missing: set[str]) -> tuple[str, ...]:
@@ -90,18 +90,18 @@ def _rates(before: list[Json], after: list[Json], seconds: float) -> dict[str, f
 async def _consumers(jetstream: JetStream, streams: list[Json], missing: set[str]) -> dict[str, list[Json]]:
     """All consumers by stream; a stream deleted in the meantime has none."""
     limit = asyncio.Semaphore(CONCURRENT_REQUESTS)
-    found: dict[str, list[Json]] = {}
+    consumers: dict[str, list[Json]] = {}
 
     async def read(name: str) -> None:
         async with limit:
-            found[name] = await _all(jetstream, f"CONSUMER.LIST.{name}", "consumers", missing)
+            consumers[name] = await _all(jetstream, f"CONSUMER.LIST.{name}", "consumers", missing)
 
     names = [_name(info) for info in streams if (info.get("state") or {}).get("consumer_count")]
     outcomes = await asyncio.gather(*(read(name) for name in names), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and getattr(outcome, "code", 0) != STREAM_NOT_FOUND:
             raise outcome
-    return found
+    return consumers
 
 
 async def _monitor(

@@ -66,7 +66,7 @@ class JetStream:
         try:
             answer = json.loads(await self.connection.request(full, payload, timeout_s))
         except errors.NoRespondersError:
-            raise MachineError.at(self.shown, *self._nobody()) from None
+            raise MachineError.at(self.shown, *self._no_responders()) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream and the cluster have a leader, and that this user may use the JetStream API"
             raise NoAnswerError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
@@ -77,7 +77,7 @@ class JetStream:
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
 
-    def _nobody(self) -> tuple[str, str]:
+    def _no_responders(self) -> tuple[str, str]:
         if self.prefix == API:
             return "JetStream is not enabled for this account", _ENABLE
         return f"nobody answers on {self.prefix}", "check the domain, and that this account has JetStream"
@@ -102,17 +102,17 @@ class JetStream:
     ) -> list[Json]:
         """All items of a list that the API gives in pages; ``missing`` gets the names whose leader did not answer."""
         items: list[Json] = []
-        seen = 0
+        offset = 0
         while True:
-            page = await self.ask(subject, {"offset": seen}, timeout_s)
-            found, lost = page.get(key) or [], page.get("missing") or []
-            items.extend(found)
+            page = await self.ask(subject, {"offset": offset}, timeout_s)
+            listed, lost = page.get(key) or [], page.get("missing") or []
+            items.extend(listed)
             if missing is not None:
                 missing.extend(str(name) for name in lost)
-            seen += len(found) + len(lost)
-            if not (found or lost) or seen >= int(page.get("total") or 0):
+            offset += len(listed) + len(lost)
+            if not (listed or lost) or offset >= int(page.get("total") or 0):
                 return items
-            if seen > MAX_ITEMS:
+            if offset > MAX_ITEMS:
                 what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"
                 raise MachineError.at(self.shown, what, "connect with a narrower account")
 

@@ -54,7 +54,7 @@ async def _get(client: httpx2.AsyncClient, path: str) -> Json | None:
             if len(content) > MAX_BYTES:
                 return None
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None

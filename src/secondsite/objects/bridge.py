@@ -55,9 +55,9 @@ class Pieces:
     ``seen`` gets each piece in the thread."""
 
     def __init__(
-        self, bridge: Bridge, pieces: AsyncIterator[bytes], seen: Callable[[bytes], None] = lambda _: None
+        self, bridge: Bridge, pieces: AsyncIterator[bytes], on_piece: Callable[[bytes], None] = lambda _: None
     ) -> None:
-        self._bridge, self._pieces, self._seen = bridge, pieces, seen
+        self._bridge, self._pieces, self._on_piece = bridge, pieces, on_piece
         self.error: Exception | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class Pieces:
             raise
         if not piece:
             raise StopIteration
-        self._seen(piece)
+        self._on_piece(piece)
         return piece
 
     async def _next(self) -> bytes:

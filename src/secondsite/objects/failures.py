@@ -41,7 +41,7 @@ _CREDENTIALS: dict[Scheme, str] = {
 _BUCKETS: dict[Scheme, str] = {"s3": "bucket", "gs": "bucket", "az": "container", "file": "folder"}
 
 
-def told(error: exceptions.BaseError | OSError, scheme: Scheme, store: str, place: str) -> MachineError:
+def machine_error(error: exceptions.BaseError | OSError, scheme: Scheme, store: str, place: str) -> MachineError:
     """``store`` and ``place`` are URLs as people may see them, of the whole and of the object."""
     text = str(error)
     if any(word in text for word in _NO_BUCKET_WORDS):

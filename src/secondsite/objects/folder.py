@@ -19,14 +19,14 @@ _PART = re.compile(r"#[0-9]+$")
 def folders_in(folder: Path) -> list[str]:
     """The names of the folders in a folder; none where there is no such folder."""
     try:
-        return sorted(_told(entry.name) for entry in os.scandir(folder) if entry.is_dir())
+        return sorted(_decoded(entry.name) for entry in os.scandir(folder) if entry.is_dir())
     except FileNotFoundError:
         return []
 
 
 def files_below(root: Path, prefix: str) -> list[tuple[str, int, datetime]]:
     """Key, size and time of change of every file below a prefix, sorted by key."""
-    found = []
+    files = []
     for folder, _, names in os.walk(root / prefix):
         for name in names:
             path = Path(folder, name)
@@ -36,12 +36,12 @@ def files_below(root: Path, prefix: str) -> list[tuple[str, int, datetime]]:
                 status = path.stat()
             except FileNotFoundError:  # deleted meanwhile
                 continue
-            key = _told(path.relative_to(root).as_posix())
-            found.append((key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
-    return sorted(found)
+            key = _decoded(path.relative_to(root).as_posix())
+            files.append((key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)))
+    return sorted(files)
 
 
-def _told(name: str) -> str:
+def _decoded(name: str) -> str:
     """A name as it can be printed, where it is no UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")
 

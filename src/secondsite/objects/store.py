@@ -27,7 +27,7 @@ from secondsite.model.errors import MachineError
 from secondsite.objects.address import StoreAddress
 from secondsite.objects.aws import provider_of_profile
 from secondsite.objects.bridge import Bridge, Pieces
-from secondsite.objects.failures import ObjectExistsError, ObjectTooLargeError, told
+from secondsite.objects.failures import ObjectExistsError, ObjectTooLargeError, machine_error
 from secondsite.objects.folder import create_durably, files_below, folders_in, settle
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ObjectStorage:
         self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
             raise MachineError.at(self.shown, "there is no such folder", "check the path")
-        with self._told(""):
+        with self._translated(""):
             self._store = _open(address)
 
     def below(self, prefix: str) -> ObjectStorage:
@@ -81,7 +81,7 @@ class ObjectStorage:
 
     async def create(self, key: str, content: bytes) -> None:
         """Write an object that must not exist yet; raises ObjectExistsError. It is durable when this returns."""
-        with self._told(key):
+        with self._translated(key):
             if self._folder:
                 await asyncio.to_thread(create_durably, self._folder, self._folder / key, content)
                 return
@@ -92,18 +92,18 @@ class ObjectStorage:
         key: str,
         chunks: AsyncIterator[bytes],
         expected_bytes: int = 0,
-        seen: Callable[[bytes], None] = lambda _: None,
+        on_piece: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """Stream an object. When ``chunks`` raises, nothing is there and the same exception comes out.
 
         It is durable when this returns.
-        ``seen`` gets each piece in the thread that writes, beside the loop.
+        ``on_piece`` gets each piece in the thread that writes, beside the loop.
         """
         part_bytes = min(MAX_PART_BYTES, max(PART_BYTES, expected_bytes // (MAX_PARTS - 100)))
         bridge = Bridge()
-        pieces = Pieces(bridge, chunks, seen)
+        pieces = Pieces(bridge, chunks, on_piece)
         try:
-            with self._told(key):
+            with self._translated(key):
                 await asyncio.to_thread(
                     obstore.put,
                     self._store,
@@ -136,42 +136,42 @@ class ObjectStorage:
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes in order, in pieces of about ``READ_BYTES``."""
-        with self._told(key):
-            found = await asyncio.to_thread(obstore.get, self._store, key)
+        with self._translated(key):
+            answer = await asyncio.to_thread(obstore.get, self._store, key)
             if self._folder:  # the stream of a local file comes in pieces of 8 KiB
-                size = found.meta["size"]
+                size = answer.meta["size"]
                 for start in range(0, size, READ_BYTES):
                     end = min(size, start + READ_BYTES)
                     yield bytes(await asyncio.to_thread(obstore.get_range, self._store, key, start=start, end=end))
                 return
-            pieces = iter(found.stream(min_chunk_size=READ_BYTES))
+            pieces = iter(answer.stream(min_chunk_size=READ_BYTES))
             while piece := await asyncio.to_thread(_next, pieces):
                 yield bytes(piece)
 
     async def folders(self, prefix: str = "") -> list[str]:
         """The names one level below ``prefix``, sorted."""
-        with self._told(prefix):
+        with self._translated(prefix):
             if self._folder:
                 return await asyncio.to_thread(folders_in, self._folder / prefix)
-            found = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
-        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"])
+            listing = await asyncio.to_thread(obstore.list_with_delimiter, self._store, prefix or None)
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listing["common_prefixes"])
 
     async def listing(self, prefix: str) -> list[ListedObject]:
         """Every object below ``prefix``, sorted by key."""
-        with self._told(prefix):
+        with self._translated(prefix):
             if self._folder:
                 files = await asyncio.to_thread(files_below, self._folder, prefix)
                 return [ListedObject(key, size, modified_at) for key, size, modified_at in files]
             pages = await asyncio.to_thread(lambda: list(obstore.list(self._store, prefix or None)))
-        found = [
+        entries = [
             ListedObject(str(item["path"]), item["size"], item["last_modified"]) for page in pages for item in page
         ]
-        return sorted(found, key=lambda stored: stored.key)
+        return sorted(entries, key=lambda stored: stored.key)
 
     async def delete(self, keys: list[str]) -> None:
         """Absent objects are not an error."""
         for start in range(0, len(keys), 500):
-            with self._told(keys[start]):
+            with self._translated(keys[start]):
                 await asyncio.to_thread(_delete, self._store, keys[start : start + 500])
 
     async def delete_below(self, prefix: str) -> None:
@@ -198,11 +198,11 @@ class ObjectStorage:
         return f"{self.shown}/{key}" if key else self.shown
 
     @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
+    def _translated(self, key: str) -> Iterator[None]:
         try:
             yield
         except (exceptions.BaseError, OSError) as error:
-            raise told(error, self._scheme, self.shown, self.url(key)) from None
+            raise machine_error(error, self._scheme, self.shown, self.url(key)) from None
 
 
 def _delete(store: ObjectStore, keys: list[str]) -> None:

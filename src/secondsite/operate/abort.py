@@ -20,6 +20,7 @@ from secondsite.operate.epoch import Epoch, Side, epoch_of, read_sides, single_w
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, StepState, records
 from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, is_writable, promoting_subject
 from secondsite.operate.world import World
+from secondsite.operate.writer_lease import grant_lease
 
 _STAYS = (
     *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
@@ -34,11 +35,16 @@ class Aborted:
     serving: Mapping[str, tuple[str, ...]]
     opened: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    nobody: tuple[str, ...] = field(default=())
+    without_writer: tuple[str, ...] = field(default=())
 
     def plain(self) -> dict[str, Any]:
         serving = {name: list(regions) for name, regions in self.serving.items()}
-        return {"serving": serving, "opened": list(self.opened), "left": list(self.left), "nobody": list(self.nobody)}
+        return {
+            "serving": serving,
+            "opened": list(self.opened),
+            "left": list(self.left),
+            "nobody": list(self.without_writer),
+        }
 
 
 async def abort(procedure: Procedure, deployment: Deployment, world: World, journal: Journal) -> Aborted:
@@ -51,20 +57,21 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
     _check_return(context, epoch_of(context, sides), target)
     opened, left = [], []
     for family in single_writer(context):
-        held = family.at(source)
-        if held is None:
+        placement = family.at(source)
+        if placement is None:
             continue
-        if await _open(context, family, held, target):
-            opened.append(f"{held.name} in {source}")
+        if await _open(context, family, placement, target):
+            opened.append(f"{placement.name} in {source}")
         left += _left(family, sides, source, target)
+    await grant_lease(context, source)
     after = epoch_of(context, await read_sides(context))
     left += [
         f"{step.id} stays done: {step.title}" for step in procedure.steps if step.id in facts and step.verb in _STAYS
     ]
-    nobody = tuple(family.name for family in single_writer(context) if family.name not in after.serving)
-    found = Aborted(after.serving, tuple(opened), tuple(left), nobody)
-    journal.append(EntryKind.NOTE, "", {ABORTED: found.plain()})
-    return found
+    without_writer = tuple(family.name for family in single_writer(context) if family.name not in after.serving)
+    aborted = Aborted(after.serving, tuple(opened), tuple(left), without_writer)
+    journal.append(EntryKind.NOTE, "", {ABORTED: aborted.plain()})
+    return aborted
 
 
 def _target(context: Context) -> str:
@@ -86,33 +93,35 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
         raise InputError.at(f"{verb} abort", what, remedy)
 
 
-async def _open(context: Context, family: StreamFamily, held: StreamPlacement, target: str) -> bool:
+async def _open(context: Context, family: StreamFamily, placement: StreamPlacement, target: str) -> bool:
     """Take the fence off; whether there was one. Nobody else takes writes of it: looked at again, right before."""
-    async with context.reached(held.region) as door:
-        look = None if door is None else await door.stream(held.name)
-        if door is None or look is None or look.subjects != (fenced_subject(held),):
+    async with context.reached(placement.region) as door:
+        state = None if door is None else await door.stream(placement.name)
+        if door is None or state is None or state.subjects != (fenced_subject(placement),):
             return False
         other = family.at(target)
         async with context.reached(target) as there:
             copy = None if there is None or other is None else await there.stream(other.name)
         if copy is not None and is_writable(copy.config, family):
-            raise MachineError.at(held.region, f"{target} takes writes of {family.name} now", "resume instead")
-        await door.update({**look.config, "subjects": list(family.subjects)})
-        if not await takes_writes(door, family, held):
-            raise MachineError.at(held.region, f"{held.name} takes no writes yet", "look at its leader, abort again")
+            raise MachineError.at(placement.region, f"{target} takes writes of {family.name} now", "resume instead")
+        await door.update({**state.config, "subjects": list(family.subjects)})
+        if not await takes_writes(door, family, placement):
+            raise MachineError.at(
+                placement.region, f"{placement.name} takes no writes yet", "look at its leader, abort again"
+            )
     return True
 
 
 def _left(family: StreamFamily, sides: Mapping[str, Side], source: str, target: str) -> list[str]:
-    found = []
+    streams = []
     other = family.at(target)
-    look = sides[target].looks.get(family.name) if target in sides else None
+    state = sides[target].states.get(family.name) if target in sides else None
     if source in sides and sides[source].silent:
-        found.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
-    if other is None or look is None:
-        return found
-    if look.subjects == (promoting_subject(other),):
-        found.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
-    elif look.subjects == (fenced_subject(other),):
-        found.append(f"{other.name} in {target} is fenced, with what it holds")
-    return found
+        streams.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
+    if other is None or state is None:
+        return streams
+    if state.subjects == (promoting_subject(other),):
+        streams.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
+    elif state.subjects == (fenced_subject(other),):
+        streams.append(f"{other.name} in {target} is fenced, with what it holds")
+    return streams

@@ -90,10 +90,10 @@ class Scope:
         return standby.region.name if standby else self.deployment.sites[-1].region.name
 
     def family(self, name: str) -> StreamFamily:
-        found = next((family for family in self.families if family.name == name), None)
-        if found is None:
+        match = next((family for family in self.families if family.name == name), None)
+        if match is None:
             raise failed(f"the deployment has no stream {name}", "plan again from the system file as it is now")
-        return found
+        return match
 
     def chosen(self, step: Step) -> tuple[StreamFamily, ...]:
         """The streams that the step names, or all."""

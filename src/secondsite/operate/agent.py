@@ -52,15 +52,15 @@ class AgentConfig:
 def agent_config(deployment: Deployment, region: str) -> AgentConfig | None:
     """None for a region without streams that are mirrored."""
     mirrored = [family for family in families(deployment) if family.reach is Reach.MIRRORED]
-    held = [(family, here) for family in mirrored if (here := family.at(region))]
-    pairs = [(family, here, next(iter(family.others(region)), None)) for family, here in held]
+    placements = [(family, here) for family in mirrored if (here := family.at(region))]
+    pairs = [(family, here, next(iter(family.others(region)), None)) for family, here in placements]
     streams = tuple(
         CopiedStream(family.name, here.name, there.name, _prefix(here, there)) for family, here, there in pairs if there
     )
     if not streams:
         return None
-    clusters = [here.cluster.name for _, here in held if here.cluster.gateways]
-    replicas = max(here.stream.replicas for _, here in held)
+    clusters = [here.cluster.name for _, here in placements if here.cluster.gateways]
+    replicas = max(here.stream.replicas for _, here in placements)
     return AgentConfig(region, streams, replicas, clusters[0] if clusters else "")
 
 
@@ -76,11 +76,11 @@ def agent_text(config: AgentConfig) -> str:
 def read_agent(path: Path) -> AgentConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA:
-            raise ValueError(found["schema"])  # noqa: TRY301 # told like everything else that does not fit
-        streams = tuple(CopiedStream(**each) for each in found["streams"])
-        return AgentConfig(found["region"], streams, int(found["replicas"]), found["cluster"])
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if config["schema"] != SCHEMA:
+            raise ValueError(config["schema"])  # noqa: TRY301 # told like everything else that does not fit
+        streams = tuple(CopiedStream(**each) for each in config["streams"])
+        return AgentConfig(config["region"], streams, int(config["replicas"]), config["cluster"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no agent's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/agent.json of `secondsite render`") from None
@@ -93,9 +93,9 @@ class Agent:
     config: AgentConfig
     place: NatsPlace
     every_s: float
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     alive: Path | None = None
-    _told: dict[str, str] = field(factory=dict)
+    _reported: dict[str, str] = field(factory=dict)
 
     async def keep(self) -> None:
         """Until cancelled. Servers that do not answer are asked again: the positions grow older meanwhile."""
@@ -136,10 +136,10 @@ class Agent:
 
     def _say(self, about: str, what: str) -> None:
         """Once, until it is something else."""
-        if self._told.get(about, "") != what:
-            self._told[about] = what
+        if self._reported.get(about, "") != what:
+            self._reported[about] = what
             if what:
-                self.tell(f"{about}: {what}")
+                self.report(f"{about}: {what}")
 
     def _lives(self) -> None:
         if self.alive is not None:

@@ -52,8 +52,8 @@ async def _run(command: str, step: Step, region: str) -> None:
         await process.wait()
         raise
     if process.returncode:
-        said = output.decode("utf-8", "replace").strip()[-_TAIL:]
-        what = f"the command for {step.id} ended with {process.returncode}: {said or 'it said nothing'}"
+        output_tail = output.decode("utf-8", "replace").strip()[-_TAIL:]
+        what = f"the command for {step.id} ended with {process.returncode}: {output_tail or 'it said nothing'}"
         raise failed(what, "mend it, then resume: it is run again")
 
 

@@ -19,8 +19,8 @@ def is_users(config: Mapping[str, Any]) -> bool:
 def filters_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The subjects that it takes; one empty filter where it takes every one."""
     one, several = config.get("filter_subject"), config.get("filter_subjects") or ()
-    found = tuple(str(subject) for subject in ([one] if one else several) if subject)
-    return _EVERYTHING if not found or ">" in found else found
+    filters = tuple(str(subject) for subject in ([one] if one else several) if subject)
+    return _EVERYTHING if not filters or ">" in filters else filters
 
 
 def may_be_set(config: Mapping[str, Any], sequence: int) -> bool:

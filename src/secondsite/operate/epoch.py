@@ -21,7 +21,7 @@ from secondsite.nats.streams import StreamState
 from secondsite.operate.action import ANSWER_S, Context, Facts
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, is_writable
 
-Looks = Mapping[str, StreamState]
+StreamStates = Mapping[str, StreamState]
 SAMPLE_S = 0.25
 _ONE_WRITER = (Reach.MIRRORED, Reach.ALONE)
 
@@ -30,7 +30,7 @@ _ONE_WRITER = (Reach.MIRRORED, Reach.ALONE)
 class Side:
     """A region as it answered: ``looks`` by family. ``silent``: nothing is known of it."""
 
-    looks: Looks = field(factory=dict)
+    states: StreamStates = field(factory=dict)
     silent: bool = False
 
 
@@ -62,12 +62,17 @@ class Epoch:
 
     def without(self, region: str) -> Epoch:
         """Once this region's writers are stopped."""
-        serving = {name: tuple(one for one in found if one != region) for name, found in self.serving.items()}
-        return evolve(self, serving={name: found for name, found in serving.items() if found})
+        serving = {
+            name: tuple(one for one in serving_regions if one != region)
+            for name, serving_regions in self.serving.items()
+        }
+        return evolve(
+            self, serving={name: serving_regions for name, serving_regions in serving.items() if serving_regions}
+        )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Who serves, in a few words."""
-        regions = sorted({region for found in self.serving.values() for region in found})
+        regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
         return f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else "nobody takes writes"
 
 
@@ -96,28 +101,28 @@ def single_writer(context: Context) -> tuple[StreamFamily, ...]:
 async def read_sides(context: Context) -> dict[str, Side]:
     """Every region that holds such a stream, at once; what refuses us is told by the steps, here it is unknown."""
     families = single_writer(context)
-    regions = sorted({held.region for family in families for held in (family.origin, *family.copies)})
-    found = await asyncio.gather(*(_side(context, region, families) for region in regions))
-    return dict(zip(regions, found, strict=True))
+    regions = sorted({placement.region for family in families for placement in (family.origin, *family.copies)})
+    sides = await asyncio.gather(*(_side(context, region, families) for region in regions))
+    return dict(zip(regions, sides, strict=True))
 
 
 async def _side(context: Context, region: str, families: tuple[StreamFamily, ...]) -> Side:
-    looks: dict[str, StreamState] = {}
+    states: dict[str, StreamState] = {}
     try:
         async with context.reached(region) as door:
             if door is None:
                 return Side(silent=True)
             for family in families:
-                held = family.at(region)
-                look = None
-                if held is not None:
+                placement = family.at(region)
+                state = None
+                if placement is not None:
                     async with asyncio.timeout(ANSWER_S):
-                        look = await door.stream(held.name)
-                if look is not None:
-                    looks[family.name] = look
+                        state = await door.stream(placement.name)
+                if state is not None:
+                    states[family.name] = state
     except (MachineError, TimeoutError):
-        return Side(looks, silent=not looks)
-    return Side(looks)
+        return Side(states, silent=not states)
+    return Side(states)
 
 
 def epoch_of(context: Context, sides: Mapping[str, Side]) -> Epoch:
@@ -125,14 +130,14 @@ def epoch_of(context: Context, sides: Mapping[str, Side]) -> Epoch:
     parted: dict[str, str] = {}
     made: dict[str, str] = {}
     for family in single_writer(context):
-        looks = {region: side.looks[family.name] for region, side in sides.items() if family.name in side.looks}
-        writable = tuple(region for region, look in looks.items() if is_writable(look.config, family))
+        states = {region: side.states[family.name] for region, side in sides.items() if family.name in side.states}
+        writable = tuple(region for region, state in states.items() if is_writable(state.config, family))
         if writable:
             serving[family.name] = writable
-        for region, look in looks.items():
-            made[f"{region}/{family.name}"] = look.created
-            if DIVERGED in look.metadata:
-                parted[f"{region}/{family.name}"] = look.metadata[DIVERGED]
+        for region, state in states.items():
+            made[f"{region}/{family.name}"] = state.created
+            if DIVERGED in state.metadata:
+                parted[f"{region}/{family.name}"] = state.metadata[DIVERGED]
     return Epoch(serving, parted, made, tuple(region for region, side in sides.items() if side.silent))
 
 
@@ -142,8 +147,8 @@ async def read_epoch(context: Context) -> Epoch:
 
 def operation_id(procedure: Procedure, epoch: Epoch, away: str) -> str:
     """After the region that survives, as it was made and parted: equal for all who look at the same incident."""
-    seen = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
-    lasting = [pair for pair in seen if pair[0].startswith(f"{away}/")]
+    parts = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
+    lasting = [pair for pair in parts if pair[0].startswith(f"{away}/")]
     digest = hashlib.sha256(json.dumps([procedure.name, lasting]).encode()).hexdigest()[:8]
     return f"{procedure.name.partition(' ')[0]}-{digest}"
 
@@ -155,7 +160,9 @@ def stopped_by(context: Context, step: Step) -> tuple[str, ...]:
     if step.verb is not Verb.PROMOTE_STREAMS:
         return ()
     target = step.region or context.away
-    return tuple(dict.fromkeys(held.region for family in single_writer(context) for held in family.others(target)))
+    return tuple(
+        dict.fromkeys(placement.region for family in single_writer(context) for placement in family.others(target))
+    )
 
 
 def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
@@ -166,9 +173,9 @@ def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
 
 async def measured(context: Context, stop: ServiceStop, sides: Mapping[str, Side]) -> ServiceStop:
     """With the rate at which the region takes writes now."""
-    began, before = context.world.clock.monotonic(), sides[stop.region].looks
+    began, before = context.world.clock.monotonic(), sides[stop.region].states
     await context.world.clock.sleep(SAMPLE_S)
-    after = (await _side(context, stop.region, single_writer(context))).looks
+    after = (await _side(context, stop.region, single_writer(context))).states
     seconds = max(context.world.clock.monotonic() - began, SAMPLE_S)
     stored = sum(after[name].last_seq - before[name].last_seq for name in stop.streams if name in after)
     return ServiceStop(stop.region, stop.streams, max(0, stored) / seconds)
@@ -185,13 +192,13 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
     target = promotion.region or context.away
     facts = context.facts.get(promotion.id)
     for family in single_writer(context):
-        found = (
+        changes = (
             _changed_before(context, family, target, begun, now)
             if facts is None
             else _changed_after(family, target, facts, now)
         )
-        if found:
-            return found
+        if changes:
+            return changes
     return ""
 
 
@@ -200,14 +207,14 @@ def _changed_before(context: Context, family: StreamFamily, target: str, begun: 
     fenced = any(facts.get("state") == "fenced" and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
         return f"{target} serves {name} now, which this operation has not promoted"
-    for held in family.others(target):
-        key = f"{held.region}/{name}"
-        if held.region in now.silent or held.region in begun.silent or key not in now.made:
+    for placement in family.others(target):
+        key = f"{placement.region}/{name}"
+        if placement.region in now.silent or placement.region in begun.silent or key not in now.made:
             continue
         if begun.made.get(key) != now.made[key]:
-            return f"{name} in {held.region} was made anew"
+            return f"{name} in {placement.region} was made anew"
         if begun.parted.get(key) != now.parted.get(key):
-            return f"{name} in {held.region} was promoted anew"
+            return f"{name} in {placement.region} was promoted anew"
     return ""
 
 

@@ -114,7 +114,7 @@ async def execute(
     journal: Journal,
     *,
     options: Options = Options(),
-    progress: Progress = lambda _told: None,
+    progress: Progress = lambda _progress: None,
 ) -> OperationOutcome:
     """Begin, or go on with what the journal holds. Raises InputError where a guard or the approval forbids it."""
     if journal.entries:
@@ -291,10 +291,12 @@ class _Run:
         if token in given:
             await self._can_follow(step, stop)
             return
-        told = await measured(context, stop, sides)
+        measured_sides = await measured(context, stop, sides)
         if not planned:
             self._journal.append(EntryKind.NOTE, step.id, {"asks": token})
-        raise WaitingError.at("", f"{told}, and nobody approved it", f"if that is meant, resume with --approve {token}")
+        raise WaitingError.at(
+            "", f"{measured_sides}, and nobody approved it", f"if that is meant, resume with --approve {token}"
+        )
 
     async def _can_follow(self, step: Step, stop: ServiceStop) -> None:
         """Nobody is left without a writer: what takes over can be carried out, as it is seen right before the stop."""
@@ -307,8 +309,8 @@ class _Run:
                 raise WaitingError.at("", what, f"resume with --approve {self._journal.entries[0].data['hash']}")
             if any(other.verb is Verb.RESTORE_QUORUM for other in waits):
                 return  # whether it can be promoted shows once there is a quorum again
-            found = await self._options.executors[one.verb].look(self._context(step), one)
-            for guard in found.guards:
+            prospect = await self._options.executors[one.verb].look(self._context(step), one)
+            for guard in prospect.guards:
                 if guard.absolute or guard.id not in self._allowed:
                     what = f"{stop.region} is not stopped, as {one.id} cannot follow: {guard.what}"
                     raise MachineError.at("", what, guard.remedy)
@@ -324,11 +326,11 @@ class _Run:
 
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
         """What is tried again says why once, not every time."""
-        told = str(facts.get("why", ""))
+        why = str(facts.get("why", ""))
         if kind == "retried":
-            if self._retried.get(step.id) == told:
+            if self._retried.get(step.id) == why:
                 return
-            self._retried[step.id] = told
+            self._retried[step.id] = why
         self._journal.append(EntryKind.NOTE, step.id, {kind: dict(facts)})
 
     async def _fence_returned(self) -> None:
@@ -356,15 +358,15 @@ class _Run:
             self._note(step, "retried", {"why": error.problems[0].what})
             return ""
 
-    def _outcome(self, nobody: tuple[str, ...]) -> OperationOutcome:
+    def _outcome(self, without_writer: tuple[str, ...]) -> OperationOutcome:
         known = records(self._journal.entries)
         problems = [
             Problem(Place(f"{self._procedure.name}: {step.id}"), known[step.id].why, known[step.id].remedy)
             for step in self._procedure.steps
             if step.id in known and known[step.id].state is not StepState.DONE
         ]
-        if nobody:
-            what = f"NOBODY TAKES WRITES of {', '.join(nobody)} now"
+        if without_writer:
+            what = f"NOBODY TAKES WRITES of {', '.join(without_writer)} now"
             problems.insert(
                 0, Problem(Place(self._procedure.name), what, "mend what is told below and resume, or abort")
             )

@@ -36,10 +36,10 @@ def fingerprint(key: bytes, values: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def differing(expected: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+def differing(expected: Mapping[str, str], actual: Mapping[str, str]) -> tuple[str, ...]:
     """Names whose fingerprints are not equal, or missing on a side."""
     return tuple(
         name
         for name, wanted in sorted(expected.items())
-        if not wanted or not hmac.compare_digest(wanted, found.get(name, ""))
+        if not wanted or not hmac.compare_digest(wanted, actual.get(name, ""))
     )

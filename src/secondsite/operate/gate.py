@@ -4,6 +4,10 @@ Who may write is nowhere written down twice: a region still may as long as every
 What cannot be asked leaves the gate as it is: a primary that is cut off from the other region goes on, one that was
 started while it cannot ask takes no writes. It is opened on two equal looks only, so that a promotion between the
 first look and the opening is seen; and looked at for ever, so that one that comes later is.
+
+Under `writers: one` it is open only while this server holds a lease (`writer_lease.py`). What is to shut it may stand
+still itself, so while it is open a timer in the kernel runs that ends this process, and the server with it; it is stood
+down only once the server said that it read the shut gate.
 """
 
 from __future__ import annotations
@@ -15,26 +19,18 @@ from pathlib import Path
 from attrs import define, evolve, field, frozen
 
 from secondsite.discover.nats_conf import parse_conf
-from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
-from secondsite.nats.jetstream import api_prefix
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.servers import Servers
 from secondsite.nats.streams import StreamApi, StreamState
-from secondsite.operate.layout import FENCED, Reach, StreamPlacement, families
-from secondsite.strategies.write_gate import OPEN, SHUT, gate_file, gated_subjects, shut
+from secondsite.operate.gate_config import GateConfig, GuardedStream
+from secondsite.operate.kernel_timer import KernelTimer, now_s
+from secondsite.operate.layout import FENCED
+from secondsite.operate.writer_lease import WriterLease
+from secondsite.strategies.write_gate import OPEN, SHUT, LeaseTerms, gate_file, shut
 
 LOOK_EVERY_S = 0.5
 _ANSWER_S = 1.0
-
-
-@frozen
-class GuardedStream:
-    """A stream of this region, what its writers use, and its copies elsewhere: API prefix and name."""
-
-    name: str
-    subjects: tuple[str, ...]
-    copies: tuple[tuple[str, str], ...]
 
 
 @frozen
@@ -45,28 +41,11 @@ class GateView:
     displaced: bool | None = None
 
 
-def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
-    """The streams whose writers the gate stands before."""
-    gated = set(gated_subjects(deployment, region))
-    mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
-    found = [(family, held) for family in mirrored if (held := family.at(region))]
-    return tuple(
-        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
-        for family, held in found
-    )
-
-
-def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
-    """Through this region's own servers, and the link."""
-    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
-    return api_prefix(other.cluster.domain if foreign else None), other.name
-
-
-def may_write(looks: tuple[GateView, ...]) -> bool | None:
+def may_write(views: tuple[GateView, ...]) -> bool | None:
     """Whether the region may take writes; None where that is not known."""
-    if any(seen.writable and seen.displaced for seen in looks):
+    if any(view.writable and view.displaced for view in views):
         return False
-    if all(seen.writable is False or (seen.writable and seen.displaced is False) for seen in looks):
+    if all(view.writable is False or (view.writable and view.displaced is False) for view in views):
         return True
     return None
 
@@ -81,16 +60,29 @@ def displaces(copy: StreamState) -> bool:
     return not copy.is_mirror and not all(subject.startswith(f"{FENCED}.") for subject in copy.subjects)
 
 
+@frozen
+class HeldLease:
+    """``prefix`` is the JetStream API of the region that keeps the record; ``timer`` ends this process after it."""
+
+    lease: WriterLease
+    prefix: str
+    timer: KernelTimer
+
+
 @define
 class Gate:
-    """``place`` is the region's, as the operator; ``system`` its system account. ``folder`` holds nats.conf."""
+    """``place`` is the region's, as the operator; ``system`` its system account. ``folder`` holds nats.conf.
+
+    With a lease (``held``) it keeps one server, the one at ``place``, which is a child of this process.
+    """
 
     region: str
     place: NatsPlace
     system: NatsPlace
     streams: tuple[GuardedStream, ...]
     folder: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
+    held: HeldLease | None = None
     _before: bool | None = None
     _took: set[str] = field(factory=set)
 
@@ -103,11 +95,15 @@ class Gate:
                     while True:
                         self._beat()
                         await self._round(StreamApi(jetstream), Servers(system))
-                        await asyncio.sleep(LOOK_EVERY_S)
+                        await asyncio.sleep(self._pause_s)
             except MachineError as error:
                 self._before = None
-                self.tell(str(error.problems[0]))
+                self.report(str(error.problems[0]))
             await asyncio.sleep(LOOK_EVERY_S)
+
+    @property
+    def _pause_s(self) -> float:
+        return min(LOOK_EVERY_S, self.held.lease.terms.answer_s) if self.held else LOOK_EVERY_S
 
     @property
     def file(self) -> Path:
@@ -123,21 +119,65 @@ class Gate:
         self.beat.touch()
 
     async def _round(self, streams: StreamApi, servers: Servers) -> None:
-        now = may_write(tuple(await asyncio.gather(*(_look(streams, stream) for stream in self.streams))))
+        now = await self._may(streams)
         is_open = is_open_file(self.file)
         wanted = next_state(is_open, self._before, now)
         self._before = now
+        if wanted and self.held:
+            self.held.timer.end_at(self.held.lease.until)
         if wanted != is_open:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
-            self.tell(f"{self.region} {'takes writes' if wanted else 'takes no writes: somebody else does'}")
-        for server in set(await servers.running()) - self._took:
+            self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
+        for server in await self._kept(streams, servers) - self._took:
             await servers.reload(server)
             self._took.add(server)
+        if not wanted and self.held:
+            self.held.timer.stand_down()
+
+    async def _may(self, streams: StreamApi) -> bool | None:
+        """A lease that ends shuts it, whatever is known of the streams."""
+        held = self.held
+        answer_s = min(_ANSWER_S, held.lease.terms.answer_s) if held else _ANSWER_S
+        viewing = asyncio.gather(*(_look(streams, stream, answer_s) for stream in self.streams))
+        if held is None:
+            return may_write(tuple(await viewing))
+        views, _ = await asyncio.gather(viewing, held.lease.renew(_through(streams, held.prefix)))
+        return may_write(tuple(views)) if held.lease.writes else False
+
+    def _why(self) -> str:
+        return "it holds no lease" if self.held and not self.held.lease.writes else "somebody else does"
+
+    async def _kept(self, streams: StreamApi, servers: Servers) -> set[str]:
+        """The ids of the servers that have to read the file."""
+        if self.held is not None:
+            return {str(streams.jetstream.connection.server["server_id"])}
+        return set(await servers.running())
 
     @property
     def _subjects(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(subject for stream in self.streams for subject in stream.subjects))
+
+
+def gate_of(
+    config: GateConfig,
+    place: NatsPlace,
+    system: NatsPlace,
+    folder: Path,
+    report: Callable[[str], None],
+    *,
+    keeper: str = "",
+) -> Gate:
+    """``keeper`` is the server whose parent this process is; only with one can a lease be held."""
+    held = None
+    if config.lease is not None:
+        if not keeper:
+            what = "`writers: one` is kept by whoever starts the server"
+            raise InputError.at("gate", what, "give --server COMMAND, and run it in the place of the server")
+        terms = LeaseTerms(config.lease.seconds)
+        lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s)
+        held = HeldLease(lease, config.lease.prefix, KernelTimer())
+    return Gate(config.region, place, system, config.streams, folder, report, held)
 
 
 def is_open_file(file: Path) -> bool:
@@ -165,13 +205,13 @@ def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
         raise InputError.at(file, what, f"look at the subjects of the streams: {', '.join(subjects)}")
 
 
-async def _look(streams: StreamApi, stream: GuardedStream) -> GateView:
+async def _look(streams: StreamApi, stream: GuardedStream, answer_s: float) -> GateView:
     """Both sides at once; what does not answer soon is not known."""
-    found = await asyncio.gather(
-        _answer(streams, stream.name),
-        *(_answer(_through(streams, prefix), name) for prefix, name in stream.copies),
+    answers = await asyncio.gather(
+        _answer(streams, stream.name, answer_s),
+        *(_answer(_through(streams, prefix), name, answer_s) for prefix, name in stream.copies),
     )
-    own, copies = found[0], found[1:]
+    own, copies = answers[0], answers[1:]
     writable = None if own is None else not own.is_mirror and bool(set(own.subjects) & set(stream.subjects))
     if any(copy is not None and displaces(copy) for copy in copies):
         return GateView(writable, displaced=True)
@@ -182,10 +222,10 @@ def _through(streams: StreamApi, prefix: str) -> StreamApi:
     return StreamApi(evolve(streams.jetstream, prefix=prefix))
 
 
-async def _answer(streams: StreamApi, name: str) -> StreamState | None:
+async def _answer(streams: StreamApi, name: str, answer_s: float) -> StreamState | None:
     """A stream that is said not to be there may be one that the servers have not read yet."""
     try:
-        async with asyncio.timeout(_ANSWER_S):
+        async with asyncio.timeout(answer_s):
             return await streams.stream(name)
     except (MachineError, TimeoutError):
         return None

@@ -9,6 +9,8 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from secondsite.model.errors import MachineError
@@ -30,15 +32,27 @@ async def run_guarded(command: Sequence[str], keep: Callable[[], Awaitable[None]
     keeper, ended = asyncio.ensure_future(keep()), asyncio.ensure_future(server.wait())
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    told = asyncio.ensure_future(asked.wait())
+    called_off = asyncio.ensure_future(asked.wait())
     try:
-        await asyncio.wait({keeper, ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({keeper, ended, called_off}, return_when=asyncio.FIRST_COMPLETED)
         if keeper.done():
             keeper.result()
     finally:
         await _end(server)
-        await end_tasks(keeper, ended, told)
+        await end_tasks(keeper, ended, called_off)
     return server.returncode or 0
+
+
+def as_child(arguments: Sequence[str]) -> int | None:
+    """The first process of a container is spared by every signal from within it, its own timers' among them: run the
+    same command as its child, which is not. The child's exit code; None where this is not the first process."""
+    if os.getpid() != 1:
+        return None
+    child = subprocess.Popen([sys.executable, *arguments])  # noqa: S603 - this very command
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _frame: child.send_signal(number))
+    code = child.wait()
+    return 128 - code if code < 0 else code
 
 
 def _die_with(parent: int) -> None:

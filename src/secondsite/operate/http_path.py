@@ -50,10 +50,10 @@ class HttpPath:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return PathWrite(0, message_id, why=type(error).__name__)
         if answer.status_code not in self.acknowledged:
-            return PathWrite(_not_stored(answer.status_code), message_id, why=_told(answer.status_code))
-        found = _object(answer)
-        sequence = _number(found.get("sequence")) or _number(found.get("seq"))
-        return PathWrite(_STORED, message_id, str(found.get("stream") or ""), sequence)
+            return PathWrite(_not_stored(answer.status_code), message_id, why=_reason(answer.status_code))
+        document = _object(answer)
+        sequence = _number(document.get("sequence")) or _number(document.get("seq"))
+        return PathWrite(_STORED, message_id, str(document.get("stream") or ""), sequence)
 
 
 def client_path(path: WritePath) -> HttpPath:
@@ -65,14 +65,14 @@ def client_path(path: WritePath) -> HttpPath:
 def _resolved(name: str, value: str) -> str:
     place = f"operate.path.headers.{name}"
     if value.startswith("env:"):
-        found = os.environ.get(value.removeprefix("env:"))
-        if not found:
+        value_given = os.environ.get(value.removeprefix("env:"))
+        if not value_given:
             raise InputError.at(place, f"{value} is not set", "set it where this runs")
-        return found
+        return value_given
     if value.startswith("file:"):
         try:
             return Path(value.removeprefix("file:")).expanduser().read_text("utf-8").strip()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last is of a user without a home
             raise InputError.at(place, f"{value} cannot be read", "name a file that you may read") from None
     return value
 
@@ -82,21 +82,21 @@ def _not_stored(status: int) -> int:
     return 0 if status == _STORED else status
 
 
-def _told(status: int) -> str:
+def _reason(status: int) -> str:
     if status == http.HTTPStatus.ACCEPTED:
         return "queued, not stored"
     phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""
     return f"{phrase}, which acknowledges nothing here" if status == _STORED else phrase
 
 
-def _number(found: object) -> int:
+def _number(value: object) -> int:
     """0 for anything but a number: what calls itself a sequence may be any text."""
-    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 def _object(answer: httpx2.Response) -> Mapping[str, Any]:
     try:
-        found = answer.json()
+        document = answer.json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

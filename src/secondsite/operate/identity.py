@@ -28,12 +28,12 @@ def identities(deployment: Deployment) -> Mapping[str, Identity]:
     """By region."""
     home = deployment.primary.region.name
     regions = {site.region.name for site in deployment.sites} | {c.region or home for c in deployment.clusters}
-    found = {}
+    by_server = {}
     for region in regions:
-        held = [cluster for cluster in deployment.clusters if (cluster.region or home) == region]
-        domains = frozenset(cluster.domain for cluster in held if cluster.domain)
-        found[region] = Identity(region, domains, frozenset(cluster.name for cluster in held))
-    return found
+        clusters = [cluster for cluster in deployment.clusters if (cluster.region or home) == region]
+        domains = frozenset(cluster.domain for cluster in clusters if cluster.domain)
+        by_server[region] = Identity(region, domains, frozenset(cluster.name for cluster in clusters))
+    return by_server
 
 
 def mismatch(region: str, known: Mapping[str, Identity], info: Mapping[str, Any]) -> str:
@@ -46,8 +46,8 @@ def mismatch(region: str, known: Mapping[str, Identity], info: Mapping[str, Any]
     if tags and region.lower() not in (tag.lower() for tag in tags):
         return f"its servers are tagged {_TAG}{tags[0]}, not {_TAG}{region}"
     if expected.domains and domain not in expected.domains:
-        told = f"its JetStream domain is {domain}" if domain else "it has no JetStream domain"
-        return f"{told}, that of {region} is {' or '.join(sorted(expected.domains))}"
+        domain_shown = f"its JetStream domain is {domain}" if domain else "it has no JetStream domain"
+        return f"{domain_shown}, that of {region} is {' or '.join(sorted(expected.domains))}"
     elsewhere = {name for one in known.values() if one.region != region for name in one.clusters}
     if cluster and cluster in elsewhere and cluster not in expected.clusters:
         return f"its cluster is {cluster}, which is not in {region}"

@@ -10,7 +10,7 @@ _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d
 
 def instant(text: str) -> datetime:
     """RFC 3339 with nanoseconds, of which `datetime` takes six digits; raises ValueError."""
-    found = _RFC_3339.fullmatch(text)
-    if not found:
+    match = _RFC_3339.fullmatch(text)
+    if not match:
         raise ValueError(text)
-    return datetime.fromisoformat(f"{found[1]}.{(found[2] or '')[:6]:0<6}{found[3].replace('Z', '+00:00')}")
+    return datetime.fromisoformat(f"{match[1]}.{(match[2] or '')[:6]:0<6}{match[3].replace('Z', '+00:00')}")

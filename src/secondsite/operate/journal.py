@@ -170,16 +170,16 @@ def read_journal(path: Path) -> list[JournalEntry]:
 
 def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
     """By step, what the journal knows of it."""
-    found: dict[str, StepRecord] = {}
+    by_step: dict[str, StepRecord] = {}
     for entry in entries:
-        known = found.get(entry.step)
+        known = by_step.get(entry.step)
         if entry.kind is EntryKind.INTENT:
             attempts = known.attempts + 1 if known else 1
             facts = entry.data.get("facts") or {}
-            found[entry.step] = StepRecord(StepState.INTERRUPTED, attempts, entry.wall, None, facts)
+            by_step[entry.step] = StepRecord(StepState.INTERRUPTED, attempts, entry.wall, None, facts)
         elif entry.kind is EntryKind.OUTCOME and known:
             data = entry.data
-            found[entry.step] = StepRecord(
+            by_step[entry.step] = StepRecord(
                 StepState(data["state"]),
                 known.attempts,
                 known.began,
@@ -189,10 +189,10 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
                 str(data.get("remedy", "")),
             )
         elif known and FENCED_ON_RETURN in entry.data:
-            found[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
+            by_step[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
         elif known and SERVES_AGAIN in entry.data:
-            found[entry.step] = evolve(known, facts={**known.facts, "state": SERVES_AGAIN})
-    return found
+            by_step[entry.step] = evolve(known, facts={**known.facts, "state": SERVES_AGAIN})
+    return by_step
 
 
 class OperationEnd(StrEnum):

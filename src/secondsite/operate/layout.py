@@ -57,36 +57,36 @@ class StreamFamily:
         return subjects_of(self.origin.stream)
 
     def at(self, region: str) -> StreamPlacement | None:
-        return next((held for held in (self.origin, *self.copies) if held.region == region), None)
+        return next((placement for placement in (self.origin, *self.copies) if placement.region == region), None)
 
     def others(self, region: str) -> tuple[StreamPlacement, ...]:
-        return tuple(held for held in (self.origin, *self.copies) if held.region != region)
+        return tuple(placement for placement in (self.origin, *self.copies) if placement.region != region)
 
 
 def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
     """In the order of the primary's streams."""
     home = deployment.primary.region.name
-    held = [StreamPlacement(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
+    placements = [StreamPlacement(c.region or home, c, s) for c in deployment.clusters for s in c.streams]
     reach = _reach(deployment)
-    found: dict[str, StreamFamily] = {}
-    for one in (each for each in held if each.stream.mirror is None):
-        known = found.get(one.name)
+    by_name: dict[str, StreamFamily] = {}
+    for one in (each for each in placements if each.stream.mirror is None):
+        known = by_name.get(one.name)
         if known is None:
-            copies = tuple(each for each in held if _copies(each, one, held))
-            found[one.name] = StreamFamily(one, copies, reach)
+            copies = tuple(each for each in placements if _copies(each, one, placements))
+            by_name[one.name] = StreamFamily(one, copies, reach)
         else:
-            found[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
-    return tuple(found.values())
+            by_name[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
+    return tuple(by_name.values())
 
 
-def _copies(each: StreamPlacement, one: StreamPlacement, held: list[StreamPlacement]) -> bool:
+def _copies(each: StreamPlacement, one: StreamPlacement, placements: list[StreamPlacement]) -> bool:
     """A mirror of this very stream; one that stands beside another copy of it reads from that one."""
     mirror = each.stream.mirror
     if mirror is None or mirror.stream != one.name or each.region == one.region:
         return False
     if mirror.region:
         return mirror.region == one.region
-    return not any(other.region == each.region and other.name == mirror.stream for other in held)
+    return not any(other.region == each.region and other.name == mirror.stream for other in placements)
 
 
 def _reach(deployment: Deployment) -> Reach:
@@ -101,13 +101,13 @@ def _reach(deployment: Deployment) -> Reach:
             return Reach.MIRRORED
 
 
-def fenced_subject(held: StreamPlacement) -> str:
+def fenced_subject(placement: StreamPlacement) -> str:
     """What a fenced stream listens on: nobody publishes there."""
-    return f"{FENCED}.{held.region}.{held.name}"
+    return f"{FENCED}.{placement.region}.{placement.name}"
 
 
-def promoting_subject(held: StreamPlacement) -> str:
-    return f"{PROMOTING}.{held.region}.{held.name}"
+def promoting_subject(placement: StreamPlacement) -> str:
+    return f"{PROMOTING}.{placement.region}.{placement.name}"
 
 
 def probe_subject(pattern: str) -> str:
@@ -124,11 +124,11 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(found) and all(one in ("*", other) for one, other in zip(wanted, found, strict=True))
 
 
-def mirror_config(held: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:
+def mirror_config(placement: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:
     """The region's stream as a mirror of another region's, through that one's domain where it has its own."""
-    config = as_mirror(stream_config(held.stream, held.cluster))
+    config = as_mirror(stream_config(placement.stream, placement.cluster))
     mirror: dict[str, Any] = {"name": of.name}
-    if of.cluster.domain and of.cluster.domain != held.cluster.domain:
+    if of.cluster.domain and of.cluster.domain != placement.cluster.domain:
         mirror["external"] = {"api": f"$JS.{of.cluster.domain}.API"}
     return config | {"mirror": mirror, "mirror_direct": True}
 

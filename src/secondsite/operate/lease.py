@@ -57,20 +57,20 @@ class Record:
         except (ValueError, TypeError):
             return None
 
-    def told(self) -> str:
+    def summary(self) -> str:
         what = self.operation or "an operation"
         return f"{self.who or 'somebody'} on {self.host} acts ({what})"
 
 
 @define
 class Lease:
-    """``async with`` it; ``hold`` before each step. ``tell`` gets what a person should know."""
+    """``async with`` it; ``hold`` before each step. ``report`` gets what a person should know."""
 
     world: World
     region: str
     config: dict[str, Any]
     journal: Journal
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     ttl_s: float = TTL_S
     shared: bool = False
     _last: int = 0
@@ -90,7 +90,7 @@ class Lease:
         except (MachineError, TimeoutError) as error:
             why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
             path = self.journal.path
-            self.tell(f"{self.region}: the shared journal cannot be reached ({why}): only {path} is written")
+            self.report(f"{self.region}: the shared journal cannot be reached ({why}): only {path} is written")
             return self
         self.shared = True
         self._beat = asyncio.ensure_future(self._keep())
@@ -106,7 +106,7 @@ class Lease:
                 async with asyncio.timeout(self.ttl_s), self._lock:
                     await self._append(self._record(released=True))
         except (MachineError, TimeoutError):
-            self.tell(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
+            self.report(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
         finally:
             await self._stack.aclose()
 
@@ -137,7 +137,7 @@ class Lease:
         except HeldElsewhereError:
             raise
         except MachineError as error:
-            self.tell(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
+            self.report(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
 
     async def _take(self) -> None:
         async with asyncio.timeout(self.ttl_s):
@@ -183,12 +183,12 @@ class Lease:
 
     async def _after_another(self, door: StreamsDoor, record: Record) -> None:
         """Somebody wrote since: ourselves, where an answer was lost; else it is not ours any more."""
-        look = await door.stream(STREAM)
-        last = look.last_seq if look else 0
+        state = await door.stream(STREAM)
+        last = state.last_seq if state else 0
         newest, _ = await _newest(door, last)
         if newest is None or newest.holder != self._holder:
-            told = newest.told() if newest else "somebody wrote to the shared journal"
-            raise HeldElsewhereError.at(self.region, told, "nothing more is done here; see `status` over there")
+            holder = newest.summary() if newest else "somebody wrote to the shared journal"
+            raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
         self._last = last
         if newest != record:
             await self._append(record)
@@ -215,22 +215,22 @@ class Lease:
         return Record(self._holder, self.world.decision.who, socket.gethostname(), operation, **more)
 
 
-def lease_of(deployment: Deployment, world: World, journal: Journal, tell: Callable[[str], None]) -> Lease:
+def lease_of(deployment: Deployment, world: World, journal: Journal, report: Callable[[str], None]) -> Lease:
     """In the standby's domain, with as many replicas as the streams there."""
     region = home_of_journal(deployment)
-    held = [one for family in families(deployment) if (one := family.at(region))]
-    clusters = {one.cluster.name for one in held if one.cluster.gateways}
+    placements = [one for family in families(deployment) if (one := family.at(region))]
+    clusters = {one.cluster.name for one in placements if one.cluster.gateways}
     config: dict[str, Any] = {
         "name": STREAM,
         "subjects": [SUBJECT],
-        "num_replicas": max((one.stream.replicas for one in held), default=1),
+        "num_replicas": max((one.stream.replicas for one in placements), default=1),
         "storage": "file",
         "deny_delete": True,
         "deny_purge": True,
     }
     if clusters:
         config["placement"] = {"cluster": min(clusters)}
-    return Lease(world, region, config, journal, tell)
+    return Lease(world, region, config, journal, report)
 
 
 def home_of_journal(deployment: Deployment) -> str:
@@ -240,15 +240,15 @@ def home_of_journal(deployment: Deployment) -> str:
 
 async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> int:
     """The last sequence, where nobody else holds the lease; raises HeldElsewhereError. Only servers' clocks count."""
-    look = await door.stream(STREAM)
-    last = look.last_seq if look else 0
+    state = await door.stream(STREAM)
+    last = state.last_seq if state else 0
     record, at = await _newest(door, last)
-    if look is None or record is None or record.released or record.holder == holder:
+    if state is None or record is None or record.released or record.holder == holder:
         return last
-    age_s = (instant(look.told_at) - instant(at)).total_seconds()
+    age_s = (instant(state.answered_at) - instant(at)).total_seconds()
     if age_s < ttl_s:
         remedy = f"let it finish or stop it; it counts as gone after {ttl_s:g} s of silence"
-        raise HeldElsewhereError.at(region, f"{record.told()}; heard {age_s:.0f} s ago", remedy)
+        raise HeldElsewhereError.at(region, f"{record.summary()}; heard {age_s:.0f} s ago", remedy)
     return last
 
 
@@ -270,19 +270,19 @@ async def fetch_journal(world: World, region: str, path: Path, direction: str, t
 
 async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     """The journal of the last operation, as it was shipped; empty where there is none."""
-    look = await door.stream(STREAM)
-    found: list[dict[str, Any]] = []
-    if look is None or not look.last_seq:
+    state = await door.stream(STREAM)
+    entries: list[dict[str, Any]] = []
+    if state is None or not state.last_seq:
         return ()
-    async for message in door.messages(STREAM, look.first_seq, look.last_seq):
+    async for message in door.messages(STREAM, state.first_seq, state.last_seq):
         record = Record.of(message.data)
         if record is None or record.entry is None:
             continue
         if record.entry["number"] == 0:
-            found = []
-        if record.entry["number"] == len(found):
-            found.append(record.entry)
-    return tuple(found)
+            entries = []
+        if record.entry["number"] == len(entries):
+            entries.append(record.entry)
+    return tuple(entries)
 
 
 async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:

@@ -78,7 +78,7 @@ class LiveWorld:
     system: Mapping[str, NatsPlace] = {}
     reach_s: float = 2.0
     clock: Clock = field(factory=RealClock)
-    hand: ManualSteps = field(factory=NoManualSteps)
+    manual_steps: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None

@@ -120,8 +120,8 @@ async def make_plan(
     epoch = epoch_of(context, sides)
     stops = await _stops(context, epoch, sides)
     steps = tuple(
-        PlannedStep(step, found.changes, found.now, found.guards, stops.get(step.id, ()))
-        for step, found in zip(procedure.steps, prospects, strict=True)
+        PlannedStep(step, prospect.changes, prospect.now, prospect.guards, stops.get(step.id, ()))
+        for step, prospect in zip(procedure.steps, prospects, strict=True)
     )
     steps = (evolve(steps[0], guards=(*steps[0].guards, *_at_home_already(context, epoch))), *steps[1:])
     operation = operation_id(procedure, epoch, context.away)
@@ -131,15 +131,15 @@ async def make_plan(
 
 async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> dict[str, tuple[ServiceStop, ...]]:
     """By step, in their order, the regions whose only writers it stops."""
-    found: dict[str, tuple[ServiceStop, ...]] = {}
+    by_slug: dict[str, tuple[ServiceStop, ...]] = {}
     for step in context.procedure.steps:
         stops = []
         for region in stopped_by(context, step):
             stop, epoch = stop_of(epoch, region), epoch.without(region)
             if stop is not None:
                 stops.append(await measured(context, stop, sides))
-        found[step.id] = tuple(stops)
-    return found
+        by_slug[step.id] = tuple(stops)
+    return by_slug
 
 
 def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
@@ -156,15 +156,15 @@ async def _look(context: Context, step: Step) -> Prospect:
     if step.blocked:
         return Prospect(guards=(Guard("blocked", step.blocked, "choose another strategy or mend this", absolute=True),))
     try:
-        found = await EXECUTORS[step.verb].look(context, step)
+        prospect = await EXECUTORS[step.verb].look(context, step)
     except MachineError as error:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
         if isinstance(error, RejectedError):
             what = f"{what}; that is no lost region"
             return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
-        found = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
-    return evolve(found, guards=tuple(dict.fromkeys(found.guards)))
+        prospect = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
+    return evolve(prospect, guards=tuple(dict.fromkeys(prospect.guards)))
 
 
 def check_plan(plan: Plan, approved: str) -> None:

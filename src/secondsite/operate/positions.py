@@ -47,9 +47,9 @@ class Position:
 async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
     """Copy the floors of every durable consumer in ``source`` once; how many. Raises MachineError."""
     async with world.streams(source) as origin, world.streams(target) as door:
-        held = [family.at(target) for family in families]
-        replicas = max((one.stream.replicas for one in held if one), default=1)
-        clusters = {one.cluster.name for one in held if one and one.cluster.gateways}
+        placements = [family.at(target) for family in families]
+        replicas = max((one.stream.replicas for one in placements if one), default=1)
+        clusters = {one.cluster.name for one in placements if one and one.cluster.gateways}
         await make_positions(door, replicas, next(iter(clusters), ""))
         count = 0
         for family in families:
@@ -62,12 +62,12 @@ async def replicate_positions(world: World, families: tuple[StreamFamily, ...], 
 async def copy_positions(origin: StreamsDoor, door: StreamsDoor, family: str, stream: str, wall: float) -> int:
     """Of one stream's durable consumers; how many. Raises MachineError where one was not stored."""
     count = 0
-    for found in await origin.consumers(stream):
-        if is_users(found.config):
-            body = {"floor": found.floor, "config": dict(found.config), "at": wall}
-            answer = await door.publish(position_subject(family, found.name), json.dumps(body).encode(), {})
+    for consumer in await origin.consumers(stream):
+        if is_users(consumer.config):
+            body = {"floor": consumer.floor, "config": dict(consumer.config), "at": wall}
+            answer = await door.publish(position_subject(family, consumer.name), json.dumps(body).encode(), {})
             if answer.code:
-                what = f"the position of {family}/{found.name} is not stored: {answer.why} ({answer.code})"
+                what = f"the position of {family}/{consumer.name} is not stored: {answer.why} ({answer.code})"
                 raise MachineError.at("", what, f"see the stream {STREAM}")
             count += 1
     return count
@@ -90,11 +90,11 @@ async def make_positions(door: StreamsDoor, replicas: int, cluster: str) -> None
 
 async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     """What was replicated, from the side that survived."""
-    look = await door.stream(STREAM)
-    if look is None:
+    state = await door.stream(STREAM)
+    if state is None:
         return ()
-    found: dict[str, Position] = {}
-    async for message in door.copied(STREAM, look.first_seq, look.last_seq):
+    positions: dict[str, Position] = {}
+    async for message in door.copied(STREAM, state.first_seq, state.last_seq):
         try:
             stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
             body = json.loads(message.data)
@@ -102,5 +102,5 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
             position = Position(stream, consumer, floor, config, "replicated", float(body["at"]))
         except (ValueError, KeyError, TypeError):
             continue  # somebody else's: a consumer without a position goes on from the first message
-        found[position.key] = position
-    return tuple(found.values())
+        positions[position.key] = position
+    return tuple(positions.values())

@@ -25,7 +25,7 @@ def word(value: str) -> str:
     if not _CONTROL.search(value):
         return quote(value)
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped) + "'"
+    return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped) + "'"
 
 
 def file_word(name: str) -> str:
@@ -59,8 +59,17 @@ def scaled(region: str, service: Service, replicas: int) -> str:
 
 def request(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:
     """One request to the JetStream API; ``body`` is JSON, or shell text that becomes one word of JSON."""
-    told = body if isinstance(body, str) else word(json.dumps(body, ensure_ascii=False))
-    return f"{nats(region)} request --raw {word(f'$JS.API.{call}')} {told or quote('')}"
+    payload = body if isinstance(body, str) else word(json.dumps(body, ensure_ascii=False))
+    return _asked(region, f"$JS.API.{call}", payload)
+
+
+def _asked(region: str, subject: str, payload: str) -> str:
+    return f"{nats(region)} request --raw {word(subject)} {payload or quote('')}"
+
+
+def published(region: str, subject: str, data: str) -> str:
+    """A message for a stream: it fails where none stores it."""
+    return f"{_asked(region, subject, word(data))} | jq {word(_WENT_WELL)}"
 
 
 def changed(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:
@@ -81,8 +90,8 @@ def updated(region: str, stream: str, edit: str) -> str:
 
 def until_it_has(copy: StreamPlacement, origin: StreamPlacement) -> str:
     """Wait until a copy has all that its origin has now. What does not answer is asked again."""
-    wanted, found = last_sequence(origin.region, origin.name), last_sequence(copy.region, copy.name)
-    return f'wanted=$({wanted}); until [ "$({found})" -ge "$wanted" ]; do sleep 1 || break; done'
+    wanted, copied = last_sequence(origin.region, origin.name), last_sequence(copy.region, copy.name)
+    return f'wanted=$({wanted}); until [ "$({copied})" -ge "$wanted" ]; do sleep 1 || break; done'
 
 
 def last_sequence(region: str, stream: str) -> str:

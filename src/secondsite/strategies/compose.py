@@ -8,7 +8,7 @@ from attrs import evolve
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment, Requirement
-from secondsite.model.estimate import Provenance
+from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.store import Loss
@@ -18,8 +18,10 @@ from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
-from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.sizing import summed
+from secondsite.strategies.steps import blocked_step, make_step, stores_restored
 from secondsite.strategies.switches.switching import holds_dns_control
+from secondsite.strategies.write_gate import leased
 
 _IMPAIRED = {Fault.CONTROL_PLANE: (Need.CONTROL_PLANE, Need.DNS_CONTROL), Fault.CAPACITY: (Need.CAPACITY,)}
 
@@ -48,13 +50,13 @@ def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
     if strategy.pattern is Pattern.SINGLE_REGION:
         return ()
     pattern, link, switch = parts(strategy, kit)
-    found = (
+    needs = (
         *requirements.honest_acknowledgement(kit),
         *link.requirements(),
         *pattern.requirements(),
         *switch.requirements(),
     )
-    return tuple({requirement.id: requirement for requirement in found}.values())
+    return tuple({requirement.id: requirement for requirement in needs}.values())
 
 
 def _prepared(kit: Kit, needs: tuple[Requirement, ...]) -> System:
@@ -72,18 +74,24 @@ def _prepared(kit: Kit, needs: tuple[Requirement, ...]) -> System:
 def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
     """What is done about each fault."""
     ready = evolve(kit, system=deployment.system)
-    found = {
-        Fault.PROCESS: repairs.process(ready),
-        Fault.NODE: repairs.node(deployment, ready),
-        Fault.ZONE: repairs.zone(deployment, ready),
+    by_fault = {
+        **inside_region(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
         Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
         Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
     }
     for fault in Fault:
         if fault.leaves_region:
-            found[fault] = failover(deployment, ready, fault)
-    return found
+            by_fault[fault] = failover(deployment, ready, fault)
+    return by_fault
+
+
+def inside_region(deployment: Deployment, kit: Kit) -> dict[Fault, Procedure]:
+    return {
+        Fault.PROCESS: repairs.process(kit),
+        Fault.NODE: repairs.node(deployment, kit),
+        Fault.ZONE: repairs.zone(deployment, kit),
+    }
 
 
 def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
@@ -101,7 +109,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         kit,
         Verb.FENCE,
         "refuse the old primary: its link, its credentials, its record",
-        "fence",
+        _fence_time(kit, deployment),
         check="a write sent to the old primary is refused, or it is marked unfenced",
         after=(trigger[-1].id,),
         region=kit.home.name,
@@ -147,6 +155,16 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     }
     steps = _without_dns_control(kit, fault, _impaired(kit, fault, steps))
     return Procedure(name, fault, steps, milestones, share)
+
+
+def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:
+    """With the time that a lease of the old primary's writers runs on."""
+    terms = leased(deployment)
+    if terms is None:
+        return kit.figures["fence"]
+    why = "`writers: one`: the lease, 1 % for clocks of different speed, and a margin"
+    runs_on = Estimate("lease of the old primary's writers", "s", Fixed(terms.handover_s), Provenance.DERIVED, why)
+    return summed("fence, and the lease that runs out", kit.figures["fence"], runs_on)
 
 
 def _hopeless(deployment: Deployment, fault: Fault) -> str:
@@ -272,7 +290,7 @@ def _prepared_at_home(kit: Kit) -> Iterator[Step]:
             kit,
             Verb.RESTORE_STORES,
             f"load the stores of {kit.home.name} from {kit.second.name}, and let databases follow",
-            "restore.stores",
+            stores_restored(kit, _stored(kit)),
             check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
             region=kit.home.name,
             targets=_stored(kit),

@@ -39,6 +39,7 @@ class DeployedAddresses:
     system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
     leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
     routes: Login = Login("route", Variable("$NATS_ROUTE_PASSWORD"))
+    gateways: Login = Login("gateway", Variable("$NATS_GATEWAY_PASSWORD"))
     certificates: Certificates | None = CERTIFICATES
 
     def known_as(self, cluster: NatsCluster) -> str:
@@ -56,7 +57,7 @@ class DeployedAddresses:
         rest = f".{namespace}.svc.cluster.local" if namespace else ""
         return f"{self.pod(server)}.{server.cluster.headless or self.workload(server.cluster)}{rest}"
 
-    def seen_from(self, region: str, server: NatsServer) -> str:
+    def reached_from(self, region: str, server: NatsServer) -> str:
         """Raises InputError where there is no domain, or none that a name can be made of."""
         if not self.domain:
             what = f"servers in {region} have to reach those in {server.region}, and no domain is given for their names"
@@ -68,10 +69,10 @@ class DeployedAddresses:
 
     def reached(self, region: str, server: NatsServer) -> str:
         """The host at which servers of ``region``, whichever it is, reach this server."""
-        return self.inside(server) if server.region == region else self.seen_from(region, server)
+        return self.inside(server) if server.region == region else self.reached_from(region, server)
 
     def gossip(self, server: NatsServer) -> str:
-        return self.seen_from("other regions", server)
+        return self.reached_from("other regions", server)
 
     def leaf_url(self, server: NatsServer, host: str) -> str:
         """A variable cannot be a part of a value: the whole URL is one."""

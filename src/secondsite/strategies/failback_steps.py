@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies.design import Kit
-from secondsite.strategies.sizing import all_streams, stream_bytes, transfer_time
+from secondsite.strategies.sizing import all_streams, mirror_bytes_per_s, stream_bytes, summed, transfer_time
 from secondsite.strategies.steps import PATIENCE, blocked_step, make_step
 
 MIRROR_AGAIN = "mirror-again"
 _ROUND_TRIPS = 12
 """For each stream or consumer: looked at, fenced, probed, drained, promoted in two updates, looked at again."""
 _SALVAGE_AT_LEAST_S = 600.0
+_RESYNC_AT_LEAST_S = 7200.0
 
 
 def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
@@ -41,7 +43,7 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
         kit,
         Verb.RESYNCHRONISE,
         f"wipe {home}, join it as the mirror of {second}",
-        "restore.stores",
+        resynchronised(kit),
         check="it has all that the serving side had when it joined",
         after=(salvage.id,),
         region=home,
@@ -59,7 +61,24 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
     )
     everything = transfer_time("salvage of all there is", stream_bytes(kit.system), kit.figures["restore.rate"])
     limit_s = max(salvage.limit_s, _SALVAGE_AT_LEAST_S, PATIENCE * everything.quantile(0.95))
-    return isolate, evolve(salvage, limit_s=limit_s), resync, evolve(promote, limit_s=_switch_limit_s(kit, promote))
+    promote = evolve(promote, limit_s=_switch_limit_s(kit, promote))
+    return isolate, evolve(salvage, limit_s=limit_s), _patient(resync), promote
+
+
+def resynchronised(kit: Kit) -> Estimate:
+    """Every byte of the streams once over the link, by a mirror that begins at its origin's first message."""
+    size, rate, trip = stream_bytes(kit.system), kit.figures["mirror.in-flight"], kit.rtt_ms(kit.home, kit.second)
+    seconds = size / mirror_bytes_per_s(kit.figures, trip)
+    why = f"{size / 1e9:.3g} GB at what a mirror takes over {trip.mean:.0f} ms"
+    moved = Estimate(
+        "moving every stream", "s", Fixed(seconds), Provenance.DERIVED, why, formula=why, inputs=(rate, trip)
+    )
+    return summed("full resynchronisation", kit.figures["resync.join"], moved)
+
+
+def _patient(step: Step) -> Step:
+    """Nobody stops a resynchronisation for being slow: the streams are served from the other region meanwhile."""
+    return evolve(step, limit_s=max(step.limit_s, _RESYNC_AT_LEAST_S))
 
 
 def _switch_limit_s(kit: Kit, promote: Step) -> float:
@@ -73,11 +92,11 @@ def _switch_limit_s(kit: Kit, promote: Step) -> float:
 
 def mirror_again(kit: Kit, after: str) -> Step:
     """Both regions as they were before the loss, so that the next one is failed over like the first."""
-    return make_step(
+    step = make_step(
         kit,
         Verb.RESYNCHRONISE,
         f"make {kit.second.name} the mirror of {kit.home.name} again",
-        "restore.stores",
+        resynchronised(kit),
         check=f"each stream of {kit.second.name} is a mirror and ends at its origin's sequence",
         after=(after,),
         step_id=MIRROR_AGAIN,
@@ -85,6 +104,7 @@ def mirror_again(kit: Kit, after: str) -> Step:
         reversible=False,
         approval=True,
     )
+    return _patient(step)
 
 
 def led_at_home(kit: Kit, title: str, figure: str, ready: tuple[str, ...]) -> tuple[Step, ...]:

@@ -89,6 +89,11 @@ class AddressBook(Protocol):
         ...
 
     @property
+    def gateways(self) -> Login:
+        """The same between clusters. One for all: a server logs in with its own to those that gossip tells it of."""
+        ...
+
+    @property
     def certificates(self) -> Certificates | None:
         """For links that ask for TLS; None where no link has any."""
         ...
@@ -105,7 +110,7 @@ class AddressBook(Protocol):
         """The host at which servers of its own region reach it."""
         ...
 
-    def seen_from(self, region: str, server: NatsServer) -> str:
+    def reached_from(self, region: str, server: NatsServer) -> str:
         """The host at which servers of ``region`` reach this server."""
         ...
 
@@ -247,6 +252,7 @@ class _Config:
             "advertise": f"{self.book.gossip(server)}:{GATEWAY_PORT}",
             "reject_unknown_cluster": server.cluster.reject_unknown_gateways,
             **self._tls(asked=any(link.tls for link in server.cluster.gateways)),
+            "authorization": _user(self.book.gateways),
             "gateways": remotes,
         }
 
@@ -280,7 +286,9 @@ class _Config:
         return [self._host(server, other) for other in self.servers if other.cluster.name == cluster]
 
     def _host(self, server: NatsServer, other: NatsServer) -> str:
-        return self.book.inside(other) if other.region == server.region else self.book.seen_from(server.region, other)
+        return (
+            self.book.inside(other) if other.region == server.region else self.book.reached_from(server.region, other)
+        )
 
 
 def _user(login: Login) -> Conf:

@@ -7,7 +7,11 @@ it where one was promoted. Nobody else has to be alive for that: not the region'
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from secondsite.model.deployment import Deployment, Requirement
+from secondsite.model.operate import Writers
+from secondsite.model.system import System
 from secondsite.strategies import requirements
 from secondsite.strategies.design import Kit
 from secondsite.strategies.nats_quote import nats_string
@@ -16,6 +20,51 @@ from secondsite.strategies.stream_config import subjects_of
 REQUIREMENT = "write-gate"
 OPEN = "# open: whoever logs in as the application may write\n"
 SHUT = "permissions"
+
+_DRIFT = 0.01
+_MARGIN_S = 1.0
+
+
+@frozen
+class LeaseTerms:
+    """How long the right to take writes lasts, on the clock of whoever holds it.
+
+    It counts from before the renewal was asked for, and whoever takes over counts from after it was ended: so no two
+    clocks are ever compared, and only their speed may differ, by ``_DRIFT`` (a quartz is off by 0.0001).
+    """
+
+    seconds: float
+
+    @property
+    def renew_after_s(self) -> float:
+        return self.seconds / 5
+
+    @property
+    def shut_before_s(self) -> float:
+        """Time to shut the gate and have the server read it, before the server is ended instead."""
+        return self.seconds * 0.3
+
+    @property
+    def answer_s(self) -> float:
+        """What is not answered by then must not keep a gate from being shut."""
+        return self.shut_before_s / 4
+
+    @property
+    def handover_s(self) -> float:
+        """After so long nobody holds a lease that was not renewed."""
+        return self.seconds * (1 + _DRIFT) + _MARGIN_S
+
+
+def lease_terms(system: System) -> LeaseTerms | None:
+    """None where the policy is to be available."""
+    operate = system.operate
+    return LeaseTerms(operate.lease_s) if operate and operate.writers is Writers.ONE else None
+
+
+def leased(deployment: Deployment) -> LeaseTerms | None:
+    """What the first region's writers hang on; None where it goes on by itself, or has no gate."""
+    home = deployment.primary.region.name
+    return lease_terms(deployment.system) if gated_subjects(deployment, home) else None
 
 
 def write_gate(kit: Kit) -> Requirement:

@@ -75,7 +75,7 @@ class _Editor:
                 continue
             after = entry.key
             was, will = getattr(now, entry.attribute), getattr(wanted, entry.attribute)
-            if was != will and not self.writer.is_told(entry, will, below) and len(node.entries) > 1:
+            if was != will and not self.writer.is_written(entry, will, below) and len(node.entries) > 1:
                 self._remove(node, entry.key)
             elif entry.kind is FieldShape.LEAF or not self._descend(node, entry, was, will, below):
                 self._value(node, entry, was, will, below, marked=entry.key != first)
@@ -131,7 +131,7 @@ class _Editor:
         key, value = node.keys[entry.key], node.entries[entry.key]
         block = isinstance(value, ScalarNode) and value.block
         if was != will and (block or entry.kind is not FieldShape.LEAF):
-            lines = self.writer.told(entry, will, path, key.column - 1)
+            lines = self.writer.lines_of(entry, will, path, key.column - 1)
             end = self._line_end(self.document.end(value))
             self.edits.append((self.document.index(key), end, "\n".join(lines).lstrip() + "\n"))
             return
@@ -147,10 +147,10 @@ class _Editor:
         wanted = self.writer.marks.get(path)
         mine, new = comment_of(self.now.get(path)), comment_of(wanted)
         index = self.document.comment_start(key, value)
-        found = self.document.comment_at(index)
-        if mine == new or found is None:
+        comment = self.document.comment_at(index)
+        if mine == new or comment is None:
             return
-        _, end, words = found
+        _, end, words = comment
         if words.strip() and mark_of(words, Place("")) is None:
             return
         self.edits.append((index, end, f"  # {new}" if new else ""))
@@ -199,5 +199,5 @@ class _Editor:
 
     def _line_end(self, index: int) -> int:
         """Behind the line break of the line that ``index`` stands on."""
-        found = self.document.text.find("\n", index)
-        return len(self.document.text) if found < 0 else found + 1
+        end = self.document.text.find("\n", index)
+        return len(self.document.text) if end < 0 else end + 1

@@ -190,13 +190,13 @@ class _Carrier:
 
     def _items(self, was: tuple[Noun, ...], new: tuple[Noun, ...], path: str) -> tuple[Noun, ...]:
         before = {identity(item): item for item in was}
-        found = {identity(item) for item in new}
+        identities = {identity(item) for item in new}
         items = [
             self.noun(before[name], item, join(path, name)) if (name := identity(item)) in before else item
             for item in new
         ]
         for name, item in before.items():
-            if name not in found and self._is_live(join(path, name)):
+            if name not in identities and self._is_live(join(path, name)):
                 self._copy(item, join(path, name))
                 items.append(item)
         return tuple(items)

@@ -70,14 +70,14 @@ def _related(one: structure.Path, other: structure.Path) -> bool:
     return one[:shared] == other[:shared]
 
 
-def _schema_problems(document: Document, found: object) -> Iterator[Problem]:
-    if found == SCHEMA:
+def _schema_problems(document: Document, schema: object) -> Iterator[Problem]:
+    if schema == SCHEMA:
         return
     node = document.root.get("schema")
     if node is None:
         yield Problem(Place(document.file, 1, 1), "'schema' is missing", f"begin with `schema: {SCHEMA}`")
         return
-    what = f"schema {found!r} is not one that this version reads"
+    what = f"schema {schema!r} is not one that this version reads"
     yield Problem(node.place, what, f"write `schema: {SCHEMA}`, or use the version of secondsite that wrote it")
 
 

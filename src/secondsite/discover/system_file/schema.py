@@ -35,7 +35,10 @@ class FieldShape(Enum):
 
 @attrs.frozen
 class Field:
-    """``hint`` is the type without its None; ``noun`` the class of what is inside, for all but leaves."""
+    """``hint`` is the type without its None; ``noun`` the class of what is inside, for all but leaves.
+
+    ``spelt`` is the attribute that the file shows instead, where it shows more than this one.
+    """
 
     attribute: str
     key: str
@@ -44,6 +47,11 @@ class Field:
     optional: bool
     noun: type[Noun] | None
     default: Any
+    spelt: str = ""
+
+    def value(self, noun: Noun) -> Any:
+        """What the file says of it: for a contract's subject, the stream or store with it."""
+        return getattr(noun, self.spelt or self.attribute)
 
     @property
     def required(self) -> bool:
@@ -73,7 +81,10 @@ _FIELDS: dict[type[Noun], tuple[Field, ...]] = {}
 
 def _fields(noun: type[Noun]) -> tuple[Field, ...]:
     hints = get_type_hints(noun)
-    fields = [_field(attribute, hints[attribute.name]) for attribute in attrs.fields(noun) if attribute.name != "marks"]
+    told = [one for one in attrs.fields(noun) if one.name != "marks" and "spelt_in" not in one.metadata]
+    fields = [_field(attribute, hints[attribute.name]) for attribute in told]
+    if noun is Contract:
+        fields = [attrs.evolve(one, spelt="about") if one.attribute == "subject" else one for one in fields]
     if noun is System:
         fields.sort(key=lambda field: (*_SYSTEM_ORDER, field.attribute).index(field.attribute))
     return tuple(fields)
@@ -137,16 +148,16 @@ def canonical(system: System) -> System:
 
 
 def _firsts(noun: Noun, path: str) -> list[tuple[str, str]]:
-    found = []
+    firsts = []
     for entry in fields_of(type(noun)):
         value, below = getattr(noun, entry.attribute), join(path, entry.key)
         if entry.kind is FieldShape.NOUN and value is not None:
-            found += _firsts(value, below)
+            firsts += _firsts(value, below)
         elif entry.kind is FieldShape.NOUNS:
             for item in value:
                 where = join(below, identity(item))
-                found += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
-    return found
+                firsts += [(join(where, fields_of(type(item))[0].key), where), *_firsts(item, where)]
+    return firsts
 
 
 def _field(attribute: attrs.Attribute[Any], hint: Any) -> Field:

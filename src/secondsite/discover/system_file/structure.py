@@ -20,6 +20,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from secondsite.discover.system_file.schema import Field, FieldShape, Noun, fields_of, keys_of
 from secondsite.discover.yaml_source import Plain
+from secondsite.model.contract import Contract
 from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
@@ -100,9 +101,18 @@ def _noun_hook(converter: Converter, noun: type[Noun]) -> Callable[[Any, Any], N
         if not isinstance(value, dict):
             keys = ", ".join(field.key for field in fields_of(noun)[:4])
             raise _UnfitError(f"{_shown(value)} is not a mapping", f"write keys and values here, such as {keys}")
-        return inner(value, hint)
+        return inner(_with_part(value) if noun is Contract else value, hint)
 
     return hook
+
+
+def _with_part(contract: dict[str, Plain]) -> dict[str, Plain]:
+    """``nats/ORDERS`` is a subject, and a part of it."""
+    subject = contract.get("subject")
+    if not isinstance(subject, str) or "/" not in subject:
+        return contract
+    whole, _, part = subject.partition("/")
+    return {**contract, "subject": whole, "part": part}
 
 
 def _list_hook(converter: Converter, hint: Any) -> Callable[[Any, Any], tuple[Any, ...]]:

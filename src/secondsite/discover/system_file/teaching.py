@@ -20,7 +20,8 @@ SECTIONS: Mapping[str, str] = {
     "second": "Where a second site may stand (and a third, for a vote).",
     "contracts": (
         "What is promised: after which fault the service (rto) and the data (rpo) are back, and how surely.\n"
-        "subject: api, nats, state or observability. fault: process, node, zone, region, wan-partition, deletion, ..."
+        "subject: api, nats (or nats/STREAM), state (or state/STORE), observability. "
+        "fault: process, node, zone, region, deletion, ..."
     ),
     "traffic": "How clients find the service, and who notices that it is gone.",
     "load": "How much it is asked to do.",

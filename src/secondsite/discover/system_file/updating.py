@@ -54,24 +54,24 @@ def beside(path: Path) -> Path:
     return path.parent / ".secondsite" / "discovered.yaml"
 
 
-def plan(path: Path, found: System, *, live: bool) -> Update:
+def plan(path: Path, discovered: System, *, live: bool) -> Update:
     """What `found` makes of the file at ``path``. ``live``: a server was asked. Raises `InputError`."""
-    found, notes = _without_cycles(found)
+    discovered, notes = _without_cycles(discovered)
     if not path.exists():
-        _refuse_flaws(found)
-        text = write_system(found)
+        _refuse_flaws(discovered)
+        text = write_system(discovered)
         return Update(path, None, text, read_system(text, str(path)), text, notes)
     before = load_text(path)
     document = parse(before, str(path))
     yours = system_of(document)
     base, base_notes = _last_discovered(path)
     if base and not live:
-        found = carry_over(base, found)
-    _refuse_flaws(found)
-    merged = merge(base, yours, found)
+        discovered = carry_over(base, discovered)
+    _refuse_flaws(discovered)
+    merged = merge(base, yours, discovered)
     _refuse_flaws(merged.system)
     after = revise_document(document, yours, merged.system)
-    return Update(path, before, after, merged.system, write_system(found), (*notes, *base_notes, *merged.notes))
+    return Update(path, before, after, merged.system, write_system(discovered), (*notes, *base_notes, *merged.notes))
 
 
 def apply(update: Update) -> None:
@@ -113,9 +113,9 @@ def _without_cycles(system: System) -> tuple[System, tuple[str, ...]]:
 
 
 def _refuse_flaws(system: System) -> None:
-    found = flaws(system)
-    if found:
-        raise InputError([_problem(system, flaw) for flaw in found])
+    problems = flaws(system)
+    if problems:
+        raise InputError([_problem(system, flaw) for flaw in problems])
 
 
 def _problem(system: System, flaw: Flaw) -> Problem:

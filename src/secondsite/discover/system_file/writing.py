@@ -58,10 +58,10 @@ class Writer:
 
     def entry(self, field: Field, noun: Noun, path: str, indent: int) -> list[str]:
         """The lines of one key; none where the default says the same and no mark asks for it."""
-        value, below = getattr(noun, field.attribute), join(path, field.key)
-        return self.told(field, value, below, indent) if self.is_told(field, value, below) else []
+        value, below = field.value(noun), join(path, field.key)
+        return self.lines_of(field, value, below, indent) if self.is_written(field, value, below) else []
 
-    def told(self, field: Field, value: Noun, below: str, indent: int) -> list[str]:
+    def lines_of(self, field: Field, value: Noun, below: str, indent: int) -> list[str]:
         """The lines of one key, whatever its value."""
         pad = " " * indent + f"{field.key}:"
         if field.kind is FieldShape.LEAF or value is None:
@@ -73,7 +73,7 @@ class Writer:
             return [self.with_comment(f"{pad} {row}", below)]
         return [self.with_comment(pad, below), *self.block(value, below, indent + 2)]
 
-    def is_told(self, field: Field, value: object, path: str) -> bool:
+    def is_written(self, field: Field, value: object, path: str) -> bool:
         if field.required or value != default_of(field) or path in self.marks:
             return True
         return (
@@ -85,7 +85,7 @@ class Writer:
     def leaf(self, field: Field, value: Noun) -> str:
         """A value that takes no lines of its own: a leaf, no noun, an empty list."""
         if isinstance(value, Settings):
-            return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", value.text)
+            return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", value.text)
         plain = field.format(value) if field.kind is FieldShape.LEAF else value
         return flow_list(plain) if isinstance(plain, (list, tuple)) else scalar(plain)
 
@@ -99,7 +99,7 @@ class Writer:
         if row is not None and indent + len(row) < WIDTH:
             return [self.with_comment(" " * indent + f"- {row}", path)]
         first, *rest = fields_of(type(noun))
-        head = " " * indent + f"- {first.key}: {self.leaf(first, getattr(noun, first.attribute))}"
+        head = " " * indent + f"- {first.key}: {self.leaf(first, first.value(noun))}"
         lines = [self.with_comment(head, path)]
         for field in rest:
             lines += self.entry(field, noun, path, indent + 2)
@@ -111,9 +111,9 @@ class Writer:
             return None
         parts = []
         for field in fields_of(type(noun)):
-            value = getattr(noun, field.attribute)
+            value = field.value(noun)
             below = join(path, field.key)
-            if not self.is_told(field, value, below):
+            if not self.is_written(field, value, below):
                 continue
             if field.kind is FieldShape.NOUNS and value:
                 return None

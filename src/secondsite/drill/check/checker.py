@@ -47,7 +47,7 @@ def checked(check: Callable[[], T]) -> T | Crashed:
 
 
 @frozen(eq=False)
-class _Seen:
+class _CopiesRead:
     """What all copies together showed so far, one row per intent; phantoms and gaps by stream.
 
     A superseded value of a key is present, as its promise was kept, but not visible.
@@ -68,7 +68,7 @@ class _Seen:
     clashes: dict[str, int] = field(factory=dict)
 
     @classmethod
-    def nothing(cls, intents: int) -> _Seen:
+    def nothing(cls, intents: int) -> _CopiesRead:
         present, visible, duplicated, reordered, resurrected, altered, moved = (
             np.zeros(intents, bool) for _ in range(7)
         )
@@ -77,59 +77,69 @@ class _Seen:
 
 def check(history: History, finals: Finals) -> Findings:
     """Raises InputError where finals and ledgers are not of one run."""
-    seen = _Seen.nothing(len(history))
+    copies_read = _CopiesRead.nothing(len(history))
     for copy in finals.copies:
-        _take(history, seen, copy.load() if isinstance(copy, SavedCopy) else copy)
+        _take(history, copies_read, copy.load() if isinstance(copy, SavedCopy) else copy)
     for stream in history.streams:
-        if stream.name not in seen.read:
-            seen.unread[stream.name] = (f"{stream.name}: no copy of it was read",)
+        if stream.name not in copies_read.read:
+            copies_read.unread[stream.name] = (f"{stream.name}: no copy of it was read",)
     removed = erased(history)
-    fate = _fates(history, seen, removed)
-    seen.resurrected[removed.surely & seen.visible] = True
-    arrays = (seen.duplicated, seen.reordered, seen.resurrected, seen.altered, seen.moved)
-    marks = Marks(fate, *arrays, seen.phantoms, seen.phantom_counts)
-    streams = {stream.name: _of_stream(history, marks, number, seen) for number, stream in enumerate(history.streams)}
-    consumers = tuple(_of_consumer(history, seen, processing) for processing in finals.processing)
+    fate = _fates(history, copies_read, removed)
+    copies_read.resurrected[removed.surely & copies_read.visible] = True
+    arrays = (
+        copies_read.duplicated,
+        copies_read.reordered,
+        copies_read.resurrected,
+        copies_read.altered,
+        copies_read.moved,
+    )
+    marks = Marks(fate, *arrays, copies_read.phantoms, copies_read.phantom_counts)
+    streams = {
+        stream.name: _of_stream(history, marks, number, copies_read) for number, stream in enumerate(history.streams)
+    }
+    consumers = tuple(_of_consumer(history, copies_read, processing) for processing in finals.processing)
     return Findings(streams, consumers, marks, _examples(history, marks))
 
 
-def _take(history: History, seen: _Seen, copy: FinalRead) -> None:
+def _take(history: History, copies_read: _CopiesRead, copy: FinalRead) -> None:
     number = stream_index(history, copy.stream)
-    found = read_order(history, copy, number)
+    order = read_order(history, copy, number)
     if history.streams[number].kv:
         bucket = check_bucket(history, _with_repeats(history, copy, number), number)
-        seen.present[bucket.survived] = True
-        seen.visible[bucket.last] = True
+        copies_read.present[bucket.survived] = True
+        copies_read.visible[bucket.last] = True
         # In a part of a bucket the last value read need not be the last.
-        seen.resurrected[bucket.resurrected] |= copy.complete
+        copies_read.resurrected[bucket.resurrected] |= copy.complete
     else:
-        seen.present[found.order] = True
-        seen.visible[found.order] = True
-        seen.duplicated[found.repeated] = True
-        seen.reordered[reordered(history, found.order)] = True
-        seen.altered[found.altered] = True
-        seen.moved[found.moved] = True
+        copies_read.present[order.order] = True
+        copies_read.visible[order.order] = True
+        copies_read.duplicated[order.repeated] = True
+        copies_read.reordered[reordered(history, order.order)] = True
+        copies_read.altered[order.altered] = True
+        copies_read.moved[order.moved] = True
         if not copy.compared and len(copy.rows):
-            seen.uncompared[copy.stream] = (*seen.uncompared.get(copy.stream, ()), copy.place)
-    if found.phantom_count:
-        seen.phantoms[copy.stream] = seen.phantoms.get(copy.stream, ()) + found.phantoms
-        seen.phantom_counts[copy.stream] = max(seen.phantom_counts.get(copy.stream, 0), found.phantom_count)
-    seen.clashes[copy.stream] = seen.clashes.get(copy.stream, 0) + found.clashes
+            copies_read.uncompared[copy.stream] = (*copies_read.uncompared.get(copy.stream, ()), copy.place)
+    if order.phantom_count:
+        copies_read.phantoms[copy.stream] = copies_read.phantoms.get(copy.stream, ()) + order.phantoms
+        copies_read.phantom_counts[copy.stream] = max(
+            copies_read.phantom_counts.get(copy.stream, 0), order.phantom_count
+        )
+    copies_read.clashes[copy.stream] = copies_read.clashes.get(copy.stream, 0) + order.clashes
     if not copy.complete:
         reason = f"{copy.place}: {copy.why_incomplete or 'not read in full'}"
-        seen.unread[copy.stream] = (*seen.unread.get(copy.stream, ()), reason)
-    seen.read.add(copy.stream)
+        copies_read.unread[copy.stream] = (*copies_read.unread.get(copy.stream, ()), reason)
+    copies_read.read.add(copy.stream)
 
 
 def _with_repeats(history: History, copy: FinalRead, number: int) -> NDArray[np.int64]:
     """A value written twice stands where it stands last."""
     rows = copy.rows[np.argsort(copy.rows["stream_sequence"], kind="stable")]
-    found = history.rows(np.ascontiguousarray(rows["identity"]), number)
-    return found[found >= 0]
+    positions = history.rows(np.ascontiguousarray(rows["identity"]), number)
+    return positions[positions >= 0]
 
 
-def _fates(history: History, seen: _Seen, removed: Erased) -> NDArray[np.uint8]:
-    acknowledged, present = history.acknowledged, seen.present
+def _fates(history: History, copies_read: _CopiesRead, removed: Erased) -> NDArray[np.uint8]:
+    acknowledged, present = history.acknowledged, copies_read.present
     fate = np.where(present, np.uint8(Fate.INDETERMINATE_PRESENT), np.uint8(Fate.INDETERMINATE_ABSENT))
     fate[acknowledged & present] = Fate.ACKNOWLEDGED_PRESENT
     fate[acknowledged & ~present] = Fate.ACKNOWLEDGED_LOST
@@ -138,12 +148,12 @@ def _fates(history: History, seen: _Seen, removed: Erased) -> NDArray[np.uint8]:
     fate[wrong & present] = Fate.WRONG_PRESENT
     fate[wrong & ~present] = Fate.WRONG_ABSENT
     for number, stream in enumerate(history.streams):
-        if stream.name in seen.unread:
+        if stream.name in copies_read.unread:
             fate[(history.stream == number) & ~present] = Fate.UNREAD
     return fate
 
 
-def _of_stream(history: History, marks: Marks, number: int, seen: _Seen) -> StreamFindings:
+def _of_stream(history: History, marks: Marks, number: int, copies_read: _CopiesRead) -> StreamFindings:
     mine = history.stream == number
     counts = np.bincount(marks.fate[mine], minlength=len(Fate) + 1)
     name = history.streams[number].name
@@ -161,28 +171,28 @@ def _of_stream(history: History, marks: Marks, number: int, seen: _Seen) -> Stre
         disordered=int(np.count_nonzero(marks.reordered & mine & at_once)),
         altered=int(np.count_nonzero(marks.altered & mine)),
         moved=int(np.count_nonzero(marks.moved & mine)),
-        clashes=seen.clashes.get(name, 0),
-        uncompared=seen.uncompared.get(name, ()),
-        unread=seen.unread.get(name, ()),
+        clashes=copies_read.clashes.get(name, 0),
+        uncompared=copies_read.uncompared.get(name, ()),
+        unread=copies_read.unread.get(name, ()),
     )
 
 
-def _of_consumer(history: History, seen: _Seen, processing: Processing) -> ConsumerFindings:
+def _of_consumer(history: History, copies_read: _CopiesRead, processing: Processing) -> ConsumerFindings:
     number = stream_index(history, processing.stream)
     rows = history.rows(np.ascontiguousarray(processing.rows["identity"]), number)
     known = rows[rows >= 0]
     times = np.bincount(known, minlength=len(history))
-    wanted = seen.present & (history.stream == number)
+    wanted = copies_read.present & (history.stream == number)
     if processing.keys is not None:
         wanted &= np.isin(history.key, np.fromiter(processing.keys, np.uint32))
-    all_read = processing.stream not in seen.unread
+    all_read = processing.stream not in copies_read.unread
     return ConsumerFindings(
         consumer=processing.consumer,
         stream=processing.stream,
         processed=int(np.count_nonzero(times)),
         processed_twice=int(np.count_nonzero(times > 1)),
         skipped=int(np.count_nonzero(wanted & (times == 0))) if processing.drained else None,
-        processed_lost=int(np.count_nonzero((times > 0) & ~seen.present)) if all_read else None,
+        processed_lost=int(np.count_nonzero((times > 0) & ~copies_read.present)) if all_read else None,
         unknown=len(rows) - len(known),
     )
 
@@ -197,5 +207,5 @@ def _examples(history: History, marks: Marks) -> Mapping[str, tuple[str, ...]]:
         ("altered", marks.altered),
         ("moved", marks.moved),
     )
-    found = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
-    return {name: ids for name, ids in found.items() if ids}
+    examples = {name: tuple(history.message_ids(np.flatnonzero(mask)[:_MOST_EXAMPLES])) for name, mask in kinds}
+    return {name: ids for name, ids in examples.items() if ids}

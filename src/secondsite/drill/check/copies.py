@@ -39,13 +39,13 @@ def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
     rows = copy.rows
     if len(rows) > 1 and (rows["stream_sequence"][1:] < rows["stream_sequence"][:-1]).any():
         rows = rows[np.argsort(rows["stream_sequence"], kind="stable")]
-    found = history.rows(np.ascontiguousarray(rows["identity"]), stream)
-    strange = np.flatnonzero(found < 0)
-    known = found[found >= 0]
+    positions = history.rows(np.ascontiguousarray(rows["identity"]), stream)
+    strange = np.flatnonzero(positions < 0)
+    known = positions[positions >= 0]
     first = np.zeros(len(history), np.int64)
     first[known[::-1]] = np.arange(len(known))[::-1]
     is_first = first[known] == np.arange(len(known))
-    altered, moved = _other_contents(history, copy, rows[found >= 0], known)
+    altered, moved = _other_contents(history, copy, rows[positions >= 0], known)
     return CopyMarks(
         order=known[is_first],
         repeated=known[~is_first],
@@ -71,12 +71,12 @@ def _other_contents(
 
 def _phantoms(history: History, copy: FinalRead, rows: NDArray[np.void]) -> tuple[Phantom, ...]:
     strays = iter(copy.strays)
-    found = []
+    phantoms = []
     for row in rows[:_MOST_PHANTOMS]:
         identity = int(row["identity"])
         text = next(strays, "") if identity == STRAY else f"{history.run}.{identity >> 32}.{identity & 0xFFFFFFFF}"
-        found.append(Phantom(copy.place, int(row["stream_sequence"]), text))
-    return tuple(found)
+        phantoms.append(Phantom(copy.place, int(row["stream_sequence"]), text))
+    return tuple(phantoms)
 
 
 def reordered(history: History, order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 _COUNTED = ("duplicate", "doubled", "reordered", "disordered", "resurrected", "phantom", "altered", "moved", "clashes")
@@ -114,6 +114,17 @@ class Findings:
     consumers: tuple[ConsumerFindings, ...]
     marks: Marks
     examples: Mapping[str, tuple[str, ...]]
+
+    def only(self, stream: str, mine: NDArray[np.bool_]) -> Findings:
+        """Of one stream; ``mine`` are its rows."""
+        marks = self.marks
+        columns = ("fate", "duplicated", "reordered", "resurrected", "altered", "moved")
+        return evolve(
+            self,
+            streams={stream: self.streams[stream]},
+            consumers=tuple(consumer for consumer in self.consumers if consumer.stream == stream),
+            marks=evolve(marks, **{name: getattr(marks, name)[mine] for name in columns}),
+        )
 
     @property
     def proven_streams(self) -> bool:

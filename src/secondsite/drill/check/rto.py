@@ -106,8 +106,8 @@ def rate_before(history: History, fault_ns: int, rule: Sustained) -> float:
 
 def first_acknowledged(history: History, fault_ns: int, new_side: Sequence[str]) -> int | None:
     """When the first write that was sent after the fault was acknowledged by the new side; None for never."""
-    found = (history.intent_ns > fault_ns) & (history.ack_ns != NEVER) & reached(history.endpoint, new_side)
-    return int(history.ack_ns[found].min()) if found.any() else None
+    acknowledged = (history.intent_ns > fault_ns) & (history.ack_ns != NEVER) & reached(history.endpoint, new_side)
+    return int(history.ack_ns[acknowledged].min()) if acknowledged.any() else None
 
 
 def sustained_from(history: History, first_ns: int, before_per_s: float, rule: Sustained) -> int | None:

@@ -56,33 +56,33 @@ class Limit:
 
 def trend(times_s: Sequence[float], values: ArrayLike, confidence: float = 0.95) -> Trend | None:
     """In the order of time; None for too few to say anything."""
-    times, found = np.asarray(times_s, float), np.asarray(values, float)
+    times, values_of = np.asarray(times_s, float), np.asarray(values, float)
     if len(times) < 2:
         return None
     ran_s = float(times[-1] - times[0])
     kept = times >= times[0] + WARM_UP * ran_s
-    times, found = times[kept], found[kept]
+    times, values_of = times[kept], values_of[kept]
     if len(times) < STRETCHES:
         return None
     places = np.array_split(np.arange(len(times)), STRETCHES)
     middles = np.array([np.mean(times[place]) for place in places])
-    medians = np.array([np.median(found[place]) for place in places])
+    medians = np.array([np.median(values_of[place]) for place in places])
     slope, intercept, low, high = theilslopes(medians, middles, alpha=confidence)
     level = float(intercept + slope * times[0])
     return Trend(level, float(slope), float(low), float(high), float(times[-1] - times[0]), ran_s)
 
 
-def judged(found: Trend | None, limit: Limit) -> tuple[Verdict, str]:
+def judged(fitted: Trend | None, limit: Limit) -> tuple[Verdict, str]:
     """And why, where it is not met."""
-    if found is None:
+    if fitted is None:
         return Verdict.UNPROVEN, "too few samples"
-    allowed, within_run = limit.share * found.level, found.low * found.lasted_s
-    if found.ran_s * REACH < _NEARLY * limit.horizon_s:
-        if within_run > max(SHORT_SHARE * found.level, allowed, limit.least):
+    allowed, within_run = limit.share * fitted.level, fitted.low * fitted.lasted_s
+    if fitted.ran_s * REACH < _NEARLY * limit.horizon_s:
+        if within_run > max(SHORT_SHARE * fitted.level, allowed, limit.least):
             return Verdict.BREACHED, f"beyond {SHORT_SHARE:.0%} within the run itself"
         return Verdict.UNPROVEN, f"too short for a horizon of {limit.horizon_s / 3600:g} h"
-    if found.low * limit.horizon_s > allowed and within_run > limit.least:
+    if fitted.low * limit.horizon_s > allowed and within_run > limit.least:
         return Verdict.BREACHED, "the whole interval is above the limit"
-    if found.high * limit.horizon_s <= allowed:
+    if fitted.high * limit.horizon_s <= allowed:
         return Verdict.MET, ""
     return Verdict.UNPROVEN, "the interval is too wide"

@@ -88,9 +88,9 @@ def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]
             yield _problem(folder / CHAIN, f"the chain breaks at {link.path}: entries were changed, removed or moved")
             break
         previous = link.hash
-    found = set(_files(folder))
+    present = set(_files(folder))
     for link in links:
-        if link.path not in found:
+        if link.path not in present:
             yield _problem(folder / link.path, "is missing")
             continue
         size, digest = _facts(folder, link.path)[1:]
@@ -98,7 +98,7 @@ def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]
             yield _problem(folder / link.path, f"was changed: it had {link.bytes:,} bytes and has {size:,}")
         elif digest != link.sha256:
             yield _problem(folder / link.path, "was changed: its digest is another one")
-    for name in sorted(found - {link.path for link in links}):
+    for name in sorted(present - {link.path for link in links}):
         yield _problem(folder / name, "was added after the drill")
 
 

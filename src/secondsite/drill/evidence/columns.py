@@ -112,9 +112,9 @@ def _put_back(rows: Records) -> None:
 def _differences(column: NDArray[np.generic]) -> bytes:
     """Each value less the one before it, modulo its width; then all first bytes, all second bytes, and so on."""
     words = np.ascontiguousarray(column).view(f"<u{column.dtype.itemsize}")
-    found = words.copy()
-    found[1:] -= words[:-1]
-    return found.view(np.uint8).reshape(-1, column.dtype.itemsize).T.tobytes()
+    differences = words.copy()
+    differences[1:] -= words[:-1]
+    return differences.view(np.uint8).reshape(-1, column.dtype.itemsize).T.tobytes()
 
 
 def _sums(data: bytes, kind: np.dtype[np.generic]) -> NDArray[np.generic]:

@@ -90,7 +90,7 @@ def _event(plain: dict[str, Any]) -> TimelineEvent:
 
 def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]:
     """The beginnings and ends of steps that a controller on this machine wrote down."""
-    found = []
+    events = []
     for entry in entries:
         if entry.kind not in (EntryKind.INTENT, EntryKind.OUTCOME):
             continue
@@ -100,8 +100,8 @@ def journal_events(entries: Iterable[JournalEntry]) -> tuple[TimelineEvent, ...]
             if why := entry.data.get("why"):
                 data["why"] = str(why)
         name = EventName.STEP_BEGIN if entry.kind is EntryKind.INTENT else EventName.STEP_END
-        found.append(TimelineEvent(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
-    return tuple(found)
+        events.append(TimelineEvent(name, round(entry.monotonic * 1e9), round(entry.wall * 1e9), data))
+    return tuple(events)
 
 
 def milestones(events: Sequence[TimelineEvent], manifest: DrillManifest) -> dict[Milestone, int]:
@@ -113,9 +113,9 @@ def milestones(events: Sequence[TimelineEvent], manifest: DrillManifest) -> dict
         Milestone.EXECUTED: manifest.step_of(Verb.CHANGE_TRAFFIC),
         Milestone.CONVERGED: manifest.step_of(Verb.CONVERGE),
     }
-    found = {milestone: ends[step] for milestone, step in derived.items() if step in ends}
+    times = {milestone: ends[step] for milestone, step in derived.items() if step in ends}
     noted = {event.name: event.monotonic_ns for event in reversed(events)}
-    return found | {milestone: noted[milestone] for milestone in Milestone if milestone in noted}
+    return times | {milestone: noted[milestone] for milestone in Milestone if milestone in noted}
 
 
 def step_runs(events: Sequence[TimelineEvent]) -> tuple[StepRun, ...]:

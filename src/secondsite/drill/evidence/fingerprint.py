@@ -36,16 +36,16 @@ class Fingerprint:
 
     def drift(self, today: Fingerprint) -> tuple[str, ...]:
         """What differs between the drilled and today's; none where nothing does."""
-        found = []
+        drifted = []
         if self.system != today.system:
-            found.append("the system changed")
+            drifted.append("the system changed")
         if self.strategy != today.strategy:
-            found.append(f"the strategy changed from {self.strategy} to {today.strategy}")
+            drifted.append(f"the strategy changed from {self.strategy} to {today.strategy}")
         if not _same_server(self.server, today.server):
-            found.append(f"nats-server was {self.server} and is {today.server}")
+            drifted.append(f"nats-server was {self.server} and is {today.server}")
         if self.procedure != today.procedure:
-            found.append("the procedure changed")
-        return tuple(found)
+            drifted.append("the procedure changed")
+        return tuple(drifted)
 
 
 def fingerprint(
@@ -114,11 +114,11 @@ def _plain(noun: Any) -> Any:
     return asdict(
         noun,
         filter=lambda attribute, value: attribute.name not in _ADDED or (bool(value) and value != attribute.default),
-        value_serializer=lambda _instance, _attribute, value: _told(value),
+        value_serializer=lambda _instance, _attribute, value: _serialised(value),
     )
 
 
-def _told(value: Any) -> Any:
+def _serialised(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Settings):

@@ -121,10 +121,12 @@ class EvidenceWriter:
         """Writes the chain; the hash that closes it. Raises MachineError, and writes none, where a secret got in."""
         self._end_timeline()
         self._blank_client_settings()
-        found = leaks(self.folder, self._secrets)
-        if found:
+        leaked = leaks(self.folder, self._secrets)
+        if leaked:
             remedy = "this folder must not be kept: remove it, and report how the value got into it"
-            raise MachineError([Problem(Place(str(path)), "holds a secret value of the lab", remedy) for path in found])
+            raise MachineError(
+                [Problem(Place(str(path)), "holds a secret value of the lab", remedy) for path in leaked]
+            )
         return write_chain(self.folder)
 
     def _blank_client_settings(self) -> None:

@@ -21,6 +21,7 @@ from secondsite.model.units import Seconds
 
 SCHEMA = "secondsite/evidence/1"
 FAILBACK = "failback"
+TODAY = "today"
 
 
 @frozen
@@ -56,7 +57,8 @@ class DrillManifest:
     ``unrehearsed``: what moving takes in production and the lab has none of, by subject.
     ``control`` names the known-bad control that this run was; such a run proves no contract. ``id`` is the run's own,
     ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
-    and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled.
+    and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled. ``version``: which
+    nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares.
     """
 
     drill: str
@@ -83,11 +85,22 @@ class DrillManifest:
     carried_out: tuple[str, ...] = ()
     of: Standing = Standing.DESIGN
     where: Venue = Venue.LAB
+    version: str = ""
 
     @property
     def procedures(self) -> tuple[str, ...]:
         """As `carried_out`; an older version did not say."""
         return self.carried_out or ((FAILBACK,) if self.drill == FAILBACK else (str(self.fault),))
+
+    @property
+    def design(self) -> str:
+        """As ``--strategy`` takes it; nothing that holds of one of its versions holds of another."""
+        return f"{self.strategy}@{self.version}" if self.version else self.strategy
+
+    @property
+    def prepared(self) -> bool:
+        """Whether what the strategy needs first had been done; an older version did not say of a design."""
+        return self.version != TODAY and self.of is not Standing.DEPLOYED
 
     @property
     def projected(self) -> bool:

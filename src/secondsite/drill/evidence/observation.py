@@ -28,5 +28,5 @@ def observations(events: Iterable[TimelineEvent]) -> tuple[Observation, ...]:
 
 def not_rehearsed(events: Iterable[TimelineEvent]) -> tuple[str, ...]:
     """Steps that the lab has nothing for: they were carried out by nobody."""
-    found = (event.data.get("steps", ()) for event in events if event.name == EventName.NOT_REHEARSED)
-    return tuple(dict.fromkeys(str(step) for steps in found for step in steps))
+    steps_named = (event.data.get("steps", ()) for event in events if event.name == EventName.NOT_REHEARSED)
+    return tuple(dict.fromkeys(str(step) for steps in steps_named for step in steps))

@@ -76,8 +76,8 @@ def check_chain(path: Path) -> tuple[Problem, ...]:
         folder = laid_out(path)
     except InputError as error:
         return error.problems
-    found = chain.check_chain(folder)
-    return tuple(evolve(each, place=Place(each.place.file.replace(str(folder), str(path), 1))) for each in found)
+    problem = chain.check_chain(folder)
+    return tuple(evolve(each, place=Place(each.place.file.replace(str(folder), str(path), 1))) for each in problem)
 
 
 def _archive(folder: Path) -> bytes:

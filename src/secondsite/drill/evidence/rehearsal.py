@@ -43,7 +43,7 @@ class Unrehearsed:
 
 def unrehearsed(procedure: Procedure) -> dict[Subject, Unrehearsed]:
     """Of each subject that waits for a step that the lab does not run; seconds are 95 % quantiles, summed."""
-    found = {}
+    versions = {}
     for subject, milestone in procedure.milestones.items():
         steps = procedure.leading_to(milestone)
         ends: dict[str, float] = {}
@@ -51,8 +51,8 @@ def unrehearsed(procedure: Procedure) -> dict[Subject, Unrehearsed]:
             ends[step.id] = max((ends.get(each, 0.0) for each in step.after), default=0.0) + _beyond(step)
         missing = tuple(step.id for step in steps if _beyond(step))
         if missing:
-            found[subject] = Unrehearsed(missing, ends[milestone])
-    return found
+            versions[subject] = Unrehearsed(missing, ends[milestone])
+    return versions
 
 
 def rehearsed(step: Step) -> bool:

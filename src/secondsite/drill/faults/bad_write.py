@@ -48,7 +48,7 @@ class _Copied:
 
 
 @frozen
-class _Seen:
+class _Captured:
     """How many wrong messages and overwritten keys a region holds."""
 
     messages: int
@@ -58,7 +58,7 @@ class _Seen:
         return f"{self.messages} of {_WRITES} wrong messages and {self.keys} of {_KEYS} overwritten keys"
 
 
-_ALL, _NONE = _Seen(_WRITES, _KEYS), _Seen(0, 0)
+_ALL, _NONE = _Captured(_WRITES, _KEYS), _Captured(0, 0)
 
 
 async def play(stage: Stage) -> None:
@@ -74,8 +74,8 @@ async def play(stage: Stage) -> None:
     await _put(stage, bucket.origin, _WRONG)
     both = (events, bucket)
     await _follows(stage, both)
-    seen = await _seen(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"replication carried it over: the mirror holds {seen}", seen == _ALL)
+    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"replication carried it over: the mirror holds {captured}", captured == _ALL)
     await stage.pass_time(_NOTICED_S, "somebody notices, and decides")
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, played by the drill")
@@ -84,15 +84,15 @@ async def play(stage: Stage) -> None:
     if any(refused.values()):
         raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "see the lab's logs")
     stage.reach(Milestone.EXECUTED)
-    seen = await _seen(stage, [copied.origin for copied in both], wrong)
+    captured = await _capture(stage, [copied.origin for copied in both], wrong)
     age_s = (stage.milestones[Milestone.FAULT] - backed_up) / 1e9
-    stage.observe(f"restored from the backup of {age_s:.1f} s before: {seen} are left", seen == _NONE)
+    stage.observe(f"restored from the backup of {age_s:.1f} s before: {captured} are left", captured == _NONE)
     stage.observe(f"the price: about {gone} good messages that were written since the backup", None)
-    seen = await _seen(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"the mirror of the restored streams still holds {seen}", None)
+    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"the mirror of the restored streams still holds {captured}", None)
     await _mirror_anew(stage, both)
-    seen = await _seen(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"made anew, the mirror holds {seen}", seen == _NONE)
+    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"made anew, the mirror holds {captured}", captured == _NONE)
     await stage.settled()
 
 
@@ -100,10 +100,10 @@ async def play(stage: Stage) -> None:
 
 
 def _at_standby(stage: Stage) -> StreamPlacement:
-    held = stage.families[0].at(stage.away)
-    if held is None:
+    placement = stage.families[0].at(stage.away)
+    if placement is None:
         raise MachineError.at("drill", f"{stage.families[0].name} has no mirror in {stage.away}", "see the strategy")
-    return held
+    return placement
 
 
 async def _bucket(stage: Stage, like: _Copied) -> _Copied:
@@ -112,16 +112,16 @@ async def _bucket(stage: Stage, like: _Copied) -> _Copied:
     stream = Stream(
         _BUCKET, (f"$KV.{_BUCKET[3:]}.>",), replicas=like.origin.stream.replicas, max_messages_per_subject=1
     )
-    found = _Copied(
+    copied = _Copied(
         evolve(like.origin, stream=evolve(stream, placement=like.origin.stream.placement)),
         evolve(like.mirror, stream=evolve(stream, name=_BUCKET + suffix, placement=like.mirror.stream.placement)),
     )
     async with place(stage.lab, stage.home).open() as opened:
-        await StreamApi(opened).create(stream_config(found.origin.stream, found.origin.cluster))
-    await _put(stage, found.origin, _GOOD)
-    await _create_mirror(stage, found)
-    await _follows(stage, [found])
-    return found
+        await StreamApi(opened).create(stream_config(copied.origin.stream, copied.origin.cluster))
+    await _put(stage, copied.origin, _GOOD)
+    await _create_mirror(stage, copied)
+    await _follows(stage, [copied])
+    return copied
 
 
 async def _put(stage: Stage, bucket: StreamPlacement, value: bytes) -> None:
@@ -158,14 +158,14 @@ async def _write_wrong(stage: Stage, stream: StreamPlacement) -> frozenset[str]:
     return frozenset(ids)
 
 
-async def _seen(stage: Stage, held: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Seen:
-    events, bucket = held
+async def _capture(stage: Stage, placements: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Captured:
+    events, bucket = placements
     async with place(stage.lab, events.region).open() as opened:
-        look = await StreamApi(opened).stream(events.name)
-        found = direct_messages(opened, events.name, look.first_seq, look.last_seq) if look else None
-        ids = {message.headers.get("Nats-Msg-Id", "") async for message in found} if found else set()
+        state = await StreamApi(opened).stream(events.name)
+        messages = direct_messages(opened, events.name, state.first_seq, state.last_seq) if state else None
+        ids = {message.headers.get("Nats-Msg-Id", "") async for message in messages} if messages else set()
         values = [await StreamApi(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
-    return _Seen(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
+    return _Captured(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
 
 
 # --- mirrors
@@ -184,10 +184,10 @@ async def _mirror_anew(stage: Stage, both: Iterable[_Copied]) -> None:
     await _follows(stage, both)
 
 
-async def _last(stage: Stage, held: StreamPlacement) -> int:
-    async with place(stage.lab, held.region).open() as opened:
-        look = await StreamApi(opened).stream(held.name)
-    return look.last_seq if look else 0
+async def _last(stage: Stage, placement: StreamPlacement) -> int:
+    async with place(stage.lab, placement.region).open() as opened:
+        state = await StreamApi(opened).stream(placement.name)
+    return state.last_seq if state else 0
 
 
 async def _follows(stage: Stage, copies: Iterable[_Copied]) -> None:

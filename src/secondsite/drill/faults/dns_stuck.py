@@ -35,7 +35,7 @@ async def _unstick(stage: Stage) -> None:
     await asyncio.sleep(_STUCK_S)
     await stage.lab.dns.stick(False)
     stage.note("dns-works")
-    stage.tell("the name server takes changes again")
+    stage.report("the name server takes changes again")
 
 
 def _waited(stage: Stage) -> bool:

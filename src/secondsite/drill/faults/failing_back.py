@@ -42,13 +42,13 @@ async def lost_and_over(stage: Stage) -> bool:
 
 async def home_again(stage: Stage) -> None:
     """The old region is repaired and everything goes back to it."""
-    stage.tell(f"failback: {stage.home} is there again, alone")
+    stage.report(f"failback: {stage.home} is there again, alone")
     await stage.sites.isolate(stage.home)
-    names = [held.name for family in stage.families if (held := family.at(stage.home))]
+    names = [placement.name for family in stage.families if (placement := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)
 
-    def serve_again(told: StepProgress) -> None:
-        if told.step.id == Verb.RESYNCHRONISE and told.state == StepState.DONE:
+    def serve_again(progress: StepProgress) -> None:
+        if progress.step.id == Verb.RESYNCHRONISE and progress.state == StepState.DONE:
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again
@@ -72,10 +72,10 @@ def tell_silence(stage: Stage, during: str, begin_ns: int) -> None:
 
 
 async def _mirrors(stage: Stage) -> bool:
-    held = [one for family in stage.families if (one := family.at(stage.away))]
+    placements = [one for family in stage.families if (one := family.at(stage.away))]
     async with place(stage.lab, stage.away).open() as opened:
-        looks = [await StreamApi(opened).stream(one.name) for one in held]
-    return all(look is not None and look.is_mirror for look in looks)
+        states = [await StreamApi(opened).stream(one.name) for one in placements]
+    return all(state is not None and state.is_mirror for state in states)
 
 
 DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored, returns=True)

@@ -17,8 +17,8 @@ async def play(stage: Stage) -> None:
     moment = stage.lab.freeze(*(server.name for server in stage.lab.servers(stage.home)))
     stage.struck(moment, f"every NATS server of {stage.home} stands still")
     noticed = await stage.noticed(check, _PEOPLE_S)
-    told = "turned bad" if noticed else f"stayed green for {_PEOPLE_S:g} s"
-    stage.observe(f"the health check {told} while nothing could be stored", None)
+    noticing = "turned bad" if noticed else f"stayed green for {_PEOPLE_S:g} s"
+    stage.observe(f"the health check {noticing} while nothing could be stored", None)
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, played by the drill")
     leave_home(stage)

@@ -21,11 +21,15 @@ async def play(stage: Stage) -> None:
     leave_home(stage)
     await stage.noticed(check)
 
-    def strike_again(told: StepProgress) -> None:
-        if told.step.verb is Verb.RECORD_STATE and told.seconds is not None and stage.lab.supervisor.alive(victim):
+    def strike_again(progress: StepProgress) -> None:
+        if (
+            progress.step.verb is Verb.RECORD_STATE
+            and progress.seconds is not None
+            and stage.lab.supervisor.alive(victim)
+        ):
             stage.lab.kill(victim)
             stage.note("standby-lost", server=victim)
-            stage.tell(f"the standby loses {victim}")
+            stage.report(f"the standby loses {victim}")
 
     stage.on_step = strike_again
     outcome = await stage.fail_over()
@@ -36,13 +40,17 @@ async def play(stage: Stage) -> None:
 
 async def _lone(stage: Stage) -> set[str]:
     """Servers that hold the only replica of a stream: such a stream is gone with its server, and that is known."""
-    found = set()
+    lone = set()
     async with place(stage.lab, stage.away).open() as opened:
         for family in stage.families:
-            held = family.at(stage.away)
-            if held and held.stream.replicas == 1 and (look := await StreamApi(opened).stream(held.name)):
-                found.add(look.leader)
-    return found
+            placement = family.at(stage.away)
+            if (
+                placement
+                and placement.stream.replicas == 1
+                and (state := await StreamApi(opened).stream(placement.name))
+            ):
+                lone.add(state.leader)
+    return lone
 
 
 DRILL = Drill("loss-during-failover", "the standby loses a server in the middle", Fault.REGION, play, mirrored)

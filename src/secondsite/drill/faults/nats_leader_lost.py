@@ -29,9 +29,9 @@ async def play(stage: Stage) -> None:
 async def _led(stage: Stage) -> Counter[str]:
     """How many streams each server of the region leads."""
     async with place(stage.lab, stage.home).open() as opened:
-        looks = [await StreamApi(opened).stream(family.name) for family in stage.families]
+        states = [await StreamApi(opened).stream(family.name) for family in stage.families]
     home = [server.name for server in stage.lab.servers(stage.home)]
-    return Counter(look.leader for look in looks if look and look.leader in home) or Counter(home[:1])
+    return Counter(state.leader for state in states if state and state.leader in home) or Counter(home[:1])
 
 
 DRILL = Drill(

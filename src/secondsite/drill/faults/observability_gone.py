@@ -26,16 +26,16 @@ async def play(stage: Stage) -> None:
     collector, record = f"collector-{stage.home}", stage.lab.services.observed(stage.home)
     begin_ns = time.monotonic_ns()
     await stage.pass_time(_WATCH_S, "observed as usual")
-    seen, before = _lines(record), served(stage.history(), begin_ns, time.monotonic_ns())
-    told = ", ".join(f"{count} {kind}s" for kind, count in sorted(seen.items()))
-    stage.observe(f"before, the collector has {told}", seen.get("scrape", 0) > 0 and seen.get("report", 0) > 0)
+    kinds, before = _lines(record), served(stage.history(), begin_ns, time.monotonic_ns())
+    collected = ", ".join(f"{count} {kind}s" for kind, count in sorted(kinds.items()))
+    stage.observe(f"before, the collector has {collected}", kinds.get("scrape", 0) > 0 and kinds.get("report", 0) > 0)
     await stage.strike()
     stage.struck(stage.lab.freeze(collector), f"{collector} stands still")
     nobody_decides(stage)
     await _unhurt(stage, "while it stands still", before)
     stage.lab.kill(collector)
     stage.note("collector-killed")
-    stage.tell(f"{collector} is killed")
+    stage.report(f"{collector} is killed")
     await _unhurt(stage, "while it is gone", before)
     note_pods(stage)
 
@@ -44,17 +44,17 @@ async def _unhurt(stage: Stage, when: str, before: Served) -> None:
     begin_ns = time.monotonic_ns()
     await stage.pass_time(_WATCH_S, f"{when}")
     since = served(stage.history(), begin_ns, time.monotonic_ns() - 1_000_000_000)
-    told = f"{when}: {since.failed:.2%} of {since.writes} writes failed, p95 {since.p95_ms:.0f} ms"
+    measured = f"{when}: {since.failed:.2%} of {since.writes} writes failed, p95 {since.p95_ms:.0f} ms"
     slow = since.p95_ms > max(_P95_MS, _TIMES * before.p95_ms)
-    stage.observe(f"{told} (before: {before.p95_ms:.0f} ms)", since.failed <= _FAILED and not slow)
+    stage.observe(f"{measured} (before: {before.p95_ms:.0f} ms)", since.failed <= _FAILED and not slow)
 
 
 def _lines(record: Path) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for line in record.read_text(encoding="utf-8").splitlines():
         kind = json.loads(line)["kind"]
-        found[kind] = found.get(kind, 0) + 1
-    return found
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
 
 
 DRILL = Drill(

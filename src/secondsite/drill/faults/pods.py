@@ -58,11 +58,11 @@ async def stored_again(stage: Stage, since_ns: int, limit_s: float) -> float | N
     """Seconds until streams store as before; None where that is not within the limit and some patience."""
     fault_ns = stage.milestones[Milestone.FAULT]
     end = time.monotonic() + limit_s + _PATIENCE_S
-    while (found := stored_again_s(stage.history(), fault_ns, since_ns)) is None and time.monotonic() < end:
+    while (after_s := stored_again_s(stage.history(), fault_ns, since_ns)) is None and time.monotonic() < end:
         kubelet(stage).check()
         stage.load.check()
         await asyncio.sleep(_LOOK_S)
-    return found
+    return after_s
 
 
 def within(stage: Stage, what: str, took_s: float | None, limit_s: float | None) -> None:
@@ -82,5 +82,5 @@ def note_pods(stage: Stage) -> None:
 
 def limit_of(stage: Stage, subject: str) -> float | None:
     """What the system's contract for a dying process promises."""
-    found = [c.rto_s for c in stage.setup.system.contracts if c.name == f"{subject}/process" and c.rto_s is not None]
-    return min(found, default=None)
+    limits_s = [c.rto_s for c in stage.setup.system.contracts if c.name == f"{subject}/process" and c.rto_s is not None]
+    return min(limits_s, default=None)

@@ -20,7 +20,7 @@ async def play(stage: Stage) -> None:
     check = stage.watch()
     removed = await purge(stage)
     await stage.pass_time(2.0, "the purge has time to get anywhere")
-    kept = await _held(stage, stage.away)
+    kept = await _messages_at(stage, stage.away)
     stage.observe(f"the mirror holds {kept} messages of a stream of which {removed} were purged", kept >= removed > 0)
     await stage.lose(stage.home)
     leave_home(stage)
@@ -37,24 +37,24 @@ async def purge(stage: Stage) -> int:
     path = stage.writer.ledgers / "operator.ledger"
     async with place(stage.lab, stage.home).open() as opened:
         streams = StreamApi(opened)
-        look = await streams.stream(name)
-        if look is None:
+        state = await streams.stream(name)
+        if state is None:
             raise MachineError.at(name, "is not there to be purged", "see the lab's logs")
         with Ledger.create(path, LedgerHeader(config.run, OPERATOR, config.streams)) as ledger:
-            ledger.erasure(RecordKind.PURGE, number, look.last_seq + 1)
-            await streams.purge(name, below=look.last_seq + 1)
-            ledger.erasure(RecordKind.PURGED, number, look.last_seq + 1)
+            ledger.erasure(RecordKind.PURGE, number, state.last_seq + 1)
+            await streams.purge(name, below=state.last_seq + 1)
+            ledger.erasure(RecordKind.PURGED, number, state.last_seq + 1)
     stage.extra_ledgers.append(path)
-    stage.note("purged", stream=name, messages=look.messages)
-    stage.tell(f"an operator purges {name}: {look.messages} messages")
-    return look.messages
+    stage.note("purged", stream=name, messages=state.messages)
+    stage.report(f"an operator purges {name}: {state.messages} messages")
+    return state.messages
 
 
-async def _held(stage: Stage, region: str) -> int:
-    held = stage.families[0].at(region)
+async def _messages_at(stage: Stage, region: str) -> int:
+    placement = stage.families[0].at(region)
     async with place(stage.lab, region).open() as opened:
-        look = await StreamApi(opened).stream(held.name) if held else None
-    return look.messages if look else 0
+        state = await StreamApi(opened).stream(placement.name) if placement else None
+    return state.messages if state else 0
 
 
 DRILL = Drill(

@@ -41,7 +41,7 @@ def leave_home(stage: Stage) -> None:
 
 def mirrored(stage: Stage) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(stage.away)) for family in stage.families if family.reach is Reach.MIRRORED)
-    return [(family, held) for family, held in pairs if held is not None]
+    return [(family, placement) for family, placement in pairs if placement is not None]
 
 
 async def _refused_beforehand(stage: Stage) -> list[str]:
@@ -52,16 +52,16 @@ async def _refused_beforehand(stage: Stage) -> list[str]:
         return []
     answers = await ask_promotion(place(stage.lab, stage.away), pairs)
     stage.note("asked-beforehand", answers=answers)
-    stage.tell(f"asked while nothing is wrong, the server says: {'; '.join(answers)}")
+    stage.report(f"asked while nothing is wrong, the server says: {'; '.join(answers)}")
     return answers
 
 
 async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
-    stage.tell(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
+    stage.report(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
-    told = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
-    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {told}")
-    stage.observe(f"the server refuses the promotion: {told}", not _promoted(answers))
+    asked = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {asked}")
+    stage.observe(f"the server refuses the promotion: {asked}", not _promoted(answers))
 
 
 def _promoted(answers: list[str]) -> bool:

@@ -25,7 +25,7 @@ async def play(stage: Stage) -> None:
     begin_ns = time.monotonic_ns()
     moment: Moment = await stage.lab.kill_region(stage.home)
     stage.note("lost-again", moment.monotonic_ns, region=stage.home)
-    stage.tell(f"{stage.home} is lost again")
+    stage.report(f"{stage.home} is lost again")
     await stage.pass_time(_DECIDED_S, "until somebody decides")
     journal = stage.writer.folder / "second-failover.jsonl"
     again = await stage.carry_out(stage.procedure, journal, "lost again", Options(patience=PATIENCE))

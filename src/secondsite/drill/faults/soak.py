@@ -60,7 +60,7 @@ async def _sample(stage: Stage, sampler: Sampler, lasts_s: float) -> None:
         kubelet(stage).check()
         if int(10 * passed_s / lasts_s) > tenth:
             tenth = int(10 * passed_s / lasts_s)
-            stage.tell(f"{tenth * 10} % of {lasts_s:g} s")
+            stage.report(f"{tenth * 10} % of {lasts_s:g} s")
         await asyncio.sleep(every_s)
 
 
@@ -70,23 +70,25 @@ def _judge_process(stage: Stage, name: str, series: Series) -> None:
     _say(stage, f"{name}, open descriptors", descriptors, "", 1, judged(descriptors, _DESCRIPTORS))
 
 
-def _say(stage: Stage, what: str, found: Trend | None, unit: str, size: int, judgement: tuple[Verdict, str]) -> None:
+def _say(stage: Stage, what: str, trend: Trend | None, unit: str, size: int, judgement: tuple[Verdict, str]) -> None:
     verdict, why = judgement
-    told = what
-    if found:
+    text = what
+    if trend:
         per_hour = 3600 / size
-        told += f" {found.level / size:.0f} {unit}".rstrip()
-        told += f", {found.low * per_hour:+.2f} to {found.high * per_hour:+.2f} {unit}".rstrip() + " an hour"
+        text += f" {trend.level / size:.0f} {unit}".rstrip()
+        text += f", {trend.low * per_hour:+.2f} to {trend.high * per_hour:+.2f} {unit}".rstrip() + " an hour"
     holds = {Verdict.MET: True, Verdict.BREACHED: False}.get(verdict)
-    stage.observe(f"{told}{': ' if why else ''}{why}", holds, unproven=verdict is Verdict.UNPROVEN)
+    stage.observe(f"{text}{': ' if why else ''}{why}", holds, unproven=verdict is Verdict.UNPROVEN)
 
 
 def _judge_service(stage: Stage, history: History, begin_ns: int, lasts_s: float) -> None:
     """Writes of the last two seconds may still be under way."""
     end_ns = begin_ns + round((lasts_s - 2.0) * _SECOND_NS)
-    found = served(history, begin_ns + round(WARM_UP * lasts_s * _SECOND_NS), end_ns)
-    stage.observe(f"{found.failed:.3%} of {found.writes:,} writes failed (limit {FAILED:.1%})", found.failed < FAILED)
-    stage.observe(f"p95 {found.p95_ms:.1f} ms (limit {P95_MS:g} ms)", found.p95_ms < P95_MS)
+    service = served(history, begin_ns + round(WARM_UP * lasts_s * _SECOND_NS), end_ns)
+    stage.observe(
+        f"{service.failed:.3%} of {service.writes:,} writes failed (limit {FAILED:.1%})", service.failed < FAILED
+    )
+    stage.observe(f"p95 {service.p95_ms:.1f} ms (limit {P95_MS:g} ms)", service.p95_ms < P95_MS)
     edges = np.linspace(begin_ns, end_ns, 4 * STRETCHES + 1).astype(np.int64)
     p95s_ms = [served(history, int(a), int(b)).p95_ms for a, b in itertools.pairwise(edges)]
     slope = trend(((edges[:-1] - begin_ns) / _SECOND_NS).tolist(), p95s_ms)

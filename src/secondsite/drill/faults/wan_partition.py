@@ -41,15 +41,15 @@ async def _caught_up(stage: Stage) -> bool:
     """What the origins held at the moment is in the mirrors; both sides are asked, the reported lag is not."""
     async with place(stage.lab, stage.home).open() as opened:
         home = StreamApi(opened)
-        wanted = [(f, look.last_seq) for f in stage.families if (look := await home.stream(f.name)) is not None]
+        wanted = [(f, state.last_seq) for f in stage.families if (state := await home.stream(f.name)) is not None]
     end = time.monotonic() + _CATCH_UP_S
     while time.monotonic() < end:
         try:
             async with place(stage.lab, stage.away).open() as opened:
                 away = StreamApi(opened)
-                held = [(family.at(stage.away), last) for family, last in wanted]
-                looks = [(await away.stream(one.name), last) for one, last in held if one]
-            if all(look and look.last_seq >= last for look, last in looks):
+                placements = [(family.at(stage.away), last) for family, last in wanted]
+                states = [(await away.stream(one.name), last) for one, last in placements if one]
+            if all(state and state.last_seq >= last for state, last in states):
                 return True
         except MachineError:
             await asyncio.sleep(0.2)  # a region that was cut off may not answer yet

@@ -37,7 +37,7 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     await stage.noticed(check)
     await stage.fail_over()
     promoted_ns = time.monotonic_ns()
-    stage.tell(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
+    stage.report(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
     await stage.lab.restart_region(stage.home)
     await stage.lab.start_services(stage.home)
     stage.note("returned", region=stage.home)
@@ -51,30 +51,30 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     stage.observe(f"writes that the old primary stored after it came back: {stored}", stored == 0)
     stage.note("queued-by-the-old-primary", count=queued)
     if queued:
-        told = (
+        outcome = (
             f"the returned region's API promised {queued} writes (202) that it cannot store: clients kept its address"
         )
-        stage.observe(told, None)
+        stage.observe(outcome, None)
     await stage.settled()
 
 
 async def _asked_as_a_writer(stage: Stage, for_s: float) -> int:
     """How often a stream there showed that it takes writes, asked again and again with the writers' own login."""
     writer = NatsPlace(parse_addresses(stage.lab.nats_url(stage.home)), ConnectOptions(timeout_s=1.0))
-    pairs = [(family, held) for family in stage.families if (held := family.at(stage.home))]
+    pairs = [(family, placement) for family in stage.families if (placement := family.at(stage.home))]
     end, took = time.monotonic() + for_s, 0
     while time.monotonic() < end:
-        found = await asyncio.gather(*(_takes(writer, family, held) for family, held in pairs))
-        took += sum(found)
+        answers = await asyncio.gather(*(_takes(writer, family, placement) for family, placement in pairs))
+        took += sum(answers)
         await asyncio.sleep(_ASKED_S)
     return took
 
 
-async def _takes(writer: NatsPlace, family: StreamFamily, held: StreamPlacement) -> bool:
+async def _takes(writer: NatsPlace, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Whoever is refused gets no answer."""
     try:
         async with asyncio.timeout(_ANSWER_S), writer.open() as opened:
-            return await takes_writes(StreamApi(opened), family, held)
+            return await takes_writes(StreamApi(opened), family, placement)
     except (MachineError, TimeoutError):
         return False
 
@@ -89,7 +89,7 @@ async def _fence(stage: Stage) -> None:
     stage.observe(f"resumed, the procedure fences {stage.home}", fenced)
     if fenced:
         stage.note(FENCED_ON_RETURN, region=stage.home)
-        stage.tell(f"{stage.home} is fenced")
+        stage.report(f"{stage.home} is fenced")
 
 
 def _fenced_on_return(stage: Stage) -> bool:

@@ -41,8 +41,8 @@ async def leading(stage: Stage) -> str:
     """The server that leads the first replicated stream."""
     replicated = next(f for f in stage.families if f.origin.stream.replicas > 1)
     async with place(stage.lab, stage.home).open() as opened:
-        look = await StreamApi(opened).stream(replicated.name)
-    return look.leader if look else stage.lab.servers(stage.home)[0].name
+        state = await StreamApi(opened).stream(replicated.name)
+    return state.leader if state else stage.lab.servers(stage.home)[0].name
 
 
 def fits(deployment: Deployment) -> str:

@@ -116,8 +116,8 @@ class CopyReader:
             key = key_of(subject)
             return key != ANY_KEY and (stem == self._subject or prefixed), key
         for pattern in self._templates:
-            if found := pattern.fullmatch(subject):
-                return True, int(found["key"]) if "key" in found.groupdict() else ANY_KEY
+            if match := pattern.fullmatch(subject):
+                return True, int(match["key"]) if "key" in match.groupdict() else ANY_KEY
         return False, key_of(subject)
 
     def __len__(self) -> int:
@@ -203,13 +203,13 @@ def processing(
     consumer: str,
     stream: str,
     drained: bool,
-    seen: Sequence[tuple[str, int]],
+    processed: Sequence[tuple[str, int]],
     keys: frozenset[int] | None = None,
 ) -> Processing:
     """From (message id, stream sequence) pairs as the consumer processes recorded them."""
-    rows = np.zeros(len(seen), PROCESSING_ROW)
-    rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in seen), np.uint64, len(seen))
-    rows["stream_sequence"] = np.fromiter((sequence for _, sequence in seen), np.uint64, len(seen))
+    rows = np.zeros(len(processed), PROCESSING_ROW)
+    rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in processed), np.uint64, len(processed))
+    rows["stream_sequence"] = np.fromiter((sequence for _, sequence in processed), np.uint64, len(processed))
     return Processing(consumer, stream, drained, rows, keys)
 
 

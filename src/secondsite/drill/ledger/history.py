@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.ledger.ledger import LedgerHeader, LedgerStream, read_chunks, read_ledger_header
@@ -73,6 +73,14 @@ class History:
 
     def __len__(self) -> int:
         return len(self.intent_ns)
+
+    def only(self, stream: int) -> History:
+        """The intents for one stream. Rows are no longer found by identity in it."""
+        mine = self.stream == stream
+        columns = {name: getattr(self, name)[mine] for name in _COLUMNS}
+        columns["stream"] = np.zeros_like(columns["stream"])
+        erasures = tuple(evolve(one, stream=0) for one in self.erasures if one.stream == stream)
+        return evolve(self, streams=(self.streams[stream],), erasures=erasures, **columns)
 
     @property
     def acknowledged(self) -> NDArray[np.bool_]:
@@ -146,25 +154,25 @@ def _count_intents(path: Path) -> int:
 
 
 def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: Records) -> None:
-    found = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)]
-    rows = found["sequence"]
+    intents = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] == 0)]
+    rows = intents["sequence"]
     _check(path, bool((rows < len(mine["key"])).all()), "an intent is missing")
     for name in ("key", "payload_bytes", "stream"):
-        mine[name][rows] = found[name]
-    mine["intent_ns"][rows] = found["monotonic_ns"]
+        mine[name][rows] = intents[name]
+    mine["intent_ns"][rows] = intents["monotonic_ns"]
     again = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] > 0)]
     _check(path, bool((again["sequence"] < len(mine["key"])).all()), "a retry of no intent")
     np.maximum.at(mine["attempts"], again["sequence"], again["attempt"])
-    mine["purpose"][rows] = found["status"]
+    mine["purpose"][rows] = intents["status"]
 
 
 def _take_outcomes(path: Path, mine: Mapping[str, NDArray[np.generic]], records: Records) -> NDArray[np.int64]:
     """How often each status came. Backwards, so that of several the first acknowledgement is what stays."""
-    found = records[records["kind"] == RecordKind.OUTCOME]
-    _check(path, bool((found["sequence"] < len(mine["key"])).all()), "an outcome of no intent")
-    tally = np.bincount(found["status"], minlength=len(Status) + 1)
+    outcomes = records[records["kind"] == RecordKind.OUTCOME]
+    _check(path, bool((outcomes["sequence"] < len(mine["key"])).all()), "an outcome of no intent")
+    tally = np.bincount(outcomes["status"], minlength=len(Status) + 1)
     _check(path, len(tally) == len(Status) + 1 and not tally[0], "an outcome of no known status")
-    open_still = found[mine["ack_ns"][found["sequence"]] == NEVER]
+    open_still = outcomes[mine["ack_ns"][outcomes["sequence"]] == NEVER]
     mine["status"][open_still["sequence"]] = open_still["status"]
     acks = open_still[open_still["status"] <= Status.BUFFERED][::-1]
     rows = acks["sequence"]

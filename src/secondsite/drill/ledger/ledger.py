@@ -61,9 +61,9 @@ class LedgerStream:
         return self.templates[turn].replace("{key}", str(key))
 
 
-def stream_from(told: Mapping[str, Any]) -> LedgerStream:
+def stream_from(document: Mapping[str, Any]) -> LedgerStream:
     """As a file has it."""
-    return LedgerStream(**{**told, "templates": tuple(told.get("templates", ()))})
+    return LedgerStream(**{**document, "templates": tuple(document.get("templates", ()))})
 
 
 @frozen

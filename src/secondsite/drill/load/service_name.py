@@ -33,9 +33,9 @@ class ServiceName:
             if self._fresh:
                 return self._addresses
             asked_s = self._clock()
-            found = await self._look_up()
-            self._addresses = found.addresses if found else ()
-            self._good_until_s = asked_s + (found.ttl_s if found else 0.0)
+            resolved = await self._look_up()
+            self._addresses = resolved.addresses if resolved else ()
+            self._good_until_s = asked_s + (resolved.ttl_s if resolved else 0.0)
             return self._addresses
 
     @property

@@ -23,25 +23,25 @@ async def ask_promotion(
     answers: dict[str, None] = {}
     end = time.monotonic() + within_s
     while True:
-        for family, held in pairs:
-            answer = await _ask(place, family, held)
+        for family, placement in pairs:
+            answer = await _ask(place, family, placement)
             if not answer:
-                return [*answers, f"{held.name} was promoted"]
+                return [*answers, f"{placement.name} was promoted"]
             answers[answer] = None
         if time.monotonic() >= end:
             return list(answers)
         await asyncio.sleep(_PAUSE_S)
 
 
-async def _ask(place: NatsPlace, family: StreamFamily, held: StreamPlacement) -> str:
+async def _ask(place: NatsPlace, family: StreamFamily, placement: StreamPlacement) -> str:
     """Empty where the server did it."""
     try:
         async with place.open() as jetstream:
-            look = await StreamApi(jetstream).stream(held.name)
-            if look is None:
-                return f"there is no stream {held.name}"
-            config = writer_config(look.config, family.subjects)
-            await jetstream.ask(f"STREAM.UPDATE.{held.name}", config, timeout_s=_ANSWER_S)
+            state = await StreamApi(jetstream).stream(placement.name)
+            if state is None:
+                return f"there is no stream {placement.name}"
+            config = writer_config(state.config, family.subjects)
+            await jetstream.ask(f"STREAM.UPDATE.{placement.name}", config, timeout_s=_ANSWER_S)
     except RefusedError as refused:
         return _words(refused)
     except MachineError as error:

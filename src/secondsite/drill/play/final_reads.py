@@ -42,19 +42,19 @@ class Reading:
 
     async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
-        held = [(family, one) for family in families if (one := held_in(family, region)) is not None]
-        return tuple([await self._copy(family, one) for family, one in held])
+        placements = [(family, one) for family in families if (one := placement_in(family, region)) is not None]
+        return tuple([await self._copy(family, one) for family, one in placements])
 
-    async def _copy(self, family: StreamFamily, held: StreamPlacement) -> FinalRead:
+    async def _copy(self, family: StreamFamily, placement: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
-            where, load = f"{held.name} in {held.region}", self.loads.get(family.name)
+            where, load = f"{placement.name} in {placement.region}", self.loads.get(family.name)
             subject, templates = (load.subject, load.templates) if load else ("", ())
             sourced = family.reach is Reach.SOURCED
             reader = CopyReader(self.run, family.name, where, subject, prefixed=sourced, templates=templates)
             try:
-                async with self.places[held.region].open() as jetstream:
-                    why = await self._read(StreamApi(jetstream), held, reader)
+                async with self.places[placement.region].open() as jetstream:
+                    why = await self._read(StreamApi(jetstream), placement, reader)
             except MachineError as error:
                 why = error.problems[0].what
             if not why:
@@ -62,17 +62,17 @@ class Reading:
             await asyncio.sleep(_PAUSE_S * (attempt + 1))
         return reader.finished(not why, why)
 
-    async def _read(self, streams: StreamApi, held: StreamPlacement, reader: CopyReader) -> str:
+    async def _read(self, streams: StreamApi, placement: StreamPlacement, reader: CopyReader) -> str:
         """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
-        before = await streams.stream(held.name)
+        before = await streams.stream(placement.name)
         if before is None:
             return ""
         count = 0
-        async for message in direct_messages(streams.jetstream, held.name, before.first_seq, before.last_seq):
+        async for message in direct_messages(streams.jetstream, placement.name, before.first_seq, before.last_seq):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
                 reader.take(text, message.sequence, message.subject, message.data)
-        after = await streams.stream(held.name)
+        after = await streams.stream(placement.name)
         if after is None or after.last_seq != before.last_seq:
             return "it changed while it was read"
         if count != before.messages:
@@ -82,32 +82,35 @@ class Reading:
 
 async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region: str) -> frozenset[str]:
     """Of everything that the region's streams hold now."""
-    found: set[str] = set()
+    ids: set[str] = set()
     async with place.open() as jetstream:
-        for held in filter(None, (held_in(family, region) for family in families)):
-            look = await StreamApi(jetstream).stream(held.name)
-            if look is not None:
-                async for message in direct_messages(jetstream, held.name, look.first_seq, look.last_seq):
-                    found.add(message.headers.get(_ID, ""))
-    return frozenset(found)
+        for placement in filter(None, (placement_in(family, region) for family in families)):
+            state = await StreamApi(jetstream).stream(placement.name)
+            if state is not None:
+                async for message in direct_messages(jetstream, placement.name, state.first_seq, state.last_seq):
+                    ids.add(message.headers.get(_ID, ""))
+    return frozenset(ids)
 
 
-def held_in(family: StreamFamily, region: str) -> StreamPlacement | None:
+def placement_in(family: StreamFamily, region: str) -> StreamPlacement | None:
     """The region's copy; of a stream over several regions, or one that was restored, it as that region shows it."""
     if family.reach in (Reach.STRETCHED, Reach.ALONE):
         return evolve(family.origin, region=region)
     return family.at(region)
 
 
-async def drained(place: NatsPlace, held: StreamPlacement, consumer: str, within_s: float) -> bool:
+async def drained(place: NatsPlace, placement: StreamPlacement, consumer: str, within_s: float) -> bool:
     """Whether the consumer acknowledged all that its stream holds, within the time."""
     end = time.monotonic() + within_s
     while True:
         try:
             async with place.open() as jetstream:
                 streams = StreamApi(jetstream)
-                look, found = await streams.stream(held.name), await streams.consumer(held.name, consumer)
-                if look and found and found.floor >= look.last_seq and not found.pending:
+                state, consumer_state = (
+                    await streams.stream(placement.name),
+                    await streams.consumer(placement.name, consumer),
+                )
+                if state and consumer_state and consumer_state.floor >= state.last_seq and not consumer_state.pending:
                     return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # not yet reachable is not yet drained
@@ -131,8 +134,8 @@ async def _queued(api: Endpoint) -> int:
         _, text = await http_get(api, "/metrics", 2.0)
     except (OSError, TimeoutError):
         return 0
-    found = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
-    return int(found[0]) if found else 0
+    counts = [line.split()[-1] for line in text.splitlines() if line.startswith("api_fallback_queue ")]
+    return int(counts[0]) if counts else 0
 
 
 async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bool:
@@ -141,8 +144,8 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     while time.monotonic() < end:
         try:
             async with place.open() as jetstream:
-                looks = [await StreamApi(jetstream).stream(name) for name in names]
-            if all(look and look.leader for look in looks):
+                states = [await StreamApi(jetstream).stream(name) for name in names]
+            if all(state and state.leader for state in states):
                 return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # its servers have just been started
@@ -152,18 +155,18 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
 
 def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
     """Of one durable consumer, in all regions together."""
-    names = {held.name for held in (family.origin, *family.copies)}
+    names = {placement.name for placement in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
-    seen = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
-    return processing(run, consumer, family.name, done, seen)
+    entries = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
+    return processing(run, consumer, family.name, done, entries)
 
 
 def read_record(path: Path) -> list[dict[str, str | int]]:
     """What a consumer process wrote down; a last line that was cut short was never acknowledged."""
-    found = []
+    entries = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
-            found.append(json.loads(line))
+            entries.append(json.loads(line))
         except ValueError:
             break
-    return found
+    return entries

@@ -39,12 +39,12 @@ class LabDns:
     ttl_s: float
 
     async def authoritative(self) -> Mapping[str, tuple[str, ...]]:
-        found = await self.lab.dns.get(self.lab.host)
-        return {"dns": found.addresses if found else ()}
+        addresses = await self.lab.dns.get(self.lab.host)
+        return {"dns": addresses.addresses if addresses else ()}
 
     async def resolved(self) -> Mapping[str, tuple[str, ...]]:
-        found = await look_up(self.lab.resolver, self.lab.host)
-        return {"resolver": found.addresses if found else ()}
+        resolved = await look_up(self.lab.resolver, self.lab.host)
+        return {"resolver": resolved.addresses if resolved else ()}
 
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (self.lab.gateway(region).host,)
@@ -113,11 +113,11 @@ class LabPath:
     written: set[str] = field(factory=set)
 
     async def write(self) -> PathWrite:
-        found = await look_up(self.lab.resolver, self.lab.host)
-        if not found:
+        resolved = await look_up(self.lab.resolver, self.lab.host)
+        if not resolved:
             return PathWrite(0, "", why=f"{self.lab.host} has no address")
         path = HttpPath(
-            f"http://{found.addresses[0]}:{self.port}/v1/events",
+            f"http://{resolved.addresses[0]}:{self.port}/v1/events",
             {"apikey": self.lab.options.keys[0], "Host": self.lab.host},
             {"subject": self.subject, "data": "probe"},
         )
@@ -135,8 +135,8 @@ class LabNatsPath:
     written: set[str] = field(factory=set)
 
     async def write(self) -> PathWrite:
-        found = await look_up(self.lab.resolver, self.lab.host)
-        led = [r for r in self.lab.regions if found and self.lab.gateway(r).host in found.addresses]
+        resolved = await look_up(self.lab.resolver, self.lab.host)
+        led = [r for r in self.lab.regions if resolved and self.lab.gateway(r).host in resolved.addresses]
         if not led:
             return PathWrite(0, "", why=f"{self.lab.host} leads to no region")
         message_id = f"secondsite-probe-{uuid.uuid4()}"
@@ -204,7 +204,7 @@ class LabPlaces(Mapping[str, NatsPlace]):
         if region not in self.lab.regions:
             raise KeyError(region)
         if self.lab.servers(region):
-            return place(self.lab, region, system=self.system, seen_from=self.operating)
+            return place(self.lab, region, system=self.system, reached_from=self.operating)
         return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.network(region)}.0.9"), ConnectOptions())
 
     def __iter__(self) -> Iterator[str]:
@@ -220,7 +220,7 @@ def lab_world(
     *,
     path: LabPath | LabNatsPath,
     secret: LabSecrets,
-    hand: LabManualSteps,
+    manual_steps: LabManualSteps,
     services: LabServices,
     ttl_s: float,
     sites: LabSites,
@@ -234,7 +234,7 @@ def lab_world(
         system=LabPlaces(lab, operating, system=True),
         decision=decision,
         reach_s=1.5,
-        hand=hand,
+        manual_steps=manual_steps,
         dns=LabDns(lab, ttl_s),
         services=services,
         secrets=secret,
@@ -245,9 +245,9 @@ def lab_world(
     )
 
 
-def place(lab: Lab, region: str, *, system: bool = False, seen_from: str = "") -> NatsPlace:
+def place(lab: Lab, region: str, *, system: bool = False, reached_from: str = "") -> NatsPlace:
     """As the operator, whom no write gate stops; or as the system account."""
-    url = lab.nats_url(region, system=system, operator=not system, seen_from=seen_from)
+    url = lab.nats_url(region, system=system, operator=not system, reached_from=reached_from)
     return NatsPlace(parse_addresses(url), ConnectOptions())
 
 

@@ -23,18 +23,18 @@ from secondsite.operate.layout import families
 
 def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     """Every stream and bucket that a client writes to; what only sources others, or counts, takes no plain write."""
-    found = []
+    streams = []
     for family in families(setup.deployment):
         stream = family.origin.stream
         if stream.kind is StreamKind.OBJECT or stream.settings.get("allow_msg_counter"):
             continue
         if not stream.sources or stream.subjects:
             templates = templates_of(family.subjects)
-            found.append(LedgerStream(family.name, templates[0], stream.kind is StreamKind.KV, templates))
-    if not found:
+            streams.append(LedgerStream(family.name, templates[0], stream.kind is StreamKind.KV, templates))
+    if not streams:
         what = "no stream or key-value bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
-    return tuple(found)
+    return tuple(streams)
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:
@@ -55,16 +55,16 @@ async def why_unacknowledged(
     silent = [stream for number, stream in enumerate(streams) if number not in acknowledged]
     if not silent:
         return MachineError.at("drill", what, "lower --rate, or leave the machine to the drill")
-    told = []
+    reasons = []
     try:
         async with place.open() as opened:
             for stream in silent:
                 subject = stream.of_key(0)
-                told.append(f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject)}")
+                reasons.append(f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject)}")
     except MachineError as error:
-        told.append(error.problems[0].what)
+        reasons.append(error.problems[0].what)
     return InputError.at(
-        "secondsite.yaml", f"{what}; {'; '.join(told)}", "correct what the server names, or its limits"
+        "secondsite.yaml", f"{what}; {'; '.join(reasons)}", "correct what the server names, or its limits"
     )
 
 

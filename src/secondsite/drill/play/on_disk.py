@@ -18,15 +18,15 @@ Holdings = Mapping[str, Mapping[str, int]]
 """By server, the messages of each stream that it has; a server that does not answer is not in it."""
 
 
-async def held_by_server(lab: Lab, region: str) -> Holdings:
-    found: dict[str, Mapping[str, int]] = {}
+async def streams_by_server(lab: Lab, region: str) -> Holdings:
+    by_server: dict[str, Mapping[str, int]] = {}
     for server in lab.servers(region):
         with suppress(OSError, ValueError):
-            found[server.name] = await asyncio.to_thread(_held, lab.monitor_url(server.name) + _PAGE)
-    return found
+            by_server[server.name] = await asyncio.to_thread(_messages_by_stream, lab.monitor_url(server.name) + _PAGE)
+    return by_server
 
 
-def _held(url: str) -> Mapping[str, int]:
+def _messages_by_stream(url: str) -> Mapping[str, int]:
     with urllib.request.urlopen(url, timeout=_ANSWER_S) as response:  # noqa: S310 - our own loopback
         page: Mapping[str, Any] = json.load(response)
     streams = [one for account in page.get("account_details") or () for one in account.get("stream_detail") or ()]
@@ -35,12 +35,14 @@ def _held(url: str) -> Mapping[str, int]:
 
 def erased(before: Holdings, after: Holdings, streams: tuple[str, ...]) -> tuple[str, ...]:
     """Per stream, in words, where servers hold less than they did; a server that is not heard is not counted."""
-    told = []
+    lines = []
     for stream in streams:
         pairs = [
-            (held.get(stream, 0), after[server].get(stream, 0)) for server, held in before.items() if server in after
+            (counts.get(stream, 0), after[server].get(stream, 0))
+            for server, counts in before.items()
+            if server in after
         ]
         if any(now < was for was, now in pairs):
             was, now = ("/".join(str(pair[at]) for pair in pairs) for at in (0, 1))
-            told.append(f"{stream}: {was} messages on its servers before, {now} after")
-    return tuple(told)
+            lines.append(f"{stream}: {was} messages on its servers before, {now} after")
+    return tuple(lines)

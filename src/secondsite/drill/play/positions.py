@@ -55,15 +55,15 @@ def observe_positions(stage: Stage) -> None:
         family = next((each for each in stage.families if each.name == stream), None)
         if family is None:
             continue
-        names = {held.name for held in (family.origin, *family.copies)}
+        names = {placement.name for placement in (family.origin, *family.copies)}
         mine = [each for each in entries if each["consumer"] == consumer and each["stream"] in names]
         again, age_s = processed_again(mine, fault_ns), max(0.0, fault_at - float(position["at"]))
         every_s = stage.setup.profile.positions_s
-        told = (
+        observation = (
             f"{consumer} of {stream} processed {again.count} messages again, the oldest {again.oldest_s:.1f} s before "
             f"the fault; its position was copied {age_s:.1f} s before it, as it is every {every_s:g} s"
         )
-        stage.observe(told, again.oldest_s <= age_s + every_s)
+        stage.observe(observation, again.oldest_s <= age_s + every_s)
 
 
 def _copied(journal: Path, steps: list[str]) -> Mapping[str, Any]:
@@ -72,7 +72,7 @@ def _copied(journal: Path, steps: list[str]) -> Mapping[str, Any]:
         return {}
     known = records(read_journal(journal))
     facts = [known[step].facts for step in steps if step in known]
-    found: dict[str, Any] = {}
+    copied: dict[str, Any] = {}
     for each in facts:
-        found |= {k: p for k, p in (each.get("positions") or {}).items() if p.get("source") == "replicated"}
-    return found
+        copied |= {k: p for k, p in (each.get("positions") or {}).items() if p.get("source") == "replicated"}
+    return copied

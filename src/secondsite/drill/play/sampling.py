@@ -31,8 +31,8 @@ class Sampler:
 
     def look(self) -> None:
         """One line; a process that does not run is not in it. Raises MachineError where the disk is full."""
-        found = {name: used for name in self.names if (used := self._used(name))}
-        line = {name: [used.rss_bytes, used.descriptors] for name, used in found.items()}
+        usage = {name: used for name in self.names if (used := self._used(name))}
+        line = {name: [used.rss_bytes, used.descriptors] for name, used in usage.items()}
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"monotonic_s": time.monotonic(), "processes": line}) + "\n")
@@ -48,12 +48,12 @@ def read_samples(path: Path) -> Mapping[str, Series]:
 
 
 def _series(lines: Iterable[str]) -> Mapping[str, Series]:
-    found: dict[str, Series] = {}
+    by_name: dict[str, Series] = {}
     for line in lines:
-        look = json.loads(line)
-        for name, (rss_bytes, descriptors) in look["processes"].items():
-            series = found.setdefault(name, Series())
-            series.times_s.append(look["monotonic_s"])
+        sample = json.loads(line)
+        for name, (rss_bytes, descriptors) in sample["processes"].items():
+            series = by_name.setdefault(name, Series())
+            series.times_s.append(sample["monotonic_s"])
             series.rss_bytes.append(rss_bytes)
             series.descriptors.append(descriptors)
-    return found
+    return by_name

@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.drill.evidence.manifest import TODAY
 from secondsite.drill.play.profile import Profile, profile, with_profile
 from secondsite.model.contract import Standing
 from secondsite.model.deployment import Deployment
@@ -17,8 +18,6 @@ from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
-
-TODAY = "today"
 
 
 @frozen
@@ -84,9 +83,9 @@ def make_setup(
 
 def on_version(strategy: Strategy, kit: Kit, nats_version: str) -> Deployment:
     """The strategy laid out for a ``nats_version`` as in a Setup."""
-    found = lay_out(strategy, kit, prepared=nats_version != TODAY)
+    deployment = lay_out(strategy, kit, prepared=nats_version != TODAY)
     if nats_version in ("", TODAY):
-        return found
-    clusters = tuple(evolve(cluster, version=nats_version) for cluster in found.clusters)
-    nats = tuple(evolve(cluster, version=nats_version) for cluster in found.system.nats)
-    return evolve(found, clusters=clusters, system=evolve(found.system, nats=nats))
+        return deployment
+    clusters = tuple(evolve(cluster, version=nats_version) for cluster in deployment.clusters)
+    nats = tuple(evolve(cluster, version=nats_version) for cluster in deployment.system.nats)
+    return evolve(deployment, clusters=clusters, system=evolve(deployment.system, nats=nats))

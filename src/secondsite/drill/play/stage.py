@@ -83,13 +83,13 @@ class Stage:
     lab: Lab
     writer: EvidenceWriter
     procedure: Procedure
-    tell: ReportProgress
+    report: ReportProgress
     load: LoadClients
     path: LabPath | LabNatsPath
     secrets: LabSecrets
     services: LabServices
     random: random.Random
-    hand: LabManualSteps
+    manual_steps: LabManualSteps
     sites: LabSites
     restorer: Restorer | None = None
     turn: Turn = field(factory=Turn)
@@ -125,7 +125,7 @@ class Stage:
             decision or Decision("", 0.0, ""),
             path=self.path,
             secret=self.secrets,
-            hand=self.hand,
+            manual_steps=self.manual_steps,
             services=self.services,
             ttl_s=self.setup.profile.ttl_s,
             sites=self.sites,
@@ -143,7 +143,7 @@ class Stage:
             self.milestones[milestone] = self.note(milestone, at_ns, **data)
 
     async def pass_time(self, seconds: float, what: str) -> None:
-        self.tell(f"{what} ({seconds:g} s)")
+        self.report(f"{what} ({seconds:g} s)")
         await asyncio.sleep(seconds)
 
     def buffered_by(self, region: str, since_ns: int) -> int:
@@ -169,7 +169,7 @@ class Stage:
         await self.load.start()
         self.note("load", rate_per_s=self.setup.rate_per_s, servers_replaced=self.lab.fleet.replaced())
         self.keep_backups()
-        self.tell(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
+        self.report(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
         # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
@@ -188,7 +188,7 @@ class Stage:
         self.extra_ledgers.append(client.ledger)
         self.note("written-before", acknowledged=summary.acknowledged)
         old_at = time.monotonic() + self.setup.reach_s
-        self.tell(f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old, so that their loss would be seen")
+        self.report(f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old: their loss would be visible")
         await asyncio.sleep(max(0.0, old_at - time.monotonic()))
 
     def keep_backups(self) -> None:
@@ -238,7 +238,7 @@ class Stage:
 
     def struck(self, moment: Moment, what: str) -> None:
         self.reach(Milestone.FAULT, moment.monotonic_ns, what=what)
-        self.tell(f"fault: {what}")
+        self.report(f"fault: {what}")
 
     async def lose(self, region: str) -> None:
         """SIGKILL to everything in it; what was on its way is gone."""
@@ -261,7 +261,7 @@ class Stage:
                 while True:
                     await check.bad.wait()
                     self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
-                    self.tell(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
+                    self.report(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
                     if self.setup.strategy.switch.in_data_plane:
                         await self._leave_out()
                     if self.setup.strategy.switch is Switch.WEIGHTED:
@@ -269,7 +269,7 @@ class Stage:
                         return True
                     if await agreed(self._second_signal, check, self.setup.profile.decide_s):
                         self.reach(Milestone.DECIDED)
-                        self.tell(f"decided {self.since_fault(time.monotonic_ns()):.1f} s after the fault")
+                        self.report(f"decided {self.since_fault(time.monotonic_ns()):.1f} s after the fault")
                         return True
                     await asyncio.sleep(0.1)
         return False
@@ -328,20 +328,20 @@ class Stage:
     def _stopped(self, why: str) -> None:
         self.failure = why
         self.note(EventName.STOPPED, why=why)
-        self.tell(f"the procedure cannot run: {why}")
+        self.report(f"the procedure cannot run: {why}")
 
-    def _progress(self, told: StepProgress) -> None:
+    def _progress(self, progress: StepProgress) -> None:
         if self.on_step:
-            self.on_step(told)
-        if told.seconds is None:
+            self.on_step(progress)
+        if progress.seconds is None:
             return
-        self.took_s[told.step.id] = told.seconds
-        if told.state == StepState.DONE and told.step.verb is Verb.CHANGE_TRAFFIC:
+        self.took_s[progress.step.id] = progress.seconds
+        if progress.state == StepState.DONE and progress.step.verb is Verb.CHANGE_TRAFFIC:
             self.reach(Milestone.EXECUTED)
-        if told.state == StepState.DONE and told.step.verb is Verb.CONVERGE:
+        if progress.state == StepState.DONE and progress.step.verb is Verb.CONVERGE:
             self.reach(Milestone.CONVERGED)
-        tail = f": {told.why}" if told.why else ""
-        self.tell(f"{told.step.id} {told.state} in {told.seconds:.2f} s{tail}")
+        tail = f": {progress.why}" if progress.why else ""
+        self.report(f"{progress.step.id} {progress.state} in {progress.seconds:.2f} s{tail}")
 
     @property
     def new_side(self) -> tuple[str, ...]:
@@ -355,14 +355,14 @@ class Stage:
         """Until clients are served as before, or the time is over."""
         limit_s = self.setup.profile.settle_s if within_s is None else within_s
         end = time.monotonic() + limit_s
-        while (found := self.recovery()).total is None and time.monotonic() < end:
+        while (recovery := self.recovery()).total is None and time.monotonic() < end:
             self.load.check()
             await asyncio.sleep(1.0)
-        return found
+        return recovery
 
     async def rest(self) -> None:
         """After a procedure that failed: clients go on trying for a while."""
-        self.tell(f"clients go on trying for {self.setup.profile.hopeless_s:g} s")
+        self.report(f"clients go on trying for {self.setup.profile.hopeless_s:g} s")
         await asyncio.sleep(self.setup.profile.hopeless_s)
 
     async def end(self) -> None:
@@ -371,7 +371,7 @@ class Stage:
         self.turn.give()
         acknowledged = sum(summary.acknowledged for summary in summaries)
         self.note("load-ended", acknowledged=acknowledged)
-        self.tell(f"load ended: {acknowledged} writes acknowledged")
+        self.report(f"load ended: {acknowledged} writes acknowledged")
         await self.cancel()
 
     async def cancel(self) -> None:
@@ -392,7 +392,7 @@ def set_the_stage(
     lab: Lab,
     writer: EvidenceWriter,
     procedure: Procedure,
-    tell: ReportProgress,
+    report: ReportProgress,
     *,
     ignoring_ttl: float = 0.0,
 ) -> Stage:
@@ -413,7 +413,7 @@ def set_the_stage(
         lab,
         writer,
         procedure,
-        tell,
+        report,
         LoadClients(lab.supervisor, share_out(config, PROCESSES)),
         path,
         LabSecrets(setup.deployment, lab.regions),

@@ -35,8 +35,8 @@ class Calibration:
 
 def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> Calibration:
     """From all sound evidence below the folders, controls and failbacks left out."""
-    found = [find_runs(root) for root in roots]
-    runs = [run for each in found for run in each.runs]
+    evidence = [find_runs(root) for root in roots]
+    runs = [run for each in evidence for run in each.runs]
     values: dict[str, list[float]] = {}
     sources: dict[str, str] = {}
     for run in runs:
@@ -46,7 +46,7 @@ def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> 
                 values.setdefault(step.figure, []).append(seconds[step.id])
                 sources[step.figure] = _source(run)
     figures = calibrated(catalogue.figures, values, sources)
-    problems = tuple(problem for each in found for problem in each.problems)
+    problems = tuple(problem for each in evidence for problem in each.problems)
     return Calibration(evolve(catalogue, figures=figures), _compared(system, catalogue, runs), problems)
 
 
@@ -58,15 +58,15 @@ def _compared(system: System, catalogue: Catalogue, runs: Sequence[Run]) -> tupl
         steps = measured.setdefault((manifest.strategy, manifest.fault), {})
         for step_id, value in run.judgement.steps_s.items():
             steps.setdefault(step_id, []).append(value)
-    found: list[Prediction] = []
+    compared: list[Prediction] = []
     for (strategy, fault), steps in sorted(measured.items()):
         try:
             procedure = plan(Strategy.parse(strategy), system, catalogue).procedures.get(fault)
         except (ValueError, InputError):
             continue  # a strategy that this system cannot be laid out by any more predicts nothing
         if procedure:
-            found += predictions(strategy, _ran(procedure), steps, frozenset(REAL))
-    return tuple(found)
+            compared += predictions(strategy, _ran(procedure), steps, frozenset(REAL))
+    return tuple(compared)
 
 
 def _ran(procedure: Procedure) -> Procedure:

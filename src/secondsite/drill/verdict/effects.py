@@ -27,12 +27,12 @@ class Bears(StrEnum):
 
 @frozen
 class Effect:
-    """``finding`` is its name in the ledger's counts, ``told`` its words behind the count."""
+    """``finding`` is its name in the ledger's counts, ``phrase`` its words behind the count."""
 
     finding: str
     bears: Bears
     verdict: Verdict | None
-    told: str
+    phrase: str
     why: str
 
     def on(self, contract: Contract) -> bool:

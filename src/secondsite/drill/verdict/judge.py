@@ -88,11 +88,11 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         for contract in (manifest.contracts if contracts is None else contracts)
         if contract.fault is manifest.fault and (contract.rto_s is not None or contract.rpo_s is not None)
     ]
-    seen = observations(evidence.events)
+    observed = observations(evidence.events)
     facts = checked(lambda: _facts(evidence))
     if isinstance(facts, Crashed):
         verdicts = tuple(RunVerdict(contract, Verdict.UNPROVEN, facts.why) for contract in chosen)
-        return RunJudgement(verdicts, crashed=facts.why, subjects=manifest.subjects, observations=seen)
+        return RunJudgement(verdicts, crashed=facts.why, subjects=manifest.subjects, observations=observed)
     runs = tuple(facts.steps.values())
     return RunJudgement(
         verdicts=tuple(_judged(contract, facts) for contract in chosen),
@@ -101,7 +101,7 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         steps_s=rehearsed_s(manifest, facts.rto, runs),
         writer_changes=facts.writer_changes,
         subjects=manifest.subjects,
-        observations=seen,
+        observations=observed,
         loss=rpo(facts.history, facts.findings, facts.fault_ns),
         loss_by_stream=rpo_by_stream(facts.history, facts.findings, facts.fault_ns),
         stopped=facts.stopped,
@@ -144,31 +144,47 @@ def _facts(evidence: Evidence) -> _Facts:
 
 
 def _judged(contract: Contract, facts: _Facts) -> RunVerdict:
-    found = checked(lambda: _judged_by(contract, facts))
-    return RunVerdict(contract, Verdict.UNPROVEN, found.why) if isinstance(found, Crashed) else found
+    checks = checked(lambda: _judged_by(contract, facts))
+    return RunVerdict(contract, Verdict.UNPROVEN, checks.why) if isinstance(checks, Crashed) else checks
 
 
 def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     manifest = facts.evidence.manifest
     if contract.subject not in manifest.subjects:
         return RunVerdict(contract, Verdict.UNPROVEN, f"the drill {manifest.drill} ran no {contract.subject}")
+    if contract.part:
+        if contract.part not in facts.findings.streams:
+            why = f"the drill {manifest.drill} wrote nothing to {contract.part}"
+            return RunVerdict(contract, Verdict.UNPROVEN, why)
+        facts = _only(facts, contract.part)
     clock = _clock(contract.subject, facts)
     parts = clock.parts
     if parts is not None and manifest.projected:
         parts = projected(parts, manifest.timing, manifest.production)
     loss, window = _loss(contract, facts)
-    found = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
-    found += _by_effects(contract, facts)
+    findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
+    findings += _by_effects(contract, facts)
     return RunVerdict(
         contract=contract,
-        verdict=worst(finding.verdict for finding in found),
-        why="; ".join(finding.why for finding in found if finding.why),
+        verdict=worst(finding.verdict for finding in findings),
+        why="; ".join(finding.why for finding in findings if finding.why),
         rto_s=parts,
         measured_s=None if clock.parts is None else clock.parts["total"],
         loss=DataLoss(loss.messages, loss.bytes, loss.seconds, at_least=window.most is None),
         lost_window_s=window.least,
         lost_at_most_s=window.most,
         reach_s=window.reach,
+    )
+
+
+def _only(facts: _Facts, stream: str) -> _Facts:
+    """What is known of one stream: its writes and its findings; the clients' clock of the run stays what it is."""
+    number = [each.name for each in facts.history.streams].index(stream)
+    return evolve(
+        facts,
+        history=facts.history.only(number),
+        findings=facts.findings.only(stream, facts.history.stream == number),
+        writer_changes={name: changes for name, changes in facts.writer_changes.items() if name == stream},
     )
 
 
@@ -235,15 +251,15 @@ def _by_effects(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
 
 
 def _counted(facts: _Facts) -> Mapping[str, int]:
-    seen = observations(facts.evidence.events)
+    observed = observations(facts.evidence.events)
     summaries = [read_summary(path) for path in facts.evidence.summaries]
     arrivals = sum(each.arrivals for each in summaries)
     withheld = sum(each.withheld for each in summaries) / arrivals if arrivals else 0.0
     late_s = max((each.late_ms / 1000 for each in summaries), default=0.0)
     return {
         **facts.findings.counts(),
-        "not-shown": sum(each.holds is False for each in seen),
-        "not-seen": sum(each.unproven for each in seen),
+        "not-shown": sum(each.holds is False for each in observed),
+        "not-seen": sum(each.unproven for each in observed),
         "two-writers": len(_two_writers(facts)),
         "uncompared": sum(len(stream.uncompared) for stream in facts.findings.streams.values()),
         "withheld": math.ceil(100 * withheld) if withheld > MOST_WITHHELD else 0,
@@ -253,17 +269,17 @@ def _counted(facts: _Facts) -> Mapping[str, int]:
 
 def _words(effect: Effect, count: int, facts: _Facts) -> str:
     """An observation has its own words."""
-    seen = observations(facts.evidence.events)
+    observed = observations(facts.evidence.events)
     if effect.finding == "not-shown":
-        return "does not hold: " + "; ".join(each.what for each in seen if each.holds is False)
+        return "does not hold: " + "; ".join(each.what for each in observed if each.holds is False)
     if effect.finding == "not-seen":
-        return "unproven: " + "; ".join(each.what for each in seen if each.unproven)
+        return "unproven: " + "; ".join(each.what for each in observed if each.unproven)
     if effect.finding == "two-writers":
         changed = (
             f"two copies of {name} were written to: its log changed {n} times" for name, n in _two_writers(facts)
         )
         return "; ".join(changed)
-    return f"{count:,} {effect.told}"
+    return f"{count:,} {effect.phrase}"
 
 
 def _two_writers(facts: _Facts) -> list[tuple[str, int]]:

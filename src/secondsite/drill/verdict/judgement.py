@@ -74,21 +74,21 @@ class RunJudgement:
     @property
     def verdict(self) -> Verdict:
         """Of its contracts; a drill that did not show what it is there for holds nothing."""
-        if any(seen.holds is False for seen in self.observations):
+        if any(observation.holds is False for observation in self.observations):
             return Verdict.BREACHED
-        if self.crashed or any(seen.unproven for seen in self.observations):
+        if self.crashed or any(observation.unproven for observation in self.observations):
             return Verdict.UNPROVEN
         if self.ran:
             return worst(verdict.verdict for verdict in self.ran)
-        return Verdict.MET if any(seen.holds for seen in self.observations) else Verdict.UNPROVEN
+        return Verdict.MET if any(observation.holds for observation in self.observations) else Verdict.UNPROVEN
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """A breach counts most, and nothing at all is unproven."""
-    found = set(verdicts)
-    if Verdict.BREACHED in found:
+    distinct = set(verdicts)
+    if Verdict.BREACHED in distinct:
         return Verdict.BREACHED
-    return Verdict.MET if found == {Verdict.MET} else Verdict.UNPROVEN
+    return Verdict.MET if distinct == {Verdict.MET} else Verdict.UNPROVEN
 
 
 def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
         "schema": SCHEMA,
         "verdict": str(judgement.verdict),
         "verdicts": [_verdict_json(verdict) for verdict in judgement.verdicts],
-        "observations": [asdict(seen) for seen in judgement.observations],
+        "observations": [asdict(observation) for observation in judgement.observations],
         "rto_s": judgement.rto.parts() if judgement.rto else None,
         "steps_s": dict(judgement.steps_s),
         "ledger": dict(judgement.ledger),
@@ -109,7 +109,7 @@ def verdicts_json(judgement: RunJudgement) -> dict[str, Any]:
 
 def _verdict_json(verdict: RunVerdict) -> dict[str, Any]:
     return {
-        "subject": str(verdict.contract.subject),
+        "subject": verdict.contract.about,
         "fault": str(verdict.contract.fault),
         "verdict": str(verdict.verdict),
         "why": verdict.why,

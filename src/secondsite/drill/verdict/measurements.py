@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 
 from secondsite.drill.evidence.campaign import Campaign
 from secondsite.drill.evidence.folder import Evidence
+from secondsite.drill.evidence.register import Register
 from secondsite.drill.evidence.rehearsal import Unrehearsed
-from secondsite.drill.evidence.sound import sound_runs
+from secondsite.drill.evidence.sound import Absent, sound_runs
 from secondsite.drill.verdict.confidence import allowed_failures, runs_needed, upper_bound
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
@@ -46,25 +47,11 @@ class Run:
     @property
     def series(self) -> tuple[str, str, str]:
         manifest = self.evidence.manifest
-        return manifest.strategy, manifest.drill, manifest.profile
-
-
-@frozen
-class Absent:
-    """Runs of a campaign that are not there: begun or planned, whatever became of them."""
-
-    campaign: Campaign
-    count: int
-    why: str
-
-    @property
-    def series(self) -> tuple[str, str, str]:
-        series = self.campaign.series
-        return series.strategy, series.drill, series.profile
+        return manifest.design, manifest.drill, manifest.profile
 
 
 @frozen(eq=False)
-class EvidenceFound:
+class EvidenceSet:
     """What lies below a folder: sound ``runs``, what was changed or cannot be read, and drills that did not end."""
 
     runs: tuple[Run, ...]
@@ -72,9 +59,10 @@ class EvidenceFound:
     unfinished: tuple[Path, ...]
     absent: tuple[Absent, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
+    registers: tuple[Register, ...] = ()
 
 
-def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceFound:
+def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every: bool = False) -> EvidenceSet:
     """Each run below ``root`` once; controls, and what bears on no contract, only if ``every`` run is asked for."""
     sound = sound_runs(root)
     runs = tuple(
@@ -82,28 +70,25 @@ def find_runs(root: Path, contracts: Sequence[Contract] | None = None, *, every:
         for evidence in sound.runs
         if every or (evidence.manifest.subjects and not evidence.manifest.control)
     )
-    absent = [Absent(campaign, *sound.absent(campaign)) for campaign in sound.campaigns]
-    return EvidenceFound(
-        runs, sound.problems, sound.unfinished, tuple(each for each in absent if each.count), sound.campaigns
-    )
+    return EvidenceSet(runs, sound.problems, sound.unfinished, sound.absent(), sound.campaigns, sound.registers)
 
 
 def load_measurements(folder: Path) -> tuple[Measurement, ...]:
     """Of every series of runs below ``folder``, judged against the contracts it was drilled for; nothing changed."""
-    found = find_runs(folder)
-    return tuple(one for _, one in measured(found.runs, found.absent))
+    evidence = find_runs(folder)
+    return tuple(one for _, one in measured(evidence.runs, evidence.absent))
 
 
 def measured(runs: Iterable[Run], absent: Sequence[Absent] = ()) -> tuple[tuple[Contract, Measurement], ...]:
     """By strategy, drill and profile, in that order, and then by contract."""
-    found = []
+    measurements = []
     for key, group in groupby(sorted(runs, key=lambda run: run.series), key=lambda run: run.series):
         series = sorted(group, key=lambda run: run.evidence.manifest.started_at)
         missing = [each for each in absent if each.series == key]
         for contract in dict.fromkeys(v.contract for run in series for v in run.ran):
             mine = [(run, v) for run in series for v in run.ran if v.contract == contract]
-            found.append((contract, measurement(contract, mine, missing)))
-    return tuple(found)
+            measurements.append((contract, measurement(contract, mine, missing)))
+    return tuple(measurements)
 
 
 def measurement(
@@ -123,9 +108,10 @@ def measurement(
     missing = manifest.unrehearsed.get(contract.subject, Unrehearsed((), 0.0))
     return Measurement(
         subject=contract.subject,
+        part=contract.part,
         fault=contract.fault,
         drill=manifest.drill,
-        strategy=manifest.strategy,
+        strategy=manifest.design,
         profile=manifest.profile,
         verdict=verdict,
         rto_s=None if math.isinf(longest) else verdicts[slowest].rto_s,
@@ -173,10 +159,10 @@ def _together(
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:
     needed, sure = runs_needed(contract.confidence), percent(contract.confidence)
-    held = f"held in {total} of {total} runs"
+    count_line = f"held in {total} of {total} runs"
     if counted < total:
-        held += f", {total - counted} of them of no campaign, which may have been chosen"
-    return f"{held}; {needed} are needed to be {sure} sure of {sure}"
+        count_line += f", {total - counted} of them of no campaign that is registered, which may have been chosen"
+    return f"{count_line}; {needed} are needed to be {sure} sure of {sure}"
 
 
 def _times(count: int, runs: int) -> str:

@@ -7,7 +7,7 @@ production runs of one drill, whichever decides. What no drill tried is unproven
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import groupby
@@ -19,10 +19,12 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.folder import VERDICTS, check_chain
 from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
+from secondsite.drill.evidence.register import Register, cut_off
 from secondsite.drill.evidence.signature import check_signatures
+from secondsite.drill.evidence.sound import Absent
 from secondsite.drill.verdict.confidence import runs_needed
 from secondsite.drill.verdict.judgement import verdicts_json, worst
-from secondsite.drill.verdict.measurements import Absent, EvidenceFound, Run, find_runs, measured
+from secondsite.drill.verdict.measurements import EvidenceSet, Run, find_runs, measured
 from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
 from secondsite.model.fault import Fault
@@ -59,12 +61,13 @@ class ContractVerdict:
 @frozen
 class EvidenceVerification:
     """``problems``: evidence that was changed or cannot be read. ``unfinished``: drills that left none.
-    ``unsigned``: records of campaigns for which nobody vouches."""
+    ``unsigned``: records of campaigns for which nobody vouches. ``registers``: of all campaigns opened there."""
 
     rows: tuple[ContractVerdict, ...]
     problems: tuple[Problem, ...] = ()
     unfinished: tuple[Path, ...] = ()
     unsigned: tuple[Path, ...] = ()
+    registers: tuple[Register, ...] = ()
 
     def of(self, contract: Contract) -> Verdict:
         return worst(row.verdict for row in self.rows if row.contract == contract)
@@ -95,24 +98,33 @@ def verify(
     now: datetime,
     strategies: Sequence[str] = (),
     keys: Sequence[str] = (),
+    heads: Sequence[str] = (),
 ) -> EvidenceVerification:
     """All contracts that promise something, in the order of the file; evidence of ``strategies`` only, where named.
 
-    ``keys``: public ones, of which one has to have signed each campaign; none for no such demand.
+    ``keys``: public ones, of which one has to have signed each campaign; none for no such demand. ``heads`` of
+    registers, as they were kept elsewhere: what was opened before them has to be there still.
     """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
-    found = [find_runs(root, contracts) for root in roots]
-    runs = [run for each in found for run in each.runs if _wanted(run.evidence.manifest, strategies)]
-    absent = [one for each in found for one in each.absent]
+    evidence = [find_runs(root, contracts) for root in roots]
+    runs = [run for each in evidence for run in each.runs if _wanted(run.evidence.manifest, strategies)]
+    absent = [one for each in evidence for one in each.absent if not strategies or one.of.strategy in strategies]
     today = todays(system, catalogue)
     rows = tuple(
         row
         for contract in contracts
         for row in (_unknown(contract, system) or _rows(contract, runs, absent, today, now))
     )
-    signed = check_signatures([campaign for each in found for campaign in each.campaigns], keys)
-    problems, unfinished = _beside(found)
-    return EvidenceVerification(rows, (*problems, *signed.problems), unfinished, signed.unsigned)
+    signed = check_signatures([campaign for each in evidence for campaign in each.campaigns], keys)
+    problems, unfinished = _beside(evidence)
+    registers = tuple(register for each in evidence for register in each.registers)
+    short = [_cut_off(roots, head) for head in cut_off(registers, heads)]
+    return EvidenceVerification(rows, (*problems, *signed.problems, *short), unfinished, signed.unsigned, registers)
+
+
+def _cut_off(roots: Sequence[Path], head: str) -> Problem:
+    what = f"no register goes back to {head}: what was opened up to then was removed"
+    return Problem(Place(", ".join(map(str, roots))), what, "take the folder from where it was copied, or drill again")
 
 
 def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
@@ -122,7 +134,7 @@ def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
         Subject.API: "" if system.with_role(Role.API) else "an API",
         Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "a store with data",
     }
-    if missing := lacks.get(contract.subject):
+    if missing := lacks.get(contract.subject) or system.unknown_part(contract):
         remedy = "declare it in secondsite.yaml, or read it with init --nats URL"
         return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
     return []
@@ -133,11 +145,11 @@ def recompute(folders: Sequence[Path], now: datetime) -> EvidenceVerification:
 
     What does not follow from them is a problem, as is a folder without its chain.
     """
-    found = [find_runs(folder, every=True) for folder in folders]
-    rows = [row for each in found for run in each.runs for row in _alone(run, now)]
-    problems, unfinished = _beside(found)
+    evidence = [find_runs(folder, every=True) for folder in folders]
+    rows = [row for each in evidence for run in each.runs for row in _alone(run, now)]
+    problems, unfinished = _beside(evidence)
     problems += tuple(problem for path in unfinished for problem in check_chain(path))
-    problems += tuple(problem for each in found for run in each.runs for problem in _unlike(run))
+    problems += tuple(problem for each in evidence for run in each.runs for problem in _unlike(run))
     return EvidenceVerification(tuple(rows), problems)
 
 
@@ -149,7 +161,7 @@ def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:
         verdict, why = v.verdict, v.why
         if verdict is Verdict.MET:
             verdict, why = Verdict.UNPROVEN, f"held in this run; {_series_needed(v.contract)}"
-        yield ContractVerdict(v.contract, verdict, why, manifest.strategy, manifest.drill, known.get(v.contract), age_s)
+        yield ContractVerdict(v.contract, verdict, why, manifest.design, manifest.drill, known.get(v.contract), age_s)
 
 
 def _series_needed(contract: Contract) -> str:
@@ -162,8 +174,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     path = run.evidence.folder / VERDICTS
     if not path.is_file():
         return
-    kept, found = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
-    if not isinstance(kept, dict) or any(found.get(name) != value for name, value in kept.items()):
+    kept, computed = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if not isinstance(kept, dict) or any(computed.get(name) != value for name, value in kept.items()):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(
             Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
@@ -176,21 +188,24 @@ def todays(system: System, catalogue: Catalogue) -> Today:
     kit = Kit.of(system, catalogue)
 
     @lru_cache
-    def of(strategy: str, names: tuple[str, ...], standing: Standing) -> Fingerprint:
-        deployment = lay_out(Strategy.parse(strategy), kit, prepared=standing is not Standing.DEPLOYED)
+    def of(strategy: str, names: tuple[str, ...], prepared: bool) -> Fingerprint:
+        deployment = lay_out(Strategy.parse(strategy), kit, prepared=prepared)
         known = procedures(deployment, kit)
         carried_out = [failback(deployment, kit) if name == FAILBACK else known.get(Fault(name)) for name in names]
         return fingerprint(deployment.system, deployment, [each for each in carried_out if each])
 
-    return lambda manifest: of(manifest.strategy, manifest.procedures, manifest.of)
+    return lambda manifest: of(manifest.strategy, manifest.procedures, manifest.prepared)
 
 
 def _wanted(manifest: DrillManifest, strategies: Sequence[str]) -> bool:
-    return not strategies or manifest.strategy in strategies or manifest.fault.inside_region
+    """What runs as a strategy was not prepared for it is asked for by that name alone: ``STRATEGY@today``."""
+    asked = manifest.design in strategies
+    asked |= manifest.strategy in strategies and (not manifest.version or manifest.of is Standing.DEPLOYED)
+    return not strategies or asked or manifest.fault.inside_region
 
 
-def _beside(found: Iterable[EvidenceFound]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
-    each = tuple(found)
+def _beside(evidence: Iterable[EvidenceSet]) -> tuple[tuple[Problem, ...], tuple[Path, ...]]:
+    each = tuple(evidence)
     return tuple(p for one in each for p in one.problems), tuple(path for one in each for path in one.unfinished)
 
 
@@ -203,13 +218,29 @@ def _rows(
     for _, group in groupby(mine, key=lambda run: run.series[:2]):
         series = [list(each) for _, each in groupby(group, key=lambda run: run.series)]
         rows.append(_deciding([_judged(contract, each, absent, today, now) for each in series]))
+    rows += _removed(contract, {run.series for run in mine}, absent, now)
     if rows:
         return rows
     return [
         ContractVerdict(
-            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.subject} has left evidence"
+            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.about} has left evidence"
         )
     ]
+
+
+def _removed(
+    contract: Contract, here: Collection[tuple[str, str, str]], absent: Sequence[Absent], now: datetime
+) -> Iterator[ContractVerdict]:
+    """Series of which nothing at all is there any more: nobody knows what they would show."""
+    for each in absent:
+        about = each.of.fault == contract.fault and contract.subject in each.of.subjects
+        if about and each.series not in here and _counts(contract, each, now):
+            yield ContractVerdict(contract, Verdict.UNPROVEN, each.why, each.of.strategy, each.of.drill)
+
+
+def _counts(contract: Contract, absent: Absent, now: datetime) -> bool:
+    """What was not kept would prove nothing any more once it were too old."""
+    return (now - absent.opened).total_seconds() <= _life_s(contract, absent.of.profile)
 
 
 def _deciding(judged: Sequence[ContractVerdict]) -> ContractVerdict:
@@ -225,7 +256,7 @@ def _judged(
     fresh = [run for run in series if not _stale(contract, run, today, now)]
     counted = fresh or series
     old = {run.evidence.manifest.campaign for run in series} - {run.evidence.manifest.campaign for run in counted}
-    missing = [each for each in absent if each.campaign.id not in old]
+    missing = [each for each in absent if each.campaign not in old and _counts(contract, each, now)]
     measurement = next(one for about, one in measured(counted, missing) if about == contract)
     age_s = max(_age_s(run, now) for run in counted)
     verdict, why = measurement.verdict, measurement.why
@@ -237,7 +268,7 @@ def _judged(
 def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
     """Why a run speaks of another time or another system; empty where it speaks of today's."""
     manifest = run.evidence.manifest
-    life_s = contract.shelf_life_s or SHELF_LIFE_S.get(manifest.profile, SHELF_LIFE_S["quick"])
+    life_s = _life_s(contract, manifest.profile)
     age_s = _age_s(run, now)
     if age_s < 0:
         return f"dated {-age_s / 86400:.0f} days ahead of now"
@@ -247,6 +278,10 @@ def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
         return ", ".join(manifest.fingerprint.drift(today(manifest)))
     except (ValueError, InputError) as error:
         return f"the strategy cannot be laid out any more ({error})"
+
+
+def _life_s(contract: Contract, profile: str) -> float:
+    return contract.shelf_life_s or SHELF_LIFE_S.get(profile, SHELF_LIFE_S["quick"])
 
 
 def _age_s(run: Run, now: datetime) -> float:

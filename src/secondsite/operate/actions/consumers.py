@@ -31,7 +31,7 @@ class WantedConsumer:
     """``start`` is the first sequence to deliver; ``source`` says where the floor is from."""
 
     family: StreamFamily
-    held: StreamPlacement
+    placement: StreamPlacement
     name: str
     config: Mapping[str, Any]
     start: int
@@ -67,60 +67,62 @@ class RestoreConsumers:
         """At the positions that the primary's agent last copied."""
         region = context.region_of(step)
         for family in context.families:
-            held = family.at(region)
-            if held is None:
+            placement = family.at(region)
+            if placement is None:
                 continue
             for name in (one.name for one in family.origin.stream.consumers if one.durable):
                 last = {"last_by_subj": position_subject(family.name, name)}
-                yield from _positioned(held, name, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
+                yield from _positioned(placement, name, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
 
 
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
     """Those that the step names, and those whose position is known."""
     positions: Mapping[str, Any] = context.done(Verb.RECORD_STATE).get("positions") or {}
-    found = []
+    wanted = []
     known = {family.name for family in context.families}
     replicated = [key for key in positions if key.split("/", 1)[0] in known]
     for key in dict.fromkeys([*step.targets, *replicated]):
         stream, name = key.split("/", 1)
         family = context.family(stream)
-        held = family.at(region)
-        look = await door.stream(held.name) if held else None
-        if held is None or look is None:
+        placement = family.at(region)
+        state = await door.stream(placement.name) if placement else None
+        if placement is None or state is None:
             raise failed(f"{region} has no stream for the consumer {key}", "promote or restore the stream, then resume")
         position = positions.get(key)
         config = position["config"] if position else _configured(family, name)
         floor = int(position["floor"]) if position else 0
-        diverged = int(look.metadata.get(DIVERGED, look.last_seq))
+        diverged = int(state.metadata.get(DIVERGED, state.last_seq))
         source = str(position["source"]) if position else "unknown: from the first message on"
-        found.append(WantedConsumer(family, held, name, config, start_after(floor, diverged), source))
-    return found
+        wanted.append(WantedConsumer(family, placement, name, config, start_after(floor, diverged), source))
+    return wanted
 
 
 async def carry_consumers(
-    source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, held: StreamPlacement
+    source: StreamsDoor, door: StreamsDoor, family: StreamFamily, there: StreamPlacement, placement: StreamPlacement
 ) -> dict[str, int]:
     """By consumer, the sequence at which it goes on: the two streams are equal up to the parting."""
-    look = await door.stream(held.name)
-    if look is None:
+    state = await door.stream(placement.name)
+    if state is None:
         return {}
-    diverged = int(look.metadata.get(DIVERGED, look.last_seq))
+    diverged = int(state.metadata.get(DIVERGED, state.last_seq))
     made: dict[str, int] = {}
     for position in await live_positions(source, family, there):
         start = start_after(position.floor, diverged)
-        await restore(door, WantedConsumer(family, held, position.consumer, position.config, start, position.source))
+        await restore(
+            door, WantedConsumer(family, placement, position.consumer, position.config, start, position.source)
+        )
         made[position.key] = start
     return made
 
 
-def carrying(family: StreamFamily, held: StreamPlacement, *, from_: str) -> Iterable[str]:
+def carrying(family: StreamFamily, placement: StreamPlacement, *, from_: str) -> Iterable[str]:
     """The same by hand: the two streams are equal, so a consumer goes on at its own floor."""
     there = family.at(from_)
     if there is None:
         return
     for consumer in family.origin.stream.consumers:
         asked = (from_, f"CONSUMER.INFO.{there.name}.{consumer.name}", "")
-        yield from _positioned(held, consumer.name, asked, _INFO)
+        yield from _positioned(placement, consumer.name, asked, _INFO)
 
 
 HELD_UNTIL = "2100-01-01T00:00:00Z"
@@ -130,7 +132,7 @@ _INFO = "{config, start: (.ack_floor.stream_seq + 1)}"
 
 
 def _positioned(
-    held: StreamPlacement, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str
+    placement: StreamPlacement, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str
 ) -> Iterable[str]:
     """Created as it was, then set to its position: ``asked`` is the request that tells it, ``position`` reads it."""
     region, call, body = asked
@@ -138,17 +140,17 @@ def _positioned(
     def known(program: str) -> str:
         return read(region, call, f"{position} | {program}", body)
 
-    where = f"{held.name}.{name}"
+    where = f"{placement.name}.{name}"
     kept = ".config | del(.metadata)"
-    if supports(held.cluster.version, Feature.CONSUMER_RESET) is Support.NO:
+    if supports(placement.cluster.version, Feature.CONSUMER_RESET) is Support.NO:
         kept += ' | del(.opt_start_time) | .deliver_policy = "by_start_sequence" | .opt_start_seq = $start'
     else:
         kept += f' | .pause_until = "{HELD_UNTIL}"'
-    created = f"{{stream_name: {json.dumps(held.name)}, config: (.start as $start | {kept})}}"
-    yield changed(held.region, f"CONSUMER.CREATE.{where}", f'"$({known(created)})"')
-    if supports(held.cluster.version, Feature.CONSUMER_RESET) is not Support.NO:
-        yield changed(held.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
-        yield changed(held.region, f"CONSUMER.PAUSE.{where}", {})
+    created = f"{{stream_name: {json.dumps(placement.name)}, config: (.start as $start | {kept})}}"
+    yield changed(placement.region, f"CONSUMER.CREATE.{where}", f'"$({known(created)})"')
+    if supports(placement.cluster.version, Feature.CONSUMER_RESET) is not Support.NO:
+        yield changed(placement.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
+        yield changed(placement.region, f"CONSUMER.PAUSE.{where}", {})
 
 
 def _configured(family: StreamFamily, name: str) -> Mapping[str, Any]:
@@ -163,7 +165,7 @@ async def restore(door: StreamsDoor, wanted: WantedConsumer) -> None:
     create changes nothing and succeeds. Until it is set the consumer is paused: whoever waits for messages would be
     given the stream's first ones.
     """
-    stream, name = wanted.held.name, wanted.name
+    stream, name = wanted.placement.name, wanted.name
     resets = supports(door.version, Feature.CONSUMER_RESET) is Support.YES and may_be_set(wanted.config, wanted.start)
     there = await door.consumer(stream, name)
     if there is None and resets:
@@ -176,7 +178,7 @@ async def restore(door: StreamsDoor, wanted: WantedConsumer) -> None:
 
 
 async def _put(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState | None, *, resets: bool) -> None:
-    stream, name = wanted.held.name, wanted.name
+    stream, name = wanted.placement.name, wanted.name
     await _purge_done(door, wanted)
     if resets:
         await door.reset_consumer(stream, name, wanted.start)
@@ -196,12 +198,12 @@ async def _purge_done(door: StreamsDoor, wanted: WantedConsumer) -> None:
     """What it had done of a work queue, and nothing of what other consumers have still to do."""
     if wanted.family.origin.stream.retention is Retention.WORKQUEUE and wanted.start > 1:
         for subject in filters_of(wanted.config):
-            await door.purge(wanted.held.name, below=wanted.start, subject=subject)
+            await door.purge(wanted.placement.name, below=wanted.start, subject=subject)
 
 
 async def _start_anew(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState | None) -> None:
     """Below 2.14, and for one that does not deliver all, a position is a part of the configuration."""
-    stream, name = wanted.held.name, wanted.name
+    stream, name = wanted.placement.name, wanted.name
     if there is not None:
         await door.delete_consumer(stream, name)
     queue = wanted.family.origin.stream.retention is Retention.WORKQUEUE

@@ -26,8 +26,11 @@ from secondsite.operate.layout import (
 )
 from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
+from secondsite.operate.writer_lease import end_lease, ending, run_out
+from secondsite.strategies.write_gate import leased
 
 FENCED, NOT_NEEDED = "fenced", "not-needed"
+LEASE_RAN_OUT = "ran out"
 _WHY_NOT = {
     Reach.SOURCED: "each region writes streams of its own",
     Reach.STRETCHED: "a stream over several regions has one leader, by its quorum",
@@ -37,26 +40,29 @@ _WHY_NOT = {
 def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPlacement], ...]:
     """The streams of the region of which there may be only one writable copy."""
     pairs = ((family, family.at(region)) for family in context.families if family.reach not in _WHY_NOT)
-    return tuple((family, held) for family, held in pairs if held is not None)
+    return tuple((family, placement) for family, placement in pairs if placement is not None)
 
 
-async def fence_stream(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
-    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards."""
-    look = await door.stream(held.name)
-    if look is None or not is_writable(look.config, family):
+async def fence_stream(
+    door: StreamsDoor, family: StreamFamily, placement: StreamPlacement, *, leaseless: bool = False
+) -> bool:
+    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards, as by a controller that owns
+    it: unless its writers hold no lease any more (``leaseless``), and are refused by the servers themselves."""
+    state = await door.stream(placement.name)
+    if state is None or not is_writable(state.config, family):
         return False
-    await door.update(writer_config(look.config, (fenced_subject(held),)))
-    if await takes_writes(door, family, held):
+    await door.update(writer_config(state.config, (fenced_subject(placement),)))
+    if not leaseless and await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"
-        raise failed(f"{held.name} in {held.region} still takes writes after it was fenced", remedy)
+        raise failed(f"{placement.name} in {placement.region} still takes writes after it was fenced", remedy)
     return True
 
 
-async def takes_writes(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> bool:
+async def takes_writes(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> bool:
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream == held.name:
+        if answer is not None and answer.stream == placement.name:
             return True
     return False
 
@@ -68,16 +74,22 @@ class Fence:
         pairs = to_fence(context, region)
         if not pairs:
             return Prospect(now=(_not_needed(context),))
+        ended = _lease_told(context, step, region)
         async with context.reached(region) as door:
             if door is None:
-                marked = (f"mark {region} unfenced: it cannot be reached",)
-                return Prospect(changes=marked, guards=await _silent(context, region))
-            looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
-        live = [(family, held) for family, held, look in looks if look and is_writable(look.config, family)]
-        changes = [
-            f"{held.name} in {region}: subjects {_join(family)} -> {fenced_subject(held)}" for family, held in live
+                marked = (*ended, f"mark {region} unfenced: it cannot be reached")
+                return Prospect(changes=marked, guards=await _silent(context, step, region))
+            states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
+        live = [
+            (family, placement) for family, placement, state in states if state and is_writable(state.config, family)
         ]
-        return Prospect(changes=tuple(changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",))
+        changes = [
+            f"{placement.name} in {region}: subjects {_join(family)} -> {fenced_subject(placement)}"
+            for family, placement in live
+        ]
+        return Prospect(
+            changes=(*ended, *changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",)
+        )
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
@@ -85,18 +97,29 @@ class Fence:
         if not pairs:
             return {"region": region, "state": NOT_NEEDED, "why": _not_needed(context)}
         isolated = await self._isolate(context, step, region)
+        found = await self._fence(context, step, region, pairs)
+        return found if found["state"] == UNFENCED else {**found, "isolated": isolated}
+
+    async def _fence(
+        self, context: Context, step: Step, region: str, pairs: tuple[tuple[StreamFamily, StreamPlacement], ...]
+    ) -> Facts:
+        """The lease is ended first: it runs out while the streams are fenced, and whatever gives them their subjects
+        back (a controller that owns them) gives nobody a lease."""
         async with context.reached(region) as door:
             if door is None:
-                for guard in await _silent(context, region):
+                for guard in await _silent(context, step, region):
                     if guard.id not in context.allowed:
                         raise WaitingError.at("", guard.what, guard.remedy)
+                lease = await _without_lease(context, step, region)
                 why = f"it did not answer within {context.world.reach_s:g} s"
-                return {"region": region, "state": UNFENCED, "why": why}
+                return {"region": region, "state": UNFENCED, "why": why, **lease}
             await context.stopping(region)
-            for family, held in pairs:
-                await fence_stream(door, family, held)
+            ended = await end_lease(context, region) if _has_lease(context, step) else None
+            for family, placement in pairs:
+                await fence_stream(door, family, placement, leaseless=ended is not None)
                 context.progressed()
-        return {"region": region, "state": FENCED, "streams": [held.name for _, held in pairs], "isolated": isolated}
+        lease = {} if ended is None else await _ran_out(context, ended)
+        return {"region": region, "state": FENCED, "streams": [placement.name for _, placement in pairs], **lease}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
@@ -105,6 +128,8 @@ class Fence:
             yield from without_clients(context, region)
             for service in _with_role(context, Role.NATS):
                 yield scaled(region, service, service.replicas)
+        if _has_lease(context, step):
+            yield from ending(context, region)
         yield from fencing(context, region)
         if not starts_isolated(context, step):
             yield "# no answer? it is unfenced: write that down; refuse it from this side by its leaf or gateway"
@@ -122,6 +147,36 @@ class Fence:
         return True
 
 
+def _has_lease(context: Scope, step: Step) -> bool:
+    """Whether the writers that the step stops hang on one."""
+    region = step.region or context.home
+    return leased(context.deployment) is not None and region == context.home and not starts_isolated(context, step)
+
+
+def _lease_told(context: Scope, step: Step, region: str) -> tuple[str, ...]:
+    terms = leased(context.deployment)
+    if terms is None or not _has_lease(context, step):
+        return ()
+    return (f"end the write lease of {region}, and wait until it has run out: {terms.handover_s:g} s",)
+
+
+async def _without_lease(context: Context, step: Step, region: str) -> Facts:
+    if not _has_lease(context, step):
+        return {}
+    ended = await end_lease(context, region)
+    return {} if ended is None else await _ran_out(context, ended)
+
+
+async def _ran_out(context: Context, ended: float) -> Facts:
+    await run_out(context, ended)
+    return {"lease": LEASE_RAN_OUT}
+
+
+def leaseless(context: Context, region: str) -> bool:
+    """Whether this operation ended the lease of the region's writers, and waited for it."""
+    return any(f.get("region") == region and f.get("lease") == LEASE_RAN_OUT for f in context.facts.values())
+
+
 def starts_isolated(context: Scope, step: Step) -> bool:
     """A fence that nothing was detected for: the first step of a failback."""
     return not step.after and step is context.procedure.steps[0]
@@ -136,24 +191,24 @@ async def fence_returned(context: Context, region: str) -> str:
     async with context.reached(region) as door:
         if door is None:
             return ""
-        for family, held in to_fence(context, region):
+        for family, placement in to_fence(context, region):
             taken = await _taken_over(context, family, region)
             if taken is None:
                 return ""
             if not taken:
                 return "" if _under_way(context) else SERVES_AGAIN
-            await fence_stream(door, family, held)
+            await fence_stream(door, family, placement)
     return FENCED
 
 
 async def _taken_over(context: Context, family: StreamFamily, region: str) -> bool | None:
     """Whether another region's copy takes writes of it, or is about to; None where that cannot be told."""
     unknown = False
-    for held in family.others(region):
-        async with context.reached(held.region) as door:
-            look = None if door is None else await door.stream(held.name)
+    for placement in family.others(region):
+        async with context.reached(placement.region) as door:
+            state = None if door is None else await door.stream(placement.name)
             unknown |= door is None
-        if look is not None and not look.is_mirror and look.subjects != (fenced_subject(held),):
+        if state is not None and not state.is_mirror and state.subjects != (fenced_subject(placement),):
             return True
     return None if unknown else False
 
@@ -164,22 +219,31 @@ def _under_way(context: Context) -> bool:
     return any(step.verb in takes and step.id not in context.facts for step in context.procedure.steps)
 
 
-async def _silent(context: Context, region: str) -> tuple[Guard, ...]:
-    """A silent region may be alive; to promote without a fence is an exception that somebody names."""
+async def _silent(context: Context, step: Step, region: str) -> tuple[Guard, ...]:
+    """A silent region may be alive; to promote without a fence is an exception that somebody names. One whose writers
+    hang on a lease is stopped by its end."""
+    if _has_lease(context, step):
+        return await _still_heard(context, region)
     what = f"{region} does not answer, so it stays unfenced: if it lives, two regions take writes until it is reached"
     unfenced = Guard("unfenced", what, "find out whether it is lost; if so, --allow unfenced")
+    return (unfenced, *await _still_heard(context, region))
+
+
+async def _still_heard(context: Context, region: str) -> tuple[Guard, ...]:
     heard = await _heard_by(context, region)
     if not heard:
-        return (unfenced,)
+        return ()
     what = f"{region} does not answer here, but servers of {heard} reach it over their link: it is not lost"
     remedy = "check its address, port and the way there; to go on nevertheless, --allow still-heard"
-    return (unfenced, Guard("still-heard", what, remedy))
+    return (Guard("still-heard", what, remedy),)
 
 
 async def _heard_by(context: Context, region: str) -> str:
     """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
-    domain = next((held.cluster.domain for _, held in to_fence(context, region) if held.cluster.domain), "")
-    others = {held.region for family, _ in to_fence(context, region) for held in family.others(region)}
+    domain = next(
+        (placement.cluster.domain for _, placement in to_fence(context, region) if placement.cluster.domain), ""
+    )
+    others = {placement.region for family, _ in to_fence(context, region) for placement in family.others(region)}
     for other in sorted(others) if domain else ():
         async with context.reached(other) as door:
             if door is not None and await door.reaches(domain):
@@ -197,9 +261,9 @@ def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
 
 def fencing(context: Scope, region: str) -> Iterable[str]:
     """Every stream of the region loses its writers' subjects; what it holds stays. A mirror refuses to be given any."""
-    for _, held in to_fence(context, region):
-        edit = f".config | .subjects = {json.dumps([fenced_subject(held)])}"
-        yield updated(region, held.name, edit)
+    for _, placement in to_fence(context, region):
+        edit = f".config | .subjects = {json.dumps([fenced_subject(placement)])}"
+        yield updated(region, placement.name, edit)
 
 
 def without_clients(context: Scope, region: str) -> Iterable[str]:

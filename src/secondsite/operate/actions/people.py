@@ -26,7 +26,7 @@ class Declared:
 
     async def look(self, context: Context, step: Step) -> Prospect:
         decision = context.world.decision
-        guards = () if decision.who else (_NOBODY,)
+        guards = () if decision.who else (_UNDECLARED,)
         return Prospect(
             now=(f"declared by {decision.who or 'nobody'}: {decision.why or 'no reason given'}",), guards=guards
         )
@@ -34,7 +34,7 @@ class Declared:
     async def run(self, context: Context, step: Step) -> Facts:
         decision = context.world.decision
         if not decision.who:
-            raise WaitingError.at("", _NOBODY.what, _NOBODY.remedy)
+            raise WaitingError.at("", _UNDECLARED.what, _UNDECLARED.remedy)
         return {"who": decision.who, "at": decision.at, "why": decision.why, "fault_at": decision.fault_at}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -68,7 +68,7 @@ class ByHand:
         return Prospect(changes=(f"by hand: {step.title}",), guards=(self.guard,) if self.guard else ())
 
     async def run(self, context: Context, step: Step) -> Facts:
-        who = await context.world.hand.carry_out(step)
+        who = await context.world.manual_steps.carry_out(step)
         if who is None:
             remedy = f"do it ({step.check}), then resume with --done {step.id}"
             raise WaitingError.at("", f"this is done by hand: {step.title}", remedy)
@@ -94,4 +94,4 @@ class Refused:
         return nothing_typed(context, step)
 
 
-_NOBODY = Guard("undeclared", "nobody declared this", "say who and why: --who NAME --why TEXT", absolute=True)
+_UNDECLARED = Guard("undeclared", "nobody declared this", "say who and why: --who NAME --why TEXT", absolute=True)

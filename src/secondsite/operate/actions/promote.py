@@ -35,7 +35,7 @@ from secondsite.operate.action import (
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
-from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, without_clients
+from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, leaseless, without_clients
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
@@ -49,6 +49,7 @@ from secondsite.operate.layout import (
 )
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
+from secondsite.operate.writer_lease import grant_lease, granting
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
@@ -75,49 +76,58 @@ class Promote:
                     guards=(Guard("no-standby", what, "check its servers and the way there", absolute=True),)
                 )
             guards += _version_guard(door, region)
-            pairs = _held(context, step, region)
-            looks = [(family, held, await door.stream(held.name)) for family, held in pairs]
+            pairs = _mirrors_at(context, step, region)
+            states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         changes = [
-            f"{held.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
-            for family, held, look in looks
-            if look and not promoted(look, wanted_subjects(step, family))
+            f"{placement.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
+            for family, placement, state in states
+            if state and not promoted(state, wanted_subjects(step, family))
         ]
-        guards += [guard for family, held, look in looks if look for guard in _retention_guard(family, held, look)]
+        guards += [
+            guard
+            for family, placement, state in states
+            if state
+            for guard in _retention_guard(family, placement, state)
+        ]
         return Prospect(
-            changes=tuple(changes), now=(f"{len(changes)} of {len(looks)} to promote",), guards=tuple(guards)
+            changes=tuple(changes), now=(f"{len(changes)} of {len(states)} to promote",), guards=tuple(guards)
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
-        pairs = _held(context, step, region)
+        pairs = _mirrors_at(context, step, region)
         await _can_follow(context, pairs, region)
         drained = await self._quiesce(context, pairs, region)
         async with context.world.streams(region) as door:
             ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
-        found = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
+        diverged = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
         carried = await self._carry_consumers(context, pairs, drained, region)
-        return {"region": region, "streams": found, "drained": drained, "consumers": carried}
+        await grant_lease(context, region)
+        return {"region": region, "streams": diverged, "drained": drained, "consumers": carried}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """Both updates are needed: the first stands the mirror still, the second writes down where it stood."""
         region = context.region_of(step)
-        pairs = _held(context, step, region)
+        pairs = _mirrors_at(context, step, region)
         if context.fault is None:
             yield from _draining(context, pairs)
-        for family, held in pairs:
-            mirror = f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(held)])}"
-            yield updated(region, held.name, mirror)
-            yield updated(region, held.name, _opening(wanted_subjects(step, family), family, held))
+        for family, placement in pairs:
+            mirror = (
+                f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(placement)])}"
+            )
+            yield updated(region, placement.name, mirror)
+            yield updated(region, placement.name, _opening(wanted_subjects(step, family), family, placement))
         if context.fault is None:
-            for family, held in pairs:
-                yield from carrying(family, held, from_=context.away)
+            for family, placement in pairs:
+                yield from carrying(family, placement, from_=context.away)
+        yield from granting(context, region)
 
     async def _quiesce(
         self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str
     ) -> list[str]:
         """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
         drained = []
-        for other in sorted({held.region for family, _ in pairs for held in family.others(region)}):
+        for other in sorted({placement.region for family, _ in pairs for placement in family.others(region)}):
             async with context.reached(other, _patience_s(context, other)) as door:
                 if door is None:
                     _expect_unreachable(context, other)
@@ -126,8 +136,10 @@ class Promote:
                 await self._drain(context, door, here, other, region)
                 await context.stopping(other)
                 stopped: list[tuple[StreamFamily, StreamPlacement]] = []
+                without_lease = leaseless(context, other)
                 try:
-                    await asyncio.gather(*(_stop(context, door, family, other, stopped) for family, _ in here))
+                    stops = (_stop(context, door, f, other, stopped, leaseless=without_lease) for f, _ in here)
+                    await asyncio.gather(*stops)
                     await self._drain(context, door, here, other, region)
                 except BaseException:
                     await _give_back(context, stopped, region)
@@ -144,9 +156,9 @@ class Promote:
         made: dict[str, int] = {}
         for other in drained:
             async with context.world.streams(other) as source, context.world.streams(region) as door:
-                for family, held in pairs:
+                for family, placement in pairs:
                     if (there := family.at(other)) is not None:
-                        made |= await carry_consumers(source, door, family, there, held)
+                        made |= await carry_consumers(source, door, family, there, placement)
         return made
 
     async def _drain(
@@ -164,32 +176,33 @@ class Promote:
         if "lagging-mirror" in context.allowed:
             return
         async with context.world.streams(region) as door:
-            sources = [(held, source) for family, held in pairs if (source := family.at(there)) is not None]
+            sources = [(copy, source) for family, copy in pairs if (source := family.at(there)) is not None]
             await asyncio.gather(*(_caught_up(context, door, other, *pair) for pair in sources))
 
     async def _promote(
-        self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, held: StreamPlacement
+        self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, placement: StreamPlacement
     ) -> int:
         subjects = wanted_subjects(step, family)
         while True:
-            answer = await _answered(context, lambda: door.stream(held.name))
+            answer = await _answered(context, lambda: door.stream(placement.name))
             if answer is None:
                 continue
-            look = answer[0]
-            if look is None:
+            state = answer[0]
+            if state is None:
                 raise failed(
-                    f"{held.region} has no stream {held.name}", "create the mirror, or restore it from a backup"
+                    f"{placement.region} has no stream {placement.name}",
+                    "create the mirror, or restore it from a backup",
                 )
-            if promoted(look, subjects):
-                if not look.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
-                    await _acknowledges(context, door, held, subjects)
+            if promoted(state, subjects):
+                if not state.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
+                    await _acknowledges(context, door, placement, subjects)
                 context.progressed()
-                return int(look.metadata.get(DIVERGED, look.last_seq))
-            unused = look.subjects != (promoting_subject(held),)
+                return int(state.metadata.get(DIVERGED, state.last_seq))
+            unused = state.subjects != (promoting_subject(placement),)
             wanted = (
-                writer_config(look.config, (promoting_subject(held),))
+                writer_config(state.config, (promoting_subject(placement),))
                 if unused
-                else _open(look, subjects, family, held)
+                else _open(state, subjects, family, placement)
             )
             await _answered(context, partial(door.update, wanted))
             await context.world.clock.sleep(0)
@@ -211,25 +224,27 @@ async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[
         return None
 
 
-def promoted(look: StreamState, subjects: tuple[str, ...]) -> bool:
-    return not look.is_mirror and set(look.subjects) == set(subjects)
+def promoted(state: StreamState, subjects: tuple[str, ...]) -> bool:
+    return not state.is_mirror and set(state.subjects) == set(subjects)
 
 
-def _open(look: StreamState, subjects: tuple[str, ...], family: StreamFamily, held: StreamPlacement) -> dict[str, Any]:
+def _open(
+    state: StreamState, subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement
+) -> dict[str, Any]:
     """With all that its origin has and a mirror may not have."""
-    metadata = {**look.metadata, DIVERGED: str(look.last_seq)}
-    more = once_promoted(family.origin.stream, held.cluster)
-    return writer_config(look.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
+    metadata = {**state.metadata, DIVERGED: str(state.last_seq)}
+    more = once_promoted(family.origin.stream, placement.cluster)
+    return writer_config(state.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
 
 
 def _window(family: StreamFamily) -> int:
     return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
 
 
-def _opening(subjects: tuple[str, ...], family: StreamFamily, held: StreamPlacement) -> str:
+def _opening(subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement) -> str:
     """The same by jq."""
     more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
-    if added := once_promoted(family.origin.stream, held.cluster):
+    if added := once_promoted(family.origin.stream, placement.cluster):
         more += f" | . += {json.dumps(added)}"
     return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
 
@@ -238,18 +253,20 @@ def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlac
     """A planned move: the serving side takes no more, and the other has all of it."""
     yield from without_clients(context, context.away)
     yield from fencing(context, context.away)
-    for family, held in pairs:
+    for family, placement in pairs:
         if (there := family.at(context.away)) is not None:
-            yield until_it_has(held, there)
+            yield until_it_has(placement, there)
 
 
-async def _acknowledges(context: Context, door: StreamsDoor, held: StreamPlacement, subjects: tuple[str, ...]) -> None:
+async def _acknowledges(
+    context: Context, door: StreamsDoor, placement: StreamPlacement, subjects: tuple[str, ...]
+) -> None:
     """The stream answers a probe on each of its subjects."""
 
     async def answers(subject: str) -> bool:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream != held.name:
-            what = f"{subject} is answered by {answer.stream}, not by {held.name}"
+        if answer is not None and answer.stream != placement.name:
+            what = f"{subject} is answered by {answer.stream}, not by {placement.name}"
             raise failed(what, "take the subject from that stream, then resume")
         return answer is not None
 
@@ -263,15 +280,17 @@ async def _stop(
     family: StreamFamily,
     region: str,
     stopped: list[tuple[StreamFamily, StreamPlacement]],
+    *,
+    leaseless: bool,
 ) -> None:
-    held = family.at(region)
-    if held is not None and await fence_stream(door, family, held):
-        stopped.append((family, held))
+    placement = family.at(region)
+    if placement is not None and await fence_stream(door, family, placement, leaseless=leaseless):
+        stopped.append((family, placement))
         context.progressed()
 
 
 async def _caught_up(
-    context: Context, door: StreamsDoor, other: StreamsDoor, held: StreamPlacement, source: StreamPlacement
+    context: Context, door: StreamsDoor, other: StreamsDoor, placement: StreamPlacement, source: StreamPlacement
 ) -> None:
     """It has all that the other side had at first; a stream that is no mirror any more has nothing to wait for."""
     wanted: list[int] = []
@@ -279,7 +298,7 @@ async def _caught_up(
 
     async def whole() -> bool:
         there = None if wanted else await other.stream(source.name)
-        here = await door.stream(held.name)
+        here = await door.stream(placement.name)
         if here is None or not here.is_mirror or not (wanted or there):
             return True
         wanted[:] = wanted or [there.last_seq if there else 0]
@@ -289,9 +308,9 @@ async def _caught_up(
     await until(context, whole, lambda: ends[0])
 
 
-def _held(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:
+def _mirrors_at(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
-    return [(family, held) for family, held in pairs if held is not None]
+    return [(family, placement) for family, placement in pairs if placement is not None]
 
 
 def _patience_s(context: Context, region: str) -> float | None:
@@ -311,10 +330,12 @@ async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPl
     """Before anybody's writers are stopped: what is to take over answers, is there, and can be promoted."""
     async with context.world.streams(region) as door:
         _refuse_old(door, region)
-        for _, held in pairs:
-            answer = await _answered(context, partial(door.stream, held.name))
+        for _, placement in pairs:
+            answer = await _answered(context, partial(door.stream, placement.name))
             if answer is not None and answer[0] is None:
-                raise failed(f"{region} has no stream {held.name}", "create the mirror, or restore it from a backup")
+                raise failed(
+                    f"{region} has no stream {placement.name}", "create the mirror, or restore it from a backup"
+                )
 
 
 async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
@@ -324,16 +345,16 @@ async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamP
     """
     with suppress(MachineError, TimeoutError):
         async with asyncio.timeout(GIVE_BACK_S), context.world.streams(region) as door:
-            for family, held in stopped:
+            for family, placement in stopped:
                 copy = family.at(region)
-                look = None if copy is None else await door.stream(copy.name)
-                if look is None or not look.is_mirror:
+                state = None if copy is None else await door.stream(copy.name)
+                if state is None or not state.is_mirror:
                     continue
-                async with context.world.streams(held.region) as other:
-                    now = await other.stream(held.name)
-                    if now is not None and now.subjects == (fenced_subject(held),):
+                async with context.world.streams(placement.region) as other:
+                    now = await other.stream(placement.name)
+                    if now is not None and now.subjects == (fenced_subject(placement),):
                         await other.update({**now.config, "subjects": list(family.subjects)})
-                        context.note("unfenced", {"stream": held.name, "region": held.region})
+                        context.note("unfenced", {"stream": placement.name, "region": placement.region})
 
 
 def _refuse_old(door: StreamsDoor, region: str) -> None:
@@ -352,9 +373,9 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
 
-def _retention_guard(family: StreamFamily, held: StreamPlacement, look: StreamState) -> list[Guard]:
+def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: StreamState) -> list[Guard]:
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
-    if look.config.get("retention") != str(Retention.INTEREST) or not look.is_mirror:
+    if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
-    what = f"{held.name} is kept by interest: promoted without consumers, all of its messages are deleted"
+    what = f"{placement.name} is kept by interest: promoted without consumers, all of its messages are deleted"
     return [Guard("interest-without-consumers", what, "mirror it with limits retention, or --allow it")]

@@ -45,8 +45,8 @@ class RestoreQuorum:
             what = f"nats-server in {region} has no rescue; {since(Feature.META_RESCUE)} has"
             guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
         lost = ", ".join(sorted(lost_servers(context)))
-        told = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
-        return Prospect(changes=(told,), guards=tuple(guards))
+        change = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
+        return Prospect(changes=(change,), guards=tuple(guards))
 
     async def run(self, context: Context, step: Step) -> Facts:
         """Remove the lost servers where a leader survived; rescue the group where none did.
@@ -188,16 +188,16 @@ class Elect:
 
         async def elected(family: StreamFamily) -> bool:
             """A group without a leader keeps silent: it is asked again, not waited for."""
-            held = family.at(region) or family.origin
+            placement = family.at(region) or family.origin
             try:
                 async with asyncio.timeout(ANSWER_S), context.world.streams(region) as door:
-                    look = await door.stream(held.name)
+                    state = await door.stream(placement.name)
                     answers = [await door.probe(probe_subject(subject)) for subject in family.subjects]
             except TimeoutError:
                 return False
-            if look is None or any(answer is None or answer.stream != held.name for answer in answers):
+            if state is None or any(answer is None or answer.stream != placement.name for answer in answers):
                 return False
-            leaders[family.name] = look.leader
+            leaders[family.name] = state.leader
             return True
 
         chosen = context.chosen(step)
@@ -208,5 +208,5 @@ class Elect:
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
         for family in context.chosen(step):
-            held = family.at(region) or family.origin
-            yield read(region, f"STREAM.INFO.{held.name}", "{name: .config.name, leader: .cluster.leader}")
+            placement = family.at(region) or family.origin
+            yield read(region, f"STREAM.INFO.{placement.name}", "{name: .config.name, leader: .cluster.leader}")

@@ -59,7 +59,7 @@ async def measure(context: Context, region: str) -> tuple[Measured, ...]:
     The copy is read first: writes that come meanwhile then count as missing, and never as ahead of the origin.
     """
     mirrored = [family for family in context.families if family.reach is not Reach.STRETCHED]
-    others = {held.region for family in mirrored for held in family.others(region)}
+    others = {placement.region for family in mirrored for placement in family.others(region)}
     sides: dict[str, dict[str, StreamState]] = {}
     for one in (region, *sorted(others - {region})):
         async with context.reached(one) as door:
@@ -74,9 +74,9 @@ def _measured(family: StreamFamily, region: str, sides: dict[str, dict[str, Stre
 
 
 async def _looks(door: StreamsDoor, chosen: list[StreamFamily], region: str) -> dict[str, StreamState]:
-    held = [(family.name, family.at(region)) for family in chosen]
-    looks = {name: await door.stream(one.name) for name, one in held if one is not None}
-    return {name: look for name, look in looks.items() if look is not None}
+    placements = [(family.name, family.at(region)) for family in chosen]
+    states = {name: await door.stream(one.name) for name, one in placements if one is not None}
+    return {name: state for name, state in states.items() if state is not None}
 
 
 @frozen
@@ -84,7 +84,7 @@ class RecordState:
     async def look(self, context: Context, step: Step) -> Prospect:
         measured = await measure(context, context.away)
         guards = tuple(guard for one in measured for guard in _guards(context, one))
-        return Prospect(now=tuple(_told(one) for one in measured), guards=guards)
+        return Prospect(now=tuple(_line(one) for one in measured), guards=guards)
 
     async def run(self, context: Context, step: Step) -> Facts:
         measured = await measure(context, context.away)
@@ -95,18 +95,18 @@ class RecordState:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         for family in context.families:
-            held = family.at(context.away) or family.origin
+            placement = family.at(context.away) or family.origin
             shown = "{name: .config.name, last: .state.last_seq, mirror: .mirror}"
-            yield f"{read(held.region, f'STREAM.INFO.{held.name}', shown)} | tee -a sequences.jsonl"
+            yield f"{read(placement.region, f'STREAM.INFO.{placement.name}', shown)} | tee -a sequences.jsonl"
 
 
 async def _positions(context: Context) -> tuple[Position, ...]:
     """The primary's own where it answers, else what was replicated of them."""
     async with context.reached(context.home) as door:
         if door is not None:
-            held = [(family, family.at(context.home)) for family in context.families]
+            placements = [(family, family.at(context.home)) for family in context.families]
             return tuple(
-                [position for family, one in held if one for position in await live_positions(door, family, one)]
+                [position for family, one in placements if one for position in await live_positions(door, family, one)]
             )
     async with context.reached(context.away) as door:
         return () if door is None else await _replicated(context, door)
@@ -123,14 +123,14 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
         return ()
 
 
-async def live_positions(door: StreamsDoor, family: StreamFamily, held: StreamPlacement) -> tuple[Position, ...]:
+async def live_positions(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> tuple[Position, ...]:
     """Of the consumers that are there now."""
-    if await door.stream(held.name) is None:
+    if await door.stream(placement.name) is None:
         return ()
     return tuple(
-        Position(family.name, found.name, found.floor, dict(found.config), "primary")
-        for found in await door.consumers(held.name)
-        if is_users(found.config)
+        Position(family.name, consumer.name, consumer.floor, dict(consumer.config), "primary")
+        for consumer in await door.consumers(placement.name)
+        if is_users(consumer.config)
     )
 
 
@@ -183,7 +183,7 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
     if fault_at > now + _APART_S:
         return f"the fault is said to come {fault_at - now:.0f} s from now"
     try:
-        apart = now - instant(here.told_at).timestamp()
+        apart = now - instant(here.answered_at).timestamp()
     except ValueError:
         return ""
     return f"this machine's clock is {apart:+.0f} s off the servers'" if abs(apart) > _APART_S else ""
@@ -192,15 +192,15 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
 def _rpo_limit_s(context: Context) -> float | None:
     """Of the contract for the streams and this fault."""
     contracts = context.deployment.system.contracts
-    found = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
-    return next((float(limit) for limit in found if limit is not None), None)
+    limits_s = (c.rpo_s for c in contracts if c.subject is Subject.NATS and c.fault is context.procedure.fault)
+    return next((float(limit) for limit in limits_s if limit is not None), None)
 
 
-def _told(measured: Measured) -> str:
+def _line(measured: Measured) -> str:
     missing = measured.missing_messages
     sides = ", ".join(
-        f"{side} {look.last_seq if look else 'unknown'}"
-        for side, look in (("origin", measured.there), ("copy", measured.here))
+        f"{side} {state.last_seq if state else 'unknown'}"
+        for side, state in (("origin", measured.there), ("copy", measured.here))
     )
     tail = "" if missing is None else f": the copy lacks {missing}"
     return f"{measured.family.name}: last sequences {sides}{tail}"
@@ -215,16 +215,16 @@ def _facts(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _side(look: StreamState | None) -> dict[str, Any] | None:
-    if look is None:
+def _side(state: StreamState | None) -> dict[str, Any] | None:
+    if state is None:
         return None
     return {
-        "first_seq": look.first_seq,
-        "last_seq": look.last_seq,
-        "messages": look.messages,
-        "last_at": look.last_at,
-        "mirror_silent_s": look.mirror_silent_s,
-        "mirror_lag_reported": look.mirror_lag,
+        "first_seq": state.first_seq,
+        "last_seq": state.last_seq,
+        "messages": state.messages,
+        "last_at": state.last_at,
+        "mirror_silent_s": state.mirror_silent_s,
+        "mirror_lag_reported": state.mirror_lag,
     }
 
 

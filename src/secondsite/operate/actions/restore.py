@@ -22,8 +22,8 @@ class RestoreStreams:
         outcomes = await restorer.restore(step.region or context.away, step.targets)
         bad = {name: why for name, why in outcomes.items() if why}
         if bad:
-            told = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
-            raise failed(f"not restored: {told}", "see `secondsite backup list`; mend it, then resume")
+            failures = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
+            raise failed(f"not restored: {failures}", "see `secondsite backup list`; mend it, then resume")
         return {"restored": sorted(outcomes)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:

@@ -42,13 +42,13 @@ class Resynchronise:
         region = step.region or context.home
         pairs = _pairs(context, region)
         for pair in pairs:
-            await _replace(context, *pair, only_look=True)
+            await _replace(context, *pair, read_only=True)
         for pair in pairs:
             await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "was never apart"
         ends: dict[str, int] = {}
-        for family, held, of in pairs:
-            ends[family.name] = await self._mirror(context, family, held, of)
+        for family, placement, of in pairs:
+            ends[family.name] = await self._mirror(context, family, placement, of)
         if region != context.home:
             await replicate_positions(context.world, tuple(family for family, _, _ in pairs), context.home, region)
         return {"region": region, "joined": joined, "streams": ends}
@@ -56,14 +56,14 @@ class Resynchronise:
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
         pairs = _pairs(context, region)
-        for _, held, of in pairs:
+        for _, placement, of in pairs:
             yield last_sequence(of.region, of.name)
-            yield f"{changed(region, f'STREAM.DELETE.{held.name}')}  # not before its backup is in salvage/"
+            yield f"{changed(region, f'STREAM.DELETE.{placement.name}')}  # not before its backup is in salvage/"
         if region == context.home:
             yield "# nats.conf as rendered, with its leaf link or gateway again; then restart its servers"
-        for _, held, of in pairs:
-            yield changed(region, f"STREAM.CREATE.{held.name}", mirror_config(held, of))
-            yield until_it_has(held, of)
+        for _, placement, of in pairs:
+            yield changed(region, f"STREAM.CREATE.{placement.name}", mirror_config(placement, of))
+            yield until_it_has(placement, of)
 
     async def _join(self, context: Context, step: Step, region: str) -> str:
         sites: Sites | None = context.world.sites
@@ -72,7 +72,9 @@ class Resynchronise:
         await sites.join(region)
         return "secondsite"
 
-    async def _mirror(self, context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement) -> int:
+    async def _mirror(
+        self, context: Context, family: StreamFamily, placement: StreamPlacement, of: StreamPlacement
+    ) -> int:
         """Where it stands. It is whole once it has all that the serving side had when it was first looked at.
 
         What is written since is on its way: whoever stops the writers waits for that.
@@ -81,14 +83,14 @@ class Resynchronise:
         ends: list[int] = []
 
         async def whole() -> bool:
-            async with context.world.streams(held.region) as door, context.world.streams(of.region) as serving:
-                there, here = await serving.stream(of.name), await door.stream(held.name)
+            async with context.world.streams(placement.region) as door, context.world.streams(of.region) as serving:
+                there, here = await serving.stream(of.name), await door.stream(placement.name)
                 if there is None:
                     raise failed(f"{of.region} has no stream {of.name}", "nothing to mirror: find out who deleted it")
                 if here is None:
                     await _durables_first(serving, family, of)
-                    if await _linked(door, held, of):
-                        await door.create(mirror_config(held, of))
+                    if await _linked(door, placement, of):
+                        await door.create(mirror_config(placement, of))
                     return False
                 wanted[:] = wanted or [there.last_seq]
                 ends[:] = [here.last_seq]
@@ -102,16 +104,16 @@ async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: Stream
     """A mirror of a work queue takes every job that no consumer waits for (2.14 and later)."""
     if of.stream.retention is not Retention.WORKQUEUE:
         return
-    there = {found.name for found in await serving.consumers(of.name) if is_users(found.config)}
+    there = {consumer.name for consumer in await serving.consumers(of.name) if is_users(consumer.config)}
     missing = {one.name for one in family.origin.stream.consumers if one.durable} - there
     if missing or not there:
-        told = ", ".join(sorted(missing)) or "any durable consumer"
-        what = f"{of.name} in {of.region} is a work queue without {told}: a mirror would take the jobs"
+        names = ", ".join(sorted(missing)) or "any durable consumer"
+        what = f"{of.name} in {of.region} is a work queue without {names}: a mirror would take the jobs"
         raise failed(what, "start its workers, or create their consumers, then resume")
 
 
 async def _replace(
-    context: Context, family: StreamFamily, held: StreamPlacement, of: StreamPlacement, *, only_look: bool = False
+    context: Context, family: StreamFamily, placement: StreamPlacement, of: StreamPlacement, *, read_only: bool = False
 ) -> None:
     """Delete a writer that is to become a mirror. What is deleted is looked at again right before, at each stream.
 
@@ -119,16 +121,16 @@ async def _replace(
     """
 
     async def gone() -> bool:
-        async with context.world.streams(held.region) as door, context.world.streams(of.region) as serving:
-            here = await door.stream(held.name)
+        async with context.world.streams(placement.region) as door, context.world.streams(of.region) as serving:
+            here = await door.stream(placement.name)
             if here is None or here.is_mirror:
                 return True
-            _refuse_last_copy(context, family, (held, here), (of, await serving.stream(of.name)))
-            if only_look:
+            _refuse_last_copy(context, family, (placement, here), (of, await serving.stream(of.name)))
+            if read_only:
                 await _durables_first(serving, family, of)
                 return True
             with suppress(RefusedError):
-                await door.delete(held.name)
+                await door.delete(placement.name)
             return False
 
     await until(context, gone)
@@ -141,16 +143,17 @@ def _refuse_last_copy(
     serving: tuple[StreamPlacement, StreamState | None],
 ) -> None:
     """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved."""
-    (held, here), (of, there) = old, serving
+    (placement, here), (of, there) = old, serving
     if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
-        what = f"{of.name} in {of.region} does not serve alone, so {held.name} in {held.region} is not deleted"
+        what = (
+            f"{of.name} in {of.region} does not serve alone, so {placement.name} in {placement.region} is not deleted"
+        )
         raise failed(what, "see which region serves now: `status`; this plan may be of yesterday")
     parted = there.metadata.get(DIVERGED, "")
-    if held.region != context.home:
+    if placement.region != context.home:
         if not parted.isdigit() or here.last_seq > int(parted):
-            what = (
-                f"{held.name} in {held.region} ends at {here.last_seq}, and {of.region} went on after {parted or '?'}"
-            )
+            ends = f"{placement.name} in {placement.region} ends at {here.last_seq}"
+            what = f"{ends}, and {of.region} went on after {parted or '?'}"
             raise failed(what, "copy what only it has, then resume")
         return
     facts = (context.done(Verb.SALVAGE).get("streams") or {}).get(family.name)
@@ -160,17 +163,17 @@ def _refuse_last_copy(
         guard = Guard("not-salvaged", f"{family.name} of the old primary was not salvaged", _SALVAGE_FIRST)
         raise failed(guard.what, guard.remedy)
     if facts.get("last") != here.last_seq or str(facts["diverged"]) != parted:
-        what = f"{held.name} in {held.region} is not as it was salvaged: it ends at {here.last_seq}"
+        what = f"{placement.name} in {placement.region} is not as it was salvaged: it ends at {here.last_seq}"
         raise failed(what, "begin a new failback, which salvages it again")
 
 
-async def _linked(door: StreamsDoor, held: StreamPlacement, of: StreamPlacement) -> bool:
+async def _linked(door: StreamsDoor, placement: StreamPlacement, of: StreamPlacement) -> bool:
     """A mirror that is made before its origin can be reached waits 40 s before it tries again (2.15.1, measured)."""
-    own = not of.cluster.domain or of.cluster.domain == held.cluster.domain
+    own = not of.cluster.domain or of.cluster.domain == placement.cluster.domain
     return own or await door.reaches(of.cluster.domain)
 
 
 def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
-    found = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
-    return [(family, held, of) for family, held, of in found if held and of]
+    pairs = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
+    return [(family, placement, of) for family, placement, of in pairs if placement and of]

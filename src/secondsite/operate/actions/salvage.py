@@ -34,8 +34,8 @@ class Salvage:
             if old is None or serving is None:
                 what = f"{context.home if old is None else context.away} cannot be reached"
                 return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=(what,))
-            told = [await _extent(old, serving, *pair) for pair in pairs]
-        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(told))
+            extents = [await _extent(old, serving, *pair) for pair in pairs]
+        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(extents))
 
     async def run(self, context: Context, step: Step) -> Facts:
         done: dict[str, Any] = {}
@@ -68,8 +68,8 @@ class Salvage:
 
 def _pairs(context: Scope, step: Step) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.chosen(step) if family.reach is Reach.MIRRORED]
-    found = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
-    return [(family, old, new) for family, old, new in found if old and new]
+    pairs = [(family, family.at(context.home), family.at(context.away)) for family in mirrored]
+    return [(family, old, new) for family, old, new in pairs if old and new]
 
 
 async def _extent(

@@ -30,8 +30,8 @@ class ScaleServices:
         changes = tuple(
             f"{name} in {region}: {now[name].wanted} -> {count} replicas" for name, count in lacking.items()
         )
-        told = tuple(f"{name}: {found.ready} of {found.wanted} ready" for name, found in now.items())
-        return Prospect(changes=changes, now=told)
+        ready = tuple(f"{name}: {replicas.ready} of {replicas.wanted} ready" for name, replicas in now.items())
+        return Prospect(changes=changes, now=ready)
 
     async def run(self, context: Context, step: Step, services: Workloads) -> Facts:
         region = step.region or context.away
@@ -41,7 +41,7 @@ class ScaleServices:
 
         async def all_ready() -> bool:
             now = await services.replicas(region)
-            ready.update({name: found.ready for name, found in now.items()})
+            ready.update({name: replicas.ready for name, replicas in now.items()})
             return all(ready[name] >= wanted_replicas(context, step, region, name) for name in now)
 
         await until(context, all_ready)
@@ -91,9 +91,9 @@ class VerifySecrets:
     async def _compare(self, context: Context, step: Step, source: Secrets) -> tuple[str, ...]:
         key = RunKey.fresh()
         expected = await source.reference(key.secret)
-        found = await source.fingerprints(step.region or context.away, key.secret)
+        fingerprints = await source.fingerprints(step.region or context.away, key.secret)
         names = step.targets or tuple(expected)
-        return differing({name: expected.get(name, "") for name in names}, found)
+        return differing({name: expected.get(name, "") for name in names}, fingerprints)
 
 
 def _stale(name: str) -> Guard:

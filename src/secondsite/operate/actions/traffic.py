@@ -37,7 +37,9 @@ class ChangeTraffic:
         now = await dns.authoritative()
         host = context.deployment.traffic.host or "the record"
         changes = () if _all_answer(now, wanted) else (f"{host}: point at {', '.join(wanted)}",)
-        return Prospect(changes=changes, now=tuple(f"{server}: {', '.join(found)}" for server, found in now.items()))
+        return Prospect(
+            changes=changes, now=tuple(f"{server}: {', '.join(addresses)}" for server, addresses in now.items())
+        )
 
     async def run(self, context: Context, step: Step, dns: Dns) -> Facts:
         wanted = await wanted_addresses(context, dns)
@@ -47,14 +49,14 @@ class ChangeTraffic:
 
         async def changed() -> bool:
             now = await dns.authoritative()
-            left_out = weighted and bool(now) and not any(set(found) & set(gone) for found in now.values())
+            left_out = weighted and bool(now) and not any(set(addresses) & set(gone) for addresses in now.values())
             if left_out or _all_answer(now, wanted):
                 return True
             await self._change(dns, wanted)
             return False
 
         await until(context, changed)
-        return {"before": {server: list(found) for server, found in before.items()}, "after": list(wanted)}
+        return {"before": {server: list(answered) for server, answered in before.items()}, "after": list(wanted)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         yield "# Route 53 or Cloudflare: the commands stand under DNS, below"
@@ -68,7 +70,7 @@ class ChangeTraffic:
 
 
 def _all_answer(now: Mapping[str, tuple[str, ...]], wanted: tuple[str, ...]) -> bool:
-    return bool(now) and all(set(found) == set(wanted) for found in now.values())
+    return bool(now) and all(set(addresses) == set(wanted) for addresses in now.values())
 
 
 @frozen
@@ -83,8 +85,8 @@ class Converge:
         begin = context.world.clock.monotonic()
 
         async def followed() -> bool:
-            seen = await dns.resolved()
-            return all(set(found) and set(found) <= wanted for found in seen.values())
+            resolved = await dns.resolved()
+            return all(set(addresses) and set(addresses) <= wanted for addresses in resolved.values())
 
         await until(context, followed)
         return {"waited_s": context.world.clock.monotonic() - begin}
@@ -132,8 +134,8 @@ class VerifyPath:
                 remedy = "say what a client sends in secondsite.yaml, operate: path:, then resume"
                 raise failed(what, remedy)
             if written.status != 200:
-                told = f"{written.status} {written.why}".strip() if written.status else written.why
-                context.note("retried", {"why": f"the clients' path answered: {told}"})
+                answer = f"{written.status} {written.why}".strip() if written.status else written.why
+                context.note("retried", {"why": f"the clients' path answered: {answer}"})
             return written.status == 200 and await _is_there(context, written)
 
         await until(context, acknowledged)
@@ -144,8 +146,8 @@ class VerifyPath:
         yield "# then one write of your own through the API, and the sequence it got:"
         region = target_region(context)
         for family in context.families[:1]:
-            held = family.at(region) or family.origin
-            yield last_sequence(held.region, held.name)
+            placement = family.at(region) or family.origin
+            yield last_sequence(placement.region, placement.name)
 
 
 _REFUSED_US = (400, 401, 403, 405, 415, 422)

@@ -48,6 +48,6 @@ async def save_unplaced(
     own = {_ON: message.subject, _WHY: why, _STORED: message.at, "Nats-Msg-Id": f"{mark}/{message.at}"}
     answer = await serving.publish(subject, message.data, headers | own)
     if answer.code or answer.stream != UNPLACED:
-        told = f"{answer.why} ({answer.code})" if answer.code else f"stored by {answer.stream}"
-        what = f"{source.name} {message.sequence} has no place ({why}) and cannot be saved in {UNPLACED}: {told}"
+        stored = f"{answer.why} ({answer.code})" if answer.code else f"stored by {answer.stream}"
+        what = f"{source.name} {message.sequence} has no place ({why}) and cannot be saved in {UNPLACED}: {stored}"
         raise failed(what, f"make room for {UNPLACED}, then resume; nothing was deleted")

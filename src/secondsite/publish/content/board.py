@@ -76,13 +76,13 @@ def deciding(inputs: Inputs, contract: Contract) -> Measurement | None:
     The worst of the contract's drills decides; of quick and production runs of one drill, whichever decides.
     """
     any_strategy = proof(contract).in_region
-    found: dict[tuple[str, str, str], Measurement] = {}
+    deciding_runs: dict[tuple[str, str, str], Measurement] = {}
     for one in sorted(inputs.measurements, key=lambda each: (each.at, each.evidence)):
         mine = any_strategy or one.strategy == inputs.chosen.strategy.id
-        if mine and one.subject is contract.subject and one.fault is contract.fault:
-            found[one.strategy, one.drill, one.profile] = one
+        if mine and one.about == contract.about and one.fault is contract.fault:
+            deciding_runs[one.strategy, one.drill, one.profile] = one
     by_drill: dict[tuple[str, str], list[Measurement]] = {}
-    for (strategy, drill, _), one in found.items():
+    for (strategy, drill, _), one in deciding_runs.items():
         by_drill.setdefault((strategy, drill), []).append(one)
     decided = [min(series, key=lambda one: _order(inputs, contract, one, _WITHIN)) for series in by_drill.values()]
     return min(decided, key=lambda one: _order(inputs, contract, one, _ACROSS), default=None)

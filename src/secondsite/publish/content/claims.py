@@ -11,7 +11,7 @@ from secondsite.model.backup import Content
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.content.measured import evidence_mark, measured_text, versions_told
+from secondsite.publish.content.measured import evidence_mark, measured_text, versions_text
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.text.markdown import Md, code, joined, strong, text
 
@@ -41,12 +41,12 @@ def _drilled(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
         one = group[0]
         refuted = one.verdict is Verdict.BREACHED
         why = Md(f"; {text(one.why)}") if one.why else Md("")
-        on = f" on {text(versions_told(one))}" if one.versions else ""
-        held = joined((code(f"{each.subject}/{each.fault}") for each in group), " and ")
+        on = f" on {text(versions_text(one))}" if one.versions else ""
+        contracts = joined((code(f"{each.about}/{each.fault}") for each in group), " and ")
         outdated = not refuted and one.evidence in inputs.outdated
         stale = f", {text(inputs.outdated[one.evidence])}" if outdated else ""
         yield Claim(
-            Md(f"{code(one.strategy)}{on} holds {held} in {code(one.drill)}"),
+            Md(f"{code(one.strategy)}{on} holds {contracts} in {code(one.drill)}"),
             Md(f"{strong('refuted, measured') if refuted else 'held, measured'} {text(one.at[:10])}{stale}"),
             Md(f"{measured_text(one)}{why} {joined((evidence_mark(each, sources) for each in group), ' ')}"),
         )
@@ -56,7 +56,7 @@ def _shown_already(inputs: Inputs, strategy: str) -> bool:
     """A drill on the version that runs today has refuted it: no need to foresee it as well."""
     today = [re.split(r"[^0-9.]", cluster.version or "")[0] for cluster in inputs.system.nats]
     return any(
-        one.strategy == strategy
+        one.strategy.partition("@")[0] == strategy
         and one.verdict is Verdict.BREACHED
         and any(version and f"{ran}.".startswith(f"{version}.") for version in today for ran in one.versions.values())
         for one in inputs.measurements
@@ -77,7 +77,9 @@ def _unprepared(inputs: Inputs, sources: Sources) -> Iterator[Claim]:
     }
     versions = joined(code(cluster.version or "of unknown version") for cluster in inputs.system.nats)
     for why, ids in groups.items():
-        mark = joined((sources.stated("promotion by update", "by version", told, "m") for told in sorted(tried)), " ")
+        mark = joined(
+            (sources.stated("promotion by update", "by version", version, "m") for version in sorted(tried)), " "
+        )
         yield Claim(
             Md(f"On today's NATS {versions}, the loss of the region is survived by {joined(map(code, ids))}"),
             strong("refuted, predicted"),

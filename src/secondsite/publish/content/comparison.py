@@ -234,12 +234,12 @@ def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> 
     """The step's time limit, or when to escalate it; None where there is neither."""
     if step.blocked:
         return None
-    found = patience(procedure, step, contracts)
-    if found.limit_s is not None:
-        return made_of(duration(found.limit_s), LIMITS, found.limit_s, step.duration)
-    if found.escalate_s is None:
+    wait = patience(procedure, step, contracts)
+    if wait.limit_s is not None:
+        return made_of(duration(wait.limit_s), LIMITS, wait.limit_s, step.duration)
+    if wait.escalate_s is None:
         return None
-    return made_of(f"escalate after {duration(found.escalate_s)}", ESCALATION, found.escalate_s, step.duration)
+    return made_of(f"escalate after {duration(wait.escalate_s)}", ESCALATION, wait.escalate_s, step.duration)
 
 
 def described(strategy: Strategy) -> str:
@@ -276,20 +276,20 @@ def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:
     return tuple(judged(o) for o in assessment.outcomes if o.contract.fault is Fault.REGION)
 
 
-def firm_words(found: Recommendation) -> tuple[str, ...]:
+def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
     """How firm it is, in words: how often it wins, what wins instead, and what a wrong choice costs."""
-    between = f"{percent(found.stability_low)} to {percent(found.stability_high)}"
+    between = f"{percent(recommendation.stability_low)} to {percent(recommendation.stability_high)}"
     lines = [
-        f"{percent(found.stability)} of draws of all assumptions lead to it ({between}), "
-        f"{percent(found.pattern_stability)} to {found.strategy.pattern}"
+        f"{percent(recommendation.stability)} of draws of all assumptions lead to it ({between}), "
+        f"{percent(recommendation.pattern_stability)} to {recommendation.strategy.pattern}"
     ]
-    if found.runners_up:
-        instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in found.runners_up)
+    if recommendation.runners_up:
+        instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in recommendation.runners_up)
         lines.append(f"otherwise {instead}")
-    if found.breached:
-        lines.append(f"it breaches a contract in {percent(found.breached)} of draws")
-    if found.regret_usd >= 1:
-        lines.append(f"choosing it costs {dollars(found.regret_usd)} a year more than the best of each draw")
+    if recommendation.breached:
+        lines.append(f"it breaches a contract in {percent(recommendation.breached)} of draws")
+    if recommendation.regret_usd >= 1:
+        lines.append(f"choosing it costs {dollars(recommendation.regret_usd)} a year more than the best of each draw")
     return tuple(lines)
 
 
@@ -329,13 +329,13 @@ def bill_lines(assessment: Assessment, sources: NumberedSources) -> tuple[BillLi
 
 def side_by_side(assessment: Assessment) -> list[tuple[str, Mapping[str, CostItem]]]:
     """Items by provider. Regions differ by provider, so items meet by their position within a name."""
-    found: dict[tuple[str, int], dict[str, CostItem]] = {}
+    by_line: dict[tuple[str, int], dict[str, CostItem]] = {}
     for provider, items in assessment.bills.items():
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for item in items:
-            found.setdefault((item.name, seen[item.name]), {})[provider] = item
-            seen[item.name] += 1
-    return [(name, by) for (name, _), by in found.items()]
+            by_line.setdefault((item.name, counts[item.name]), {})[provider] = item
+            counts[item.name] += 1
+    return [(name, by) for (name, _), by in by_line.items()]
 
 
 def category(item: str) -> str:

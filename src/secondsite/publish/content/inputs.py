@@ -57,7 +57,7 @@ class Inputs:
     def at(self, path: str) -> Md:
         return self.place(self.system.place(path))
 
-    def told(self, path: str, shown: str) -> Md:
+    def linked(self, path: str, shown: str) -> Md:
         """A value of the system's, as a link to where it is written."""
         place = self.system.place(path)
         if "://" in place.file or place.file.startswith("/"):
@@ -77,9 +77,9 @@ def _figures(assessment: Assessment) -> tuple[Estimate, ...]:
     return tuple(figure for _, figure in assessment.figures())
 
 
-def _dates(told: str) -> tuple[date, ...]:
+def _dates(given: str) -> tuple[date, ...]:
     """A month without a day is its first."""
-    return tuple(_day(int(y), int(m), int(d or 1)) for y, m, d in _DATE.findall(told))
+    return tuple(_day(int(y), int(m), int(d or 1)) for y, m, d in _DATE.findall(given))
 
 
 def _day(year: int, month: int, day: int) -> date:

@@ -14,14 +14,14 @@ def measured_text(one: Measurement) -> Md:
     return Md(", ".join(filter(None, (rto_words(one, duration), rpo_words(one, duration)))))
 
 
-def versions_told(one: Measurement) -> str:
+def versions_text(one: Measurement) -> str:
     """``nats-server 2.15.1``: servers of one version are told once."""
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     for name, version in sorted(one.versions.items()):
-        found.setdefault(version, []).append(name)
+        versions.setdefault(version, []).append(name)
     return ", ".join(
         f"{'nats-server' if all(name.startswith('nats') for name in names) else ' and '.join(names)} {version}"
-        for version, names in found.items()
+        for version, names in versions.items()
     )
 
 
@@ -29,6 +29,6 @@ def evidence_mark(one: Measurement, sources: Sources) -> Md:
     """Names the drill, its date and the versions."""
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
     when = f"{one.profile}, {one.at[:10]}, {runs}, seed {one.seed}"
-    told = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_told(one)}; evidence {one.evidence}"
+    origin = f"{one.scope}: drill {one.drill} of {one.strategy}, {when}; {versions_text(one)}; evidence {one.evidence}"
     why = f"; {one.why}" if one.why else ""
-    return sources.stated(f"{one.subject}/{one.fault}", measured_text(one), f"{told}{why}", "m")
+    return sources.stated(f"{one.about}/{one.fault}", measured_text(one), f"{origin}{why}", "m")

@@ -13,13 +13,13 @@ def rto_words(one: Measurement, duration: Duration) -> str:
     """``RTO 62 s (at most 179 s, 70 s of it for change-traffic, which was not rehearsed), projected``."""
     if not one.rto_s:
         return "RTO unbounded"
-    told = f"RTO {duration(one.rto_s['total'])}"
+    words = f"RTO {duration(one.rto_s['total'])}"
     left_out = f"{duration(one.unrehearsed_s)} of it for {', '.join(one.unrehearsed)}, not rehearsed"
     if one.upper_rto_s is not None:
-        told += f" (at most {duration(one.upper_rto_s)}{f', {left_out}' if one.unrehearsed else ''})"
+        words += f" (at most {duration(one.upper_rto_s)}{f', {left_out}' if one.unrehearsed else ''})"
     elif one.unrehearsed:
-        told += f" (and {duration(one.unrehearsed_s)} for {', '.join(one.unrehearsed)}, not rehearsed)"
-    return told + (", projected" if one.projected else "")
+        words += f" (and {duration(one.unrehearsed_s)} for {', '.join(one.unrehearsed)}, not rehearsed)"
+    return words + (", projected" if one.projected else "")
 
 
 def rpo_words(one: Measurement, duration: Duration) -> str:

@@ -74,6 +74,6 @@ def proving(contract: Contract, strategy: Strategy) -> str:
     """The command whose evidence decides the contract, run often enough for its confidence; empty where none does."""
     from secondsite.drill.verdict.confidence import runs_needed
 
-    found = proof(contract)
+    proof_of = proof(contract)
     runs = runs_needed(contract.confidence)
-    return command(found.drill, strategy, in_region=found.in_region, runs=runs) if found.drill else ""
+    return command(proof_of.drill, strategy, in_region=proof_of.in_region, runs=runs) if proof_of.drill else ""

@@ -89,12 +89,12 @@ class RoadmapStep:
 
 def roadmap(inputs: Inputs, provider: str) -> tuple[RoadmapStep, ...]:
     """The last step that is not beyond the recommendation is the recommended stop."""
-    found = inputs.evaluation.recommendation.migration
-    last = max((index for index, step in enumerate(found) if not step.beyond), default=-1)
+    migration = inputs.evaluation.recommendation.migration
+    last = max((index for index, step in enumerate(migration) if not step.beyond), default=-1)
     before = inputs.evaluation.assessments[0]
     today = before.monthly_usd[provider]
     steps: list[RoadmapStep] = []
-    for index, step in enumerate(found):
+    for index, step in enumerate(migration):
         after = inputs.evaluation.of(step.strategy)
         steps.append(_step(index + 1, step, before, after, today, stop=index == last))
         before = after
@@ -136,9 +136,15 @@ def _step(
 def _less(name: str, more: Estimate, less: Estimate) -> Estimate:
     if more.unbounded or less.unbounded:
         return unbounded(name, more.unit, "one of the two has no bound", (more, less))
-    told = f"{more.name} − {less.name}"
+    difference = f"{more.name} − {less.name}"
     return Estimate(
-        name, more.unit, Fixed(more.mean - less.mean), Provenance.DERIVED, told, formula=told, inputs=(more, less)
+        name,
+        more.unit,
+        Fixed(more.mean - less.mean),
+        Provenance.DERIVED,
+        difference,
+        formula=difference,
+        inputs=(more, less),
     )
 
 
@@ -160,16 +166,18 @@ def _exit_tests(after: Assessment, needed: Sequence[Requirement], won: Sequence[
 
 def _criteria(before: Assessment, step: MigrationStep, saves: Estimate) -> tuple[str, ...]:
     """In figures, for the people who decide."""
-    found = []
+    criteria = []
     if step.gains:
-        found.append(f"take it while these are promised: {', '.join(step.gains)}")
+        criteria.append(f"take it while these are promised: {', '.join(step.gains)}")
     elif before.breached:
-        found.append("it wins no contract by itself: the next step needs it")
+        criteria.append("it wins no contract by itself: the next step needs it")
     off = looking(saves, dollars(saves.mean))
-    found.append(f"it {_costs(step.added_usd)}, people's hours included, and takes {off} a year off the expected loss")
+    criteria.append(
+        f"it {_costs(step.added_usd)}, people's hours included, and takes {off} a year off the expected loss"
+    )
     if step.beyond:
-        found.append("stop before it unless a contract asks for less than the step before can give")
-    return tuple(found)
+        criteria.append("stop before it unless a contract asks for less than the step before can give")
+    return tuple(criteria)
 
 
 def _costs(added: Estimate) -> str:

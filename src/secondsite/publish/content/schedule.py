@@ -51,12 +51,12 @@ class ScheduledDrill:
 def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
     """Most frequent first. A drill that several contracts share is run once."""
     strategy = inputs.chosen.strategy
-    found: dict[str, list[Contract]] = {}
+    by_drill: dict[str, list[Contract]] = {}
     for outcome in inputs.chosen.outcomes:
         if outcome.promised and proving(outcome.contract, strategy):
-            found.setdefault(proving(outcome.contract, strategy), []).append(outcome.contract)
-    own = [_of(told, contracts) for told, contracts in found.items()]
-    kept = tuple(contract.name for contracts in found.values() for contract in contracts)
+            by_drill.setdefault(proving(outcome.contract, strategy), []).append(outcome.contract)
+    own = [_of(named, contracts) for named, contracts in by_drill.items()]
+    kept = tuple(contract.name for contracts in by_drill.values() for contract in contracts)
     region = tuple(name for name in kept if name.endswith(f"/{Fault.REGION}"))
     both = inputs.chosen.deployment.standby is not None
     more = [
@@ -119,13 +119,13 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
     return tuple(sorted([*own, *wanted], key=lambda one: (list(Every).index(one.every), one.key)))
 
 
-def _of(told: str, contracts: list[Contract]) -> ScheduledDrill:
+def _of(drill_name: str, contracts: list[Contract]) -> ScheduledDrill:
     first = proof(contracts[0])
     minutes = 30 if first.in_region else 60
     return ScheduledDrill(
         key=first.drill,
         title=contracts[0].fault.meaning,
-        command=told,
+        command=drill_name,
         every=first.every,
         keeps=tuple(contract.name for contract in contracts),
         where="lab",

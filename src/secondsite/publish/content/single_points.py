@@ -30,23 +30,23 @@ def single_points(system: System) -> tuple[SinglePoint, ...]:
         tuple(service.name for service in system.services),
         "region.name",
     )
-    found = [*_services(system), *_streams(system), *_secrets(system), *_switch(system)]
-    return (region, *sorted(found, key=lambda point: (-len(point.takes_along), point.what)))
+    points = [*_services(system), *_streams(system), *_secrets(system), *_switch(system)]
+    return (region, *sorted(points, key=lambda point: (-len(point.takes_along), point.what)))
 
 
 def dependents(system: System, name: str) -> tuple[str, ...]:
     """Services that need it, and what needs those; what only watches or saves it goes on without."""
-    found: list[str] = []
+    names: list[str] = []
     ahead = [name]
     while ahead:
         wanted = ahead.pop(0)
         for service in system.services:
             routed = any(g.service == service.name and wanted in g.routes_to for g in system.gateways)
             needs = service.role not in _NOT_SERVING and (wanted in service.depends_on or routed)
-            if needs and service.name not in found and service.name != name:
-                found.append(service.name)
+            if needs and service.name not in names and service.name != name:
+                names.append(service.name)
                 ahead.append(service.name)
-    return tuple(found)
+    return tuple(names)
 
 
 def _services(system: System) -> Iterator[SinglePoint]:
@@ -68,15 +68,15 @@ def _streams(system: System) -> Iterator[SinglePoint]:
 
 def _secrets(system: System) -> Iterator[SinglePoint]:
     for store in dict.fromkeys(secret.store for secret in system.secrets if secret.store):
-        held = [secret for secret in system.secrets if secret.store == store and len(secret.regions) < 2]
-        if held:
-            users = tuple(s.name for s in system.services if any(secret.name in s.secrets for secret in held))
-            where = ", ".join(held[0].regions) or "an unknown region"
+        secrets_of = [secret for secret in system.secrets if secret.store == store and len(secret.regions) < 2]
+        if secrets_of:
+            users = tuple(s.name for s in system.services if any(secret.name in s.secrets for secret in secrets_of))
+            where = ", ".join(secrets_of[0].regions) or "an unknown region"
             yield SinglePoint(
                 f"secret store {store}",
-                f"holds {len(held)} secrets, in {where} only",
+                f"holds {len(secrets_of)} secrets, in {where} only",
                 users,
-                f"secrets.{held[0].name}.regions",
+                f"secrets.{secrets_of[0].name}.regions",
             )
 
 

@@ -34,7 +34,7 @@ class Source:
     mark: str
     what: str
     value: Md
-    told: str
+    basis: str
     made_of: tuple[str, ...] = ()
 
 
@@ -59,21 +59,21 @@ class Sources:
     def mark(self, estimate: Estimate) -> Md:
         return Md(f"[{self._row(estimate).mark}]")
 
-    def of_all(self, what: str, estimates: Iterable[Estimate], told: str = "each computed from some of these") -> Md:
+    def of_all(self, what: str, estimates: Iterable[Estimate], basis: str = "each computed from some of these") -> Md:
         """One mark for all figures of a table: what they rest on together."""
         ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
-        return Md(f"[{self._composite(('table', what), what, Md(''), told, ends)}]")
+        return Md(f"[{self._composite(('table', what), what, Md(''), basis, ends)}]")
 
     def head(self, name: str, *marks: Md) -> Md:
         """A heading of a column whose figures share their marks; a tab at its end stays there."""
         plain_name = name.removesuffix("\t")
         return Md(f"{joined((plain_name, *marks), ' ')}{name[len(plain_name) :]}")
 
-    def stated(self, what: str, value: str, told: str, letter: str = "s") -> Md:
+    def stated(self, what: str, value: str, basis: str, letter: str = "s") -> Md:
         """A mark for something that is no estimate: a measurement, a file, a server's own answer."""
-        key = (letter, what, told)
+        key = (letter, what, basis)
         if key not in self._rows:
-            self._rows[key] = Source(self._next(letter), what, text(value), told)
+            self._rows[key] = Source(self._next(letter), what, text(value), basis)
         return Md(f"[{self._rows[key].mark}]")
 
     def letter(self, estimate: Estimate) -> str:
@@ -100,17 +100,17 @@ class Sources:
             self._rows[key] = Source(self._next(letter), estimate.name, _shown(estimate), self._origin(estimate))
         else:
             ends = tuple(dict.fromkeys(leaves(estimate)))
-            told = shorten(plain(estimate.formula or estimate.source), _FORMULA, placeholder=" …")
-            self._composite(key, estimate.name, _shown(estimate), told, ends)
+            basis = shorten(plain(estimate.formula or estimate.source), _FORMULA, placeholder=" …")
+            self._composite(key, estimate.name, _shown(estimate), basis, ends)
         return self._rows[key]
 
-    def _composite(self, key: object, what: str, value: Md, told: str, ends: tuple[Estimate, ...]) -> str:
+    def _composite(self, key: object, what: str, value: Md, basis: str, ends: tuple[Estimate, ...]) -> str:
         if key not in self._rows:
             letter = weakest(self._letter(end) for end in ends)
-            row = Source(self._next(letter), what, value, told)
+            row = Source(self._next(letter), what, value, basis)
             self._rows[key] = row
             marks = dict.fromkeys(self._row(end).mark for end in ends if self._letter(end) != "c")
-            self._rows[key] = Source(row.mark, what, value, told, tuple(marks))
+            self._rows[key] = Source(row.mark, what, value, basis, tuple(marks))
         return self._rows[key].mark
 
     def _next(self, letter: str) -> str:
@@ -130,16 +130,16 @@ class Sources:
 
     def _origin(self, leaf: Estimate) -> str:
         mark = self._mark(leaf)
-        told = plain(f"{leaf.source}, {mark}" if mark else leaf.source)
+        basis = plain(f"{leaf.source}, {mark}" if mark else leaf.source)
         if leaf.plausible != (1.0, 1.0):
             low, high = leaf.plausible
-            told += f"; could be × {low:.2g} to × {high:.2g}"
-        return f"{told}; to settle it: {plain(leaf.settle)}" if leaf.settle else told
+            basis += f"; could be × {low:.2g} to × {high:.2g}"
+        return f"{basis}; to settle it: {plain(leaf.settle)}" if leaf.settle else basis
 
 
 def weakest(letters: Iterable[str]) -> str:
-    found = set(letters)
-    return next((letter for letter in _WEAKEST_FIRST if letter in found), "c")
+    present = set(letters)
+    return next((letter for letter in _WEAKEST_FIRST if letter in present), "c")
 
 
 def _key(estimate: Estimate) -> object:
@@ -157,13 +157,13 @@ def _items(rows: Iterable[Source]) -> str:
 
 
 def _item(row: Source) -> Md:
-    return Md(f"{text(row.what)}{f', {row.value}' if row.value else ''}: {_told(row)}")
+    return Md(f"{text(row.what)}{f', {row.value}' if row.value else ''}: {_basis(row)}")
 
 
-def _told(row: Source) -> Md:
+def _basis(row: Source) -> Md:
     if not row.made_of:
-        return text(row.told)
-    return Md(f"{text(row.told)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
+        return text(row.basis)
+    return Md(f"{text(row.basis)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
 
 
 def legend() -> Md:

@@ -60,8 +60,8 @@ def _depth(name: str, here: set[str]) -> int:
     return 1 + max((_depth(one, here) for one in NEEDS.get(name, ()) if one in here), default=0)
 
 
-def _capital(told: str) -> str:
-    return told[:1].upper() + told[1:]
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def as_markdown(step: RoadmapStep) -> str:
@@ -75,7 +75,7 @@ def as_markdown(step: RoadmapStep) -> str:
     for task in tasks(step):
         hours = f" ({_range(*task.hours)})" if task.hours else ""
         lines.append(f"- [ ] **{text(task.title)}**{hours}")
-        lines += [f"  - {label}: {told}" for label, told in _details(task)]
+        lines += [f"  - {label}: {detail}" for label, detail in _details(task)]
     return "\n".join(lines) + "\n"
 
 

@@ -93,9 +93,9 @@ def _times(procedure: Procedure, without: Step | None = None) -> dict[str, tuple
 
 def _critical(procedure: Procedure, subject: Subject, times: Mapping[str, tuple[float, float]]) -> set[str]:
     """From the subject's milestone backwards along whatever ended last."""
-    found: set[str] = set()
+    critical: set[str] = set()
     name = procedure.milestones.get(subject)
     while name is not None:
-        found.add(name)
+        critical.add(name)
         name = max(procedure.step(name).after, key=lambda before: times[before][1], default=None)
-    return found
+    return critical

@@ -10,9 +10,9 @@ from typing import Any
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster
-from secondsite.operate.agent import agent_config
+from secondsite.operate.agent import EVERY_S, agent_config
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
-from secondsite.publish.deploy.texts import file_name, server_file
+from secondsite.publish.deploy.texts import GATE_CONFIG, file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
 from secondsite.strategies.server_config import (
@@ -23,21 +23,21 @@ from secondsite.strategies.server_config import (
     server_configs,
     servers_of,
 )
-from secondsite.strategies.write_gate import gate_file, gated_subjects
+from secondsite.strategies.write_gate import gate_file, gated_subjects, leased
 
 KUSTOMIZATION = "kustomization.yaml"
 LOGINS = "nats-logins"
 """The Secret with a key for each password, called like the variable."""
 TLS = "nats-tls"
 CONTAINER = "nats"
-SYSTEM = "secondsite"
-"""The ConfigMap that holds the system file, for the gate."""
-
 _CONFIGS = "/etc/nats"
 _GATES = f"{_CONFIGS}/{gate_file('').rpartition('/')[0]}"
 _GATE_KEY = "gate.conf"
 _AGENT = "secondsite-agent"
 _ALIVE = "/tmp/secondsite-agent"  # noqa: S108 # of its own container
+_BINARY = "nats-server"
+_BESIDE = f"nats://localhost:{CLIENT_PORT}"
+_STILL_S = 15
 _KEEPER = "/nats"
 """Where the gate's containers see the folder of the configurations; all they need of it is the gate's."""
 
@@ -46,18 +46,19 @@ Yaml = dict[str, Any]
 
 def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image: str) -> Mapping[str, str]:
     """``REGION/kustomization.yaml``, and patches for the StatefulSet of each cluster's part in a region."""
-    found = {}
+    files = {}
     for region, parts in _parts(deployment).items():
-        found[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
+        files[f"{region}/{KUSTOMIZATION}"] = _kustomization(deployment, parts, book)
         for servers in parts:
-            found[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
-            found[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
+            files[servers_patch_file(servers[0], book)] = _servers_patch(deployment, servers, book)
+            files[f"{region}/{_policy_file(servers[0], book)}"] = _policy(deployment, servers[0], book)
             if gated_subjects(deployment, region):
-                found[gate_patch_file(servers[0], book)] = _gate_patch(deployment, servers[0].cluster, gate_image, book)
+                patch = _parent_patch if leased(deployment) else _gate_patch
+                files[gate_patch_file(servers[0], book)] = patch(servers[0].cluster, gate_image, book)
         if agent_config(deployment, region) is not None:
-            found[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
-            found[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
-    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in found.items()}
+            files[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
+            files[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
+    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in files.items()}
 
 
 def agent_folder(region: str) -> str:
@@ -89,10 +90,10 @@ def gate_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
 
 def _parts(deployment: Deployment) -> Mapping[str, Sequence[Sequence[NatsServer]]]:
     """The servers of each cluster in each region."""
-    found: dict[str, dict[str, list[NatsServer]]] = {}
+    by_place: dict[str, dict[str, list[NatsServer]]] = {}
     for server in servers_of(deployment):
-        found.setdefault(server.region, {}).setdefault(server.cluster.name, []).append(server)
-    return {region: list(parts.values()) for region, parts in found.items()}
+        by_place.setdefault(server.region, {}).setdefault(server.cluster.name, []).append(server)
+    return {region: list(parts.values()) for region, parts in by_place.items()}
 
 
 def _kustomization(deployment: Deployment, parts: Sequence[Sequence[NatsServer]], book: DeployedAddresses) -> Yaml:
@@ -101,7 +102,8 @@ def _kustomization(deployment: Deployment, parts: Sequence[Sequence[NatsServer]]
     for servers in parts:
         cluster, region = servers[0].cluster, servers[0].region
         namespace = book.namespace(cluster)
-        gate = [f"{_GATE_KEY}=nats/{gate_file(region)}"] if gated_subjects(deployment, region) else []
+        gated = bool(gated_subjects(deployment, region))
+        gate = [f"{_GATE_KEY}=nats/{gate_file(region)}", f"{GATE_CONFIG}=nats/{GATE_CONFIG}"] if gated else []
         maps.append(
             {"name": book.config_map(cluster)}
             | ({"namespace": namespace} if namespace else {})
@@ -142,18 +144,52 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
     return patch
 
 
-def _gate_patch(deployment: Deployment, cluster: NatsCluster, image: str, book: DeployedAddresses) -> Yaml:
+def _gate_patch(cluster: NatsCluster, image: str, book: DeployedAddresses) -> Yaml:
     """Takes the place of the open gate: shut before a server starts, kept beside it."""
-    volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}, {"name": SYSTEM, "configMap": {"name": SYSTEM}}]
+    volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}]
     server = {"name": cluster.container or CONTAINER, "volumeMounts": [{"name": "gate", "mountPath": _GATES}]}
     return _patch(
         book.workload(cluster),
         {
-            "initContainers": [_gate(deployment, "gate-shut", image, book, "--shut")],
-            "containers": [server, _gate(deployment, "gate", image, book)],
+            "initContainers": [_gate("gate-shut", image, book, "--shut")],
+            "containers": [server, _gate("gate", image, book)],
             "volumes": volumes,
         },
     )
+
+
+def _parent_patch(cluster: NatsCluster, image: str, book: DeployedAddresses) -> Yaml:
+    """`writers: one`: the gate takes the place of the server, and starts it as its child. A keeper that stands still
+    is ended by the kernel while the gate is open, and by the probe while it is shut."""
+    binary = {"name": _BINARY, "mountPath": f"/{_BINARY}"}
+    copied = {
+        "name": _BINARY,
+        "image": f"nats:{cluster.version}-alpine" if cluster.version else "nats:alpine",
+        "command": ["cp", "/usr/local/bin/nats-server", f"/{_BINARY}/nats-server"],
+        "volumeMounts": [binary],
+    }
+    stuck = f'test -n "$(find {_GATES} -name "*.beat" -newermt "-{_STILL_S} seconds")"'
+    server = {
+        "name": cluster.container or CONTAINER,
+        "image": image,
+        "command": ["secondsite"],
+        "args": [
+            *("gate", "--nats", _BESIDE, "--system", _BESIDE, "--folder", _CONFIGS),
+            *("--config", f"{_CONFIGS}/{GATE_CONFIG}"),
+            *("--server", f"/{_BINARY}/nats-server --config {_CONFIGS}/$(POD_NAME).conf"),
+        ],
+        "env": _gate_logins(book),
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", stuck]},
+            "httpGet": None,
+            "initialDelaySeconds": 30,
+            "periodSeconds": 10,
+        },
+        "volumeMounts": [{"name": "gate", "mountPath": _GATES}, binary],
+    }
+    volumes: list[Yaml] = [{"name": "gate", "emptyDir": {}}, {"name": _BINARY, "emptyDir": {}}]
+    pod = {"initContainers": [copied], "containers": [server], "volumes": volumes}
+    return _patch(book.workload(cluster), pod)
 
 
 def _patch(workload: str, pod: Yaml, **more: object) -> Yaml:
@@ -171,29 +207,32 @@ def _environment(deployment: Deployment, server: NatsServer, text: str, book: De
     yield from ({"name": name[1:], "value": url} for name, url in urls.items() if url is not None)
 
 
-def _gate(deployment: Deployment, name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:
-    url = f"nats://localhost:{CLIENT_PORT}"
-    logins = (("NATS", book.operator), ("NATS_SYSTEM", book.system))
+def _gate(name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:
     return {
         "name": name,
         "image": image,
         "args": [
-            *("gate", "--strategy", deployment.strategy.id, "--file", "/secondsite/secondsite.yaml"),
-            *("--nats", url, "--system", url, "--folder", _KEEPER, *more),
+            *("gate", "--nats", _BESIDE, "--system", _BESIDE, "--folder", _KEEPER),
+            *("--config", f"/secondsite/{GATE_CONFIG}", *more),
         ],
-        "env": [
-            entry
-            for prefix, login in logins
-            for entry in (
-                {"name": f"{prefix}_USER", "value": login.user},
-                _secret(f"{prefix}_PASSWORD", login.password[1:]),
-            )
-        ],
+        "env": _gate_logins(book),
         "volumeMounts": [
             {"name": "gate", "mountPath": f"{_KEEPER}/{gate_file('').rpartition('/')[0]}"},
-            {"name": SYSTEM, "mountPath": "/secondsite", "readOnly": True},
+            {"name": "servers", "mountPath": "/secondsite", "readOnly": True},
         ],
     }
+
+
+def _gate_logins(book: DeployedAddresses) -> list[Yaml]:
+    logins = (("NATS", book.operator), ("NATS_SYSTEM", book.system))
+    return [
+        entry
+        for prefix, login in logins
+        for entry in (
+            {"name": f"{prefix}_USER", "value": login.user},
+            _secret(f"{prefix}_PASSWORD", login.password[1:]),
+        )
+    ]
 
 
 def _agent_kustomization(server: NatsServer, book: DeployedAddresses) -> Yaml:
@@ -220,7 +259,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "image": image,
         "args": [
             *("agent", "--nats", urls),
-            *("--config", f"{_CONFIGS}/agent.json", "--alive", _ALIVE),
+            *("--config", f"{_CONFIGS}/agent.json", "--every-s", f"{EVERY_S:g}", "--alive", _ALIVE),
         ],
         "env": [
             {"name": "NATS_USER", "value": book.operator.user},

@@ -73,12 +73,15 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
         ),
     ]
     if agents:
-        told = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
-        rows.append(("REGION/agent/", Md(told)))
+        agent_line = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
+        rows.append(("REGION/agent/", Md(agent_line)))
     if gated:
-        told = "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
-        rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(told)))
-    return table(("File", "What it is"), [(code(name), told) for name, told in rows])
+        agent_line = (
+            "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
+        )
+        rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(agent_line)))
+        rows.insert(2, ("REGION/nats/gate.json", Md("what `secondsite gate` watches, and the lease it holds")))
+    return table(("File", "What it is"), [(code(name), agent_line) for name, agent_line in rows])
 
 
 def _servers(servers: Sequence[NatsServer], book: DeployedAddresses) -> Md:
@@ -95,10 +98,10 @@ def _doors(servers: Sequence[NatsServer], configs: Mapping[str, str], book: Depl
     for server in servers:
         host = book.gossip(server)
         door = re.compile(rf"(?<![\w.-]){re.escape(host)}:(\d+)")
-        found = {each.name: door.findall(named[each.name]) for each in servers}
-        ports = sorted({int(port) for told in found.values() for port in told})
+        ports_of = {each.name: door.findall(named[each.name]) for each in servers}
+        ports = sorted({int(port) for ports_given in ports_of.values() for port in ports_given})
         if ports:
-            others = dict.fromkeys(each.region for each in servers if found[each.name] and each != server)
+            others = dict.fromkeys(each.region for each in servers if ports_of[each.name] and each != server)
             rows.append((code(host), f"{server.region}, {book.pod(server)}", joined(ports), joined(others) or "gossip"))
     return table(("Name", "Leads to", "Ports", "Dialled by"), rows) if rows else Md("")
 
@@ -118,6 +121,7 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
         book.operator.password: Md(f"password of {code(book.operator.user)}: failover, backups, the write gate"),
         book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
         book.routes.password: Md(f"password of {code(book.routes.user)}: servers of the same cluster"),
+        book.gateways.password: Md(f"password of {code(book.gateways.user)}: servers of other clusters"),
         book.system.password: Md(f"password of {code(book.system.user)}: the system account"),
     }
     rows = []

@@ -13,18 +13,18 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import SYSTEM, agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
-from secondsite.strategies.write_gate import gated_subjects
+from secondsite.strategies.write_gate import gated_subjects, leased
 
 
 @frozen
 class DeployStep:
     title: Md
-    told: Md
+    text: Md
     commands: Md
     check: Md
 
@@ -39,7 +39,7 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
         yield _save()
     for region in regions:
         yield _start(deployment, book, region)
-    yield _found(deployment, book)
+    yield _connected(deployment, book)
     yield from _streams(placed_streams(deployment))
     yield from _consumers(placed_streams(deployment))
     for region in regions:
@@ -108,7 +108,7 @@ def _rolled(server: NatsServer, patch: str, book: DeployedAddresses) -> list[str
     ]
 
 
-def _found(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
+def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     """Not sooner: where the meta group spans regions, one region alone has no leader."""
     groups = meta_groups(servers_of(deployment))
     login = f'--user {book.system.user} --password "{book.system.password}"'
@@ -129,9 +129,9 @@ def _found(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     )
 
 
-def _streams(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
-    copies = [each for each in found if each.stream.mirror or each.stream.sources]
-    origins = [each for each in found if each not in copies]
+def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
+    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
+    origins = [each for each in placed if each not in copies]
     if origins:
         yield DeployStep(
             Md("Create streams"),
@@ -151,18 +151,18 @@ def _streams(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
         )
 
 
-def _adding(found: Sequence[PlacedStream]) -> list[str]:
+def _adding(placed: Sequence[PlacedStream]) -> list[str]:
     return [
         f"nats --context {word(each.region)} stream add {word(each.stream.name)} --config {word(each.file)}"
-        for each in found
+        for each in placed
     ]
 
 
-def _consumers(found: Sequence[PlacedStream]) -> Iterator[DeployStep]:
+def _consumers(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     lines = [
         f"nats --context {word(each.region)} consumer add {word(each.stream.name)} {word(consumer.name)} --config "
         f"{word(each.consumer_file(consumer))}"
-        for each in found
+        for each in placed
         for consumer in each.stream.consumers
     ]
     if lines:
@@ -180,14 +180,19 @@ def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Deplo
     lines = []
     for server in _first_of_each(deployment, region):
         lines += _rolled(server, gate_patch_file(server, book), book)
+    beside = "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. "
+    parent = (
+        "`secondsite gate`, which starts it as its child, holds a lease that it renews through the other region, and "
+        "saw twice that the copies elsewhere are mirrors still. Where the regions cannot see each other, nobody writes "
+        "here once the lease has run out (`writers: one`). The image of the container becomes the gate's, the binary "
+        "comes from the official image. "
+    )
     return DeployStep(
         Md(f"Put the write gate up in {text(region)}"),
         Md(
             f"From now on a server that starts denies {code(book.application.user)} to publish on {subjects}, until "
-            "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. Not before the copies "
-            "are there: it would stay shut. It reads the system from a ConfigMap in the servers' namespace: "
-            f"`kubectl create configmap {SYSTEM} --from-file=secondsite.yaml`."
+            f"{parent if leased(deployment) else beside}Not before the copies are there: it would stay shut."
         ),
         fence(lines),
-        Md("the container `gate` logs that the region takes writes"),
+        Md("the gate logs that the region takes writes"),
     )

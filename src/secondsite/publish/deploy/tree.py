@@ -14,6 +14,7 @@ from secondsite.strategies.deployed_addresses import DeployedAddresses
 
 _OURS = (
     "*/nats/**/*.conf",
+    "*/nats/gate.json",
     "*/streams/**/*.json",
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",
@@ -45,5 +46,5 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
 
 def left_over(folder: Path, wanted: Mapping[str, str]) -> tuple[Path, ...]:
     """Files of a region, server or stream that is no more. They are told, never deleted: applied, they do harm."""
-    found = {path for pattern in _OURS for path in folder.glob(pattern) if path.is_file()}
-    return tuple(sorted(path for path in found if path.relative_to(folder).as_posix() not in wanted))
+    present = {path for pattern in _OURS for path in folder.glob(pattern) if path.is_file()}
+    return tuple(sorted(path for path in present if path.relative_to(folder).as_posix() not in wanted))

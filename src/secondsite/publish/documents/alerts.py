@@ -74,7 +74,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule
         f"> {limit:g}",
         60,
         "critical",
-        f"{{{{ $labels.stream_name }}}} in {_told(mirror.copy.region)} is more than {duration(limit)} behind",
+        f"{{{{ $labels.stream_name }}}} in {_literal(mirror.copy.region)} is more than {duration(limit)} behind",
         "look at the link, then at the leader of the origin",
         "s",
         limit,
@@ -95,7 +95,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule
         "== 1",
         300,
         "critical",
-        f"nothing is known of the streams in {_told(mirror.copy.region)}",
+        f"nothing is known of the streams in {_literal(mirror.copy.region)}",
         "the exporter, then the cluster there; a failover now would go into the dark",
     )
 
@@ -120,7 +120,7 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
             "< 1",
             60,
             "critical",
-            f"no leaf connection from {_told(region)}: mirrors stand still, and report a lag of 0",
+            f"no leaf connection from {_literal(region)}: mirrors stand still, and report a lag of 0",
             "certificates, credentials and the route between the regions",
             threshold=1,
         )
@@ -131,7 +131,7 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
             "> 60",
             60,
             "critical",
-            f"the gateway from {_told(region)} is silent",
+            f"the gateway from {_literal(region)} is silent",
             "certificates and the route between the regions; the meta group may be without a majority",
             "s",
             60,
@@ -158,10 +158,10 @@ def _copy(one: Replicated) -> Iterator[AlertRule]:
         yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
 
 
-def _aged(name: str, value: str, one: Replicated, look: str) -> AlertRule:
+def _aged(name: str, value: str, one: Replicated, check: str) -> AlertRule:
     limit = one.alert_s
-    summary = f"{_told(one.copy.what)} in {_told(one.copy.region)}: older than {duration(limit)}"
-    return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {look}", "s", limit, one.contract)
+    summary = f"{_literal(one.copy.what)} in {_literal(one.copy.region)}: older than {duration(limit)}"
+    return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {check}", "s", limit, one.contract)
 
 
 def _secrets(inputs: Inputs) -> Iterator[AlertRule]:
@@ -209,7 +209,7 @@ def _edge(inputs: Inputs) -> Iterator[AlertRule]:
             "== 0",
             round(traffic.detection_s),
             "critical",
-            f"{_told(traffic.host)} does not answer from {{{{ $labels.region }}}}",
+            f"{_literal(traffic.host)} does not answer from {{{{ $labels.region }}}}",
             "runbook, Before you fail over",
             threshold=1,
         )
@@ -224,7 +224,7 @@ def _edge(inputs: Inputs) -> Iterator[AlertRule]:
             "< 1",
             300,
             "critical",
-            f"{{{{ $labels.deployment }}}} is not ready in {_told(region)}: there is nothing to fail over to",
+            f"{{{{ $labels.deployment }}}} is not ready in {_literal(region)}: there is nothing to fail over to",
             "kubectl describe, in that region",
             threshold=1,
         )
@@ -234,7 +234,7 @@ def _doors(inputs: Inputs) -> tuple[str, ...]:
     return tuple(service.name for service in inputs.system.services if service.role in (Role.GATEWAY, Role.API))
 
 
-def _told(value: str) -> str:
+def _literal(value: str) -> str:
     """In an annotation, which is a Go template: braces in names stay braces."""
     return plain(value).replace("{{", "{{`{{`}}")
 
@@ -249,7 +249,7 @@ def _escaped(value: str) -> str:
     return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
 
 
-def rules(system: str, found: Sequence[AlertRule]) -> str:
+def rules(system: str, alert_rules: Sequence[AlertRule]) -> str:
     """The file, as `promtool check rules` takes it."""
     entries = [
         {
@@ -259,7 +259,7 @@ def rules(system: str, found: Sequence[AlertRule]) -> str:
             "labels": {"severity": alert.severity, **({"contract": alert.contract} if alert.contract else {})},
             "annotations": {"summary": alert.summary, "remedy": alert.remedy},
         }
-        for alert in found
+        for alert in alert_rules
     ]
     groups = {"groups": [{"name": f"{plain(system)} disaster recovery", "rules": entries}]}
     return f"# Written by `secondsite publish`; thresholds as in dr-contracts.md.\n{yaml_text(groups)}"

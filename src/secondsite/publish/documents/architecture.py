@@ -156,13 +156,13 @@ def _streams(inputs: Inputs) -> Md:
 
 
 def _limits(stream: Stream) -> str:
-    found = (
+    limits = (
         "" if stream.max_age_s is None else duration(stream.max_age_s),
         "" if stream.max_bytes is None else format_bytes(stream.max_bytes),
         "" if stream.max_messages is None else f"{stream.max_messages:,} messages",
         "" if stream.max_messages_per_subject is None else f"{stream.max_messages_per_subject:,} a subject",
     )
-    return ", ".join(filter(None, found)) or "none"
+    return ", ".join(filter(None, limits)) or "none"
 
 
 def _consumers(inputs: Inputs) -> Md:
@@ -329,9 +329,9 @@ def _hazard(hazard: Hazard, inputs: Inputs) -> Md:
 
 
 def _assumptions(inputs: Inputs) -> Md:
-    found = [(path, mark) for path, mark in inputs.system.marks.items() if mark.origin is Knowledge.ASSUMED]
+    assumptions = [(path, mark) for path, mark in inputs.system.marks.items() if mark.origin is Knowledge.ASSUMED]
     rows = [
         (code(path), mark.why, inputs.place(mark.place) if mark.place else inputs.at(path.partition(".")[0]))
-        for path, mark in found
+        for path, mark in assumptions
     ]
     return table(("Value", "Why it was assumed", "Where it would stand"), rows) if rows else Md("")

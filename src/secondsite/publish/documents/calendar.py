@@ -16,11 +16,11 @@ def calendar(system: str, drills: Sequence[ScheduledDrill], start: date) -> str:
     """``start`` is the first day on which a drill may stand. Times are UTC."""
     from icalendar import Calendar, Event
 
-    found = Calendar()
-    found.add("prodid", "-//secondsite//disaster recovery drills//EN")
-    found.add("version", "2.0")
-    found.add("calscale", "GREGORIAN")
-    found.add("x-wr-calname", f"{plain(system)}: disaster recovery drills")
+    events = Calendar()
+    events.add("prodid", "-//secondsite//disaster recovery drills//EN")
+    events.add("version", "2.0")
+    events.add("calscale", "GREGORIAN")
+    events.add("x-wr-calname", f"{plain(system)}: disaster recovery drills")
     for drill in drills:
         begin = datetime.combine(drill.first(start), _TEN)
         event = Event()
@@ -33,8 +33,8 @@ def calendar(system: str, drills: Sequence[ScheduledDrill], start: date) -> str:
         event.add("description", description(drill))
         event.add("categories", ["disaster recovery", str(drill.every)])
         event.add("transp", "OPAQUE")
-        found.add_component(event)
-    return bytes(found.to_ical(sorted=True)).decode("utf-8")
+        events.add_component(event)
+    return bytes(events.to_ical(sorted=True)).decode("utf-8")
 
 
 def description(drill: ScheduledDrill) -> str:

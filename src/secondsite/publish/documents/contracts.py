@@ -21,7 +21,7 @@ from secondsite.publish.text.nonbreaking import about, duration, percent
 from secondsite.publish.text.templates import render
 
 NAME = "dr-contracts.md"
-NOBODY = Md("**nobody named**")
+NO_OWNER = Md("**nobody named**")
 
 
 @frozen
@@ -85,9 +85,9 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         rows.append(
             (
                 code(contract.name),
-                inputs.told(written, duration(contract.rto_s)) if contract.rto_s is not None else "–",
+                inputs.linked(written, duration(contract.rto_s)) if contract.rto_s is not None else "–",
                 sources.figure(outcome.rto, span=True) if rto else "–",
-                inputs.told(written, duration(contract.rpo_s)) if contract.rpo_s is not None else "–",
+                inputs.linked(written, duration(contract.rpo_s)) if contract.rpo_s is not None else "–",
                 sources.figure(outcome.rpo, span=True) if rpo else "–",
                 Md(f"{about(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
                 _measured(standing, sources),
@@ -120,15 +120,15 @@ def _measured(standing: ContractBoardRow, sources: Sources) -> Md:
     one = standing.measured
     if one is None:
         return Md("never")
-    told = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
-    return Md(f"{told}, stale: {text(standing.stale)}") if standing.stale else told
+    figure = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
+    return Md(f"{figure}, stale: {text(standing.stale)}") if standing.stale else figure
 
 
 def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
     rows = [
         (
             code(standing.contract.name),
-            text(standing.contract.owner) if standing.contract.owner else NOBODY,
+            text(standing.contract.owner) if standing.contract.owner else NO_OWNER,
             code(standing.command) or Md("**no drill runs it yet**"),
             f"every {standing.proof.every}" if standing.command else "–",
             standing.until.isoformat() if standing.until and not standing.stale else "–",
@@ -155,12 +155,12 @@ def _unpromised(inputs: Inputs, sources: Sources) -> Md:
 
 def triggers(inputs: Inputs) -> tuple[Trigger, ...]:
     """One for each way of noticing and deciding; the faults that share it together."""
-    found: dict[tuple[Step | None, Step], list[Fault]] = {}
+    faults_by_step: dict[tuple[Step | None, Step], list[Fault]] = {}
     for fault, procedure in inputs.chosen.procedures.items():
         decide = next((step for step in procedure.steps if step.verb is Verb.DECIDE and not step.approval), None)
         if decide is not None:
-            found.setdefault((_detection(procedure), decide), []).append(fault)
-    return tuple(Trigger(tuple(faults), *steps) for steps, faults in found.items())
+            faults_by_step.setdefault((_detection(procedure), decide), []).append(fault)
+    return tuple(Trigger(tuple(faults), *steps) for steps, faults in faults_by_step.items())
 
 
 def _detection(procedure: Procedure) -> Step | None:
@@ -212,7 +212,7 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
             text(_what(one)),
             Md(f"{text(one.copy.method)} to {code(one.copy.region)}"),
             sources.figure(one.behind, mean=True),
-            Md(f"{inputs.told(f'contracts.{one.contract}', duration(one.limit_s))} ({code(one.contract)})")
+            Md(f"{inputs.linked(f'contracts.{one.contract}', duration(one.limit_s))} ({code(one.contract)})")
             if one.limit_s is not None
             else Md("none promised"),
             _alerted(one, sources),
@@ -225,8 +225,8 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
 
 
 def _alerted(one: Replicated, sources: Sources) -> Md:
-    told = Md(f"older than {sources.value(one.behind, duration(one.alert_s))}")
-    return strong(Md(f"{told}: cannot hold")) if one.too_slow else told
+    limit = Md(f"older than {sources.value(one.behind, duration(one.alert_s))}")
+    return strong(Md(f"{limit}: cannot hold")) if one.too_slow else limit
 
 
 def _what(one: Replicated) -> str:
@@ -255,7 +255,7 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
             (
                 f"{len(system.secrets)} secrets",
                 "secret store replicated, synchronised in both regions",
-                inputs.told(f"secrets.{slowest.name}.refresh", duration(refresh)) if refresh else "–",
+                inputs.linked(f"secrets.{slowest.name}.refresh", duration(refresh)) if refresh else "–",
                 "no difference",
                 "a key is missing, or its fingerprint differs",
             )

@@ -63,16 +63,16 @@ def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
         sources.of_all(what, (item.monthly_usd for item in bill if item.for_people == people_s))
         for what, people_s in (("the provider's part", False), ("people's hours", True))
     ]
-    told = (
+    summary = (
         f"The recommendation costs {sources.figure(inputs.chosen.monthly_usd[provider])} a month at {text(provider)}'s "
         f"list prices: ~{dollars(machines)} {marks[0]} to the provider, ~{dollars(people)} {marks[1]} of people's "
         "hours."
     )
     if budget is None:
-        return Md(f"{told} No budget is written in `secondsite.yaml`.")
+        return Md(f"{summary} No budget is written in `secondsite.yaml`.")
     over = machines - budget
     stands = f"{dollars(abs(over))} {'above' if over > 0 else 'below'} the budget of {dollars(budget)}"
-    return Md(f"{told} The provider's part is {strong(Md(stands))} ({inputs.at('economics.budget_usd_per_month')}).")
+    return Md(f"{summary} The provider's part is {strong(Md(stands))} ({inputs.at('economics.budget_usd_per_month')}).")
 
 
 def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: Sources) -> Md:

@@ -14,9 +14,9 @@ _WIDTH, _HEIGHT = 12, 8
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 
-def dashboard(system: str, found: Sequence[AlertRule]) -> str:
+def dashboard(system: str, alert_rules: Sequence[AlertRule]) -> str:
     """JSON that Grafana 9 and newer imports; the data source is asked for."""
-    panels = [_panel(number, alert) for number, alert in enumerate(found)]
+    panels = [_panel(number, alert) for number, alert in enumerate(alert_rules)]
     return (
         json.dumps(
             {
@@ -70,5 +70,5 @@ def _panel(number: int, alert: AlertRule) -> dict[str, Any]:
     }
 
 
-def _without_template(told: str) -> str:
-    return told.replace("${", "$ {")
+def _without_template(template: str) -> str:
+    return template.replace("${", "$ {")

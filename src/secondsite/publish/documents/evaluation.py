@@ -153,13 +153,15 @@ def _taken(inputs: Inputs, name: str, sources: Sources) -> Md:
 
 
 def _elsewhere(low: Strategy | None, high: Strategy | None) -> Md:
-    found = [(end, to) for end, to in (("low", low), ("high", high)) if to is not None]
-    return joined(Md(f"{end}: {code(to.id)}") for end, to in found) if found else Md("the same")
+    ends = [(end, to) for end, to in (("low", low), ("high", high)) if to is not None]
+    return joined(Md(f"{end}: {code(to.id)}") for end, to in ends) if ends else Md("the same")
 
 
 def _firmness(inputs: Inputs) -> Md:
-    found = inputs.evaluation.recommendation
-    return Md(f"{text(firmness(found.stability))}; " + "; ".join(text(line) for line in firm_words(found)))
+    recommendation = inputs.evaluation.recommendation
+    return Md(
+        f"{text(firmness(recommendation.stability))}; " + "; ".join(text(line) for line in firm_words(recommendation))
+    )
 
 
 def _owned(inputs: Inputs, provider: str) -> Iterator[Estimate]:
@@ -168,10 +170,10 @@ def _owned(inputs: Inputs, provider: str) -> Iterator[Estimate]:
 
 
 def _providers(inputs: Inputs) -> Md:
-    found = inputs.evaluation.recommendation.by_provider
-    if len(set(found.values())) == 1:
-        return Md(f"The same strategy comes out at the list prices of {joined(found)}.")
-    return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in found.items()) + ".")
+    by_provider = inputs.evaluation.recommendation.by_provider
+    if len(set(by_provider.values())) == 1:
+        return Md(f"The same strategy comes out at the list prices of {joined(by_provider)}.")
+    return Md("; ".join(f"{text(provider)}: {code(strategy.id)}" for provider, strategy in by_provider.items()) + ".")
 
 
 def best(compared: tuple[ComparedStrategy, ...]) -> ComparedStrategy:
@@ -228,14 +230,14 @@ def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[ob
     return (
         sources.value(api.rto, row.api_rto.text) if api and row.api_rto else "–",
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
-        Md(contracts_told(row)),
+        Md(contracts_text(row)),
         Md(f"~{number(row.downtime.order)}"),
         sources.value(a.monthly_usd[provider], row.monthly[provider].text),
         sources.value(a.owning_usd, row.owning.text),
     )
 
 
-def contracts_told(row: ComparedStrategy) -> str:
+def contracts_text(row: ComparedStrategy) -> str:
     promised = sum(outcome.promised for outcome in row.assessment.outcomes)
     if not promised:
         return "none written"
@@ -265,7 +267,7 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
                 f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}",
                 f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
                 "no" if a.unprepared else "yes",
-                Md(contracts_told(row)),
+                Md(contracts_text(row)),
                 code(row.id),
             )
         )
@@ -290,7 +292,7 @@ def _strategies(compared: tuple[ComparedStrategy, ...], provider: str, sources: 
 
 
 def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
-    seen: dict[tuple[str, ...], list[ComparedStrategy]] = {}
+    groups: dict[tuple[str, ...], list[ComparedStrategy]] = {}
     for row in compared:
         figures = row.assessment.latency
         key = tuple(
@@ -303,8 +305,8 @@ def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
                 figures.publish_p99_ms,
             )
         )
-        seen.setdefault(key, []).append(row)
-    body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in seen.items()]
+        groups.setdefault(key, []).append(row)
+    body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in groups.items()]
     return table(
         ("Strategies", "Users p50", "Users p99", "Users p50 after the loss", "Publish p50", "Publish p99"), body
     )
@@ -344,10 +346,10 @@ def _complexity(compared: tuple[ComparedStrategy, ...], today: Assessment, sourc
 
 
 def _claims(inputs: Inputs, sources: Sources) -> Md:
-    found = claims(inputs, sources)
-    if not found:
+    claimed = claims(inputs, sources)
+    if not claimed:
         return Md("")
-    return bullets(Md(f"{text(one.outcome)}: {one.claim}. Because {one.because}.") for one in found)
+    return bullets(Md(f"{text(one.outcome)}: {one.claim}. Because {one.because}.") for one in claimed)
 
 
 def _needs(chosen: Assessment, sources: Sources) -> Md:
@@ -394,6 +396,6 @@ _SOBOL = "all assumptions drawn from their ranges at once, every strategy scored
 
 
 def _tracks(inputs: Inputs) -> Md:
-    found = inputs.evaluation.recommendation.follow_ups
-    body = [(one.track, strong("open") if one.holds else "closed", one.condition, one.what) for one in found]
+    follow_ups = inputs.evaluation.recommendation.follow_ups
+    body = [(one.track, strong("open") if one.holds else "closed", one.condition, one.what) for one in follow_ups]
     return table(("Track", "Now", "Opens when", "What it is"), body) if body else Md("")

@@ -164,10 +164,10 @@ def _deliverables(step: RoadmapStep, sources: Sources) -> Md:
         )
         for need in step.deliverables
     ]
-    told = bullets(
+    listed = bullets(
         Md(f"{code(need.id)}: {strong(prose(need.what))}. Why: {prose(need.why)}.") for need in step.deliverables
     )
-    return Md(f"{table(('Deliverable', 'Hours, once', 'After'), rows)}\n\n{told}")
+    return Md(f"{table(('Deliverable', 'Hours, once', 'After'), rows)}\n\n{listed}")
 
 
 def _facts(step: RoadmapStep, sources: Sources) -> Md:

@@ -22,23 +22,23 @@ _WHEN = {
 
 def document(inputs: Inputs) -> str:
     sources = Sources(inputs.system)
-    found = drills(inputs)
+    scheduled = drills(inputs)
     return render(
         "dr-test-schedule.md.j2",
         system=inputs.system,
         start=inputs.as_of.isoformat(),
-        drills=_drills(found, inputs, sources),
-        commands=_commands(found),
+        drills=_drills(scheduled, inputs, sources),
+        commands=_commands(scheduled),
         shelf=_shelf(inputs, sources),
         planned=_planned(sources),
         legend=legend(),
         sources=sources.listing(),
         targets=sources.targets(),
-        hours=f"{sum(one.minutes * 366 / one.every.days for one in found) / 60:.0f}",
+        hours=f"{sum(one.minutes * 366 / one.every.days for one in scheduled) / 60:.0f}",
     )
 
 
-def _drills(found: tuple[ScheduledDrill, ...], inputs: Inputs, sources: Sources) -> Md:
+def _drills(scheduled: tuple[ScheduledDrill, ...], inputs: Inputs, sources: Sources) -> Md:
     rows = [
         (
             one.first(inputs.as_of).isoformat(),
@@ -48,19 +48,19 @@ def _drills(found: tuple[ScheduledDrill, ...], inputs: Inputs, sources: Sources)
             Md(f"~{one.minutes} min"),
             joined(map(code, one.keeps)) or "–",
         )
-        for one in found
+        for one in scheduled
     ]
     free = sources.head("Keep free\t", _planned(sources))
     return table(("Next", "When", "What", "Where", free, "Keeps from going stale"), rows)
 
 
-def _commands(found: tuple[ScheduledDrill, ...]) -> Md:
-    return fence(line for one in found for line in (f"# {one.title}", one.command))
+def _commands(scheduled: tuple[ScheduledDrill, ...]) -> Md:
+    return fence(line for one in scheduled for line in (f"# {one.title}", one.command))
 
 
 def _planned(sources: Sources) -> Md:
-    told = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
-    return sources.stated("time to keep free", "", told, "a")
+    planned = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
+    return sources.stated("time to keep free", "", planned, "a")
 
 
 def _shelf(inputs: Inputs, sources: Sources) -> Md:
@@ -75,6 +75,6 @@ def _shelf(inputs: Inputs, sources: Sources) -> Md:
     ]
     if not rows:
         return Md("")
-    told = "`shelf_life` of the contract where it is written, else what `secondsite verify` allows the quick profile"
-    lasts = sources.head("Evidence lasts\t", sources.stated("shelf life of evidence", "", told, "s"))
+    origin = "`shelf_life` of the contract where it is written, else what `secondsite verify` allows the quick profile"
+    lasts = sources.head("Evidence lasts\t", sources.stated("shelf life of evidence", "", origin, "s"))
     return table(("Contract", lasts, "Last drill", "Unproven after"), [(*r[:3], Md(r[3])) for r in rows])

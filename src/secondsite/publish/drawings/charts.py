@@ -73,8 +73,8 @@ class Scale:
     def _decades(self, wanted: int) -> tuple[float, ...]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         for digits in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
-            found = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
-            inside = tuple(value for value in found if self.low <= value <= self.high)
+            marks = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+            inside = tuple(value for value in marks if self.low <= value <= self.high)
             if len(inside) <= wanted + 2:
                 return inside
         return inside

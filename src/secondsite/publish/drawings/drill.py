@@ -70,35 +70,33 @@ def rto_waterfall(one: Measurement, limit_s: float | None) -> RtoWaterfall | Non
             )
         )
         start = end
-    return RtoWaterfall(tuple(bars), _limit_told(one, total, limit_s, near=near))
+    return RtoWaterfall(tuple(bars), _limit_text(one, total, limit_s, near=near))
 
 
-def _limit_told(one: Measurement, total: float, limit_s: float | None, *, near: bool) -> str:
+def _limit_text(one: Measurement, total: float, limit_s: float | None, *, near: bool) -> str:
     if limit_s is None:
-        return f"No RTO is promised for {one.subject}/{one.fault}."
-    used = (
-        f"Dashed line: the {duration(limit_s)} that {one.subject}/{one.fault} allows, {percent(total / limit_s)} used"
-    )
+        return f"No RTO is promised for {one.about}/{one.fault}."
+    used = f"Dashed line: the {duration(limit_s)} that {one.about}/{one.fault} allows, {percent(total / limit_s)} used"
     return f"{used}." if near else f"{used}; it lies further out than drawn."
 
 
-def timeline_chart(seen: DrillTimeline) -> str:
+def timeline_chart(timeline: DrillTimeline) -> str:
     """Acknowledged writes over time, those refused and those lost; above them, milestones and steps in their time."""
-    steps = [moment for moment in seen.moments if moment.end_s is not None]
-    rows = [*steps, *_lost(seen), *(moment for moment in seen.moments if moment.end_s is None)]
-    ends = [one.at_s + seen.slice_s for one in seen.slices] + [one.end_s or 0.0 for one in steps]
-    low, high = min([one.at_s for one in seen.slices] + [0.0]), max([*ends, 1.0])
+    steps = [moment for moment in timeline.moments if moment.end_s is not None]
+    rows = [*steps, *_lost(timeline), *(moment for moment in timeline.moments if moment.end_s is None)]
+    ends = [one.at_s + timeline.slice_s for one in timeline.slices] + [one.end_s or 0.0 for one in steps]
+    low, high = min([one.at_s for one in timeline.slices] + [0.0]), max([*ends, 1.0])
     top = 30 + _ROW * len(rows)
     height = top + _HEIGHT + 40
-    most = max([(one.acknowledged + one.refused) / seen.slice_s for one in seen.slices] + [1.0])
+    most = max([(one.acknowledged + one.refused) / timeline.slice_s for one in timeline.slices] + [1.0])
     x = charts.Scale(low, high, _LEFT, _WIDE - 10, False)
     y = charts.Scale(0.0, most * 1.05, top + _HEIGHT, top, False)
     svg = Element("svg", {"class": "timeline", "viewBox": f"0 0 {_WIDE} {height}", "role": "img"})
-    svg.set("aria-label", _told(seen, low, high))
+    svg.set("aria-label", _description(timeline, low, high))
     _axes(svg, x, y, top, height)
-    for one in seen.slices:
-        rates = [count / seen.slice_s for count in (one.acknowledged, one.refused, one.lost)]
-        span = (one.at_s, one.at_s + seen.slice_s)
+    for one in timeline.slices:
+        rates = [count / timeline.slice_s for count in (one.acknowledged, one.refused, one.lost)]
+        span = (one.at_s, one.at_s + timeline.slice_s)
         _column(svg, span, 0.0, rates[0], "acked", x, y)
         _column(svg, span, rates[0], rates[1], "refused", x, y)
         _column(svg, span, 0.0, rates[2], "lost", x, y)
@@ -107,15 +105,15 @@ def timeline_chart(seen: DrillTimeline) -> str:
     return tostring(svg, encoding="unicode")
 
 
-def _lost(seen: DrillTimeline) -> list[TimelineSpan]:
+def _lost(timeline: DrillTimeline) -> list[TimelineSpan]:
     """When writes were acknowledged that are nowhere, as a milestone: their columns may be too low to be seen."""
-    lost = [one for one in seen.slices if one.lost]
+    lost = [one for one in timeline.slices if one.lost]
     return [TimelineSpan(f"{sum(one.lost for one in lost):,} lost", lost[0].at_s)] if lost else []
 
 
-def _told(seen: DrillTimeline, low: float, high: float) -> str:
+def _description(timeline: DrillTimeline, low: float, high: float) -> str:
     acknowledged, refused, lost = (
-        sum(getattr(one, kind) for one in seen.slices) for kind in ("acknowledged", "refused", "lost")
+        sum(getattr(one, kind) for one in timeline.slices) for kind in ("acknowledged", "refused", "lost")
     )
     return (
         f"writes a second from {low:g} s to {high:.0f} s around the fault: {acknowledged:,} acknowledged, "

@@ -161,9 +161,9 @@ def _piece(start: float, end: float, width: float, kind: str) -> list[charts.Seg
 
 def influences(evaluation: Evaluation) -> tuple[str, ...]:
     """A bar for each influence, over 0 to 1 (or to the largest, where an index exceeds 1)."""
-    found = evaluation.recommendation.influences
-    whole = max([1.0, *(influence.index for influence in found)])
-    return tuple(charts.stacked([("influence", influence.index, "")], whole) for influence in found)
+    drawn = evaluation.recommendation.influences
+    whole = max([1.0, *(influence.index for influence in drawn)])
+    return tuple(charts.stacked([("influence", influence.index, "")], whole) for influence in drawn)
 
 
 def _items(row: ComparedStrategy, provider: str, kind: str) -> tuple[Estimate, ...]:

@@ -68,8 +68,10 @@ def effort(rows: Sequence[ComparedStrategy]) -> str:
 def _point(row: ComparedStrategy) -> charts.Point:
     assessment = row.assessment
     hours, loss = assessment.complexity.hours_per_month.mean, assessment.expected_loss_usd.mean
-    told = f"{row.id}: {number(hours)} hours a month, {dollars(loss)} a year"
-    return charts.Point(f"{row.number}  {row.id}", hours, loss / 1000, row.standing, row.front, row.recommended, told)
+    caption = f"{row.id}: {number(hours)} hours a month, {dollars(loss)} a year"
+    return charts.Point(
+        f"{row.number}  {row.id}", hours, loss / 1000, row.standing, row.front, row.recommended, caption
+    )
 
 
 def recovery(assessment: Assessment, limit_s: float | None) -> str:

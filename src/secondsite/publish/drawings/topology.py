@@ -86,8 +86,8 @@ def _wrapped(line: str) -> tuple[str, ...]:
 
 def _between(deployment: Deployment, here: Site, there: Site) -> tuple[str, ...]:
     pair = {here.region.name, there.region.name}
-    found = [link for link in deployment.links if {link.source, link.target} == pair]
-    return tuple(dict.fromkeys(f"{link.kind}: {plain(link.carries)}" for link in found))
+    links = [link for link in deployment.links if {link.source, link.target} == pair]
+    return tuple(dict.fromkeys(f"{link.kind}: {plain(link.carries)}" for link in links))
 
 
 def _draw(svg: Element, box: Box, x: int, height: int) -> None:

@@ -57,26 +57,26 @@ class TornadoDrawing:
 
 def tornado(evaluation: Evaluation) -> TornadoDrawing | None:
     """None where owning has no bound, or nothing moves it."""
-    found, chosen = evaluation.recommendation.tornado, evaluation.recommendation.strategy
-    swings = [swing for swing in found.swings if swing.width_usd >= 1]
-    if not math.isfinite(found.owning_usd) or not swings:
+    drawn, chosen = evaluation.recommendation.tornado, evaluation.recommendation.strategy
+    swings = [swing for swing in drawn.swings if swing.width_usd >= 1]
+    if not math.isfinite(drawn.owning_usd) or not swings:
         return None
-    shown, hidden = swings[:SHOWN], found.swings[len(swings[:SHOWN]) :]
-    low, high = _ends(found, shown)
+    shown, hidden = swings[:SHOWN], drawn.swings[len(swings[:SHOWN]) :]
+    low, high = _ends(drawn, shown)
     return TornadoDrawing(
-        owning=dollars(found.owning_usd),
-        base=_share(found.owning_usd, low, high),
+        owning=dollars(drawn.owning_usd),
+        base=_share(drawn.owning_usd, low, high),
         low_usd=low,
         high_usd=high,
-        bars=tuple(_bar(swing, chosen, found.owning_usd, low, high) for swing in shown),
+        bars=tuple(_bar(swing, chosen, drawn.owning_usd, low, high) for swing in shown),
         rest=len(hidden),
         rest_usd=dollars(shown[-1].width_usd),
     )
 
 
-def _ends(found: Tornado, shown: list[Swing]) -> tuple[float, float]:
+def _ends(swings: Tornado, shown: list[Swing]) -> tuple[float, float]:
     usd = [one for swing in shown for one in (swing.low_usd, swing.high_usd) if math.isfinite(one)]
-    low, high = min([found.owning_usd, *usd]), max([found.owning_usd, *usd])
+    low, high = min([swings.owning_usd, *usd]), max([swings.owning_usd, *usd])
     margin = (high - low or high or 1.0) * _MARGIN
     return max(0.0, low - margin), high + margin
 

@@ -41,10 +41,10 @@ def changes(folder: Path, files: Mapping[str, str], runbook: tuple[str, str] | N
 
     Raises InputError where markers in a file have lost their partner, before anything is written.
     """
-    found = [_change(folder / name, text) for name, text in files.items()]
+    changed = [_change(folder / name, text) for name, text in files.items()]
     if runbook is not None:
-        found.append(_runbook(folder / runbook[0], runbook[1]))
-    return tuple(found)
+        changed.append(_runbook(folder / runbook[0], runbook[1]))
+    return tuple(changed)
 
 
 def _change(path: Path, text: str) -> Change:

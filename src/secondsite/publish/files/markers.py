@@ -42,29 +42,29 @@ def cut(runbook: bytes, file: str) -> Around | None:
 
 def put(runbook: bytes, section: str, file: str) -> bytes:
     """The runbook with the section in it: between its markers, or at its end where it has none yet."""
-    found = cut(runbook, file)
-    if found is None:
+    bounds = cut(runbook, file)
+    if bounds is None:
         gap = b"" if not runbook else b"\n" if runbook.endswith(b"\n") else b"\n\n"
-        found = Around(runbook + gap + BEGIN + b"\n", b"", END + b"\n", b"\n")
-    text = section.strip("\n").replace("\n", found.newline.decode())
-    return found.before + text.encode() + found.newline + found.after
+        bounds = Around(runbook + gap + BEGIN + b"\n", b"", END + b"\n", b"\n")
+    text = section.strip("\n").replace("\n", bounds.newline.decode())
+    return bounds.before + text.encode() + bounds.newline + bounds.after
 
 
 def inside(runbook: bytes, file: str) -> str:
     """What stands between the markers, with plain line ends; empty where there are none."""
-    found = cut(runbook, file)
-    return "" if found is None else found.inside.decode(errors="replace").replace("\r\n", "\n")
+    section = cut(runbook, file)
+    return "" if section is None else section.inside.decode(errors="replace").replace("\r\n", "\n")
 
 
 def _lines_with(runbook: bytes, marker: bytes) -> list[tuple[int, int]]:
     """Start and end (its newline included) of every line that is the marker and nothing else."""
-    found = []
+    lines = []
     position = 0
     for line in _lines(runbook):
         if line.rstrip(b"\r\n") == marker:
-            found.append((position, position + len(line)))
+            lines.append((position, position + len(line)))
         position += len(line)
-    return found
+    return lines
 
 
 def _lines(runbook: bytes) -> list[bytes]:

@@ -61,16 +61,16 @@ def _verdict(verdict: RunVerdict) -> dict[str, Any]:
     }
 
 
-def _measurement(found: Measurement) -> dict[str, Any]:
+def _measurement(measurement: Measurement) -> dict[str, Any]:
     return {
-        "subject": str(found.subject),
-        "fault": str(found.fault),
-        "verdict": str(found.verdict),
-        "why": found.why,
-        "runs": found.runs,
-        "upper_rto_s": found.upper_rto_s,
-        "projected": found.projected,
-        "of": str(found.of),
-        "where": str(found.where),
-        "unrehearsed": {"steps": list(found.unrehearsed), "seconds": found.unrehearsed_s},
+        "subject": measurement.about,
+        "fault": str(measurement.fault),
+        "verdict": str(measurement.verdict),
+        "why": measurement.why,
+        "runs": measurement.runs,
+        "upper_rto_s": measurement.upper_rto_s,
+        "projected": measurement.projected,
+        "of": str(measurement.of),
+        "where": str(measurement.where),
+        "unrehearsed": {"steps": list(measurement.unrehearsed), "seconds": measurement.unrehearsed_s},
     }

@@ -106,7 +106,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
 def _outcome(outcome: ContractOutcome) -> dict[str, Any]:
     contract = outcome.contract
     return {
-        "subject": str(contract.subject),
+        "subject": contract.about,
         "fault": str(contract.fault),
         "rto_limit_s": contract.rto_s,
         "rpo_limit_s": contract.rpo_s,

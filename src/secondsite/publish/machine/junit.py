@@ -39,25 +39,25 @@ def _contract(suite: Element, row: ContractVerdict) -> None:
     name = row.contract.name if not row.drill else f"{row.contract.name} [{row.drill}, {row.strategy}]"
     case = SubElement(suite, "testcase", _clean({"name": name, "classname": "secondsite.contracts", "time": "0"}))
     scope = f"{row.measurement.scope}; " if row.measurement else ""
-    told = _told(f"{scope}limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
+    text = _plain(f"{scope}limit {limits(row.contract)}; measured {measured(row)}; {row.why}")
     if row.verdict is Verdict.BREACHED:
-        SubElement(case, "failure", _clean({"message": row.why, "type": "breached"})).text = told
+        SubElement(case, "failure", _clean({"message": row.why, "type": "breached"})).text = text
     elif row.verdict is Verdict.UNPROVEN:
-        SubElement(case, "error", _clean({"message": row.why, "type": "unproven"})).text = told
+        SubElement(case, "error", _clean({"message": row.why, "type": "unproven"})).text = text
     else:
-        SubElement(case, "system-out").text = told
+        SubElement(case, "system-out").text = text
 
 
 def _problem(suite: Element, problem: Problem) -> None:
     attributes = {"name": problem.place.file, "classname": "secondsite.evidence", "time": "0"}
     case = SubElement(suite, "testcase", _clean(attributes))
-    SubElement(case, "error", _clean({"message": problem.what, "type": "evidence"})).text = _told(str(problem))
+    SubElement(case, "error", _clean({"message": problem.what, "type": "evidence"})).text = _plain(str(problem))
 
 
 def _clean(attributes: dict[str, str]) -> dict[str, str]:
-    return {name: _told(value) for name, value in attributes.items()}
+    return {name: _plain(value) for name, value in attributes.items()}
 
 
-def _told(text: str) -> str:
+def _plain(text: str) -> str:
     """A server's error may hold what XML cannot."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

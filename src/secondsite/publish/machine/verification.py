@@ -19,13 +19,17 @@ def verification_json(verification: EvidenceVerification) -> dict[str, Any]:
         ],
         "unfinished": [str(path) for path in verification.unfinished],
         "unsigned": [str(path) for path in verification.unsigned],
+        "registers": [
+            {"file": str(each.path), "campaigns": len(each.campaigns), "head": each.head}
+            for each in verification.registers
+        ],
     }
 
 
 def _row(row: ContractVerdict) -> dict[str, Any]:
     one = row.measurement
     return {
-        "subject": str(row.contract.subject),
+        "subject": row.contract.about,
         "fault": str(row.contract.fault),
         "strategy": row.strategy or None,
         "verdict": str(row.verdict),

@@ -135,13 +135,13 @@ def _words(command: str) -> Markup:
     return Markup(" ").join(Markup('<span class="part">{}</span>').format(word) for word in command.split(" "))
 
 
-def _prose(told: str) -> Markup:
+def _prose(sentence: str) -> Markup:
     """Running text of ours in which names stand between backticks."""
     from markupsafe import Markup, escape
 
-    parts = told.split("`")
+    parts = sentence.split("`")
     if len(parts) % 2 == 0:
-        return escape(told)
+        return escape(sentence)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if inside % 2 else escape(part) for inside, part in enumerate(parts)
     )

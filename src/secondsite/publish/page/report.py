@@ -14,7 +14,7 @@ from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.comparison import chance
 from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.content.measured import versions_told
+from secondsite.publish.content.measured import versions_text
 from secondsite.publish.content.measured_words import rpo_words, rto_words
 from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drawings.topology import topology
@@ -46,7 +46,7 @@ class DrillSection:
     """One drill of one strategy. ``timeline`` is an SVG, or empty; ``waterfall`` is None where nothing came back."""
 
     title: str
-    told: str
+    origin: str
     verdicts: tuple[tuple[str, str], ...]
     waterfall: RtoWaterfall | None
     total: str
@@ -96,7 +96,7 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         rpo_limit="" if contract.rpo_s is None else duration(contract.rpo_s),
         rpo=figure(outcome.rpo),
         chance=chance(outcome),
-        measured="never" if measured is None else told(measured),
+        measured="never" if measured is None else measured_line(measured),
         verdict=str(standing.verdict),
         note=", ".join(
             filter(None, (scope, f"stale: {standing.stale}" if standing.stale else until or standing.expectation))
@@ -106,34 +106,34 @@ def _row(standing: ContractBoardRow) -> BoardRow:
     )
 
 
-def told(one: Measurement) -> str:
+def measured_line(one: Measurement) -> str:
     """``RTO 2 min 11 s, RPO 41 ms, 7 messages``."""
-    return ", ".join([_rto_told(one), *_loss_told(one)])
+    return ", ".join([_rto_text(one), *_loss_text(one)])
 
 
-def _rto_told(one: Measurement) -> str:
+def _rto_text(one: Measurement) -> str:
     if not one.rto_s:
         return "RTO unbounded"
     return rto_words(one, duration)
 
 
-def _loss_told(one: Measurement) -> list[str]:
+def _loss_text(one: Measurement) -> list[str]:
     return [] if one.loss is None else [rpo_words(one, duration)]
 
 
 def _grouped(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
     """By the drill that they were measured in, the newest first."""
-    found: dict[tuple[str, str, str, str], list[Measurement]] = {}
+    groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
     for one in measurements:
-        found.setdefault((one.at, one.drill, one.strategy, one.evidence), []).append(one)
-    return [found[key] for key in sorted(found, reverse=True)]
+        groups.setdefault((one.at, one.drill, one.strategy, one.evidence), []).append(one)
+    return [groups[key] for key in sorted(groups, reverse=True)]
 
 
 def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | None) -> DrillSection:
     longest = max(group, key=lambda one: one.rto_s["total"] if one.rto_s else -1.0)
-    seen, missing = _timeline(longest, read)
+    timeline, missing = _timeline(longest, read)
     runs = f"{longest.runs} run{'s' if longest.runs != 1 else ''}"
-    how = f"{longest.at[:10]}, {longest.profile}, {runs}, seed {longest.seed}; {versions_told(longest)}"
+    how = f"{longest.at[:10]}, {longest.profile}, {runs}, seed {longest.seed}; {versions_text(longest)}"
     scaled = (
         "; RTO projected to the strategy's own intervals, the timeline is as it ran"
         if longest.projected and longest.rto_s
@@ -141,23 +141,23 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
     )
     return DrillSection(
         title=f"{longest.drill}, {longest.strategy}",
-        told=f"{longest.scope}; {how}; {longest.evidence}{scaled}",
-        verdicts=tuple((f"{one.subject}/{one.fault}", str(one.verdict)) for one in group),
+        origin=f"{longest.scope}; {how}; {longest.evidence}{scaled}",
+        verdicts=tuple((f"{one.about}/{one.fault}", str(one.verdict)) for one in group),
         waterfall=rto_waterfall(longest, _limit(inputs, longest)),
-        total=_rto_told(longest),
+        total=_rto_text(longest),
         why=longest.why,
         refuted=any(one.verdict is Verdict.BREACHED for one in group),
         basis="derived" if longest.projected else "measured",
-        loss=", ".join(_loss_told(longest)),
-        timeline="" if seen is None else timeline_chart(seen),
-        moments=() if seen is None else tuple(_moment(one) for one in seen.moments),
+        loss=", ".join(_loss_text(longest)),
+        timeline="" if timeline is None else timeline_chart(timeline),
+        moments=() if timeline is None else tuple(_moment(one) for one in timeline.moments),
         missing=missing,
     )
 
 
 def _limit(inputs: Inputs, one: Measurement) -> float | None:
     """What the contract allows that the measurement was judged against; None where none is written."""
-    mine = (c for c in inputs.system.contracts if c.subject is one.subject and c.fault is one.fault)
+    mine = (c for c in inputs.system.contracts if c.about == one.about and c.fault is one.fault)
     return next((contract.rto_s for contract in mine), None)
 
 

@@ -146,7 +146,7 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     if fault is not None and not fault.leaves_region:
         return Md("")
     about = "failback" if fault is None else "failover"
-    told = "" if fault is None else f" --fault {fault}"
+    option = "" if fault is None else f" --fault {fault}"
     strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
     regions = (inputs.system.region.name, _second(inputs))
     servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
@@ -155,7 +155,7 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
         servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
     backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
     lost = " --allow unfenced" if fault in (Fault.REGION, Fault.GEOGRAPHY) else ""
-    arguments = f'{strategy}{told}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
+    arguments = f'{strategy}{option}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
     return fence(
         (
             f"secondsite {about} plan{arguments}",
@@ -168,8 +168,8 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
 
 def _likeness(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> tuple[Fault | None, tuple[Step, ...]]:
     """A fault told before whose procedure is the same but for the steps that are returned; else None and all."""
-    told = _ORDER[: _ORDER.index(fault)] if fault is not None else ()
-    known = [(other, inputs.chosen.procedures[other]) for other in told if other in inputs.chosen.procedures]
+    likelier = _ORDER[: _ORDER.index(fault)] if fault is not None else ()
+    known = [(other, inputs.chosen.procedures[other]) for other in likelier if other in inputs.chosen.procedures]
     for other, one in known:
         differing = tuple(step for step in procedure.steps if not _as_in(step, one))
         if procedure.steps and 2 * len(differing) < len(procedure.steps):
@@ -177,8 +177,8 @@ def _likeness(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> tupl
     return None, procedure.steps
 
 
-def _sentence(told: str) -> str:
-    return told[:1].upper() + told[1:]
+def _sentence(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
 
 
 def _nothing_to_do(procedure: Procedure) -> Md:
@@ -190,8 +190,8 @@ def _nothing_to_do(procedure: Procedure) -> Md:
 def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
     context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
     lines = (line for step in procedure.steps for line in commands(context, step))
-    found = tuple(dict.fromkeys(lines))
-    return fence(found) if found else Md("")
+    watched = tuple(dict.fromkeys(lines))
+    return fence(watched) if watched else Md("")
 
 
 def _heading(fault: Fault) -> str:
@@ -289,26 +289,26 @@ def _limits(inputs: Inputs, sources: Sources) -> Md:
 
 def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
     """In a cell: the time limit, or for whom there is none, when to escalate."""
-    found = patience(procedure, step, _promised(inputs))
-    if found.limit_s is not None:
-        return sources.value(step.duration, duration(found.limit_s))
-    if found.escalate_s is None:
+    wait = patience(procedure, step, _promised(inputs))
+    if wait.limit_s is not None:
+        return sources.value(step.duration, duration(wait.limit_s))
+    if wait.escalate_s is None:
         return Md("none")
-    return Md(f"escalate after {sources.value(step.duration, duration(found.escalate_s))}")
+    return Md(f"escalate after {sources.value(step.duration, duration(wait.escalate_s))}")
 
 
 def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
     """In a sentence, with what the step is expected to take."""
     takes = sources.figure(step.duration, span=True)
-    found = patience(procedure, step, _promised(inputs))
-    if found.limit_s is not None:
-        limit = sources.value(step.duration, duration(found.limit_s))
+    wait = patience(procedure, step, _promised(inputs))
+    if wait.limit_s is not None:
+        limit = sources.value(step.duration, duration(wait.limit_s))
         return Md(f"Limit: {limit}; takes {takes}")
-    if found.escalate_s is None:
+    if wait.escalate_s is None:
         return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
     whom = "A person" if step.by_person else "Nothing to hurry"
-    late = f", or {code(found.missed.name)} cannot hold" if found.missed else ""
-    when = sources.value(step.duration, duration(found.escalate_s))
+    late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
+    when = sources.value(step.duration, duration(wait.escalate_s))
     return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")
 
 
@@ -322,8 +322,8 @@ def _promised(inputs: Inputs) -> tuple[Contract, ...]:
 
 def _last(inputs: Inputs, fault: Fault | None) -> Measurement | None:
     """The newest timed drill of the fault, of the recommended strategy."""
-    found = [one for one in inputs.measurements if one.fault is fault and one.rto_s is not None]
-    mine = [one for one in found if one.strategy == inputs.chosen.strategy.id]
+    runs = [one for one in inputs.measurements if one.fault is fault and one.rto_s is not None]
+    mine = [one for one in runs if one.strategy == inputs.chosen.strategy.id]
     return max(mine, key=lambda one: one.at, default=None)
 
 
@@ -332,10 +332,10 @@ def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
     latest = _last(inputs, fault)
     if latest is None:
         return Md("**Unproven:** no drill has timed it.")
-    return Md(f"Measured: {phases_told(latest)} {evidence_mark(latest, sources)}")
+    return Md(f"Measured: {phases_text(latest)} {evidence_mark(latest, sources)}")
 
 
-def phases_told(one: Measurement) -> Md:
+def phases_text(one: Measurement) -> Md:
     if one.rto_s is None:
         return Md(f"unbounded, {text(one.why)}")
     parts = [f"{part.replace('_', ' ')} {duration(one.rto_s[part])}" for part in RTO_PARTS if part in one.rto_s]
@@ -369,14 +369,16 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
 def _final(inputs: Inputs) -> Md:
     """Where no way leads back."""
     procedures = [*inputs.chosen.procedures.values(), *([inputs.chosen.failback] if inputs.chosen.failback else [])]
-    found = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
-    return joined(map(text, dict.fromkeys(found)), "; ")
+    irreversible = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
+    return joined(map(text, dict.fromkeys(irreversible)), "; ")
 
 
 def _dns(steps: DnsSteps) -> dict[str, object]:
     return {
         "provider": steps.provider,
-        "needs": [Md(f"{code(name)}:{told}") for name, _, told in (need.partition(":") for need in steps.needs)],
+        "needs": [
+            Md(f"{code(name)}:{explanation}") for name, _, explanation in (need.partition(":") for need in steps.needs)
+        ],
         "commands": fence(
             line
             for command in (

@@ -1,4 +1,4 @@
-"""Hazards for people: the worst first, each with where, why and what to do, within 100 columns.
+"""Hazards for people: the worst first, each with where, why and what to do.
 
 Lines are broken here and not by the terminal, so that the same text goes to a screen, a pipe and a file.
 """
@@ -14,32 +14,25 @@ from rich.text import Text
 from secondsite.audit.examples import Example
 from secondsite.audit.rule import Rule
 from secondsite.model.hazard import Hazard, Severity
-from secondsite.publish.terminal.console import PrintableConsole
+from secondsite.publish.terminal.console import WIDEST
 
-WIDTH = 100
 COLOURS = {Severity.FATAL: "bold red", Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 
 
-def console() -> PrintableConsole:
-    """Of the terminal's width, at most 100 columns; plain where it is no terminal or NO_COLOR is set."""
-    found = PrintableConsole(highlight=False)
-    return PrintableConsole(highlight=False, width=min(WIDTH, found.width) if found.is_terminal else WIDTH)
-
-
-def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDTH) -> Text:
+def render(hazards: Sequence[Hazard], rules: Iterable[Rule], width: int = WIDEST) -> Text:
     """The hazards by severity, and a line that counts them."""
     whys = {rule.id: rule.why for rule in rules}
     return Text("\n").join([*_lines(hazards, whys, width), summary(hazards)])
 
 
-def render_brief(hazards: Sequence[Hazard], width: int = WIDTH) -> Text:
+def render_brief(hazards: Sequence[Hazard], width: int = WIDEST) -> Text:
     """Where and what, a line or two for each that is not waived, and a line that counts them."""
     blocks: list[Text] = []
     for severity in Severity:
         mine = [hazard for hazard in hazards if hazard.severity is severity and not hazard.waived]
         if mine:
             blocks.append(Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity]))
-        blocks += [_told("", f"{hazard.place}  {hazard.message}", width, indent=2) for hazard in mine]
+        blocks += [_wrapped("", f"{hazard.place}  {hazard.message}", width, indent=2) for hazard in mine]
     return Text("\n").join([*blocks, summary(hazards)])
 
 
@@ -49,7 +42,7 @@ def _lines(hazards: Sequence[Hazard], whys: dict[str, str], width: int) -> Itera
         if mine:
             yield Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity])
         for hazard in mine:
-            yield _told("", f"{hazard.rule}  {hazard.place}", width, indent=2, lead=len(hazard.rule))
+            yield _wrapped("", f"{hazard.rule}  {hazard.place}", width, indent=2, lead=len(hazard.rule))
             for label, text in (
                 ("", hazard.message),
                 ("why", whys.get(hazard.rule, "")),
@@ -59,11 +52,11 @@ def _lines(hazards: Sequence[Hazard], whys: dict[str, str], width: int) -> Itera
                 ("waived", hazard.waived),
             ):
                 if text:
-                    yield _told(label, text, width)
+                    yield _wrapped(label, text, width)
             yield Text()
 
 
-def _told(label: str, text: str, width: int, *, indent: int = 4, lead: int = 0) -> Text:
+def _wrapped(label: str, text: str, width: int, *, indent: int = 4, lead: int = 0) -> Text:
     """Broken to the width, indented; the label is dim, the first ``lead`` characters are bold."""
     margin = " " * indent
     line = f"{label}: {text}" if label else text
@@ -84,15 +77,15 @@ def summary(hazards: Sequence[Hazard]) -> Text:
     return Text(f"{number}: {by_severity}" + (f"; {waived} waived" if waived else ""), style="bold")
 
 
-def render_rules(rules: Iterable[Rule], width: int = WIDTH) -> Text:
+def render_rules(rules: Iterable[Rule], width: int = WIDEST) -> Text:
     """Every rule: what it means, where it comes from and what to do."""
     return Text("\n\n").join([_record(rule, width) for rule in rules])
 
 
-def render_rule(rule: Rule, example: Example | None, width: int = WIDTH) -> Text:
+def render_rule(rule: Rule, example: Example | None, width: int = WIDEST) -> Text:
     """One rule, and what it finds and does not find."""
     waive = f"waivers: [{{rule: {rule.id}, reason: …, at: …}}]"
-    parts = [_record(rule, width), _told("waive", f"{waive} in secondsite.yaml", width)]
+    parts = [_record(rule, width), _wrapped("waive", f"{waive} in secondsite.yaml", width)]
     if example:
         for label, text in (("bad", example.bad), ("good", example.good)):
             parts += [Text(), Text(f"    {label}:", style="dim"), Text(textwrap.indent(text, " " * 6))]
@@ -103,8 +96,8 @@ def _record(rule: Rule, width: int) -> Text:
     return Text("\n").join(
         [
             Text.assemble((rule.id, "bold"), "  ", (str(rule.severity), COLOURS[rule.severity])),
-            _told("", f"{rule.title}. {rule.why}", width),
-            _told("remedy", rule.remedy, width),
-            _told("source", rule.source, width),
+            _wrapped("", f"{rule.title}. {rule.why}", width),
+            _wrapped("remedy", rule.remedy, width),
+            _wrapped("source", rule.source, width),
         ]
     )

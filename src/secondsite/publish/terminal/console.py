@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from rich.console import Console
 from rich.segment import Segment
 
 from secondsite.model.printable import printable
+
+NARROWEST, WIDEST = 72, 100
+"""Columns: lines shorter than the first break figures apart, longer than the second are hard to read."""
 
 
 class PrintableConsole(Console):
@@ -17,3 +21,10 @@ class PrintableConsole(Console):
         return super()._render_buffer(
             part if part.control else Segment(printable(part.text), part.style) for part in buffer
         )
+
+
+def terminal_console() -> PrintableConsole:
+    """As wide as the terminal or COLUMNS, within what can be read; plain where it is no terminal or NO_COLOR is set."""
+    plain = PrintableConsole()
+    width = plain.width if plain.is_terminal or "COLUMNS" in os.environ else WIDEST
+    return PrintableConsole(highlight=False, width=max(NARROWEST, min(WIDEST, width)))

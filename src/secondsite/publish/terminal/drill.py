@@ -1,8 +1,8 @@
-"""What drills found, for people: each outcome in one sentence, then the figures side by side, within 100 columns."""
+"""What drills found, for people: each outcome in one sentence, then the figures side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from rich.console import Console
@@ -18,7 +18,6 @@ from secondsite.model.strategy import Link
 from secondsite.model.wording import short_duration
 from secondsite.publish.content.measured_words import rto_words
 
-WIDTH = 100
 SIDE_BY_SIDE = 3
 STYLES: Mapping[str, str] = {Verdict.MET: "green", Verdict.BREACHED: "bold red", Verdict.UNPROVEN: "yellow"}
 _PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "first write", "sustained"), strict=True))
@@ -38,10 +37,10 @@ def render_drills(results: Sequence[RunResult], console: Console, measurements: 
         for text in (*_shown(result), *(() if many else _caveats(result))):
             console.print(Text(lead).append(text), soft_wrap=False)
     if many:
-        for told in dict.fromkeys(text.plain for result in results for text in _caveats(result)):
-            console.print(Text(told), soft_wrap=False)
-    for found in measurements:
-        console.print(_series(found))
+        for caveat in dict.fromkeys(text.plain for result in results for text in _caveats(result)):
+            console.print(Text(caveat), soft_wrap=False)
+    for measurement in measurements:
+        console.print(_series(measurement))
     for place in dict.fromkeys(r.evidence.parent if many else r.evidence for r in results):
         console.print(Text(f"evidence: {place}", style="dim", overflow="fold"))
 
@@ -50,8 +49,8 @@ def _headlines(results: Sequence[RunResult]) -> Table:
     """Verdict, drill, strategy, server; how long it took and what is gone."""
     table = Table.grid(padding=(0, 1))
     for result in results:
-        told = Text(f"{result.name}\n", style="bold").append(outcome(result), style="not bold")
-        table.add_row(Text(held(result.verdict).upper(), style=STYLES[result.verdict]), told)
+        headline = Text(f"{result.name}\n", style="bold").append(outcome(result), style="not bold")
+        table.add_row(Text(held(result.verdict).upper(), style=STYLES[result.verdict]), headline)
     return table
 
 
@@ -76,16 +75,16 @@ def _lost(result: RunResult) -> str:
         return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
-    told = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
+    lost = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
     at_least = any(v.loss and v.loss.at_least for v in result.judged)
-    told += f" ({_size(loss.bytes)}, {'at least ' if at_least else ''}{short_duration(loss.seconds)})"
+    lost += f" ({_size(loss.bytes)}, {'at least ' if at_least else ''}{short_duration(loss.seconds)})"
     if result.judgement.salvageable == loss.messages:
-        told += ", all still on the old region's disks"
+        lost += ", all still on the old region's disks"
     elif result.judgement.salvageable is not None:
-        told += f", {result.judgement.salvageable:,} of them still on the old region's disks"
+        lost += f", {result.judgement.salvageable:,} of them still on the old region's disks"
     if result.judgement.after_rejoin is not None:
-        told += f", {result.judgement.after_rejoin:,} once it rejoined"
-    return told
+        lost += f", {result.judgement.after_rejoin:,} once it rejoined"
+    return lost
 
 
 def _side_by_side(results: Sequence[RunResult]) -> Table:
@@ -93,8 +92,8 @@ def _side_by_side(results: Sequence[RunResult]) -> Table:
     table.add_column("")
     for result in results:
         table.add_column(result.short_name, justify="right", overflow="fold")
-    for label, told in _rows(results):
-        table.add_row(label, *(told(result) for result in results))
+    for label, cells in _rows(results):
+        table.add_row(label, *(cells(result) for result in results))
     return table
 
 
@@ -147,20 +146,20 @@ def _total(result: RunResult) -> Text:
 
 
 def _contract(result: RunResult, name: str) -> Text:
-    found = next((v for v in result.judged if v.contract.name == name), None)
-    if found is None:
+    verdict = next((v for v in result.judged if v.contract.name == name), None)
+    if verdict is None:
         return Text("-")
-    return Text(f"{_contract_figure(found)}{held(found.verdict)}", style=STYLES[found.verdict])
+    return Text(f"{_contract_figure(verdict)}{held(verdict.verdict)}", style=STYLES[verdict.verdict])
 
 
-def _contract_figure(found: RunVerdict) -> str:
-    return f"{short_duration(found.rto_s['total'])}: " if found.rto_s else ""
+def _contract_figure(verdict: RunVerdict) -> str:
+    return f"{short_duration(verdict.rto_s['total'])}: " if verdict.rto_s else ""
 
 
 def _consumers(result: RunResult) -> str:
     counts = result.judgement.ledger
-    told = "unknown" if counts.get("undrained") else f"{counts.get('skipped', 0):,}"
-    return f"{counts.get('processed-twice', 0):,}, {told}"
+    skipped = "unknown" if counts.get("undrained") else f"{counts.get('skipped', 0):,}"
+    return f"{counts.get('processed-twice', 0):,}, {skipped}"
 
 
 def _one_a_line(results: Sequence[RunResult]) -> Table:
@@ -186,9 +185,11 @@ def _shown(result: RunResult) -> Iterator[Text]:
     """What this run showed, and why its contracts are not met."""
     if result.judgement.stopped:
         yield Text(f"stopped: {result.judgement.stopped}", style="red")
-    for seen in result.observations:
-        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
-        yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
+    for observation in result.observations:
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if observation.unproven else "seen"}[
+            observation.holds
+        ]
+        yield Text(f"{sign}: {observation.what}", style="bold red" if observation.holds is False else "")
     reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.judgement.stopped))
     for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
@@ -208,21 +209,32 @@ def _caveats(result: RunResult) -> Iterator[Text]:
         yield Text("contracts are judged at the strategy's own intervals, to which quick runs are projected")
 
 
+def catalogue_table(entries: Iterable[tuple[str, str]]) -> Table:
+    """What there is: (id, what it is)."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, title in entries:
+        table.add_row(name, title)
+    return table
+
+
 def render_controls(checked: Sequence[Checked], console: Console) -> None:
     """Red is what a control has to be."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("control", "", "why"):
         table.add_column(name, overflow="fold")
     for each in checked:
-        told = Text("red", style="green") if each.red else Text("GREEN", style="bold red")
-        table.add_row(each.control.id, told, each.red or "it shows nothing wrong: this drill cannot be trusted")
+        colour = Text("red", style="green") if each.red else Text("GREEN", style="bold red")
+        table.add_row(each.control.id, colour, each.red or "it shows nothing wrong: this drill cannot be trusted")
     console.print(table)
 
 
-def _series(found: Measurement) -> Text:
-    bound = "" if found.upper_rto_s is None else f", {rto_words(found, short_duration)} at its confidence"
-    told = f"{found.subject}/{found.fault}: {found.verdict} {found.scope} ({found.why}{bound})"
-    return Text(told, style=STYLES[found.verdict])
+def _series(measurement: Measurement) -> Text:
+    bound = "" if measurement.upper_rto_s is None else f", {rto_words(measurement, short_duration)} at its confidence"
+    contract = f"{measurement.about}/{measurement.fault}"
+    line = f"{contract}: {measurement.verdict} {measurement.scope} ({measurement.why}{bound})"
+    return Text(line, style=STYLES[measurement.verdict])
 
 
 def _size(count: int) -> str:

@@ -29,7 +29,7 @@ _TITLE = 58
 class _Row:
     title: str
     state: str = _WAITS
-    told: str = ""
+    line: str = ""
     style: str = "dim"
 
 
@@ -68,21 +68,21 @@ class DrillBoard:
             self._print(f"{lead}{row.title}")
         beside = lead if self.beside else ""
 
-        def tell(what: str) -> None:
-            row.told = what
+        def report(what: str) -> None:
+            row.line = what
             if self._live is None:
                 self._print(f"{beside}{time.monotonic() - begin:7.1f} s  {what}")
 
-        return tell
+        return report
 
-    def end(self, state: str, told: str = "", number: int | None = None) -> None:
+    def end(self, state: str, line: str = "", number: int | None = None) -> None:
         """``state`` in a word (a verdict, or why there is none), ``told`` in a line; of the last begun, or a number."""
         place = self._next - 1 if number is None else number
         row = self._rows[place]
-        row.state, row.told, row.style = state, told, STYLES.get("met" if state == "held" else state, "yellow")
+        row.state, row.line, row.style = state, line, STYLES.get("met" if state == "held" else state, "yellow")
         if self._live is None and len(self._rows) > 1:
             lead = f"[{place + 1}/{len(self._rows)}] " if self.beside else "           "
-            self._print(f"{lead}{state}: {told}" if told else f"{lead}{state}")
+            self._print(f"{lead}{state}: {line}" if line else f"{lead}{state}")
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -97,5 +97,5 @@ class DrillBoard:
         fits = max(3, self.console.height - _AROUND)
         first = max(0, min(self._next - fits // 2, len(self._rows) - fits))
         for row in self._rows[first : first + fits]:
-            table.add_row(Text(row.title, style=row.style), Text(row.state, style=row.style), Text(row.told))
+            table.add_row(Text(row.title, style=row.style), Text(row.state, style=row.style), Text(row.line))
         return table

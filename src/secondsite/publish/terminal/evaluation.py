@@ -1,4 +1,7 @@
-"""The evaluation for a person at a terminal of 100 columns."""
+"""The evaluation for a person at a terminal: what is recommended and how firm that is, then what it was chosen from.
+
+Tables fit 80 columns, which is why what is compared stands in three of them; text takes the width there is.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ from secondsite.model.hazard import Severity
 from secondsite.model.wording import dollars, number, percent, quantity, short_duration, short_span
 from secondsite.publish.content.comparison import firm_words, firmness
 
-WIDTH = 100
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
+_NAME = 37
+"""Columns of the longest strategy's name, indented by one."""
 
 
 def render_text(evaluation: Evaluation, console: Console) -> None:
@@ -29,36 +33,68 @@ def render_text(evaluation: Evaluation, console: Console) -> None:
 
 
 def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
-    system = evaluation.system
+    system, recommendation, chosen = evaluation.system, evaluation.recommendation, evaluation.recommended
     yield Text(f"{system.name}: if {system.region.name} is lost", style="bold")
+    yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
+    yield _bullets([*recommendation.reasons, *_budget(evaluation)])
+    yield _heading(f"How firm: {firmness(recommendation.stability)}")
+    yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
+    yield _heading("Contracts")
+    yield _contracts(chosen)
+    yield _heading("The strategies")
     yield _strategies(evaluation)
     yield Text(_legend(evaluation), style="dim")
+    yield _heading("Cost and hazards")
+    yield _costs(evaluation)
+    yield Text(
+        f"$/month: list prices of {_provider(evaluation)} + people's hours\nown/year: to run, expected "
+        "loss, the way there\nhazards: fatal and high / all that are open",
+        style="dim",
+    )
     yield _heading("Speed and effort")
     yield _efforts(evaluation)
     note = (
         "users: network, before → after the loss; publish: until acknowledged; medians\n"
-        "parts: components × regions; by hand: steps; hazards: fatal and high / all"
+        "by hand: steps that a person does or agrees to, there and back"
     )
     yield Text(note, style="dim")
     yield from _recommendation(evaluation)
 
 
+def _budget(evaluation: Evaluation) -> list[str]:
+    """What was written may be spent on machines a month, beside what the recommendation takes."""
+    budget = evaluation.system.economics.budget_usd_per_month
+    if budget is None:
+        return []
+    provider = _provider(evaluation)
+    machines, _ = _monthly(evaluation.recommended, provider)
+    over = f"{dollars(machines - budget)} over" if machines > budget else "within"
+    return [f"{dollars(machines)} a month to {provider}, before people's hours: {over} the budget of {dollars(budget)}"]
+
+
 def render_many(evaluations: Sequence[Evaluation]) -> Table:
-    """A line for each system: what is recommended there, and its figures."""
-    columns = ("system", "recommended", "API RTO", "held", "verdict", "$/month", "own/year")
-    table = _plain_table(columns, ("API RTO", "held", "$/month", "own/year"), "recommended")
+    """Under the name of each system, what is recommended there and its figures."""
+    table = _plain_table("system, recommended", "API RTO", "held", "own/year", "verdict")
     for evaluation in evaluations:
         best = evaluation.recommended
         api = best.outcome("api")
+        table.add_row(Text(evaluation.system.name, style="bold"))
         table.add_row(
-            Text(evaluation.system.name),
-            best.strategy.id,
+            f" {best.strategy.id}",
             _spread(api.rto) if api else "",
             _held(best),
-            _verdict(best),
-            dollars(best.monthly_usd[_provider(evaluation)].mean),
             dollars(best.owning_usd.mean),
+            _verdict(best),
         )
+    return table
+
+
+def _plain_table(*columns: str) -> Table:
+    """Figures between two names stand to the right."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    for title in columns:
+        named = title in (columns[0], columns[-1])
+        table.add_column(title, justify="left" if named else "right", overflow="fold", no_wrap=title == columns[0])
     return table
 
 
@@ -69,10 +105,10 @@ def _spread(estimate: Estimate) -> str:
 
 def _legend(evaluation: Evaluation) -> str:
     return (
-        "> recommended  * Pareto front  times: median–95 %  held: chance that the contract most at risk holds\n"
-        f"unproven: expected to hold, not drilled yet  $/month: list prices of {_provider(evaluation)} "
-        f"+ people's hours\n{evaluation.years:,} simulated years, seed {evaluation.seed}; most inputs are "
-        "assumed: --explain STRATEGY:FIGURE shows"
+        "> recommended  * Pareto front  times: median–95 %\n"
+        "held: chance that the contract most at risk holds; unproven: not drilled yet\n"
+        f"{evaluation.years:,} simulated years, seed {evaluation.seed}; most inputs are assumed:\n"
+        "--explain STRATEGY:FIGURE shows"
     )
 
 
@@ -85,7 +121,7 @@ def _side_by_side(columns: tuple[tuple[str, int], ...]) -> Table:
     """A column for the mark, one for the strategy, then figures."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("", width=1)
-    table.add_column("strategy", min_width=37, no_wrap=True)
+    table.add_column("strategy", min_width=_NAME, no_wrap=True)
     for title, width in columns:
         table.add_column(title, justify="right", min_width=width, no_wrap=True)
     return table
@@ -107,7 +143,7 @@ def _short_name(assessment: Assessment) -> str:
 
 
 def _strategies(evaluation: Evaluation) -> Table:
-    columns = (("API RTO", 13), ("NATS RPO", 9), ("held", 7), ("verdict", 9), ("down/yr", 7), ("$/month", 10))
+    columns = (("API RTO", 11), ("NATS RPO", 9), ("held", 7), ("verdict", 8))
     table = _side_by_side(columns)
     streams = any(cluster.streams for cluster in evaluation.system.nats)
     for assessment, mark, name in _grouped(evaluation, table):
@@ -119,17 +155,30 @@ def _strategies(evaluation: Evaluation) -> Table:
             short_duration(nats.rpo.quantile(0.95)) if nats and streams else "–",
             _held(assessment),
             _verdict(assessment),
-            f"{number(assessment.downtime_minutes.mean, 2)} min",
-            _monthly(assessment, _provider(evaluation)),
         )
     return table
 
 
-def _monthly(assessment: Assessment, provider: str) -> str:
-    """What the provider is paid, and people's hours: ``$714+1,140``."""
+def _costs(evaluation: Evaluation) -> Table:
+    """What it takes: minutes down, money, and what is still wrong."""
+    table = _side_by_side((("down/yr", 7), ("$/month", 11), ("own/year", 9), ("hazards", 7)))
+    for assessment, mark, name in _grouped(evaluation, table):
+        machines, people = _monthly(assessment, _provider(evaluation))
+        table.add_row(
+            mark,
+            name,
+            f"{number(assessment.downtime_minutes.mean, 2)} min",
+            dollars(machines) if math.isinf(machines) else f"{dollars(machines)}+{people:,.0f}",
+            dollars(assessment.owning_usd.mean),
+            _hazards(assessment),
+        )
+    return table
+
+
+def _monthly(assessment: Assessment, provider: str) -> tuple[float, float]:
+    """What the provider is paid, and people's hours, in US dollars."""
     people = sum(item.monthly_usd.mean for item in assessment.bills[provider] if item.for_people)
-    machines = assessment.monthly_usd[provider].mean - people
-    return dollars(machines) if math.isinf(machines) else f"{dollars(machines)}+{people:,.0f}"
+    return assessment.monthly_usd[provider].mean - people, people
 
 
 def _held(assessment: Assessment) -> str:
@@ -147,17 +196,8 @@ def _verdict(assessment: Assessment) -> Text:
 
 
 def _efforts(evaluation: Evaluation) -> Table:
-    """The rest of what is compared: speed, parts, effort, hazards, cost of owning."""
-    columns = (
-        ("users", 9),
-        ("publish", 7),
-        ("regions", 7),
-        ("parts", 5),
-        ("by hand", 7),
-        ("hazards", 7),
-        ("own/year", 8),
-    )
-    table = _side_by_side(columns)
+    """The rest of what is compared: speed and effort."""
+    table = _side_by_side((("users", 11), ("publish", 7), ("regions", 7), ("by hand", 7)))
     for assessment, mark, name in _grouped(evaluation, table):
         effort, speed = assessment.complexity, assessment.latency
         table.add_row(
@@ -166,18 +206,15 @@ def _efforts(evaluation: Evaluation) -> Table:
             _before_and_after(speed),
             f"{number(speed.publish_p50_ms.quantile(0.5), 2)} ms" if evaluation.system.nats else "–",
             str(len(assessment.deployment.sites)),
-            str(effort.component_regions),
             str(effort.manual_steps),
-            _hazards(assessment),
-            dollars(assessment.owning_usd.mean),
         )
     return table
 
 
 def _before_and_after(speed: LatencyFigures) -> str:
     before, after = speed.user_p50_ms.quantile(0.5), speed.user_after_p50_ms
-    told = number(before, 2)
-    return f"{told} ms" if after.unbounded else f"{told} → {number(after.quantile(0.5), 2)} ms"
+    before_shown = number(before, 2)
+    return f"{before_shown} ms" if after.unbounded else f"{before_shown} → {number(after.quantile(0.5), 2)} ms"
 
 
 def _hazards(assessment: Assessment) -> str:
@@ -187,21 +224,15 @@ def _hazards(assessment: Assessment) -> str:
 
 
 def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
-    found, chosen = evaluation.recommendation, evaluation.recommended
-    yield Text.assemble("\n", ("Recommended: ", "bold"), (found.strategy.id, "bold green"))
-    yield _bullets(found.reasons)
-    yield _heading("Contracts")
-    yield _contracts(chosen)
+    recommendation, chosen = evaluation.recommendation, evaluation.recommended
     yield _heading("Cost, speed, effort")
     yield _bullets(_figures(chosen, evaluation))
-    if found.blockers:
+    if recommendation.blockers:
         yield _heading("Before it is worth anything")
-        yield _bullets(found.blockers)
+        yield _bullets(recommendation.blockers)
     yield _heading("The way there")
-    yield _migration(found.migration)
-    yield _heading(f"How firm: {firmness(found.stability)}")
-    yield _bullets([*firm_words(found), *_doubt(evaluation)])
-    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in found.follow_ups if track.holds]
+    yield _bullets(_migration(recommendation.migration))
+    tracks = [f"{track.track} ({track.condition}): {track.what}" for track in recommendation.follow_ups if track.holds]
     if tracks:
         yield _heading("Tracks to follow")
         yield _bullets(tracks)
@@ -213,7 +244,7 @@ def _heading(text: str) -> Text:
 
 
 def _bullets(lines: list[str] | tuple[str, ...]) -> RenderableType:
-    table = Table(box=None, show_header=False, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(width=2)
     table.add_column(overflow="fold")
     for line in lines:
@@ -221,20 +252,11 @@ def _bullets(lines: list[str] | tuple[str, ...]) -> RenderableType:
     return table
 
 
-def _plain_table(columns: tuple[str, ...], right: tuple[str, ...], *whole: str) -> Table:
-    table = Table(box=None, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    for title in columns:
-        side = "right" if title in right else "left"
-        table.add_column(title, justify="right" if side == "right" else "left", overflow="fold", no_wrap=title in whole)
-    return table
-
-
 def _contracts(assessment: Assessment) -> RenderableType:
     promised = [outcome for outcome in assessment.outcomes if outcome.promised]
     if not promised:
         return Text(" none is written in secondsite.yaml: nothing is judged, RTO and RPO above are estimates")
-    columns = (" contract", "RTO limit", "RTO", "RPO limit", "RPO", "held", "asked", "verdict")
-    table = _plain_table(columns, columns[1:-1], columns[0])
+    table = _plain_table(" contract", "RTO", "limit", "RPO", "limit", "held / asked", "verdict")
     for outcome in promised:
         table.add_row(*_contract(outcome))
     return table
@@ -244,12 +266,11 @@ def _contract(outcome: ContractOutcome) -> list[str | Text]:
     contract = outcome.contract
     return [
         f" {contract.name}",
-        "–" if contract.rto_s is None else short_duration(contract.rto_s),
         _spread(outcome.rto),
-        "–" if contract.rpo_s is None else short_duration(contract.rpo_s),
+        "–" if contract.rto_s is None else short_duration(contract.rto_s),
         "" if contract.rpo_s is None else _spread(outcome.rpo),
-        percent(outcome.probability_met or 0.0),
-        percent(contract.confidence),
+        "–" if contract.rpo_s is None else short_duration(contract.rpo_s),
+        f"{percent(outcome.probability_met or 0.0)} / {percent(contract.confidence)}".replace(" % /", " /"),
         Text(str(outcome.verdict), style=_STYLES[outcome.verdict] if outcome.verdict else ""),
     ]
 
@@ -287,19 +308,13 @@ def _after(speed: LatencyFigures) -> str:
     return "" if after.unbounded else f", {number(after.quantile(0.5))} ms after the loss"
 
 
-def _migration(steps: tuple[MigrationStep, ...]) -> Table:
-    columns = (" step", "strategy", "$/month", "of it people", "hours", "brings within reach")
-    table = _plain_table(columns, columns[2:5], " step")
-    for position, step in enumerate(steps, 1):
-        table.add_row(
-            Text(f" {position}. {step.name}", style="dim" if step.beyond else ""),
-            step.strategy.id,
-            _added(step.added_usd.mean),
-            _added(step.added_people_usd.mean),
-            number(step.hours.mean),
-            ", ".join(step.gains) or "–",
-        )
-    return table
+def _migration(steps: tuple[MigrationStep, ...]) -> list[str]:
+    return [
+        f"{position}. {step.name} ({step.strategy.id}): {_added(step.added_usd.mean)} a month, of it "
+        f"{_added(step.added_people_usd.mean)} for people; {number(step.hours.mean)} hours"
+        + (f"; brings within reach {', '.join(step.gains)}" if step.gains else "")
+        for position, step in enumerate(steps, 1)
+    ]
 
 
 def _added(usd: float) -> str:
@@ -307,9 +322,9 @@ def _added(usd: float) -> str:
 
 
 def _doubt(evaluation: Evaluation) -> list[str]:
-    found = evaluation.recommendation
-    flips = [str(flip) for flip in found.flips[:5]]
-    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in found.influences[:2]]
+    recommendation = evaluation.recommendation
+    flips = [str(flip) for flip in recommendation.flips[:5]]
+    top = [f"to settle it, measure {i.name}: {i.settle or i.source}" for i in recommendation.influences[:2]]
     return [*flips, *top] or ["no assumption changes it within its range"]
 
 

@@ -16,7 +16,7 @@ from secondsite.operate.plan import Plan, PlannedStep
 
 def plan_text(plan: Plan) -> str:
     """Each step with its check, what it would change now, and what forbids it."""
-    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.told()}", ""]
+    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.summary()}", ""]
     for one in plan.steps:
         lines += _step(one)
     lines += ["", *_carried_out_by(plan.bound)]
@@ -38,12 +38,12 @@ def _carried_out_by(bound: Mapping[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def aborted_text(found: Aborted) -> str:
+def aborted_text(aborted: Aborted) -> str:
     """Who writes now, and what was left."""
-    lines = [f"given up; {name}: {', '.join(regions)} takes writes" for name, regions in found.serving.items()]
-    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in found.nobody]
-    lines += [f"its fence was taken off: {one}" for one in found.opened]
-    return "\n".join([*lines, *(f"left: {one}" for one in found.left)])
+    lines = [f"given up; {name}: {', '.join(regions)} takes writes" for name, regions in aborted.serving.items()]
+    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in aborted.without_writer]
+    lines += [f"its fence was taken off: {one}" for one in aborted.opened]
+    return "\n".join([*lines, *(f"left: {one}" for one in aborted.left)])
 
 
 def _step(one: PlannedStep) -> list[str]:
@@ -55,17 +55,17 @@ def _step(one: PlannedStep) -> list[str]:
         f"{one.step.id}: {one.step.title}{tail}",
         *(f"    STOPS: {stop}" for stop in one.stops),
         *(f"    would: {change}" for change in one.changes),
-        *(f"    now:   {seen}" for seen in one.now),
+        *(f"    now:   {fact}" for fact in one.now),
         f"    check: {one.step.check}, within {one.step.limit_s:.0f} s",
         *(f"    GUARD {guard.id}: {guard.what}" for guard in one.guards),
     ]
 
 
-def told_line(told: StepProgress) -> str:
+def progress_line(progress: StepProgress) -> str:
     """One line of progress."""
-    took = "" if told.seconds is None else f" in {told.seconds:.2f} s"
-    why = f": {told.why}" if told.why else ""
-    return f"{told.state:<8} {told.step.id}{took}{why}"
+    took = "" if progress.seconds is None else f" in {progress.seconds:.2f} s"
+    why = f": {progress.why}" if progress.why else ""
+    return f"{progress.state:<8} {progress.step.id}{took}{why}"
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:

@@ -10,14 +10,10 @@ from rich.table import Table
 from secondsite.evaluate.calibrate import Prediction
 from secondsite.model.wording import duration, number
 
-WIDTH = 100
-
 
 def prediction_table(predictions: Sequence[Prediction]) -> Table:
     """``now measured``: the evaluation used the measured value."""
-    table = Table(
-        title="\nPredicted and measured, by step", title_justify="left", title_style="bold", box=None, width=WIDTH
-    )
+    table = Table(title="\nPredicted and measured, by step", title_justify="left", title_style="bold", box=None)
     for name, right in (
         ("step", False),
         ("expected, to 95 %", True),
@@ -26,7 +22,7 @@ def prediction_table(predictions: Sequence[Prediction]) -> Table:
         ("off by", True),
         ("", False),
     ):
-        table.add_column(name, justify="right" if right else "left", header_style="dim", no_wrap=right)
+        table.add_column(name, justify="right" if right else "left", header_style="dim", no_wrap=right, overflow="fold")
     strategy = ""
     for one in predictions:
         if one.strategy != strategy:

@@ -1,4 +1,4 @@
-"""A verification for a person at a terminal of 100 columns: a line for each contract, and below it why."""
+"""A verification for a person at a terminal: a line for each contract, and below it why."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from secondsite.model.measurement import Measurement
 from secondsite.model.wording import duration
 from secondsite.publish.content.verification import limits, measured
 
-WIDTH = 100
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
 STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
 
 
 def render_text(verification: EvidenceVerification, console: Console) -> None:
-    for block in _blocks(verification):
+    for block in _blocks(verification, console.width):
         console.print(block)
 
 
-def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
+def _blocks(verification: EvidenceVerification, width: int) -> Iterator[RenderableType]:
     if not verification.rows and not verification.problems:
         yield Text("no contract is written, so none is judged: add `contracts` to secondsite.yaml")
     for row in verification.rows:
-        yield _row(row)
+        yield _row(row, width)
     for problem in verification.problems:
         yield Text(str(problem), style="red")
     for path in verification.unfinished:
@@ -41,16 +40,20 @@ def _blocks(verification: EvidenceVerification) -> Iterator[RenderableType]:
         counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
     if verification.unsigned:
-        told = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
-        yield Text(told, style="dim")
+        warning = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
+        yield Text(warning, style="dim")
+    for register in verification.registers:
+        count = len(register.campaigns)
+        campaigns = f"register of {count} campaign{'s' if count != 1 else ''}"
+        yield Text(f"{campaigns}: keep its head, so that none can go: verify --head {register.head[:16]}", style="dim")
     if designs := verification.met_of_designs:
         yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
 
 
-def _row(row: ContractVerdict) -> Table:
-    table = Table(box=None, show_header=False, width=WIDTH, padding=(0, 1, 0, 0), pad_edge=False)
+def _row(row: ContractVerdict, width: int) -> Table:
+    table = Table(box=None, show_header=False, width=width, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(width=9)
-    table.add_column(width=WIDTH - 11, overflow="fold")
+    table.add_column(width=width - 11, overflow="fold")
     table.add_row(Text(row.verdict, style=STYLES[row.verdict]), Text(f"{row.contract.name}  {limits(row.contract)}"))
     if row.measurement:
         table.add_row("", Text(f"measured {measured(row)}"))
@@ -62,5 +65,5 @@ def _row(row: ContractVerdict) -> Table:
 
 def _whence(one: Measurement, age_s: float) -> str:
     runs = f"{one.runs} run{'s' if one.runs != 1 else ''}"
-    told = f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(abs(age_s))} old, seed {one.seed}"
-    return f"{one.scope}: {told}"
+    origin = f"{one.drill} of {one.strategy}, {one.profile}, {runs}, {duration(abs(age_s))} old, seed {one.seed}"
+    return f"{one.scope}: {origin}"

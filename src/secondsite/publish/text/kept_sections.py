@@ -26,7 +26,7 @@ def section(name: str, words: str = "") -> Md:
 
 def words(document: str, file: str) -> Mapping[str, str]:
     """What stands in each section, newlines included. Raises InputError where a marker has lost its partner."""
-    found: dict[str, str] = {}
+    sections: dict[str, str] = {}
     lines = document.splitlines(keepends=True)
     number = 0
     while number < len(lines):
@@ -38,11 +38,11 @@ def words(document: str, file: str) -> Mapping[str, str]:
         end = next((n for n in range(number + 1, len(lines)) if lines[n].strip() == _end(name)), None)
         if end is None:
             raise InputError.at(Place(file, number + 1), f"the section {name!r} has no end, {_end(name)}", _REMEDY)
-        if name in found:
+        if name in sections:
             raise InputError.at(Place(file, number + 1), f"the section {name!r} stands twice", "make them one")
-        found[name] = "".join(lines[number + 1 : end])
+        sections[name] = "".join(lines[number + 1 : end])
         number = end + 1
-    return found
+    return sections
 
 
 def with_words(document: str, kept: Mapping[str, str]) -> str:

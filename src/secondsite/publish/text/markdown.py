@@ -112,7 +112,7 @@ def escape(value: Any) -> str:
 
 
 def _escaped(line: str) -> str:
-    return _MEANT.sub(lambda found: "&amp;" if found[0] == "&" else f"\\{found[0]}", line)
+    return _MEANT.sub(lambda match: "&amp;" if match[0] == "&" else f"\\{match[0]}", line)
 
 
 def _inline(line: str) -> Md:

@@ -65,5 +65,5 @@ def _node(name: str, node: Node) -> str:
 
 def _edge(names: dict[str, str], edge: Edge) -> str:
     arrow = "-.->" if edge.dashed else "-->"
-    told = f'|"{label(edge.label)}"|' if edge.label else ""
-    return f"  {names[edge.source]} {arrow}{told} {names[edge.target]}"
+    caption = f'|"{label(edge.label)}"|' if edge.label else ""
+    return f"  {names[edge.source]} {arrow}{caption} {names[edge.target]}"

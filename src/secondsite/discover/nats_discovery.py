@@ -27,7 +27,7 @@ _NACK = ("Stream", "Consumer", "KeyValue", "ObjectStore")
 
 
 @define
-class FoundNats:
+class NatsDiscovery:
     """``marks`` are keyed from the System on."""
 
     clusters: list[NatsCluster] = field(factory=list)
@@ -39,23 +39,23 @@ class FoundNats:
 
 def nats_of(
     inventory: ResourceInventory, workloads: Sequence[Workload], services: Mapping[str, Service], network: Network
-) -> FoundNats:
+) -> NatsDiscovery:
     """Each workload that runs nats-server is a cluster. Problems are collected."""
-    found = FoundNats()
+    discovery = NatsDiscovery()
     for workload in workloads:
         if workload.kind and workload.kind.engine == "nats":
             try:
-                _add_cluster(found, workload, services[workload.name], inventory)
+                _add_cluster(discovery, workload, services[workload.name], inventory)
             except InputError as error:
-                found.problems.extend(error.problems)
-    join_parts(found, workloads, network)
-    _add_streams(found, inventory, workloads, network)
-    return found
+                discovery.problems.extend(error.problems)
+    join_parts(discovery, workloads, network)
+    _add_streams(discovery, inventory, workloads, network)
+    return discovery
 
 
-def _add_cluster(found: FoundNats, workload: Workload, service: Service, inventory: ResourceInventory) -> None:
+def _add_cluster(discovery: NatsDiscovery, workload: Workload, service: Service, inventory: ResourceInventory) -> None:
     line = command_line(workload.main)
-    conf = _configuration(found, workload, line, inventory)
+    conf = _configuration(discovery, workload, line, inventory)
     version, version_mark = _version(workload)
     cluster, marks = cluster_from_conf(
         overlaid(conf or Conf(workload.resource.place.file, {}), line),
@@ -63,10 +63,10 @@ def _add_cluster(found: FoundNats, workload: Workload, service: Service, invento
         service=workload.name,
         servers=service.replicas,
         version=version,
-        problems=found.problems,
+        problems=discovery.problems,
     )
     if conf is None and not line.jetstream:
-        cluster, marks = _unseen(cluster, marks, workload, line)
+        cluster, marks = _without_config(cluster, marks, workload, line)
     headless = workload.resource.spec["serviceName"]
     container = workload.main["name"]
     cluster = evolve(cluster, headless=headless.text, container=container.text)
@@ -77,12 +77,12 @@ def _add_cluster(found: FoundNats, workload: Workload, service: Service, invento
     marks[""] = Mark(Knowledge.READ, workload.resource.place)
     marks["servers"] = Mark(Knowledge.READ, replicas.place or workload.resource.place)
     marks["version"] = version_mark
-    found.clusters.append(cluster)
-    found.routes[cluster.name] = _route_hosts(overlaid(conf, line) if conf else None)
-    found.marks |= under(f"nats.{workload.name}", marks)
+    discovery.clusters.append(cluster)
+    discovery.routes[cluster.name] = _route_hosts(overlaid(conf, line) if conf else None)
+    discovery.marks |= under(f"nats.{workload.name}", marks)
 
 
-def _unseen(
+def _without_config(
     cluster: NatsCluster, marks: dict[str, Mark], workload: Workload, line: CommandLine
 ) -> tuple[NatsCluster, dict[str, Mark]]:
     """No configuration was read: nothing of it is known, but for a server that is started without any."""
@@ -102,7 +102,7 @@ def _unseen(
 
 
 def _configuration(
-    found: FoundNats, workload: Workload, line: CommandLine, inventory: ResourceInventory
+    discovery: NatsDiscovery, workload: Workload, line: CommandLine, inventory: ResourceInventory
 ) -> Conf | None:
     """The file that the server is started with, else the first mounted one that is named like a configuration."""
     files = mounted_files(workload, inventory)
@@ -110,16 +110,18 @@ def _configuration(
     if file is None:
         if line.config:
             what = f"{line.config}, the configuration of {workload.name}, is in no ConfigMap or Secret that was read"
-            found.notes.append(f"{workload.resource.place}: {what}")
+            discovery.notes.append(f"{workload.resource.place}: {what}")
         elif not line.jetstream:
-            found.notes.append(f"{workload.resource.place}: no nats.conf of {workload.name} was found in a ConfigMap")
+            discovery.notes.append(
+                f"{workload.resource.place}: no nats.conf of {workload.name} was found in a ConfigMap"
+            )
         return None
     try:
         conf = parse_mounted(file, files, _environment(workload))
     except InputError as error:
-        found.problems += error.problems
+        discovery.problems += error.problems
         return None
-    found.notes += [str(note) for note in conf.notes]
+    discovery.notes += [str(note) for note in conf.notes]
     return conf
 
 
@@ -171,45 +173,47 @@ def _environment(workload: Workload) -> dict[str, str]:
     return values
 
 
-def join_parts(found: FoundNats, workloads: Sequence[Workload], network: Network) -> None:
+def join_parts(discovery: NatsDiscovery, workloads: Sequence[Workload], network: Network) -> None:
     """Servers that one StatefulSet a zone runs are one cluster: the same cluster name, and routes to each other."""
     by_name = {workload.name: workload for workload in workloads}
-    for first in list(found.clusters):
-        if first not in found.clusters or not first.cluster_name:
+    for first in list(discovery.clusters):
+        if first not in discovery.clusters or not first.cluster_name:
             continue
         where = by_name[first.name].namespace
         together = [first]
-        for other in found.clusters:
+        for other in discovery.clusters:
             alike = other is not first and other.cluster_name == first.cluster_name
-            if alike and _dials(found, first, other.name, where, network):
+            if alike and _dials(discovery, first, other.name, where, network):
                 together.append(other)
         if len(together) > 1:
-            _join(found, together)
+            _join(discovery, together)
 
 
-def _dials(found: FoundNats, cluster: NatsCluster, other: str, namespace: str, network: Network) -> bool:
-    return any(network.resolve(host, namespace) == other for host in found.routes.get(cluster.name, ()))
+def _dials(discovery: NatsDiscovery, cluster: NatsCluster, other: str, namespace: str, network: Network) -> bool:
+    return any(network.resolve(host, namespace) == other for host in discovery.routes.get(cluster.name, ()))
 
 
-def _join(found: FoundNats, together: Sequence[NatsCluster]) -> None:
+def _join(discovery: NatsDiscovery, together: Sequence[NatsCluster]) -> None:
     first, rest = together[0], together[1:]
     servers = sum(cluster.servers for cluster in together)
     whole = evolve(first, servers=servers, parts=tuple(cluster.service for cluster in together))
-    found.clusters = [whole if cluster is first else cluster for cluster in found.clusters if cluster not in rest]
+    discovery.clusters = [
+        whole if cluster is first else cluster for cluster in discovery.clusters if cluster not in rest
+    ]
     for cluster in rest:
-        found.marks = {
+        discovery.marks = {
             key: mark
-            for key, mark in found.marks.items()
+            for key, mark in discovery.marks.items()
             if key != f"nats.{cluster.name}" and not key.startswith(f"nats.{cluster.name}.")
         }
-    found.marks[f"nats.{first.name}.parts"] = found.marks[f"nats.{first.name}"]
+    discovery.marks[f"nats.{first.name}.parts"] = discovery.marks[f"nats.{first.name}"]
 
 
 def _add_streams(
-    found: FoundNats, inventory: ResourceInventory, workloads: Sequence[Workload], network: Network
+    discovery: NatsDiscovery, inventory: ResourceInventory, workloads: Sequence[Workload], network: Network
 ) -> None:
     by_cluster: dict[str, StreamDrafts] = {}
-    names = [cluster.name for cluster in found.clusters]
+    names = [cluster.name for cluster in discovery.clusters]
     users = [*workloads, *workloads_of(inventory, "Job")]
     owners = _Owners(names, {item.name: item.namespace for item in workloads}, users, inventory, network)
     for resource in inventory.of_kind("ConfigMap", *_NACK):
@@ -226,16 +230,16 @@ def _add_streams(
             elif read_config_map(resource, streams):
                 _absorb(by_cluster.setdefault(owners.of(resource), StreamDrafts()), streams)
             else:
-                found.problems += streams.unread
+                discovery.problems += streams.unread
         except InputError as error:
-            found.problems.extend(error.problems)
+            discovery.problems.extend(error.problems)
     for user in users:
-        _add_calls(found, user, owners, by_cluster)
+        _add_calls(discovery, user, owners, by_cluster)
     for name, streams in by_cluster.items():
-        _attach(found, name, streams)
+        _attach(discovery, name, streams)
 
 
-def _add_calls(found: FoundNats, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]) -> None:
+def _add_calls(discovery: NatsDiscovery, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]) -> None:
     for setting in settings_of(user, owners.inventory):
         if setting.source in ("command", "args", "file") and "nats" in setting.text:
             streams = StreamDrafts()
@@ -243,7 +247,7 @@ def _add_calls(found: FoundNats, user: Workload, owners: _Owners, by_cluster: di
                 if read_script(setting.text, setting.place, streams):
                     _absorb(by_cluster.setdefault(owners.called_by(user), StreamDrafts()), streams)
             except InputError as error:
-                found.problems.extend(error.problems)
+                discovery.problems.extend(error.problems)
 
 
 def _absorb(into: StreamDrafts, streams: StreamDrafts) -> None:
@@ -291,16 +295,18 @@ class _Owners:
         return next(near, self.names[0] if self.names else "nats")
 
 
-def _attach(found: FoundNats, name: str, streams: StreamDrafts) -> None:
+def _attach(discovery: NatsDiscovery, name: str, streams: StreamDrafts) -> None:
     """Put streams into their cluster; where no manifest runs one, it is assumed to run elsewhere."""
     built, marks = streams.build()
     if not built:
         return
-    index = next((i for i, cluster in enumerate(found.clusters) if cluster.name == name), None)
+    index = next((i for i, cluster in enumerate(discovery.clusters) if cluster.name == name), None)
     if index is None:
-        found.clusters.append(NatsCluster(name, streams=built))
-        found.marks[f"nats.{name}"] = Mark(Knowledge.ASSUMED, why="streams are configured, but no manifest runs NATS")
+        discovery.clusters.append(NatsCluster(name, streams=built))
+        discovery.marks[f"nats.{name}"] = Mark(
+            Knowledge.ASSUMED, why="streams are configured, but no manifest runs NATS"
+        )
     else:
-        found.clusters[index] = evolve(found.clusters[index], streams=built)
-    found.marks |= under(f"nats.{name}", marks.marks)
-    found.problems += marks.unread
+        discovery.clusters[index] = evolve(discovery.clusters[index], streams=built)
+    discovery.marks |= under(f"nats.{name}", marks.marks)
+    discovery.problems += marks.unread

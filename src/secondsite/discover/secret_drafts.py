@@ -15,14 +15,14 @@ _FROM_VAULT = ("VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret")
 
 def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -> dict[tuple[str, str], Draft]:
     """By namespace and name: those in manifests, those synchronised from a store, those only referred to."""
-    found: dict[tuple[str, str], Draft] = {}
+    drafts: dict[tuple[str, str], Draft] = {}
     for resource in inventory.of_kind("ExternalSecret", "ClusterExternalSecret"):
-        _external(resource, inventory, found)
+        _external(resource, inventory, drafts)
     for resource in inventory.of_kind(*_FROM_VAULT):
-        _from_vault(resource, found)
+        _from_vault(resource, drafts)
     for resource in inventory.of_kind("Secret", "SealedSecret"):
         sealed = resource.kind == "SealedSecret"
-        draft = _draft(found, resource.where, resource.name, resource.top)
+        draft = _draft(drafts, resource.where, resource.name, resource.top)
         parts = (resource.spec["encryptedData"],) if sealed else (resource.top["data"], resource.top["stringData"])
         keys = [key for part in parts for key in part.entries]
         _keys(draft, keys)
@@ -33,31 +33,31 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
     referred: set[tuple[str, str]] = set()
     for workload in workloads:
         for name, key, at in secrets_of(workload):
-            if (workload.namespace, name) not in found:
+            if (workload.namespace, name) not in drafts:
                 referred.add((workload.namespace, name))
-            draft = _draft(found, workload.namespace, name, at)
+            draft = _draft(drafts, workload.namespace, name, at)
             if key and (workload.namespace, name) in referred:
                 _keys(draft, [key])
-    _name(found)
-    return found
+    _name(drafts)
+    return drafts
 
 
-def _from_vault(resource: Resource, found: dict[tuple[str, str], Draft]) -> None:
+def _from_vault(resource: Resource, drafts: dict[tuple[str, str], Draft]) -> None:
     """Vault's own operator writes it to a Secret of the name under ``destination``."""
     name = resource.spec.dig("destination", "name")
     if name.text:
-        draft = _draft(found, resource.where, name.text, resource.top)
+        draft = _draft(drafts, resource.where, name.text, resource.top)
         mount = resource.spec["mount"]
         draft.read("store", f"vault/{mount.text}" if mount.text else "vault", mount if mount else resource.place)
 
 
-def _draft(found: dict[tuple[str, str], Draft], namespace: str, name: str, at: YamlNode) -> Draft:
+def _draft(drafts: dict[tuple[str, str], Draft], namespace: str, name: str, at: YamlNode) -> Draft:
     key = (namespace, name)
-    if key not in found:
-        found[key] = Draft({"name": name, "namespace": namespace})
+    if key not in drafts:
+        drafts[key] = Draft({"name": name, "namespace": namespace})
         named = at.dig("metadata", "name")
-        found[key].mark("", named if named else at)
-    return found[key]
+        drafts[key].mark("", named if named else at)
+    return drafts[key]
 
 
 def _keys(draft: Draft, keys: Sequence[str]) -> None:
@@ -67,10 +67,10 @@ def _keys(draft: Draft, keys: Sequence[str]) -> None:
         draft.marks.setdefault("keys", draft.marks[""])
 
 
-def _external(resource: Resource, inventory: ResourceInventory, found: dict[tuple[str, str], Draft]) -> None:
+def _external(resource: Resource, inventory: ResourceInventory, drafts: dict[tuple[str, str], Draft]) -> None:
     top = resource.spec if resource.kind == "ExternalSecret" else resource.spec["externalSecretSpec"]
     name = top.dig("target", "name").text or resource.name
-    draft = _draft(found, resource.where, name, resource.top)
+    draft = _draft(drafts, resource.where, name, resource.top)
     keys = [item["secretKey"] for item in top["data"].items if item["secretKey"].text]
     templated = top.dig("target", "template", "data").entries
     draft.read("keys", tuple(at.text for at in keys) + tuple(templated) or None, top["data"])
@@ -96,9 +96,9 @@ def store_region(inventory: ResourceInventory, name: str = "") -> YamlNode:
     return YamlNode(None)
 
 
-def _name(found: dict[tuple[str, str], Draft]) -> None:
+def _name(drafts: dict[tuple[str, str], Draft]) -> None:
     """A name that is taken in another namespace is told with its own."""
     taken: set[str] = set()
-    for (namespace, name), draft in found.items():
+    for (namespace, name), draft in drafts.items():
         draft.values["name"] = name if name not in taken else f"{namespace}/{name}"
         taken.add(name)

@@ -1,0 +1,98 @@
+"""What a gate has to know of its deployment, as a file: `secondsite render` writes it, the lab starts from the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError
+from secondsite.nats.jetstream import api_prefix
+from secondsite.operate.layout import Reach, StreamPlacement, families
+from secondsite.operate.writer_lease import lease_config, lease_home
+from secondsite.strategies.write_gate import gated_subjects, leased
+
+SCHEMA = "secondsite/gate/1"
+
+
+@frozen
+class GuardedStream:
+    """A stream of this region, what its writers use, and its copies elsewhere: API prefix and name."""
+
+    name: str
+    subjects: tuple[str, ...]
+    copies: tuple[tuple[str, str], ...]
+
+
+@frozen
+class KeptLease:
+    """``prefix`` is the JetStream API of the region that keeps the record, ``config`` the stream that holds it."""
+
+    seconds: float
+    prefix: str
+    config: dict[str, Any]
+
+
+@frozen
+class GateConfig:
+    region: str
+    streams: tuple[GuardedStream, ...]
+    subjects: tuple[str, ...]
+    lease: KeptLease | None = None
+
+
+def gate_config(deployment: Deployment, region: str) -> GateConfig | None:
+    """None for a region that has no gate."""
+    streams = watched(deployment, region)
+    if not streams:
+        return None
+    return GateConfig(region, streams, gated_subjects(deployment, region), _lease(deployment))
+
+
+def _lease(deployment: Deployment) -> KeptLease | None:
+    terms, keeper = leased(deployment), lease_home(deployment)
+    if terms is None:
+        return None
+    held = next(one for family in families(deployment) if (one := family.at(keeper)))
+    return KeptLease(terms.seconds, api_prefix(held.cluster.domain or None), lease_config(deployment))
+
+
+def gate_text(config: GateConfig) -> str:
+    return json.dumps({"schema": SCHEMA, **asdict(config)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_gate(path: Path) -> GateConfig:
+    """Raises InputError for what `secondsite render` did not write."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA:
+            raise ValueError(found["schema"])  # noqa: TRY301 # told like everything else that does not fit
+        streams = tuple(
+            GuardedStream(each["name"], tuple(each["subjects"]), tuple((a, b) for a, b in each["copies"]))
+            for each in found["streams"]
+        )
+        lease = KeptLease(**found["lease"]) if found["lease"] else None
+        return GateConfig(found["region"], streams, tuple(found["subjects"]), lease)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"this is no gate's configuration ({type(error).__name__})"
+        raise InputError.at(str(path), what, "take REGION/gate/gate.json of `secondsite render`") from None
+
+
+def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:
+    """The streams whose writers the gate stands before."""
+    gated = set(gated_subjects(deployment, region))
+    mirrored = [each for each in families(deployment) if each.reach is Reach.MIRRORED and gated & set(each.subjects)]
+    found = [(family, held) for family in mirrored if (held := family.at(region))]
+    return tuple(
+        GuardedStream(held.name, family.subjects, tuple(_reached(held, other) for other in family.others(region)))
+        for family, held in found
+    )
+
+
+def _reached(held: StreamPlacement, other: StreamPlacement) -> tuple[str, str]:
+    """Through this region's own servers, and the link."""
+    foreign = other.cluster.domain and other.cluster.domain != held.cluster.domain
+    return api_prefix(other.cluster.domain if foreign else None), other.name

@@ -1,0 +1,39 @@
+"""What is printed fits a terminal of 80 columns, whole: no line is longer, no figure is cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from secondsite.cli.__main__ import run
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
+FILE = ["--file", str(EXAMPLE / "secondsite.yaml")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", *FILE, "--years", "200"],
+        ["evaluate", *FILE, *FILE, "--years", "200", "--strategy", "warm-standby/leafnode-mirror"],
+        ["evaluate", *FILE, "--years", "200", "--evidence", str(EXAMPLE / "evidence")],
+        ["verify", *FILE, "--evidence", str(EXAMPLE / "evidence")],
+        ["audit", *FILE, "--fail-on", "never"],
+        ["audit", *FILE, "--brief", "--fail-on", "never"],
+        ["audit", "--list"],
+        ["audit", "--explain", "dns-by-hand"],
+        ["drill", "--list"],
+    ],
+    ids=lambda arguments: " ".join(each for each in arguments if not each.startswith("/")),
+)
+def test_no_line_is_longer(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(arguments) in (0, 1, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert [line for line in lines if cell_len(line) > 80 and " " in line.strip()] == []
+    assert [word for line in lines for word in line.split() if word.endswith("…") and word != "…"] == []

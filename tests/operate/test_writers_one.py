@@ -1,0 +1,233 @@
+"""`writers: one` on real servers: whatever happens to the first region, no sequence is acknowledged on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from attrs import evolve, frozen
+from leased_home import LeasedPair, Link, Writer, both_at_once
+from region_pair import AWAY, HOME, create, deployment_of, door, free_ports, make_world, stream_named
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.operate import Operate, Writers
+from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import nats_place
+from secondsite.nats.tasks import end_tasks
+from secondsite.operate.executor import OperationOutcome, Options, execute
+from secondsite.operate.journal import Journal
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.plan import make_plan
+from secondsite.strategies.compose import failover
+from secondsite.strategies.design import Kit
+
+pytestmark = pytest.mark.slow
+
+LEAF = "warm-standby/leafnode-mirror"
+LEASE_S = 1.5
+SUBJECT = "e.A.x"
+
+
+def leased_deployment(kit: Kit, lease_s: float = LEASE_S) -> Deployment:
+    system = evolve(kit.system, operate=Operate(writers=Writers.ONE, lease_s=lease_s))
+    return deployment_of(evolve(kit, system=system), LEAF, stream_named("A"))
+
+
+@frozen
+class Scene:
+    pair: LeasedPair
+    link: Link
+    deployment: Deployment
+    kit: Kit
+    folder: Path
+    home: Writer
+    away: Writer
+
+    def world(self, *, reached: bool) -> LiveWorld:
+        """``reached``: whether the controller gets through to the first region."""
+        places = {region: self.pair.place(region, "operator") for region in (HOME, AWAY)}
+        if not reached:
+            places[HOME] = nats_place(f"nats://127.0.0.1:{free_ports(1)[0]}", ConnectOptions(timeout_s=1))
+        return make_world(self.pair, self.folder, "e.A.path", regions=places)
+
+    async def promote(self, *, reached: bool = False) -> OperationOutcome:
+        """Without any exception named."""
+        world = self.world(reached=reached)
+        procedure = failover(self.deployment, evolve(self.kit, system=self.deployment.system), Fault.REGION)
+        plan = await make_plan(procedure, self.deployment, world)
+        with Journal(self.folder / "over.jsonl", world.clock) as journal:
+            options = Options(approved=plan.hash, patience=5)
+            return await execute(procedure, self.deployment, world, journal, options=options)
+
+    async def both_write(self, seconds: float) -> None:
+        """Until the other side was heard, and on."""
+        deadline = time.monotonic() + 10
+        while not self.away.acknowledged:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(seconds)
+
+
+@frozen
+class Start:
+    kit: Kit
+    folder: Path
+    lease_s: float = LEASE_S
+    held_s: float = LEASE_S
+    before: tuple[str, ...] = ()
+
+    @asynccontextmanager
+    async def scene(self) -> AsyncIterator[Scene]:
+        deployment = leased_deployment(self.kit, self.lease_s)
+        pair = LeasedPair(self.folder, deployment, self.before)
+        assert pair.config.lease
+        pair.config = evolve(pair.config, lease=evolve(pair.config.lease, seconds=self.held_s))
+        writers = Writer(pair, HOME, SUBJECT), Writer(pair, AWAY, SUBJECT)
+        writing: list[asyncio.Task[None]] = []
+        try:
+            async with Link(pair.link, pair.ports[HOME][2]).up() as link:
+                for region in (HOME, AWAY):
+                    await asyncio.to_thread(pair.start, region)
+                await create(pair, deployment)
+                await pair.opened()
+                writing += [asyncio.ensure_future(one.run()) for one in writers]
+                await asyncio.sleep(0.3)
+                assert writers[0].acknowledged
+                yield Scene(pair, link, deployment, self.kit, self.folder, *writers)
+        finally:
+            await end_tasks(*writing)
+            for region in (HOME, AWAY):
+                pair.kill(region)
+
+
+def _show(outcome: OperationOutcome) -> str:
+    return "\n".join(str(problem) for problem in outcome.problems)
+
+
+def _nothing(_scene: Scene) -> None:
+    """Only the link is cut."""
+
+
+def _keeper_killed(scene: Scene) -> None:
+    os.kill(scene.pair.keeper, signal.SIGKILL)
+
+
+def _keeper_frozen(scene: Scene) -> None:
+    os.kill(scene.pair.keeper, signal.SIGSTOP)
+
+
+def _all_frozen(scene: Scene) -> None:
+    os.killpg(scene.pair.processes[HOME].pid, signal.SIGSTOP)
+
+
+def _thawed(scene: Scene) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(scene.pair.processes[HOME].pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("fault", [_nothing, _keeper_killed, _keeper_frozen, _all_frozen])
+def test_cut_off_no_sequence_is_acknowledged_both_at_once(
+    fault: Callable[[Scene], None], kit: Kit, tmp_path: Path
+) -> None:
+    """A primary that lives, has its writers, and can be reached by nobody: promoted beside without an exception."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            scene.link.cut()
+            fault(scene)
+            outcome = await scene.promote()
+            assert outcome.finished, _show(outcome)
+            _thawed(scene)
+            await scene.both_write(1.0)
+            assert both_at_once(scene.home, scene.away) == []
+
+    asyncio.run(run())
+
+
+def _shifted() -> tuple[str, ...]:
+    """What a command begins with whose clocks are 30 s ahead of ours; Linux gives no other kind to one process."""
+    ahead = ("unshare", "--user", "--map-root-user", "--time", "--boottime", "30", "--monotonic", "30")
+    done = subprocess.run([*ahead, "true"], capture_output=True, check=False)
+    return ahead if done.returncode == 0 else ()
+
+
+def test_clocks_apart_and_of_different_speed(kit: Kit, tmp_path: Path) -> None:
+    """The holder's clock is 30 s ahead, and so slow that its lease lasts 1 % longer than the other side counts."""
+    before = _shifted()
+    if not before:
+        pytest.skip("this machine gives no time namespace")
+
+    async def run() -> None:
+        async with Start(kit, tmp_path, held_s=LEASE_S * 1.01, before=before).scene() as scene:
+            scene.link.cut()
+            os.kill(scene.pair.keeper, signal.SIGSTOP)
+            outcome = await scene.promote()
+            assert outcome.finished, _show(outcome)
+            await scene.both_write(1.0)
+            assert both_at_once(scene.home, scene.away) == []
+
+    asyncio.run(run())
+
+
+async def _undo_the_fence(scene: Scene) -> None:
+    """A controller that owns the stream, and gives it its subjects back as soon as they are taken."""
+    while True:
+        with suppress(MachineError, TimeoutError):
+            async with door(scene.pair, HOME) as home:
+                while True:
+                    look = await home.stream("A")
+                    if look and look.subjects != ("e.A.>",):
+                        await home.update({**look.config, "subjects": ["e.A.>"]})
+                    await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+
+
+def test_a_controller_that_undoes_the_fence_gives_nobody_a_lease(kit: Kit, tmp_path: Path) -> None:
+    """The region is reached and is fenced; its streams have their subjects back right after, and nobody may write."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            undoing = asyncio.ensure_future(_undo_the_fence(scene))
+            try:
+                outcome = await scene.promote(reached=True)
+                assert outcome.finished, _show(outcome)
+                await scene.both_write(1.0)
+                async with door(scene.pair, HOME) as home:
+                    look = await home.stream("A")
+                assert look
+                assert look.subjects == ("e.A.>",)
+                assert both_at_once(scene.home, scene.away) == []
+            finally:
+                await end_tasks(undoing)
+
+    asyncio.run(run())
+
+
+def test_whoever_is_the_first_process_keeps_as_a_child(tmp_path: Path) -> None:
+    """As in a container, whose first process no signal from within ends."""
+    program = (
+        "import os, sys, time\n"
+        "from secondsite.operate.guarded import as_child\n"
+        "from secondsite.operate.kernel_timer import KernelTimer, now_s\n"
+        "code = as_child([*sys.argv[:1]])\n"
+        "if code is not None: print(os.getpid(), code); sys.exit(0)\n"
+        "KernelTimer().end_at(now_s() + 0.1)\n"
+        "time.sleep(20)\n"
+    )
+    file = tmp_path / "first.py"
+    file.write_text(program)
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no PID namespace")
+    done = subprocess.run([*apart, sys.executable, str(file)], capture_output=True, text=True, timeout=15, check=False)
+    assert done.stdout.split() == ["1", str(128 + signal.SIGKILL)]

@@ -1,0 +1,97 @@
+"""A drill starts nothing that `render` does not ship: programs, options and configuration, of every strategy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from ruamel.yaml import YAML
+
+from secondsite.lab.addresses import LabAddresses
+from secondsite.lab.agents import Agents
+from secondsite.lab.gates import Gates
+from secondsite.lab.nats_binary import find
+from secondsite.lab.nats_fleet import NatsFleet
+from secondsite.lab.options import LabOptions
+from secondsite.lab.supervisor import Spec
+from secondsite.model.deployment import Deployment
+from secondsite.model.operate import Operate, Writers
+from secondsite.model.strategy import Link, Strategy
+from secondsite.publish.deploy.tree import files
+from secondsite.strategies.compose import lay_out
+from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.design import Kit
+from secondsite.strategies.registry import STRATEGIES
+
+RUNNABLE = [strategy for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
+_VERBS = ("gate", "agent")
+
+Program = tuple[str, str, tuple[str, ...], str]
+"""Region, verb, the names of its options, and what it reads."""
+
+
+def _program(region: str, words: Sequence[str], config: str) -> Program:
+    verb = next(word for word in words if word in _VERBS)
+    return region, verb, tuple(sorted(word for word in words if word.startswith("--"))), config
+
+
+def _config(words: Sequence[str]) -> str:
+    return words[list(words).index("--config") + 1]
+
+
+def started(deployment: Deployment, folder: Path) -> set[Program]:
+    regions = tuple(dict.fromkeys(site.region.name for site in deployment.sites))
+    book = LabAddresses(0, regions, str(folder / "nats"))
+    fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), folder)
+    gates = Gates(deployment, folder, lambda _region: "nats://here", book.operator, book.system)
+    agents = Agents(deployment, folder, lambda _region: "nats://here", book.operator, 1.0)
+    (folder / "nats").mkdir()
+    beside = [spec for region in regions for spec in (*gates.specs(region), *agents.specs(region))]
+    specs: list[Spec] = [*fleet.specs(frozenset(regions)), *beside]
+    ours = [spec for spec in specs if "secondsite" in spec.command]
+    return {_program(spec.region, spec.command, Path(_config(spec.command)).read_text()) for spec in ours}
+
+
+def shipped(deployment: Deployment) -> set[Program]:
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    texts = files(deployment, book, "secondsite render", "registry.example/secondsite:1")
+    programs = set()
+    for path, text in texts.items():
+        if not path.endswith((".patch.yaml", "deployment.yaml")):
+            continue
+        region = path.partition("/")[0]
+        pod = YAML(typ="safe").load(text)["spec"]["template"]["spec"]
+        for container in pod["containers"]:
+            words = [str(word) for word in container.get("args", ())]
+            if words and words[0] in _VERBS:
+                name = _config(words).rpartition("/")[2]
+                (config,) = (told for file, told in texts.items() if file.startswith(region) and file.endswith(name))
+                programs.add(_program(region, words, config))
+    return programs
+
+
+@pytest.mark.parametrize("writers", list(Writers))
+@pytest.mark.parametrize("strategy", RUNNABLE, ids=lambda one: one.id)
+def test_a_drill_starts_what_is_shipped(strategy: Strategy, writers: Writers, kit: Kit, tmp_path: Path) -> None:
+    system = evolve(kit.system, operate=Operate(writers=writers))
+    deployment = lay_out(strategy, evolve(kit, system=system))
+    ours = started(deployment, tmp_path)
+    assert ours == shipped(deployment)
+    assert bool(ours) == any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
+
+
+def test_the_server_of_one_writer_is_the_child_of_its_gate(kit: Kit, tmp_path: Path) -> None:
+    system = evolve(kit.system, operate=Operate(writers=Writers.ONE))
+    deployment = lay_out(
+        next(s for s in RUNNABLE if s.id == "warm-standby/leafnode-mirror"), evolve(kit, system=system)
+    )
+    book = LabAddresses(0, ("us-east-1", "us-west-2"), str(tmp_path / "nats"))
+    fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), tmp_path)
+    for spec in fleet.specs(frozenset({"us-east-1"})):
+        binary, option, path = shlex.split(spec.command[list(spec.command).index("--server") + 1])
+        assert binary.endswith("nats-server")
+        assert option == "-c"
+        assert Path(path).exists()
