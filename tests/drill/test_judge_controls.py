@@ -24,6 +24,7 @@ from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.ledger.finals import FinalRead, SavedCopy, processing
 from secondsite.drill.load.tally import Summary
 from secondsite.drill.verdict.judge import judge
+from secondsite.drill.verdict.measurements import find_runs, measurement
 from secondsite.drill.verdict.verification import EvidenceVerification, todays, verify
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.system import System
@@ -63,6 +64,19 @@ def _set(name: str, value: int, place: slice = slice(40, 41)) -> Spoil:
 
 def _swapped(rows: NDArray[np.void]) -> NDArray[np.void]:
     return rows[[*range(50), 51, 50, *range(52, len(rows))]]
+
+
+def _behind(places: slice, *, marked: bool = True, swapped: bool = False) -> Spoil:
+    """The messages at these places stand at the end, with the mark of a salvage or without it."""
+
+    def change(copy: FinalRead) -> FinalRead:
+        rows = _swapped(copy.rows.copy()) if swapped else copy.rows.copy()
+        moved = np.arange(len(rows))[places]
+        rows = _numbered(np.concatenate([np.delete(rows, moved), rows[moved]]))
+        salvaged = rows["stream_sequence"][len(rows) - len(moved) :].tolist() if marked else ()
+        return evolve(copy, rows=rows, salvaged=tuple(salvaged))
+
+    return _copy(change)
 
 
 def _cut_short(copy: FinalRead) -> FinalRead:
@@ -137,6 +151,9 @@ SPOILED: tuple[tuple[str, Spoil, Verdict, Verdict], ...] = (
     ("one message twice", _rows(lambda rows: np.concatenate([rows, rows[50:51]])), BREACHED, BREACHED),
     ("the whole order reversed", _rows(lambda rows: rows[::-1].copy()), BREACHED, BREACHED),
     ("two messages changed places", _rows(_swapped), BREACHED, BREACHED),
+    ("five messages moved to the end", _behind(slice(100, 105), marked=False), BREACHED, BREACHED),
+    ("five salvaged, and two others changed places", _behind(slice(100, 105), swapped=True), BREACHED, BREACHED),
+    ("called salvaged, and written by the new side", _behind(slice(-9, -4)), BREACHED, BREACHED),
     ("a payload changed", _set("payload", 7), BREACHED, BREACHED),
     ("a payload cut", _set("payload_bytes", 99), BREACHED, BREACHED),
     ("a subject moved", _set("subject", 7), BREACHED, BREACHED),
@@ -172,6 +189,19 @@ def test_what_is_as_it_should_be_changes_nothing(harmless: Spoil, tmp_path: Path
     folder = leave(tmp_path, Scenario())
     harmless(folder)
     assert judge(read_evidence(folder), [API, NATS]).worst is MET
+
+
+def test_what_was_salvaged_stands_later_and_is_told(tmp_path: Path) -> None:
+    """It was acknowledged by the region that was lost, and is there again: neither lost nor out of order in silence."""
+    folder = leave(tmp_path, Scenario())
+    _behind(slice(100, 105))(folder)
+    write_chain(folder)
+    judgement = judge(read_evidence(folder), [API, NATS])
+    count = "5 salvaged messages stand behind what was acknowledged after them"
+    assert [(each.verdict, each.why) for each in judgement.verdicts] == [(MET, count)] * 2
+    assert (judgement.ledger["out-of-place"], judgement.ledger["acknowledged-lost"]) == (5, 0)
+    (found,) = find_runs(tmp_path, [API]).runs
+    assert count in measurement(API, [(found, found.ran[0])]).why
 
 
 # --- series

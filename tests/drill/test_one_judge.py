@@ -99,7 +99,7 @@ def test_steps_that_nobody_carried_out_took_no_time(tmp_path: Path) -> None:
 
 
 def test_the_table_in_the_documents_is_the_judges() -> None:
-    words = {Verdict.BREACHED: "breached", Verdict.UNPROVEN: "unproven", None: "told"}
+    words = {Verdict.BREACHED: "breached", Verdict.UNPROVEN: "unproven", Verdict.MET: "met, and told", None: "told"}
     bears = {"none": "–", "every": "every"}
     lines = [
         f"| `{e.finding}` | {e.phrase} | {bears.get(e.bears, e.bears)} | {words[e.verdict]} | {e.why} |"

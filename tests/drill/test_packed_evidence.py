@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.cli.verify import verify
-from secondsite.drill.evidence.campaign import SUFFIX
+from secondsite.drill.evidence import campaign, register
 from secondsite.drill.evidence.columns import folded, unfolded
 from secondsite.drill.evidence.folder import check_chain, evidence_below, read_evidence
 from secondsite.drill.evidence.packed import PACKED, pack
@@ -34,7 +34,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _runs(root: Path) -> list[str]:
-    return sorted(path.name for path in root.iterdir() if path.suffix != SUFFIX)
+    return sorted(path.name for path in root.iterdir() if path.suffix not in (campaign.SUFFIX, register.SUFFIX))
 
 
 @pytest.fixture(scope="module")

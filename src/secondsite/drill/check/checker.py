@@ -60,6 +60,7 @@ class _CopiesRead:
     resurrected: NDArray[np.bool_]
     altered: NDArray[np.bool_]
     moved: NDArray[np.bool_]
+    salvaged: NDArray[np.bool_]
     phantoms: dict[str, tuple[Phantom, ...]] = field(factory=dict)
     phantom_counts: dict[str, int] = field(factory=dict)
     unread: dict[str, tuple[str, ...]] = field(factory=dict)
@@ -69,14 +70,17 @@ class _CopiesRead:
 
     @classmethod
     def nothing(cls, intents: int) -> _CopiesRead:
-        present, visible, duplicated, reordered, resurrected, altered, moved = (
-            np.zeros(intents, bool) for _ in range(7)
+        present, visible, duplicated, reordered, resurrected, altered, moved, salvaged = (
+            np.zeros(intents, bool) for _ in range(8)
         )
-        return cls(present, visible, duplicated, reordered, resurrected, altered, moved)
+        return cls(present, visible, duplicated, reordered, resurrected, altered, moved, salvaged)
 
 
-def check(history: History, finals: Finals) -> Findings:
-    """Raises InputError where finals and ledgers are not of one run."""
+def check(history: History, finals: Finals, left: NDArray[np.bool_] | None = None) -> Findings:
+    """``left``: which intents were acknowledged by the side that clients had to leave; only those can be salvaged.
+
+    Raises InputError where finals and ledgers are not of one run.
+    """
     copies_read = _CopiesRead.nothing(len(history))
     for copy in finals.copies:
         _take(history, copies_read, copy.load() if isinstance(copy, SavedCopy) else copy)
@@ -86,12 +90,14 @@ def check(history: History, finals: Finals) -> Findings:
     removed = erased(history)
     fate = _fates(history, copies_read, removed)
     copies_read.resurrected[removed.surely & copies_read.visible] = True
+    salvaged = np.zeros(len(history), bool) if left is None else copies_read.salvaged & left
     arrays = (
         copies_read.duplicated,
         copies_read.reordered,
         copies_read.resurrected,
         copies_read.altered,
         copies_read.moved,
+        salvaged,
     )
     marks = Marks(fate, *arrays, copies_read.phantoms, copies_read.phantom_counts)
     streams = {
@@ -117,6 +123,7 @@ def _take(history: History, copies_read: _CopiesRead, copy: FinalRead) -> None:
         copies_read.reordered[reordered(history, order.order)] = True
         copies_read.altered[order.altered] = True
         copies_read.moved[order.moved] = True
+        copies_read.salvaged[order.salvaged] = True
         if not copy.compared and len(copy.rows):
             copies_read.uncompared[copy.stream] = (*copies_read.uncompared.get(copy.stream, ()), copy.place)
     if order.phantom_count:
@@ -168,7 +175,8 @@ def _of_stream(history: History, marks: Marks, number: int, copies_read: _Copies
         resurrected=int(np.count_nonzero(marks.resurrected & mine)),
         phantom=marks.phantom_counts.get(name, 0),
         doubled=int(np.count_nonzero(marks.duplicated & mine & sent_once)),
-        disordered=int(np.count_nonzero(marks.reordered & mine & at_once)),
+        disordered=int(np.count_nonzero(marks.reordered & mine & at_once & ~marks.salvaged)),
+        out_of_place=int(np.count_nonzero(marks.reordered & mine & at_once & marks.salvaged)),
         altered=int(np.count_nonzero(marks.altered & mine)),
         moved=int(np.count_nonzero(marks.moved & mine)),
         clashes=copies_read.clashes.get(name, 0),

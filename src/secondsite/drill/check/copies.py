@@ -22,6 +22,7 @@ _MOST_PHANTOMS = 20
 class CopyMarks:
     """``order``: rows of the intents in the copy, in its order, each once, where it stands first.
 
+    ``salvaged``: rows of those that a failback brought there from the old region, where they were stored before.
     ``altered`` have another payload than was intended, ``moved`` another subject. ``clashes``: messages that share
     their place in the stream with another, which no server does.
     """
@@ -33,6 +34,7 @@ class CopyMarks:
     altered: NDArray[np.int64]
     moved: NDArray[np.int64]
     clashes: int
+    salvaged: NDArray[np.int64]
 
 
 def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
@@ -54,6 +56,7 @@ def read_order(history: History, copy: FinalRead, stream: int) -> CopyMarks:
         altered=altered,
         moved=moved,
         clashes=int(np.count_nonzero(rows["stream_sequence"][1:] == rows["stream_sequence"][:-1])),
+        salvaged=known[np.isin(rows["stream_sequence"][positions >= 0], np.array(copy.salvaged, np.uint64))],
     )
 
 

@@ -9,7 +9,18 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-_COUNTED = ("duplicate", "doubled", "reordered", "disordered", "resurrected", "phantom", "altered", "moved", "clashes")
+_COUNTED = (
+    "duplicate",
+    "doubled",
+    "reordered",
+    "disordered",
+    "resurrected",
+    "phantom",
+    "altered",
+    "moved",
+    "clashes",
+    "out_of_place",
+)
 
 
 class Fate(IntEnum):
@@ -50,6 +61,7 @@ class Marks:
     resurrected: NDArray[np.bool_]
     altered: NDArray[np.bool_]
     moved: NDArray[np.bool_]
+    salvaged: NDArray[np.bool_]
     phantoms: Mapping[str, tuple[Phantom, ...]]
     phantom_counts: Mapping[str, int]
 
@@ -59,8 +71,9 @@ class StreamFindings:
     """Counts of intents. ``phantom`` counts messages, in the copy that has most of them.
 
     ``doubled`` are those duplicates and ``disordered`` those out of order that nothing explains: sent once, stored
-    at once. ``clashes`` counts messages, too. ``unread`` names the copies that were not read in full, with the reason,
-    and a stream without a copy names itself; ``uncompared`` names those whose contents nobody looked at.
+    at once. ``out_of_place``: what a failback salvaged, and now stands behind what was acknowledged after it.
+    ``clashes`` counts messages, too. ``unread`` names the copies that were not read in full, with the reason, and a
+    stream without a copy names itself; ``uncompared`` names those whose contents nobody looked at.
     """
 
     stream: str
@@ -73,6 +86,7 @@ class StreamFindings:
     disordered: int = 0
     altered: int = 0
     moved: int = 0
+    out_of_place: int = 0
     clashes: int = 0
     unread: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
@@ -138,7 +152,7 @@ class Findings:
         """Over all streams, under the names of ``--json``."""
         total = {fate.label: sum(stream.fates[fate] for stream in self.streams.values()) for fate in Fate}
         for name in _COUNTED:
-            total[name] = sum(getattr(stream, name) for stream in self.streams.values())
+            total[name.replace("_", "-")] = sum(getattr(stream, name) for stream in self.streams.values())
         total["processed-twice"] = sum(consumer.processed_twice for consumer in self.consumers)
         total["processed-lost"] = sum(consumer.processed_lost or 0 for consumer in self.consumers)
         total["undrained"] = sum(consumer.skipped is None for consumer in self.consumers)

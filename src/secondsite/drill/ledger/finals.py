@@ -46,6 +46,8 @@ class FinalRead:
 
     ``payload`` and ``subject`` of a row are 0 where they are what the load writes. ``compared``: somebody looked.
 
+    ``salvaged``: places in the stream of what a failback brought there from the old region, later than it was stored.
+
     ``complete``: read from its first to its last message. A stream of which nothing survived is an empty,
     complete copy; a stream without any copy was not looked at.
     """
@@ -57,6 +59,7 @@ class FinalRead:
     strays: tuple[str, ...] = ()
     why_incomplete: str = ""
     compared: bool = True
+    salvaged: tuple[int, ...] = ()
 
     def save(self, path: Path) -> None:
         header = {
@@ -67,6 +70,7 @@ class FinalRead:
             "strays": self.strays,
             "why_incomplete": self.why_incomplete,
             "compared": self.compared,
+            **({"salvaged": list(self.salvaged)} if self.salvaged else {}),
         }
         write_new(path, header, self.rows.tobytes())
 
@@ -94,9 +98,12 @@ class CopyReader:
         self._identities, self._sequences, self._keys = array("Q"), array("Q"), array("L")
         self._sizes, self._payloads, self._subjects = array("L"), array("L"), array("L")
         self._strays: list[str] = []
+        self._salvaged: list[int] = []
 
-    def take(self, message_id: str, stream_sequence: int, subject: str, data: bytes) -> None:
+    def take(self, message_id: str, stream_sequence: int, subject: str, data: bytes, *, salvaged: bool = False) -> None:
         """``message_id`` is the Nats-Msg-Id header, empty where there is none."""
+        if salvaged:
+            self._salvaged.append(stream_sequence)
         identity = parse_identity(self._run, message_id)
         if identity == STRAY and len(self._strays) < _MOST_STRAYS:
             self._strays.append(message_id)
@@ -131,7 +138,8 @@ class CopyReader:
         rows["payload_bytes"] = np.asarray(self._sizes, np.uint64)
         rows["payload"] = np.asarray(self._payloads, np.uint64)
         rows["subject"] = np.asarray(self._subjects, np.uint64)
-        return FinalRead(self._stream, self._place, complete, rows, tuple(self._strays), why_incomplete)
+        strays, salvaged = tuple(self._strays), tuple(self._salvaged)
+        return FinalRead(self._stream, self._place, complete, rows, strays, why_incomplete, salvaged=salvaged)
 
 
 def _pattern(template: str, *, prefixed: bool) -> re.Pattern[str]:
@@ -188,6 +196,7 @@ class SavedCopy:
             strays,
             header["why_incomplete"],
             bool(header.get("compared", False)),
+            tuple(int(place) for place in header.get("salvaged", ())),
         )
 
 

@@ -22,6 +22,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
+from secondsite.operate.actions.salvage import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
@@ -71,7 +72,8 @@ class Reading:
         async for message in direct_messages(streams.jetstream, placement.name, before.first_seq, before.last_seq):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
-                reader.take(text, message.sequence, message.subject, message.data)
+                salvaged = SALVAGE_MARK in message.headers
+                reader.take(text, message.sequence, message.subject, message.data, salvaged=salvaged)
         after = await streams.stream(placement.name)
         if after is None or after.last_seq != before.last_seq:
             return "it changed while it was read"

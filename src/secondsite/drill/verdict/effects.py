@@ -107,6 +107,13 @@ EFFECTS: tuple[Effect, ...] = (
         "each was stored before the next of its key was sent",
     ),
     Effect(
+        "out-of-place",
+        Bears.EVERY,
+        Verdict.MET,
+        "salvaged messages stand behind what was acknowledged after them",
+        "they are there, later: consumers get them out of their order, and once",
+    ),
+    Effect(
         "resurrected",
         Bears.NO_DELETION,
         _RED,

@@ -137,7 +137,8 @@ def _facts(evidence: Evidence) -> _Facts:
     history = read_history(evidence.ledgers)
     marks = milestones(events, manifest)
     clock = rto(marks, history, manifest.new_side)
-    findings = check(history, read_finals(evidence.finals))
+    left = ~reached(history.endpoint, manifest.new_side)
+    findings = check(history, read_finals(evidence.finals), left)
     steps = {run.id: run for run in step_runs(events)}
     changes = writer_changes(history)
     return _Facts(evidence, history, findings, clock, marks, steps, stopped(events), changes)

@@ -153,8 +153,14 @@ def _together(
     if absent:
         return Verdict.UNPROVEN, "; ".join(each.why for each in absent)
     if allowed is None:
-        return Verdict.UNPROVEN, _too_few(contract, total, counted)
-    return Verdict.MET, f"held in {total - len(breached)} of {total} runs"
+        return Verdict.UNPROVEN, _too_few(contract, total, counted) + _beside(runs)
+    return Verdict.MET, f"held in {total - len(breached)} of {total} runs{_beside(runs)}"
+
+
+def _beside(runs: Sequence[tuple[Run, RunVerdict]]) -> str:
+    """What is told of runs that held: it breaks no contract, and nobody is to miss it."""
+    notes = [v.why for _, v in runs if v.verdict is Verdict.MET and v.why]
+    return f"; {_times(len(notes), len(runs))}{notes[-1]}" if notes else ""
 
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:

@@ -160,7 +160,8 @@ def _alone(run: Run, now: datetime) -> Iterator[ContractVerdict]:
     for v in run.judgement.verdicts:
         verdict, why = v.verdict, v.why
         if verdict is Verdict.MET:
-            verdict, why = Verdict.UNPROVEN, f"held in this run; {_series_needed(v.contract)}"
+            beside = f"; {v.why}" if v.why else ""
+            verdict, why = Verdict.UNPROVEN, f"held in this run; {_series_needed(v.contract)}{beside}"
         yield ContractVerdict(v.contract, verdict, why, manifest.design, manifest.drill, known.get(v.contract), age_s)
 
 
@@ -175,11 +176,17 @@ def _unlike(run: Run) -> Iterator[Problem]:
     if not path.is_file():
         return
     kept, computed = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
-    if not isinstance(kept, dict) or any(computed.get(name) != value for name, value in kept.items()):
+    if not isinstance(kept, dict) or not _follows(kept, computed):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(
             Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
         )
+
+
+def _follows(kept: object, computed: object) -> bool:
+    if isinstance(kept, dict) and isinstance(computed, dict):
+        return all(_follows(value, computed.get(name)) for name, value in kept.items())
+    return kept == computed
 
 
 def todays(system: System, catalogue: Catalogue) -> Today:
