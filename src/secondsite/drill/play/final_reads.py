@@ -22,7 +22,7 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.actions.salvage import MARK as SALVAGE_MARK
+from secondsite.operate.actions.salvaging import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
