@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock
+.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock sbom weaknesses
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -11,20 +11,8 @@ help: ## what there is
 setup: ## make .venv with the pinned packages
 	@$(PYTHON) script/environment.py
 
-demo: setup ## the main job on the example: discover, audit, evaluate, drill, publish
-	@echo "# 1/5  secondsite init manifests"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite init manifests --yes
-	@echo; echo "# 2/5  secondsite audit --brief"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite audit --brief --fail-on never
-	@echo; echo "# 3/5  secondsite evaluate"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite evaluate
-	@echo; echo "# 4/5  secondsite drill: the recommendation, and the plan on paper on what runs today"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite drill region-loss \
-		--strategy warm-standby/leafnode-mirror/failover-record \
-		--strategy warm-standby/supercluster-mirror@today --evidence ../../build/demo/evidence || test $$? -eq 1
-	@echo; echo "# 5/5  secondsite publish"
-	@cd $(EXAMPLE) && ../../$(BIN)/secondsite publish ../../build/demo/saas --evidence ../../build/demo/evidence
-	@echo; echo "The report to open: build/demo/saas/report.html"
+demo: setup ## the main job on an example: discover, audit, evaluate, drill, publish (EXAMPLE=examples/parcels for another)
+	@script/demo.sh $(EXAMPLE)
 
 publish: setup ## the example's documents, as they are committed
 	cd $(EXAMPLE) && ../../$(BIN)/secondsite publish docs/saas --evidence evidence
@@ -76,6 +64,12 @@ mutants: setup ## would the tests notice a lie? (slow)
 
 lock: setup ## resolve and pin the development packages anew
 	$(BIN)/python script/lock.py
+
+sbom: setup ## build/sbom.cdx.json: what secondsite runs with, in CycloneDX
+	$(BIN)/python script/sbom.py
+
+weaknesses: setup ## published weaknesses of the pinned packages; exit 3 where nobody can be asked
+	$(BIN)/python script/weaknesses.py
 
 clean: ## remove what was made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -35,8 +35,11 @@ def main() -> None:
         return
     print("installing the pinned packages into .venv (once, about a minute)", flush=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--requirement", str(ROOT / "requirements" / "dev.txt")], check=True)
-    subprocess.run([*pip, "--no-deps", "--editable", str(ROOT)], check=True)
+    # The pins are whole, so nothing is resolved: what they do not name is not installed.
+    pins = [*pip, "--no-deps", "--require-hashes", "--requirement"]
+    subprocess.run([*pins, str(ROOT / "requirements" / "dev.txt")], check=True)
+    # What builds it is among them: an isolated build would fetch it again, and no hash is checked there.
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
     stamp.write_text(wanted.hexdigest())
 
 

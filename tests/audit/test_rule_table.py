@@ -115,6 +115,10 @@ TABLE: dict[str, tuple[str, Change]] = {
         "leaf",
         both(in_origin(retention=Retention.WORKQUEUE), in_mirror(retention=Retention.LIMITS)),
     ),
+    "nats-workqueue-late-consumer": (
+        "leaf",
+        both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
+    ),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),
@@ -128,6 +132,15 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-interest-promotion": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-exactly-once": ("leaf", in_origin(duplicate_window_s=Seconds(120))),
     "nats-consumer-single-replica": ("system", in_stream("EVENTS", consumers=(Consumer("metering", replicas=1),))),
+    "nats-field-not-taken": (
+        "system",
+        both(
+            in_cluster("nats", version="2.11.4"),
+            in_stream("EVENTS", settings=Settings({"allow_msg_schedules": True})),
+        ),
+    ),
+    "nats-operator-resolver": ("system", in_cluster("nats", operator=True)),
+    "nats-streams-unseen": ("system", in_cluster("nats", streams=())),
     "nats-stream-single-replica": ("system", in_stream("EVENTS", replicas=1)),
     "nats-stream-even-replicas": ("system", in_stream("EVENTS", replicas=2)),
     "nats-even-servers": ("system", in_cluster("nats", servers=4)),

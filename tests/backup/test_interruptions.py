@@ -159,7 +159,7 @@ def test_a_person_who_interrupts_is_told_what_is_left(start: Any, store: ObjectS
         saved = tmp_path / f"saved{number}"
         process = begin("backup", "--nats", source.url, "--to", f"file://{saved}", stderr=subprocess.PIPE)
         caught(process, lambda saved=saved: bool(list(saved.glob("*/streams/BIG/*"))), signal.SIGINT)  # type: ignore[misc]
-        if interrupted(process, "interrupted: nothing was left half written"):
+        if interrupted(process, "interrupted"):
             break
     else:
         pytest.fail("never interrupted in the middle")

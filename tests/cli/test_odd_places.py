@@ -52,6 +52,19 @@ def test_a_confidence_that_promises_nothing_is_refused_at_its_line(
     assert f"{path}:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("subject", ["$JS.API.>", ">", "a..b", "a b"])
+def test_a_subject_that_no_server_takes_is_refused_before_it_is_rendered(
+    subject: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (EXAMPLE / "secondsite.yaml").read_text("utf-8")
+    path = tmp_path / "secondsite.yaml"
+    path.write_text(text.replace("subjects: [agentese.>]", f"subjects: ['{subject}']", 1), "utf-8")
+    arguments = ["render", str(tmp_path / "out"), "--file", str(path), "--domain", "nats.example.com"]
+    assert run([*arguments, "--strategy", "warm-standby/leafnode-mirror"]) == EXIT_BAD_INPUT
+    assert f"{path}:" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.usefixtures("nobody")
 def test_a_user_without_a_home_is_told_what_to_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["backup", "--context", "east", "--to", "file:///x"]) == EXIT_BAD_INPUT

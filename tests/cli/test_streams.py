@@ -131,6 +131,11 @@ def test_a_defect_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys:
         "-----BEGIN EC PRIVATE KEY-----\nSECRET\n-----END EC PRIVATE KEY-----",
         "https://host/path?token=SECRET&x=1",
         "password: SECRET",
+        '{"api_key": "SECRET"}',
+        'asked with "password: \\"SECRET\\""',
+        "Authorization: Bearer SECRETSECRET",
+        "--passphrase=SECRET",
+        "aws_secret_access_key = SECRET/SECRET",
     ],
 )
 def test_no_message_repeats_a_secret(text: str) -> None:
@@ -138,7 +143,13 @@ def test_no_message_repeats_a_secret(text: str) -> None:
     assert text not in str(InputError.at("--option", f"{text!r} is wrong", "write another"))
 
 
-@pytest.mark.parametrize("text", ["secrets.api-keys: a.yaml:3", "token: env:TOKEN", "s3://bucket/prefix", "a@b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("secrets.api-keys: a.yaml:3", "token: env:TOKEN", "s3://bucket/prefix", "a@b", "seed: 7", "--seed=7"),
+        "the basic settings: 3",
+    ],
+)
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redacted(text) == text
 

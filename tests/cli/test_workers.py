@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from attrs import evolve
+from identities import Certificates, certificates
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli import workers
@@ -27,6 +29,7 @@ from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 
+__all__ = ["certificates"]
 STRATEGIES = tuple(map(Strategy.parse, ("single-region/none/manual", "backup-restore/backup", "warm-standby/backup")))
 
 
@@ -42,7 +45,11 @@ def _dask(*arguments: str) -> subprocess.Popen[bytes]:
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONPATH": str(folder), "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false"},
+        # A worker imports this module, and what it imports.
+        env={
+            "PYTHONPATH": f"{folder}:{folder.parent / 'support'}",
+            "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false",
+        },
     )
 
 
@@ -173,3 +180,46 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_missing_package_has_no_version() -> None:
     assert installed(("numpy", "no-such-package"))[1] == ""
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "scheduler.example.com", "[2001:db8::1]", "localhost.evil.example"])
+def test_a_scheduler_elsewhere_is_spoken_to_by_tls_alone(host: str) -> None:
+    with pytest.raises(InputError, match=r"is not this machine.*write tls://"):
+        distributed_over(f"dask://{host}:8786").__enter__()
+
+
+def test_tls_without_certificates_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(InputError, match="set DASK_DISTRIBUTED__COMM__TLS__CA_FILE"):
+        distributed_over("tls://127.0.0.1:1").__enter__()
+
+
+@pytest.mark.slow
+def test_a_scheduler_with_tls_takes_whoever_has_a_certificate(tmp_path: Path, certificates: Certificates) -> None:
+    """It is reached (it has no worker), and by nobody without: neither in clear nor with an authority of their own."""
+    contact, files = tmp_path / "contact.json", certificates
+    tls = ("--tls-ca-file", str(files.ca), "--tls-cert", str(files.server), "--tls-key", str(files.server_key))
+    process = _dask(
+        *("scheduler", "--protocol", "tls", "--host", "tls://127.0.0.1", "--port", "0", "--no-dashboard"),
+        *("--scheduler-file", str(contact), *tls),
+    )
+    try:
+        address = _address(contact, process)
+        assert address.startswith("tls://")
+        with pytest.raises(MachineError, match="no scheduler answers"):
+            distributed_over(address.replace("tls://", "dask://"), 2).__enter__()
+        client = {
+            "distributed.comm.tls.client.cert": str(files.client),
+            "distributed.comm.tls.client.key": str(files.client_key),
+        }
+        with (
+            dask.config.set({"distributed.comm.tls.ca-file": str(files.ca), **client}),
+            pytest.raises(MachineError, match="no worker within 2 s"),
+        ):
+            distributed_over(address, 2).__enter__()
+        with (
+            dask.config.set({"distributed.comm.tls.ca-file": str(files.client), **client}),
+            pytest.raises(MachineError, match="no scheduler answers"),
+        ):
+            distributed_over(address, 2).__enter__()
+    finally:
+        _end([process])

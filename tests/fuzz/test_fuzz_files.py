@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from mutations import VALUES, changed_text, seeds, survives
+from mutations import HOSTILE, VALUES, bounded_time, changed_text, seeds, survives
 
 from secondsite.audit.registry import audit
+from secondsite.cli.__main__ import run
+from secondsite.cli.stores import Server, open_store
 from secondsite.discover.manifests import discover
 from secondsite.discover.nats_conf import parse_conf
 from secondsite.discover.system_file.reading import load_system
+from secondsite.nats.connection import _signer
 from secondsite.nats.options import ConnectOptions
-from secondsite.nats.place import nats_place
+from secondsite.nats.place import NatsPlace, nats_place
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
 CONF = """\
@@ -65,3 +68,35 @@ def test_contexts_of_the_nats_command(tmp_path: Path, monkeypatch: pytest.Monkey
     for chance in seeds():
         path.write_text(changed_text(whole, chance), "utf-8")
         survives(lambda: nats_place(None, ConnectOptions(), context="prod"))
+
+
+def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that somebody else set: for servers, for stores, for where things lie."""
+    for name in ("NATS_CONTEXT", "NATS_CREDS", "NATS_NKEY", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    hostile = [text for text in (*HOSTILE, "/", ".", "nats://[::1", "tls://h:99999", "file:///x") if "\0" not in text]
+    for name in ("NATS_URL", "NATS_CONTEXT", "NATS_CREDS", "NATS_NKEY", "NATS_USER", "NATS_TOKEN", "XDG_CONFIG_HOME"):
+        for value in hostile:
+            with monkeypatch.context() as changed:
+                changed.setenv("NATS_URL", "nats://h:4222")
+                changed.setenv(name, value)
+                survives(lambda: connected(Server().place()))
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "HOME"):
+        for value in hostile[:: len(hostile) // 8]:  # each reads what the provider's own library knows
+            with monkeypatch.context() as changed:
+                changed.setenv(name, value)
+                survives(lambda: open_store("s3://bucket/prefix", None, "--to"))
+
+
+def connected(place: NatsPlace) -> None:
+    """All that is done before anything is sent."""
+    place.options.tls()
+    _signer(place.options)
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "x", "9" * 20, "1"])
+def test_a_terminal_of_any_width(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    arguments = ["audit", "--file", str(EXAMPLE / "secondsite.yaml"), "--fail-on", "never"]
+    with bounded_time():
+        assert run(arguments) == 0

@@ -26,6 +26,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import Connection, connect
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
+from secondsite.strategies.rights import POSITIONS
 
 pytestmark = pytest.mark.slow
 
@@ -308,6 +309,24 @@ def test_consumers_write_down_what_they_processed(laid_out: LaidOut) -> None:
             assert [(line["stream"], line["consumer"], line["id"]) for line in lines] == [
                 ("EVENTS", "metering", str(number)) for number in range(10)
             ]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("strategy", ["warm-standby/leafnode-mirror", "warm-standby/supercluster-mirror"])
+def test_agents_copy_positions_with_their_own_login(strategy: str, laid_out: LaidOut) -> None:
+    """Through a leaf link into another domain, and through gateways: the rights that are rendered are enough."""
+
+    async def run() -> None:
+        async with Lab.up(laid_out(strategy), BARE) as lab:
+
+            async def copied() -> bool:
+                try:
+                    return await messages(lab, AWAY, POSITIONS) > 0
+                except MachineError:
+                    return False
+
+            await until(copied, "a position in the other region", 30)
 
     asyncio.run(run())
 

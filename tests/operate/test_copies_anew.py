@@ -11,8 +11,9 @@ from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, str
 from typed_commands import Typist
 
 from secondsite.model.fault import Fault
-from secondsite.model.nats import Stream, StreamOrigin
+from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.procedure import Verb
+from secondsite.model.strategy import Strategy
 from secondsite.operate.action import ManualContext
 from secondsite.operate.verbs import commands
 from secondsite.strategies.compose import lay_out, procedures
@@ -61,12 +62,12 @@ def test_a_mirror_of_a_restored_origin_stands_still_until_it_is_made_anew(pair: 
     assert list((tmp_path / "replaced").rglob("*")), "what is no mirror was saved before it was deleted"
 
 
-def _with_aggregate(cluster: object) -> object:
+def _with_aggregate(cluster: NatsCluster) -> NatsCluster:
     """In the standby's region a stream that sources the mirror there."""
-    if getattr(cluster, "region", "") != AWAY:
+    if cluster.region != AWAY:
         return cluster
     sources = (StreamOrigin("R", region=AWAY),)
-    return evolve(cluster, streams=(*cluster.streams, Stream("R_ALL", sources=sources)))  # type: ignore[attr-defined]
+    return evolve(cluster, streams=(*cluster.streams, Stream("R_ALL", sources=sources)))
 
 
 async def _settled(pair: Pair, name: str, wanted: int) -> int:
@@ -84,8 +85,8 @@ async def _settled(pair: Pair, name: str, wanted: int) -> int:
 
 @pytest.mark.parametrize("strategy", [one for one in STRATEGIES if one.link], ids=str)
 @pytest.mark.parametrize("fault", [Fault.DELETION, Fault.BAD_WRITE])
-def test_each_procedure_for_destroyed_data_makes_the_copies_anew(kit: Kit, strategy: object, fault: Fault) -> None:
-    deployment = lay_out(strategy, kit)  # type: ignore[arg-type]
+def test_each_procedure_for_destroyed_data_makes_the_copies_anew(kit: Kit, strategy: Strategy, fault: Fault) -> None:
+    deployment = lay_out(strategy, kit)
     steps = procedures(deployment, kit)[fault].steps
     copied = any(s.mirror or s.sources for c in deployment.clusters for s in c.streams)
     restores = any(step.verb is Verb.RESTORE_STREAMS and not step.blocked for step in steps)

@@ -131,7 +131,7 @@ def test_a_command_that_fails_says_what_it_said() -> None:
         asyncio.run(Commands({"announce": "echo no such list; exit 3"}).carry_out(STEP))
     problem = error.value.problems[0]
     assert problem.what == "the command for announce ended with 3: no such list"
-    assert problem.remedy == "mend it, then resume: it is run again"
+    assert problem.remedy == "fix the cause, then resume: the command runs again"
 
 
 def test_a_command_that_fails_silently_is_told_by_its_end() -> None:

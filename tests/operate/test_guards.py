@@ -22,6 +22,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
+from secondsite.model.settings import Settings
 from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 from secondsite.operate.action import ALLOWABLE
@@ -85,7 +86,7 @@ def test_no_client_path_is_refused_unless_allowed(kit: Kit) -> None:
     world = FakeWorld(deployment, {"us-east-1"})
     world.path = None
     plan = _plan(procedure, deployment, world)
-    assert [problem.what for problem in plan.refusals] == ["nobody told what the clients' own path is"]
+    assert [problem.what for problem in plan.refusals] == ["the URL that clients write to is not known"]
     allowed = _plan(procedure, deployment, world, "no-client-path")
     assert not allowed.refusals
     assert allowed.hash == plan.hash, "what is lifted is said by name, and is no part of what was approved"
@@ -229,3 +230,17 @@ class _UnderLoad(FakeWorld):
                 stream.last_seq += 1
         async with super().streams(region, within_s) as door:
             yield door
+
+
+def test_a_field_that_a_server_does_not_take_is_refused_whatever_is_allowed(kit: Kit) -> None:
+    deployment, procedure = _case(kit, LEAF)
+    batched = Settings({"allow_batched": True})
+    clusters = tuple(
+        evolve(each, version="2.12.8", streams=tuple(evolve(stream, settings=batched) for stream in each.streams))
+        for each in deployment.clusters
+    )
+    plan = _plan(
+        procedure, evolve(deployment, clusters=clusters), FakeWorld(deployment, {"us-east-1"}), "field-not-taken"
+    )
+    refused = [problem.what for problem in plan.refusals]
+    assert any("does not take allow_batched (2.14) of" in what for what in refused)

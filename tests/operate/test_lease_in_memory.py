@@ -25,9 +25,11 @@ from secondsite.operate.lease import (
     HeldElsewhereError,
     Lease,
     Record,
+    SharedJournal,
     copied_entries,
     fetch_journal,
     lease_of,
+    read_shared,
 )
 from secondsite.operate.world import Decision
 from secondsite.strategies.compose import lay_out
@@ -318,6 +320,26 @@ def test_a_journal_is_fetched_by_its_direction(world: Shared, journal: Journal, 
 
     assert asyncio.run(run()) == [False, False, False, True]
     assert [entry.hash for entry in read_journal(target)] == [entry.hash for entry in journal.entries]
+
+
+def test_on_any_machine_it_is_told_how_far_it_is_and_who_acts(world: Shared, journal: Journal, tmp_path: Path) -> None:
+    """While its controller lives, too: looking is no taking over."""
+    path = tmp_path / "elsewhere.jsonl"
+
+    async def run() -> list[SharedJournal]:
+        nothing = await read_shared(world, AWAY, path, "failover")
+        async with _lease(world, journal) as lease:
+            await lease.hold(journal.entries)
+            during = await read_shared(world, AWAY, path, "failover")
+        return [nothing, during, await read_shared(world, AWAY, path, "failover")]
+
+    nothing, during, after = asyncio.run(run())
+    assert nothing == SharedJournal()
+    assert [entry.hash for entry in during.entries] == [entry.hash for entry in journal.entries]
+    assert "ann on" in during.acting
+    assert "heard 0 s ago" in during.acting
+    assert after.acting.startswith("nobody acts now; ann on")
+    assert not path.exists()
 
 
 def test_in_a_supercluster_it_lies_in_the_cluster_that_stays(kit: Kit, tmp_path: Path) -> None:

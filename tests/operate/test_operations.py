@@ -13,10 +13,11 @@ from fake_world import FakeWorld
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
+from secondsite.model.operate import Operate, Writers
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.operate.abort import Aborted, abort
-from secondsite.operate.action import Guard, Prospect
+from secondsite.operate.action import FinalError, Guard, Prospect
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import (
     EntryKind,
@@ -31,6 +32,7 @@ from secondsite.operate.journal import (
 )
 from secondsite.operate.plan import Plan, make_plan
 from secondsite.operate.verbs import EXECUTORS
+from secondsite.operate.writer_lease import WRITERS_STREAM, WriterRecord
 from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
 
@@ -293,9 +295,93 @@ class _Hiccup(_Cannot):
         return await EXECUTORS[step.verb].run(context, step)
 
 
+def _failing_once(step: Step) -> dict[Verb, Any]:
+    return {**EXECUTORS, step.verb: _CannotHere(step.id)}
+
+
+class _CannotHere(_Cannot):
+    """Only that step, of those with its verb."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    async def look(self, context: Any, step: Step) -> Any:
+        return await EXECUTORS[step.verb].look(context, step)
+
+    async def run(self, context: Any, step: Step) -> Any:
+        if step.id == self.step:
+            raise FinalError.at("", "this one fails", "mend it")
+        return await EXECUTORS[step.verb].run(context, step)
+
+
+@pytest.mark.parametrize("strategy", ["warm-standby/leafnode-mirror", "warm-standby/supercluster-mirror"])
+@pytest.mark.parametrize("writers", list(Writers))
+def test_whichever_step_fails_before_the_first_promotion_somebody_writes(
+    kit: Kit, tmp_path: Path, strategy: str, writers: Writers
+) -> None:
+    """And resumed it goes on to its end; given up instead, home writes as before."""
+    system = evolve(kit.system, operate=Operate(writers=writers))
+    deployment = lay_out(Strategy.parse(strategy), evolve(kit, system=system))
+    ready = evolve(kit, system=deployment.system)
+    procedure = failover(deployment, ready, Fault.GRAY)
+    promotion = next(step for step in procedure.steps if step.verb is Verb.PROMOTE_STREAMS)
+    leading = procedure.leading_to(promotion.id)
+    for number, step in enumerate(leading):
+        operators = Operators(deployment, ready, FakeWorld(deployment, set()), tmp_path / f"{number}")
+        approved = operators.plan(Fault.GRAY).hash
+        outcome = operators.go("ann", Fault.GRAY, approved, executors=_failing_once(step))
+        assert outcome.failed, step.id
+        taken = step.verb is Verb.PROMOTE_STREAMS or _took_subjects(leading[:number])
+        if not taken or strategy.endswith("leafnode-mirror"):
+            assert operators.writers() == {HOME}, step.id
+            assert _granted(operators.world), step.id
+        outcome = operators.go("ann", Fault.GRAY, approved)
+        assert outcome.finished, (step.id, outcome.problems)
+        assert operators.writers() == {AWAY}
+
+
+def _took_subjects(before: tuple[Step, ...]) -> bool:
+    return any(step.verb is Verb.DELETE_ORIGIN for step in before)
+
+
+def _granted(world: FakeWorld) -> bool:
+    """Whether home may hold a lease; so it is where there is none."""
+    held = world.regions[AWAY].get(WRITERS_STREAM)
+    return held is None or not held.messages or WriterRecord.of(held.messages[-1].data).granted
+
+
+def test_a_failed_step_with_the_standby_gone_gives_home_back(operators: Operators) -> None:
+    """The standby dies between the fence and the promotion."""
+    record = next(s for s in operators.procedure(Fault.GRAY).steps if s.verb is Verb.RECORD_STATE)
+    world = operators.world
+
+    class Dying(_CannotHere):
+        async def run(self, context: Any, step: Step) -> Any:
+            world.dead.add(AWAY)
+            return await super().run(context, step)
+
+    operators.go(
+        "ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors={**EXECUTORS, record.verb: Dying(record.id)}
+    )
+    assert operators.writers() == {HOME}
+
+
 def test_that_nobody_takes_writes_is_said_first(operators: Operators) -> None:
+    """Home cannot be given its subjects back, as it died after it was fenced; and is told once it is there again."""
     promotion = next(s for s in operators.procedure(Fault.GRAY).steps if s.verb is Verb.PROMOTE_STREAMS)
-    outcome = operators.go("ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors=_failing_at(promotion))
+    world = operators.world
+
+    class Refusing(_CannotHere):
+        async def run(self, context: Any, step: Step) -> Any:
+            world.refusing_updates.add(HOME)
+            return await super().run(context, step)
+
+    outcome = operators.go(
+        "ann",
+        Fault.GRAY,
+        operators.plan(Fault.GRAY).hash,
+        executors={**EXECUTORS, promotion.verb: Refusing(promotion.id)},
+    )
     assert outcome.problems[0].what.startswith("NOBODY TAKES WRITES of EVENTS")
     assert "abort" in outcome.problems[0].remedy
 

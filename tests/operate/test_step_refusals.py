@@ -27,7 +27,7 @@ from odd_world import (
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
-from secondsite.nats.jetstream import RefusedError
+from secondsite.nats.jetstream import NO_META_LEADER, RefusedError
 from secondsite.nats.streams import PublishAnswer, StreamState
 from secondsite.operate.action import Facts, FinalError
 from secondsite.operate.actions.promote import Promote
@@ -225,19 +225,36 @@ def test_subjects_that_a_stranger_holds_are_not_taken(kit: Kit) -> None:
     assert fenced_subject(family_of(world, procedure).origin) not in world.regions[HOME]["EVENTS"].config["subjects"]
 
 
-def test_a_refusal_to_free_a_subject_is_told(kit: Kit) -> None:
+def _refusing(kit: Kit, code: int) -> tuple[Odd, Procedure]:
     deployment = layout(kit, SUPER)
     procedure, world = failover_of(deployment, kit, Fault.REGION), Odd(deployment, {HOME})
 
     async def update(_region: FakeRegion, _found: Any, _config: Any) -> None:
-        raise refused(10052)
+        raise refused(code)
 
-    world.quorum, world.ways, notes = 1, {"update": update}, list[Any]()
+    world.quorum, world.ways = 1, {"update": update}
+    return world, procedure
+
+
+def test_a_refusal_to_free_a_subject_that_lasts_ends_it_at_once(kit: Kit) -> None:
+    """It was asked for again until the limit, and then said to have taken too long."""
+    world, procedure = _refusing(kit, 10052)
+    with pytest.raises(FinalError) as error:
+        _free(world, procedure)
+    what, remedy = told_by(error)
+    assert what.endswith("keeps its subjects: refused (10052)")
+    assert remedy == "asking again does not change that: correct what the server names, then resume"
+    assert not world.waits
+
+
+def test_a_refusal_of_the_moment_is_asked_again(kit: Kit) -> None:
+    world, procedure = _refusing(kit, NO_META_LEADER)
+    notes = list[Any]()
     with pytest.raises(FinalError, match="the limit"):
         asyncio.run(
             FreeSubjects().run(context_of(world, procedure, notes=notes), step_of(procedure, Verb.DELETE_ORIGIN))
         )
-    assert ("retried", {"why": "refused (10052)"}) in notes
+    assert ("retried", {"why": f"refused ({NO_META_LEADER})"}) in notes
 
 
 def test_elected_is_what_has_a_leader_and_answers(kit: Kit) -> None:

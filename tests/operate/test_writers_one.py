@@ -21,6 +21,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.operate import Operate, Writers
+from secondsite.model.units import Seconds
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
 from secondsite.nats.tasks import end_tasks
@@ -38,8 +39,8 @@ LEASE_S = 1.5
 SUBJECT = "e.A.x"
 
 
-def leased_deployment(kit: Kit, lease_s: float = LEASE_S) -> Deployment:
-    system = evolve(kit.system, operate=Operate(writers=Writers.ONE, lease_s=lease_s))
+def leased_deployment(kit: Kit, lease_s: float = LEASE_S, writers: Writers = Writers.ONE) -> Deployment:
+    system = evolve(kit.system, operate=Operate(writers=writers, lease_s=Seconds(lease_s)))
     return deployment_of(evolve(kit, system=system), LEAF, stream_named("A"))
 
 
@@ -60,22 +61,26 @@ class Scene:
             places[HOME] = nats_place(f"nats://127.0.0.1:{free_ports(1)[0]}", ConnectOptions(timeout_s=1))
         return make_world(self.pair, self.folder, "e.A.path", regions=places)
 
-    async def promote(self, *, reached: bool = False) -> OperationOutcome:
-        """Without any exception named."""
+    async def promote(self, *, reached: bool = False, allowed: str = "") -> OperationOutcome:
+        """Without any exception, where none is named."""
         world = self.world(reached=reached)
         procedure = failover(self.deployment, evolve(self.kit, system=self.deployment.system), Fault.REGION)
-        plan = await make_plan(procedure, self.deployment, world)
+        plan = await make_plan(procedure, self.deployment, world, allowed=frozenset({allowed}))
         with Journal(self.folder / "over.jsonl", world.clock) as journal:
-            options = Options(approved=plan.hash, patience=5)
+            options = Options(approved=plan.hash, allowed=frozenset({allowed}) - {""}, patience=5)
             return await execute(procedure, self.deployment, world, journal, options=options)
 
     async def both_write(self, seconds: float) -> None:
         """Until the other side was heard, and on."""
-        deadline = time.monotonic() + 10
-        while not self.away.acknowledged:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
+        await _heard(self.away)
         await asyncio.sleep(seconds)
+
+
+async def _heard(writer: Writer) -> None:
+    deadline = time.monotonic() + 10
+    while not writer.acknowledged:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
 
 
 @frozen
@@ -85,13 +90,14 @@ class Start:
     lease_s: float = LEASE_S
     held_s: float = LEASE_S
     before: tuple[str, ...] = ()
+    writers: Writers = Writers.ONE
 
     @asynccontextmanager
     async def scene(self) -> AsyncIterator[Scene]:
-        deployment = leased_deployment(self.kit, self.lease_s)
+        deployment = leased_deployment(self.kit, self.lease_s, self.writers)
         pair = LeasedPair(self.folder, deployment, self.before)
-        assert pair.config.lease
-        pair.config = evolve(pair.config, lease=evolve(pair.config.lease, seconds=self.held_s))
+        if pair.config.lease:
+            pair.config = evolve(pair.config, lease=evolve(pair.config.lease, seconds=self.held_s))
         writers = Writer(pair, HOME, SUBJECT), Writer(pair, AWAY, SUBJECT)
         writing: list[asyncio.Task[None]] = []
         try:
@@ -101,8 +107,7 @@ class Start:
                 await create(pair, deployment)
                 await pair.opened()
                 writing += [asyncio.ensure_future(one.run()) for one in writers]
-                await asyncio.sleep(0.3)
-                assert writers[0].acknowledged
+                await _heard(writers[0])
                 yield Scene(pair, link, deployment, self.kit, self.folder, *writers)
         finally:
             await end_tasks(*writing)
@@ -150,6 +155,20 @@ def test_cut_off_no_sequence_is_acknowledged_both_at_once(
             _thawed(scene)
             await scene.both_write(1.0)
             assert both_at_once(scene.home, scene.away) == []
+
+    asyncio.run(run())
+
+
+def test_available_both_take_writes_and_it_is_counted(kit: Kit, tmp_path: Path) -> None:
+    """The control of the others: the same cut, and what the policy allows shows."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path, writers=Writers.AVAILABLE).scene() as scene:
+            scene.link.cut()
+            outcome = await scene.promote(allowed="unfenced")
+            assert outcome.finished, _show(outcome)
+            await scene.both_write(0.5)
+            assert both_at_once(scene.home, scene.away)
 
     asyncio.run(run())
 

@@ -135,3 +135,16 @@ def test_a_teams_own_words_are_kept(folder: Path) -> None:
     assert render(folder, *LEAF, "--check") == 0
     assert render(folder, *STRETCH) == 0
     assert "asked Ada" in readme.read_text()
+
+
+def test_a_field_that_a_server_does_not_take_stops_it_and_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = folder / "secondsite.yaml"
+    text = re.sub(r"(?m)^    version: .*$", "    version: 2.12.8", system.read_text(), count=1)
+    system.write_text(
+        text.replace("      - name: EVENTS", "      - settings: {allow_batched: true}\n        name: EVENTS", 1)
+    )
+    assert render(folder, *LEAF) == 2
+    assert "does not take allow_batched (2.14) of EVENTS" in capsys.readouterr().err
+    assert not (folder / "deploy").exists()

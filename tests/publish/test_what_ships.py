@@ -25,6 +25,7 @@ from secondsite.strategies.compose import lay_out
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.requirements import POSITION_AGENT
 
 RUNNABLE = [strategy for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
 _VERBS = ("gate", "agent")
@@ -95,3 +96,21 @@ def test_the_server_of_one_writer_is_the_child_of_its_gate(kit: Kit, tmp_path: P
         assert binary.endswith("nats-server")
         assert option == "-c"
         assert Path(path).exists()
+
+
+def test_the_consumers_of_an_origin_are_created_before_what_mirrors_it(kit: Kit) -> None:
+    """A work queue's mirror takes the jobs of a consumer that comes later."""
+    deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    readme = files(deployment, book, "secondsite render", "secondsite:1")["README.md"]
+    lines = readme.splitlines()
+    first_copy = next(n for n, line in enumerate(lines) if "--context us-west-2 stream add" in line)
+    last_consumer = max(n for n, line in enumerate(lines) if "--context us-east-1 consumer add" in line)
+    assert last_consumer < first_copy
+
+
+@pytest.mark.parametrize("strategy", RUNNABLE, ids=lambda one: one.id)
+def test_the_agent_is_asked_for_exactly_where_it_is_shipped(strategy: Strategy, kit: Kit) -> None:
+    deployment = lay_out(strategy, kit)
+    asked = any(need.id == POSITION_AGENT for need in deployment.requirements)
+    assert asked == any(verb == "agent" for _, verb, _, _ in shipped(deployment))

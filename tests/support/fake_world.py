@@ -68,6 +68,7 @@ class FakeWorld:
     reach_s: float = 0.0
     made: int = 0
     refusing_us: set[str] = field(factory=set)
+    refusing_updates: set[str] = field(factory=set)
     seen: dict[tuple[str, str], object] = field(factory=dict)
     bound: Mapping[str, Any] = {}
     dns: Any = None
@@ -76,6 +77,7 @@ class FakeWorld:
     path: Any = None
     sites: Any = None
     restorer: Any = None
+    record_look: Any = None
     manual_steps: Any = None
 
     def __attrs_post_init__(self) -> None:
@@ -257,6 +259,8 @@ class FakeRegion:
             if other != name and wanted & set(stream.config.get("subjects") or ()):
                 raise refused(OVERLAP)
         region, stream = everywhere[name]
+        if region in self.world.refusing_updates:
+            raise refused(NO_LEADER)
         stream.config = copy.deepcopy(dict(config))
         self.world.check_one_writer(name)
         if region in self.world.dead:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from secondsite.model.errors import SecondsiteError
 
 ROUNDS = int(os.environ.get("SECONDSITE_FUZZ_ROUNDS", "60"))
 """How many changed inputs each test tries; more by hand, for as long as one likes."""
+
+HANG_S = 10.0
 
 HOSTILE = (
     *("", "~", "null", "true", "-1", "0", "1e999", "5e-324", "nan", ".inf", "99999999999999999999", "0x7f", "1_0"),
@@ -95,12 +99,37 @@ def changed_value(value: Any, chance: random.Random) -> Any:
     return made
 
 
-def survives(call: Callable[[], object]) -> None:
-    """It is taken, or refused with what a user can read: nothing else."""
+class HangError(BaseException):
+    """One input took too long. It is no Exception, so that nothing can take it for one of its own."""
+
+
+T = TypeVar("T")
+
+
+def survives(call: Callable[[], T]) -> T | None:
+    """What it gives, or None where it was refused with what a user can read: nothing else, and in bounded time."""
     refused = None
+    with bounded_time():
+        try:
+            return call()
+        except SecondsiteError as error:
+            refused = error
+    assert refused.problems
+    assert all(problem.what and problem.remedy for problem in refused.problems)
+    return None
+
+
+@contextmanager
+def bounded_time() -> Iterator[None]:
+    """By the processor's time, so that a busy machine fails nothing. What waits is stopped by pytest's own clock."""
+
+    def hang(*_: object) -> None:
+        raise HangError(f"more than {HANG_S:g} s for one input")
+
+    before = signal.signal(signal.SIGPROF, hang)
+    signal.setitimer(signal.ITIMER_PROF, HANG_S)
     try:
-        call()
-    except SecondsiteError as error:
-        refused = error
-    assert refused is None or refused.problems
-    assert refused is None or all(problem.what and problem.remedy for problem in refused.problems)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

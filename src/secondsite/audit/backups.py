@@ -85,7 +85,8 @@ def _what(backup: Backup) -> str:
 def backup_missing(audited: Audited) -> Iterator[Finding]:
     covered = {name for backup in audited.system.backups for name in backup.covers}
     for store in audited.system.stores:
-        if store.loss is Loss.DATA and not _saved(audited, store.service, Subject.STATE):
+        # What a provider runs is saved by the provider, or not: no manifest tells.
+        if store.service and store.loss is Loss.DATA and not _saved(audited, store.service, Subject.STATE):
             by = [backup for backup in audited.system.backups if store.service in backup.covers]
             only = "; ".join(f"{backup.name} saves {_what(backup)} only" for backup in by)
             yield Finding(

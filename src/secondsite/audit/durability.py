@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.audit.audited import Audited, promises_rpo, rpo_below, stream_path
+from secondsite.audit.audited import Audited, listed, promises_rpo, rpo_below, stream_path
 from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, INSIDE_REGION, LOSES_REGION, Fault
+from secondsite.model.field_support import clusters_not_taking
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import NatsCluster, Storage
 from secondsite.model.service import Spreading
@@ -156,6 +157,62 @@ def nats_streams_above_store(audited: Audited) -> Iterator[Finding]:
                 f"nats.{cluster.name}.streams",
                 f"streams may grow to {format_bytes(promised)} with replicas, the servers hold {format_bytes(room)}",
                 audited.endangered(NATS, INSIDE_REGION),
+            )
+
+
+@rule(
+    id="nats-field-not-taken",
+    severity=Severity.FATAL,
+    title="A stream has settings that its servers do not take",
+    why="Older servers drop a field that they do not know in silence, or refuse the stream: it comes out another one.",
+    source="nats-server 2.10.26 to 2.15.1, measured 2026-11: what each creates of a configuration",
+    remedy="Run the release that takes it in every region, or remove the setting.",
+)
+def nats_field_not_taken(audited: Audited) -> Iterator[Finding]:
+    for cluster, stream, fields in clusters_not_taking(audited.clusters):
+        yield Finding(
+            stream_path(cluster, stream),
+            f"nats-server {cluster.version} of {cluster.name} does not take {listed(fields)} of {stream.name}",
+            audited.endangered(NATS, EVERY_FAULT),
+        )
+
+
+@rule(
+    id="nats-operator-resolver",
+    severity=Severity.HIGH,
+    title="Accounts come from JWTs, and their resolver may go with the region",
+    why="A server that cannot resolve an account lets none of its clients in, however well the streams are.",
+    source="NATS documentation, JWT authentication: resolvers and preloading",
+    remedy="Preload every account in each region's configuration, or run a resolver in each; then start one alone.",
+)
+def nats_operator_resolver(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.system.nats:
+        if cluster.operator:
+            yield Finding(
+                f"nats.{cluster.name}.operator",
+                f"the accounts of {cluster.name} are JWTs: where {audited.system.region.name} holds their resolver, "
+                "no other region lets clients in without it",
+                audited.endangered((Subject.API, Subject.NATS), LOSES_REGION),
+            )
+
+
+@rule(
+    id="nats-streams-unseen",
+    severity=Severity.HIGH,
+    title="JetStream is on and no stream is known",
+    why="What would be mirrored, restored or lost is not known, so a contract on the streams cannot be judged.",
+    source="what secondsite.yaml says of the cluster; streams are often made by programs, which no manifest shows",
+    remedy="Read them with `secondsite init --nats URL`, add the scripts that make them, or write them under `nats`.",
+)
+def nats_streams_unseen(audited: Audited) -> Iterator[Finding]:
+    if any(cluster.streams for cluster in audited.system.nats):
+        return
+    for cluster in audited.system.nats:
+        if cluster.jetstream:
+            yield Finding(
+                f"nats.{cluster.name}.jetstream",
+                f"JetStream is on in {cluster.name}, and not one of its streams is known",
+                audited.endangered(NATS, EVERY_FAULT),
             )
 
 

@@ -57,6 +57,23 @@ def nats_workqueue_mirror(mirror: Replica, origin: Stream) -> str:
 
 
 @rule(
+    id="nats-workqueue-late-consumer",
+    severity=Severity.HIGH,
+    title="A mirrored work queue whose consumers come later",
+    why="A durable consumer that is made after the mirror gets none of the jobs that the mirror took (nats-server 2.14 "
+    "and newer), or is refused on the primary (2.10, 2.12).",
+    source="nats-server 2.10.26 to 2.15.1, measured 2026-11: 0 of 20 jobs, or 10099",
+    remedy="Create the durable consumers of the work queue first, then its mirror; declare them in secondsite.yaml, so "
+    "that `secondsite render` does it in that order.",
+)
+@_each_mirror
+def nats_workqueue_late_consumer(mirror: Replica, origin: Stream) -> str:
+    if origin.retention is not Retention.WORKQUEUE or origin.consumers:
+        return ""
+    return f"no durable consumer of the work queue {origin.name} is known, and {mirror.stream.name} mirrors it already"
+
+
+@rule(
     id="nats-mirror-impossible",
     severity=Severity.FATAL,
     title="A stream that cannot be mirrored, or not be promoted from its mirror",

@@ -48,6 +48,7 @@ def cron_job(spec: CronJobSpec) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": spec.name, "app.kubernetes.io/managed-by": "secondsite"}
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
+        "automountServiceAccountToken": False,  # a cloud's identity comes by a token of its own
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 65532,

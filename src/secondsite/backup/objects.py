@@ -16,6 +16,9 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectMissingError
 from secondsite.objects.store import ObjectStorage
 
+MAX_DOCUMENT_BYTES = 64 * 2**20
+"""Of one small file, unpacked: a few kilobytes that unpack to gigabytes are no document of ours."""
+
 Damage = Literal["missing", "truncated", "corrupted", "swapped", "wrong key"]
 
 _REMEDY = "use another backup (secondsite backup list), and look who writes to this store"
@@ -60,9 +63,13 @@ class Reader:
     async def document(self, stream: StreamBackup, file: str) -> Any:
         """``backup.json`` or ``consumers.json``."""
         stored = stream.document(file)
-        content = b"".join([piece async for piece in self.plain(stored, stream.document_codecs)])
+        content = bytearray()
+        async for piece in self.plain(stored, stream.document_codecs):
+            content += piece
+            if len(content) > MAX_DOCUMENT_BYTES:
+                raise self._broken(stored, "corrupted", f"unpacked it is larger than {MAX_DOCUMENT_BYTES} bytes")
         try:
-            document = parse(content)
+            document = parse(bytes(content))
             check_document(file, document)
         except MisfitError as misfit:
             raise self._broken(stored, "corrupted", f"it was written so, and is no {file}: {misfit}") from None

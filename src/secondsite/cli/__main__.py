@@ -13,6 +13,7 @@ import traceback
 from cyclopts import App
 
 from secondsite import __version__
+from secondsite.cli.secrets_on_the_line import refuse_secrets
 from secondsite.cli.streams import open_streams
 from secondsite.cli.system_file import name_system_file
 from secondsite.model.errors import (
@@ -31,28 +32,48 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 app = App(
     name="secondsite",
     version=__version__,
-    help="If we lose a region, do we get the service and the data back in time? Run the plan and see.",
+    help="If a region is lost, are the service and the data back in time? Rehearse the plan and measure.",
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
     config=name_system_file,
 )
 app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
-app.command("secondsite.cli.audit:audit", name="audit", help="Find what endangers the contracts.")
-app.command("secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare the multi-region strategies.")
+app.command("secondsite.cli.audit:audit", name="audit", help="Find hazards: what would make a contract fail.")
+app.command(
+    "secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare multi-region strategies and recommend one."
+)
 app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change does to contracts, cost and hazards.")
-app.command("secondsite.cli.publish:publish", name="publish", help="Write the documents, or check them.")
-app.command("secondsite.cli.render:render", name="render", help="Write what to deploy, or check it.")
+app.command(
+    "secondsite.cli.publish:publish",
+    name="publish",
+    help="Write runbook, contracts, roadmap, cost and report, or check them.",
+)
+app.command(
+    "secondsite.cli.render:render",
+    name="render",
+    help="Write the manifests and configuration to deploy, or check them.",
+)
 app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
-app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts by what was drilled.")
+app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts against the evidence of drills.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")
-app.command("secondsite.cli.drill:drill", name="drill", help="Run the plan on real servers and count what is lost.")
-app.command("secondsite.cli.catalogue:app", name="catalogue", help="Look up and extend prices and round-trip times.")
-app.command("secondsite.cli.failover:app", name="failover", help="Move to the other region, step by step.")
-app.command("secondsite.cli.failback:app", name="failback", help="Move back, with what only the first region had.")
-app.command("secondsite.cli.gate:gate", name="gate", help="Keep a region that returns from writing unasked.")
-app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumers' positions to the other region.")
-app.command("secondsite.cli.backup:app", name="backup", help="Save streams with their messages, elsewhere.")
-app.command("secondsite.cli.restore:restore", name="restore", help="Bring streams back from a backup, and prove it.")
+app.command(
+    "secondsite.cli.drill:drill", name="drill", help="Rehearse a failover on real servers and count what is lost."
+)
+app.command(
+    "secondsite.cli.catalogue:app", name="catalogue", help="Look up prices and round-trip times, and add your own."
+)
+app.command("secondsite.cli.failover:app", name="failover", help="Fail over to the standby region, step by step.")
+app.command("secondsite.cli.failback:app", name="failback", help="Fail back to the home region without losing data.")
+app.command(
+    "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."
+)
+app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumer positions to the standby region.")
+app.command(
+    "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."
+)
+app.command(
+    "secondsite.cli.restore:restore", name="restore", help="Restore streams from a backup and verify every message."
+)
 app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
 app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 
@@ -60,17 +81,23 @@ app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON 
 def main() -> None:
     """Run one verb; never a traceback for what a user can mend."""
     open_streams()
-    sys.exit(_written(run(sys.argv[1:])))
+    sys.exit(_written(run(_as_paths(sys.argv[1:]))))
+
+
+def _as_paths(arguments: list[str]) -> list[str]:
+    """A lone dash is standard input to `init`, and would be an option without a name."""
+    return ["./-" if each == "-" else each for each in arguments] if arguments[:1] == ["init"] else arguments
 
 
 def run(arguments: list[str]) -> int:
     """The exit code of one run."""
     try:
+        refuse_secrets(arguments)
         code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
     except SecondsiteError as error:
         return _exit_code(error)
     except KeyboardInterrupt:
-        print("interrupted: nothing was left half written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):

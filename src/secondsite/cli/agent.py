@@ -18,20 +18,21 @@ def agent(
     *,
     nats: Annotated[str, option("The region's own servers.")],
     config: Annotated[Path, option("REGION/agent.json, as written by `secondsite render`.")],
-    every_s: Annotated[PositiveFloat, option("How often positions are copied: as old may they be after a loss.")] = 5.0,
-    alive: Annotated[Path | None, option("A file that is written after every round, for a liveness probe.")] = None,
+    every_s: Annotated[
+        PositiveFloat, option("Interval between copies; after a loss, positions can be this old.")
+    ] = 5.0,
+    alive: Annotated[Path | None, option("File touched after every copy, for a liveness probe.")] = None,
 ) -> int:
     """Copy the positions of every durable consumer to where the stream is a mirror.
 
     User and password come from NATS_USER and NATS_PASSWORD.
     """
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.agent import Agent, read_agent
+    from secondsite.strategies.rights import AGENT_INBOX
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    place = nats_place(nats, ConnectOptions().with_environment(os.environ))
+    place = nats_place(nats, ConnectOptions().with_environment(os.environ).with_inbox(AGENT_INBOX))
     kept = Agent(read_agent(config), place, every_s, lambda what: print(what, file=sys.stderr, flush=True), alive)
     asyncio.run(kept.keep())
     return EXIT_HOLDS

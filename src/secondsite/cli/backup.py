@@ -41,9 +41,11 @@ for _name, _help in (
 class Daemon:
     """A schedule, and where its metrics are asked for."""
 
-    every: Annotated[str | None, option("Go on, with a backup every so often, such as 5m or 1h.")] = None
-    metrics_host: Annotated[str, option("Where metrics are served; 0.0.0.0 in a pod that is scraped.")] = "127.0.0.1"
-    metrics_port: Annotated[NonNegativeInt | None, option("The port of the metrics; none are served without.")] = None
+    every: Annotated[str | None, option("Keep running and back up at this interval, such as 5m or 1h.")] = None
+    metrics_host: Annotated[str, option("Address for the metrics; 0.0.0.0 in a pod that Prometheus scrapes.")] = (
+        "127.0.0.1"
+    )
+    metrics_port: Annotated[NonNegativeInt | None, option("Port for the metrics; no metrics by default.")] = None
 
 
 ONCE = Daemon()
@@ -73,8 +75,10 @@ def backup(
     json
         Print the result for machines.
     """
+    from secondsite.strategies.rights import BACKUP_INBOX
+
     every_s = every(daemon.every)
-    place, store, plan = server.place(), open_store(to, endpoint, "--to", make=True), what.plan()
+    place, store, plan = server.place(BACKUP_INBOX), open_store(to, endpoint, "--to", make=True), what.plan()
     if every_s is not None:
         return asyncio.run(_go_on(place, store, plan, keep.rules(), every_s, daemon, json=json))
     manifest = asyncio.run(_once(place, store, plan, keep.rules(), json=json))

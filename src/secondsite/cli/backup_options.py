@@ -24,17 +24,21 @@ KEEP_FLAGS = ("last", "hourly", "daily", "weekly", "monthly")
 class BackupScope:
     """Which streams, and how they are written."""
 
-    stream: Annotated[tuple[str, ...], option("A stream, or a pattern such as KV_*; all without.", negative="")] = ()
-    exclude: Annotated[tuple[str, ...], option("A stream or a pattern to leave out.", negative="")] = ()
+    stream: Annotated[
+        tuple[str, ...], option("Stream name or pattern such as KV_*; all streams by default.", negative="")
+    ] = ()
+    exclude: Annotated[tuple[str, ...], option("Stream name or pattern to exclude.", negative="")] = ()
     recipient: Annotated[tuple[str, ...], option("Encrypt for this age public key.", negative="")] = ()
     compress: Annotated[
         Literal["auto", "zstd", "none"],
-        option("zstd over the server's own compression; auto: only where encrypted and worth it."),
+        option("Compress with zstd on top of the server's compression; auto: only where it helps."),
     ] = "auto"
     sign: Annotated[Path | None, option("Sign with this ed25519 secret key, or with this age identity.")] = None
-    parallel: Annotated[PositiveInt, option("How many streams at once, 64 MiB each.")] = 2
-    accept_fewer: Annotated[bool, option("That streams are gone since the last backup is right.", negative="")] = False
-    single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
+    parallel: Annotated[PositiveInt, option("Streams at the same time; each takes up to 64 MiB of memory.")] = 2
+    accept_fewer: Annotated[bool, option("Accept that streams of the last backup no longer exist.", negative="")] = (
+        False
+    )
+    single_writer: Annotated[bool, option("Accept a store that ignores conditional writes.", negative="")] = False
 
     def plan(self) -> BackupPlan:
         from secondsite.backup.run import BackupPlan
@@ -65,11 +69,11 @@ class BackupScope:
 class Keep:
     """Which backups stay. Without any of these, all do."""
 
-    keep_last: Annotated[NonNegativeInt, option("Keep the last so many.")] = 0
-    keep_hourly: Annotated[NonNegativeInt, option("Keep the newest of each of so many hours.")] = 0
-    keep_daily: Annotated[NonNegativeInt, option("Keep the newest of each of so many days.")] = 0
-    keep_weekly: Annotated[NonNegativeInt, option("Keep the newest of each of so many weeks.")] = 0
-    keep_monthly: Annotated[NonNegativeInt, option("Keep the newest of each of so many months.")] = 0
+    keep_last: Annotated[NonNegativeInt, option("Keep the last N backups.")] = 0
+    keep_hourly: Annotated[NonNegativeInt, option("Keep the newest backup of each of the last N hours.")] = 0
+    keep_daily: Annotated[NonNegativeInt, option("Keep the newest backup of each of the last N days.")] = 0
+    keep_weekly: Annotated[NonNegativeInt, option("Keep the newest backup of each of the last N weeks.")] = 0
+    keep_monthly: Annotated[NonNegativeInt, option("Keep the newest backup of each of the last N months.")] = 0
 
     def rules(self) -> KeepRules:
         from secondsite.backup.keep import KeepRules

@@ -91,7 +91,7 @@ def verify_(
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     nats_server: Path | None = None,
     same_version: Annotated[
-        bool, option("Restore on the release that was saved, fetched by pip.", negative="")
+        bool, option("Verify on the nats-server release of the backup, fetched with pip.", negative="")
     ] = False,
     record: Annotated[bool, option("Keep the result beside the backup.")] = True,
     json: Flag = False,
@@ -288,11 +288,9 @@ def cronjob_(
     from ruamel.yaml import YAML
 
     from secondsite.backup.cronjob import CronJobSpec, cron_job
-    from secondsite.nats.address import parse_addresses, refuse_login
+    from secondsite.nats.address import parse_addresses
     from secondsite.objects.address import parse_store
 
-    remedy = "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret"
-    refuse_login(nats, "--nats", remedy)
     parse_addresses(nats)
     every_s = every(every_)
     parse_store(to, endpoint)

@@ -23,12 +23,12 @@ from secondsite.model.errors import InputError
 class RowSource:
     """Where a row comes from, and the folder it goes to."""
 
-    source: Annotated[str, Parameter(help="Where the figure comes from.")]
+    source: Annotated[str, Parameter(help="Source of the figure.")]
     provenance: Annotated[
         Literal["measured", "published", "assumed"],
-        Parameter(help="How it is known: measured by you, published, or assumed."),
+        Parameter(help="Provenance: measured (by you), published or assumed."),
     ] = "assumed"
-    as_of: Annotated[str, Parameter(help="When it was so; today when left out.")] = ""
+    as_of: Annotated[str, Parameter(help="Date of the figure; today by default.")] = ""
     catalogue: Annotated[Path, Parameter(help="The folder beside secondsite.yaml that holds your rows.")] = Path(
         USER_FOLDER
     )

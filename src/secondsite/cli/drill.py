@@ -27,28 +27,26 @@ DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
 
 
 def drill(
-    fault: Annotated[str, Parameter(help="Which drill; `--list` shows all.")] = "region-loss",
+    fault: Annotated[str, Parameter(help="The drill to run; `--list` shows all.")] = "region-loss",
     *,
-    file: Annotated[Path, Parameter(help="The system to drill.")] = SYSTEM_FILE,
+    file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
     strategy: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="pattern/link, or pattern/link@VERSION (@today: as the system is, nothing prepared).", negative=""
-        ),
+        Parameter(help="Strategy, or STRATEGY@VERSION; STRATEGY@today runs on the system as it is now.", negative=""),
     ] = (DEFAULT_STRATEGY,),
-    runs: Annotated[PositiveInt, Parameter(help="Repetitions, for a bound at the contract's confidence.")] = 1,
-    jobs: Annotated[
-        PositiveInt | None, Parameter(help="Runs that are measured at once; two a core by default.")
-    ] = None,
+    runs: Annotated[PositiveInt, Parameter(help="Number of runs; 22 that all hold prove a contract at 90 %.")] = 1,
+    jobs: Annotated[PositiveInt | None, Parameter(help="Runs at the same time; two per core by default.")] = None,
     all_: Annotated[
-        bool, Parameter(name="--all", negative="", help="Every drill, every strategy that runs here.")
+        bool, Parameter(name="--all", negative="", help="Run every drill with every strategy that the lab can run.")
     ] = False,
-    controls: Annotated[bool, Parameter(negative="", help="Known-bad controls: each has to turn red.")] = False,
+    controls: Annotated[bool, Parameter(negative="", help="Run the negative controls: every one must fail.")] = False,
     world: Annotated[DrillWorld, Parameter(name="*")] = AS_IT_IS,
     evidence: Annotated[Path | None, Parameter(help="Folder for evidence; .secondsite/evidence by default.")] = None,
-    sign: Annotated[Path | None, Parameter(help="Secret ed25519 key; vouches for the campaign's record.")] = None,
-    list_: Annotated[bool, Parameter(name="--list", negative="", help="Show what there is and end.")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+    sign: Annotated[Path | None, Parameter(help="Sign the campaign's record with this ed25519 secret key.")] = None,
+    list_: Annotated[
+        bool, Parameter(name="--list", negative="", help="List the drills and negative controls.")
+    ] = False,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Lay a strategy out on real processes, load it, break it, fail over by its own procedure, count what is lost.
 

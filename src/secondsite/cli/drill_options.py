@@ -24,16 +24,18 @@ SHORTEST_SOAK_S = 30.0
 class DrillWorld:
     """``ignoring_ttl`` None: as the drill has it."""
 
-    profile: Annotated[str, option("quick: checks of 1 s, TTL 2 s; production: the strategy's own.")] = "quick"
-    seed: Annotated[NonNegativeInt, option("Same seed, same schedule of faults.")] = 1
-    rate: Annotated[PositiveFloat, option("Writes a second.")] = 100.0
+    profile: Annotated[
+        str, option("quick: health checks every 1 s and a TTL of 2 s; production: the strategy's own values.")
+    ] = "quick"
+    seed: Annotated[NonNegativeInt, option("Random seed; the same seed gives the same schedule of faults.")] = 1
+    rate: Annotated[PositiveFloat, option("Load, in writes a second.")] = 100.0
     nats_version: Annotated[
-        tuple[str, ...], option("Of every server; today: what the system runs. Several: side by side.", negative="")
+        tuple[str, ...], option("nats-server version for all servers, or `today`; repeat to compare.", negative="")
     ] = ()
-    nats_server: Annotated[Path | None, option("Run this binary as every server.")] = None
+    nats_server: Annotated[Path | None, option("Use this nats-server binary for all servers.")] = None
     ignoring_ttl: Annotated[
         float | None,
-        option("Share of users that keep the first address for ever.", validator=Number(gte=0, lte=1)),
+        option("Share of users whose resolver never drops the old address.", validator=Number(gte=0, lte=1)),
     ] = None
 
     reach: Annotated[
@@ -42,7 +44,7 @@ class DrillWorld:
             "Writes this old at the fault, so that an RPO of it can break; of `--runs`: the longest RPO by default."
         ),
     ] = ""
-    duration: Annotated[str, option("Of a soak: 2m, 1h, 24h.")] = ""
+    duration: Annotated[str, option("Length of a soak, such as 2m, 1h or 24h.")] = ""
 
     def versions(self, strategy: str) -> tuple[str, ...]:
         """The strategy on each version asked for, as ``pattern/link@VERSION``; one that names its own keeps it."""

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
@@ -23,16 +23,26 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    file: Annotated[tuple[Path, ...], Parameter(help="The system; several: one line for each.")] = (SYSTEM_FILE,),
-    strategy: Annotated[tuple[str, ...], Parameter(help="Only these (pattern/link); all when left out.")] = (),
+    file: Annotated[tuple[Path, ...], Parameter(help="The system file; repeat to compare several systems.")] = (
+        SYSTEM_FILE,
+    ),
+    strategy: Annotated[
+        tuple[str, ...], Parameter(help="Evaluate only this strategy (pattern/link); repeat for more.")
+    ] = (),
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
-    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
-    explain: Annotated[str, Parameter(help="Walk from one figure to its sources: STRATEGY:FIGURE.")] = "",
-    html: Annotated[Path | None, Parameter(help="Write a report in one offline page.")] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
-    workers: Annotated[str, Parameter(help="Spread the study over a cluster: dask://HOST:PORT.")] = "",
-    catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round trips.")] = None,
-    evidence: Annotated[tuple[Path, ...], Parameter(help="Drills whose measurements replace assumptions.")] = (),
+    seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
+    explain: Annotated[
+        str, Parameter(help="Show how a figure was derived, down to its sources: STRATEGY:FIGURE.")
+    ] = "",
+    html: Annotated[Path | None, Parameter(help="Write the report as one HTML page that works offline.")] = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+    workers: Annotated[
+        str, Parameter(help="Distribute the study over a Dask cluster: dask://localhost:PORT or tls://HOST:PORT.")
+    ] = "",
+    catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round-trip times.")] = None,
+    evidence: Annotated[
+        tuple[Path, ...], Parameter(help="Evidence folder; its measurements replace assumptions.")
+    ] = (),
 ) -> int:
     """Compare the multi-region strategies of the system: RTO, RPO, availability, cost, effort, hazards.
 
@@ -82,8 +92,7 @@ def evaluate(
         print("\n".join(lines(find(evaluation, explain))))
     else:
         _print_one(evaluation, measured, json_)
-    best = evaluation.recommended
-    return EXIT_DOES_NOT_HOLD if best.excluded or best.breached else EXIT_HOLDS
+    return _exit_code((evaluation,))
 
 
 def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bool) -> None:
@@ -118,8 +127,14 @@ def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:
         from secondsite.publish.terminal.evaluation import render_many
 
         terminal_console().print(render_many(evaluations))
-    failing = any(e.recommended.excluded or e.recommended.breached for e in evaluations)
-    return EXIT_DOES_NOT_HOLD if failing else EXIT_HOLDS
+    return _exit_code(evaluations)
+
+
+def _exit_code(evaluations: tuple[Evaluation, ...]) -> int:
+    """A breach counts most; where nothing can be recommended, nothing is proven."""
+    if any(e.recommended.excluded or e.recommended.breached for e in evaluations if not e.recommendation.withheld):
+        return EXIT_DOES_NOT_HOLD
+    return EXIT_UNPROVEN if any(e.recommendation.withheld for e in evaluations) else EXIT_HOLDS
 
 
 def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> Calibration:

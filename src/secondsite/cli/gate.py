@@ -23,21 +23,23 @@ _NEAR_S = 1.0
 
 def gate(
     *,
-    nats: Annotated[str, option("The region's own servers; log in as the operator, whom the gate does not stop.")],
-    system: Annotated[str, option("The same for the system account, which has the servers read their files anew.")],
-    folder: Annotated[Path, option("Where nats.conf is, which includes gate/REGION.conf.")],
-    config: Annotated[Path | None, option("REGION/gate/gate.json of `secondsite render`, instead of a file.")] = None,
+    nats: Annotated[str, option("NATS URL of this region, with the operator's login, which the gate does not block.")],
+    system: Annotated[str, option("NATS URL of this region with the system account, which reloads the configuration.")],
+    folder: Annotated[Path, option("Folder of nats.conf, which includes gate/REGION.conf.")],
+    config: Annotated[Path | None, option("gate.json as written by `secondsite render`; replaces --file.")] = None,
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
-    shut: Annotated[bool, option("Write a shut gate and end: what runs before a server starts.", negative="")] = False,
-    server: Annotated[str, option("Start this server, shut, and end it when the keeper ends, however that is.")] = "",
+    shut: Annotated[bool, option("Close the gate and exit; run this before a server starts.", negative="")] = False,
+    server: Annotated[
+        str,
+        option("Start this nats-server with the gate closed, and stop it when the gate process ends for any reason."),
+    ] = "",
 ) -> int:
     """Let writers in while the other region mirrors, and shut them out from the moment that it was promoted.
 
     User and password come from NATS_USER and NATS_PASSWORD, those of the system account from NATS_SYSTEM_USER and
     NATS_SYSTEM_PASSWORD.
     """
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.gate import gate_of, write_gate_file
@@ -45,8 +47,6 @@ def gate(
     from secondsite.operate.guarded import as_child, run_guarded
     from secondsite.strategies.write_gate import gate_file
 
-    refuse_login(nats, "--nats", "set NATS_USER and NATS_PASSWORD")
-    refuse_login(system, "--system", "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD")
     found = read_gate(config) if config else _configured(file, strategy)
     if shut:
         write_gate_file(folder / gate_file(found.region), found.subjects, is_open=False)

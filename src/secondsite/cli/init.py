@@ -26,12 +26,15 @@ Flag = Annotated[bool, Parameter(negative="")]
 class InitReading:
     """What of the paths is read, and how much is told of it."""
 
-    exclude: Annotated[tuple[str, ...], option("Leave out a path, folder or file name; a pattern.", negative="")] = ()
-    environment: Annotated[
-        tuple[str, ...], option("Which of several overlays, folders or values files is meant.", negative="")
+    exclude: Annotated[
+        tuple[str, ...], option("Exclude paths, folders or file names that match this pattern.", negative="")
     ] = ()
-    kubectl: Annotated[bool, option("Let `kubectl kustomize` build the kustomizations.", negative="")] = False
-    verbose: Annotated[bool, option("List every file skipped and every value not read.", negative="")] = False
+    environment: Annotated[
+        tuple[str, ...],
+        option("The environment to read, if there are several overlays, folders or values files.", negative=""),
+    ] = ()
+    kubectl: Annotated[bool, option("Build kustomizations with `kubectl kustomize`.", negative="")] = False
+    verbose: Annotated[bool, option("List every skipped file and every value that was not read.", negative="")] = False
 
 
 def init(
@@ -150,11 +153,7 @@ def _with_live(discovery: Discovery, url: str, options: ConnectOptions, monitor:
     import asyncio  # only a live server needs these
     import os
 
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.inspect import inspect
-
-    refuse_login(url, "--nats", "give --creds FILE, or --user NAME with the password in NATS_PASSWORD")
-    refuse_login(monitor or "", "--monitor", "reach the monitoring port through a port-forward, without a login")
 
     live = asyncio.run(inspect(url, options=options.with_environment(os.environ), monitor=monitor))
     cluster, marks = cluster_from_live(live)

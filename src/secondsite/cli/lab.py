@@ -18,21 +18,25 @@ if TYPE_CHECKING:
 
 app = App(name="lab", help="Run a strategy as real servers on this machine.")
 
-Json = Annotated[bool, Parameter(name="--json", negative="", help="For machines.")]
-Block = Annotated[int | None, Parameter(help="Which lab, where several run.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Block = Annotated[int | None, Parameter(help="The lab to address, if several run.")]
 
 
 @app.command
 def up(
     strategy: str = "warm-standby/leafnode-mirror",
     *,
-    file: Annotated[Path, Parameter(help="The system to lay out.")] = SYSTEM_FILE,
-    nats_version: Annotated[str, Parameter(help="Run this nats-server everywhere instead of the system's.")] = "",
-    nats_server: Annotated[Path | None, Parameter(help="Run this binary everywhere.")] = None,
-    unprepared: Annotated[bool, Parameter(negative="", help="As the system is, without what comes first.")] = False,
+    file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
+    nats_version: Annotated[str, Parameter(help="nats-server version for all servers; by default the system's.")] = "",
+    nats_server: Annotated[Path | None, Parameter(help="Use this nats-server binary for all servers.")] = None,
+    unprepared: Annotated[
+        bool, Parameter(negative="", help="Run the system as it is, without the strategy's requirements.")
+    ] = False,
     ttl_s: Annotated[NonNegativeFloat | None, Parameter(help="TTL of the service's record, in seconds.")] = None,
-    seed: Annotated[NonNegativeInt, Parameter(help="Of the jitter on the links.")] = 1,
-    folder: Annotated[Path | None, Parameter(help="Where logs and stores go; a temporary one otherwise.")] = None,
+    seed: Annotated[NonNegativeInt, Parameter(help="Seed of the links' jitter.")] = 1,
+    folder: Annotated[
+        Path | None, Parameter(help="Folder for logs and JetStream stores; temporary by default.")
+    ] = None,
     json_: Json = False,
 ) -> int:
     """Start a lab, wait until it serves, and say how to connect to it."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
     from secondsite.operate.http_path import HttpPath
+    from secondsite.operate.lease import SharedJournal
     from secondsite.operate.live import LiveWorld
 
 Several = Parameter(negative="")
@@ -52,8 +53,10 @@ class OperationScope:
 
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror"
-    fault: Annotated[str, option("What happened: region, gray, control-plane, … (failover only).")] = "region"
-    allow: Annotated[tuple[str, ...], option("Lift a guard of the plan, by its id. May be repeated.", negative="")] = ()
+    fault: Annotated[str, option("The fault: region, gray, control-plane, … (failover only).")] = "region"
+    allow: Annotated[
+        tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
+    ] = ()
 
 
 @frozen
@@ -63,27 +66,37 @@ class OperationPlaces:
     nats: Annotated[
         tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
     ] = ()
-    system: Annotated[tuple[str, ...], option("The same for the system account: rescue, removal.", negative="")] = ()
-    reach_s: Annotated[PositiveFloat, option("A region that does not answer for so long is unreachable.")] = 2.0
-    patience: Annotated[PositiveFloat, option("Each step gets so many times its limit without getting further.")] = 1.0
-    path_url: Annotated[str, option("Where a client writes, instead of operate: path: in the file.")] = ""
-    from_: Annotated[str, option("The store with the backups, for strategies that restore.", name="--from")] = ""
-    done: Annotated[
-        tuple[str, ...], option("STEP=NAME: who did by hand what waits for it; STEP alone: --who.", negative="")
+    system: Annotated[
+        tuple[str, ...], option("The same for the system account, which rescue and removal need.", negative="")
     ] = ()
-    command: Annotated[tuple[str, ...], option("STEP-or-VERB=COMMAND instead of by hand.", negative="")] = ()
+    reach_s: Annotated[
+        PositiveFloat, option("Seconds without an answer after which a region counts as unreachable.")
+    ] = 2.0
+    patience: Annotated[
+        PositiveFloat, option("Stretch each step's limit by this factor; a limit counts from the last progress.")
+    ] = 1.0
+    path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
+    from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    done: Annotated[
+        tuple[str, ...], option("Mark a manual step as done: STEP=WHO, or STEP (then --who did it).", negative="")
+    ] = ()
+    command: Annotated[
+        tuple[str, ...], option("Run a command for a manual step: STEP=COMMAND or VERB=COMMAND.", negative="")
+    ] = ()
 
 
 @frozen
 class Who:
-    who: Annotated[str, option("Who declares this.")] = ""
+    who: Annotated[str, option("Who declares the failover.")] = ""
     why: Annotated[str, option("Why.")] = ""
-    fault_at: Annotated[NonNegativeFloat, option("When the fault was, in seconds since the epoch, if known.")] = 0.0
+    fault_at: Annotated[NonNegativeFloat, option("When the fault happened, in seconds since the epoch, if known.")] = (
+        0.0
+    )
 
 
 WHAT, WHERE, WHO = OperationScope(), OperationPlaces(), Who()
-Approve = Annotated[str, option("The hash of the plan that may do what cannot be undone.")]
-JournalPath = Annotated[Path | None, option("Where the journal is; beside the system file otherwise.")]
+Approve = Annotated[str, option("Approve the plan with this hash, including its irreversible steps.")]
+JournalPath = Annotated[Path | None, option("Journal file; by default beside the system file.")]
 Chosen = Annotated[OperationScope, Parameter(name="*")]
 Placed = Annotated[OperationPlaces, Parameter(name="*")]
 Declared = Annotated[Who, Parameter(name="*")]
@@ -149,9 +162,11 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         return _abort(direction, what, where, who, path, machine=json)
 
     @app.command
-    def status(*, file: Path = SYSTEM_FILE, journal: JournalPath = None, json: Flag = False) -> int:
-        """When, what and who: how far an operation is, by its journal. May be asked while it runs."""
-        return _status(_journal_path(direction, OperationScope(file=file), journal), machine=json)
+    def status(*, what: Chosen = WHAT, where: Placed = WHERE, journal: JournalPath = None, json: Flag = False) -> int:
+        """When, what and who: how far an operation is, by its journal. May be asked while it runs, on any machine:
+        with --nats the copy in the standby's region is read, which tells also who acts now.
+        """
+        return _status(direction, what, where, _journal_path(direction, what, journal), machine=json)
 
     return app
 
@@ -254,15 +269,37 @@ def _fetch(direction: ProcedureDirection, what: OperationScope, where: Operation
         return
 
 
-def _status(path: Path, *, machine: bool) -> int:
+def _status(
+    direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, path: Path, *, machine: bool
+) -> int:
     from secondsite.operate.journal import read_journal
+    from secondsite.operate.lease import SharedJournal
     from secondsite.publish.terminal.operation import status_json, status_text
 
-    entries = read_journal(path)
+    shared = _shared(direction, what, where, path) if where.nats else SharedJournal()
+    entries = list(shared.entries)
+    if not entries:
+        entries = read_journal(path)
     if not entries:
         raise InputError.at(str(path), "nothing was begun in this journal", "begin with `run`")
-    print_json(status_json(entries)) if machine else print(status_text(entries))
+    if machine:
+        print_json({**status_json(entries), "acts": shared.acting})
+    else:
+        print("\n".join(filter(None, (status_text(entries), f"  {shared.acting}" if shared.acting else ""))))
     return EXIT_HOLDS
+
+
+def _shared(direction: ProcedureDirection, what: OperationScope, where: OperationPlaces, path: Path) -> SharedJournal:
+    """Of the standby's region; nothing where that is silent, which is said."""
+    from secondsite.operate.lease import SharedJournal, home_of_journal, read_shared
+
+    deployment, procedure = _procedure(direction, what)
+    region = home_of_journal(deployment)
+    try:
+        return asyncio.run(read_shared(_world(what, where, WHO, deployment, procedure), region, path, direction))
+    except MachineError as error:
+        print(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read", file=sys.stderr)
+        return SharedJournal()
 
 
 def _journal_path(direction: ProcedureDirection, what: OperationScope, given: Path | None) -> Path:
@@ -296,6 +333,7 @@ def _world(
     from secondsite.operate.commands import Commands
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
+    from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
 
@@ -308,6 +346,7 @@ def _world(
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
+        **_clusters(deployment.system),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -321,10 +360,18 @@ def _world(
         reach_s=where.reach_s,
         manual_steps=manual_steps,
         path=path,
+        record_look=record_look(deployment.system.traffic.host, deployment.system.operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         bound=bound,
         identities=known,
     )
+
+
+def _clusters(system: System) -> dict[str, dict[str, str]]:
+    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
+    written = system.operate.clusters if system.operate else ()
+    told = {each.region: f"{each.uid} (not checked here)" for each in written}
+    return {"Kubernetes clusters": told} if told else {}
 
 
 def _path(system: System, url: str) -> HttpPath | None:
@@ -348,15 +395,12 @@ def _path_line(path: HttpPath | None) -> str:
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
-    from secondsite.nats.address import refuse_login
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
 
     options = ConnectOptions().with_environment(os.environ)
     places: dict[str, NatsPlace] = {}
     for region, where in pairs(given, name).items():
-        remedy = f"name a context of the nats command that holds it: {name} {region}=context:NAME"
-        refuse_login(where, name, remedy)
         context = where.removeprefix("context:") if where.startswith("context:") else None
         places[region] = nats_place(
             None if context else where, ConnectOptions() if context else options, context=context

@@ -18,8 +18,8 @@ def plan(
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
-    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+    seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Print a step of the roadmap as tasks that can be pasted into an issue tracker, as Markdown or JSON."""
     from secondsite.cli.publish import gather

@@ -27,13 +27,17 @@ def publish(
     folder: Annotated[Path, Parameter(help="Where the documents go.")] = DOCUMENTS,
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
-    check: Annotated[bool, Parameter(negative="", help="Write nothing; exit 1 with a diff when one is stale.")] = False,
+    check: Annotated[
+        bool, Parameter(negative="", help="Write nothing; print a diff and exit with 1 if a document is stale.")
+    ] = False,
     evidence: Annotated[
-        Path | None, Parameter(help="Folder with evidence; else .secondsite/evidence beside the system, if any.")
+        Path | None, Parameter(help="Evidence folder; by default .secondsite/evidence beside the system file.")
     ] = None,
-    date_: Annotated[str, Parameter(name="--date", help="Count ages to this day, not to the newest in the data.")] = "",
+    date_: Annotated[
+        str, Parameter(name="--date", help="Compute ages as of this date, not of the newest evidence.")
+    ] = "",
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
-    seed: Annotated[NonNegativeInt, Parameter(help="Same seed, same figures.")] = 1,
+    seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
 ) -> int:
     """Write the documents: architecture, evaluation, contracts, runbook, roadmap, costs, drills, alerts, report.
 

@@ -14,6 +14,7 @@ from secondsite import __version__
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.field_support import clusters_not_taking
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -27,13 +28,15 @@ def render(
     folder: Annotated[Path, option("Where the files go.")] = FOLDER,
     *,
     file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
-    strategy: Annotated[str, option("pattern/link, or pattern/link@today; the recommended one without.")] = "",
-    domain: Annotated[str, option("Servers are known in other regions as POD.REGION.DOMAIN.")] = "",
-    gate_image: Annotated[str, option("An image that runs secondsite, for the write gate.")] = GATE_IMAGE,
-    check: Annotated[bool, option("Write nothing; exit 1 with a diff when a file is stale.", negative="")] = False,
+    strategy: Annotated[str, option("Strategy, or STRATEGY@today; by default the recommended one.")] = "",
+    domain: Annotated[str, option("Domain under which other regions resolve a server: POD.REGION.DOMAIN.")] = "",
+    gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
+    check: Annotated[
+        bool, option("Write nothing; print a diff and exit with 1 if a file is stale.", negative="")
+    ] = False,
     years: Annotated[PositiveInt, option("Years to simulate, where no strategy is named.")] = 200_000,
-    seed: Annotated[NonNegativeInt, option("Same seed, same recommendation.")] = 1,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+    seed: Annotated[NonNegativeInt, option("Random seed; the same seed gives the same recommendation.")] = 1,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Write what to deploy: each server's nats.conf, streams, consumers, Kubernetes parts, and in which order.
 
@@ -45,6 +48,7 @@ def render(
 
     chosen, deployment = _chosen(file, strategy, years, seed)
     _refuse_operators(deployment)
+    _refuse_fields(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     book = DeployedAddresses(deployment.system.services, domain, running)
     again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
@@ -72,6 +76,14 @@ def _refuse_operators(deployment: Deployment) -> None:
             )
             remedy = "add the strategy's leaf nodes or gateways to its own configuration; a resolver in each region"
             raise InputError.at(place, what, remedy)
+
+
+def _refuse_fields(deployment: Deployment) -> None:
+    """What a server would drop in silence is no deployment of this system."""
+    for cluster, stream, fields in clusters_not_taking(deployment.clusters):
+        place = deployment.system.place(f"nats.{cluster.name}.streams.{stream.name}")
+        what = f"nats-server {cluster.version} in {cluster.region} does not take {', '.join(fields)} of {stream.name}"
+        raise InputError.at(place, what, "render for a release that takes it, or remove it from the stream")
 
 
 def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployment]:

@@ -39,7 +39,9 @@ SCHEMA = "secondsite/restore/1"
 class Fit:
     """What a cluster of another size or name needs."""
 
-    replicas: Annotated[PositiveInt | None, option("Another number of replicas for every stream.")] = None
+    replicas: Annotated[
+        PositiveInt | None, option("Replica count for every restored stream; the original by default.")
+    ] = None
     placement: Annotated[str, option('"keep", "none", or the name of a cluster.')] = "keep"
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ class Server:
     """Which NATS servers, and who we are to them."""
 
     nats: Annotated[str | None, option("The server's URL, such as nats://host:4222; several with commas.")] = None
-    context: Annotated[str | None, option("A context of the nats command (NATS_URL and NATS_CONTEXT do too).")] = None
-    creds: Annotated[Path | None, option("A credentials file; otherwise NATS_CREDS, NATS_USER, … are taken.")] = None
-    nkey: Annotated[Path | None, option("A file with a user's seed; otherwise NATS_NKEY is taken.")] = None
-    user: Annotated[str | None, option("The user to connect as; the password is taken from NATS_PASSWORD.")] = None
+    context: Annotated[str | None, option("Context of the nats CLI; by default NATS_CONTEXT or NATS_URL.")] = None
+    creds: Annotated[Path | None, option("Credentials file; by default NATS_CREDS, NATS_USER and so on.")] = None
+    nkey: Annotated[Path | None, option("NKey seed file; by default NATS_NKEY.")] = None
+    user: Annotated[str | None, option("User name; the password comes from NATS_PASSWORD.")] = None
     tlsca: Annotated[Path | None, option("The certificate authority of the server.")] = None
     tlscert: Annotated[Path | None, option("The client's certificate.")] = None
     tlskey: Annotated[Path | None, option("The client's key.")] = None
-    domain: Annotated[str | None, option("The JetStream domain, when it is not that of the server.")] = None
+    domain: Annotated[str | None, option("JetStream domain, if not the server's own.")] = None
 
-    def place(self) -> NatsPlace:
+    def place(self, inbox: str = "") -> NatsPlace:
+        """``inbox`` is where answers are heard, where no context says otherwise."""
         import os
 
-        from secondsite.nats.address import refuse_login
         from secondsite.nats.options import ConnectOptions
         from secondsite.nats.place import nats_place
 
@@ -62,12 +62,11 @@ class Server:
             tls_cert=self.tlscert,
             tls_key=self.tlskey,
         )
-        if self.nats:
-            refuse_login(self.nats, "--nats", f"{LOGIN}; or name a context with --context")
         url, context = self.nats, self.context
         if not url and not context:
             url, context = os.environ.get("NATS_URL"), os.environ.get("NATS_CONTEXT")
-        return nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        place = nats_place(url, options.with_environment(os.environ), context=context, domain=self.domain)
+        return evolve(place, options=place.options.with_inbox(inbox)) if inbox else place
 
 
 NO_SERVER = Server()
@@ -91,10 +90,12 @@ def read_keys(recipients: tuple[str, ...], identities: tuple[Path, ...]) -> Keys
 class TrustOptions:
     """Whose backups count."""
 
-    signer: Annotated[tuple[Path, ...], option("Only backups signed by this ed25519 public key.", negative="")] = ()
+    signer: Annotated[
+        tuple[Path, ...], option("Accept only backups signed by this ed25519 public key.", negative="")
+    ] = ()
     allow: Annotated[
         tuple[Literal["unsigned"], ...],
-        option("Take backups that nobody known signed, or that are not encrypted.", negative=""),
+        option("Accept backups without a known signature or without encryption.", negative=""),
     ] = ()
 
     def trust(self, keys: Keys | None = None) -> Trust:

@@ -20,19 +20,20 @@ def verify(
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
     evidence: Annotated[
-        tuple[Path, ...], Parameter(help="A folder of evidence, or one drill's alone: judged again from its raw files.")
+        tuple[Path, ...], Parameter(help="Evidence folder, or the folder of one run; judged from the raw files.")
     ] = (),
-    strategy: Annotated[tuple[str, ...], Parameter(help="Count evidence of this one; of all when left out.")] = (),
+    strategy: Annotated[tuple[str, ...], Parameter(help="Judge only this strategy's evidence; all by default.")] = (),
     key: Annotated[
-        tuple[Path, ...], Parameter(help="Public ed25519 key; each campaign has to be signed with one.", negative="")
+        tuple[Path, ...],
+        Parameter(help="Require a signature of this ed25519 public key on every campaign.", negative=""),
     ] = (),
     head: Annotated[
         tuple[str, ...],
         Parameter(help="A register's head that you kept: nothing before it went.", negative=""),
     ] = (),
-    junit: Annotated[Path | None, Parameter(help="Write JUnit XML too.")] = None,
-    pack: Annotated[bool, Parameter(negative="", help="Put every sound run into one compressed file.")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="", help="For machines.")] = False,
+    junit: Annotated[Path | None, Parameter(help="Also write JUnit XML to this file.")] = None,
+    pack: Annotated[bool, Parameter(negative="", help="Compress each valid run into one file.")] = False,
+    json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Judge every contract: met, breached or unproven, at its confidence, with the age of the evidence.
 

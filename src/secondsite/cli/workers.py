@@ -2,10 +2,14 @@
 
 A cluster is used only when it answers in bounded time and every worker has this version of secondsite and of
 numpy, since figures that depend on which worker drew them would be worth nothing.
+
+Dask's messages are pickles: whoever answers in the scheduler's place runs code here, and whoever reaches a scheduler
+runs code there. So one on another machine is spoken to by TLS alone, with certificates checked on both sides.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -18,9 +22,15 @@ from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.security import Security
 
 TIMEOUT_S = 10.0
-_SCHEME = "dask://"
+_ADDRESS = re.compile(r"(?P<scheme>dask|tls)://(?P<host>[^/:\[\]\s]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+_TLS_FILES = {
+    "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": "tls_ca_file",
+    "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT": "tls_client_cert",
+    "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY": "tls_client_key",
+}
 _SAME = ("secondsite", "numpy")
 
 A = TypeVar("A")
@@ -29,11 +39,8 @@ B = TypeVar("B")
 
 @contextmanager
 def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
-    """``dask://HOST:PORT`` is a running scheduler. Raises MachineError when it cannot be used."""
-    if not re.fullmatch(r"dask://[^/:\s]+:\d{1,5}|dask://\[[0-9a-fA-F:]+\]:\d{1,5}", address):
-        raise InputError.at(
-            "--workers", f"{address!r} is no cluster", "write dask://HOST:PORT, the scheduler's address"
-        )
+    """``dask://`` is a scheduler on this machine, ``tls://`` one anywhere. MachineError where it cannot be used."""
+    contact = _contact(address)
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
@@ -41,8 +48,9 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
             "--workers", "dask is not installed here", "pip install 'secondsite[dask]', or leave --workers out"
         ) from error
     try:
-        contact = f"tcp://{address.removeprefix(_SCHEME)}"
-        client = Client(contact, timeout=timeout_s, set_as_default=False)  # type: ignore[no-untyped-call] # theirs
+        client = Client(  # type: ignore[no-untyped-call] # theirs
+            contact, timeout=timeout_s, set_as_default=False, security=_security(address)
+        )
     except (OSError, ValueError) as error:
         raise _unusable(address, f"no scheduler answers within {timeout_s:g} s ({error})") from error
     with client:
@@ -57,6 +65,40 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
             return results
 
         yield parallel_map
+
+
+def _contact(address: str) -> str:
+    """As Dask writes it; raises InputError for a scheduler elsewhere without TLS, before anything is sent to it."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise InputError.at("--workers", f"{address!r} is no cluster", "write dask://HOST:PORT, or tls://HOST:PORT")
+    host, port = match["host"], match["port"]
+    if match["scheme"] == "dask" and not _on_this_machine(host):
+        what = f"{host} is not this machine, and Dask without TLS runs the code of whoever answers there"
+        raise InputError.at("--workers", what, f"start the scheduler with TLS and write tls://{host}:{port}")
+    return f"{'tls' if match['scheme'] == 'tls' else 'tcp'}://{host}:{port}"
+
+
+def _on_this_machine(host: str) -> bool:
+    """A name may lead anywhere, but for the one that every machine has for itself."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _security(address: str) -> Security | None:
+    """The certificates that Dask's own settings name; raises InputError where one is missing."""
+    if not address.startswith("tls://"):
+        return None
+    from distributed.security import Security
+
+    found = Security(require_encryption=True)  # type: ignore[no-untyped-call] # theirs
+    missing = [variable for variable, attribute in _TLS_FILES.items() if not getattr(found, attribute)]
+    if missing:
+        what = f"{address} wants certificates, and none are named"
+        raise InputError.at("--workers", what, f"set {', '.join(missing)}, or the same in Dask's configuration")
+    return found
 
 
 def _check(client: Client, address: str, timeout_s: float) -> None:

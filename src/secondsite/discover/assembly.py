@@ -15,6 +15,7 @@ from secondsite.discover.draft import Draft, under
 from secondsite.discover.edge import gateway_drafts
 from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
+from secondsite.discover.managed_stores import managed_draft, managed_in
 from secondsite.discover.operated import Operated, backups_of, operated_in, service_of, store_of
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.routes import Route, routes_of
@@ -217,6 +218,12 @@ def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
         draft = store_of(one, service_of(one))
         stores.append(Store(**draft.values))
         assembly.take(f"stores.{one.name}", draft)
+    taken = {store.name for store in stores}
+    for managed in managed_in(setting for settings in world.settings.values() for setting in settings):
+        if managed.name not in taken:
+            draft = managed_draft(managed)
+            stores.append(Store(**draft.values))
+            assembly.take(f"stores.{managed.name}", draft)
     return tuple(stores)
 
 

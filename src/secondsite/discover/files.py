@@ -16,6 +16,8 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
+from secondsite.discover.bare_conf import ENDING, is_nats_conf, server_of
+from secondsite.discover.compose import FILE_NAME, ComposeFile, is_compose, mounted_by, resources_of, usual
 from secondsite.discover.environments import Unit, chosen_units, chosen_values
 from secondsite.discover.helm_releases import value_files
 from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
@@ -23,7 +25,7 @@ from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, r
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.walking import MAX_FILES, Walk
-from secondsite.discover.yaml_source import Node, load_manifests, read_text
+from secondsite.discover.yaml_source import MapNode, Node, load_manifests, read_text
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 
@@ -53,6 +55,8 @@ class _Reading:
     kubectl: bool = False
     units: list[Unit] = field(factory=list)
     values: list[ValuesFile] = field(factory=list)
+    composed: list[ComposeFile] = field(factory=list)
+    confs: list[Path] = field(factory=list)
     skipped: list[Problem] = field(factory=list)
 
 
@@ -82,6 +86,8 @@ def find(
 def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     build = reading.build
     problems: list[Problem] = []
+    _add_composed(reading)
+    _add_confs(reading)
     units = chosen_units(reading.units, environments, build.shown, problems)
     deployed = value_files(resource for unit in units for resource in unit.resources)
     values = chosen_values(reading.values, environments, deployed, build.shown, problems)
@@ -90,6 +96,36 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     notes = list(build.notes)
     resources = _unique([resource for unit in units for resource in unit.resources], notes)
     return ManifestFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
+
+
+def _add_composed(reading: _Reading) -> None:
+    """What a person named, and what stands where no manifest does: beside those a compose file is for developers."""
+    beside = bool(reading.units or reading.values)
+    taken = [file for file in reading.composed if file.named or not beside]
+    left = [file for file in reading.composed if file not in taken]
+    for folder in dict.fromkeys(file.path.parent for file in taken):
+        files, others = usual([file for file in taken if file.path.parent == folder])
+        left += others
+        shown = {path.resolve(): reading.build.shown(path) for file in files for path in mounted_by(file)}
+        resources = resources_of(files, shown)
+        reading.units.append(Unit(folder, resources, named=any(file.named for file in files)))
+    for file in left:
+        what = "is a docker compose file beside what is read"
+        reading.skipped.append(Problem(file.node.place, what, "name it by itself to have it read, or with the others"))
+
+
+def _add_confs(reading: _Reading) -> None:
+    """Where nothing else says what runs."""
+    if reading.units or reading.values:
+        return
+    for path in reading.confs:
+        shown = reading.build.shown(path)
+        try:
+            text = read_text(path, shown)
+            if is_nats_conf(text):
+                reading.units.append(Unit(path.parent, server_of(text, path, shown)))
+        except InputError as error:
+            reading.skipped += error.problems
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -117,6 +153,7 @@ def _read_folder(path: Path, reading: _Reading) -> None:
     walk = Walk(build.shown, reading.excluded)
     walk.below(path, MAX_FILES)
     build.problems += walk.problems
+    reading.confs += walk.confs
     for chart in walk.charts:
         build.notes.append(f"{build.shown(chart)}: a Helm chart; its templates were not rendered")
     for root in _entry_points(walk.kustomizations, build):
@@ -124,7 +161,7 @@ def _read_folder(path: Path, reading: _Reading) -> None:
     for file in walk.files:
         if file.resolve() not in build.files:
             _read_file(file, reading, asked=False)
-    if not walk.files and not walk.kustomizations:
+    if not walk.files and not walk.kustomizations and not walk.confs:
         raise InputError.at(build.shown(path), "has no YAML or JSON files in it", "name a folder with manifests")
 
 
@@ -189,13 +226,20 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
     problems: list[Problem] = []
     resources: list[Resource] = []
     values = 0
+    if asked and path.suffix == ENDING and is_nats_conf(text):
+        reading.units.append(Unit(path.parent, server_of(text, path, shown), named=True))
+        return
     for part in parts_of(text):
-        may_be_values = asked or bool(_VALUES_NAME.search(path.name)) or "jetstream" in part.text
+        named = _VALUES_NAME.search(path.name) or FILE_NAME.fullmatch(path.name)
+        may_be_values = asked or bool(named) or "jetstream" in part.text
         if not part.is_object and not may_be_values:
             continue
         for document in _documents(part, shown, problems):
             charts = values_in(document, aliases_of(path.parent), asked=asked)
-            if charts is not None:
+            if isinstance(document, MapNode) and is_compose(document, path):
+                reading.composed.append(ComposeFile(path, document, named=asked))
+                values += 1
+            elif charts is not None:
                 reading.values.append(ValuesFile(path, charts, named=asked))
                 values += 1
             else:
@@ -212,7 +256,7 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
 def _named(resources: Sequence[Resource], problems: list[Problem]) -> list[Resource]:
     """Those with a name; kubeconfig files, cluster definitions and test suites look like objects and have none."""
     for resource in resources:
-        if not resource.name and resource.kind not in ("Kustomization", "Component"):
+        if not resource.name and resource.kind not in ("Kustomization", "Component", "List"):
             what = f"a {resource.kind} without metadata.name"
             problems.append(Problem(resource.node.place, what, "give it a name if it is an object"))
     return [resource for resource in resources if resource.name]

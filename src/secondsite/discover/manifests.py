@@ -31,6 +31,7 @@ from secondsite.discover.files import find
 from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_discovery import nats_of
+from secondsite.discover.reconcilers import reconciler_notes
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.surroundings import (
     economics_draft,
@@ -95,6 +96,7 @@ def discover(
     system = _system(assembly, world)
     system = _named(system, world.inventory, name, paths)
     notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world)]
+    notes += reconciler_notes(world.inventory, system.region.name)
     unread = tuple(dict.fromkeys(assembly.problems))
     kinds = unknown_kinds(world.inventory)
     return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(manifests.skipped), unread)

@@ -17,7 +17,7 @@ from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.stream_calls import read_script
 from secondsite.discover.streams import StreamDrafts, read_config_map, read_nack
 from secondsite.discover.transforms import split_image
-from secondsite.discover.workloads import Workload, workloads_of
+from secondsite.discover.workloads import SERVERS_BY_ROUTES, Workload, workloads_of
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
@@ -76,9 +76,11 @@ def _add_cluster(discovery: NatsDiscovery, workload: Workload, service: Service,
     replicas = workload.resource.spec["replicas"]
     marks[""] = Mark(Knowledge.READ, workload.resource.place)
     marks["servers"] = Mark(Knowledge.READ, replicas.place or workload.resource.place)
+    if workload.resource.source == "nats.conf":
+        marks["servers"] = Mark(Knowledge.ASSUMED, workload.resource.place, SERVERS_BY_ROUTES)
     marks["version"] = version_mark
     discovery.clusters.append(cluster)
-    discovery.routes[cluster.name] = _route_hosts(overlaid(conf, line) if conf else None)
+    discovery.routes[cluster.name] = _route_hosts(overlaid(conf or Conf(workload.resource.place.file, {}), line))
     discovery.marks |= under(f"nats.{workload.name}", marks)
 
 
@@ -143,8 +145,8 @@ def _version(workload: Workload) -> tuple[str, Mark]:
     return version, Mark(Knowledge.READ, place)
 
 
-def _route_hosts(conf: Conf | None) -> tuple[str, ...]:
-    block = conf.values.get("cluster") if conf else None
+def _route_hosts(conf: Conf) -> tuple[str, ...]:
+    block = conf.values.get("cluster")
     routes = block.get("routes") if isinstance(block, dict) else None
     urls = routes if isinstance(routes, list) else [routes]
     hosts = (re.sub(r"^\w+://|^[^@/]*@", "", url.rpartition("@")[2]) for url in urls if isinstance(url, str))

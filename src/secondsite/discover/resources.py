@@ -19,6 +19,9 @@ from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cor
 
 T = TypeVar("T")
 
+SOURCE = "secondsite.source"
+"""A label of what no manifest says: a docker compose file, or a server's own configuration."""
+
 
 @frozen(eq=False)
 class YamlNode:
@@ -169,6 +172,11 @@ class Resource:
     @property
     def annotations(self) -> Mapping[str, YamlNode]:
         return self.top.dig("metadata", "annotations").entries
+
+    @property
+    def source(self) -> str:
+        """What it was made from where no manifest has it; empty for a manifest."""
+        return self.labels.get(SOURCE, "")
 
     @property
     def where(self) -> str:

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, YamlNode
+from secondsite.discover.stream_settings import (
+    consumer_settings,
+    nack_bucket,
+    nack_consumer,
+    nack_stream,
+    origin_settings,
+    stream_settings,
+)
 from secondsite.discover.yaml_source import Node, ScalarNode, load_manifests
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamOrigin
 from secondsite.model.place import Place
+from secondsite.model.settings import Settings
 from secondsite.model.units import Seconds
 
 _STREAM_KEYS = frozenset(("subjects", "mirror", "sources", "retention", "num_replicas", "max_msgs", "max_age"))
@@ -127,6 +136,13 @@ def _json_stream(config: YamlNode, draft: Draft) -> None:
     placement = config["placement"]
     draft.read("placement", placement["cluster"].text or ",".join(placement["tags"].texts) or None, placement)
     _origins(draft, config["mirror"], config["sources"].items)
+    _settle(draft, stream_settings(config), config)
+
+
+def _settle(draft: Draft, settings: Settings, at: YamlNode) -> None:
+    """The rest of a configuration, where it says more than the attributes."""
+    if settings:
+        draft.read("settings", settings, at)
 
 
 def _origins(draft: Draft, mirror: YamlNode, sources: tuple[YamlNode, ...]) -> None:
@@ -145,7 +161,8 @@ def _origin(at: YamlNode) -> StreamOrigin:
     """``$JS.hub.API`` is the API prefix of the domain ``hub``."""
     prefix = at["external"]["api"].text or at["externalApiPrefix"].text or at.dig("external", "apiPrefix").text
     domain = at["domain"].text or (prefix.split(".")[1] if prefix.startswith("$JS.") and prefix.count(".") > 1 else "")
-    return StreamOrigin(at["name"].text, domain)
+    origin = StreamOrigin(at["name"].text, domain)
+    return evolve(origin, settings=origin_settings(at, origin))
 
 
 def choose(draft: Draft, key: str, at: YamlNode) -> None:
@@ -197,6 +214,7 @@ def _json_consumer(top: YamlNode, config: YamlNode, key: str, streams: StreamDra
         draft.read(attribute, config[word].text or None, config[word])
     draft.take("max_deliver", "whole", config["max_deliver"])
     draft.take("replicas", "whole", config["num_replicas"])
+    _settle(draft, consumer_settings(config), config)
     return True
 
 
@@ -211,6 +229,7 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
             draft.read(attribute, spec[key].text or None, spec[key])
         draft.take("max_deliver", "whole", spec["maxDeliver"])
         draft.take("replicas", "whole", spec["replicas"])
+        _settle(draft, nack_consumer(spec), spec)
         return
     if resource.kind in ("KeyValue", "ObjectStore"):
         start, subjects = ("KV_", "$KV.{}.>") if resource.kind == "KeyValue" else ("OBJ_", "$O.{}.>")
@@ -218,9 +237,12 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         draft = streams.stream(start + bucket, resource.place)
         draft.read("subjects", (subjects.format(bucket),), spec["bucket"])
         draft.take("max_age_s", "seconds", spec["ttl"])
+        _limit(draft, "max_messages_per_subject", spec["history"])
+        _settle(draft, nack_bucket(spec), spec)
     else:
         draft = streams.stream(spec["name"].text or resource.name, resource.place)
         draft.read("subjects", spec["subjects"].texts or None, spec["subjects"])
+        _settle(draft, nack_stream(spec), spec)
     for key in CHOICES:
         choose(draft, key, spec[key])
     for key, attribute in (
@@ -234,6 +256,8 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         if spec[key].text not in ("", "0"):
             draft.take(attribute, "seconds", spec[key])
     draft.read("message_ttl", spec["allowMsgTtl"].flag, spec["allowMsgTtl"])
+    mode = spec["persistMode"]
+    draft.read("async_persist", mode.text == "async" if mode else None, mode)
     placement = spec["placement"]
     draft.read("placement", placement["cluster"].text or ",".join(placement["tags"].texts) or None, placement)
     _origins(draft, spec["mirror"], spec["sources"].items)

@@ -27,6 +27,7 @@ class Walk:
     files: list[Path] = field(factory=list)
     kustomizations: list[Path] = field(factory=list)
     charts: list[Path] = field(factory=list)
+    confs: list[Path] = field(factory=list)
     problems: list[Problem] = field(factory=list)
 
     def leaves_out(self, path: Path) -> bool:
@@ -50,6 +51,7 @@ class Walk:
                 remedy = "name the folder that matters, or leave some out with --exclude"
                 raise InputError.at(self.shown(top), f"has more than {limit:,} files", remedy)
         self.files.sort()
+        self.confs.sort()
         self.kustomizations.sort()
 
     def _enter(self, folder: Path, inside: bool) -> Iterator[tuple[Path, bool]]:
@@ -69,6 +71,8 @@ class Walk:
                     yield entry, inside
             elif entry.suffix in ENDINGS and (not inside or (chart and "values" in entry.name)) and entry.is_file():
                 self.files.append(entry)
+            elif entry.suffix == ".conf" and not inside and entry.is_file():
+                self.confs.append(entry)
 
     def _entries(self, folder: Path) -> Iterator[Path]:
         try:

@@ -18,6 +18,7 @@ from secondsite.discover.recognise import Product, kind_of
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.spreading import spread_of
 from secondsite.model.errors import InputError
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
 from secondsite.model.service import Autoscale, DisruptionBudget, Probe, Probes, Volume
 from secondsite.model.units import Bytes, Cores, Seconds
@@ -27,6 +28,7 @@ KINDS = (
     *("DeploymentConfig", "KnativeService"),
 )
 _ASSUMED_NODES = 3
+SERVERS_BY_ROUTES = "nothing says how many servers run it: as many as it has routes"
 _KEDA_MOST = 100
 """KEDA's default of maxReplicaCount."""
 
@@ -104,7 +106,17 @@ def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
             part(workload, inventory, draft)
         except InputError as error:
             draft.unread += error.problems
+    if resource.source:
+        _made_up(resource, draft)
     return draft
+
+
+def _made_up(resource: Resource, draft: Draft) -> None:
+    """Of what is no object of Kubernetes."""
+    why = f"{resource.source} does not say: as this it would run on Kubernetes"
+    draft.marks["kind"] = Mark(Knowledge.ASSUMED, resource.place, why)
+    if resource.source == "nats.conf":
+        draft.marks["replicas"] = Mark(Knowledge.ASSUMED, resource.place, SERVERS_BY_ROUTES)
 
 
 def _replicas(workload: Workload, inventory: ResourceInventory, draft: Draft) -> None:
@@ -221,6 +233,10 @@ def _volumes(workload: Workload, inventory: ResourceInventory, draft: Draft) -> 
             volumes.append(Volume(name, inner.values["size_bytes"], spec["storageClassName"].text))
             draft.nest(f"volumes.{name}", inner)
             draft.mark(f"volumes.{name}.storage_class", spec["storageClassName"])
+        elif workload.resource.source:
+            volumes.append(Volume(name, Bytes(0)))
+            why = f"{workload.resource.source} gives a volume no size: write how large it is"
+            draft.marks[f"volumes.{name}.size"] = Mark(Knowledge.ASSUMED, claim.place, why)
     if volumes:
         draft.values["volumes"] = tuple(volumes)
 

@@ -24,6 +24,8 @@ async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) ->
     import dns.exception
     import dns.message
     import dns.rcode
+    import dns.rdataclass
+    import dns.rdatatype
 
     try:
         answer = await dns.asyncquery.udp(
@@ -35,7 +37,34 @@ async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) ->
         raise MachineError.at(
             str(server), f"{name}: {dns.rcode.to_text(answer.rcode())}", "see resolver.log and dns.log"
         )
-    if not answer.answer:
+    # An alias comes before what it leads to, and a record of another class or type is no address.
+    found = [rrset for rrset in answer.answer if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, dns.rdatatype.A)]
+    if not found:
         return None
-    rrset = answer.answer[0]
-    return Resolved(tuple(str(value) for value in rrset), float(rrset.ttl))
+    return Resolved(
+        tuple(str(value) for rrset in found for value in rrset), float(min(each.ttl for each in answer.answer))
+    )
+
+
+async def addresses_of(name: str, servers: tuple[Endpoint, ...] = ()) -> tuple[str, ...]:
+    """What a client of this machine gets for a name, through every CNAME; an address is its own. ``servers`` instead of
+    the resolvers of this machine. Raises MachineError where nobody answers."""
+    import dns.asyncresolver
+    import dns.exception
+    import dns.inet
+    import dns.resolver
+
+    if dns.inet.is_address(name):
+        return (name,)
+    resolver = dns.asyncresolver.Resolver(configure=not servers)
+    if servers:
+        resolver.nameservers = [server.host for server in servers]
+        resolver.nameserver_ports = {server.host: server.port for server in servers}
+    try:
+        answer = await resolver.resolve(name, "A", lifetime=_TIMEOUT_S, search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return ()
+    except (dns.exception.DNSException, OSError) as error:
+        what = f"no answer for {name} ({type(error).__name__})"
+        raise MachineError.at("DNS", what, "check the resolvers of this machine") from None
+    return tuple(sorted(str(value) for value in answer))

@@ -12,7 +12,7 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from secondsite.drill.faults import region_loss, soak, zombie_primary
+from secondsite.drill.faults import region_loss, soak, spoiled_kinds, zombie_primary
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
 from secondsite.drill.play.lab_world import place
@@ -102,6 +102,16 @@ def _erased(result: RunResult) -> str:
 
 def _refused_copy(result: RunResult) -> str:
     return result.judgement.stopped if "no copy" in result.judgement.stopped else ""
+
+
+def _each_kind(result: RunResult) -> str:
+    """All of them: a job that nobody did, a history that is gone, an object that cannot be read."""
+    counts, by_stream = result.judgement.ledger, result.judgement.loss_by_stream
+    jobs, torn = counts.get("jobs-never", 0), counts.get("torn", 0)
+    values = by_stream[spoiled_kinds.BUCKET].messages if spoiled_kinds.BUCKET in by_stream else 0
+    if not (jobs and torn and values) or result.verdict is not Verdict.BREACHED:
+        return ""
+    return f"{jobs} jobs never done, {values} values gone from the history of their keys, {torn} objects torn"
 
 
 # --- what goes wrong
@@ -285,6 +295,10 @@ def _leaking(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), pods=True, leak_bytes=_LEAK_BYTES)
 
 
+def _careless(setup: Setup) -> LabOptions:
+    return evolve(lab_options(setup), careless=spoiled_kinds.CARELESS)
+
+
 def _hour(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), ttl_s=3600.0)
 
@@ -351,6 +365,14 @@ CONTROLS: Mapping[str, Control] = {
             evolve(ZONE_LOSS, id="api-memory", play=_promised_and_gone),
             _promises_lost,
             spoil=_from_memory,
+        ),
+        Control(
+            "spoiled-kinds",
+            "a worker forgets jobs, a bucket its history, an object store some chunks",
+            _loss(spoiled_kinds.play),
+            _each_kind,
+            spoil=spoiled_kinds.with_kinds,
+            options=_careless,
         ),
         Control(
             "leaking-api",

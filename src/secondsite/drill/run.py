@@ -23,7 +23,7 @@ from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, T
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
-from secondsite.drill.play.final_reads import Reading, all_led, drained, placement_in, processed, queues_empty
+from secondsite.drill.play.final_reads import Reading, all_led, drained, keys_of, placement_in, processed, queues_empty
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
@@ -227,7 +227,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host=host_facts(),
+        host={**host_facts(), **lab.fleet.digests()},
         control=control,
         unrehearsed=unrehearsed(procedure) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,
@@ -296,14 +296,19 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
 async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) -> None:
     """Of each durable, in all regions together; it is waited for only where something serves."""
     records = [stage.lab.consumed(region) for region in stage.lab.regions]
+    load = stage.load.clients[0]
     for family in stage.families:
+        written = reading.loads.get(family.name)
+        if written is None or written.objects:
+            continue  # nothing of what a consumer got of it was written by the load, message by message
         placement = next((one for region in serving if (one := placement_in(family, region))), None)
         for consumer in family.origin.stream.consumers:
             within_s = 0.0 if stage.failure else _DRAIN_S
             done = placement is not None and await drained(
                 reading.places[placement.region], placement, consumer.name, within_s
             )
-            consumed = processed(reading.run, family, consumer.name, records, done=done)
+            keys = keys_of(written, consumer, load.keys)
+            consumed = processed(reading.run, family, consumer.name, records, done=done, keys=keys)
             consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 

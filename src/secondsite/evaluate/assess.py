@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import CostItem
@@ -14,13 +14,15 @@ from secondsite.evaluate.complexity import complexity
 from secondsite.evaluate.cost import monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
-from secondsite.evaluate.evaluation import Assessment, ContractOutcome
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, PolicyFigures
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
+from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import lost_for_good_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
 from secondsite.evaluate.parts import own_procedures, share_of_writes
+from secondsite.evaluate.recovery import rto
 from secondsite.evaluate.study import ENGINEER, LOST_WRITE, OUTAGE
 from secondsite.evaluate.years import YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
@@ -28,6 +30,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
+from secondsite.model.operate import Operate, Writers
 from secondsite.model.procedure import Procedure
 from secondsite.model.stated import load_of, stated
 from secondsite.model.strategy import Strategy
@@ -35,6 +38,7 @@ from secondsite.model.system import System
 from secondsite.strategies.compose import failback, lay_out, procedures
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import retention_s
+from secondsite.strategies.write_gate import gated_subjects
 
 PROVIDERS = ("aws", "gcp", "azure")
 SAMPLES = 20_000
@@ -113,7 +117,21 @@ class Assessor:
             hazards=hazards,
             excluded=overloaded(deployment, self.catalogue) or _excluded(outcomes, hazards),
             unprepared=self._unprepared(planned),
+            policies=tuple(self._policies(deployment)),
         )
+
+    def _policies(self, deployment: Deployment) -> Iterator[PolicyFigures]:
+        """Both, side by side, where the strategy has a gate that can hold a lease."""
+        if not gated_subjects(deployment, deployment.primary.region.name):
+            return
+        written = self.system.operate or Operate()
+        for policy in Writers:
+            system = evolve(self.system, operate=evolve(written, writers=policy))
+            found = plan(deployment.strategy, system, self.catalogue).procedures
+            lost, cut_off = (
+                rto(found, fault, Subject.NATS, self.draws(fault)) for fault in (Fault.REGION, Fault.WAN_PARTITION)
+            )
+            yield PolicyFigures(policy, policy is written.writers, lost, cut_off)
 
     def _contracts(self) -> Sequence[Contract]:
         """What is promised; the loss of the region is looked at even where nothing is."""
@@ -126,9 +144,12 @@ class Assessor:
         deployment, subject, fault = planned.deployment, contract.subject, contract.fault
         procedures = self.own_procedures(planned, contract)
         lost = rpo(deployment, subject, fault, draws, self.buffer, contract.part)
-        met = None
+        met, verdict, unknown = None, None, ""
         if contract.rto_s is not None or contract.rpo_s is not None:
-            met = float(self.judge.probability(contract, deployment, procedures, draws)[0])
+            unknown = unseen_streams(self.system) if subject is Subject.NATS else ""
+            if not unknown:
+                met = float(self.judge.probability(contract, deployment, procedures, draws)[0])
+            verdict = Verdict.BREACHED if met is not None and met < contract.confidence else Verdict.UNPROVEN
         share = self._pods(subject, fault, deployment) * share_of_writes(self.system, contract)
         return ContractOutcome(
             contract=contract,
@@ -136,7 +157,8 @@ class Assessor:
             rpo=lost,
             messages_at_risk=self._messages(lost, share),
             probability_met=met,
-            verdict=None if met is None else (Verdict.UNPROVEN if met >= contract.confidence else Verdict.BREACHED),
+            verdict=verdict,
+            unknown=unknown,
         )
 
     def own_procedures(self, planned: Planned, contract: Contract) -> Mapping[Fault, Procedure]:
@@ -247,7 +269,7 @@ def mean_of(estimate: Estimate) -> Estimate:
 def _excluded(outcomes: tuple[ContractOutcome, ...], hazards: tuple[Hazard, ...]) -> str:
     """The first contract that cannot hold at all: no end to its recovery, no copy, or a fatal hazard."""
     for outcome in outcomes:
-        if not outcome.promised:
+        if not outcome.promised or outcome.unknown:
             continue
         for kind, estimate, limit in (
             ("RTO", outcome.rto, outcome.contract.rto_s),

@@ -10,7 +10,7 @@ from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
-from secondsite.evaluate.known import require
+from secondsite.evaluate.known import require, unseen_streams
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
@@ -105,6 +105,7 @@ def _recommendation(
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
+        withheld=unseen_streams(assessor.system),
     )
 
 

@@ -14,6 +14,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard
+from secondsite.model.operate import Writers
 from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -22,7 +23,9 @@ from secondsite.model.wording import number, quantity
 
 @frozen
 class ContractOutcome:
-    """``probability_met`` is that both limits hold when the fault comes; None where nothing is promised."""
+    """``probability_met`` is that both limits hold when the fault comes; None where nothing is promised, and where
+    nobody can know: ``unknown`` says why.
+    """
 
     contract: Contract
     rto: Estimate
@@ -30,10 +33,22 @@ class ContractOutcome:
     messages_at_risk: Estimate
     probability_met: float | None
     verdict: Verdict | None
+    unknown: str = ""
 
     @property
     def promised(self) -> bool:
-        return self.probability_met is not None
+        return self.verdict is not None
+
+
+@frozen
+class PolicyFigures:
+    """What the other policy of writers would mean: how long NATS takes no writes where the region is lost, and where
+    the regions are cut off from each other."""
+
+    policy: Writers
+    in_force: bool
+    lost: Estimate
+    cut_off: Estimate
 
 
 @frozen
@@ -59,6 +74,7 @@ class Assessment:
     hazards: tuple[Hazard, ...]
     excluded: str
     unprepared: str
+    policies: tuple[PolicyFigures, ...] = ()
 
     @property
     def strategy(self) -> Strategy:
@@ -77,6 +93,9 @@ class Assessment:
             yield f"{outcome.contract.name}/rto", outcome.rto
             yield f"{outcome.contract.name}/rpo", outcome.rpo
             yield f"{outcome.contract.name}/messages", outcome.messages_at_risk
+        for each in self.policies:
+            yield f"writers/{each.policy}/region", each.lost
+            yield f"writers/{each.policy}/wan-partition", each.cut_off
         yield "availability", self.availability
         yield "downtime", self.downtime_minutes
         yield "loss", self.expected_loss_usd
@@ -191,7 +210,8 @@ class Recommendation:
     """``stability``: the share of draws of all assumptions from their ranges that lead to the same strategy;
     ``pattern_stability`` that lead to the same pattern, over whichever link; ``stability_low`` and ``stability_high``
     its 95 % interval. ``breached``: the share of draws in which it breaches a contract. ``regret_usd`` a year: what
-    it costs more than the choice of each draw, on the average.
+    it costs more than the choice of each draw, on the average. ``withheld``: why nothing is recommended; ``strategy``
+    then is what the figures of what is known would lead to.
     """
 
     strategy: Strategy
@@ -210,6 +230,7 @@ class Recommendation:
     follow_ups: tuple[FollowUp, ...]
     blockers: tuple[str, ...]
     migration: tuple[MigrationStep, ...]
+    withheld: str = ""
 
 
 @frozen

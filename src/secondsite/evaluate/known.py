@@ -28,6 +28,14 @@ def require(system: System, catalogue: Catalogue) -> None:
     )
 
 
+def unseen_streams(system: System) -> str:
+    """Why nothing can be said of the streams; empty where some are known, or where there can be none."""
+    with_jetstream = [cluster.name for cluster in system.nats if cluster.jetstream]
+    if not with_jetstream or any(cluster.streams for cluster in system.nats):
+        return ""
+    return f"JetStream is on in {', '.join(with_jetstream)}, and no stream is known: read them with `init --nats URL`"
+
+
 def _regions(system: System) -> tuple[Region, ...]:
     return tuple(dict.fromkeys(region for region in (system.region, system.second, system.third) if region))
 

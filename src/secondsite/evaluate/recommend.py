@@ -8,6 +8,7 @@ from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS
 from secondsite.evaluate.cost import total_cost
 from secondsite.evaluate.derive import weakest
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, FollowUp
+from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.study import TIE
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Provenance
@@ -56,6 +57,8 @@ def _owning(assessment: Assessment, provider: str) -> float:
 
 def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str) -> tuple[str, ...]:
     """Why this one, in figures."""
+    if unseen_streams(chosen.deployment.system):
+        return ()
     promised = [o for o in chosen.outcomes if o.promised]
     holding = [a for a in assessments if not a.excluded and not a.breached]
     lines = []

@@ -54,6 +54,8 @@ class LabAddresses:
     stores: str
     application: Login = Login("app", "app")
     operator: Login = Login("operator", "operator")
+    backup: Login = Login("backup", "backup")
+    agent: Login = Login("agent", "agent")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")

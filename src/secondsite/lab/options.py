@@ -20,6 +20,7 @@ class LabOptions:
     ``requests_per_s`` limits each of them (0: no limit). ``pods``: every replica of the API is a process behind a
     Service, reports to a collector, and is restarted and probed as a kubelet would, as are the servers; one process
     stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
+    ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
     ``positions_s``: how often the agents copy consumers' positions.
     """
 
@@ -38,4 +39,5 @@ class LabOptions:
     ready_within_s: float = 60.0
     pods: bool = False
     leak_bytes: int = 0
+    careless: int = 0
     positions_s: float = 5.0

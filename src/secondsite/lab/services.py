@@ -20,9 +20,12 @@ from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service
+from secondsite.model.system import System
 from secondsite.strategies.server_config import MONITOR_PORT, servers_of
 
 DEFAULT_HOST = "api.lab.example"
+NO_BUFFER = AckBuffer(0, after_failures=1 << 31)
+"""An API of which nobody knows a circuit breaker has none: it would be an outage of our own."""
 
 
 @frozen
@@ -104,10 +107,10 @@ class LabProcesses:
         await ask(self.addresses.service_control(region), {"pod": pod, "ready": ready}, process=f"service-{region}")
 
     def runs_in(self, region: str) -> bool:
-        """Whether the API runs there while nothing is wrong."""
-        apis = [service.name for service in self.deployment.system.with_role(Role.API)]
+        """Whether what writes and consumes runs there while nothing is wrong; where nobody knows what does, it does."""
+        names = [service.name for service in at_work(self.deployment.system)]
         sites = [site for site in self.deployment.sites if site.region.name == region]
-        return any(site.replicas(name) for site in sites for name in apis)
+        return not names or any(site.replicas(name) for site in sites for name in names)
 
     def endpoints(self, regions: tuple[str, ...]) -> tuple[Endpoint, ...]:
         shared = (self.addresses.dns, self.dns_control, self.addresses.resolver, self.addresses.s3)
@@ -163,7 +166,7 @@ class LabProcesses:
 
     def _api(self, region: str, pod: ApiPod) -> Spec:
         service = self.api_service
-        buffer = (service.ack_buffer if service else None) or AckBuffer(0)
+        buffer = (service.ack_buffer if service else None) or NO_BUFFER
         collector = self.addresses.collector(region)
         config = {
             "name": pod.name,
@@ -223,6 +226,7 @@ class LabProcesses:
             "client": {},
             "record": str(self.record(region)),
             "ready": str(ready),
+            "careless": self.options.careless,
             "consumers": [(stream.name, consumer.name) for stream, consumer in self._pulled(region)],
         }
 
@@ -258,6 +262,11 @@ class LabProcesses:
         path = self.folder / f"{name}.json"
         path.write_text(json.dumps(config, indent=1), encoding="utf-8")
         return str(path)
+
+
+def at_work(system: System) -> tuple[Service, ...]:
+    """What stands for all that writes and consumes: the API; where there is none, the workers."""
+    return system.with_role(Role.API) or system.with_role(Role.WORKER)
 
 
 def _client_options(service: Service | None) -> dict[str, Any]:

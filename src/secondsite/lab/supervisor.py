@@ -100,7 +100,7 @@ class Supervisor:
 
     def _failed(self, spec: Spec, what: str) -> MachineError:
         tail = self.log_tail(spec.name).strip() or "its log is empty"
-        remedy = "mend that, then start again" if self._doomed else f"see {self.log(spec.name)}"
+        remedy = "fix the cause, then start again" if self._doomed else f"see {self.log(spec.name)}"
         return MachineError.at(spec.name, f"{what}; last log lines:\n{tail}\n", remedy)
 
     def log(self, name: str) -> Path:

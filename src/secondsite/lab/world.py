@@ -86,7 +86,7 @@ class Lab:
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
-        self.agents = Agents(deployment, folder, self._plain_url, addresses.operator, options.positions_s)
+        self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 

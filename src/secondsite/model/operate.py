@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from secondsite.model.units import Seconds
+
 
 @frozen
 class PathHeader:
@@ -30,6 +32,43 @@ class WritePath:
     acknowledged: tuple[int, ...] = (200, 201)
 
 
+@frozen
+class RegionEntrance:
+    """Where the service's record leads to for clients of a region: an address, or a name that has one."""
+
+    region: str
+    at: str
+
+
+@frozen
+class RegionCluster:
+    """The Kubernetes cluster of a region: ``uid`` of its namespace kube-system, which no other cluster has."""
+
+    region: str
+    uid: str
+
+
+class ReconcilerKind(StrEnum):
+    """Controllers that put back what a step changes."""
+
+    ARGO_CD = "argo-cd"
+    FLUX_KUSTOMIZATION = "flux-kustomization"
+    FLUX_HELM_RELEASE = "flux-helm-release"
+    NACK = "nack"
+    HPA = "hpa"
+
+
+@frozen
+class Reconciler:
+    """``owns``: the streams or services that it keeps as it has them; empty for all in its region."""
+
+    kind: ReconcilerKind
+    name: str
+    region: str
+    namespace: str = "default"
+    owns: tuple[str, ...] = ()
+
+
 class Writers(StrEnum):
     """What comes first while two regions cannot see each other: that one takes writes, or that somebody does.
 
@@ -47,4 +86,11 @@ class Operate:
 
     path: WritePath | None = None
     writers: Writers = Writers.AVAILABLE
-    lease_s: float = 10.0
+    lease_s: Seconds = Seconds(10)
+    entrances: tuple[RegionEntrance, ...] = ()
+    clusters: tuple[RegionCluster, ...] = ()
+    reconcilers: tuple[Reconciler, ...] = ()
+
+    def cluster_uid(self, region: str) -> str:
+        """Empty where nobody said."""
+        return next((each.uid for each in self.clusters if each.region == region), "")

@@ -20,6 +20,7 @@ from secondsite.model.system import System
 Path = tuple[str | int, ...]
 
 _SHARE_TOLERANCE = 0.001
+SHORTEST_LEASE_S, LONGEST_LEASE_S = 3.0, 300.0
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 
@@ -137,9 +138,12 @@ def _subjects(system: System) -> Iterator[Flaw]:
     for position, cluster in enumerate(system.nats):
         for number, stream in enumerate(cluster.streams):
             for place, subject in enumerate(stream.subjects):
+                where = ("nats", position, "streams", number, "subjects", place)
                 if why := not_a_subject(subject):
-                    where = ("nats", position, "streams", number, "subjects", place)
                     yield Flaw(where, f"{subject!r} is no NATS subject: {why}", "write it as the stream has it")
+                elif of_the_server(subject) and not stream.settings.get("no_ack"):
+                    what = f"{subject!r} captures what servers say to each other, and they refuse such a stream"
+                    yield Flaw(where, what, "narrow it; a stream that runs so has `no_ack: true` in its settings")
 
 
 def _path_headers(system: System) -> Iterator[Flaw]:
@@ -152,6 +156,14 @@ def _path_headers(system: System) -> Iterator[Flaw]:
             yield Flaw(where, f"{header.name} is written out", "name where it is: env:NAME or file:PATH")
 
 
+def _lease(system: System) -> Iterator[Flaw]:
+    """A shorter one is lost by a slow answer, a longer one is a failover that nobody waits for."""
+    lease_s = system.operate.lease_s if system.operate else SHORTEST_LEASE_S
+    if not SHORTEST_LEASE_S <= lease_s <= LONGEST_LEASE_S:
+        what = f"a lease of {lease_s:g} s is not between {SHORTEST_LEASE_S:g} s and {LONGEST_LEASE_S:g} s"
+        yield Flaw(("operate", "lease_s"), what, "10 s is what most want: it is added to the RTO")
+
+
 def not_a_subject(subject: str) -> str:
     """Why a server takes it for no subject; empty for one."""
     if any(character.isspace() or ord(character) < 32 or ord(character) == 127 for character in subject):
@@ -160,6 +172,17 @@ def not_a_subject(subject: str) -> str:
     if not all(tokens):
         return "a part of it is empty"
     return "> stands before its end" if ">" in tokens[:-1] else ""
+
+
+def of_the_server(subject: str) -> bool:
+    """Whether it overlaps what servers use among themselves; they take it only from a stream without acknowledgements.
+
+    ``$JS.EVENT`` and ``$SYS.ACCOUNT`` are free (nats-server 2.15.1, measured).
+    """
+    first, *rest = subject.split(".")
+    if any(subject.startswith(free) for free in ("$JS.EVENT.", "$SYS.ACCOUNT.")):
+        return False
+    return first == ">" or (bool(rest) and first in ("*", "$JS", "$JSC", "$SYS"))
 
 
 def _references(system: System) -> Iterator[Flaw]:
@@ -282,6 +305,7 @@ _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _names,
     _subjects,
     _path_headers,
+    _lease,
     _references,
     _origins,
     _cycles,

@@ -34,12 +34,6 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
     return tuple(_parse(part.strip()) for part in text.split(","))
 
 
-def refuse_login(text: str, option: str, remedy: str) -> None:
-    """Raises InputError for a URL with a login: a command line is read by everybody who lists processes."""
-    if "@" in text:
-        raise InputError.at(option, "a URL on the command line may not hold a user, a password or a token", remedy)
-
-
 def _parse(text: str) -> Address:
     match = _URL.fullmatch(text)
     scheme = (match["scheme"] or "nats").lower() if match else ""

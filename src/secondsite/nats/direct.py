@@ -15,6 +15,7 @@ from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.stored import StoredMessage
+from secondsite.nats.understood import count, understood
 
 _WINDOW = 128
 _NOT_FOUND = "404"
@@ -58,6 +59,6 @@ def _stored(shown: str, subject: str, answer: Msg) -> StoredMessage | None:
         what = f"{subject} was answered with {headers.get('Status', 'no status')}: {description}"
         raise MachineError.at(shown, what, "ask again once the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
-    return StoredMessage(
-        int(headers["Nats-Sequence"]), headers["Nats-Subject"], own, answer.data, headers.get("Nats-Time-Stamp", "")
-    )
+    with understood(shown, subject):
+        sequence, of = count(int(headers["Nats-Sequence"])), headers["Nats-Subject"]
+        return StoredMessage(sequence, of, own, answer.data, headers.get("Nats-Time-Stamp", ""))

@@ -11,6 +11,7 @@ from attrs import frozen
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.connection import Connection
+from secondsite.nats.understood import an_object, count, understood
 
 Json = Mapping[str, Any]
 
@@ -73,7 +74,7 @@ class JetStream:
         except (errors.Error, OSError) as error:
             what = f"the connection failed during {full} ({type(error).__name__})"
             raise MachineError.at(self.shown, what, "look at the server's log") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
 
@@ -89,7 +90,8 @@ class JetStream:
         error = answer.get("error")
         if isinstance(error, dict):
             what = f"{subject} was refused: {error.get('description')} ({error.get('err_code')})"
-            code = int(error.get("err_code") or 0)
+            with understood(self.shown, subject):
+                code = count(error.get("err_code") or 0)
             if code in _NOT_ENABLED:
                 what, remedy = f"JetStream is not enabled for this account ({code})", _ENABLE
             else:
@@ -105,12 +107,14 @@ class JetStream:
         offset = 0
         while True:
             page = await self.ask(subject, {"offset": offset}, timeout_s)
-            listed, lost = page.get(key) or [], page.get("missing") or []
+            with understood(self.shown, f"{self.prefix}.{subject}"):
+                listed, lost = [an_object(each) for each in page.get(key) or ()], list(page.get("missing") or ())
+                total = count(page.get("total") or 0)
             items.extend(listed)
             if missing is not None:
                 missing.extend(str(name) for name in lost)
             offset += len(listed) + len(lost)
-            if not (listed or lost) or offset >= int(page.get("total") or 0):
+            if not (listed or lost) or offset >= total:
                 return items
             if offset > MAX_ITEMS:
                 what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from secondsite.nats.jetstream import JetStream, RefusedError
 from secondsite.nats.servers import ask_all
+from secondsite.nats.understood import an_object, count, understood
 
 NOT_A_MEMBER = 10044
 _LISTEN_S = 0.3
@@ -48,7 +49,8 @@ class Meta:
     async def servers(self, *, listen_s: float = _LISTEN_S) -> tuple[MetaServer, ...]:
         """All servers with JetStream that answer in time."""
         replies = await ask_all(self.jetstream, "$SYS.REQ.SERVER.PING.JSZ", b"", listen_s)
-        return tuple(_server(reply) for reply in replies if (reply.get("data") or {}).get("meta_cluster"))
+        with understood(self.jetstream.shown, "$SYS.REQ.SERVER.PING.JSZ"):
+            return tuple(_server(reply) for reply in replies if an_object(reply.get("data")).get("meta_cluster"))
 
     async def remove(self, server: str) -> None:
         """Take a server out of the group; raises RefusedError, or MachineError for unknown. Gone already is done."""
@@ -62,20 +64,21 @@ class Meta:
         """Ask every server that is left to go on with so many votes; for five minutes (nats-server 2.15)."""
         request = json.dumps({"quorum_needed": quorum}).encode()
         replies = await ask_all(self.jetstream, "$JS.API.META.RESCUE", request, listen_s)
-        return tuple(
-            Rescued(str(reply.get("server", "")), str((reply.get("error") or {}).get("description", "")))
-            for reply in replies
-        )
+        with understood(self.jetstream.shown, "$JS.API.META.RESCUE"):
+            return tuple(
+                Rescued(str(reply.get("server", "")), str(an_object(reply.get("error")).get("description", "")))
+                for reply in replies
+            )
 
 
 def _server(reply: Mapping[str, Any]) -> MetaServer:
-    server, meta = reply.get("server") or {}, reply["data"]["meta_cluster"]
+    server, meta = an_object(reply.get("server")), an_object(reply["data"]["meta_cluster"])
     members = [str(peer.get("name", "")) for peer in meta.get("replicas") or ()]
     return MetaServer(
         name=str(server.get("name", "")),
         cluster=str(server.get("cluster", "")),
         leader=str(meta.get("leader") or ""),
-        size=int(meta.get("cluster_size") or 0),
-        quorum=int(meta.get("quorum_needed") or 0),
+        size=count(meta.get("cluster_size") or 0),
+        quorum=count(meta.get("quorum_needed") or 0),
         members=tuple(members),
     )

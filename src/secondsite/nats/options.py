@@ -51,6 +51,10 @@ class ConnectOptions:
             return evolve(self, token=user)
         return evolve(self, user=user, password=password)
 
+    def with_inbox(self, prefix: str) -> ConnectOptions:
+        """Answers are heard there, unless a context names another place."""
+        return evolve(self, inbox_prefix=prefix) if self.inbox_prefix == "_INBOX" else self
+
     @property
     def asks_for_tls(self) -> bool:
         """Whoever names an authority or a certificate wants no connection without TLS."""

@@ -12,6 +12,7 @@ from attrs import frozen
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.jetstream import JetStream
+from secondsite.nats.understood import an_object, understood
 
 _LISTEN_S = 0.3
 
@@ -33,9 +34,9 @@ async def ask_all(
             except (TimeoutError, errors.TimeoutError):
                 break
             if message.data:
-                replies.append(json.loads(message.data))
+                replies += [answer] if isinstance(answer := json.loads(message.data), dict) else []
         await subscription.unsubscribe()
-    except (errors.Error, OSError, ValueError) as error:
+    except (errors.Error, OSError, ValueError, RecursionError) as error:
         what = f"{subject} failed ({type(error).__name__})"
         raise MachineError.at(jetstream.shown, what, "connect as a user of the system account") from None
     return replies
@@ -50,7 +51,8 @@ class Servers:
     async def running(self) -> dict[str, str]:
         """Names by id; a server that was started anew has a new id."""
         replies = await ask_all(self.jetstream, "$SYS.REQ.SERVER.PING", b"")
-        servers = [reply.get("server") or {} for reply in replies]
+        with understood(self.jetstream.shown, "$SYS.REQ.SERVER.PING"):
+            servers = [an_object(reply.get("server")) for reply in replies]
         return {str(server["id"]): str(server.get("name", "")) for server in servers if "id" in server}
 
     async def reload(self, server_id: str) -> None:
@@ -58,10 +60,11 @@ class Servers:
         subject = f"$SYS.REQ.SERVER.{server_id}.RELOAD"
         client = self.jetstream.connection.client
         try:
-            answer = json.loads((await client.request(subject, b"", timeout=2)).data)
-        except (errors.Error, OSError, ValueError, TimeoutError) as error:
+            answer = an_object(json.loads((await client.request(subject, b"", timeout=2)).data))
+        except (errors.Error, OSError, ValueError, TypeError, RecursionError) as error:
             what = f"{subject} failed ({type(error).__name__})"
             raise MachineError.at(self.jetstream.shown, what, "connect as a user of the system account") from None
         if refusal := answer.get("error"):
-            what = f"the server does not take its configuration: {refusal.get('description', refusal)}"
+            why = refusal.get("description", refusal) if isinstance(refusal, dict) else refusal
+            what = f"the server does not take its configuration: {why}"
             raise MachineError.at(self.jetstream.shown, what, "see what nats-server -t says of it")

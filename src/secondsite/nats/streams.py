@@ -23,6 +23,7 @@ from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.publishing import Outgoing, acknowledgements
 from secondsite.nats.reading import pulled_messages
 from secondsite.nats.stored import StoredMessage, parse_headers
+from secondsite.nats.understood import an_object, count, texts, understood
 
 NO_MESSAGE = 10037
 NO_CONSUMER = 10014
@@ -109,7 +110,8 @@ class StreamApi:
 
     async def stream(self, name: str) -> StreamState | None:
         info = await self.jetstream.stream(name)
-        return None if info is None else _look(info)
+        with understood(self.shown, f"STREAM.INFO.{name}"):
+            return None if info is None else _look(info)
 
     async def create(self, config: Json) -> None:
         await self.jetstream.ask(f"STREAM.CREATE.{config['name']}", config)
@@ -137,16 +139,19 @@ class StreamApi:
     async def holders(self, subject: str) -> tuple[str, ...]:
         """Names of the streams that are assigned this subject; asks the meta leader."""
         page = await self.jetstream.ask("STREAM.NAMES", {"subject": subject})
-        return tuple(page.get("streams") or ())
+        with understood(self.shown, "STREAM.NAMES"):
+            return texts(page.get("streams"))
 
     async def consumers(self, stream: str) -> tuple[ConsumerState, ...]:
         """Those of clients: what servers make for mirrors and sources is nobody's position."""
         listed = await self.jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers")
-        return tuple(_consumer(info) for info in listed if not is_internal(str(info["name"])))
+        with understood(self.shown, f"CONSUMER.LIST.{stream}"):
+            return tuple(_consumer(info) for info in listed if not is_internal(str(info["name"])))
 
     async def consumer(self, stream: str, name: str) -> ConsumerState | None:
         try:
-            return _consumer(await self.jetstream.ask(f"CONSUMER.INFO.{stream}.{name}"))
+            with understood(self.shown, f"CONSUMER.INFO.{stream}.{name}"):
+                return _consumer(await self.jetstream.ask(f"CONSUMER.INFO.{stream}.{name}"))
         except RefusedError as refused:
             if refused.code == NO_CONSUMER:
                 return None
@@ -193,19 +198,22 @@ class StreamApi:
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream has a leader"
             raise MachineError.at(self.shown, f"no acknowledgement on {subject} in {within_s:g} s", remedy) from None
-        except (errors.Error, OSError, ValueError) as error:
+        except (errors.Error, OSError, ValueError, RecursionError) as error:
             what = f"a publish on {subject} failed ({type(error).__name__})"
             raise MachineError.at(self.shown, what, "look at the server's log") from None
-        return _answer(answer)
+        with understood(self.shown, f"a publish on {subject}"):
+            return _answer(answer)
 
     async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAnswer | None]:
         """In their order; None where no stream listens. A MachineError means that any of them may have been stored."""
         answers = await acknowledgements(self.jetstream, messages)
-        return [None if answer is None else _answer(answer) for answer in answers]
+        with understood(self.shown, "an acknowledgement"):
+            return [None if answer is None else _answer(answer) for answer in answers]
 
     async def message(self, stream: str, sequence: int) -> StoredMessage | None:
         try:
-            return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))
+            with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
+                return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))
         except RefusedError as refused:
             if refused.code == NO_MESSAGE:
                 return None
@@ -214,7 +222,8 @@ class StreamApi:
     async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         """The last message on a subject."""
         try:
-            return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))
+            with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
+                return _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))
         except RefusedError as refused:
             if refused.code == NO_MESSAGE:
                 return None
@@ -249,7 +258,9 @@ class StreamApi:
         if first > last:
             return None
         try:
-            found = _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", {"seq": first, "next_by_subj": ">"}))
+            with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
+                asked = {"seq": first, "next_by_subj": ">"}
+                found = _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", asked))
         except RefusedError as refused:
             if refused.code == NO_MESSAGE:
                 return None
@@ -277,20 +288,28 @@ class suppress_refusal(suppress):  # noqa: N801 # used as a verb, like the one i
 
 
 def _look(info: Json) -> StreamState:
-    state, mirror = info["state"], info.get("mirror")
+    state, mirror, config = info["state"], an_object(info.get("mirror")), an_object(info["config"])
+    texts(config.get("subjects"))
+    an_object(config.get("metadata"))
     return StreamState(
-        name=str(info["config"]["name"]),
-        config=info["config"],
-        messages=int(state["messages"]),
-        first_seq=int(state["first_seq"]),
-        last_seq=int(state["last_seq"]),
-        last_at=str(state.get("last_ts", "")),
-        leader=str((info.get("cluster") or {}).get("leader", "")),
-        mirror_lag=int(mirror.get("lag", 0)) if mirror else None,
+        name=_text(config["name"]),
+        config=config,
+        messages=count(state["messages"]),
+        first_seq=count(state["first_seq"]),
+        last_seq=count(state["last_seq"]),
+        last_at=_text(state.get("last_ts", "")),
+        leader=_text(an_object(info.get("cluster")).get("leader", "")),
+        mirror_lag=count(mirror.get("lag", 0)) if mirror else None,
         mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
-        answered_at=str(info.get("ts", "")),
-        created=str(info.get("created", "")),
+        answered_at=_text(info.get("ts", "")),
+        created=_text(info.get("created", "")),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
 
 
 def _seconds(nanoseconds: int) -> float:
@@ -299,36 +318,36 @@ def _seconds(nanoseconds: int) -> float:
 
 def _consumer(info: Json) -> ConsumerState:
     """Of one that delivered nothing yet, older servers tell the position only where delivery begins, and floor 0."""
-    delivered, untouched = int(info["delivered"]["stream_seq"]), not int(info["delivered"]["consumer_seq"])
-    floor = int(info["ack_floor"]["stream_seq"])
+    delivered, untouched = count(info["delivered"]["stream_seq"]), not count(info["delivered"]["consumer_seq"])
+    floor = count(info["ack_floor"]["stream_seq"])
     return ConsumerState(
-        name=str(info["name"]),
-        config=info["config"],
+        name=_text(info["name"]),
+        config=an_object(info["config"]),
         floor=max(floor, delivered) if untouched else floor,
         delivered=delivered,
-        pending=int(info.get("num_pending", 0)),
+        pending=count(info.get("num_pending", 0)),
         untouched=untouched,
     )
 
 
 def _answer(answer: Json) -> PublishAnswer:
-    error = answer.get("error") or {}
+    error = an_object(answer.get("error"))
     return PublishAnswer(
-        stream=str(answer.get("stream", "")),
-        domain=str(answer.get("domain", "")),
-        sequence=int(answer.get("seq", 0)),
+        stream=_text(answer.get("stream", "")),
+        domain=_text(answer.get("domain", "")),
+        sequence=count(answer.get("seq", 0)),
         duplicate=bool(answer.get("duplicate")),
-        code=int(error.get("err_code", 0)),
-        why=str(error.get("description", "")),
+        code=count(error.get("err_code", 0)),
+        why=_text(error.get("description", "")),
     )
 
 
 def _stored(answer: Json) -> StoredMessage:
     message = answer["message"]
     return StoredMessage(
-        sequence=int(message["seq"]),
-        subject=str(message["subject"]),
+        sequence=count(message["seq"]),
+        subject=_text(message["subject"]),
         headers=parse_headers(base64.b64decode(message.get("hdrs") or "")),
         data=base64.b64decode(message.get("data") or ""),
-        at=str(message.get("time", "")),
+        at=_text(message.get("time", "")),
     )

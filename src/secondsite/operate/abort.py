@@ -52,7 +52,7 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
     known = records(journal.entries)
     facts: dict[str, Facts] = {step: one.facts for step, one in known.items() if one.state is StepState.DONE}
     context = Context(deployment, procedure, world, facts, lambda _kind, _facts: None)
-    target, source = _target(context), _source(context)
+    target, source = target_of_operation(context), source_of(context)
     sides = await read_sides(context)
     _check_return(context, epoch_of(context, sides), target)
     opened, left = [], []
@@ -60,7 +60,7 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
         placement = family.at(source)
         if placement is None:
             continue
-        if await _open(context, family, placement, target):
+        if await open_again(context, family, placement, target):
             opened.append(f"{placement.name} in {source}")
         left += _left(family, sides, source, target)
     await grant_lease(context, source)
@@ -74,14 +74,14 @@ async def abort(procedure: Procedure, deployment: Deployment, world: World, jour
     return aborted
 
 
-def _target(context: Context) -> str:
+def target_of_operation(context: Context) -> str:
     steps = (step.region for step in context.procedure.steps if step.verb is Verb.PROMOTE_STREAMS)
     return next((region for region in steps if region), context.away)
 
 
-def _source(context: Context) -> str:
+def source_of(context: Context) -> str:
     """Who served when the operation began."""
-    return context.away if _target(context) == context.home else context.home
+    return context.away if target_of_operation(context) == context.home else context.home
 
 
 def _check_return(context: Context, now: Epoch, target: str) -> None:
@@ -93,7 +93,7 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
         raise InputError.at(f"{verb} abort", what, remedy)
 
 
-async def _open(context: Context, family: StreamFamily, placement: StreamPlacement, target: str) -> bool:
+async def open_again(context: Context, family: StreamFamily, placement: StreamPlacement, target: str) -> bool:
     """Take the fence off; whether there was one. Nobody else takes writes of it: looked at again, right before."""
     async with context.reached(placement.region) as door:
         state = None if door is None else await door.stream(placement.name)

@@ -36,7 +36,7 @@ ANSWER_S = 2.0
 ALLOWABLE = frozenset(
     {
         *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
-        *("not-salvaged", "origin-recreated", "stale-secret", "still-heard", "unfenced"),
+        *("not-salvaged", "origin-recreated", "reconciled", "stale-secret", "still-heard", "unfenced"),
     }
 )
 """The guards that somebody may lift by name."""

@@ -40,6 +40,7 @@ from secondsite.operate.epoch import (
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
     SERVES_AGAIN,
+    UNDONE,
     UNFENCED,
     EntryKind,
     Journal,
@@ -50,6 +51,7 @@ from secondsite.operate.journal import (
 )
 from secondsite.operate.layout import Reach
 from secondsite.operate.plan import check_plan, digest, make_plan, needs_approval, plan_json
+from secondsite.operate.undo import done_anew, may_undo, stopped_at, undo_fence
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
 
@@ -192,7 +194,22 @@ class _Run:
         finally:
             await end_tasks(watch, *running)
         await self._options.hold(self._journal.entries)
+        await self._take_back()
         return self._outcome(await self._without_writer())
+
+    async def _take_back(self) -> None:
+        """The fence of an operation that cannot go on: written down first, so that a resume fences again."""
+        known = records(self._journal.entries)
+        context = self._context(self._procedure.steps[0])
+        stuck = stopped_at(context, known)
+        if not stuck or not await may_undo(context, known):
+            return
+        for step in done_anew(context):
+            self._journal.append(EntryKind.NOTE, step.id, {UNDONE: f"it was taken back, as {stuck} failed"})
+            del self._facts[step.id]
+        opened = await undo_fence(context)
+        self._journal.append(EntryKind.NOTE, "", {"opened": list(opened)})
+        await self._options.hold(self._journal.entries)
 
     async def _without_writer(self) -> tuple[str, ...]:
         """Streams that nobody takes writes of, where this operation stopped somebody and did not get to its end."""
@@ -256,7 +273,7 @@ class _Run:
     async def _check(self, step: Step) -> None:
         await self._options.hold(self._journal.entries)
         if step.blocked:
-            raise MachineError.at("", step.blocked, "choose another strategy, or mend what blocks it")
+            raise MachineError.at("", step.blocked, "choose another strategy, or fix what blocks this one")
         if not needs_approval(step):
             return
         if not is_approved(self._journal.entries):
@@ -368,6 +385,6 @@ class _Run:
         if without_writer:
             what = f"NOBODY TAKES WRITES of {', '.join(without_writer)} now"
             problems.insert(
-                0, Problem(Place(self._procedure.name), what, "mend what is told below and resume, or abort")
+                0, Problem(Place(self._procedure.name), what, "fix what is listed below and resume, or abort")
             )
         return OperationOutcome(str(self._journal.entries[0].data["hash"]), known, tuple(problems))

@@ -28,7 +28,8 @@ from secondsite.operate.world import Clock
 
 Data = Mapping[str, Any]
 UNFENCED, FENCED_ON_RETURN, SERVES_AGAIN = "unfenced", "fenced-on-return", "serves-again"
-ABORTED = "aborted"
+ABORTED, UNDONE = "aborted", "undone"
+_DO_AGAIN = "correct that, then resume: this is done again"
 _FIRST = "0" * 64
 
 
@@ -190,6 +191,9 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
             )
         elif known and FENCED_ON_RETURN in entry.data:
             by_step[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
+        elif known and UNDONE in entry.data:
+            why = str(entry.data[UNDONE])
+            by_step[entry.step] = evolve(known, state=StepState.FAILED, facts={}, why=why, remedy=_DO_AGAIN)
         elif known and SERVES_AGAIN in entry.data:
             by_step[entry.step] = evolve(known, facts={**known.facts, "state": SERVES_AGAIN})
     return by_step

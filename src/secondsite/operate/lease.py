@@ -21,7 +21,7 @@ from attrs import asdict, define, field, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
-from secondsite.nats.streams import WRONG_LAST_SEQUENCE
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE, StreamState
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import FinalError
 from secondsite.operate.instants import instant
@@ -266,6 +266,36 @@ async def fetch_journal(world: World, region: str, path: Path, direction: str, t
         return False
     write_copy(path, copied)
     return True
+
+
+@frozen
+class SharedJournal:
+    """What the standby's region keeps of the last operation of a direction. ``acting``: who acts, or acted last."""
+
+    entries: tuple[JournalEntry, ...] = ()
+    acting: str = ""
+
+
+async def read_shared(world: World, region: str, path: Path, direction: str) -> SharedJournal:
+    """Only looked at, also while its controller lives; ``path`` is what problems with it are told of."""
+    async with world.streams(region) as door:
+        state = await door.stream(STREAM)
+        if state is None:
+            return SharedJournal()
+        record, at = await _newest(door, state.last_seq)
+        copied = await copied_entries(door)
+    if not copied or not str(copied[0]["data"].get("procedure", "")).startswith(direction):
+        return SharedJournal()
+    return SharedJournal(tuple(from_copy(copied, path)), _acting(record, state, at, region))
+
+
+def _acting(record: Record | None, state: StreamState, at: str, region: str) -> str:
+    if record is None:
+        return ""
+    if record.released:
+        return f"nobody acts now; {record.who or 'somebody'} on {record.host} did ({region})"
+    age_s = (instant(state.answered_at) - instant(at)).total_seconds()
+    return f"{record.summary()}; heard {age_s:.0f} s ago ({region})"
 
 
 async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:

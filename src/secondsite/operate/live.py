@@ -25,6 +25,7 @@ from secondsite.operate.world import (
     Dns,
     ManualSteps,
     MetaDoor,
+    RecordDoor,
     Restorer,
     Secrets,
     Sites,
@@ -80,6 +81,7 @@ class LiveWorld:
     clock: Clock = field(factory=RealClock)
     manual_steps: ManualSteps = field(factory=NoManualSteps)
     dns: Dns | None = None
+    record_look: RecordDoor | None = None
     services: Workloads | None = None
     secrets: Secrets | None = None
     path: ClientPath | None = None
@@ -121,7 +123,7 @@ class LiveWorld:
 
 def _place(places: Mapping[str, NatsPlace], region: str, option: str) -> NatsPlace:
     if region not in places:
-        what = f"nobody told where {region} is"
+        what = f"no NATS URL for region {region}"
         raise InputError.at(option, what, f"give {option} {region}=nats://HOST:4222")
     return places[region]
 

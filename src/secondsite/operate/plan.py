@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import asdict, evolve, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem
+from secondsite.model.field_support import clusters_not_taking
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.connection import RejectedError
@@ -123,7 +124,8 @@ async def make_plan(
         PlannedStep(step, prospect.changes, prospect.now, prospect.guards, stops.get(step.id, ()))
         for step, prospect in zip(procedure.steps, prospects, strict=True)
     )
-    steps = (evolve(steps[0], guards=(*steps[0].guards, *_at_home_already(context, epoch))), *steps[1:])
+    first = (*_at_home_already(context, epoch), *_not_taken(deployment))
+    steps = (evolve(steps[0], guards=(*steps[0].guards, *first)), *steps[1:])
     operation = operation_id(procedure, epoch, context.away)
     strategy, system = deployment.strategy.id, deployment.system.name
     return Plan(procedure, strategy, system, steps, allowed, epoch, operation, world.bound)
@@ -142,6 +144,13 @@ async def _stops(context: Context, epoch: Epoch, sides: Mapping[str, Side]) -> d
     return by_slug
 
 
+def _not_taken(deployment: Deployment) -> Iterator[Guard]:
+    """A stream that would come out another one is not moved."""
+    for cluster, stream, fields in clusters_not_taking(deployment.clusters):
+        what = f"nats-server {cluster.version} in {cluster.region} does not take {', '.join(fields)} of {stream.name}"
+        yield Guard("field-not-taken", what, "run a release that takes it in both regions", absolute=True)
+
+
 def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
     """A failback to where clients are written for already would stop them for nothing."""
     if not any(step.verb is Verb.SALVAGE for step in context.procedure.steps):
@@ -154,7 +163,7 @@ def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
 
 async def _look(context: Context, step: Step) -> Prospect:
     if step.blocked:
-        return Prospect(guards=(Guard("blocked", step.blocked, "choose another strategy or mend this", absolute=True),))
+        return Prospect(guards=(Guard("blocked", step.blocked, "choose another strategy, or fix this", absolute=True),))
     try:
         prospect = await EXECUTORS[step.verb].look(context, step)
     except MachineError as error:

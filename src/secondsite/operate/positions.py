@@ -16,8 +16,9 @@ from secondsite.model.errors import MachineError
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import StreamFamily
 from secondsite.operate.world import StreamsDoor, World
+from secondsite.strategies.rights import POSITIONS
 
-STREAM = "secondsite-positions"
+STREAM = POSITIONS
 _PREFIX = "secondsite.positions"
 
 

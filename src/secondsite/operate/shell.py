@@ -43,6 +43,12 @@ def kubectl(region: str, namespace: str = "") -> str:
     return f"kubectl --context {word(region)} --request-timeout=10s{inside}"
 
 
+def same_cluster(region: str, uid: str) -> str:
+    """Ends with an error where the context leads to another cluster than it is called after."""
+    asked = f"{kubectl(region)} get namespace kube-system -o jsonpath={word('{.metadata.uid}')}"
+    return f'test "$({asked})" = {word(uid)}  # the cluster of {region}: go on only if this holds'
+
+
 def service_url(traffic: Traffic) -> str:
     """Where it is asked whether it is well."""
     path = traffic.check_path

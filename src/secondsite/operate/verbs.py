@@ -24,15 +24,16 @@ from secondsite.operate.actions.restore import RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
-from secondsite.operate.actions.traffic import ChangeTraffic, Converge, VerifyPath, WaitOneTtl
+from secondsite.operate.actions.traffic import ChangedByHand, ChangeTraffic, Converge, VerifyPath, WaitOneTtl
 
 _NO_PATH = Guard(
     "no-client-path",
-    "nobody told what the clients' own path is",
+    "the URL that clients write to is not known",
     "give --path-url, or --allow no-client-path to look by hand",
 )
-_NO_BACKUP = Guard("no-backup", "nobody told where the backups are", "give --from URL", absolute=True)
+_NO_BACKUP = Guard("no-backup", "the backup store is not known", "give --from URL", absolute=True)
 _SCALE: Action = Through(lambda world: world.services, ScaleServices(), ByHand())
+_MOVED: Action = Through(lambda world: world.record_look, ChangedByHand(), ByHand())
 
 EXECUTORS: Mapping[Verb, Action] = {
     Verb.DETECT: Declared(ask_the_service),
@@ -52,7 +53,7 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.PROMOTE_STORES: ByHand(promote_stores),
     Verb.RESTORE_STORES: ByHand(restore_stores),
     Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand()),
-    Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), ByHand()),
+    Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), _MOVED),
     Verb.CONVERGE: Through(lambda world: world.dns, Converge(), WaitOneTtl()),
     Verb.VERIFY_PATH: Through(lambda world: world.path, VerifyPath(), ByHand(guard=_NO_PATH)),
     Verb.WAIT: ByHand(workloads),

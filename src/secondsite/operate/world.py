@@ -115,6 +115,21 @@ class Dns(Protocol):
     async def change(self, addresses: tuple[str, ...]) -> None: ...
 
 
+class RecordDoor(Protocol):
+    """The record of the service, only to look at."""
+
+    @property
+    def host(self) -> str: ...
+
+    async def now(self) -> tuple[str, ...]:
+        """Where it leads clients."""
+        ...
+
+    async def of(self, region: str) -> tuple[str, ...]:
+        """Where it should lead them for a region; empty where nobody said."""
+        ...
+
+
 @frozen
 class Replicas:
     wanted: int
@@ -198,6 +213,9 @@ class World(Protocol):
 
     @property
     def dns(self) -> Dns | None: ...
+
+    @property
+    def record_look(self) -> RecordDoor | None: ...
 
     @property
     def services(self) -> Workloads | None: ...

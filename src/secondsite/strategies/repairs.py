@@ -24,6 +24,7 @@ from secondsite.strategies.placement import quorum_loss_probability, total_loss_
 from secondsite.strategies.sizing import all_streams, maybe, stream_bytes, transfer_time, write_shares
 from secondsite.strategies.steps import blocked_step, instant, make_step, stores_restored
 from secondsite.strategies.switches.switching import people_detect
+from secondsite.strategies.write_gate import leased
 
 
 def process(kit: Kit) -> Procedure:
@@ -85,7 +86,9 @@ def zone(deployment: Deployment, kit: Kit) -> Procedure:
 
 
 def wan_partition(deployment: Deployment, kit: Kit) -> Procedure:
-    """Each region goes on by itself, except where a stream's quorum spans the cut."""
+    """Each region goes on by itself, except where a stream's quorum spans the cut, or a lease is renewed through it."""
+    if leased(deployment):
+        return _without_a_lease(kit)
     if deployment.strategy.link is not Link.STRETCH:
         return Procedure("the regions are cut off from each other", Fault.WAN_PARTITION, ())
     elect = make_step(
@@ -97,6 +100,25 @@ def wan_partition(deployment: Deployment, kit: Kit) -> Procedure:
     )
     return Procedure(
         "the regions are cut off from each other", Fault.WAN_PARTITION, (elect,), {Subject.NATS: elect.id}, affected=0.5
+    )
+
+
+def _without_a_lease(kit: Kit) -> Procedure:
+    """The first region takes no writes once its lease has run out: until the link is back, or the other took over."""
+    wait = make_step(
+        kit,
+        Verb.WAIT,
+        "wait for the link: the first region holds no lease, and the other one mirrors",
+        "duration.wan-partition",
+        check="the gates hold a lease again",
+    )
+    cut_off = dict.fromkeys((Subject.API, Subject.NATS), wait.id)
+    return Procedure(
+        "the regions are cut off from each other",
+        Fault.WAN_PARTITION,
+        (wait,),
+        cut_off,
+        escalates_to=Fault.REGION,
     )
 
 

@@ -120,6 +120,21 @@ def work(kit: Kit, requirement_id: str, figure: str, what: str, why: str, withou
     return Requirement(requirement_id, what, why, kit.figures[figure], "catalogue: work", without)
 
 
+POSITION_AGENT = "position-agent"
+
+
+def position_agent(kit: Kit) -> Requirement:
+    """Of every strategy whose streams are mirrors in another region."""
+    return work(
+        kit,
+        POSITION_AGENT,
+        "work.agent",
+        f"`secondsite agent` in {kit.home.name} and {kit.second.name}: it copies consumers' positions to the mirrors",
+        "a mirror has no consumers, and where they stood is not in it",
+        "every durable consumer begins at the first message: what was done is done again",
+    )
+
+
 def with_replicated_secrets(system: System, regions: tuple[str, ...]) -> System:
     """The system after `replicated_secrets`."""
     return evolve(

@@ -8,7 +8,7 @@ tells nobody another one: gossip cannot open a way that the configuration does n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from attrs import asdict, frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
 from secondsite.strategies.nats_quote import nats_string
+from secondsite.strategies.rights import agent_rights, backup_rights
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
@@ -75,6 +76,16 @@ class AddressBook(Protocol):
     @property
     def operator(self) -> Login:
         """Of the application's account, with all of its rights whatever the write gate says: it fences and promotes."""
+        ...
+
+    @property
+    def backup(self) -> Login:
+        """Reads every stream of the application's account, and does nothing else there."""
+        ...
+
+    @property
+    def agent(self) -> Login:
+        """Looks at what is mirrored, and writes consumers' positions down."""
         ...
 
     @property
@@ -190,11 +201,17 @@ class _Config:
         writer = _user(self.book.application)
         if self.gated:
             writer = {**writer, _INCLUDE: gate_file(server.region)}
-        users = [writer, _user(self.book.operator), _user(self.book.leaf)]
+        users = [writer, _user(self.book.operator), _user(self.book.leaf), *self._programs(server)]
         return {
             ACCOUNT: {"jetstream": "enabled", "users": users},
             SYSTEM_ACCOUNT: {"users": [_user(self.book.system)]},
         }
+
+    def _programs(self, server: NatsServer) -> Iterator[Conf]:
+        """Logins of our own programs, with what they need and no more."""
+        clusters = {other.cluster.name: other.cluster for other in self.servers}.values()
+        yield {**_user(self.book.backup), "permissions": backup_rights(server.cluster.domain).conf()}
+        yield {**_user(self.book.agent), "permissions": agent_rights(clusters).conf()}
 
     def _jetstream(self, server: NatsServer) -> Conf:
         cluster = server.cluster

@@ -15,9 +15,10 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from secondsite.drill.check.copies import read_order, reordered
+from secondsite.drill.check.copies import discarded, read_order, reordered
 from secondsite.drill.check.erased import Erased, erased
 from secondsite.drill.check.findings import ConsumerFindings, Fate, Findings, Marks, Phantom, StreamFindings
+from secondsite.drill.check.jobs import INTEREST, QUEUE, Jobs, check_jobs
 from secondsite.drill.check.kv import check_bucket
 from secondsite.drill.ledger.finals import FinalRead, Finals, Processing, SavedCopy
 from secondsite.drill.ledger.history import History, stream_index
@@ -60,6 +61,7 @@ class _CopiesRead:
     resurrected: NDArray[np.bool_]
     altered: NDArray[np.bool_]
     moved: NDArray[np.bool_]
+    discarded: NDArray[np.bool_]
     salvaged: NDArray[np.bool_]
     phantoms: dict[str, tuple[Phantom, ...]] = field(factory=dict)
     phantom_counts: dict[str, int] = field(factory=dict)
@@ -70,10 +72,10 @@ class _CopiesRead:
 
     @classmethod
     def nothing(cls, intents: int) -> _CopiesRead:
-        present, visible, duplicated, reordered, resurrected, altered, moved, salvaged = (
-            np.zeros(intents, bool) for _ in range(8)
+        present, visible, duplicated, reordered, resurrected, altered, moved, discarded, salvaged = (
+            np.zeros(intents, bool) for _ in range(9)
         )
-        return cls(present, visible, duplicated, reordered, resurrected, altered, moved, salvaged)
+        return cls(present, visible, duplicated, reordered, resurrected, altered, moved, discarded, salvaged)
 
 
 def check(history: History, finals: Finals, left: NDArray[np.bool_] | None = None) -> Findings:
@@ -88,7 +90,8 @@ def check(history: History, finals: Finals, left: NDArray[np.bool_] | None = Non
         if stream.name not in copies_read.read:
             copies_read.unread[stream.name] = (f"{stream.name}: no copy of it was read",)
     removed = erased(history)
-    fate = _fates(history, copies_read, removed)
+    jobs = _jobs(history, finals.processing)
+    fate = _fates(history, copies_read, removed, jobs)
     copies_read.resurrected[removed.surely & copies_read.visible] = True
     salvaged = np.zeros(len(history), bool) if left is None else copies_read.salvaged & left
     arrays = (
@@ -100,11 +103,20 @@ def check(history: History, finals: Finals, left: NDArray[np.bool_] | None = Non
         salvaged,
     )
     marks = Marks(fate, *arrays, copies_read.phantoms, copies_read.phantom_counts)
-    streams = {
-        stream.name: _of_stream(history, marks, number, copies_read) for number, stream in enumerate(history.streams)
-    }
+    numbered = enumerate(history.streams)
+    streams = {stream.name: _of_stream(history, marks, number, copies_read, jobs) for number, stream in numbered}
     consumers = tuple(_of_consumer(history, copies_read, processing) for processing in finals.processing)
     return Findings(streams, consumers, marks, _examples(history, marks))
+
+
+def _jobs(history: History, processing: Sequence[Processing]) -> Jobs:
+    """Of all streams together."""
+    done, twice = np.zeros(len(history), bool), np.zeros(len(history), bool)
+    for number, stream in enumerate(history.streams):
+        found = check_jobs(history, number, [each for each in processing if each.stream == stream.name])
+        done |= found.done
+        twice |= found.twice
+    return Jobs(done, twice)
 
 
 def _take(history: History, copies_read: _CopiesRead, copy: FinalRead) -> None:
@@ -121,11 +133,12 @@ def _take(history: History, copies_read: _CopiesRead, copy: FinalRead) -> None:
         copies_read.visible[order.order] = True
         copies_read.duplicated[order.repeated] = True
         copies_read.reordered[reordered(history, order.order)] = True
-        copies_read.altered[order.altered] = True
-        copies_read.moved[order.moved] = True
-        copies_read.salvaged[order.salvaged] = True
-        if not copy.compared and len(copy.rows):
-            copies_read.uncompared[copy.stream] = (*copies_read.uncompared.get(copy.stream, ()), copy.place)
+        copies_read.discarded[discarded(history, copy, number)] = True
+    copies_read.altered[order.altered] = True
+    copies_read.moved[order.moved] = True
+    copies_read.salvaged[order.salvaged] = True
+    if not copy.compared and len(copy.rows):
+        copies_read.uncompared[copy.stream] = (*copies_read.uncompared.get(copy.stream, ()), copy.place)
     if order.phantom_count:
         copies_read.phantoms[copy.stream] = copies_read.phantoms.get(copy.stream, ()) + order.phantoms
         copies_read.phantom_counts[copy.stream] = max(
@@ -145,7 +158,7 @@ def _with_repeats(history: History, copy: FinalRead, number: int) -> NDArray[np.
     return positions[positions >= 0]
 
 
-def _fates(history: History, copies_read: _CopiesRead, removed: Erased) -> NDArray[np.uint8]:
+def _fates(history: History, copies_read: _CopiesRead, removed: Erased, jobs: Jobs) -> NDArray[np.uint8]:
     acknowledged, present = history.acknowledged, copies_read.present
     fate = np.where(present, np.uint8(Fate.INDETERMINATE_PRESENT), np.uint8(Fate.INDETERMINATE_ABSENT))
     fate[acknowledged & present] = Fate.ACKNOWLEDGED_PRESENT
@@ -157,13 +170,16 @@ def _fates(history: History, copies_read: _CopiesRead, removed: Erased) -> NDArr
     for number, stream in enumerate(history.streams):
         if stream.name in copies_read.unread:
             fate[(history.stream == number) & ~present] = Fate.UNREAD
+    fate[acknowledged & ~present & copies_read.discarded] = Fate.DISCARDED
+    fate[acknowledged & ~present & jobs.done] = Fate.PROCESSED
     return fate
 
 
-def _of_stream(history: History, marks: Marks, number: int, copies_read: _CopiesRead) -> StreamFindings:
-    mine = history.stream == number
+def _of_stream(history: History, marks: Marks, number: int, copies_read: _CopiesRead, jobs: Jobs) -> StreamFindings:
+    mine, stream = history.stream == number, history.streams[number]
     counts = np.bincount(marks.fate[mine], minlength=len(Fate) + 1)
-    name = history.streams[number].name
+    name, altered = stream.name, int(np.count_nonzero(marks.altered & mine))
+    given_up = stream.retention in (QUEUE, INTEREST)
     # What a buffer took is sent on by it, later and perhaps again: it was promised neither a place nor to be alone.
     at_once = history.status == Status.STORED
     sent_once = at_once & (history.attempts == 0)
@@ -177,7 +193,10 @@ def _of_stream(history: History, marks: Marks, number: int, copies_read: _Copies
         doubled=int(np.count_nonzero(marks.duplicated & mine & sent_once)),
         disordered=int(np.count_nonzero(marks.reordered & mine & at_once & ~marks.salvaged)),
         out_of_place=int(np.count_nonzero(marks.reordered & mine & at_once & marks.salvaged)),
-        altered=int(np.count_nonzero(marks.altered & mine)),
+        altered=0 if stream.objects else altered,
+        torn=altered if stream.objects else 0,
+        jobs_twice=int(np.count_nonzero(jobs.twice & mine)),
+        jobs_never=int(counts[Fate.ACKNOWLEDGED_LOST]) if given_up else 0,
         moved=int(np.count_nonzero(marks.moved & mine)),
         clashes=copies_read.clashes.get(name, 0),
         uncompared=copies_read.uncompared.get(name, ()),

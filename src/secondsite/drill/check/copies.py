@@ -16,6 +16,9 @@ from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.record import ANY_KEY, STRAY, Purpose
 
 _MOST_PHANTOMS = 20
+_FULL = 0.4
+"""Of the bytes that a stream may hold, the share of payloads from which it may be full: subjects and headers count."""
+_READ_WITHIN_NS = 60_000_000_000
 
 
 @frozen(eq=False)
@@ -102,3 +105,19 @@ def reordered(history: History, order: NDArray[np.int64]) -> NDArray[np.int64]:
     bound += group
     behind: NDArray[np.int64] = by_key[latest >= bound]
     return behind
+
+
+def discarded(history: History, copy: FinalRead, stream: int) -> NDArray[np.bool_]:
+    """What stood before all that a whole copy holds, where the stream's limits explain that it is gone.
+
+    A limit that was not reached explains nothing: what is missing then is lost.
+    """
+    of, rows = history.streams[stream], copy.rows
+    first = rows["stream_sequence"].min() if len(rows) else 0
+    before = (history.stream == stream) & (history.stream_sequence > 0) & (history.stream_sequence < first)
+    full = 0 < of.most_messages <= len(rows) or 0 < of.most_bytes * _FULL <= int(rows["payload_bytes"].sum())
+    if not copy.complete or not (full or of.most_age_s):
+        return np.zeros(len(history), bool)
+    last_ns = int(history.intent_ns.max(initial=0)) + _READ_WITHIN_NS
+    gone: NDArray[np.bool_] = before & (full | (history.ack_ns < last_ns - of.most_age_s * 1e9))
+    return gone

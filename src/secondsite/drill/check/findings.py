@@ -9,6 +9,8 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
+_RARE = ("processed", "discarded", "torn", "jobs-twice", "jobs-never")
+"""Named where there are any: an older version did not count them."""
 _COUNTED = (
     "duplicate",
     "doubled",
@@ -20,12 +22,16 @@ _COUNTED = (
     "moved",
     "clashes",
     "out_of_place",
+    "torn",
+    "jobs_twice",
+    "jobs_never",
 )
 
 
 class Fate(IntEnum):
     """``erased``: acknowledged, removed by an operator since, absent as it should be. ``unread``: not found, and
     a surviving copy was not read in full, so nobody knows. A superseded value of a KV key counts as present.
+    ``processed``: acknowledged, done by those who had to, and given up by its stream; ``discarded``: by its limits.
     """
 
     ACKNOWLEDGED_PRESENT = 1
@@ -36,6 +42,8 @@ class Fate(IntEnum):
     UNREAD = 6
     WRONG_PRESENT = 7
     WRONG_ABSENT = 8
+    PROCESSED = 9
+    DISCARDED = 10
 
     @property
     def label(self) -> str:
@@ -70,6 +78,7 @@ class Marks:
 class StreamFindings:
     """Counts of intents. ``phantom`` counts messages, in the copy that has most of them.
 
+    ``torn`` are objects, ``jobs_twice`` and ``jobs_never`` messages of a stream that gives up what was done.
     ``doubled`` are those duplicates and ``disordered`` those out of order that nothing explains: sent once, stored
     at once. ``out_of_place``: what a failback salvaged, and now stands behind what was acknowledged after it.
     ``clashes`` counts messages, too. ``unread`` names the copies that were not read in full, with the reason, and a
@@ -88,6 +97,9 @@ class StreamFindings:
     moved: int = 0
     out_of_place: int = 0
     clashes: int = 0
+    torn: int = 0
+    jobs_twice: int = 0
+    jobs_never: int = 0
     unread: tuple[str, ...] = ()
     uncompared: tuple[str, ...] = ()
 
@@ -100,7 +112,7 @@ class StreamFindings:
     def clean(self) -> bool:
         """Nothing lost, nothing that should not be there."""
         odd = self.duplicate + self.reordered + self.resurrected + self.phantom
-        odd += self.altered + self.moved + self.clashes
+        odd += self.altered + self.moved + self.clashes + self.torn
         return self.proven and not odd + self.fates[Fate.ACKNOWLEDGED_LOST] + self.fates[Fate.WRONG_PRESENT]
 
 
@@ -157,4 +169,4 @@ class Findings:
         total["processed-lost"] = sum(consumer.processed_lost or 0 for consumer in self.consumers)
         total["undrained"] = sum(consumer.skipped is None for consumer in self.consumers)
         total["skipped"] = sum(consumer.skipped or 0 for consumer in self.consumers)
-        return total
+        return {name: count for name, count in total.items() if count or name not in _RARE}

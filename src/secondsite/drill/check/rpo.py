@@ -12,6 +12,8 @@ from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.record import Status
 
+_KEPT = (Fate.ACKNOWLEDGED_PRESENT, Fate.ERASED, Fate.PROCESSED, Fate.DISCARDED)
+
 
 @frozen
 class Rpo:
@@ -51,7 +53,7 @@ class LossWindow:
 def loss_window(history: History, fate: NDArray[np.uint8], fault_ns: int) -> LossWindow:
     """``fate`` as the contract counts it."""
     lost = (fate == Fate.ACKNOWLEDGED_LOST) & history.acknowledged
-    kept = history.acknowledged & ((fate == Fate.ACKNOWLEDGED_PRESENT) | (fate == Fate.ERASED))
+    kept = history.acknowledged & np.isin(fate, _KEPT)
     lost_ns = history.ack_ns[lost]
     oldest, newest = int(lost_ns.min(initial=fault_ns)), int(lost_ns.max(initial=fault_ns))
     before: list[int | None] = []

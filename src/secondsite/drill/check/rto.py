@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from secondsite.drill.evidence.events import Milestone
@@ -61,6 +61,13 @@ class Rto:
 UNKNOWN_RTO = Rto(None, None, None, None, None, None, None, "the check crashed")
 
 
+def of_the_service(history: History) -> History:
+    """Without what clients of their own put into object stores: they are not led by the service's name."""
+    objects = [number for number, stream in enumerate(history.streams) if stream.objects]
+    apart = np.isin(history.stream, objects)
+    return history if not objects or apart.all() else evolve(history, ack_ns=np.where(apart, NEVER, history.ack_ns))
+
+
 def rto(
     timeline: Mapping[Milestone, int],
     history: History,
@@ -74,7 +81,7 @@ def rto(
     """
     if Milestone.FAULT not in timeline:
         raise InputError.at("timeline", "no fault is noted in it", "the drill ended before its fault: run it again")
-    fault_ns = timeline[Milestone.FAULT]
+    fault_ns, history = timeline[Milestone.FAULT], of_the_service(history)
     before_per_s = rate_before(history, fault_ns, rule)
     first_ns = first_acknowledged(history, fault_ns, new_side)
     back_ns = None if first_ns is None else sustained_from(history, first_ns, before_per_s, rule)

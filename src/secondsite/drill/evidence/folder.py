@@ -22,11 +22,12 @@ from secondsite.drill.evidence.chain import CHAIN, write_chain
 from secondsite.drill.evidence.events import TimelineEvent, journal_events, read_events
 from secondsite.drill.evidence.manifest import DrillManifest, from_text, to_json
 from secondsite.drill.evidence.packed import check_chain, is_packed, laid_out
-from secondsite.drill.evidence.redact import blanked, leaks, redacted
+from secondsite.drill.evidence.redact import blanked, leaks
 from secondsite.drill.ledger.envelope import disk_error
 from secondsite.drill.ledger.ledger import ledgers_in
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
+from secondsite.model.redact import redacted
 from secondsite.operate.journal import read_journal
 
 __all__ = ["Below", "Evidence", "EvidenceWriter", "check_chain", "evidence_below", "read_evidence"]

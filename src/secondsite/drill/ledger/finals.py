@@ -25,6 +25,9 @@ from secondsite.model.errors import InputError
 COPY_SCHEMA, OLD_COPY_SCHEMA = "secondsite/copy/2", "secondsite/copy/1"
 PROCESSING_SCHEMA = "secondsite/processing/1"
 _MOST_STRAYS = 100
+ANY_WORD, ANY_WORDS = "{any}", "{some}"
+"""In a template: one word that only the server works out, or several."""
+_GAPS = {"{key}": r"(?P<key>[0-9]{1,9})", ANY_WORD: r"[^.]+", ANY_WORDS: r".+"}
 
 COPY_ROW = np.dtype(
     [
@@ -143,8 +146,13 @@ class CopyReader:
 
 
 def _pattern(template: str, *, prefixed: bool) -> re.Pattern[str]:
-    key = re.escape(template).replace(re.escape("{key}"), r"(?P<key>[0-9]{1,9})")
-    return re.compile((r"(?:[^.]+\.)?" if prefixed else "") + key)
+    parts = re.split("(" + "|".join(map(re.escape, _GAPS)) + ")", template)
+    named, made = False, []
+    for part in parts:
+        again = part == "{key}" and named
+        made.append("(?P=key)" if again else _GAPS.get(part, re.escape(part)))
+        named = named or part == "{key}"
+    return re.compile((r"(?:[^.]+\.)?" if prefixed else "") + "".join(made))
 
 
 def key_of(subject: str) -> int:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
+from numpy.typing import NDArray
 
 from secondsite.drill.ledger.envelope import disk_error, read_header, write_new
 from secondsite.drill.ledger.record import (
@@ -43,16 +44,24 @@ _words = struct.Struct("<6Q").unpack
 
 @frozen
 class LedgerStream:
-    """``kv``: only the last value of a key counts.
+    """``kv``: a key keeps its last values only, ``history`` of them. ``objects``: each write is an object of several
+    messages. ``retention`` as the server has it. ``most_…``: limits beyond which a stream discards its oldest; 0: none.
 
     Where ``templates`` are named, keys take turns at them, each with its own one, and ``{key}`` in one is the key.
-    Else ``subject`` is followed by a dot and the key.
+    Else ``subject`` is followed by a dot and the key. ``stored`` are the templates that a transform makes of them.
     """
 
     name: str
     subject: str
     kv: bool = False
     templates: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+    history: int = 1
+    retention: str = "limits"
+    most_messages: int = 0
+    most_bytes: int = 0
+    most_age_s: float = 0.0
+    objects: bool = False
 
     def of_key(self, key: int | str) -> str:
         if not self.templates:
@@ -60,10 +69,23 @@ class LedgerStream:
         turn = key % len(self.templates) if isinstance(key, int) else 0
         return self.templates[turn].replace("{key}", str(key))
 
+    def lies_at(self, key: int) -> str:
+        """The subject under which the stream holds the key's writes."""
+        return evolve(self, templates=self.stored).of_key(key) if self.stored else self.of_key(key)
 
-def stream_from(document: Mapping[str, Any]) -> LedgerStream:
-    """As a file has it."""
-    return LedgerStream(**{**document, "templates": tuple(document.get("templates", ()))})
+    def one_subject(self, keys: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """A number for each key, the same for those whose writes lie on one subject."""
+        found = keys.astype(np.int64)
+        for turn, template in enumerate(self.templates):
+            if "{key}" not in template:
+                found[keys % len(self.templates) == turn] = -1 - turn
+        return found
+
+
+def stream_from(told: Mapping[str, Any]) -> LedgerStream:
+    """As a file has it; one that was written before has the defaults."""
+    lists = {name: tuple(told.get(name, ())) for name in ("templates", "stored")}
+    return LedgerStream(**{**told, **lists})
 
 
 @frozen

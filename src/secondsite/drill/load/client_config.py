@@ -46,7 +46,8 @@ class ClientConfig:
     Open loop: ``rate_per_s`` arrivals, come what may, each with one of ``keys`` keys of one of ``streams``; an
     arrival that finds ``max_in_flight`` under way is withheld, counted and never made up for. ``retries`` follow
     every outcome that is not an acknowledgement, with the same message id, after ``retry_pause_s`` and then twice
-    as long each time. ``duration_s`` 0: until SIGTERM. What is under way then has ``drain_s`` to end.
+    as long each time. ``writes`` are the numbers of those streams that this client writes to; all where none are
+    named. ``duration_s`` 0: until SIGTERM. What is under way then has ``drain_s`` to end.
     """
 
     run: str
@@ -64,6 +65,11 @@ class ClientConfig:
     duration_s: float = 0.0
     drain_s: float = 5.0
     seed: int = 1
+    writes: tuple[int, ...] = ()
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        return self.writes or tuple(range(len(self.streams)))
 
     @property
     def name(self) -> str:
@@ -94,6 +100,7 @@ def load_config(path: Path) -> ClientConfig:
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
         streams = tuple(stream_from(stream) for stream in given.pop("streams"))
+        given["writes"] = tuple(given.get("writes", ()))
         return ClientConfig(**given, streams=streams, target=HttpTarget(**target) if http else NatsTarget(**target))
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror}", "name a client's file") from None

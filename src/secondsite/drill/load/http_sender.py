@@ -110,8 +110,17 @@ def _answer(response: Response, address: str) -> Attempt:
     """Only 200 and 202 promise anything; what a proxy says about a server it lost is not knowledge."""
     status = _STATUS.get(response.status, Status.REFUSED)
     if status is not Status.STORED:
-        return Attempt(status, address=address)
+        return Attempt(status, address=address, why=_why(response) if status is Status.REFUSED else "")
     try:
         return Attempt(status, int(json.loads(response.body).get("sequence") or 0), address)
     except (ValueError, AttributeError, TypeError):
         return Attempt(status, address=address)
+
+
+def _why(response: Response) -> str:
+    """What the service says of it, else its status alone."""
+    try:
+        told = json.loads(response.body)
+        return str(told.get("why") or told["error"])
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return f"HTTP {response.status}"

@@ -50,19 +50,22 @@ class NatsSender:
     async def send(self, message: Write, user: int) -> Attempt:
         """``user`` does not matter: all share the connection."""
         del user
+        headers = {"Nats-Msg-Id": message.id}
+        if not message.data:
+            headers["KV-Operation"] = "DEL"
+        return await self.publish(message.subject, message.data.encode(), headers)
+
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str]) -> Attempt:
         url = self._client.connected_url
         if url is None or not self._client.is_connected:
             return Attempt(Status.ERROR)
         address = url.hostname or ""
-        headers = {"Nats-Msg-Id": message.id}
-        if not message.data:
-            headers["KV-Operation"] = "DEL"
         try:
-            ack = await self._jetstream.publish(
-                message.subject, message.data.encode(), timeout=self._timeout_s, headers=headers
-            )
-        except (NoStreamResponseError, APIError):
-            return Attempt(Status.REFUSED, address=address)
+            ack = await self._jetstream.publish(subject, data, timeout=self._timeout_s, headers=headers)
+        except NoStreamResponseError:
+            return Attempt(Status.REFUSED, address=address, why="no stream listens")
+        except APIError as error:
+            return Attempt(Status.REFUSED, address=address, why=f"{error.description} ({error.err_code})")
         except (errors.Error, TimeoutError, OSError):
             return Attempt(Status.UNKNOWN, address=address)
         return Attempt(Status.STORED, ack.seq, address)

@@ -19,11 +19,12 @@ class Write:
 
 @frozen
 class Attempt:
-    """``address``: who answered, or was spoken to; empty where nobody was reached."""
+    """``address``: who answered, or was spoken to; empty where nobody was reached. ``why``: the words of a refusal."""
 
     status: Status
     stream_sequence: int = 0
     address: str = ""
+    why: str = ""
 
 
 class Sender(Protocol):

@@ -12,13 +12,16 @@ from attrs import asdict, define, field, frozen
 
 from secondsite.drill.ledger.record import Status
 
+_MOST_REFUSALS = 20
+"""Kinds that are told apart: no server has many words for no."""
+
 
 @frozen
 class Summary:
     """``withheld``: arrivals that found too much under way; an open loop that withholds is no longer open.
 
     ``late_ms``: how far the process itself fell behind its schedule at most, which is this machine's fault and
-    not the system's. Latencies are of acknowledged attempts.
+    not the system's. Latencies are of acknowledged attempts. ``refusals``: what servers said, and how often.
     """
 
     client: int
@@ -32,6 +35,7 @@ class Summary:
     late_ms: float
     latency_ms: dict[str, float]
     stopped: str
+    refusals: dict[str, int] = field(factory=dict)
 
     @property
     def acknowledged_per_s(self) -> float:
@@ -51,10 +55,13 @@ class Tally:
     most_in_flight: int = 0
     late_s: float = 0.0
     outcomes: Counter[Status] = field(factory=Counter)
+    refusals: Counter[str] = field(factory=Counter)
     latencies_s: array[float] = field(factory=lambda: array("f"))
 
-    def took(self, status: Status, seconds: float) -> None:
+    def took(self, status: Status, seconds: float, why: str = "") -> None:
         self.outcomes[status] += 1
+        if why and (why in self.refusals or len(self.refusals) < _MOST_REFUSALS):
+            self.refusals[why] += 1
         if status.acknowledged:
             self.acknowledged += 1
             self.latencies_s.append(seconds)
@@ -73,6 +80,7 @@ class Tally:
             late_ms=self.late_s * 1000,
             latency_ms={f"p{q}": float(np.percentile(latencies, q)) for q in (50, 95, 99) if len(latencies)},
             stopped=stopped,
+            refusals=dict(self.refusals.most_common()),
         )
 
 

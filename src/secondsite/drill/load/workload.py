@@ -108,7 +108,7 @@ class LoadClient:
 
     async def _write(self) -> None:
         config = self._config
-        stream, key = self._random.randrange(len(config.streams)), self._random.randrange(config.keys)
+        stream, key = self._random.choice(config.written), self._random.randrange(config.keys)
         user = self._random.randrange(1 << 16)
         sequence = self._ledger.intend(stream, key, config.payload_bytes)
         message = self._message(stream, key, sequence)
@@ -121,7 +121,7 @@ class LoadClient:
             begin = time.monotonic()
             answer = await self._sender.send(message, user)
             self._note(sequence, stream, key, attempt, answer)
-            self.tally.took(answer.status, time.monotonic() - begin)
+            self.tally.took(answer.status, time.monotonic() - begin, answer.why)
             if answer.status.acknowledged:
                 return
 
@@ -156,6 +156,10 @@ def sender_of(config: ClientConfig) -> Sender:
         from secondsite.drill.load.http_sender import HttpSender
 
         return HttpSender(config.target, config.client * config.target.users, config.timeout_s)
+    if all(config.streams[number].objects for number in config.written):
+        from secondsite.drill.load.object_sender import ObjectSender
+
+        return ObjectSender(config.target, config.timeout_s)
     from secondsite.drill.load.nats_sender import NatsSender
 
     return NatsSender(config.target, config.timeout_s)

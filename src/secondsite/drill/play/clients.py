@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from secondsite.lab.supervisor import Spec, Supervisor, python
 from secondsite.model.errors import MachineError
 
 _STOP_MARGIN_S = 5.0
+BEFORE = 900
+"""The number of the first client that writes before the load."""
+BEFORE_S = 3.0
+_BEFORE_PER_S = 20.0
 
 
 @frozen
@@ -52,6 +57,15 @@ class LoadClients:
         self.supervisor.kill(*(client.name for client in self.clients))
         return tuple(read_summary(client.summary) for client in self.clients if client.summary.exists())
 
+    async def write(self, within_s: float) -> int:
+        """Until each has come to its end by itself, or the time is over; how many writes were acknowledged."""
+        await self.start()
+        end = time.monotonic() + within_s
+        while not all(client.summary.exists() for client in self.clients) and time.monotonic() < end:
+            self.check()
+            await asyncio.sleep(0.2)
+        return sum(summary.acknowledged for summary in await self.stop())
+
     @property
     def ledgers(self) -> tuple[Path, ...]:
         return tuple(client.ledger for client in self.clients)
@@ -73,6 +87,14 @@ def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:
             max_in_flight=max(1, whole.max_in_flight // processes),
         )
         for number in range(processes)
+    )
+
+
+def writers_before(clients: Sequence[ClientConfig]) -> tuple[ClientConfig, ...]:
+    """As many as the load has, and like them, for a short while and slowly."""
+    return tuple(
+        evolve(each, client=BEFORE + place, rate_per_s=min(_BEFORE_PER_S, each.rate_per_s), duration_s=BEFORE_S)
+        for place, each in enumerate(clients)
     )
 
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 from attrs import evolve, frozen
 
+from secondsite.audit.subjects import covers
+from secondsite.drill.check.objects import ObjectReader
 from secondsite.drill.ledger.finals import CopyReader, FinalRead, Processing, processing
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.lab.http_get import http_get
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
-from secondsite.nats.direct import direct_messages
+from secondsite.model.nats import Consumer
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import StreamApi
+from secondsite.nats.stored import StoredMessage
+from secondsite.nats.streams import ConsumerState, StreamApi, StreamState
 from secondsite.operate.actions.salvaging import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
@@ -43,16 +46,14 @@ class Reading:
 
     async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
-        placements = [(family, one) for family in families if (one := placement_in(family, region)) is not None]
-        return tuple([await self._copy(family, one) for family, one in placements])
+        loaded = [family for family in families if family.name in self.loads]
+        placement = [(family, one) for family in loaded if (one := placement_in(family, region)) is not None]
+        return tuple([await self._copy(family, one) for family, one in placement])
 
     async def _copy(self, family: StreamFamily, placement: StreamPlacement) -> FinalRead:
         """Read again where it was not whole: a replica may have lagged."""
         for attempt in range(_ATTEMPTS):
-            where, load = f"{placement.name} in {placement.region}", self.loads.get(family.name)
-            subject, templates = (load.subject, load.templates) if load else ("", ())
-            sourced = family.reach is Reach.SOURCED
-            reader = CopyReader(self.run, family.name, where, subject, prefixed=sourced, templates=templates)
+            reader = self._reader(family, f"{placement.name} in {placement.region}")
             try:
                 async with self.places[placement.region].open() as jetstream:
                     why = await self._read(StreamApi(jetstream), placement, reader)
@@ -63,13 +64,20 @@ class Reading:
             await asyncio.sleep(_PAUSE_S * (attempt + 1))
         return reader.finished(not why, why)
 
-    async def _read(self, streams: StreamApi, placement: StreamPlacement, reader: CopyReader) -> str:
+    def _reader(self, family: StreamFamily, where: str) -> CopyReader | ObjectReader:
+        load = self.loads[family.name]
+        if load.objects:
+            return ObjectReader(self.run, family.name, where)
+        templates, sourced = load.stored or load.templates, family.reach is Reach.SOURCED
+        return CopyReader(self.run, family.name, where, load.subject, prefixed=sourced, templates=templates)
+
+    async def _read(self, streams: StreamApi, placement: StreamPlacement, reader: CopyReader | ObjectReader) -> str:
         """Why it is not complete; empty where it is. A stream that is gone is a complete copy of nothing."""
         before = await streams.stream(placement.name)
         if before is None:
             return ""
         count = 0
-        async for message in direct_messages(streams.jetstream, placement.name, before.first_seq, before.last_seq):
+        async for message in stored_messages(streams, before):
             count += 1
             if (text := message.headers.get(_ID, "")) not in self.operator:
                 salvaged = SALVAGE_MARK in message.headers
@@ -89,9 +97,15 @@ async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region
         for placement in filter(None, (placement_in(family, region) for family in families)):
             state = await StreamApi(jetstream).stream(placement.name)
             if state is not None:
-                async for message in direct_messages(jetstream, placement.name, state.first_seq, state.last_seq):
+                async for message in stored_messages(StreamApi(jetstream), state):
                     ids.add(message.headers.get(_ID, ""))
     return frozenset(ids)
+
+
+def stored_messages(streams: StreamApi, state: StreamState) -> AsyncIterator[StoredMessage]:
+    """From any replica where the stream allows that, else from its leader."""
+    direct = state.config.get("mirror_direct" if state.config.get("mirror") else "allow_direct")
+    return (streams.copied if direct else streams.messages)(state.name, state.first_seq, state.last_seq)
 
 
 def placement_in(family: StreamFamily, region: str) -> StreamPlacement | None:
@@ -99,6 +113,12 @@ def placement_in(family: StreamFamily, region: str) -> StreamPlacement | None:
     if family.reach in (Reach.STRETCHED, Reach.ALONE):
         return evolve(family.origin, region=region)
     return family.at(region)
+
+
+def _caught_up(state: StreamState, consumer: ConsumerState) -> bool:
+    """The last messages need not be for one with a filter: then it has acknowledged all that it was given."""
+    filtered = consumer.config.get("filter_subject") or consumer.config.get("filter_subjects")
+    return not consumer.pending and consumer.floor >= (consumer.delivered if filtered else state.last_seq)
 
 
 async def drained(place: NatsPlace, placement: StreamPlacement, consumer: str, within_s: float) -> bool:
@@ -112,7 +132,7 @@ async def drained(place: NatsPlace, placement: StreamPlacement, consumer: str, w
                     await streams.stream(placement.name),
                     await streams.consumer(placement.name, consumer),
                 )
-                if state and consumer_state and consumer_state.floor >= state.last_seq and not consumer_state.pending:
+                if state and consumer_state and _caught_up(state, consumer_state):
                     return True
         except MachineError:
             await asyncio.sleep(_PAUSE_S)  # not yet reachable is not yet drained
@@ -155,12 +175,27 @@ async def all_led(place: NatsPlace, names: Iterable[str], within_s: float) -> bo
     return False
 
 
-def processed(run: str, family: StreamFamily, consumer: str, records: Iterable[Path], *, done: bool) -> Processing:
+def keys_of(load: LedgerStream, consumer: Consumer, keys: int) -> frozenset[int] | None:
+    """Those whose writes the consumer gets, by the subjects under which they lie; None for all."""
+    if not consumer.filters:
+        return None
+    return frozenset(key for key in range(keys) if any(covers(each, load.lies_at(key)) for each in consumer.filters))
+
+
+def processed(
+    run: str,
+    family: StreamFamily,
+    consumer: str,
+    records: Iterable[Path],
+    *,
+    done: bool,
+    keys: frozenset[int] | None = None,
+) -> Processing:
     """Of one durable consumer, in all regions together."""
     names = {placement.name for placement in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
-    entries = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
-    return processing(run, consumer, family.name, done, entries)
+    seen = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
+    return processing(run, consumer, family.name, done, seen, keys)
 
 
 def read_record(path: Path) -> list[dict[str, str | int]]:

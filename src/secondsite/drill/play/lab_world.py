@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
+from secondsite.lab.services import at_work
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
@@ -261,5 +262,6 @@ def lab_path(lab: Lab, subject: str) -> LabPath | LabNatsPath:
 
 
 def api_service(deployment: Deployment) -> str:
-    service = next(iter(deployment.system.with_role(Role.API)), None)
+    """What stands for the services; a name of nobody where none is known."""
+    service = next(iter(at_work(deployment.system)), None)
     return service.name if service else "api"

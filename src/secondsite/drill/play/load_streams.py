@@ -4,37 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import NEVER
-from secondsite.drill.load.client_config import HttpTarget, NatsTarget
-from secondsite.drill.load.subjects import templates_of
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
+from secondsite.drill.load.subjects import templates_of, transformed
 from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab
 from secondsite.model.errors import InputError, MachineError, SecondsiteError
-from secondsite.model.nats import StreamKind
+from secondsite.model.nats import Discard, Stream, StreamKind
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, StreamApi
 from secondsite.operate.layout import families
+from secondsite.strategies.stream_config import subjects_of
+
+OBJECTS = 800
+"""The number of the client that puts objects."""
+_OBJECTS_PER_S = 10.0
 
 
 def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     """Every stream and bucket that a client writes to; what only sources others, or counts, takes no plain write."""
-    streams = []
-    for family in families(setup.deployment):
-        stream = family.origin.stream
-        if stream.kind is StreamKind.OBJECT or stream.settings.get("allow_msg_counter"):
-            continue
-        if not stream.sources or stream.subjects:
-            templates = templates_of(family.subjects)
-            streams.append(LedgerStream(family.name, templates[0], stream.kind is StreamKind.KV, templates))
-    if not streams:
-        what = "no stream or key-value bucket of the system takes a plain write, so a drill has nothing to write to"
+    held = [family.origin.stream for family in families(setup.deployment)]
+    plain = [each for each in held if not each.settings.get("allow_msg_counter")]
+    found = [load_of(each) for each in plain if not each.sources or each.subjects]
+    if not found:
+        what = "no stream or bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
-    return tuple(streams)
+    # The first is what a failover's probe is written to.
+    return tuple(sorted(found, key=lambda each: each.objects))
+
+
+def load_of(stream: Stream) -> LedgerStream:
+    """What is written to it, and what it keeps of that by its own configuration."""
+    if stream.kind is StreamKind.OBJECT:
+        return LedgerStream(stream.name, f"$O.{stream.name.split('_', 1)[-1]}.C", kv=True, objects=True)
+    templates, per_subject = templates_of(subjects_of(stream)), stream.max_messages_per_subject or 0
+    bucket = stream.kind is StreamKind.KV
+    transform = stream.settings.get("subject_transform") or {}
+    stored = tuple(transformed(each, transform.get("src", ""), transform.get("dest", "")) for each in templates)
+    discards = stream.discard is Discard.OLD
+    return LedgerStream(
+        stream.name,
+        templates[0],
+        kv=bucket or (discards and per_subject > 0),
+        templates=templates,
+        stored=stored if stored != templates else (),
+        history=max(1, per_subject),
+        retention=str(stream.retention),
+        most_messages=(discards and stream.max_messages) or 0,
+        most_bytes=(discards and stream.max_bytes) or 0,
+        most_age_s=stream.max_age_s or 0.0,
+    )
+
+
+def clients_of(whole: ClientConfig, nats: NatsTarget) -> tuple[ClientConfig, ...]:
+    """Objects are put by a client of their own, as an object is several messages and no service takes it whole."""
+    objects = tuple(number for number, each in enumerate(whole.streams) if each.objects)
+    others = tuple(number for number, each in enumerate(whole.streams) if not each.objects)
+    rate = min(_OBJECTS_PER_S, whole.rate_per_s * len(objects) / len(whole.streams))
+    putting = evolve(whole, client=OBJECTS, target=nats, writes=objects, rate_per_s=rate)
+    writing = evolve(whole, writes=others, rate_per_s=whole.rate_per_s - rate)
+    return (*((writing,) if others and objects else ()), *((putting,) if objects else (whole,)))
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:
@@ -42,6 +78,10 @@ def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | Nat
     if has_api(setup.deployment):
         at = (lab.resolver.host, lab.resolver.port)
         return HttpTarget(lab.host, GATEWAY_HTTP_PORT, at, ignoring_ttl=ignoring_ttl)
+    return nats_target(setup, lab)
+
+
+def nats_target(setup: Setup, lab: Lab) -> NatsTarget:
     first = setup.deployment.primary.region.name
     regions = sorted(lab.regions, key=lambda region: region != first)
     return NatsTarget(tuple(url for region in regions for url in lab.nats_urls(region)))

@@ -26,7 +26,7 @@ from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import ClientConfig
-from secondsite.drill.play.clients import LoadClients, share_out
+from secondsite.drill.play.clients import BEFORE_S, LoadClients, share_out, writers_before
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
@@ -41,7 +41,7 @@ from secondsite.drill.play.lab_world import (
     lab_world,
     place,
 )
-from secondsite.drill.play.load_streams import load_streams, load_target, why_unacknowledged
+from secondsite.drill.play.load_streams import clients_of, load_streams, load_target, nats_target, why_unacknowledged
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
@@ -61,9 +61,6 @@ from secondsite.operate.world import Decision, Restorer
 from secondsite.strategies.server_config import CLIENT_PORT
 
 PROCESSES = 1
-BEFORE = 900
-"""The number of the client that writes before the load."""
-_BEFORE_PER_S, _BEFORE_S = 20.0, 3.0
 PATIENCE = 1.0
 """A drill is carried out within the limits that hold where the procedure is deployed."""
 _STEADY_WITHIN_S = 30.0
@@ -176,19 +173,13 @@ class Stage:
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
 
     async def _write_before(self) -> None:
-        """By a client of its own, as any other; then time passes until these writes are as old as they have to be."""
-        client = evolve(self.load.clients[0], client=BEFORE, rate_per_s=_BEFORE_PER_S, duration_s=_BEFORE_S)
-        before = LoadClients(self.lab.supervisor, (client,))
-        await before.start()
-        end = time.monotonic() + _BEFORE_S + _STEADY_WITHIN_S
-        while not client.summary.exists() and time.monotonic() < end:
-            before.check()
-            await asyncio.sleep(0.2)
-        (summary,) = await before.stop()
-        self.extra_ledgers.append(client.ledger)
-        self.note("written-before", acknowledged=summary.acknowledged)
+        """By clients of their own, as any other; then time passes until these writes are as old as they have to be."""
+        before = LoadClients(self.lab.supervisor, writers_before(self.load.clients))
+        self.extra_ledgers.extend(before.ledgers)
+        acknowledged = await before.write(BEFORE_S + _STEADY_WITHIN_S)
+        self.note("written-before", acknowledged=acknowledged)
         old_at = time.monotonic() + self.setup.reach_s
-        self.report(f"{summary.acknowledged} writes grow {self.setup.reach_s:g} s old: their loss would be visible")
+        self.report(f"{acknowledged} writes grow {self.setup.reach_s:g} s old, so that their loss would be seen")
         await asyncio.sleep(max(0.0, old_at - time.monotonic()))
 
     def keep_backups(self) -> None:
@@ -202,10 +193,11 @@ class Stage:
     async def steady(self) -> None:
         """Raises MachineError where the load is not acknowledged as it should be: a drill of that shows nothing."""
         end = time.monotonic() + _STEADY_WITHIN_S
-        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * self.setup.rate_per_s:
+        asked = sum(client.rate_per_s for client in self.load.clients)
+        while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * asked:
             self.load.check()
             if time.monotonic() > end:
-                what = f"{rate:.0f} of {self.setup.rate_per_s:g} writes a second are acknowledged, with nothing wrong"
+                what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, with nothing wrong"
                 at = place(self.lab, self.home)
                 raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
@@ -407,6 +399,8 @@ def set_the_stage(
         payload_bytes=256,
         seed=setup.seed,
     )
+    shares = clients_of(config, nats_target(setup, lab))
+    clients = tuple(one for share in shares for one in share_out(share, PROCESSES))
     path = lab_path(lab, streams[0].of_key("probe"))
     return Stage(
         setup,
@@ -414,7 +408,7 @@ def set_the_stage(
         writer,
         procedure,
         report,
-        LoadClients(lab.supervisor, share_out(config, PROCESSES)),
+        LoadClients(lab.supervisor, clients),
         path,
         LabSecrets(setup.deployment, lab.regions),
         LabServices(lab, api_service(setup.deployment)),

@@ -86,6 +86,13 @@ EFFECTS: tuple[Effect, ...] = (
         "consumers that filter do not get it",
     ),
     Effect(
+        "torn",
+        Bears.EVERY,
+        _RED,
+        "objects are torn",
+        "chunks are missing, or their digest is another than the object names",
+    ),
+    Effect(
         "phantom",
         Bears.EVERY,
         _RED,
@@ -203,6 +210,20 @@ EFFECTS: tuple[Effect, ...] = (
         None,
         "processed twice",
         "consumers are promised at least once",
+    ),
+    Effect(
+        "jobs-twice",
+        Bears.NONE,
+        None,
+        "jobs done twice",
+        "workers are promised at least once",
+    ),
+    Effect(
+        "jobs-never",
+        Bears.NONE,
+        None,
+        "jobs never done",
+        "counted as lost: gone from the queue, and nobody recorded them",
     ),
     Effect(
         "processed-lost",

@@ -8,6 +8,7 @@ nothing. What was promised to the API's clients includes what a buffer took; to 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -108,7 +109,15 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         salvageable=_on_old_disks(facts, SALVAGE),
         after_rejoin=_on_old_disks(facts, REJOINED),
         skipped=not_rehearsed(evidence.events),
+        refusals=_refusals(evidence),
     )
+
+
+def _refusals(evidence: Evidence) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for path in evidence.summaries:
+        found.update(read_summary(path).refusals)
+    return dict(found.most_common())
 
 
 def _on_old_disks(facts: _Facts, name: str) -> int | None:

@@ -43,7 +43,8 @@ class RunJudgement:
     ``subjects`` are what the drill ran. ``steps_s``: of the steps that were really rehearsed, how long each took at the
     strategy's own intervals. ``stopped``: what refused the procedure. ``salvageable``: of the lost messages, those that
     the old region's disks hold, and ``after_rejoin`` what is left of them once it joined the others again; None where
-    nobody looked, or could not see. ``skipped``: steps that the lab has nothing for. ``processed``: how many messages
+    nobody looked, or could not see. ``skipped``: steps that the lab has nothing for. ``refusals``: what servers
+    said to writes that they refused, and how often. ``processed``: how many messages
     consumers processed twice and skipped, None for unknown.
     """
 
@@ -61,6 +62,7 @@ class RunJudgement:
     salvageable: int | None = None
     after_rejoin: int | None = None
     skipped: tuple[str, ...] = ()
+    refusals: Mapping[str, int] = {}
 
     @property
     def worst(self) -> Verdict:

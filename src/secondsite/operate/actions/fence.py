@@ -24,6 +24,7 @@ from secondsite.operate.layout import (
     probe_subject,
     writer_config,
 )
+from secondsite.operate.reconcilers import owned_guard, pausing, stream_owners
 from secondsite.operate.shell import kubectl, scaled, updated, word
 from secondsite.operate.world import StreamsDoor
 from secondsite.operate.writer_lease import end_lease, ending, run_out
@@ -88,7 +89,9 @@ class Fence:
             for family, placement in live
         ]
         return Prospect(
-            changes=(*ended, *changes), now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",)
+            guards=_reconciled(context, step, region, live),
+            changes=(*ended, *changes),
+            now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",),
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
@@ -130,6 +133,7 @@ class Fence:
                 yield scaled(region, service, service.replicas)
         if _has_lease(context, step):
             yield from ending(context, region)
+        yield from pausing(stream_owners(context, region, (held.name for _, held in to_fence(context, region))))
         yield from fencing(context, region)
         if not starts_isolated(context, step):
             yield "# no answer? it is unfenced: write that down; refuse it from this side by its leaf or gateway"
@@ -145,6 +149,16 @@ class Fence:
         await context.stopping(region)
         await context.world.sites.isolate(region)
         return True
+
+
+def _reconciled(
+    context: Scope, step: Step, region: str, live: list[tuple[StreamFamily, StreamPlacement]]
+) -> tuple[Guard, ...]:
+    """Where writers hang on a lease, whoever gives a stream its subjects back gives nobody the right to write."""
+    if _has_lease(context, step):
+        return ()
+    found = stream_owners(context, region, (placement.name for _, placement in live))
+    return owned_guard(found, f"the subjects of {region}'s streams") if live else ()
 
 
 def _has_lease(context: Scope, step: Step) -> bool:

@@ -155,7 +155,10 @@ async def _freed(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement)
     except RefusedError as refused:
         if refused.code == STREAM_NOT_FOUND:
             return True
-        raise
+        if refused.passing:
+            raise
+        what = f"{family.origin.name} keeps its subjects: {refused.problems[0].what}"
+        raise failed(what, "asking again does not change that: correct what the server names, then resume") from None
     except (MachineError, TimeoutError):
         return False
     return False

@@ -23,7 +23,7 @@ class RestoreStreams:
         bad = {name: why for name, why in outcomes.items() if why}
         if bad:
             failures = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
-            raise failed(f"not restored: {failures}", "see `secondsite backup list`; mend it, then resume")
+            raise failed(f"not restored: {failures}", "see `secondsite backup list`; fix the cause, then resume")
         return {"restored": sorted(outcomes)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:

@@ -10,7 +10,8 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.manual import workloads
 from secondsite.operate.fingerprints import RunKey, differing
-from secondsite.operate.shell import kubectl, scaled, word
+from secondsite.operate.reconcilers import pausing, service_owners, told_replicas
+from secondsite.operate.shell import kubectl, same_cluster, scaled, word
 from secondsite.operate.world import Replicas, Secrets, Workloads
 
 
@@ -50,11 +51,18 @@ class ScaleServices:
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """What runs there already is not scaled."""
         region = context.region_of(step)
+        operate = context.deployment.system.operate
+        if operate and (uid := operate.cluster_uid(region)):
+            yield same_cluster(region, uid)
+        names = [service.name for service in context.deployment.system.services]
+        yield from pausing(service_owners(context, region, names))
         placed = next((site for site in context.deployment.sites if site.region.name == region), None)
         for service in context.deployment.system.services:
             wanted = wanted_replicas(context, step, region, service.name)
             running = placed.replicas(service.name) if placed else 0
             if service.kind in ("Deployment", "StatefulSet") and wanted > running:
+                found = service_owners(context, region, (service.name,))
+                yield from told_replicas((one for one in found if service.name in one.owns), wanted)
                 yield scaled(region, service, wanted)
         yield from workloads(context, step)
 

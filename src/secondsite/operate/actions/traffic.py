@@ -9,8 +9,9 @@ from attrs import frozen
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Switch
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.actions.people import ByHand
 from secondsite.operate.shell import last_sequence, service_url, word
-from secondsite.operate.world import ClientPath, Dns, PathWrite
+from secondsite.operate.world import ClientPath, Dns, PathWrite, RecordDoor
 
 
 async def wanted_addresses(context: Context, dns: Dns) -> tuple[str, ...]:
@@ -67,6 +68,40 @@ class ChangeTraffic:
             await dns.change(wanted)
         except TimeoutError:
             return
+
+
+@frozen
+class ChangedByHand:
+    """Somebody else changes the record. That it was done is believed once it is seen."""
+
+    async def look(self, context: Context, step: Step, record: RecordDoor) -> Prospect:
+        leads = f"{record.host} leads to {', '.join(await record.now()) or 'nothing'}"
+        found = await ByHand().look(context, step)
+        return Prospect(found.changes, (*found.now, leads), found.guards)
+
+    async def run(self, context: Context, step: Step, record: RecordDoor) -> Facts:
+        facts = await ByHand().run(context, step)
+        target = target_region(context)
+        wanted = await record.of(target)
+        if not wanted:
+            context.note("unchecked", {"why": f"nobody said where {record.host} leads to for {target}"})
+            return facts
+        seen: list[tuple[str, ...]] = []
+
+        async def moved() -> bool:
+            seen[:] = [await record.now()]
+            if set(seen[0]) <= set(wanted) and seen[0]:
+                return True
+            leads = ", ".join(seen[0]) or "nothing"
+            why = f"{record.host} leads to {leads}, not to {', '.join(wanted)}"
+            context.note("retried", {"why": why})
+            return False
+
+        await until(context, moved)
+        return {**facts, "record": list(seen[0])}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return ChangeTraffic().commands(context, step)
 
 
 def _all_answer(now: Mapping[str, tuple[str, ...]], wanted: tuple[str, ...]) -> bool:

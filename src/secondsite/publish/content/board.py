@@ -41,10 +41,12 @@ class ContractBoardRow:
 
     @property
     def expected_to_hold(self) -> bool:
-        return self.outcome.verdict is not Verdict.BREACHED
+        return self.outcome.verdict is not Verdict.BREACHED and not self.outcome.unknown
 
     @property
     def expectation(self) -> str:
+        if self.outcome.unknown:
+            return self.outcome.unknown
         return "expected to hold" if self.expected_to_hold else "expected to breach"
 
 

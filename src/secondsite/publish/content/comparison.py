@@ -155,11 +155,12 @@ def rows(evaluation: Evaluation) -> tuple[ComparedStrategy, ...]:
 
 def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> ComparedStrategy:
     api, streams = assessment.outcome(Subject.API), assessment.outcome(Subject.NATS)
-    tightest = min((o for o in assessment.outcomes if o.promised), key=_chance, default=None)
+    tightest = min((o for o in assessment.outcomes if o.probability_met is not None), key=_chance, default=None)
     return ComparedStrategy(
         number=number,
         assessment=assessment,
-        recommended=assessment.strategy == evaluation.recommendation.strategy,
+        recommended=assessment.strategy == evaluation.recommendation.strategy
+        and not evaluation.recommendation.withheld,
         front=assessment.strategy in evaluation.pareto,
         standing="excluded" if assessment.excluded else "breaches" if assessment.breached else "holds",
         api_rto=figure(api.rto) if api else None,
@@ -208,7 +209,7 @@ def judged(outcome: ContractOutcome) -> ComparedContract:
         rpo=figure(outcome.rpo),
         rpo_limit=_limit(contract.rpo_s),
         messages=figure(outcome.messages_at_risk),
-        chance=chance(outcome) if outcome.promised else None,
+        chance=None if outcome.probability_met is None else chance(outcome),
         confidence=percent(contract.confidence) if outcome.promised else "",
         verdict=str(outcome.verdict or ""),
     )
@@ -221,6 +222,8 @@ def _limit(limit_s: float | None) -> str:
 def answer(evaluation: Evaluation, provider: str) -> str:
     """The recommendation in one sentence."""
     chosen, region = evaluation.recommended, evaluation.system.region.name
+    if evaluation.recommendation.withheld:
+        return f"Nothing is recommended: {evaluation.recommendation.withheld}."
     return f"{described(chosen.strategy)}: {_when_lost(chosen, region)}, for {_monthly(chosen, provider)} a month."
 
 

@@ -89,7 +89,7 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
         ScheduledDrill(
             "controls",
-            "the drills that have to turn red, do",
+            "every negative control fails",
             "secondsite drill --controls",
             Every.QUARTER,
             (),

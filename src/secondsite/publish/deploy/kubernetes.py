@@ -35,6 +35,7 @@ _GATES = f"{_CONFIGS}/{gate_file('').rpartition('/')[0]}"
 _GATE_KEY = "gate.conf"
 _AGENT = "secondsite-agent"
 _ALIVE = "/tmp/secondsite-agent"  # noqa: S108 # of its own container
+_NOBODY = 65532
 _BINARY = "nats-server"
 _BESIDE = f"nats://localhost:{CLIENT_PORT}"
 _STILL_S = 15
@@ -262,17 +263,37 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
             *("--config", f"{_CONFIGS}/agent.json", "--every-s", f"{EVERY_S:g}", "--alive", _ALIVE),
         ],
         "env": [
-            {"name": "NATS_USER", "value": book.operator.user},
-            _secret("NATS_PASSWORD", book.operator.password[1:]),
+            {"name": "NATS_USER", "value": book.agent.user},
+            _secret("NATS_PASSWORD", book.agent.password[1:]),
         ],
         "livenessProbe": {
             "exec": {"command": ["sh", "-c", stuck]},
             "initialDelaySeconds": 60,
             "periodSeconds": 30,
         },
-        "volumeMounts": [{"name": "config", "mountPath": _CONFIGS, "readOnly": True}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "config", "mountPath": _CONFIGS, "readOnly": True},
+            {"name": "alive", "mountPath": _ALIVE.rpartition("/")[0]},
+        ],
     }
-    volumes = [{"name": "config", "configMap": {"name": _AGENT}}]
+    pod = {
+        "automountServiceAccountToken": False,  # it never speaks to Kubernetes
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": [
+            {"name": "config", "configMap": {"name": _AGENT}},
+            {"name": "alive", "emptyDir": {"sizeLimit": "1Mi"}},
+        ],
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -280,7 +301,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": label},
-            "template": {"metadata": {"labels": label}, "spec": {"containers": [container], "volumes": volumes}},
+            "template": {"metadata": {"labels": label}, "spec": pod},
         },
     }
 

@@ -13,12 +13,14 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
-from secondsite.publish.deploy.kubernetes import agent_folder, gate_patch_file, servers_patch_file
+from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.write_gate import gated_subjects, leased
+
+MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
 
 
 @frozen
@@ -40,8 +42,13 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         yield _start(deployment, book, region)
     yield _connected(deployment, book)
-    yield from _streams(placed_streams(deployment))
-    yield from _consumers(placed_streams(deployment))
+    placed = placed_streams(deployment)
+    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
+    origins = [each for each in placed if each not in copies]
+    yield from _origins(origins)
+    yield from _consumers(origins)
+    yield from _copies(copies)
+    yield from _consumers(copies)
     for region in regions:
         if agent_config(deployment, region) is not None:
             yield _agent(region)
@@ -55,7 +62,8 @@ def _agent(region: str) -> DeployStep:
         Md(f"Start the agent in {text(region)}"),
         Md(
             "A mirror has no consumers: `secondsite agent` copies their positions to where the stream is a mirror, or "
-            "every consumer would begin at the first message after a failover. It logs in as the operator."
+            "every consumer would begin at the first message after a failover. Its login may "
+            "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
@@ -78,19 +86,27 @@ def _save() -> DeployStep:
 def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The part of each cluster that is in the region."""
     first = _first_of_each(deployment, region)
-    lines = [f"kubectl --context {word(region)} apply -k {word(f'./{region}')}"]
+    lines = [_misread(region, book.namespace(first[0].cluster))]
+    lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{region}')}")
     for server in first:
         lines += _rolled(server, servers_patch_file(server, book), book)
     versions = joined(dict.fromkeys(server.cluster.version or "of any version" for server in first))
     return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
-            f"The image has to be nats-server {versions}. After a later change of a configuration, `kubectl rollout "
-            "restart` as well: a changed ConfigMap restarts nothing by itself."
+            "The first command names each password that the server would not read as one: set those anew before you "
+            f"go on. The image has to be nats-server {versions}. After a later change of a configuration, `kubectl "
+            "rollout restart` as well: a changed ConfigMap restarts nothing by itself."
         ),
         fence(lines),
-        Md("`rollout status` ends with 0"),
+        Md("no password is named, and `rollout status` ends with 0"),
     )
+
+
+def _misread(region: str, namespace: str) -> str:
+    """The server reads a variable's value as part of its file: `123` is a number there, `true` a flag."""
+    kubectl = f"kubectl --context {word(region)}" + (f" -n {word(namespace)}" if namespace else "")
+    return f"{kubectl} get secret {word(LOGINS)} -o json | jq -r {word(MISREAD)}"
 
 
 def _first_of_each(deployment: Deployment, region: str) -> tuple[NatsServer, ...]:
@@ -129,9 +145,7 @@ def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     )
 
 
-def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
-    copies = [each for each in placed if each.stream.mirror or each.stream.sources]
-    origins = [each for each in placed if each not in copies]
+def _origins(origins: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if origins:
         yield DeployStep(
             Md("Create streams"),
@@ -139,10 +153,16 @@ def _streams(placed: Sequence[PlacedStream]) -> Iterator[DeployStep]:
             fence(_adding(origins)),
             Md("`nats stream report`: every stream has a leader and its replicas"),
         )
+
+
+def _copies(copies: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if copies:
         yield DeployStep(
             Md("Create what is copied from another region"),
-            Md("Their origins have to be there."),
+            Md(
+                "Their origins have to be there, and the origins' consumers: what is made after the mirror of a work "
+                "queue gets none of its jobs, or is refused."
+            ),
             fence(_adding(copies)),
             Md(
                 "`nats stream info STREAM --json | jq .state.last_seq` of origin and copy: equal, or following. The "

@@ -89,7 +89,11 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 sources.figure(outcome.rto, span=True) if rto else "–",
                 inputs.linked(written, duration(contract.rpo_s)) if contract.rpo_s is not None else "–",
                 sources.figure(outcome.rpo, span=True) if rpo else "–",
-                Md(f"{about(outcome.probability_met or 0.0)} of {percent(contract.confidence)}"),
+                Md(
+                    "unknown"
+                    if outcome.probability_met is None
+                    else f"{about(outcome.probability_met)}, required {percent(contract.confidence)}"
+                ),
                 _measured(standing, sources),
                 verdict(standing),
             )
@@ -101,7 +105,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        sources.head("Holds, of asked", sources.of_all("chance that contracts hold", judged)),
+        sources.head("Probability", sources.of_all("chance that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
@@ -109,6 +113,8 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
 
 
 def verdict(standing: ContractBoardRow) -> Md:
+    if standing.outcome.unknown:
+        return Md("**unproven**, no stream is known")
     if standing.verdict is Verdict.UNPROVEN and not standing.expected_to_hold:
         return Md("**unproven**, expected to breach")
     if standing.measured is None or standing.verdict is Verdict.UNPROVEN:

@@ -244,6 +244,8 @@ def contracts_text(row: ComparedStrategy) -> str:
     broken = len(row.assessment.breached)
     if row.assessment.excluded:
         return f"excluded, {broken} of {promised} breached"
+    if not broken and row.chance is None:
+        return "unproven"
     if broken or row.chance is None:
         return f"{broken} of {promised} breached"
     return f"unproven, {about(row.chance.order)}"

@@ -45,6 +45,7 @@ def _run(run: RunResult) -> dict[str, Any]:
             {"what": each.what, "holds": each.holds, "unproven": each.unproven} for each in run.observations
         ],
         "failure": run.judgement.stopped,
+        "refusals": dict(run.judgement.refusals),
         "not_rehearsed": list(run.judgement.skipped),
         "evidence": str(run.evidence),
     }

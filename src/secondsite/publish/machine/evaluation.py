@@ -99,6 +99,15 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             for need in assessment.deployment.requirements
         ],
         "unprepared": assessment.unprepared or None,
+        "writers": [
+            {
+                "policy": str(each.policy),
+                "in_force": each.in_force,
+                "rto_region": estimate_json(each.lost),
+                "rto_wan_partition": estimate_json(each.cut_off),
+            }
+            for each in assessment.policies
+        ],
         "procedures": [_procedure(procedure) for procedure in assessment.procedures.values()],
     }
 
@@ -116,6 +125,7 @@ def _outcome(outcome: ContractOutcome) -> dict[str, Any]:
         "messages_at_risk": estimate_json(outcome.messages_at_risk),
         "probability_met": outcome.probability_met,
         "verdict": None if outcome.verdict is None else str(outcome.verdict),
+        "unknown": outcome.unknown or None,
     }
 
 
@@ -145,7 +155,8 @@ def _procedure(procedure: Procedure) -> dict[str, Any]:
 
 def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
     return {
-        "id": recommendation.strategy.id,
+        "id": None if recommendation.withheld else recommendation.strategy.id,
+        "withheld": recommendation.withheld or None,
         "reasons": list(recommendation.reasons),
         "stability": recommendation.stability,
         "stability_interval": [recommendation.stability_low, recommendation.stability_high],

@@ -33,7 +33,7 @@ class BoardRow:
     rto: Figure
     rpo_limit: str
     rpo: Figure
-    chance: Figure
+    chance: Figure | None
     measured: str
     verdict: str
     note: str
@@ -95,7 +95,7 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         rto=figure(outcome.rto),
         rpo_limit="" if contract.rpo_s is None else duration(contract.rpo_s),
         rpo=figure(outcome.rpo),
-        chance=chance(outcome),
+        chance=None if outcome.probability_met is None else chance(outcome),
         measured="never" if measured is None else measured_line(measured),
         verdict=str(standing.verdict),
         note=", ".join(

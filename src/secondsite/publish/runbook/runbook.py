@@ -306,7 +306,7 @@ def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step)
         return Md(f"Limit: {limit}; takes {takes}")
     if wait.escalate_s is None:
         return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
-    whom = "A person" if step.by_person else "Nothing to hurry"
+    whom = "A person" if step.by_person else "You cannot speed this up"
     late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
     when = sources.value(step.duration, duration(wait.escalate_s))
     return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")

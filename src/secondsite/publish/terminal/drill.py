@@ -25,6 +25,9 @@ _PART_NAMES = dict(zip(RTO_PARTS, ("detect", "decide", "execute", "converge", "f
 Row = tuple[str, Callable[[RunResult], str | Text]]
 
 
+_MOST_REFUSALS = 3
+
+
 def render_drills(results: Sequence[RunResult], console: Console, measurements: Sequence[Measurement] = ()) -> None:
     """In the order in which they ran: few in a sentence each and side by side, many in one table, a line each."""
     many = len(results) > SIDE_BY_SIDE
@@ -125,6 +128,9 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     for label, key in (("duplicates", "duplicate"), ("out of order", "reordered"), ("resurrected", "resurrected")):
         yield label, partial(_count, key=key)
     yield "processed twice, skipped", _consumers
+    for label, keys in (("jobs done twice, never", ("jobs-twice", "jobs-never")), ("objects torn", ("torn",))):
+        if any(r.judgement.ledger.get(key) for r in results for key in (*keys, "processed")[: len(keys) + 1]):
+            yield label, partial(_counts, keys=keys)
 
 
 def _known(count: int | None) -> str:
@@ -133,6 +139,10 @@ def _known(count: int | None) -> str:
 
 def _count(result: RunResult, key: str) -> str:
     return f"{result.judgement.ledger[key]:,}"
+
+
+def _counts(result: RunResult, keys: tuple[str, ...]) -> str:
+    return ", ".join(f"{result.judgement.ledger.get(key, 0):,}" for key in keys)
 
 
 def _part(result: RunResult, part: str) -> str:
@@ -185,11 +195,12 @@ def _shown(result: RunResult) -> Iterator[Text]:
     """What this run showed, and why its contracts are not met."""
     if result.judgement.stopped:
         yield Text(f"stopped: {result.judgement.stopped}", style="red")
-    for observation in result.observations:
-        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if observation.unproven else "seen"}[
-            observation.holds
-        ]
-        yield Text(f"{sign}: {observation.what}", style="bold red" if observation.holds is False else "")
+    for seen in result.observations:
+        sign = {True: "shown", False: "DOES NOT HOLD", None: "unproven" if seen.unproven else "seen"}[seen.holds]
+        yield Text(f"{sign}: {seen.what}", style="bold red" if seen.holds is False else "")
+    if told := list(result.judgement.refusals.items())[:_MOST_REFUSALS]:
+        words = "; ".join(f"{count:,} × {why}" for why, count in told)
+        yield Text(f"writes refused: {words}")
     reasons = dict.fromkeys((v.verdict, v.why) for v in result.judged if v.why not in ("", result.judgement.stopped))
     for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))

@@ -35,12 +35,15 @@ def render_text(evaluation: Evaluation, console: Console) -> None:
 def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     system, recommendation, chosen = evaluation.system, evaluation.recommendation, evaluation.recommended
     yield Text(f"{system.name}: if {system.region.name} is lost", style="bold")
-    yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
-    yield _bullets([*recommendation.reasons, *_budget(evaluation)])
-    yield _heading(f"How firm: {firmness(recommendation.stability)}")
-    yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
-    yield _heading("Contracts")
-    yield _contracts(chosen)
+    if recommendation.withheld:
+        yield Text(f"\nNothing is recommended: {recommendation.withheld}", style="bold")
+    else:
+        yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
+        yield _bullets([*recommendation.reasons, *_budget(evaluation)])
+        yield _heading(f"How firm: {firmness(recommendation.stability)}")
+        yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
+        yield _heading("Contracts")
+        yield _contracts(chosen)
     yield _heading("The strategies")
     yield _strategies(evaluation)
     yield Text(_legend(evaluation), style="dim")
@@ -58,7 +61,8 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
         "by hand: steps that a person does or agrees to, there and back"
     )
     yield Text(note, style="dim")
-    yield from _recommendation(evaluation)
+    if not recommendation.withheld:
+        yield from _recommendation(evaluation)
 
 
 def _budget(evaluation: Evaluation) -> list[str]:
@@ -80,7 +84,7 @@ def render_many(evaluations: Sequence[Evaluation]) -> Table:
         api = best.outcome("api")
         table.add_row(Text(evaluation.system.name, style="bold"))
         table.add_row(
-            f" {best.strategy.id}",
+            " nothing: no stream known" if evaluation.recommendation.withheld else f" {best.strategy.id}",
             _spread(api.rto) if api else "",
             _held(best),
             dollars(best.owning_usd.mean),
@@ -132,7 +136,9 @@ def _grouped(evaluation: Evaluation, table: Table) -> Iterator[tuple[Assessment,
     for pattern, group in groupby(evaluation.assessments, key=lambda a: a.strategy.pattern):
         table.add_row("", Text(str(pattern), style="bold"))
         for assessment in group:
-            chosen = assessment.strategy == evaluation.recommendation.strategy
+            chosen = (
+                assessment.strategy == evaluation.recommendation.strategy and not evaluation.recommendation.withheld
+            )
             style = "bold green" if chosen else ""
             mark = ">" if chosen else "*" if assessment.strategy in evaluation.pareto else ""
             yield assessment, Text(mark, style="bold green"), Text(f" {_short_name(assessment)}", style=style)
@@ -270,9 +276,15 @@ def _contract(outcome: ContractOutcome) -> list[str | Text]:
         "–" if contract.rto_s is None else short_duration(contract.rto_s),
         "" if contract.rpo_s is None else _spread(outcome.rpo),
         "–" if contract.rpo_s is None else short_duration(contract.rpo_s),
-        f"{percent(outcome.probability_met or 0.0)} / {percent(contract.confidence)}".replace(" % /", " /"),
+        _chance(outcome),
         Text(str(outcome.verdict), style=_STYLES[outcome.verdict] if outcome.verdict else ""),
     ]
+
+
+def _chance(outcome: ContractOutcome) -> str:
+    if outcome.probability_met is None:
+        return "unknown"
+    return f"{percent(outcome.probability_met)} / {percent(outcome.contract.confidence)}".replace(" % /", " /")
 
 
 def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
@@ -300,7 +312,18 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
         f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
+        *_writers(chosen),
     ]
+
+
+def _writers(chosen: Assessment) -> list[str]:
+    """Both policies, the one of the file first."""
+    told = [
+        f"{each.policy}{' (as the file says)' if each.in_force else ''} {_spread(each.lost)} where the region is lost, "
+        + (f"{_spread(each.cut_off)} where it is cut off" if each.cut_off.mean else "no pause where it is cut off")
+        for each in sorted(chosen.policies, key=lambda each: not each.in_force)
+    ]
+    return [f"time without a writer, by `operate.writers`: {'; '.join(told)}"] if told else []
 
 
 def _after(speed: LatencyFigures) -> str:

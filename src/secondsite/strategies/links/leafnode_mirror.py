@@ -65,6 +65,7 @@ class LeafnodeMirror:
                 "a publish is stored in both regions at once",
             ),
             write_gate(self.kit),
+            requirements.position_agent(self.kit),
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:

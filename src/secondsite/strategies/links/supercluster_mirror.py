@@ -92,6 +92,7 @@ class SuperclusterMirror:
             *requirements.promotion(self.kit, Feature.META_RESCUE),
             gateway_requirement(self.kit),
             write_gate(self.kit),
+            requirements.position_agent(self.kit),
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:

@@ -60,6 +60,7 @@ class SuperclusterMirrorWitness:
                 "the meta group dies with either region",
             ),
             write_gate(self.kit),
+            requirements.position_agent(self.kit),
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:

@@ -1,0 +1,275 @@
+"""Docker compose files, as the objects of Kubernetes that say the same: the rest of discovery knows only those.
+
+A service is a workload with a Service of its name, a file that is mounted from beside the compose file is a ConfigMap,
+a named volume is a claim whose size nobody knows. Places are those of the compose file and of the mounted files. What
+compose has no word for stays out, so that it is assumed as everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.discover.resources import SOURCE, Resource, YamlNode, mapping, scalar, with_entries
+from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, read_text
+from secondsite.model.errors import InputError
+from secondsite.model.place import Place
+
+FILE_NAME = re.compile(r"(docker-)?compose([-_.].*)?\.ya?ml", re.IGNORECASE)
+OVERRIDE = re.compile(r"(docker-)?compose\.override\.ya?ml", re.IGNORECASE)
+_USUAL = re.compile(r"(docker-)?compose\.ya?ml", re.IGNORECASE)
+_DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
+_MOST_BYTES = 1_000_000
+_MERGED = ("environment", "labels", "deploy")
+_ADDED = ("ports", "volumes", "configs", "expose")
+
+
+@frozen(eq=False)
+class ComposeFile:
+    path: Path
+    node: MapNode
+    named: bool
+
+
+def is_compose(node: Node, path: Path) -> bool:
+    """No object of Kubernetes, and each of its services says what to run; by its name an override need not."""
+    top = YamlNode(node)
+    services = top["services"].entries
+    runs = all(one["image"] or one["build"] or one["extends"] or one["command"] for one in services.values())
+    known = runs or FILE_NAME.fullmatch(path.name) is not None
+    return bool(services) and known and not top["apiVersion"] and not top["kind"]
+
+
+def usual(files: Sequence[ComposeFile]) -> tuple[list[ComposeFile], list[ComposeFile]]:
+    """Of one folder: what ``docker compose`` takes by itself, and what only a person would name."""
+    named = [file for file in files if file.named]
+    taken = named or [file for file in files if _USUAL.fullmatch(file.path.name) or OVERRIDE.fullmatch(file.path.name)]
+    taken = taken or list(files[:1])
+    taken.sort(key=lambda file: bool(OVERRIDE.fullmatch(file.path.name)))
+    return taken, [file for file in files if file not in taken]
+
+
+def resources_of(files: Sequence[ComposeFile], shown: Mapping[Path, str]) -> list[Resource]:
+    """Later files are laid over earlier ones. ``shown``: how the mounted files beside them are named."""
+    services: dict[str, MapNode] = {}
+    configs: dict[str, Node] = {}
+    for file in files:
+        for name, service in YamlNode(file.node)["services"].entries.items():
+            if isinstance(service.node, MapNode):
+                services[name] = _over(services[name], service.node) if name in services else service.node
+        configs |= {name: at.node for name, at in YamlNode(file.node)["configs"].entries.items() if at.node is not None}
+    reader = _Reader(files[0].path.parent, configs, shown)
+    return [resource for name, node in services.items() for resource in reader.service(name, YamlNode(node))]
+
+
+def _over(below: MapNode, above: MapNode) -> MapNode:
+    """As compose merges: mappings by key, lists of ports and volumes one after the other, all else replaced."""
+    merged: dict[str, Node] = {}
+    for key, value in above.entries.items():
+        known = below.entries.get(key)
+        if key in _MERGED and isinstance(known, MapNode) and isinstance(value, MapNode):
+            merged[key] = with_entries(known, value.entries)
+        elif key in _ADDED and isinstance(known, ListNode) and isinstance(value, ListNode):
+            merged[key] = ListNode((*known.items, *value.items), known.place)
+        else:
+            merged[key] = value
+    return with_entries(below, merged)
+
+
+@frozen
+class _Mount:
+    """``text`` is None for a volume or a folder."""
+
+    name: str
+    path: str
+    text: ScalarNode | None
+    place: Place
+
+
+@frozen
+class _Reader:
+    folder: Path
+    configs: Mapping[str, Node]
+    shown: Mapping[Path, str]
+
+    def service(self, name: str, at: YamlNode) -> Iterator[Resource]:
+        place = at.place or Place("?")
+        mounts = [*self._volumes(name, at), *self._configs(name, at)]
+        for mount in mounts:
+            yield Resource.of(_file(mount) if mount.text else _claim(mount))
+        keeps = any(mount.text is None for mount in mounts)
+        yield Resource.of(_workload(name, at, mounts, keeps=keeps, place=place))
+        yield Resource.of(_network(name, at, place))
+
+    def _volumes(self, name: str, at: YamlNode) -> Iterator[_Mount]:
+        for number, item in enumerate(at["volumes"].items):
+            source, target = item["source"].text, item["target"].text
+            if not target:
+                source, _, rest = _plain(item.text).partition(":")
+                target = rest.partition(":")[0] or source
+            place = item.place or Place("?")
+            yield _Mount(f"{name}-{number}", target, self._text(source), place)
+
+    def _configs(self, name: str, at: YamlNode) -> Iterator[_Mount]:
+        for number, item in enumerate(at["configs"].items):
+            source = item["source"].text or item.text
+            declared = YamlNode(self.configs.get(source))
+            content = declared["content"].node
+            text = content if isinstance(content, ScalarNode) else self._text(declared["file"].text)
+            if text is not None:
+                yield _Mount(
+                    f"{name}-config-{number}", item["target"].text or f"/{source}", text, item.place or Place("?")
+                )
+
+    def _text(self, source: str) -> ScalarNode | None:
+        """Of a file beside the compose file; None for a volume, a folder, and what is no text or not there."""
+        path = self.folder / source
+        if not source.startswith((".", "/")) or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        shown = self.shown.get(path.resolve(), str(path))
+        try:
+            text = read_text(path, shown)
+        except InputError:
+            return None
+        return ScalarNode(text, text, Place(shown, 1))
+
+
+def mounted_by(file: ComposeFile) -> Iterator[Path]:
+    """The paths that a compose file names, so that they can be shown as the others are."""
+    top = YamlNode(file.node)
+    sources = [
+        item["source"].text or _plain(item.text).partition(":")[0]
+        for service in top["services"].entries.values()
+        for item in service["volumes"].items
+    ]
+    sources += [config["file"].text for config in top["configs"].entries.values()]
+    return (file.path.parent / source for source in sources if source.startswith((".", "/")))
+
+
+def _file(mount: _Mount) -> MapNode:
+    assert mount.text is not None  # noqa: S101 - the caller looked
+    name = mount.path.rpartition("/")[2]
+    return _object("v1", "ConfigMap", mount.name, mount.place, {"data": mapping({name: mount.text}, mount.place)})
+
+
+def _claim(mount: _Mount) -> MapNode:
+    return _object("v1", "PersistentVolumeClaim", mount.name, mount.place, {"spec": mapping({}, mount.place)})
+
+
+def _workload(name: str, at: YamlNode, mounts: Sequence[_Mount], *, keeps: bool, place: Place) -> MapNode:
+    labels = mapping({"app": scalar(name, place)}, place)
+    container: dict[str, Node] = {"name": scalar(name, place)}
+    if at["image"].node is not None:
+        container["image"] = _interpolated(at["image"])
+    for key, theirs in (("command", "entrypoint"), ("args", "command")):
+        words = _words(at[theirs])
+        if words:
+            container[key] = ListNode(words, at[theirs].place or place)
+    container["env"] = ListNode(tuple(_environment(at["environment"])), place)
+    container["ports"] = ListNode(tuple(_ports(at)), place)
+    container["volumeMounts"] = ListNode(tuple(_mounted(mount) for mount in mounts), place)
+    resources = at.dig("deploy", "resources")
+    if resources.node is not None:
+        container["resources"] = _resources(resources)
+    pod: dict[str, Node] = {
+        "containers": ListNode((mapping(container, place),), place),
+        "volumes": ListNode(tuple(_volume(mount) for mount in mounts), place),
+    }
+    template = mapping({"metadata": mapping({"labels": labels}, place), "spec": mapping(pod, place)}, place)
+    spec: dict[str, Node] = {"template": template, "serviceName": scalar(name, place)}
+    replicas = at.dig("deploy", "replicas") or at["scale"]
+    if replicas.node is not None:
+        spec["replicas"] = replicas.node
+    kind = "StatefulSet" if keeps else "Deployment"
+    return _object("apps/v1", kind, name, place, {"spec": mapping(spec, place)})
+
+
+def _network(name: str, at: YamlNode, place: Place) -> MapNode:
+    """What publishes a port is reached from outside; so are all of them from each other."""
+    spec: dict[str, Node] = {"selector": mapping({"app": scalar(name, place)}, place)}
+    ports = [mapping({"port": number["containerPort"]}, place) for number in map(_entries, _ports(at))]
+    spec["ports"] = ListNode(tuple(ports), place)
+    if at["ports"].items:
+        spec["type"] = scalar("LoadBalancer", at["ports"].place or place)
+    return _object("v1", "Service", name, place, {"spec": mapping(spec, place)})
+
+
+def _entries(node: MapNode) -> dict[str, Node]:
+    return node.entries
+
+
+def _object(version: str, kind: str, name: str, place: Place, rest: dict[str, Node]) -> MapNode:
+    metadata = mapping(
+        {"name": scalar(name, place), "labels": mapping({SOURCE: scalar("docker compose", place)}, place)}, place
+    )
+    head: dict[str, Node] = {"apiVersion": scalar(version, place), "kind": scalar(kind, place), "metadata": metadata}
+    return mapping(head | rest, place)
+
+
+def _mounted(mount: _Mount) -> MapNode:
+    name = mount.path.rpartition("/")[2]
+    found: dict[str, Node] = {"name": scalar(mount.name, mount.place), "mountPath": scalar(mount.path, mount.place)}
+    if mount.text is not None:
+        found["subPath"] = scalar(name, mount.place)
+    return mapping(found, mount.place)
+
+
+def _volume(mount: _Mount) -> MapNode:
+    key, word = ("configMap", "name") if mount.text is not None else ("persistentVolumeClaim", "claimName")
+    inner = mapping({word: scalar(mount.name, mount.place)}, mount.place)
+    return mapping({"name": scalar(mount.name, mount.place), key: inner}, mount.place)
+
+
+def _words(at: YamlNode) -> tuple[Node, ...]:
+    """A command is a list, or a text that is split as a shell would."""
+    if at.items:
+        return tuple(_interpolated(item) for item in at.items)
+    if not at.text:
+        return ()
+    try:
+        words = shlex.split(_plain(at.text))
+    except ValueError:
+        words = _plain(at.text).split()
+    return tuple(scalar(word, at.place or Place("?")) for word in words)
+
+
+def _environment(at: YamlNode) -> Iterator[Node]:
+    for name, value in at.entries.items():
+        if value.node is not None and value.place is not None:
+            yield mapping({"name": scalar(name, value.place), "value": _interpolated(value)}, value.place)
+    for item in at.items:
+        name, equals, value_text = _plain(item.text).partition("=")
+        if equals and item.place is not None:
+            yield mapping({"name": scalar(name, item.place), "value": scalar(value_text, item.place)}, item.place)
+
+
+def _ports(at: YamlNode) -> Iterator[MapNode]:
+    """The container's side of each: ``127.0.0.1:8080:80/tcp`` is 80, and a range is its first."""
+    for item in (*at["ports"].items, *at["expose"].items):
+        text = item["target"].text or _plain(item.text).partition("/")[0].rpartition(":")[2].partition("-")[0]
+        if text.isdecimal() and item.place is not None:
+            yield mapping({"containerPort": scalar(int(text), item.place)}, item.place)
+
+
+def _resources(at: YamlNode) -> MapNode:
+    found: dict[str, Node] = {}
+    for key, theirs in (("limits", "limits"), ("requests", "reservations")):
+        names = (("cpu", "cpus"), ("memory", "memory"))
+        values = {name: node for name, word in names if (node := at[theirs][word].node) is not None}
+        if values:
+            found[key] = mapping(values, at.place or Place("?"))
+    return mapping(found, at.place or Place("?"))
+
+
+def _interpolated(at: YamlNode) -> ScalarNode:
+    """Of ``${NAME:-default}`` the default; any other variable stays, and is unknown wherever it stands."""
+    place = at.place or Place("?")
+    return scalar(_plain(at.text), place)
+
+
+def _plain(text: str) -> str:
+    return _DEFAULT.sub(lambda found: found[1], text).replace("$$", "$")
