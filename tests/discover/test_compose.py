@@ -148,3 +148,9 @@ def test_a_lone_dash_is_standard_input(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "secondsite.yaml").exists() is not empty
     if empty:
         assert "holds no Kubernetes objects" in done.stderr
+
+
+def test_a_service_or_a_role_beside_it_runs_nothing(tmp_path: Path) -> None:
+    role = "apiVersion: v1\nkind: Service\nmetadata: {name: outside}\nspec: {ports: [{port: 4222}]}\n"
+    assert _cluster(_read(tmp_path / "a", compose_yaml=BASE, bus_conf=CONF, service_yaml=role)).name == "bus"
+    assert _cluster(_read(tmp_path / "b", bus_conf=CONF, service_yaml=role)).name == "bus"

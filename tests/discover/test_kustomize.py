@@ -373,3 +373,21 @@ def test_a_file_that_is_no_text_leaves_the_rest(tmp_path: Path) -> None:
     found = find([tmp_path], tmp_path)
     assert [note.split(": ")[1] for note in found.notes] == ["b.bin is not text and was left out"]
     assert to_plain(found.resources[0].top["data"].node) == {"X": "1"}
+
+
+def test_a_scaffold_that_lists_nothing_that_is_there_is_no_reason_to_read_nothing(tmp_path: Path) -> None:
+    found = discovered(
+        tmp_path,
+        {
+            "kustomization.yaml": "resources: [operator_v1alpha1_sample.yaml]\n",
+            "sample.yaml": """
+                apiVersion: apps/v1
+                kind: Deployment
+                metadata: {name: shop}
+                spec: {replicas: 1, template: {spec: {containers: [{name: shop, image: example.org/shop:1}]}}}
+                """,
+        },
+    )
+    assert [service.name for service in found.system.services] == ["shop"]
+    assert any("is not there" in problem.what for problem in found.skipped)
+    assert any("nothing that its kustomization lists" in note for note in found.notes)

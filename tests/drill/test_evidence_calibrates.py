@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 from attrs import evolve
@@ -88,3 +89,31 @@ def test_a_step_that_borrows_a_figure_does_not_measure_it(tmp_path: Path) -> Non
     catalogue = load_catalogue()
     found = calibration(load_system(EXAMPLE), catalogue, [tmp_path])
     assert found.catalogue.figures["verify.path"] == catalogue.figures["verify.path"]
+
+
+@pytest.mark.slow
+def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: pytest.CaptureFixture[str]) -> None:
+    found = calibration(load_system(EXAMPLE), load_catalogue(), [EXAMPLE.parent / "evidence"])
+    by_name = {one.contract.name: one for one in found.contracts}
+    assert set(by_name) == {"api/region", "nats/region"}
+    ratios = [one.ratio for one in found.contracts]
+    with capsys.disabled():
+        print("prediction / measurement:", {name: round(one.ratio, 3) for name, one in by_name.items()})
+    assert 0.8 < median(ratios) < 1.25
+    assert all(0.8 < ratio < 1.25 for ratio in ratios)
+    assert all(len(one.measured) == 22 for one in found.contracts)
+    assert not found.surprises
+
+
+def test_what_lies_outside_of_what_was_expected_is_said_before_any_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path, Scenario())
+    common = ["evaluate", "--file", str(EXAMPLE), "--strategy", MANIFEST.strategy, "--years", "1000"]
+    run([*common, "--evidence", str(tmp_path)])
+    first = capsys.readouterr().out.lstrip()
+    assert first.startswith("Outside of what was expected: api/region")
+    run([*common, "--evidence", str(tmp_path), "--json"])
+    contracts = {one["subject"]: one for one in json.loads(capsys.readouterr().out)["contract_predictions"]}
+    assert contracts["api"]["outside"]
+    assert contracts["api"]["measured_s"] == [pytest.approx(12, abs=0.2)]

@@ -6,6 +6,7 @@ Each line of the tables is one way. Whoever spoils evidence is taken to write a 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -304,6 +305,21 @@ def _all_future(root: Path) -> None:
 def _rewritten(root: Path) -> None:
     """A run that was spoiled and healed is not the one that its campaign knows."""
     _manifest(_runs(root)[2], host={"cores": "64"})
+
+
+def test_a_consumer_that_skipped_most_in_one_run_breaches_the_whole_campaign(system: System, tmp_path: Path) -> None:
+    """476 of 483, in one of eight runs that lost nothing."""
+    promised = evolve(system, contracts=(evolve(NATS, confidence=0.8),))
+    fingerprint = todays(promised, load_catalogue())(MANIFEST)
+    record = campaign(tmp_path, MANIFEST, 8)
+    for number in range(1, 9):
+        ran = evolve(MANIFEST, contracts=(), fingerprint=fingerprint, run=number)
+        consumed = _consumer(7 / 483 if number == 5 else 1.0, drained=True)
+        leave(tmp_path, Scenario(until_s=20.0, manifest=ran), record=record, change=consumed)
+    record.close()
+    (row,) = _verified(promised, tmp_path).rows
+    assert row.verdict is BREACHED
+    assert re.fullmatch(r"in 1 of 8 runs: [0-9,]+ messages were skipped by a consumer", row.why), row.why
 
 
 SERIES: tuple[tuple[str, Spoil, bool], ...] = (

@@ -226,6 +226,27 @@ def test_an_ideal_quick_run_is_projected_exactly(phase: float, share: float, exe
     assert projected(ideal(QUICK), QUICK, QUICK) == pytest.approx(ideal(QUICK))
 
 
+@settings(deadline=None)
+@given(phase=st.floats(0, 1), share=st.floats(0.85, 1), execute=st.floats(0, 0.5))
+def test_a_ttl_that_runs_while_somebody_decides_is_counted_once(phase: float, share: float, execute: float) -> None:
+    """The record follows the checks: at the end of detection, whatever is decided meanwhile."""
+
+    def ideal(timing: Timing) -> dict[str, float]:
+        left = share * timing.ttl_s - timing.decide_s - execute
+        parts = {
+            "detect": timing.check_interval_s * (timing.check_threshold - 1 + phase),
+            "decide": timing.decide_s,
+            "execute": execute,
+            "converge": left,
+            "first_ack": 0.0,
+            "sustained": 0.0,
+        }
+        return parts | {"total": sum(parts.values())}
+
+    found = projected(ideal(QUICK), QUICK, PRODUCTION, from_detection=True)
+    assert found == pytest.approx(ideal(PRODUCTION))
+
+
 @given(st.lists(st.sampled_from(Verdict)))
 def test_a_breach_outweighs_the_unproven_and_that_outweighs_the_met(verdicts: list[Verdict]) -> None:
     found = worst(verdicts)

@@ -51,6 +51,13 @@ def test_a_loss_of_all_that_the_run_wrote_is_a_bound(tmp_path: Path) -> None:
     assert "the limit lies between" in found.why
 
 
+def test_where_the_oldest_write_of_a_stream_is_lost_nobody_knows_how_much_more_is(tmp_path: Path) -> None:
+    """Though what was seen of the loss is within the limit."""
+    found = _judged(tmp_path, Scenario(aged_s=None, lost=frozenset(range(200))))[Subject.API]
+    assert found.verdict is Verdict.UNPROVEN
+    assert "the oldest of a stream among them: what is lost before it nobody saw" in found.why
+
+
 def test_a_loss_between_what_is_there_is_known_on_both_sides(tmp_path: Path) -> None:
     found = _judged(tmp_path, Scenario(lost=frozenset(range(195, 200))))[Subject.API]
     assert found.verdict is Verdict.MET

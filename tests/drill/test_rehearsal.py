@@ -10,7 +10,7 @@ from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, Scenario, leave
 
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.manifest import DrillManifest
-from secondsite.drill.evidence.rehearsal import Unrehearsed, unrehearsed
+from secondsite.drill.evidence.rehearsal import Unrehearsed, as_rehearsed, unrehearsed
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunVerdict
 from secondsite.drill.verdict.projection import projected_loss_s
@@ -44,6 +44,15 @@ def test_a_mirror_is_promoted_for_real_and_a_providers_dns_is_not(kit: Kit) -> N
 def test_a_record_that_follows_its_health_check_asks_no_control_plane(kit: Kit) -> None:
     found = unrehearsed(_procedure(kit, "warm-standby/leafnode-mirror/failover-record"))
     assert Subject.API not in found or found[Subject.API].seconds < 120
+
+
+def test_what_resolvers_add_to_the_ttl_is_not_rehearsed(kit: Kit) -> None:
+    found = unrehearsed(_procedure(kit, "warm-standby/leafnode-mirror/failover-record"))[Subject.API]
+    assert "converge" in found.steps
+    assert found.seconds >= kit.figures["converge.beyond-ttl"].mean
+    rehearsed = as_rehearsed(_procedure(kit, "warm-standby/leafnode-mirror/failover-record"))
+    assert rehearsed.step("converge").duration.mean == pytest.approx(60)
+    assert rehearsed.step("promote-stores").duration.mean == 0
 
 
 def test_what_cannot_complete_adds_no_time_and_goes_into_a_manifest(kit: Kit, tmp_path: Path) -> None:

@@ -19,7 +19,17 @@ from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.chain import write_chain
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
 from secondsite.drill.evidence.manifest import TODAY, DrillManifest
-from secondsite.drill.verdict.verification import SHELF_LIFE_S, EvidenceVerification, recompute, todays, verify
+from secondsite.drill.registry import DRILLS
+from secondsite.drill.verdict.judgement import verdicts_json
+from secondsite.drill.verdict.measurements import find_runs
+from secondsite.drill.verdict.verification import (
+    DRILLED,
+    SHELF_LIFE_S,
+    EvidenceVerification,
+    recompute,
+    todays,
+    verify,
+)
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import Problem
 from secondsite.model.fault import Fault
@@ -68,6 +78,16 @@ def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path)
     assert {row.verdict for row in found.rows} == {Verdict.UNPROVEN}
     assert found.rows[0].why == "no drill of region that runs api has left evidence"
     assert found.exit_code == 3
+
+
+def test_what_no_drill_runs_is_told_apart_from_what_nobody_drilled(system: System, tmp_path: Path) -> None:
+    assert {subject for drill in DRILLS.values() for subject in drill.subjects} == set(DRILLED)
+    contract = Contract(Subject.OBSERVABILITY, Fault.REGION, Seconds(3600))
+    (row,) = _verify(evolve(system, contracts=(contract,)), tmp_path).rows
+    assert (row.verdict, row.why) == (
+        Verdict.UNPROVEN,
+        "no drill runs observability: rehearse it by hand, as nothing here proves it",
+    )
 
 
 def test_what_promises_nothing_is_not_judged(system: System, tmp_path: Path) -> None:
@@ -146,6 +166,13 @@ def test_a_design_and_the_same_as_the_system_is_today_are_two(
     assert {row.strategy for row in _verify(system, tmp_path).rows} == {STRATEGY, f"{STRATEGY}@today"}
     assert [row.verdict for row in _verify(system, tmp_path, STRATEGY).rows] == [Verdict.MET] * 2
     assert {row.strategy for row in _verify(system, tmp_path, f"{STRATEGY}@today").rows} == {f"{STRATEGY}@today"}
+
+
+def test_evidence_of_the_future_proves_nothing(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
+    leave(tmp_path, Scenario(manifest=manifest))
+    early = datetime.fromisoformat(MANIFEST.started_at) - timedelta(days=3)
+    found = _verify(system, tmp_path, now=early)
+    assert {(row.verdict, row.why) for row in found.rows} == {(Verdict.UNPROVEN, "stale: dated 3 days ahead of now")}
 
 
 def test_evidence_has_a_shelf_life(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
@@ -251,6 +278,20 @@ def test_a_folder_alone_is_judged_again_from_its_raw_files(tmp_path: Path) -> No
 def test_verdicts_that_do_not_follow_are_noticed_even_in_a_new_chain(tmp_path: Path) -> None:
     folder = leave(tmp_path, Scenario(lost=frozenset(range(200))))
     (folder / "verdicts.json").write_text('{"verdicts": []}')
+    write_chain(folder)
+    (problem,) = recompute([folder], NOW).problems
+    assert "do not follow from the raw files" in problem.what
+
+
+def test_of_an_older_version_the_raw_clock_has_to_follow_and_its_projection_has_not(tmp_path: Path) -> None:
+    folder = leave(tmp_path, Scenario())
+    kept = json.loads(json.dumps(verdicts_json(find_runs(folder).runs[0].judgement)))
+    (folder / "verdicts.json").write_text(json.dumps(kept | {"schema": "secondsite/verdicts/2", "steps_s": {}}))
+    write_chain(folder)
+    assert not recompute([folder], NOW).problems
+    (folder / "verdicts.json").write_text(
+        json.dumps(kept | {"schema": "secondsite/verdicts/2", "ledger": {"phantom": 7}})
+    )
     write_chain(folder)
     (problem,) = recompute([folder], NOW).problems
     assert "do not follow from the raw files" in problem.what

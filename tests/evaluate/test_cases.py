@@ -17,6 +17,7 @@ from secondsite.evaluate.compare import compare
 from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome
 from secondsite.evaluate.known import require
+from secondsite.evaluate.recommend import blockers
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Provenance, fixed
@@ -245,3 +246,13 @@ def test_sourced_buckets_are_excluded(assessed: Callable[..., Assessment]) -> No
     found = assessed(case("kv"), "active-active/sourced/weighted")
     assert "KV_sessions" in found.excluded
     assert not assessed(case("kv"), "active-active/stretch/weighted").excluded
+
+
+def test_what_is_only_backed_up_is_said_and_loses_what_a_backup_loses(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(case("mysql"), "active-active/sourced/weighted")
+    assert of(found, "state/region").rpo.quantile(0.5) > 300
+    assert held(found, "state/region") < 0.5, "a minute is promised, and the backups come every fifteen"
+    told = [line for line in blockers(found, case("mysql")) if "no replica of mysql is laid out" in line]
+    assert len(told) == 1
+    replicated = blockers(assessed(case("pgonly"), found.strategy.id), case("pgonly"))
+    assert not [line for line in replicated if "no replica of" in line]

@@ -10,12 +10,16 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secondsite.catalogue.bundle import Catalogue
+from secondsite.evaluate.assess import plan
 from secondsite.evaluate.draws import Draws
 from secondsite.evaluate.recovery import finish_s, recovery_s, rto
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Lognormal, Provenance, Uniform, fixed, unbounded
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.model.system import System
 
 
 def _step(number: int, seconds: float | None, after: tuple[int, ...] = ()) -> Step:
@@ -124,3 +128,15 @@ def test_samples_of_a_step_are_those_of_its_duration() -> None:
     duration = Estimate("d", "s", Lognormal(2, 0.5), Provenance.ASSUMED, "test")
     found = finish_s((evolve(_step(0, 0.0), duration=duration),), Draws(3, "x", 100_000))["s0"]
     assert np.quantile(found, 0.95) == pytest.approx(duration.quantile(0.95), rel=0.02)
+
+
+def test_streams_that_elect_by_themselves_are_back_once_somebody_has_looked(
+    kgents: System, catalogue: Catalogue
+) -> None:
+    """A drill notes a step's end when it is carried out, which is not before the decision: one clock for both."""
+    for strategy, least_s in (("warm-standby/stretch/failover-record", 40), ("active-active/sourced/weighted", 20)):
+        planned = plan(Strategy.parse(strategy), kgents, catalogue)
+        found = rto(planned.procedures, Fault.REGION, Subject.NATS, Draws(1, "nats", 2000))
+        decided = planned.procedures[Fault.REGION].steps[1 if "warm" in strategy else 0]
+        assert found.quantile(0.05) > least_s
+        assert decided.duration in found.inputs

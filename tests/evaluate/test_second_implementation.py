@@ -23,7 +23,7 @@ from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Uniform
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure
+from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Strategy
 
 CASES = Path(__file__).parent / "cases"
@@ -77,7 +77,10 @@ def back(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, 
     milestone = procedure.degraded if own and procedure.degraded else procedure.milestones.get(subject)
     if milestone is None:
         return 0.0
-    mine = ends(procedure, chance)[milestone]
+    done = ends(procedure, chance)
+    mine = done[milestone]
+    if subject is Subject.NATS and fault.leaves_region:  # nobody looks at streams over there before it is decided
+        mine = max([mine, *(done[step.id] for step in procedure.steps if step.verb in (Verb.DETECT, Verb.DECIDE))])
     other = procedure.escalates_to
     return mine if other is None else min(mine, back(procedures, other, subject, chance))
 

@@ -6,41 +6,16 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import dns.tsigkeyring
-import dns.update
+from asked_names import HOST, KEY, addresses, asked, update
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secondsite.lab.dns_server import Zone
-from secondsite.lab.names import KEY_NAME
 from secondsite.lab.resolver_process import Cache
-
-KEY = "c2VjcmV0LW9mLXRoZS1sYWItd29ydGgtbm90aGluZw=="
-HOST = "api.example.io."
 
 
 def zone() -> Zone:
     return Zone("example.io.", {HOST: {"ttl_s": 60, "addresses": ["127.1.0.81", "127.2.0.81"]}}, KEY)
-
-
-def asked(server: Zone, name: str = HOST) -> dns.message.Message:
-    wire = server.answer(dns.message.make_query(name, "A").to_wire())
-    assert wire
-    return dns.message.from_wire(wire)
-
-
-def update(server: Zone, address: str, key: str | None = KEY, name: str = HOST) -> dns.rcode.Rcode:
-    keyring = dns.tsigkeyring.from_text({KEY_NAME: key}) if key else None
-    request = dns.update.UpdateMessage("example.io.", keyring=keyring)
-    request.delete(name, "A")
-    request.add(name, 5, "A", address)
-    wire = server.answer(request.to_wire())
-    assert wire
-    return dns.message.from_wire(wire, keyring=keyring if key == KEY else None, continue_on_error=True).rcode()
-
-
-def addresses(message: dns.message.Message) -> list[str]:
-    return [str(value) for rrset in message.answer for value in rrset]
 
 
 def test_addresses_take_turns() -> None:

@@ -20,6 +20,8 @@ from secondsite.model.fault import Fault
 from secondsite.model.operate import PathHeader, WritePath
 from secondsite.model.procedure import Verb
 from secondsite.model.strategy import Strategy
+from secondsite.nats.streams import StreamState
+from secondsite.operate.actions.traffic import gone_as_it_should
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.http_path import HttpPath, client_path
 from secondsite.operate.journal import Journal, StepState
@@ -144,3 +146,19 @@ def test_why_no_write_was_acknowledged_is_said(api: Api, kit: Kit, tmp_path: Pat
     record = _verified(api, kit, tmp_path, 4.0 if status == 401 else 0.1).steps[str(Verb.VERIFY_PATH)]
     assert record.state is StepState.FAILED
     assert told in record.why
+
+
+@pytest.mark.parametrize(
+    ("config", "last", "there"),
+    [
+        ({"retention": "workqueue"}, 7, True),
+        ({"retention": "interest"}, 9, True),
+        ({"retention": "limits", "max_msgs_per_subject": 1}, 8, True),
+        ({"retention": "limits", "max_msgs_per_subject": -1}, 9, False),
+        ({"retention": "workqueue"}, 6, False),
+        ({"retention": "workqueue", "mirror": {"name": "JOBS"}}, 9, False),
+    ],
+)
+def test_a_write_that_a_worker_took_at_once_was_there(config: dict[str, Any], last: int, there: bool) -> None:
+    state = StreamState("JOBS", config, messages=0, first_seq=last + 1, last_seq=last, last_at="", leader="a")
+    assert gone_as_it_should(state, 7) is there

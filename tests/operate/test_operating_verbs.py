@@ -40,7 +40,7 @@ def test_a_run_that_must_not_be_leaves_no_trace(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["failover", "plan", "--file", EXAMPLE], "nobody told where us-"),
+        (["failover", "plan", "--file", EXAMPLE], "no NATS URL for region us-"),
         (["failover", "plan", *NOWHERE, "--fault", "node"], "nothing is failed over for 'node'"),
         (["failover", "plan", "--file", EXAMPLE, "--nats", "nats://x:1"], "has no value"),
         (["failover", "status", "--journal", "/nowhere/journal"], "there is no journal"),

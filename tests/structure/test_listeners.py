@@ -14,6 +14,8 @@ EVERYWHERE = re.compile(
 MEANT = {
     "strategies/deployed_addresses.py",  # a pod's own servers, behind network policies
     "cli/backup.py",  # the help of --metrics-host
+    "cli/archive.py",  # the same
+    "archive/manifests.py",  # a pod that is scraped
 }
 
 

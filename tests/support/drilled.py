@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -103,9 +103,17 @@ def times(scenario: Scenario) -> Sequence[float]:
 
 
 def leave(
-    root: Path, scenario: Scenario = Scenario(), secrets: Sequence[str] = (), *, record: CampaignRecord | None = None
+    root: Path,
+    scenario: Scenario = Scenario(),
+    secrets: Sequence[str] = (),
+    *,
+    record: CampaignRecord | None = None,
+    change: Callable[[Path], None] = lambda _: None,
 ) -> Path:
-    """A closed folder of evidence below ``root``, of ``record`` or of a campaign of its own."""
+    """A closed folder of evidence below ``root``, of ``record`` or of a campaign of its own.
+
+    ``change``: what went otherwise in this run, before its folder is closed.
+    """
     manifest = scenario.manifest
     alone = record is None
     record = record or campaign(root, manifest)
@@ -113,6 +121,7 @@ def leave(
     named = evolve(manifest, id=manifest.id or run, campaign=record.id)
     with EvidenceWriter.create(root, named, secrets) as writer:
         fill(writer, evolve(scenario, manifest=named))
+        change(writer.folder)
         record.ended(run, writer.close())
     if alone:
         record.close()

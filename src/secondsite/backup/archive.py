@@ -123,17 +123,38 @@ def _decode(encoded: bytes) -> int:
 def entry(subject: bytes, time_ns: int, sequence: int, headers: bytes, payload: bytes) -> bytes:
     """One message as an archive has it."""
     zigzag = time_ns << 1 if time_ns >= 0 else (-time_ns << 1) - 1
-    head = b"".join(_encode(value) for value in (len(subject), zigzag, sequence, len(headers), len(payload)))
-    return head + subject + headers + payload
+    lengths = _encode(len(headers)), _encode(len(payload))
+    return b"".join((_encode(len(subject)), _encode(zigzag), _encode(sequence), *lengths, subject, headers, payload))
 
 
-def _encode(value: int) -> bytes:
+def _encode_plainly(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_STEP, _MASK = 14, 0x3FFF
+_LAST = [_encode_plainly(value) for value in range(1 << _STEP)]
+_MORE = [bytes((value & 0x7F | 0x80, value >> 7 | 0x80)) for value in range(1 << _STEP)]
+_high: dict[int, bytes] = {}
+
+
+def _encode(value: int) -> bytes:
+    """Two bytes at a time; what is above them changes seldom, from message to message."""
+    if value <= _MASK:
+        return _LAST[value]
+    high = value >> 2 * _STEP
+    if not high:
+        return _MORE[value & _MASK] + _LAST[value >> _STEP]
+    end = _high.get(high)
+    if end is None:
+        if len(_high) > 1024:
+            _high.clear()
+        end = _high[high] = _encode_plainly(high)
+    return _MORE[value & _MASK] + _MORE[value >> _STEP & _MASK] + end
 
 
 @frozen
@@ -159,6 +180,21 @@ def next_entry(data: bytes, at: int) -> RawEntry | None:
         return None
     name, payload = data[head.end() : body_at], data[body_at + headers : end]
     return RawEntry(name, time >> 1 ^ -(time & 1), sequence, payload, end)
+
+
+def heads(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Sequence, time in ns, begin and end of each message in entries that are whole. Raises ArchiveError."""
+    at, size = 0, len(data)
+    while at < size:
+        head = _HEAD.match(data, at)
+        if not head:
+            raise ArchiveError("an entry without a readable head")
+        names, time, sequence, headers, payload = (_decode(group) for group in head.groups())
+        end = head.end() + names + headers + payload
+        if end > size:
+            raise ArchiveError("an entry that is cut short")
+        yield sequence, time >> 1 ^ -(time & 1), at, end
+        at = end
 
 
 @frozen

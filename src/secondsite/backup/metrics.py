@@ -72,22 +72,27 @@ class BackupMetrics:
         self._failed.inc()
 
     def serve(self, host: str, port: int) -> int:
-        """Answer on http://host:port/metrics from a thread of its own; the port, which 0 lets the system choose."""
-        try:
-            server = make_server(host, port, self._answer, ThreadingWSGIServer, handler_class=_Handler)
-        except OSError as error:
-            what = f"cannot listen for metrics ({error.strerror})"
-            raise MachineError.at(f"{host}:{port}", what, "give a free port: --metrics-port") from None
-        Thread(target=server.serve_forever, daemon=True).start()
-        return int(server.server_port)
+        """Answer on http://host:port/metrics; the port, which 0 lets the system choose."""
+        return serve_registry(self.registry, host, port)
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Metrics to whoever asks to read them; nothing else is here."""
+
+def serve_registry(registry: CollectorRegistry, host: str, port: int) -> int:
+    """Metrics to whoever asks to read them, from a thread of its own; nothing else is there. Raises MachineError."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/metrics" or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start_response("404 Not Found", [("Server", _NAME), ("Content-Type", "text/plain")])
             return [b"metrics are at /metrics\n"]
         start_response("200 OK", [("Server", _NAME), ("Content-Type", CONTENT_TYPE_LATEST)])
-        return [generate_latest(self.registry)]
+        return [generate_latest(registry)]
+
+    try:
+        server = make_server(host, port, answer, ThreadingWSGIServer, handler_class=_Handler)
+    except OSError as error:
+        what = f"cannot listen for metrics ({error.strerror})"
+        raise MachineError.at(f"{host}:{port}", what, "give a free port: --metrics-port") from None
+    Thread(target=server.serve_forever, daemon=True).start()
+    return int(server.server_port)
 
 
 class _Handler(WSGIRequestHandler):

@@ -80,7 +80,14 @@ async def run_restore(
     nats: NatsPlace, store: ObjectStorage, manifest: BackupManifest, plan: RestorePlan, progress: Progress
 ) -> tuple[StreamOutcome, ...]:
     """One outcome per stream. Raises InputError before anything is changed, for what must not be overwritten."""
-    reader = Reader(store, manifest, plan.keys)
+    return await restore_from(nats, Reader(store, manifest, plan.keys), plan, progress)
+
+
+async def restore_from(
+    nats: NatsPlace, reader: Reader, plan: RestorePlan, progress: Progress
+) -> tuple[StreamOutcome, ...]:
+    """The same, from whatever the reader makes of a store."""
+    manifest = reader.manifest
     reader.check_keys()
     chosen = _choose(manifest, plan)
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
 
@@ -19,8 +19,6 @@ from secondsite.model.errors import InputError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from secondsite.backup.manifest import BackupManifest
 
 _SIGN, _DIGEST = b"secondsite/backup/sign/1", b"secondsite/backup/digest/1"
 _REMEDY = "give a key as openssl genpkey -algorithm ed25519 or ssh-keygen -t ed25519 writes it, without a passphrase"
@@ -37,6 +35,18 @@ class SigningKey:
         return self._key.sign(content).hex()
 
 
+class SignedRecord(Protocol):
+    """A manifest, or what an archive consists of."""
+
+    @property
+    def signer(self) -> str:
+        """The public key of who signed it, which was checked; empty where nobody did."""
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Whom it is encrypted for."""
+
+
 @frozen
 class Trust:
     """Whose backups count. Without ``signers`` everybody's do; ``encrypted`` refuses plain ones.
@@ -48,7 +58,7 @@ class Trust:
     encrypted: bool = False
     unsigned: bool = False
 
-    def distrust(self, manifest: BackupManifest) -> str:
+    def distrust(self, manifest: SignedRecord) -> str:
         """Why this backup does not count; empty when it does."""
         if self.unsigned:
             return ""

@@ -72,7 +72,14 @@ app.command(
     "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."
 )
 app.command(
-    "secondsite.cli.restore:restore", name="restore", help="Restore streams from a backup and verify every message."
+    "secondsite.cli.archive:app",
+    name="archive",
+    help="Ship new messages of every stream to an object store, continuously.",
+)
+app.command(
+    "secondsite.cli.restore:restore",
+    name="restore",
+    help="Restore streams from a backup or an archive and verify every message.",
 )
 app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
 app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")

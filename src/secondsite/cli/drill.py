@@ -72,6 +72,7 @@ def drill(
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
     pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
     planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
+    planned = [_with_old_writes(name, each) for name, each in planned]
     signing = None if sign is None else read_signing_key(sign)
     results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)
     if signing is not None:
@@ -80,6 +81,20 @@ def drill(
         return EXIT_UNPROVEN
     _print(results, json_)
     return _exit_code(results)
+
+
+def _with_old_writes(name: str, setup: Setup) -> tuple[str, Setup]:
+    """Made before the campaign is opened, once for a design, and kept for the next."""
+    from attrs import evolve
+
+    from secondsite.drill.play.ageing import can_be_kept, old_writes
+    from secondsite.drill.registry import find_drill
+    from secondsite.drill.run import lab_options
+    from secondsite.publish.terminal.console import PrintableConsole
+
+    if not setup.reach_s or find_drill(name).fits(setup.deployment) or not can_be_kept(setup):
+        return name, setup
+    return name, evolve(setup, aged=old_writes(setup, lab_options(setup), PrintableConsole(stderr=True).print))
 
 
 def _list() -> int:
@@ -175,7 +190,7 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
         for place, (name, setup) in enumerate(planned):
             record = CampaignRecord.open(root, _series(name, setup), runs)
             orders = [RunOrder(name, setup, root, RunOf(number)) for number in range(1, runs + 1)]
-            size = series_size(runs, setup.reach_s, jobs)
+            size = series_size(runs, setup.waits_s, jobs)
             try:
                 RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
             finally:

@@ -99,21 +99,26 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
     """The whole of it, with how far off the prediction had been where drills are known."""
     if as_json:
         from secondsite.publish.machine.evaluation import evaluation_json
-        from secondsite.publish.terminal.prediction import prediction_json
+        from secondsite.publish.terminal.prediction import contract_json, prediction_json
 
         shape = evaluation_json(evaluation)
         if measured:
             shape["predictions"] = prediction_json(measured.predictions)
+            shape["contract_predictions"] = contract_json(measured.contracts)
         print(json.dumps(shape, indent=2, allow_nan=False))
         return
     from secondsite.publish.terminal.console import terminal_console
     from secondsite.publish.terminal.evaluation import render_text
-    from secondsite.publish.terminal.prediction import prediction_table
+    from secondsite.publish.terminal.prediction import contract_table, prediction_table, surprises
 
     console = terminal_console()
+    for line in surprises(measured.contracts) if measured else ():
+        console.print(f"Outside of what was expected: {line}", style="bold", markup=False)
     render_text(evaluation, console)
     if measured:
         console.print(prediction_table(measured.predictions))
+        if measured.contracts:
+            console.print(contract_table(measured.contracts))
 
 
 def _print_many(evaluations: tuple[Evaluation, ...], as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""``secondsite restore``: bring streams back from a backup, and prove that they are what was saved."""
+"""``secondsite restore``: bring streams back from a backup or an archive, and prove that they are what was saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from secondsite.cli.stores import (
     TrustOptions,
     open_store,
     option,
-    passed_over,
     print_json,
     read_keys,
     telling,
@@ -31,6 +30,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRU
 if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.stream_restore import StreamOutcome
+    from secondsite.cli.restore_source import RestoreSource
 
 SCHEMA = "secondsite/restore/1"
 
@@ -45,7 +45,21 @@ class Fit:
     placement: Annotated[str, option('"keep", "none", or the name of a cluster.')] = "keep"
 
 
-AS_SAVED = Fit()
+@frozen
+class When:
+    """Which state comes back; the newest without."""
+
+    at: Annotated[
+        str | None,
+        option("This very moment of an archive, or the newest backup finished by then: 2026-11-23T12:00:00Z."),
+    ] = None
+    at_sequence: Annotated[
+        str | None, option("STREAM=N: the moment of an archive at which this message was the stream's last.")
+    ] = None
+    backup: Annotated[str | None, option("The backup with this id; see `secondsite backup list`.")] = None
+
+
+AS_SAVED, NEWEST = Fit(), When()
 
 
 def restore(
@@ -53,8 +67,7 @@ def restore(
     server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
     from_: Annotated[str, Parameter(name="--from")],
     endpoint: Endpoint = None,
-    at: str | None = None,
-    backup: str | None = None,
+    when: Annotated[When, Parameter(name="*")] = NEWEST,
     stream: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     overwrite: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     save_to: str | None = None,
@@ -73,10 +86,6 @@ def restore(
     ----------
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
-    at
-        The newest backup finished at or before this time, such as 2026-11-23T12:00:00Z.
-    backup
-        The backup with this id; see `secondsite backup list`.
     stream
         Only this stream; NAME=NEWNAME gives it another name. May be repeated.
     overwrite
@@ -90,9 +99,9 @@ def restore(
     json
         Print the result for machines.
     """
-    from secondsite.backup.inventory import choose_backup
-    from secondsite.backup.restore import RestorePlan, run_restore
+    from secondsite.backup.restore import RestorePlan, restore_from
     from secondsite.backup.target import Changes
+    from secondsite.cli.restore_source import Asked, choose_source
 
     place, store = server.place(), open_store(from_, endpoint, "--from")
     plan = RestorePlan(
@@ -104,27 +113,27 @@ def restore(
         prove=prove,
         save_to=open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
     )
-    when, trust = _time(at), signed.trust(plan.keys)
+    asked, trust = Asked(when.backup, _time(when.at), when.at_sequence, tuple(plan.streams)), signed.trust(plan.keys)
 
-    async def work() -> tuple[BackupManifest, tuple[StreamOutcome, ...]]:
-        manifest = await choose_backup(store, backup_id=backup, at=when, trust=trust, report=passed_over)
+    async def work() -> tuple[RestoreSource, tuple[StreamOutcome, ...]]:
+        source = await choose_source(store, plan.keys, trust, asked)
         with telling("restored", machine=json) as progress:
-            return manifest, await run_restore(place, store, manifest, plan, progress)
+            return source, await restore_from(place, source.reader, plan, progress)
 
     try:
-        manifest, outcomes = asyncio.run(work())
+        source, outcomes = asyncio.run(work())
     except KeyboardInterrupt:
         print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
         return EXIT_INTERRUPTED
-    _report(manifest, outcomes, machine=json)
+    _report(source, outcomes, machine=json)
     return exit_code(outcomes, asked=prove)
 
 
-def _report(manifest: BackupManifest, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
+def _report(source: RestoreSource, outcomes: tuple[StreamOutcome, ...], *, machine: bool) -> None:
     if machine:
-        print_json(as_json(manifest, outcomes))
+        print_json({**as_json(source.reader.manifest, outcomes), "source": source.text})
     else:
-        print(f"backup {manifest.id}, finished {manifest.finished_at}")
+        print(source.text)
         print(as_text(outcomes))
 
 

@@ -27,6 +27,10 @@ _REMEDIES: Mapping[tuple[str, str], str] = {
     ("failback", "--system"): _REGION,
     ("gate", "--system"): "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD",
     ("backup cronjob", "--nats"): "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret",
+    (
+        "archive deployment",
+        "--nats",
+    ): "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret",
 }
 _BY_OPTION: Mapping[str, str] = {
     "--nats": f"{_LOGIN}; or name a context with --context",

@@ -25,6 +25,7 @@ from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, r
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.walking import MAX_FILES, Walk
+from secondsite.discover.workloads import KINDS
 from secondsite.discover.yaml_source import MapNode, Node, load_manifests, read_text
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
@@ -32,6 +33,8 @@ from secondsite.model.place import Place
 KUBECTL_TIMEOUT_S = 60
 STANDARD_INPUT = "-"
 MAX_REPEATED = 3
+_DEPLOYING = ("Job", "HelmRelease", "Application", "Stream", "EventBus", "InterStepBufferService", "NATS")
+"""Beside workloads: what has others made."""
 _VALUES_NAME = re.compile(r"values", re.IGNORECASE)
 _RENDER = "render it first, as with `helm template`, and name the result"
 
@@ -100,7 +103,7 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
 
 def _add_composed(reading: _Reading) -> None:
     """What a person named, and what stands where no manifest does: beside those a compose file is for developers."""
-    beside = bool(reading.units or reading.values)
+    beside = _says_what_runs(reading)
     taken = [file for file in reading.composed if file.named or not beside]
     left = [file for file in reading.composed if file not in taken]
     for folder in dict.fromkeys(file.path.parent for file in taken):
@@ -114,9 +117,15 @@ def _add_composed(reading: _Reading) -> None:
         reading.skipped.append(Problem(file.node.place, what, "name it by itself to have it read, or with the others"))
 
 
+def _says_what_runs(reading: _Reading) -> bool:
+    """Services, roles and definitions alone run nothing."""
+    kinds = (resource.kind for unit in reading.units for resource in unit.resources)
+    return bool(reading.values) or any(kind in KINDS or kind in _DEPLOYING for kind in kinds)
+
+
 def _add_confs(reading: _Reading) -> None:
     """Where nothing else says what runs."""
-    if reading.units or reading.values:
+    if _says_what_runs(reading):
         return
     for path in reading.confs:
         shown = reading.build.shown(path)
@@ -174,9 +183,16 @@ def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
         resources = _kubectl(root, build) if use_kubectl else build.root(root)
     except InputError as error:
         build.problems.extend(error.problems)
-    if not asked:
+    missing = build.problems[before:]
+    scaffold = not resources and bool(missing) and all("is not there" in problem.what for problem in missing)
+    if not asked or scaffold:
         reading.skipped += build.problems[before:]
         del build.problems[before:]
+    if scaffold:
+        build.notes.append(f"{build.shown(root)}: nothing that its kustomization lists is there; its files were read")
+        for file in sorted({*root.glob("*.yaml"), *root.glob("*.yml")}):
+            if file.name not in FILE_NAMES:
+                _read_file(file, reading, asked=False)
     path = kustomization_of(root)
     bases = {part.resolve() for part in referenced_folders(path, build.shown)} if path else set()
     shared = frozenset(part for part in bases if not _component_at(part, build))

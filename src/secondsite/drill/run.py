@@ -28,9 +28,10 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
 from secondsite.drill.play.profile import Profile, profile
+from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.setup import Setup
-from secondsite.drill.play.stage import ReportProgress, Stage, set_the_stage
+from secondsite.drill.play.stage import Stage, set_the_stage
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
@@ -148,6 +149,7 @@ def lab_options(setup: Setup) -> LabOptions:
         seed=setup.seed,
         ttl_s=setup.profile.ttl_s,
         positions_s=setup.profile.positions_s,
+        aged={stream.name: stream for stream in setup.aged.streams} if setup.aged else {},
     )
 
 

@@ -31,7 +31,7 @@ from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.operate import Operate, Writers
-from secondsite.model.procedure import Procedure
+from secondsite.model.procedure import Procedure, Step
 from secondsite.model.stated import load_of, stated
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -61,6 +61,16 @@ def plan(strategy: Strategy, system: System, catalogue: Catalogue) -> Planned:
     return Planned(deployment, procedures(deployment, kit))
 
 
+def shared(planned: Planned, known: dict[Step, Step]) -> Planned:
+    """The same, with each step that ``known`` has already in place of its equal: procedures have most of their steps in
+    common, and in a large system each names thousands of streams."""
+    procedures = {
+        fault: evolve(procedure, steps=tuple(known.setdefault(step, step) for step in procedure.steps))
+        for fault, procedure in planned.procedures.items()
+    }
+    return evolve(planned, procedures=procedures)
+
+
 @define
 class Assessor:
     """Assesses strategies of one system; samples are shared between them, as are faults in the simulation."""
@@ -70,6 +80,8 @@ class Assessor:
     seed: int
     auditor: Auditor
     _draws: dict[Fault, Draws] = field(factory=dict, init=False)
+    _hazards: dict[Hazard, Hazard] = field(factory=dict, init=False)
+    """What several strategies have in common is kept once: a large system has a hundred thousand of them."""
 
     @property
     def model(self) -> FaultModel:
@@ -93,7 +105,8 @@ class Assessor:
         own = tuple(planned.procedures.values())
         kit = Kit.of(self.system, self.catalogue)
         back = failback(deployment, kit) if deployment.standby else None
-        hazards = self.auditor(deployment.system, deployment, (*own, back) if back else own)
+        found = self.auditor(deployment.system, deployment, (*own, back) if back else own)
+        hazards = tuple(self._hazards.setdefault(hazard, hazard) for hazard in found)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
         effort = complexity(deployment, (*own, back) if back else own, hazards, self.catalogue.figures)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}

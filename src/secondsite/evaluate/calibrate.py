@@ -13,6 +13,7 @@ from statistics import fmean, median, stdev
 from attrs import evolve, frozen
 
 from secondsite.catalogue.figures import Figures
+from secondsite.model.contract import Contract
 from secondsite.model.estimate import Z95, Estimate, Lognormal, Provenance
 from secondsite.model.procedure import Procedure
 
@@ -46,6 +47,34 @@ class Prediction:
     def surprising(self) -> bool:
         """Whether the middle lies outside of what was expected nine times of ten."""
         return not self.expected.quantile(0.05) <= self.middle_s <= self.expected.quantile(0.95)
+
+
+@frozen
+class ContractPrediction:
+    """An RTO as a lab was expected to show it, before any drill and with what drills measured since, and as it was.
+
+    ``measured`` in seconds, one value a run at the strategy's own intervals, not empty.
+    """
+
+    strategy: str
+    contract: Contract
+    before: Estimate
+    calibrated: Estimate
+    measured: tuple[float, ...]
+
+    @property
+    def middle_s(self) -> float:
+        return median(self.measured)
+
+    @property
+    def ratio(self) -> float:
+        """The calibrated prediction to the measurement, median by median."""
+        return self.calibrated.quantile(0.5) / self.middle_s if self.middle_s else math.inf
+
+    @property
+    def surprising(self) -> bool:
+        """Whether the measured middle lies outside of what was expected nine times of ten."""
+        return not self.before.quantile(0.05) <= self.middle_s <= self.before.quantile(0.95)
 
 
 def calibrated(

@@ -7,10 +7,11 @@ from functools import partial
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate import recommend
-from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan
+from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan, shared
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
 from secondsite.evaluate.known import require, unseen_streams
+from secondsite.evaluate.memory import keep_freed
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.sensitivity import sensitivity
@@ -18,6 +19,7 @@ from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting,
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
+from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies.registry import STRATEGIES
@@ -40,7 +42,9 @@ def compare(
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
     years more are done."""
     require(system, catalogue)
-    plans = [plan(strategy, system, catalogue) for strategy in strategies or suiting(system)]
+    keep_freed()
+    steps: dict[Step, Step] = {}
+    plans = [shared(plan(strategy, system, catalogue), steps) for strategy in strategies or suiting(system)]
     assessor = Assessor(system, catalogue, seed, auditor)
     exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
     outages = downtime(exposures, assessor.model, years, seed, progress)

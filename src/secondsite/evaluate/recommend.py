@@ -16,6 +16,7 @@ from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.model.wording import dollars, duration, number, percent
+from secondsite.strategies.stores import REPLICATED, backed_up_only
 
 
 def choose(assessments: Sequence[Assessment], provider: str) -> Assessment:
@@ -161,6 +162,12 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
         + (_why(o.rto, o.contract.rto_s) or _why(o.rpo, o.contract.rpo_s) or _often(o))
         for o in chosen.breached
     ]
+    only = backed_up_only(system) if chosen.deployment.standby else ()
+    if only:
+        reasons.append(
+            f"no replica of {', '.join(only)} is laid out (only of {', '.join(sorted(REPLICATED))}): what was written "
+            "since the last backup is lost with the region; set up the engine's own replication where that is too much"
+        )
     if chosen.excluded:
         reasons.append(f"excluded: {chosen.excluded}")
     reasons += [

@@ -11,7 +11,7 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.model.contract import Subject, about
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Procedure, Step
+from secondsite.model.procedure import Procedure, Step, Verb
 
 
 def finish_s(steps: tuple[Step, ...], draws: Draws) -> Mapping[str, Samples]:
@@ -41,6 +41,18 @@ def milestone_of(procedure: Procedure, subject: Subject, part: str = "") -> str 
     return procedure.milestone(subject, part)
 
 
+def _waited_for(procedure: Procedure, subject: Subject, part: str) -> tuple[str, ...]:
+    """The steps after which the subject is back: its milestone, and where clients have to go to another region, the
+    decision. Streams that elect there by themselves are looked at, and written to, by nobody before that: a drill's
+    clock ends at the same moment."""
+    milestone = milestone_of(procedure, subject, part)
+    if milestone is None:
+        return ()
+    trigger = [step.id for step in procedure.steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
+    moves = procedure.fault.leaves_region and subject is Subject.NATS and trigger
+    return (milestone, trigger[-1]) if moves else (milestone,)
+
+
 def recovery_s(
     procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, draws: Draws, part: str = ""
 ) -> Samples:
@@ -49,10 +61,10 @@ def recovery_s(
     Where the procedure may escalate, the sooner of the two ends counts.
     """
     procedure = procedures[fault]
-    milestone = milestone_of(procedure, subject, part)
-    if milestone is None:
+    waited_for = _waited_for(procedure, subject, part)
+    if not waited_for:
         return np.zeros(1)
-    own = finish_s(procedure.leading_to(milestone), draws)[milestone]
+    own = reduce(np.maximum, (finish_s(procedure.leading_to(step), draws)[step] for step in waited_for))
     if procedure.escalates_to is None:
         return own
     return np.minimum(own, recovery_s(procedures, procedure.escalates_to, subject, draws, part))
@@ -64,8 +76,8 @@ def rto(
     """The RTO as an Estimate in seconds, with the durations of the steps it waits for as inputs."""
     procedure = procedures[fault]
     name = f"RTO of {about(subject, part)}, {fault}"
-    milestone = milestone_of(procedure, subject, part)
-    steps = procedure.leading_to(milestone) if milestone else ()
+    wanted = [procedure.leading_to(step) for step in _waited_for(procedure, subject, part)]
+    steps = tuple(step for step in procedure.steps if any(step in way for way in wanted))
     samples = recovery_s(procedures, fault, subject, draws, part)
     if not np.all(np.isfinite(samples)):
         why = "; ".join(step.blocked for step in steps if step.blocked)

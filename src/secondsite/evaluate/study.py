@@ -8,7 +8,7 @@ over workers, and give the same numbers wherever they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,7 +20,8 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.loss import lost_for_good_s
-from secondsite.evaluate.years import failing_s
+from secondsite.evaluate.threads import in_threads
+from secondsite.evaluate.years import alike, failing_s
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.economics import Economics
@@ -121,8 +122,8 @@ class Scores:
 
 
 def here(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
-    """Spreads nothing: one item after the other, in this process."""
-    return [task(item) for item in items]
+    """In this process alone, results in the order of the items."""
+    return list(in_threads(task, items))
 
 
 def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, parallel_map: ParallelMap = here) -> Scores:
@@ -149,11 +150,15 @@ class _Study:
     block: Block
     factors: Mapping[str, Samples] = field(init=False)
     _draws: dict[Fault, Draws] = field(factory=dict, init=False)
+    _repairs: dict[Hashable, int] = field(factory=dict, init=False)
+    _outages: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
     _losses: dict[tuple[Fault, Subject, tuple[Copy, ...], bool], Samples] = field(factory=dict, init=False)
 
     @factors.default
     def _columns(self) -> Mapping[str, Samples]:
-        return {name: self.block.factors[:, [i]] for i, name in enumerate(self.block.names)}
+        """What nobody moves is no column, so that nothing becomes as wide as the block for it."""
+        columns = {name: self.block.factors[:, [i]] for i, name in enumerate(self.block.names)}
+        return {name: column for name, column in columns.items() if np.any(column != 1.0)}
 
     def draws(self, fault: Fault) -> Draws:
         if fault not in self._draws:
@@ -195,8 +200,17 @@ class _Study:
         return hours, writes
 
     def _outage_s(self, candidate: StudyCandidate, fault: Fault) -> Samples:
-        """Mean length, weighted by the share of requests that fail."""
-        return self._mean(failing_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault)))
+        """Mean length, weighted by the share of requests that fail; strategies that repair alike share it."""
+        key = fault, self._repair(candidate, fault)
+        if key not in self._outages:
+            failing = failing_s(candidate.procedures, fault, self.block.setting.model, self.draws(fault))
+            self._outages[key] = self._mean(failing)
+        return self._outages[key]
+
+    def _repair(self, candidate: StudyCandidate, fault: Fault) -> int:
+        """A number for each way to repair; equal procedures have the same."""
+        way = alike(candidate.procedures, fault)
+        return self._repairs.setdefault(way, len(self._repairs))
 
     def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
         """Mean age of what is lost for good; strategies with the same copies share it."""

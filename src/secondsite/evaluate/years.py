@@ -7,7 +7,7 @@ yearly figures go into a logarithmic histogram, so memory does not grow with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import define, field, frozen
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from secondsite.evaluate.draws import Draws, Samples, generator
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.recovery import finish_s
+from secondsite.evaluate.threads import in_threads
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
@@ -81,10 +82,15 @@ def downtime(
 ) -> tuple[YearlyDowntime, ...]:
     """Yearly downtime of each strategy over the same ``years`` of faults. Time is linear in both."""
     results = tuple(YearlyDowntime() for _ in exposures)
-    for index, size in enumerate(_chunks(years)):
-        chunk = Chunk(model, seed, index, size)
-        for exposure, result in zip(exposures, results, strict=True):
-            result.add(chunk.yearly_s(exposure))
+    sizes = list(enumerate(_chunks(years)))
+
+    def simulated(numbered: tuple[int, int]) -> list[Samples]:
+        chunk = Chunk(model, seed, *numbered)
+        return [chunk.yearly_s(exposure) for exposure in exposures]
+
+    for (_, size), yearly in zip(sizes, in_threads(simulated, sizes), strict=True):
+        for result, seconds in zip(results, yearly, strict=True):
+            result.add(seconds)
         if progress:
             progress(size)
     return results
@@ -106,6 +112,7 @@ class Chunk:
     _timelines: dict[int, Timeline] = field(factory=dict, init=False)
     _arrivals: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
     _draws: dict[tuple[Fault, int], Draws] = field(factory=dict, init=False)
+    _outages: dict[Hashable, tuple[Samples, Samples]] = field(factory=dict, init=False)
 
     def yearly_s(self, exposure: Exposure) -> Samples:
         line = self.timeline(exposure.sites)
@@ -114,11 +121,20 @@ class Chunk:
         for (fault, site), slot in line.slots.items():
             procedure = exposure.procedures.get(fault)
             if procedure is not None and Subject.API in procedure.milestones:
-                draws = self._draws_of(fault, site, len(slot))
-                length[slot] = outage_s(exposure.procedures, fault, self.model, draws)
-                failing = failing_s(exposure.procedures, fault, self.model, draws)
-                share[slot] = failing / np.maximum(length[slot], _LEAST_S)
+                length[slot], share[slot] = self._outage(exposure.procedures, fault, site, len(slot))
         return union_per_year_s(line, length, share)
+
+    def _outage(
+        self, procedures: Mapping[Fault, Procedure], fault: Fault, site: int, count: int
+    ) -> tuple[Samples, Samples]:
+        """Seconds and share of requests of each event; worked out once for strategies that repair alike."""
+        key = fault, site, alike(procedures, fault)
+        if key not in self._outages:
+            draws = self._draws_of(fault, site, count)
+            whole = outage_s(procedures, fault, self.model, draws)
+            failing = failing_s(procedures, fault, self.model, draws)
+            self._outages[key] = whole, failing / np.maximum(whole, _LEAST_S)
+        return self._outages[key]
 
     def timeline(self, sites: int) -> Timeline:
         """When faults come to so many serving sites: a Poisson process for each fault and site."""
@@ -150,6 +166,14 @@ def _merged(years: int, arrivals: Mapping[tuple[Fault, int], Samples]) -> Timeli
     rank[order] = np.arange(len(order))
     slots = dict(zip(arrivals, np.split(rank, np.cumsum([len(piece) for piece in pieces])[:-1]), strict=True))
     return Timeline(years, starts[order], slots)
+
+
+def alike(procedures: Mapping[Fault, Procedure], fault: Fault) -> Hashable:
+    """What the outage of a fault hangs on, of its procedure: strategies that repair alike share it."""
+    one = procedures[fault]
+    ends = (one.milestones.get(Subject.API), one.milestones.get(Subject.NATS))
+    further = alike(procedures, one.escalates_to) if one.escalates_to else None
+    return one.steps, one.affected, one.degraded, one.stalled, ends, further
 
 
 def failing_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:

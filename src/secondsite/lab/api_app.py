@@ -2,7 +2,8 @@
 
 ``POST /v1/events`` takes ``{"id", "subject", "data"}`` and optionally ``"key"``, and answers 200 with stream and
 sequence once JetStream has acknowledged, 202 where the event waits in the fallback queue, 503 where it was not
-taken, 504 where nobody knows. ``/health`` says that the process lives, ``/health/saas`` that it can publish.
+taken, 504 where nobody knows. ``/health`` says that the process lives, ``/health/saas`` that it can publish, and what
+ends in ``/writes`` that a stream of its region takes writes.
 The gateway stands before it: 401 without a known ``apikey`` header, 429 beyond the tenant's rate.
 """
 
@@ -22,6 +23,7 @@ from secondsite.lab.breaker import BreakerState
 from secondsite.lab.fallback_queue import QueuedEvent
 from secondsite.lab.publisher import Publisher, PublishOutcome
 from secondsite.lab.rate_limit import RateLimit
+from secondsite.strategies.service_records import WRITES
 
 _STATUS = {
     PublishOutcome.STORED: 200,
@@ -69,6 +71,11 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
         }
         return JSONResponse(body, 200 if well else 503)
 
+    async def writes(request: Request) -> Response:
+        del request
+        takes = await publisher.takes_writes()
+        return JSONResponse({"region": region, "writes": takes}, 200 if takes else 503)
+
     async def metrics(request: Request) -> Response:
         del request
         return PlainTextResponse(_metrics(publisher))
@@ -79,6 +86,7 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
             Route("/health", health),
             Route("/health/saas", health_saas),
             Route("/metrics", metrics),
+            Route(f"/{{path:path}}{WRITES}", writes),
         ]
     )
 
@@ -101,6 +109,10 @@ def _metrics(publisher: Publisher) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _is_open(path: str) -> bool:
+    return path in _OPEN_PATHS or path.endswith(WRITES)
+
+
 class ApiGateway:
     """Keys and rates; health checks pass without a key, as they do through a load balancer."""
 
@@ -108,7 +120,7 @@ class ApiGateway:
         self._app, self._keys, self._limit = app, keys, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS else None
+        refusal = self._refusal(scope) if scope["type"] == "http" and not _is_open(scope["path"]) else None
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:

@@ -55,7 +55,7 @@ async def _run(config: Mapping[str, Any]) -> None:
     breaker = Breaker(config["after_failures"], config["half_open_after_s"])
     spool = Path(config["spool"]) if config["spool"] else None
     queue = FallbackQueue(config["queue"], spool)
-    publisher = Publisher(client, breaker, queue, denials if config["refuses_elsewhere"] else None)
+    publisher = Publisher(client, breaker, queue, denials if config["refuses_elsewhere"] else None, config["probes"])
     ballast, works = Ballast(), [publisher.drain()]
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: asyncio.ensure_future(ballast.fill()))
     reporter = None

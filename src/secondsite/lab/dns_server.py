@@ -1,7 +1,9 @@
-"""The authoritative name server of a lab: A records, changed by signed dynamic updates (RFC 2136) as in production.
+"""The authoritative name server of a lab: A records, changed by signed dynamic updates (RFC 2136) as in production, and
+records that follow their health checks, which no update changes.
 
 ``python -m secondsite.lab.dns_server FILE``. FILE holds the address, the control address, the zone, the records
-and the key. Orders: ``stuck`` refuses updates as a provider's impaired control plane does; an empty one counts.
+and the key. Orders: ``stuck`` refuses updates as a provider's impaired control plane does, ``bad`` names addresses
+whose checks are to fail; an empty one counts.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import dns.rrset
 import dns.tsigkeyring
 import dns.update
 
+from secondsite.lab.checked_records import checked_records
 from secondsite.lab.control import serve_orders
 from secondsite.lab.names import KEY_NAME
 from secondsite.model.endpoint import Endpoint
@@ -35,7 +38,9 @@ from secondsite.model.endpoint import Endpoint
 class Zone:
     """The A records of one zone. An update is applied as a whole or not at all."""
 
-    def __init__(self, origin: str, records: Mapping[str, Mapping[str, Any]], key: str) -> None:
+    def __init__(
+        self, origin: str, records: Mapping[str, Mapping[str, Any]], key: str, checked: Mapping[str, Any] = {}
+    ) -> None:
         self.origin = dns.name.from_text(origin)
         self.keyring = dns.tsigkeyring.from_text({KEY_NAME: key})
         self.stuck = False
@@ -44,6 +49,7 @@ class Zone:
             dns.name.from_text(name): dns.rrset.from_text_list(name, record["ttl_s"], "IN", "A", record["addresses"])
             for name, record in records.items()
         }
+        self.checked = {dns.name.from_text(name): checked_records(each) for name, each in checked.items()}
 
     def answer(self, wire: bytes) -> bytes | None:
         """None for what is no DNS at all."""
@@ -75,12 +81,17 @@ class Zone:
         response = dns.message.make_response(request)
         response.flags |= dns.flags.AA
         question = request.question[0]
-        record = self._records.get(question.name)
+        record = self._record(question.name)
         if record is None:
             response.set_rcode(dns.rcode.NXDOMAIN)
         elif question.rdtype == dns.rdatatype.A:
             response.answer.append(record)  # dnspython shuffles the addresses of each answer
         return response
+
+    def _record(self, name: dns.name.Name) -> dns.rrset.RRset | None:
+        if checked := self.checked.get(name):
+            return dns.rrset.from_text_list(name, checked.ttl_s, "IN", "A", checked.answered())
+        return self._records.get(name)
 
     def _update(self, request: dns.update.UpdateMessage) -> dns.rcode.Rcode:
         self.updates += 1
@@ -98,6 +109,8 @@ class Zone:
             return dns.rcode.NOTIMP
         if not all(rrset.name.is_subdomain(self.origin) for rrset in request.update):
             return dns.rcode.NOTZONE
+        if any(rrset.name in self.checked for rrset in request.update):
+            return dns.rcode.REFUSED
         return None if all(_known(rrset) for rrset in request.update) else dns.rcode.NOTIMP
 
     def _apply(self, request: dns.update.UpdateMessage) -> None:
@@ -110,6 +123,9 @@ class Zone:
 
     def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         self.stuck = bool(order.get("stuck", self.stuck))
+        if "bad" in order and not self.stuck:
+            for checked in self.checked.values():
+                checked.declare(order["bad"])
         return {"stuck": self.stuck, "queries": self.queries, "updates": self.updates}
 
 
@@ -133,11 +149,12 @@ class Datagrams(asyncio.DatagramProtocol):
 
 async def _run(config: Mapping[str, Any]) -> None:
     random.seed(config["seed"])
-    zone = Zone(config["zone"], config["records"], config["key"])
+    zone = Zone(config["zone"], config["records"], config["key"], config["checked"])
     loop = asyncio.get_running_loop()
     await loop.create_datagram_endpoint(lambda: Datagrams(zone), local_addr=tuple(config["at"]))
     server = await serve_orders(Endpoint(*config["control"]), zone.obey)
-    await server.serve_forever()
+    checks = [each.watch() for records in zone.checked.values() for each in records.addresses]
+    await asyncio.gather(server.serve_forever(), *checks)
 
 
 def main() -> None:

@@ -45,6 +45,12 @@ class Names:
         """As the authoritative server has it."""
         return await look_up(self.server, name)
 
+    async def declare_bad(self, addresses: Sequence[str]) -> None:
+        """Their checks fail from now on, and those of all others are what they find; MachineError where it is stuck."""
+        if (await ask(self.control, {"bad": list(addresses)}, process="dns"))["stuck"]:
+            what = "health checks cannot be changed: the provider's control plane does not answer"
+            raise MachineError.at(str(self.server), what, "ask again, or move the clients another way")
+
     async def stick(self, stuck: bool = True) -> None:
         """From now on the server answers queries and fails every update (SERVFAIL)."""
         await ask(self.control, {"stuck": stuck}, process="dns")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.lab.aged import AgedStream
+
 
 @frozen
 class LabOptions:
@@ -21,7 +23,7 @@ class LabOptions:
     Service, reports to a collector, and is restarted and probed as a kubelet would, as are the servers; one process
     stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
     ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
-    ``positions_s``: how often the agents copy consumers' positions.
+    ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
     """
 
     folder: Path | None = None
@@ -41,3 +43,4 @@ class LabOptions:
     leak_bytes: int = 0
     careless: int = 0
     positions_s: float = 5.0
+    aged: Mapping[str, AgedStream] = {}

@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
 from attrs import define, frozen
@@ -18,10 +19,12 @@ from nats.js.errors import APIError, NoStreamResponseError
 from nats import errors
 from secondsite.lab.breaker import Breaker, BreakerState
 from secondsite.lab.fallback_queue import FallbackQueue, QueuedEvent
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE
 
 PUBLISH_TIMEOUT_S = 2.0
 _DRAIN_PAUSE_S = 0.2
 _ASK_AGAIN_S = 1.0
+_PROBE_S = 0.8
 _NAMES = "$JS.API.STREAM.NAMES"
 _ELSEWHERE = "no stream here takes it: another region serves"
 
@@ -60,8 +63,17 @@ class Publisher:
     gate are no outage that passes, and what waits for their end would wait for ever. Without, it queues those too.
     """
 
-    def __init__(self, client: Client, breaker: Breaker, queue: FallbackQueue, denials: Denials | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        breaker: Breaker,
+        queue: FallbackQueue,
+        denials: Denials | None = None,
+        probes: Sequence[str] = (),
+    ) -> None:
+        """``probes``: subjects by which to see whether their streams take writes."""
         self.client, self.breaker, self.queue, self.denials = client, breaker, queue, denials
+        self._probes = tuple(probes)
         self.counted: Counter[PublishOutcome] = Counter()
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
 
@@ -92,6 +104,18 @@ class Publisher:
             return await self._not_stored(event, error, begun)
         self.breaker.succeeded(time.monotonic())
         return Published(PublishOutcome.STORED, ack.stream, ack.seq, bool(ack.duplicate))
+
+    async def takes_writes(self) -> bool:
+        """Asked by writes that no stream stores, as none has the sequence they expect; silence and a denial are no."""
+        headers = {"Nats-Expected-Last-Sequence": str((1 << 63) - 1)}
+        try:
+            for subject in self._probes:
+                answer = await self.client.request(subject, b"", timeout=_PROBE_S, headers=headers)
+                if json.loads(answer.data).get("error", {}).get("err_code") not in WRONG_LAST_SEQUENCE:
+                    return False
+        except (errors.Error, TimeoutError, OSError, ValueError):
+            return False
+        return self.client.is_connected
 
     def _denied_since(self, begun_s: float) -> bool:
         return self.denials is not None and self.denials.last_s >= begun_s

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT, LabAddresses
@@ -22,6 +22,8 @@ from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.model.service import AckBuffer, NatsClient, Role, Service
 from secondsite.model.system import System
 from secondsite.strategies.server_config import MONITOR_PORT, servers_of
+from secondsite.strategies.service_records import RoutingPolicy, service_records
+from secondsite.strategies.stream_config import subjects_of
 
 DEFAULT_HOST = "api.lab.example"
 NO_BUFFER = AckBuffer(0, after_failures=1 << 31)
@@ -122,15 +124,25 @@ class LabProcesses:
         return (*shared, *before, *pods)
 
     def _dns(self) -> Spec:
-        serving = [site.region.name for site in self.deployment.serving if self.runs_in(site.region.name)]
-        first = serving or [self.deployment.primary.region.name]
-        record = {"ttl_s": round(self.ttl_s), "addresses": [self.addresses.gateway(region).host for region in first]}
-        at = self.addresses.dns
+        at, wanted = self.addresses.dns, service_records(self.deployment)
+        name, ttl_s = f"{self.host}.", round(self.ttl_s)
+        gateways = [self.addresses.gateway(each.region) for each in wanted.records]
+        plain, checked = {}, {}
+        if wanted.kind is RoutingPolicy.PLAIN:
+            plain[name] = {"ttl_s": ttl_s, "addresses": [gateway.host for gateway in gateways]}
+        else:
+            ends = [
+                {"at": [gateway.host, gateway.port], **asdict(each.check)}
+                for gateway, each in zip(gateways, wanted.records, strict=True)
+                if each.check
+            ]
+            checked[name] = {"ttl_s": ttl_s, "one": wanted.kind is RoutingPolicy.FAILOVER, "addresses": ends}
         config = {
             "at": [at.host, at.port],
             "control": [self.dns_control.host, self.dns_control.port],
             "zone": self.zone,
-            "records": {f"{self.host}.": record},
+            "records": plain,
+            "checked": checked,
             "key": self.dns_key,
             "seed": self.options.seed,
         }
@@ -180,6 +192,7 @@ class LabProcesses:
             "queue": buffer.messages,
             "spool": str(self.folder / f"{pod.name}.spool") if buffer.durable else "",
             "refuses_elsewhere": buffer.durable,
+            "probes": self._probes(region),
             "keys": self.keys(region),
             "requests_per_s": self.options.requests_per_s,
             "collector": [collector.host, collector.port] if self.options.pods else None,
@@ -235,6 +248,11 @@ class LabProcesses:
 
         command = tuple(python("secondsite.lab.consumer_process", self._write(name, config)))
         return Spec(name, command, ready=is_ready, region=region)
+
+    def _probes(self, region: str) -> list[str]:
+        """A subject of the first stream that is the region's own."""
+        own = [stream for _, stream in self._streams(region) if not (stream.mirror or stream.sources)]
+        return [subjects_of(stream)[0].replace("*", "probe").replace(">", "probe") for stream in own[:1]]
 
     def keys(self, region: str) -> tuple[str, ...]:
         return self.options.region_keys.get(region, self.options.keys)

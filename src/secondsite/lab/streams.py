@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from secondsite.lab.aged import AgedStream
 from secondsite.lab.together import together
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
@@ -17,6 +18,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import connect
 from secondsite.nats.jetstream import JetStream, RefusedError
 from secondsite.nats.options import ConnectOptions
+from secondsite.nats.restore import restore_stream
 from secondsite.strategies.stream_config import consumer_config, stream_config
 
 _NOT_YET = (10005, 10008, 10023, 10035, 10059)
@@ -27,15 +29,21 @@ _FOLLOWS_WITHIN_S = 3.0
 """What a mirror first asks its origin over a young gateway may be lost; it asks again after 40 s (2.10, 2.11)."""
 
 
-async def create_streams(deployment: Deployment, urls: Mapping[str, str], within_s: float) -> None:
-    """``urls``: comma-separated client URLs by region. Origins before the copies that read from them."""
+async def create_streams(
+    deployment: Deployment, urls: Mapping[str, str], within_s: float, aged: Mapping[str, AgedStream] = {}
+) -> None:
+    """``urls``: comma-separated client URLs by region. Origins before the copies that read from them.
+
+    An origin that is among ``aged`` begins with what that holds.
+    """
     deadline = time.monotonic() + within_s
     plain = [(c, s) for c in deployment.clusters for s in c.streams if not (s.mirror or s.sources)]
     copies = [(c, s) for c in deployment.clusters for s in c.streams if s.mirror or s.sources]
     for batch in (plain, copies):
         regions = {cluster.region or deployment.primary.region.name for cluster, _ in batch}
         mine = {r: [(c, s) for c, s in batch if (c.region or deployment.primary.region.name) == r] for r in regions}
-        await together(_create_in(urls[region], mine[region], deadline) for region in sorted(regions))
+        kept = aged if batch is plain else {}
+        await together(_create_in(urls[region], mine[region], deadline, kept) for region in sorted(regions))
 
 
 async def wait_for_jetstream(urls: str, within_s: float) -> None:
@@ -45,15 +53,25 @@ async def wait_for_jetstream(urls: str, within_s: float) -> None:
         await _retry(JetStream(connection), "STREAM.NAMES", {}, deadline)
 
 
-async def _create_in(urls: str, streams: list[tuple[NatsCluster, Stream]], deadline: float) -> None:
+async def _create_in(
+    urls: str, streams: list[tuple[NatsCluster, Stream]], deadline: float, aged: Mapping[str, AgedStream]
+) -> None:
     async with connect(parse_addresses(urls), ConnectOptions(timeout_s=5.0)) as connection:
         jetstream = JetStream(connection)
-        await together(_create(jetstream, cluster, stream, deadline) for cluster, stream in streams)
+        await together(
+            _create(jetstream, cluster, stream, deadline, aged.get(stream.name)) for cluster, stream in streams
+        )
 
 
-async def _create(jetstream: JetStream, cluster: NatsCluster, stream: Stream, deadline: float) -> None:
+async def _create(
+    jetstream: JetStream, cluster: NatsCluster, stream: Stream, deadline: float, aged: AgedStream | None
+) -> None:
     asked = stream_config(stream, cluster)
-    made = await _retry(jetstream, f"STREAM.CREATE.{stream.name}", asked, deadline)
+    if aged is None:
+        made = await _retry(jetstream, f"STREAM.CREATE.{stream.name}", asked, deadline)
+    else:
+        await _begin_with(jetstream, aged, asked, deadline)
+        made = await _retry(jetstream, f"STREAM.INFO.{stream.name}", {}, deadline)
     if lost := dropped(asked, made.get("config") or asked):
         what = f"nats-server {jetstream.version} drops {', '.join(lost)} of {stream.name} in silence"
         raise InputError.at(
@@ -65,6 +83,21 @@ async def _create(jetstream: JetStream, cluster: NatsCluster, stream: Stream, de
         await _retry(jetstream, subject, request, deadline)
     if stream.mirror:
         await _made_to_follow(jetstream, cluster, stream, deadline)
+
+
+async def _begin_with(jetstream: JetStream, aged: AgedStream, asked: Mapping[str, Any], deadline: float) -> None:
+    """What a restore that was cut left is removed before the next."""
+    while True:
+        try:
+            await restore_stream(jetstream, dict(asked), dict(aged.state), aged.chunks())
+        except MachineError as error:
+            if time.monotonic() > deadline or (isinstance(error, RefusedError) and error.code not in _NOT_YET):
+                raise
+        else:
+            return
+        with suppress(MachineError):
+            await jetstream.ask(f"STREAM.DELETE.{aged.name}", timeout_s=_ANSWER_S)
+        await asyncio.sleep(_RETRY_S)
 
 
 async def _made_to_follow(jetstream: JetStream, cluster: NatsCluster, stream: Stream, deadline: float) -> None:

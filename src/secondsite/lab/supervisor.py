@@ -32,7 +32,10 @@ Ready = Callable[[], Awaitable[bool]]
 
 @frozen
 class Spec:
-    """What to run. ``region`` is empty for what belongs to none. ``ready`` is asked until it says yes."""
+    """What to run. ``region`` is empty for what belongs to none. ``ready`` is asked until it says yes.
+
+    ``niceness``: more or less than this process's own, as far as this user may.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -40,6 +43,7 @@ class Spec:
     region: str = ""
     environment: Mapping[str, str] = {}
     ready_within_s: float = 20.0
+    niceness: int = 0
 
 
 @define
@@ -86,6 +90,9 @@ class Supervisor:
             )
         self.running[spec.name] = Running(spec, process)
         self._tell_warden(process.pid)
+        if spec.niceness:
+            with suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + spec.niceness)
         _open_gate(process)
 
     async def _wait_ready(self, spec: Spec) -> None:

@@ -175,7 +175,7 @@ class Lab:
 
     async def _create_streams(self) -> None:
         urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
-        await create_streams(self.deployment, urls, self.options.ready_within_s)
+        await create_streams(self.deployment, urls, self.options.ready_within_s, self.options.aged)
 
     # --- what is where
 

@@ -21,7 +21,9 @@ T = TypeVar("T")
 NANOSECONDS = 1_000_000_000
 _SERVERS_OWN = ("_nats.", "secondsite-")
 """Metadata that a server or an operation wrote: the state of a stream, not its configuration."""
-_INTERNAL = ("JS_MIRROR_", "JS_SRC_")
+ARCHIVER = "secondsite-archive-"
+"""What the consumers that an archive reads by are called; they go by themselves."""
+_INTERNAL = ("JS_MIRROR_", "JS_SRC_", ARCHIVER)
 
 STREAM_DEFAULTS: Json = {
     "max_consumers": -1,
@@ -225,7 +227,7 @@ def placement_of(config: Json) -> str:
 
 
 def is_internal(consumer: str) -> bool:
-    """Consumers that servers make for mirrors and sources: nobody's position."""
+    """Consumers that servers make for mirrors and sources, and those of an archive: nobody's position."""
     return consumer.startswith(_INTERNAL)
 
 

@@ -26,10 +26,12 @@ class Settings(Mapping[str, Any]):
         return Settings, (self.whole(),)
 
     def whole(self) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(self.text)
+        values: dict[str, Any] = {} if self.text == "{}" else json.loads(self.text)
         return values
 
     def without(self, *keys: str) -> Settings:
+        if self.text == "{}":
+            return self
         return Settings({key: value for key, value in self.whole().items() if key not in keys})
 
     def __getitem__(self, key: str) -> Any:

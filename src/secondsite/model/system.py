@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -53,7 +54,11 @@ class System:
     marks: Mapping[str, Mark] = field(factory=dict, eq=False, repr=False)
 
     def service(self, name: str) -> Service | None:
-        return next((service for service in self.services if service.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Service]:
+        return {service.name: service for service in reversed(self.services)}
 
     def parts(self, subject: Subject) -> tuple[str, ...]:
         """The names of the streams, or of the stores that hold data, as far as they are known."""

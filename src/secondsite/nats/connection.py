@@ -44,6 +44,7 @@ class Connection:
         self.timeout_s = options.timeout_s
         self._errors: list[Exception] = []
         self._noted = asyncio.Event()
+        self._gone = asyncio.Event()
 
     @property
     def server(self) -> Mapping[str, Any]:
@@ -56,21 +57,29 @@ class Connection:
         self._errors.append(error)
         self._noted.set()
 
+    async def closed(self) -> None:
+        """What the client reports when its connection is no more."""
+        self._gone.set()
+
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> bytes:
         """The answer; what the client raises, or DeniedError at once where this login may not ask.
 
-        A server never answers what it denies: it says so beside, and an answer would be waited for in vain.
+        A server never answers what it denies: it says so beside, and an answer would be waited for in vain, as it would
+        be once the connection is closed.
         """
         asked = asyncio.ensure_future(self.client.request(subject, payload, timeout=timeout_s))
         denied = asyncio.ensure_future(self._denial(subject))
+        gone = asyncio.ensure_future(self._gone.wait())
         try:
-            await asyncio.wait({asked, denied}, return_when=asyncio.FIRST_COMPLETED)
-            if not asked.done():
+            await asyncio.wait({asked, denied, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                answer: bytes = (await asked).data
+                return answer
+            if denied.done():
                 raise self._no_permission(subject)
-            answer: bytes = (await asked).data
-            return answer
+            raise errors.ConnectionClosedError
         finally:
-            await end_tasks(asked, denied)
+            await end_tasks(asked, denied, gone)
 
     async def _denial(self, subject: str) -> None:
         """Until this subject was denied, or the inbox where answers arrive."""
@@ -120,6 +129,7 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
                 [address.url for address in addresses],
                 name="secondsite",
                 error_cb=connection.note,
+                closed_cb=connection.closed,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,

@@ -20,6 +20,7 @@ from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
 from secondsite.strategies.sizing import summed
 from secondsite.strategies.steps import blocked_step, make_step, stores_restored
+from secondsite.strategies.stores import following
 from secondsite.strategies.switches.switching import holds_dns_control
 from secondsite.strategies.write_gate import leased
 
@@ -289,7 +290,8 @@ def _prepared_at_home(kit: Kit) -> Iterator[Step]:
         yield make_step(
             kit,
             Verb.RESTORE_STORES,
-            f"load the stores of {kit.home.name} from {kit.second.name}, and let databases follow",
+            f"load the stores of {kit.home.name} from {kit.second.name}"
+            + (f", and let {', '.join(following(kit.system))} follow" if following(kit.system) else ""),
             stores_restored(kit, _stored(kit)),
             check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
             region=kit.home.name,
@@ -304,9 +306,11 @@ def _stores_back(kit: Kit, after: str) -> tuple[Step, ...]:
     step = make_step(
         kit,
         Verb.PROMOTE_STORES,
-        f"promote the databases of {kit.home.name}: those of {kit.second.name} take no more writes",
+        f"promote the databases of {kit.home.name}: those of {kit.second.name} take no more writes"
+        if following(kit.system)
+        else f"serve from the stores of {kit.home.name}: those of {kit.second.name} take no more writes",
         "promote.stores",
-        check=f"the database of {kit.home.name} accepts writes, with the last row that {kit.second.name} took",
+        check=f"each store of {kit.home.name} accepts writes, with the last row that {kit.second.name} took",
         after=(after,),
         region=kit.home.name,
         targets=_stored(kit),

@@ -10,6 +10,7 @@ from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import by_size, summed
+from secondsite.strategies.stores import backed_up_only, following
 
 PATIENCE = 3.0
 
@@ -83,7 +84,12 @@ def instant(kit: Kit, verb: Verb, title: str, check: str, after: tuple[str, ...]
 
 
 def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
-    """Promote the database replica, load the newest snapshots of what has none, unless they are ``loaded`` already."""
+    """Promote the database replica, load the newest snapshots of what has none, unless they are ``loaded`` already.
+
+    Where no database has a replica, what was loaded last serves: that is no promotion, and not said to be one.
+    """
+    if not following(kit.system):
+        return _without_replicas(kit, after, loaded=loaded)
     promote = make_step(
         kit,
         Verb.PROMOTE_STORES,
@@ -92,9 +98,9 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         check="the replica accepts writes, its timeline moved on",
         after=(after,),
         region=kit.second.name,
-        targets=tuple(store.name for store in kit.system.stores if store.engine == "postgres"),
+        targets=following(kit.system),
     )
-    rest = tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA and store.engine != "postgres")
+    rest = backed_up_only(kit.system)
     if loaded or not rest:
         return (promote,)
     load = make_step(
@@ -108,6 +114,25 @@ def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
         targets=rest,
     )
     return promote, load
+
+
+def _without_replicas(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
+    names = tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA)
+    if not names:
+        return (instant(kit, Verb.PROMOTE_STORES, "there is no store with data", "none is written", (after,)),)
+    step = make_step(
+        kit,
+        Verb.RESTORE_STORES,
+        f"serve from the backup that was loaded last: no replica of {', '.join(names)} is laid out"
+        if loaded
+        else f"load the newest backups of {', '.join(names)}: no replica of it is laid out",
+        "promote.stores" if loaded else stores_restored(kit, names),
+        check="counts match the backup's manifest",
+        after=(after,),
+        region=kit.second.name,
+        targets=names,
+    )
+    return (step,)
 
 
 def written_streams(kit: Kit) -> tuple[Stream, ...]:

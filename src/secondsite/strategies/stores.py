@@ -12,6 +12,7 @@ from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fa
 from secondsite.model.region import Region
 from secondsite.model.stated import stated
 from secondsite.model.store import Loss
+from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import by_size, store_bytes
 
@@ -30,9 +31,33 @@ def survivable(kit: Kit, region: Region, *, operators: bool) -> frozenset[Fault]
     return faults
 
 
+REPLICATED = frozenset({"postgres"})
+"""Engines of which a replica in the other region is laid out. Of every other one there are only backups."""
+
+
+def following(system: System) -> tuple[str, ...]:
+    """Stores that a replica in the other region follows."""
+    return tuple(store.name for store in system.stores if store.engine in REPLICATED)
+
+
+def backed_up_only(system: System) -> tuple[str, ...]:
+    """Stores with data that no replica follows."""
+    return tuple(s.name for s in system.stores if s.loss is Loss.DATA and s.engine not in REPLICATED)
+
+
+def copied(kit: Kit) -> str:
+    """How the stores get to the other region, store by store: an engine that is only backed up is said to be."""
+    there, only = ", ".join(following(kit.system)), ", ".join(backed_up_only(kit.system))
+    minutes = f"{kit.figures['backup.stores.interval'].mean / 60:g} min"
+    parts = [f"let a replica of {there} in {kit.second.name} follow"] if there else []
+    if only:
+        parts.append(f"back up {only} to {kit.second.name} every {minutes} (no replica of it is laid out)")
+    return "; ".join(parts)
+
+
 def replica(kit: Kit, region: Region) -> tuple[Copy, ...]:
-    """An asynchronous database replica, and vector stores rebuilt from frequent snapshots beside it."""
-    databases = tuple(store.name for store in kit.system.stores if store.engine == "postgres")
+    """An asynchronous replica of what has one, and frequent backups of everything beside it."""
+    databases = following(kit.system)
     if not databases:
         return (off_region_backup(kit, region),)
     return (
@@ -119,8 +144,8 @@ def _existing(kit: Kit, backup: Backup) -> tuple[Copy, ...]:
 
 
 def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
-    """What database replication sends: about one row a message where there is a database at all."""
-    if not any(store.loss is Loss.DATA for store in kit.system.stores):
+    """What database replication sends: about one row a message where a database is replicated at all."""
+    if not following(kit.system):
         return ()
     rate = kit.system.load.mean_per_s * kit.system.load.message_bytes
     return (WanLink(LinkKind.DATABASE, kit.home.name, region.name, "database log", rate),)

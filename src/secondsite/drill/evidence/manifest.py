@@ -17,6 +17,7 @@ from secondsite.model.contract import Contract, Standing, Subject, Venue
 from secondsite.model.errors import InputError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 
 SCHEMA = "secondsite/evidence/1"
@@ -106,6 +107,14 @@ class DrillManifest:
     def projected(self) -> bool:
         """Where nobody moves, neither checks nor the TTL have a part in the clock."""
         return self.timing != self.production and bool(self.new_side)
+
+    @property
+    def moves_by_checks(self) -> bool:
+        """Whether the DNS provider's own checks move the clients, so that the record changes with detection."""
+        try:
+            return Strategy.parse(self.strategy).switch.in_data_plane
+        except ValueError:
+            return False
 
     def step_of(self, *verbs: Verb) -> str:
         """The last step with one of the verbs; empty where there is none."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.model.contract import Subject
+from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.procedure import Procedure, Step, Verb
 
 REAL: Mapping[str, Verb] = {
@@ -31,6 +32,7 @@ REAL: Mapping[str, Verb] = {
 _CLOCKS = (Verb.DETECT, Verb.CONVERGE)
 """Parts of the clients' clock, projected to the strategy's own intervals."""
 _QUANTILE = 0.95
+_BEYOND_TTL = "converge.beyond-ttl"
 
 
 @frozen
@@ -60,6 +62,24 @@ def rehearsed(step: Step) -> bool:
     return not step.by_person and (step.verb in _CLOCKS or step.duration.name in REAL)
 
 
+def as_rehearsed(procedure: Procedure) -> Procedure:
+    """What a lab can be expected to take: steps that it does not run take no time, its resolvers keep to the TTL."""
+    return evolve(procedure, steps=tuple(_in_the_lab(step) for step in procedure.steps))
+
+
+def _in_the_lab(step: Step) -> Step:
+    if step.blocked or (rehearsed(step) and step.verb is not Verb.CONVERGE):
+        return step
+    seconds = max(0.0, step.duration.quantile(_QUANTILE) - _beyond(step))
+    why = "as configured" if seconds else "no lab runs it"
+    return evolve(step, duration=Estimate(step.duration.name, "s", Fixed(seconds), Provenance.DERIVED, why))
+
+
 def _beyond(step: Step) -> float:
-    """A step that cannot complete takes no time: what it stops is judged by having stopped."""
+    """A step that cannot complete takes no time: what it stops is judged by having stopped.
+
+    A lab's resolvers keep to the TTL: what others add to it was not rehearsed.
+    """
+    if step.verb is Verb.CONVERGE:
+        return sum(part.quantile(_QUANTILE) for part in step.duration.inputs if part.name == _BEYOND_TTL)
     return 0.0 if rehearsed(step) or step.blocked else step.duration.quantile(_QUANTILE)

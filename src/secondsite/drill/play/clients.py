@@ -20,9 +20,11 @@ from secondsite.lab.supervisor import Spec, Supervisor, python
 from secondsite.model.errors import MachineError
 
 _STOP_MARGIN_S = 5.0
+_CLIENTS = -10
+"""Clients are on machines of their own: here they come before the servers that they wait for."""
 BEFORE = 900
 """The number of the first client that writes before the load."""
-BEFORE_S = 3.0
+_BEFORE_S, _BEFORE_WITHIN_S = 3.0, 33.0
 _BEFORE_PER_S = 20.0
 
 
@@ -57,7 +59,7 @@ class LoadClients:
         self.supervisor.kill(*(client.name for client in self.clients))
         return tuple(read_summary(client.summary) for client in self.clients if client.summary.exists())
 
-    async def write(self, within_s: float) -> int:
+    async def write(self, within_s: float = _BEFORE_WITHIN_S) -> int:
         """Until each has come to its end by itself, or the time is over; how many writes were acknowledged."""
         await self.start()
         end = time.monotonic() + within_s
@@ -93,7 +95,7 @@ def share_out(whole: ClientConfig, processes: int) -> tuple[ClientConfig, ...]:
 def writers_before(clients: Sequence[ClientConfig]) -> tuple[ClientConfig, ...]:
     """As many as the load has, and like them, for a short while and slowly."""
     return tuple(
-        evolve(each, client=BEFORE + place, rate_per_s=min(_BEFORE_PER_S, each.rate_per_s), duration_s=BEFORE_S)
+        evolve(each, client=BEFORE + place, rate_per_s=min(_BEFORE_PER_S, each.rate_per_s), duration_s=_BEFORE_S)
         for place, each in enumerate(clients)
     )
 
@@ -107,6 +109,5 @@ def _spec(client: ClientConfig) -> Spec:
     async def ready() -> bool:
         return client.ledger.exists()
 
-    return Spec(
-        client.name, tuple(python("secondsite.drill.load.workload", "--config", str(client.save()))), ready=ready
-    )
+    command = tuple(python("secondsite.drill.load.workload", "--config", str(client.save())))
+    return Spec(client.name, command, ready=ready, niceness=_CLIENTS)

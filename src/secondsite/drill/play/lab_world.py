@@ -29,6 +29,7 @@ from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
+from secondsite.strategies.service_records import service_records
 
 NOT_REHEARSED = "nobody: not in the lab"
 _VALUE_BYTES = 24
@@ -51,7 +52,15 @@ class LabDns:
         return (self.lab.gateway(region).host,)
 
     async def change(self, addresses: tuple[str, ...]) -> None:
-        await self.lab.dns.set(self.lab.host, addresses, self.ttl_s)
+        """Checked records are nobody's to set: people make the checks of the others fail, or let them speak again."""
+        deployment = self.lab.deployment
+        if not deployment.strategy.switch.in_data_plane:
+            await self.lab.dns.set(self.lab.host, addresses, self.ttl_s)
+            return
+        home = self.lab.gateway(deployment.primary.region.name).host
+        everywhere = [self.lab.gateway(each.region).host for each in service_records(deployment).records]
+        bad = [] if home in addresses else [each for each in everywhere if each not in addresses]
+        await self.lab.dns.declare_bad(bad)
 
 
 @define

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from attrs import evolve
 
@@ -11,6 +12,7 @@ from secondsite.drill.ledger.ledger import LedgerStream
 from secondsite.drill.ledger.record import NEVER
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.subjects import templates_of, transformed
+from secondsite.drill.play.clients import share_out
 from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
@@ -23,6 +25,7 @@ from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, S
 from secondsite.operate.layout import families
 from secondsite.strategies.stream_config import subjects_of
 
+PROCESSES = 1
 OBJECTS = 800
 """The number of the client that puts objects."""
 _OBJECTS_PER_S = 10.0
@@ -37,7 +40,7 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
         what = "no stream or bucket of the system takes a plain write, so a drill has nothing to write to"
         raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
     # The first is what a failover's probe is written to.
-    return tuple(sorted(found, key=lambda each: each.objects))
+    return tuple(sorted(found, key=lambda each: (each.objects, each.retention != "limits", each.kv)))
 
 
 def load_of(stream: Stream) -> LedgerStream:
@@ -71,6 +74,22 @@ def clients_of(whole: ClientConfig, nats: NatsTarget) -> tuple[ClientConfig, ...
     putting = evolve(whole, client=OBJECTS, target=nats, writes=objects, rate_per_s=rate)
     writing = evolve(whole, writes=others, rate_per_s=whole.rate_per_s - rate)
     return (*((writing,) if others and objects else ()), *((putting,) if objects else (whole,)))
+
+
+def load_clients(setup: Setup, lab: Lab, run: str, folder: Path, ignoring_ttl: float = 0.0) -> tuple[ClientConfig, ...]:
+    """``run`` stands in the id of every message, ``folder`` is where ledgers and summaries go."""
+    whole = ClientConfig(
+        run=run,
+        client=0,
+        folder=str(folder),
+        streams=load_streams(setup),
+        target=load_target(setup, lab, ignoring_ttl),
+        rate_per_s=setup.rate_per_s,
+        payload_bytes=256,
+        seed=setup.seed,
+    )
+    shares = clients_of(whole, nats_target(setup, lab))
+    return tuple(one for share in shares for one in share_out(share, PROCESSES))
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:

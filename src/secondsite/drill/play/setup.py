@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.manifest import TODAY
+from secondsite.drill.play.aged import AgedWrites
 from secondsite.drill.play.profile import Profile, profile, with_profile
 from secondsite.model.contract import Standing
 from secondsite.model.deployment import Deployment
@@ -26,6 +27,7 @@ class Setup:
     (nothing that the strategy needs first is done then), else a version for every server. ``nats_server``: a binary of
     that version to run instead of the one that is known here. ``ignoring_ttl``: the share of users that keep for ever
     what they resolved first; None for the drill's own. ``reach_s``: some writes are older than this at the fault.
+    ``aged``: old writes that are kept, in place of such as grow old in the run itself.
 
     ``production`` is the deployment with its own times; ``deployment`` has those of the profile.
     """
@@ -42,10 +44,16 @@ class Setup:
     nats_server: Path | None = None
     ignoring_ttl: float | None = None
     reach_s: float = 0.0
+    aged: AgedWrites | None = None
 
     @property
     def kit(self) -> Kit:
         return Kit.of(self.system, self.catalogue)
+
+    @property
+    def waits_s(self) -> float:
+        """Until its old writes are old."""
+        return self.reach_s if self.aged is None else self.aged.until_s(self.reach_s)
 
     def procedure(self, fault: Fault) -> Procedure:
         return procedures(self.deployment, self.kit)[fault]

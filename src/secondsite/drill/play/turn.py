@@ -6,9 +6,12 @@ Labs start, wait and are read beside a measurement; only so many are measured at
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Protocol
 
 from attrs import define
+
+_AFTERWARDS = 10
 
 
 class Slots(Protocol):
@@ -33,6 +36,8 @@ class Turn:
             self.held = True
 
     def give(self) -> None:
+        """What comes after a measurement, reading and judging, stands back behind those of others."""
         if self.slots is not None and self.held:
             self.held = False
             self.slots.release()
+            os.nice(_AFTERWARDS)

@@ -12,16 +12,24 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
-from secondsite.drill.evidence.rehearsal import REAL
+from secondsite.drill.evidence.rehearsal import REAL, as_rehearsed
 from secondsite.drill.verdict.measurements import Run, find_runs
 from secondsite.drill.verdict.steps import CLOCK_PARTS
 from secondsite.evaluate.assess import plan
-from secondsite.evaluate.calibrate import Prediction, calibrated, predictions
+from secondsite.evaluate.calibrate import ContractPrediction, Prediction, calibrated, predictions
+from secondsite.evaluate.draws import Draws
+from secondsite.evaluate.parts import own_procedures
+from secondsite.evaluate.recovery import rto
+from secondsite.model.contract import Contract
 from secondsite.model.errors import InputError, Problem
+from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
+from secondsite.strategies.design import Kit
+
+_SAMPLES = 20_000
 
 
 @frozen
@@ -31,6 +39,11 @@ class Calibration:
     catalogue: Catalogue
     predictions: tuple[Prediction, ...]
     problems: tuple[Problem, ...] = ()
+    contracts: tuple[ContractPrediction, ...] = ()
+
+    @property
+    def surprises(self) -> tuple[ContractPrediction, ...]:
+        return tuple(one for one in self.contracts if one.surprising)
 
 
 def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> Calibration:
@@ -47,7 +60,37 @@ def calibration(system: System, catalogue: Catalogue, roots: Sequence[Path]) -> 
                 sources[step.figure] = _source(run)
     figures = calibrated(catalogue.figures, values, sources)
     problems = tuple(problem for each in evidence for problem in each.problems)
-    return Calibration(evolve(catalogue, figures=figures), _compared(system, catalogue, runs), problems)
+    measured = evolve(catalogue, figures=figures)
+    contracts = _contracts_compared(system, (catalogue, measured), runs)
+    return Calibration(measured, _compared(system, catalogue, runs), problems, contracts)
+
+
+def _contracts_compared(
+    system: System, catalogues: tuple[Catalogue, Catalogue], runs: Sequence[Run]
+) -> tuple[ContractPrediction, ...]:
+    """For each strategy and contract whose clock ended in a drill; ``catalogues``: before any drill, and after."""
+    seconds: dict[tuple[str, Contract], list[float]] = {}
+    for run in runs:
+        for verdict in run.ran:
+            if verdict.rto_s is not None and verdict.contract.rto_s is not None:
+                key = run.evidence.manifest.strategy, verdict.contract
+                seconds.setdefault(key, []).append(verdict.rto_s["total"])
+    compared: list[ContractPrediction] = []
+    for (strategy, contract), values in sorted(seconds.items(), key=lambda pair: (pair[0][0], pair[0][1].name)):
+        try:
+            before, after = (_expected(system, catalogue, strategy, contract) for catalogue in catalogues)
+        except (ValueError, InputError):
+            continue  # a strategy that this system cannot be laid out by any more predicts nothing
+        compared.append(ContractPrediction(strategy, contract, before, after, tuple(values)))
+    return tuple(compared)
+
+
+def _expected(system: System, catalogue: Catalogue, strategy: str, contract: Contract) -> Estimate:
+    """The plain fault, as a drill plays it, and what a lab runs of the procedure."""
+    planned = plan(Strategy.parse(strategy), system, catalogue)
+    own = own_procedures(contract, planned.deployment, planned.procedures, Kit.of(system, catalogue))
+    lab = {fault: as_rehearsed(procedure) for fault, procedure in own.items()}
+    return rto(lab, contract.fault, contract.subject, Draws(1, f"lab/{contract.fault}", _SAMPLES), contract.part)
 
 
 def _compared(system: System, catalogue: Catalogue, runs: Sequence[Run]) -> tuple[Prediction, ...]:
@@ -71,7 +114,8 @@ def _compared(system: System, catalogue: Catalogue, runs: Sequence[Run]) -> tupl
 
 def _ran(procedure: Procedure) -> Procedure:
     """The steps that a lab runs, and those that follow from what is configured; the rest would be compared with air."""
-    kept = [step for step in procedure.steps if step.verb in CLOCK_PARTS or REAL.get(step.duration.name) is step.verb]
+    steps = as_rehearsed(procedure).steps
+    kept = [step for step in steps if step.verb in CLOCK_PARTS or REAL.get(step.duration.name) is step.verb]
     return evolve(procedure, steps=tuple(kept))
 
 

@@ -21,7 +21,7 @@ from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
-from secondsite.drill.evidence.manifest import FAILBACK
+from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.observation import not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
@@ -170,7 +170,7 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     clock = _clock(contract.subject, facts)
     parts = clock.parts
     if parts is not None and manifest.projected:
-        parts = projected(parts, manifest.timing, manifest.production)
+        parts = _at_own_intervals(parts, manifest)
     loss, window = _loss(contract, facts)
     findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
     findings += _by_effects(contract, facts)
@@ -196,6 +196,10 @@ def _only(facts: _Facts, stream: str) -> _Facts:
         findings=facts.findings.only(stream, facts.history.stream == number),
         writer_changes={name: changes for name, changes in facts.writer_changes.items() if name == stream},
     )
+
+
+def _at_own_intervals(parts: Mapping[str, float], manifest: DrillManifest) -> Mapping[str, float]:
+    return projected(parts, manifest.timing, manifest.production, from_detection=manifest.moves_by_checks)
 
 
 def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Finding]:
@@ -260,7 +264,7 @@ def _by_effects(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
             yield _Finding(effect.verdict, _words(effect, counts[effect.finding], facts))
 
 
-def _counted(facts: _Facts) -> Mapping[str, int]:
+def _counted(facts: _Facts) -> Mapping[str, float]:
     observed = observations(facts.evidence.events)
     summaries = [read_summary(path) for path in facts.evidence.summaries]
     arrivals = sum(each.arrivals for each in summaries)
@@ -273,11 +277,11 @@ def _counted(facts: _Facts) -> Mapping[str, int]:
         "two-writers": len(_two_writers(facts)),
         "uncompared": sum(len(stream.uncompared) for stream in facts.findings.streams.values()),
         "withheld": math.ceil(100 * withheld) if withheld > MOST_WITHHELD else 0,
-        "late": math.ceil(late_s) if late_s > MOST_LATE_S else 0,
+        "late": round(late_s, 1) if late_s > MOST_LATE_S else 0,
     }
 
 
-def _words(effect: Effect, count: int, facts: _Facts) -> str:
+def _words(effect: Effect, count: float, facts: _Facts) -> str:
     """An observation has its own words."""
     observed = observations(facts.evidence.events)
     if effect.finding == "not-shown":

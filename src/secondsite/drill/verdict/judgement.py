@@ -13,7 +13,10 @@ from secondsite.drill.evidence.observation import Observation
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.measurement import DataLoss
 
-SCHEMA = "secondsite/verdicts/2"
+SCHEMA = "secondsite/verdicts/3"
+OLDER = ("secondsite/verdicts/1", "secondsite/verdicts/2")
+UNCHANGED = ("rto_s", "ledger", "writer_changes", "stopped", "crashed", "observations")
+"""Drills before this version kept clocks that were projected otherwise: of theirs, these have to follow."""
 
 
 @frozen

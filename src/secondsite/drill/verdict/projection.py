@@ -10,22 +10,42 @@ from collections.abc import Mapping
 
 from secondsite.drill.evidence.manifest import Timing
 
-_AFTER_CHANGE = ("converge", "first_ack", "sustained")
+AFTER_CHANGE = ("converge", "first_ack", "sustained")
+_MEANWHILE = ("decide", "execute")
 
 
-def projected(parts: Mapping[str, float], ran: Timing, wanted: Timing) -> dict[str, float]:
-    """Parts in seconds under the names of `RTO_PARTS`, and their ``total``."""
+def projected(
+    parts: Mapping[str, float], ran: Timing, wanted: Timing, *, from_detection: bool = False
+) -> dict[str, float]:
+    """Parts in seconds under the names of `RTO_PARTS`, and their ``total``.
+
+    ``from_detection``: the DNS provider's checks move the clients, so the TTL runs while somebody still decides, and
+    what is left of it afterwards is the clients' part.
+    """
     result = dict(parts)
     result["detect"] = _detect(parts["detect"], ran, wanted)
     result["decide"] = max(0.0, parts["decide"] + wanted.decide_s - ran.decide_s)
-    after = sum(parts[name] for name in _AFTER_CHANGE)
+    after = sum(parts[name] for name in AFTER_CHANGE)
     if after > 0:
-        share = min(1.0, after / ran.ttl_s) if ran.ttl_s else 1.0
-        longer = (after + share * (wanted.ttl_s - ran.ttl_s)) / after
-        for name in _AFTER_CHANGE:
+        meanwhile = _MEANWHILE if from_detection else ()
+        moved_s = _moved(after + sum(parts[name] for name in meanwhile), ran, wanted)
+        longer = max(after, moved_s - sum(result[name] for name in meanwhile)) / after
+        for name in AFTER_CHANGE:
             result[name] = parts[name] * longer
     result["total"] = sum(value for name, value in result.items() if name != "total")
     return result
+
+
+def moved_s(parts: Mapping[str, float], *, from_detection: bool) -> float:
+    """How long clients took to follow the changed record; with ``from_detection`` from the checks' change on."""
+    names = (*_MEANWHILE, *AFTER_CHANGE) if from_detection else AFTER_CHANGE
+    return sum(parts[name] for name in names)
+
+
+def _moved(elapsed_s: float, ran: Timing, wanted: Timing) -> float:
+    """At the longer TTL: the same share of it, and what lay beyond."""
+    share = min(1.0, elapsed_s / ran.ttl_s) if ran.ttl_s else 1.0
+    return elapsed_s + share * (wanted.ttl_s - ran.ttl_s)
 
 
 def projected_loss_s(window_s: float, ran: Timing, wanted: Timing) -> float:

@@ -8,7 +8,7 @@ from secondsite.drill.check.rto import Rto
 from secondsite.drill.evidence.events import StepRun
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.evidence.rehearsal import REAL
-from secondsite.drill.verdict.projection import projected
+from secondsite.drill.verdict.projection import moved_s, projected
 from secondsite.model.procedure import Verb
 
 CLOCK_PARTS: Mapping[Verb, str] = {Verb.DETECT: "detect", Verb.DECIDE: "decide", Verb.CONVERGE: "converge"}
@@ -22,7 +22,10 @@ def rehearsed_s(manifest: DrillManifest, rto: Rto | None, runs: Iterable[StepRun
     parts: Mapping[str, float] = {}
     if rto is not None and rto.total is not None:
         parts = {name: value or 0.0 for name, value in rto.parts().items()}
-        parts = projected(parts, manifest.timing, manifest.production) if manifest.projected else parts
+        by_checks = manifest.moves_by_checks
+        if manifest.projected:
+            parts = projected(parts, manifest.timing, manifest.production, from_detection=by_checks)
+        parts = {**parts, "converge": moved_s(parts, from_detection=by_checks)}
     for verb, part in CLOCK_PARTS.items():
         step_id = manifest.step_of(verb)
         seconds.pop(step_id, None)

@@ -23,7 +23,7 @@ from secondsite.drill.evidence.register import Register, cut_off
 from secondsite.drill.evidence.signature import check_signatures
 from secondsite.drill.evidence.sound import Absent
 from secondsite.drill.verdict.confidence import runs_needed
-from secondsite.drill.verdict.judgement import verdicts_json, worst
+from secondsite.drill.verdict.judgement import OLDER, UNCHANGED, verdicts_json, worst
 from secondsite.drill.verdict.measurements import EvidenceSet, Run, find_runs, measured
 from secondsite.model.contract import Contract, Standing, Subject, Verdict
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, Problem
@@ -41,6 +41,9 @@ from secondsite.strategies.design import Kit
 _AHEAD_S = 86400.0
 """A clock may have been set back, or the day be another where it was drilled."""
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
+
+DRILLED = (Subject.API, Subject.NATS)
+"""What drills run; of every other subject they say nothing."""
 
 Today = Callable[[DrillManifest], Fingerprint]
 
@@ -176,6 +179,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     if not path.is_file():
         return
     kept, computed = json.loads(path.read_bytes()), json.loads(json.dumps(verdicts_json(run.judgement)))
+    if isinstance(kept, dict) and kept.get("schema") in OLDER:
+        kept = {name: value for name, value in kept.items() if name in UNCHANGED}
     if not isinstance(kept, dict) or not _follows(kept, computed):
         remedy = "believe what is printed here: that was judged from the raw files, by this version"
         yield Problem(
@@ -228,11 +233,14 @@ def _rows(
     rows += _removed(contract, {run.series for run in mine}, absent, now)
     if rows:
         return rows
-    return [
-        ContractVerdict(
-            contract, Verdict.UNPROVEN, f"no drill of {contract.fault} that runs {contract.about} has left evidence"
-        )
-    ]
+    return [ContractVerdict(contract, Verdict.UNPROVEN, _nothing_left(contract))]
+
+
+def _nothing_left(contract: Contract) -> str:
+    """Whether somebody could drill it, or nobody can yet."""
+    if contract.subject not in DRILLED:
+        return f"no drill runs {contract.subject}: rehearse it by hand, as nothing here proves it"
+    return f"no drill of {contract.fault} that runs {contract.about} has left evidence"
 
 
 def _removed(

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
+from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Switch
+from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.shell import last_sequence, service_url, word
@@ -196,4 +198,13 @@ async def _is_there(context: Context, written: PathWrite) -> bool:
     async with context.world.streams(target_region(context)) as door:
         async for message in door.messages(written.stream, written.sequence, written.sequence):
             return message.headers.get("Nats-Msg-Id") == written.message_id
-    return False
+        state = await door.stream(written.stream)
+    return state is not None and gone_as_it_should(state, written.sequence)
+
+
+def gone_as_it_should(state: StreamState, sequence: int) -> bool:
+    """A job that a worker did at once, or a value that another one replaced, was there and need not be any more."""
+    config = state.config
+    given_up = config.get("retention") in (Retention.WORKQUEUE, Retention.INTEREST)
+    replaced = int(config.get("max_msgs_per_subject") or -1) > 0
+    return (given_up or replaced) and not config.get("mirror") and state.last_seq >= sequence

@@ -36,7 +36,12 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
         command=code(command),
         differs="hosts, folders, logins and certificates" if _has_tls(configs) else "hosts, folders and logins",
         logins=code(LOGINS),
-        files=_files(gated, tls=_has_tls(configs), agents=any(agent_config(deployment, one) for one in regions)),
+        files=_files(
+            gated,
+            tls=_has_tls(configs),
+            agents=any(agent_config(deployment, one) for one in regions),
+            names=bool(deployment.traffic.host),
+        ),
         servers=_servers(servers, book),
         doors=_doors(servers, configs, book),
         certificates=_has_tls(configs),
@@ -51,7 +56,7 @@ def _has_tls(configs: Mapping[str, str]) -> bool:
     return any(CERTIFICATES.ca_file in config for config in configs.values())
 
 
-def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
+def _files(gated: Sequence[str], *, tls: bool, agents: bool, names: bool) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
         ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
@@ -72,6 +77,10 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool) -> Md:
             ),
         ),
     ]
+    if names:
+        rows.append(
+            ("dns/", Md("the records of the service and their health checks, for Terraform, OpenTofu or octoDNS"))
+        )
     if agents:
         agent_line = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
         rows.append(("REGION/agent/", Md(agent_line)))

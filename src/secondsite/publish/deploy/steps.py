@@ -5,6 +5,7 @@ Contexts of `nats` and `kubectl` are called like the regions, as in the runbook.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from attrs import frozen
@@ -13,11 +14,13 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
+from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
+from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
 from secondsite.strategies.write_gate import gated_subjects, leased
 
 MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
@@ -55,6 +58,36 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if gated_subjects(deployment, region):
             yield _gate(deployment, book, region)
+    if dns_files(deployment):
+        yield _records(deployment)
+
+
+def _records(deployment: Deployment) -> DeployStep:
+    wanted = service_records(deployment)
+    addresses = json.dumps({record.region: ["192.0.2.1"] for record in wanted.records})
+    each_region = "A record and a health check for each region; the provider"
+    about = {
+        RoutingPolicy.PLAIN: "One record, which a failover changes; `dns/octodns` holds it for octoDNS as well.",
+        RoutingPolicy.FAILOVER: f"{each_region} answers with the first that is good, and nobody changes a record.",
+        RoutingPolicy.WEIGHTED: f"{each_region} leaves out what is not good.",
+    }[wanted.kind]
+    primary = next((each.check for each in wanted.records if each.primary and each.check), None)
+    if primary and primary.path.endswith(WRITES):
+        about += (
+            f" Your API has to answer {code(primary.path)} with 200 only while its region takes writes: or clients "
+            "are led back to a region that returned, before it may write."
+        )
+    return DeployStep(
+        Md("Create the records of the service"),
+        Md(about),
+        fence(
+            [
+                "terraform -chdir=./dns init  # or tofu",
+                f'terraform -chdir=./dns apply -var zone_id="$ZONE_ID" -var addresses={word(addresses)}',
+            ]
+        ),
+        Md(f"`dig +short {wanted.host}` answers with the gateway of {text(deployment.primary.region.name)}"),
+    )
 
 
 def _agent(region: str) -> DeployStep:

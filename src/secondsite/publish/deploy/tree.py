@@ -8,6 +8,7 @@ from pathlib import Path
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.publish.deploy import readme
+from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, kubernetes_files
 from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -21,6 +22,8 @@ _OURS = (
     "*/agent/*",
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
+    "dns/*.tf.json",
+    "dns/octodns/*.yaml",
 )
 
 
@@ -40,6 +43,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **stream_files(deployment),
         **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
+        **dns_files(deployment),
         readme.NAME: readme.document(deployment, book, command),
     }
 

@@ -23,6 +23,7 @@ from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
 from secondsite.publish.text.templates import render
+from secondsite.strategies.stores import backed_up_only, following
 
 _BY_ITSELF = frozenset({Verb.RESTART, Verb.WAIT, Verb.ELECT, Verb.VERIFY_PATH})
 _ORDER = (
@@ -78,6 +79,8 @@ def section(inputs: Inputs) -> str:
         host=code(inputs.chosen.deployment.traffic.host),
         traffic=inputs.chosen.deployment.traffic,
         promises=_promises(inputs),
+        replicated=joined(map(code, following(inputs.system))),
+        backed_up=joined(map(code, backed_up_only(inputs.system))),
         chapters=chapters,
         final=_final(inputs),
         dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],

@@ -37,7 +37,7 @@ def second_cluster(kit: Kit, what: str, why: str) -> tuple[Requirement, ...]:
     """A cluster in the second region, with copies of stores and secrets."""
     return (
         requirements.work(kit, "standby-cluster", "work.standby", what, why, "there is nothing to move to"),
-        *requirements.store_replicas(kit, f"replicate databases to {kit.second.name}, snapshot vector stores"),
+        *requirements.store_replicas(kit, stores.copied(kit)),
         *requirements.replicated_secrets(kit),
     )
 

@@ -1,0 +1,135 @@
+"""What a server tells of its streams now, and what of it is new. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.archive.entries import nanoseconds
+from secondsite.archive.spans import Span, spans_of
+from secondsite.backup.target import is_held_back
+from secondsite.model.errors import MachineError
+from secondsite.model.jetstream_config import is_internal
+from secondsite.nats.jetstream import STREAM_NOT_FOUND, JetStream, Json, RefusedError
+
+ASKED_AT_ONCE = 8
+LASTING_NS = 60 * 10**9  # consumers that go after less without a client are their clients'
+_POSITIONS = ("ack_floor", "delivered")
+
+
+@frozen
+class Seen:
+    """One stream as its leader told of it. ``gone`` is None where it was not asked."""
+
+    name: str
+    created: str
+    at_ns: int
+    config: Json
+    first_seq: int
+    last_seq: int
+    messages: int
+    bytes: int
+    num_deleted: int
+    consumer_count: int
+    gone: tuple[Span, ...] | None
+
+    @property
+    def quick(self) -> bool:
+        """Whether it may be read by a consumer that leaves no trace."""
+        return str(self.config.get("retention", "limits")) == "limits"
+
+    @property
+    def config_mark(self) -> str:
+        return mark(self.config)
+
+
+async def overview(jetstream: JetStream, known: Iterable[str]) -> tuple[dict[str, Seen], tuple[str, ...]]:
+    """All streams, and the names of those that have no leader; the known ones alone while there is no meta leader."""
+    missing: list[str] = []
+    try:
+        listed = await jetstream.pages("STREAM.LIST", "streams", missing)
+    except MachineError:
+        names = tuple(known)
+        if not names:
+            raise
+        return await _one_by_one(jetstream, names)
+    found = {seen.name: seen for seen in (_seen(info) for info in listed) if not is_held_back(seen.config)}
+    return found, tuple(sorted(missing))
+
+
+async def _one_by_one(jetstream: JetStream, names: tuple[str, ...]) -> tuple[dict[str, Seen], tuple[str, ...]]:
+    slots = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def one(name: str) -> Seen | None:
+        async with slots:
+            try:
+                return await look(jetstream, name, details=False)
+            except MachineError:
+                return None
+
+    found = await asyncio.gather(*(one(name) for name in names))
+    if not any(found):
+        what = "no stream could be looked at, and no list of them was given"
+        raise MachineError.at(jetstream.shown, what, "bring back a majority of the servers")
+    lost = tuple(name for name, seen in zip(names, found, strict=True) if seen is None)
+    return {seen.name: seen for seen in found if seen}, lost
+
+
+async def look(jetstream: JetStream, name: str, *, details: bool) -> Seen | None:
+    """One stream; None where there is none."""
+    try:
+        info = await jetstream.ask(f"STREAM.INFO.{name}", {"deleted_details": details}, timeout_s=30)
+    except RefusedError as refused:
+        if refused.code == STREAM_NOT_FOUND:
+            return None
+        raise
+    return _seen(info, details=details)
+
+
+def _seen(info: Json, *, details: bool = False) -> Seen:
+    state = info["state"]
+    return Seen(
+        name=str(info["config"]["name"]),
+        created=str(info["created"]),
+        at_ns=nanoseconds(str(info.get("ts", ""))),
+        config=info["config"],
+        first_seq=int(state["first_seq"]),
+        last_seq=int(state["last_seq"]),
+        messages=int(state["messages"]),
+        bytes=int(state["bytes"]),
+        num_deleted=int(state.get("num_deleted") or 0),
+        consumer_count=int(state.get("consumer_count") or 0),
+        gone=spans_of(sorted(state.get("deleted") or ())) if details else None,
+    )
+
+
+async def consumers(jetstream: JetStream, stream: str) -> tuple[dict[str, Any], ...]:
+    """Those that outlive their clients, with their positions and without what changes by itself."""
+    listed = await jetstream.pages(f"CONSUMER.LIST.{stream}", "consumers")
+    lasting = (info for info in listed if not is_internal(str(info["name"])) and _lasting(info["config"]))
+    return tuple(sorted((_plain(info) for info in lasting), key=lambda info: str(info["name"])))
+
+
+def _lasting(config: Json) -> bool:
+    return bool(config.get("durable_name")) or int(config.get("inactive_threshold") or 0) >= LASTING_NS
+
+
+def _plain(info: Json) -> dict[str, Any]:
+    told = {key: info[key] for key in ("stream_name", "name", "created", "config")}
+    positions = {
+        key: {part: int(info[key][part]) for part in ("consumer_seq", "stream_seq")}
+        for key in _POSITIONS
+        if key in info
+    }
+    return {**told, **positions}
+
+
+def mark(content: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> str:
+    """Tells one content from another."""
+    plain = content if isinstance(content, Mapping) else list(content)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:32]

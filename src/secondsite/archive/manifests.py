@@ -1,0 +1,117 @@
+"""What runs an archiver in Kubernetes, and what its identity may do in the bucket. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+METRICS_PORT = 9090
+_USER = 65532
+
+
+@frozen
+class ArchiverSpec:
+    """``arguments`` are those of ``secondsite archive``. Secrets are named, and their values are in the cluster."""
+
+    name: str
+    namespace: str
+    image: str
+    arguments: Sequence[str]
+    service_account: str = ""
+    environment_secret: str = ""
+    credentials_secret: str = ""
+    signing_secret: str = ""
+
+
+def deployment(spec: ArchiverSpec) -> dict[str, Any]:
+    """Two copies on two nodes, of which one ships. No root, nothing written to disk."""
+    labels = {"app.kubernetes.io/name": spec.name, "app.kubernetes.io/managed-by": "secondsite"}
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/name": spec.name}},
+    }
+    security = {"runAsNonRoot": True, "runAsUser": _USER, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod: dict[str, Any] = {
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": security,
+        "topologySpreadConstraints": [spread],
+        "containers": [_container(spec)],
+    }
+    if spec.service_account:
+        pod["serviceAccountName"] = spec.service_account
+    if mounted := _mounted(spec):
+        security["fsGroup"] = _USER
+        pod["volumes"] = [
+            {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}} for name, secret, _ in mounted
+        ]
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": spec.name, "namespace": spec.namespace, "labels": labels},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": spec.name}},
+            "template": {"metadata": {"labels": dict(labels), "annotations": scraped}, "spec": pod},
+        },
+    }
+
+
+def _container(spec: ArchiverSpec) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": "archive",
+        "image": spec.image,
+        "args": ["archive", *spec.arguments, "--metrics-host", "0.0.0.0", "--metrics-port", str(METRICS_PORT)],  # noqa: S104 # the pod's own address
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    if spec.environment_secret:
+        container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
+    if mounted := _mounted(spec):
+        container["volumeMounts"] = [{"name": name, "mountPath": path, "readOnly": True} for name, _, path in mounted]
+    return container
+
+
+def _mounted(spec: ArchiverSpec) -> list[tuple[str, str, str]]:
+    """Volume, secret, and where it is mounted."""
+    wanted = [("nats", spec.credentials_secret, "/etc/nats"), ("signing", spec.signing_secret, "/etc/signing")]
+    return [(name, secret, path) for name, secret, path in wanted if secret]
+
+
+def bucket_policy(bucket: str, prefix: str) -> dict[str, Any]:
+    """An AWS IAM policy: the archiver writes, reads and lists below its prefix, and deletes nothing but probes."""
+    root = f"{prefix}/archive" if prefix else "archive"
+    objects = f"arn:aws:s3:::{bucket}/{root}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ListTheArchive",
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket"],
+                "Resource": [f"arn:aws:s3:::{bucket}"],
+                "Condition": {"StringLike": {"s3:prefix": [root, f"{root}/*"]}},
+            },
+            {
+                "Sid": "ShipAndGoOn",
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                "Resource": [f"{objects}/*"],
+            },
+            {
+                "Sid": "TakeBackProbes",
+                "Effect": "Allow",
+                "Action": ["s3:DeleteObject"],
+                "Resource": [f"{objects}/probes/*"],
+            },
+        ],
+    }

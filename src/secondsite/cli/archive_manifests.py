@@ -1,0 +1,99 @@
+"""``secondsite archive deployment|policy``: what runs an archiver in a cluster, and what it may do in the bucket."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from secondsite.cli.archive import EVERY_STREAM, ON_AND_ON, ArchiveScope, Pace
+from secondsite.cli.stores import Endpoint
+from secondsite.model.errors import EXIT_HOLDS, InputError
+
+
+def deployment_(
+    *,
+    nats: str,
+    to: str,
+    image: str,
+    endpoint: Endpoint = None,
+    what: Annotated[ArchiveScope, Parameter(name="*")] = EVERY_STREAM,
+    pace: Annotated[Pace, Parameter(name="*")] = ON_AND_ON,
+    name: str = "secondsite-archive",
+    namespace: str = "default",
+    service_account: str = "",
+    environment_secret: str = "",
+    credentials_secret: str = "",
+    signing_secret: str = "",
+    domain: str | None = None,
+) -> int:
+    """Print a Kubernetes Deployment that archives the same: two copies, of which one ships.
+
+    Parameters
+    ----------
+    nats
+        The server's URL as the cluster sees it.
+    to
+        The store.
+    image
+        An image that runs secondsite.
+    name
+        What to call it.
+    namespace
+        Where it runs.
+    service_account
+        One that may write to the store (IRSA, workload identity): see `secondsite archive policy`.
+    environment_secret
+        A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
+    credentials_secret
+        A secret with the file user.creds for NATS.
+    signing_secret
+        A secret with the file key, the ed25519 key that looks are signed with.
+    domain
+        The JetStream domain.
+    """
+    from ruamel.yaml import YAML
+
+    from secondsite.archive.manifests import ArchiverSpec, deployment
+    from secondsite.nats.address import parse_addresses
+    from secondsite.objects.address import parse_store
+
+    parse_addresses(nats)
+    parse_store(to, endpoint)
+    if what.sign:
+        remedy = "put it into a secret as the file key, and name that: --signing-secret NAME"
+        raise InputError.at("--sign", "a file of this machine is not there in the cluster", remedy)
+    if pace.once:
+        raise InputError.at("--once", "a Deployment goes on for ever", "leave it out")
+    pace.rhythm()
+    arguments = ["--nats", nats, "--to", to, "--every", pace.every, "--bytes", pace.bytes, "--json", *what.flags()]
+    arguments += ["--endpoint", endpoint] if endpoint else []
+    arguments += ["--domain", domain] if domain else []
+    arguments += ["--creds", "/etc/nats/user.creds"] if credentials_secret else []
+    arguments += ["--sign", "/etc/signing/key"] if signing_secret else []
+    secrets = (service_account, environment_secret, credentials_secret, signing_secret)
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 120
+    writer.dump(deployment(ArchiverSpec(name, namespace, image, arguments, *secrets)), sys.stdout)
+    return EXIT_HOLDS
+
+
+def policy_(*, to: str) -> int:
+    """Print the AWS IAM policy of an archiver: write, read and list below its prefix, and delete nothing.
+
+    Parameters
+    ----------
+    to
+        The store: s3://bucket/prefix.
+    """
+    from secondsite.archive.manifests import bucket_policy
+    from secondsite.objects.address import parse_store
+
+    address = parse_store(to)
+    if address.scheme != "s3":
+        raise InputError.at("--to", f"{to!r} is no bucket of AWS", "write s3://bucket/prefix")
+    print(json.dumps(bucket_policy(address.container, address.prefix), indent=2))
+    return EXIT_HOLDS

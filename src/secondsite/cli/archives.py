@@ -1,0 +1,161 @@
+"""``secondsite archive verify|compact``: what is done with an archive that is there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import asdict
+from cyclopts import Parameter
+
+from secondsite.cli.archive import EVERY_STREAM, ArchiveScope
+from secondsite.cli.backup_options import every as seconds
+from secondsite.cli.stores import (
+    ANY_SIGNER,
+    Endpoint,
+    Flag,
+    TrustOptions,
+    open_store,
+    option,
+    passed_over,
+    print_json,
+    read_keys,
+    telling,
+)
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, SecondsiteError
+
+if TYPE_CHECKING:
+    from secondsite.archive.chain import Chain
+    from secondsite.archive.check import ArchiveVerification
+    from secondsite.backup.codec import Keys
+    from secondsite.backup.signing import Trust
+    from secondsite.objects.store import ObjectStorage
+
+
+def verify_(
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
+    nats_server: Path | None = None,
+    restore: Annotated[bool, option("Restore the newest moment too, and compare every message.")] = True,
+    every: Annotated[str | None, option("Go on, with one every so often, such as 1h.")] = None,
+    json: Flag = False,
+) -> int:
+    """Read an archive back whole: every look and segment; then restore the newest moment into a server started for it.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    identity
+        A file with the age key that opens the archive.
+    nats_server
+        The server's binary; the one on PATH without.
+    json
+        Print the result for machines.
+    """
+    store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
+    trust, every_s = signed.trust(keys), seconds(every)
+    code = EXIT_HOLDS
+    while True:
+        try:
+            code = asyncio.run(_verify(store, keys, trust, nats_server, restore=restore, json=json))
+        except SecondsiteError as error:
+            if every_s is None:
+                raise
+            passed_over(str(error))
+        if every_s is None:
+            return code
+        time.sleep(every_s)
+
+
+async def _verify(
+    store: ObjectStorage, keys: Keys, trust: Trust, server: Path | None, *, restore: bool, json: bool
+) -> int:
+    from attrs import evolve
+
+    from secondsite.archive.check import restore_newest, verify_archive
+
+    chain = await _chain(store, trust)
+    result = await verify_archive(chain, keys)
+    if restore and not result.problems:
+        with telling("verified", machine=json) as progress:
+            result = evolve(result, outcomes=await restore_newest(chain, keys, server, progress))
+    if json:
+        print_json({"schema": "secondsite/archive-verification/1", "ok": result.ok, **asdict(result)})
+    else:
+        print(_text(result), flush=True)
+    return EXIT_HOLDS if result.ok else EXIT_DOES_NOT_HOLD
+
+
+async def _chain(store: ObjectStorage, trust: Trust) -> Chain:
+    from secondsite.archive.chain import Chain
+    from secondsite.archive.layout import ROOT
+
+    if ROOT not in await store.folders():
+        raise InputError.at(store.shown, "there is no archive", "see secondsite archive; check the prefix")
+    return await Chain(store.below(ROOT), trust).read()
+
+
+def _text(result: ArchiveVerification) -> str:
+    from secondsite.archive.entries import rfc3339
+    from secondsite.cli.restore import as_text
+
+    span = f"{rfc3339(result.first_ns)} to {rfc3339(result.newest_ns)}"
+    lines = [f"{span}: {result.segments} segments, {result.messages} messages, {result.stored_bytes} bytes"]
+    lines += [f"  DAMAGED: {problem}" for problem in result.problems]
+    if result.vanished:
+        lines.append(f"  {result.vanished} messages were gone before they could be read")
+    if result.outcomes:
+        lines.append(as_text(result.outcomes))
+    return "\n".join([*lines, f"archive: {'good' if result.ok else 'NOT GOOD'}"])
+
+
+def compact_(
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    endpoint: Endpoint = None,
+    identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    what: Annotated[ArchiveScope, Parameter(name="*")] = EVERY_STREAM,
+    signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
+    keep: Annotated[str | None, option("How far back a moment has to come back, such as 7d; all without.")] = None,
+    json: Flag = False,
+) -> int:
+    """Make an archive smaller: a base, larger segments, looks in one bundle; and delete what is older than --keep.
+
+    Parameters
+    ----------
+    from_
+        The store: file:///folder, s3://bucket/prefix, gs://… or az://….
+    identity
+        A file with the age key that opens the archive; give its --recipient and --sign too.
+    json
+        Print the result for machines.
+    """
+    from secondsite.archive.compact import CompactPlan, compact
+
+    store, keys = open_store(from_, endpoint, "--from"), read_keys(what.recipient, identity)
+    plan = what.plan(passed_over, keys)
+    span = seconds(keep)
+
+    async def work() -> int:
+        chain = await _chain(store, signed.trust(keys))
+        limits = CompactPlan(plan, timedelta(seconds=span) if span else None)
+        made = await compact(chain.store, limits, time.time_ns(), chain)
+        if json:
+            print_json({"schema": "secondsite/archive-compaction/1", **asdict(made)})
+        elif made.number:
+            print(
+                f"base {made.number} in {chain.store.shown}: {made.merged_from} segments became {made.merged_into}, "
+                f"{made.deleted} objects deleted"
+            )
+        else:
+            print(f"nothing new since the last base; {made.deleted} objects deleted")
+        return EXIT_HOLDS
+
+    return asyncio.run(work())

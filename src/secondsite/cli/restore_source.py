@@ -1,0 +1,122 @@
+"""What `restore` brings back from: an archive at any moment, or a backup; whichever reaches further."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from secondsite.model.errors import InputError
+
+if TYPE_CHECKING:
+    from secondsite.archive.chain import Chain
+    from secondsite.archive.travel import ArchivedMoment, Wanted
+    from secondsite.backup.codec import Keys
+    from secondsite.backup.objects import Reader
+    from secondsite.backup.signing import Trust
+    from secondsite.objects.store import ObjectStorage
+
+
+@frozen
+class RestoreSource:
+    """``text`` says what it is."""
+
+    reader: Reader
+    text: str
+
+
+@frozen
+class Asked:
+    """What the command line says of the source."""
+
+    backup: str | None
+    at: datetime | None
+    at_sequence: str | None
+    streams: tuple[str, ...]
+
+    def wanted(self) -> Wanted:
+        from secondsite.archive.travel import Wanted
+
+        if self.at_sequence is None:
+            return Wanted(self.at)
+        if self.at or self.backup:
+            raise InputError.at("--at-sequence", "is a moment of its own", "leave out --at and --backup")
+        name, _, number = self.at_sequence.rpartition("=")
+        if not name or not number.isdigit():
+            raise InputError.at("--at-sequence", f"{self.at_sequence!r} is not STREAM=N", "such as ORDERS=1042")
+        return Wanted(None, name, int(number))
+
+
+async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: Asked) -> RestoreSource:
+    """Raises InputError where there is nothing, or nothing that counts."""
+    from secondsite.archive.travel import BeforeArchiveError, reader_of, travel
+
+    wanted = asked.wanted()
+    chain = None if asked.backup else await _archive(store, trust)
+    if chain is None:
+        if asked.at_sequence:
+            remedy = "see secondsite archive; a backup has no moments between: leave the option out"
+            raise InputError.at(store.shown, "there is no archive", remedy)
+        return await _backup(store, keys, trust, asked)
+    try:
+        found = await travel(chain, keys, wanted, asked.streams)
+    except BeforeArchiveError:
+        if not await _backups(store):
+            raise
+        return await _backup(store, keys, trust, asked)
+    if not asked.at_sequence and await _later_backup(store, trust, asked.at, found):
+        return await _backup(store, keys, trust, asked)
+    return RestoreSource(reader_of(chain, keys, found), _told(found, asked))
+
+
+def _told(found: ArchivedMoment, asked: Asked) -> str:
+    from secondsite.archive.entries import rfc3339
+
+    told = f"archive at {rfc3339(found.at_ns)}"
+    if asked.at_sequence:
+        told += f", the time of {asked.at_sequence}"
+    if found.reached_ns:
+        told += f"; deletions, consumers and configuration as of {rfc3339(found.reached_ns)}"
+    else:
+        told += "; before the first look: without consumers, and without what was deleted until then"
+    if found.at_ns > found.newest_ns:
+        told += f"; it ends at {rfc3339(found.newest_ns)}, before that moment"
+    return told
+
+
+async def _archive(store: ObjectStorage, trust: Trust) -> Chain | None:
+    from secondsite.archive.chain import Chain
+    from secondsite.archive.layout import ROOT
+
+    if ROOT not in await store.folders():
+        return None
+    chain = await Chain(store.below(ROOT), trust).read()
+    return None if chain.empty else chain
+
+
+async def _backups(store: ObjectStorage) -> bool:
+    from secondsite.backup.layout import is_id
+
+    return any(is_id(name) for name in await store.folders())
+
+
+async def _later_backup(store: ObjectStorage, trust: Trust, at: datetime | None, found: ArchivedMoment) -> bool:
+    """Whether a backup is newer than all that the archive has of that moment."""
+    from secondsite.archive.entries import moment
+    from secondsite.backup.inventory import take_inventory
+
+    if not await _backups(store):
+        return False
+    reach = moment(min(found.at_ns, found.newest_ns))
+    entries = (await take_inventory(store, trust)).entries
+    return any(entry.usable and entry.when > reach and (at is None or entry.when <= at) for entry in entries)
+
+
+async def _backup(store: ObjectStorage, keys: Keys, trust: Trust, asked: Asked) -> RestoreSource:
+    from secondsite.backup.inventory import choose_backup
+    from secondsite.backup.objects import Reader
+    from secondsite.cli.stores import passed_over
+
+    manifest = await choose_backup(store, backup_id=asked.backup, at=asked.at, trust=trust, report=passed_over)
+    return RestoreSource(Reader(store, manifest, keys), f"backup {manifest.id}, finished {manifest.finished_at}")

@@ -1,0 +1,46 @@
+"""Only PostgreSQL gets a replica in the other region: of every other engine nothing may claim one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.model.deployment import Deployment, LinkKind
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.strategy import Link, Pattern, Strategy, Switch
+from secondsite.strategies.compose import failback, lay_out, procedures
+from secondsite.strategies.design import Kit
+from secondsite.strategies.registry import STRATEGIES
+
+CASES = Path(__file__).parent.parent / "evaluate" / "cases"
+LIVING = [s for s in STRATEGIES if s.pattern in (Pattern.PILOT_LIGHT, Pattern.WARM_STANDBY, Pattern.ACTIVE_ACTIVE)]
+SOURCED = Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED, Switch.WEIGHTED)
+
+
+def laid_out(name: str, strategy: Strategy) -> tuple[Deployment, Procedure, Procedure]:
+    kit = Kit.of(load_system(CASES / f"{name}.yaml"), load_catalogue())
+    deployment = lay_out(strategy, kit)
+    return deployment, procedures(deployment, kit)[Fault.REGION], failback(deployment, kit)
+
+
+@pytest.mark.parametrize("strategy", LIVING, ids=str)
+def test_a_database_of_another_engine_is_nowhere_said_to_be_replicated(strategy: Strategy) -> None:
+    deployment, over, back = laid_out("mysql", strategy)
+    told = [need.what for need in deployment.requirements] + [step.title for step in (*over.steps, *back.steps)]
+    assert not [text for text in told if "database replica" in text or "replicate databases" in text]
+    assert any("no replica of it is laid out" in text for text in told)
+    assert not [step for step in over.steps if step.verb is Verb.PROMOTE_STORES]
+    assert not [copy for copy in deployment.copies if "replica" in copy.method]
+    assert not [link for link in deployment.links if link.kind is LinkKind.DATABASE]
+
+
+def test_postgres_is_replicated_as_before() -> None:
+    deployment, over, _ = laid_out("pgonly", SOURCED)
+    (promote,) = [step for step in over.steps if step.verb is Verb.PROMOTE_STORES]
+    assert promote.title == "promote the database replica"
+    assert [link for link in deployment.links if link.kind is LinkKind.DATABASE]
+    assert any("let a replica of " in need.what for need in deployment.requirements)
