@@ -18,7 +18,7 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.action import Context, Facts, Prospect
 from secondsite.operate.actions.salvage import Salvage
-from secondsite.operate.actions.salvaging import CURSOR, ID, MARK, Pace
+from secondsite.operate.actions.salvaging import CURSOR, ID, MARK, SalvagePace
 from secondsite.operate.actions.unplaced import UNPLACED
 from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import EntryKind, Journal, StepState
@@ -28,7 +28,7 @@ from secondsite.strategies.compose import failback
 from secondsite.strategies.design import Kit
 
 MORE = 60
-PACE = Pace(share=25, window=4, cursor=8)
+PACE = SalvagePace(share=25, window=4, cursor=8)
 
 
 class DiedError(BaseException):
@@ -72,7 +72,12 @@ class Case:
         return messages
 
     def run(
-        self, procedure: Procedure, name: str, points: Points | None = None, pace: Pace = PACE, limit_s: float = 60.0
+        self,
+        procedure: Procedure,
+        name: str,
+        points: Points | None = None,
+        pace: SalvagePace = PACE,
+        limit_s: float = 60.0,
     ) -> OperationOutcome:
         steps = tuple(evolve(step, limit_s=limit_s) for step in procedure.steps)
         procedure, world = evolve(procedure, steps=steps), self.world

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope
-from secondsite.operate.actions.salvaging import CURSOR, PACE, Pace, Salvaging
+from secondsite.operate.actions.salvaging import CURSOR, PACE, SalvagePace, Salvaging
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement
 from secondsite.operate.shell import file_word, read, word
 from secondsite.operate.world import StreamsDoor
@@ -24,7 +24,7 @@ from secondsite.operate.world import StreamsDoor
 
 @frozen
 class Salvage:
-    pace: Pace = PACE
+    pace: SalvagePace = PACE
 
     async def look(self, context: Context, step: Step) -> Prospect:
         pairs = _pairs(context, step)

@@ -37,7 +37,7 @@ LISTED = 1000
 
 
 @frozen
-class Pace:
+class SalvagePace:
     """Messages: ``share`` is how many identities are in memory, ``window`` how many are on their way at once; a cursor
     is noted about every ``cursor``.
     """
@@ -48,7 +48,7 @@ class Pace:
     cursor: int = 20_000
 
 
-PACE = Pace()
+PACE = SalvagePace()
 
 
 @frozen
@@ -135,7 +135,7 @@ class Salvaging:
     source: StreamPlacement
     target: StreamPlacement
     note: Callable[[Facts], None]
-    pace: Pace = PACE
+    pace: SalvagePace = PACE
     progressed: Callable[[], None] = lambda: None
 
     async def run(self, noted: Iterable[Facts] = ()) -> Salvaged | None:
