@@ -85,6 +85,14 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-version-without-promotion": ("system", in_cluster("nats", version="2.10-alpine")),
     "nats-promotion-overlap": ("super", without_steps(Verb.DELETE_ORIGIN)),
     "nats-promotion-without-subjects": ("leaf", in_stream("EVENTS", subjects=())),
+    "nats-promoted-bucket-name": (
+        "super",
+        both(
+            in_origin(name="KV_config", consumers=()),
+            in_mirror(name="KV_config-west", mirror=StreamOrigin("KV_config", "", HOME.name)),
+        ),
+    ),
+    "nats-promoted-stream-name": ("super", in_origin(consumers=(Consumer("billing"),))),
     "nats-quorum-add-servers": ("super", with_quorum_by(QuorumMethod.ADD_SERVERS)),
     "nats-quorum-wipe-meta": ("super", with_quorum_by(QuorumMethod.WIPE_META)),
     "nats-quorum-lone-store": ("super", with_quorum_by(QuorumMethod.LONE_STORE)),

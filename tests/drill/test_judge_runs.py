@@ -285,6 +285,28 @@ def test_two_copies_that_are_written_to_breach_whatever_was_lost(
     assert {v.verdict for v in judgement.verdicts if v.contract.subject is not Subject.STATE} == {verdict}
 
 
+@pytest.mark.parametrize(
+    ("carried_out", "told"), [(("region", "failback"), True), (("region", "failback", "region"), False)]
+)
+def test_each_failover_may_begin_a_log_anew_once(carried_out: tuple[str, ...], told: bool, tmp_path: Path) -> None:
+    """Two changes: one too many after one failover, and what two failovers that lost something leave."""
+    manifest = evolve(MANIFEST, carried_out=carried_out)
+    with EvidenceWriter.create(tmp_path, manifest) as writer:
+        fill(writer, Scenario(manifest=manifest))
+        path = writer.ledgers / "0.ledger"
+        records = np.concatenate(list(read_chunks(path))).copy()
+        header = read_ledger_header(path)
+        stored = np.flatnonzero((records["kind"] == RecordKind.OUTCOME) & (records["status"] == Status.STORED))
+        records["stream_sequence"][stored[-100:]] -= 50
+        records["stream_sequence"][stored[-50:]] -= 40
+        path.unlink()
+        write_bulk(path, header, records)
+        judgement = seal(writer)
+    assert judgement.writer_changes["EVENTS"] == 2
+    why = next(v.why for v in judgement.verdicts if v.contract.subject is Subject.NATS)
+    assert ("two copies of EVENTS" in why) is told
+
+
 def test_nats_is_back_when_clients_are_whatever_a_step_says(tmp_path: Path) -> None:
     """Streams that elect a leader by themselves need no executor, and one that notes its end late changes nothing."""
     itself = _verdicts(tmp_path, Scenario(ends_s=()), NATS)[Subject.NATS]

@@ -123,17 +123,14 @@ class _Written(FakeWorld):
     """Clients write to the serving region for as long as anybody looks; the mirror is always one message behind."""
 
     def looked(self, region: str, name: str) -> None:
-        held = self.regions[region].get(name)
-        if held is None or region != AWAY or held.config.get("mirror") or not held.config.get("subjects"):
+        held, mirror = self.regions[AWAY].get(name), self.regions[HOME].get(name)
+        if held is None or held.config.get("mirror"):
             return
-        if held.config["subjects"] == ["events.>"]:
-            mirror = self.regions[HOME].get(name)
-            if mirror is not None and mirror.config.get("mirror"):
-                mirror.messages, mirror.last_seq = list(held.messages), held.last_seq
+        if mirror is not None and mirror.config.get("mirror"):
+            mirror.messages, mirror.last_seq = list(held.messages), held.last_seq
+        if region == AWAY and held.config["subjects"] == ["events.>"]:
             held.last_seq += 1
             held.messages.append(StoredMessage(held.last_seq, "events.x", {}, b"load", ""))
-        elif (mirror := self.regions[HOME].get(name)) is not None and mirror.config.get("mirror"):
-            mirror.messages, mirror.last_seq = list(held.messages), held.last_seq
 
 
 class _WrittenRegion(FakeRegion):

@@ -55,8 +55,8 @@ def test_a_region_that_votes_is_left_in_the_group(kit: Kit, tmp_path: Path) -> N
 
     async def fail_over(lab: Lab, dns: FileDns) -> OperationOutcome:
         world = LiveWorld(
-            regions=LabPlaces(lab),
-            system=LabPlaces(lab, system=True),
+            regions=LabPlaces(lab, AWAY),
+            system=LabPlaces(lab, AWAY, system=True),
             decision=Decision("tester", time.time(), "nobody gets an acknowledgement"),
             dns=dns,
             secrets=SameSecrets(),

@@ -27,7 +27,8 @@ from secondsite.operate.actions.people import ByHand, Declared, Refused, nothing
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.restore import RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
-from secondsite.operate.actions.salvage import ID, MARK, Salvage
+from secondsite.operate.actions.salvage import Salvage
+from secondsite.operate.actions.salvaging import ID, MARK
 from secondsite.operate.actions.unplaced import UNPLACED
 from secondsite.operate.agent import Agent, AgentConfig
 from secondsite.operate.epoch import changed_since, read_epoch

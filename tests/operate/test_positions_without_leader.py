@@ -50,7 +50,7 @@ def test_positions_are_read_without_a_meta_leader(kit: Kit) -> None:
 
     async def run() -> None:
         async with Lab.up(deployment, LabOptions(services=False)) as lab:
-            world = LiveWorld(regions=LabPlaces(lab), decision=Decision("tester", time.time(), "a test"))
+            world = LiveWorld(regions=LabPlaces(lab, AWAY), decision=Decision("tester", time.time(), "a test"))
             assert await replicate_positions(world, families(deployment), HOME, AWAY) == len(durables)
             await lab.kill_region(HOME)
             async with place(lab, AWAY).open() as opened:

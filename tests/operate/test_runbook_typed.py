@@ -49,7 +49,7 @@ def write_url() -> Iterator[str]:
 
 @pytest.fixture
 def own_pair(tmp_path: Path) -> Iterator[Pair]:
-    found = Pair(tmp_path / "servers")
+    found = Pair(tmp_path / "servers", denied=("events.>", "agentese.>", "kgent.>"))
     found.folder.mkdir()
     try:
         for region in (HOME, AWAY):
@@ -60,46 +60,18 @@ def own_pair(tmp_path: Path) -> Iterator[Pair]:
             found.kill(region)
 
 
-def _printed() -> list[str]:
-    """Of the chapter on a lost region."""
+def _printed(direction: str) -> list[str]:
+    """Plan, run, status and abort, of the chapter on a lost region or on the way back."""
     text = (EXAMPLE / "docs/saas/runbook.md").read_text("utf-8")
     block = next(
-        one for one in re.findall(r"```(?:\w*)\n(.*?)```", text, re.DOTALL) if "secondsite failover plan" in one
+        one for one in re.findall(r"```(?:\w*)\n(.*?)```", text, re.DOTALL) if f"secondsite {direction} plan" in one
     )
     return [line for line in block.splitlines() if line.startswith("secondsite ")]
 
 
-def _type(line: str, *more: str) -> int:
-    words = shlex.split(os.path.expandvars(line), comments=True)
-    return run([*words[1:], *more])
-
-
-def test_a_lost_region_by_the_printed_commands(
-    own_pair: Pair,
-    write_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Planned, run, gone on with after what is done by hand, done; and then there is nothing to resume or abort."""
-    shop = tmp_path / "shop"
-    shop.mkdir()
-    text = (EXAMPLE / "secondsite.yaml").read_text("utf-8")
-    (shop / "secondsite.yaml").write_text(re.sub(r"\n  ttl: \S+", "\n  ttl: 1s", text))
-    if (EXAMPLE / "catalogue").is_dir():
-        shutil.copytree(EXAMPLE / "catalogue", shop / "catalogue")
-    catalogue = load_catalogue(shop / "catalogue")
-    kit = Kit.of(load_system(shop / "secondsite.yaml"), catalogue)
-    asyncio.run(create(own_pair, deployment_of(kit, "warm-standby/leafnode-mirror")))
-    own_pair.kill(HOME)
-    monkeypatch.chdir(shop)
-    ports = {f"NATS_{number}": own_pair.ports[region][0] for number, region in enumerate((HOME, AWAY), 1)}
-    variables = {name: f"nats://127.0.0.1:{port}" for name, port in ports.items()}
-    logins = {"NATS_USER": "app", "NATS_PASSWORD": "app"}
-    for name, value in {**variables, **logins, "WRITE_URL": write_url, "WHO": "ann", "WHY": "no answer"}.items():
-        monkeypatch.setenv(name, value)
-    plan, begin, status, abort = _printed()
-
+def _carried_out(direction: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Planned, run, and gone on with after what is done by hand, until it is done."""
+    plan, begin, status, _ = _printed(direction)
     assert _type(plan) == 0, capsys.readouterr()
     found = re.search(r"plan ([0-9a-f]{16});", capsys.readouterr().out)
     assert found
@@ -117,15 +89,91 @@ def test_a_lost_region_by_the_printed_commands(
         code = _type(begin.replace(" run ", " resume "), *done)
     assert code == 0, capsys.readouterr()
     capsys.readouterr()
+
+
+def _type(line: str, *more: str) -> int:
+    words = shlex.split(os.path.expandvars(line), comments=True)
+    return run([*words[1:], *more])
+
+
+@pytest.fixture
+def shop(own_pair: Pair, write_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example with its streams on the servers, contexts of `nats` called like the regions, and what is told."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    text = (EXAMPLE / "secondsite.yaml").read_text("utf-8")
+    text = re.sub(r"replicas: 3( +# read manifests/nats/streams)", r"replicas: 1\1", text)  # one server in each region
+    (shop / "secondsite.yaml").write_text(re.sub(r"\n  ttl: \S+", "\n  ttl: 1s", text))
+    if (EXAMPLE / "catalogue").is_dir():
+        shutil.copytree(EXAMPLE / "catalogue", shop / "catalogue")
+    catalogue = load_catalogue(shop / "catalogue")
+    kit = Kit.of(load_system(shop / "secondsite.yaml"), catalogue)
+    asyncio.run(create(own_pair, deployment_of(kit, "warm-standby/leafnode-mirror")))
+    contexts = tmp_path / "nats" / "context"
+    contexts.mkdir(parents=True)
+    for region in (HOME, AWAY):
+        url = f"nats://127.0.0.1:{own_pair.ports[region][0]}"
+        (contexts / f"{region}.json").write_text(json.dumps({"url": url, "user": "app", "password": "app"}))
+    monkeypatch.chdir(shop)
+    told = {"WRITE_URL": write_url, "WHO": "ann", "WHY": "no answer", "XDG_CONFIG_HOME": str(tmp_path)}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    return shop
+
+
+def test_there_back_and_there_again_by_the_printed_commands(
+    own_pair: Pair, shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each time with what was acknowledged before; and in the end there is nothing to resume or abort."""
+    asyncio.run(_write(own_pair, HOME, "first"))
+    own_pair.kill(HOME)
+    _carried_out("failover", monkeypatch, capsys)
+    *_, status, abort = _printed("failover")
     assert _type(status) == 0
     assert re.search(r"operation failover-[0-9a-f]{8}, begun \S+ \S+ UTC by ann on ", capsys.readouterr().out)
-    asyncio.run(_serves(own_pair))
     assert _type(abort) in (1, 2)
+    asyncio.run(_serves(own_pair, AWAY))
+    asyncio.run(_write(own_pair, AWAY, "second"))
+    own_pair.start(HOME)
+    _carried_out("failback", monkeypatch, capsys)
+    asyncio.run(_serves(own_pair, HOME))
+    asyncio.run(_write(own_pair, HOME, "third"))
+    own_pair.kill(HOME)
+    _carried_out("failover", monkeypatch, capsys)
+    asyncio.run(_serves(own_pair, AWAY))
+    kept = asyncio.run(_kept(own_pair, AWAY))
+    assert kept == [f"{name} {subject}" for name in ("first", "second", "third") for subject in SUBJECTS]
+    assert len(list((shop / ".secondsite" / "operations").glob("failover-*.jsonl"))) == 1
 
 
-async def _serves(pair: Pair) -> None:
-    async with door(pair, AWAY) as away:
-        for name in (await away.jetstream.ask("STREAM.NAMES"))["streams"]:
-            look = await away.stream(name)
+SUBJECTS = ("events.a", "events.b")
+
+
+async def _write(pair: Pair, region: str, told: str) -> None:
+    """Acknowledged, and in both regions where both are there."""
+    async with door(pair, region) as streams:
+        for subject in SUBJECTS:
+            answer = await streams.publish(subject, told.encode(), {"Nats-Msg-Id": f"{told} {subject}"})
+            assert not answer.code, answer
+        wanted = answer.sequence
+    if region == HOME:
+        async with door(pair, AWAY) as streams:
+            for _ in range(200):
+                look = await streams.stream("EVENTS")
+                if look is not None and look.last_seq >= wanted:
+                    break
+                await asyncio.sleep(0.05)
+
+
+async def _kept(pair: Pair, region: str) -> list[str]:
+    async with door(pair, region) as streams:
+        found = [message async for message in streams.many("EVENTS", 1, 1000)]
+    return [message.headers["Nats-Msg-Id"] for message in found if message.subject in SUBJECTS]
+
+
+async def _serves(pair: Pair, region: str) -> None:
+    async with door(pair, region) as streams:
+        for name in (await streams.jetstream.ask("STREAM.NAMES"))["streams"]:
+            look = await streams.stream(name)
             assert look
             assert not look.is_mirror, name

@@ -66,7 +66,7 @@ def test_a_region_that_nobody_tried_to_fence_is_not_passed_over(kit: Kit) -> Non
     assert not world.regions[AWAY]["EVENTS"].config.get("mirror")
 
 
-def test_a_mirror_that_stays_behind_gives_its_writers_back(kit: Kit) -> None:
+def test_where_a_mirror_stays_behind_nobody_is_stopped(kit: Kit) -> None:
     """At the step's limit; who accepted the loss by name does not wait for it."""
     deployment = layout(kit)
     procedure, world, notes = failover_of(deployment, kit), Impatient(deployment, set()), list[Any]()
@@ -76,7 +76,7 @@ def test_a_mirror_that_stays_behind_gives_its_writers_back(kit: Kit) -> None:
     with pytest.raises(FinalError, match="the limit"):
         asyncio.run(Promote().run(context_of(world, procedure, notes=notes), promote))
     assert world.regions[HOME]["EVENTS"].config["subjects"] == subjects
-    assert ("unfenced", {"stream": "EVENTS", "region": HOME}) in notes
+    assert not [note for note in notes if note[0] == "unfenced"], "nothing had to be given back"
     assert world.regions[AWAY]["EVENTS"].config["mirror"]
     world.waits = 0
     accepted = context_of(world, procedure, allowed=frozenset({"lagging-mirror"}))

@@ -431,4 +431,4 @@ def test_the_executor_is_given_what_its_steps_need(inputs: Inputs, strategy: str
     assert found == needs
 
 
-_SYSTEMS = (' --system us-east-1="$SYSTEM_1"', ' --system us-west-2="$SYSTEM_2"')
+_SYSTEMS = (" --system us-east-1=context:us-east-1-system", " --system us-west-2=context:us-west-2-system")

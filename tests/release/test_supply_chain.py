@@ -77,3 +77,15 @@ def test_the_bill_of_materials_fits_its_schema(tmp_path: Path) -> None:
     assert all(each["version"] == version(each["name"]) for each in made["components"])
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={"SOURCE_DATE_EPOCH": "1790000000"})
     assert target.read_bytes() == first
+
+
+def test_every_package_from_npm_has_a_digest() -> None:
+    lock = json.loads((ROOT / "script" / "azurite" / "package-lock.json").read_text("utf-8"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert len(packages) > 100
+    assert [name for name, entry in packages.items() if not entry.get("integrity", "").startswith("sha512-")] == []
+    script = (ROOT / "script" / "azurite.sh").read_text("utf-8")
+    wanted = json.loads((ROOT / "script" / "azurite" / "package.json").read_text("utf-8"))["dependencies"]["azurite"]
+    assert "npm ci" in script
+    assert f"version={wanted} " in script
+    assert "npm install " not in (ROOT / ".ci" / "run").read_text("utf-8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from secondsite.model.strategy import Link
 from secondsite.nats.connection import RejectedError
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.meta import MetaServer, Rescued
+from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.operate.layout import Reach, families, is_writable
@@ -331,9 +332,20 @@ class FakeRegion:
         if answer.stream in self.world.refusing:
             return PublishAnswer(answer.stream, answer.domain, 0, code=self.world.refusing[answer.stream], why="full")
         _, stream = self._everywhere()[answer.stream]
+        expected = headers.get("Nats-Expected-Last-Subject-Sequence")
+        newest = max((m.sequence for m in stream.messages if m.subject == subject), default=0)
+        if expected is not None and int(expected) != newest:
+            return PublishAnswer(answer.stream, answer.domain, 0, code=10071, why="wrong last sequence")
         stream.last_seq += 1
         stream.messages.append(StoredMessage(stream.last_seq, subject, dict(headers), data, ""))
         return PublishAnswer(answer.stream, answer.domain, stream.last_seq)
+
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAnswer | None]:
+        answers: list[PublishAnswer | None] = []
+        for one in messages:
+            listens = await self.probe(one.subject) is not None
+            answers.append(await self.publish(one.subject, one.data, one.headers) if listens else None)
+        return answers
 
     async def newest(self, stream: str, subject: str) -> StoredMessage | None:
         found = [m for m in self.held[stream].messages if m.subject == subject]
@@ -345,6 +357,10 @@ class FakeRegion:
                 yield message
 
     copied = messages
+
+    def many(self, stream: str, first: int, last: int, *, bodies: bool = True) -> AsyncIterator[StoredMessage]:
+        del bodies
+        return self.messages(stream, first, last)
 
     async def servers(self) -> tuple[MetaServer, ...]:
         members = tuple(s.name for s in servers_of(self.world.deployment) if s.name not in self.world.removed)

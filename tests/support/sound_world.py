@@ -21,6 +21,7 @@ from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import DisruptionBudget, NatsClient, Role, Service, Spreading, Volume
+from secondsite.model.settings import Settings
 from secondsite.model.store import Loss, Store
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -179,9 +180,10 @@ def leaf_world() -> World:
 
 
 def super_world() -> World:
-    """3 + 3 + 1 servers, gateways all to all, TLS, placement."""
+    """3 + 3 + 1 servers, gateways all to all, TLS, placement; nobody who pulls, as the copy has another name."""
     home = evolve(SYSTEM.nats[0], region=HOME.name, reject_unknown_gateways=True)
-    placed = evolve(home.streams[0], placement="nats")
+    pushed = Consumer("metering", settings=Settings({"deliver_subject": "metering"}))
+    placed = evolve(home.streams[0], placement="nats", consumers=(pushed,))
     mirror = evolve(placed, name="EVENTS-west", subjects=(), mirror=StreamOrigin("EVENTS", "", HOME.name), consumers=())
     joined = [
         evolve(home, streams=(placed,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -67,7 +68,7 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
             timeline.begin(base, details_of(base, keys, chain.store.url(base_key(base.number))))
         async for linked in chain.looks(base):
             look = linked.look
-            timeline.add(look, details_of(look, keys, chain.store.url(index_key(look.number))))
+            timeline.add(look, partial(details_of, look, keys, chain.store.url(index_key(look.number))))
             catalogue.add(look.streams)
             count.looks += 1
             count.first_ns, count.newest_ns = count.first_ns or look.at_ns, look.at_ns

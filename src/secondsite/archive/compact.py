@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -96,7 +97,8 @@ async def _read(chain: Chain, plan: CompactPlan) -> _Story:
     async for linked in chain.looks(base):
         look = linked.look
         story.catalogue.add(look.streams)
-        story.timeline.add(look, details_of(look, plan.archive.keys, chain.store.url(index_key(look.number))))
+        place = chain.store.url(index_key(look.number))
+        story.timeline.add(look, partial(details_of, look, plan.archive.keys, place))
         story.looks.append(linked)
     return story
 

@@ -6,7 +6,7 @@ Messages carry their own time, so between two looks they are known to the messag
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -40,39 +40,47 @@ class StandingStream:
         return min(self.look.through, self.look.last_seq)
 
 
+Details = Callable[[], Mapping[str, StreamDetails]]
+
+
 @define
 class ArchiveTimeline:
     """Fed with a base and then looks in their order, it holds what stood at ``at_ns``; None is the newest moment.
 
-    ``ended`` is True when what follows cannot matter any more.
+    Looks bear the clocks of servers, which may jump: one from after the moment waits, and counts where one from before
+    it follows, as each look tells only what is new.
     """
 
     at_ns: int | None
     standing: dict[str, StandingStream] = field(factory=dict)
-    ended: bool = False
     reached_ns: int = 0
-    _younger: dict[str, StandingStream] = field(factory=dict)
+    _waiting: list[tuple[Look, Details]] = field(factory=list)
 
     def begin(self, base: Base, details: Mapping[str, StreamDetails]) -> None:
         for look in base.streams:
             self._take(look, details.get(look.name, StreamDetails()))
         self.reached_ns = base.at_ns
 
-    def add(self, record: Look, details: Mapping[str, StreamDetails]) -> None:
-        later = self.at_ns is not None and record.at_ns > self.at_ns
-        if later and record.at_ns > (self.at_ns or 0) + LOOK_AHEAD_NS:
-            self.ended = True
+    def add(self, record: Look, details: Details) -> None:
+        """``details`` are asked for when they count."""
+        if self.at_ns is not None and record.at_ns > self.at_ns:
+            self._waiting.append((record, details))
             return
+        for waiting in self._waiting:
+            self._apply(*waiting)
+        self._waiting.clear()
+        late = [look for look in record.streams if self.at_ns is not None and look.at_ns > self.at_ns]
+        if late:
+            self._waiting.append((evolve(record, streams=tuple(late), gone=()), details))
+        self._apply(evolve(record, streams=tuple(look for look in record.streams if look not in late)), details)
+
+    def _apply(self, record: Look, details: Details) -> None:
+        told = details() if record.streams else {}
         for look in record.streams:
-            told = details.get(look.name, StreamDetails())
-            if self.at_ns is None or (look.at_ns or record.at_ns) <= self.at_ns:
-                self._take(look, told)
-            else:
-                self._take_younger(look, told, self.at_ns)
-        if not later:
-            self.reached_ns = record.at_ns
-            for name in record.gone:
-                self.standing.pop(name, None)
+            self._take(look, told.get(look.name, StreamDetails()))
+        for name in record.gone:
+            self.standing.pop(name, None)
+        self.reached_ns = max(self.reached_ns, min(record.at_ns, self.at_ns or record.at_ns))
 
     def _take(self, look: StreamLook, told: StreamDetails) -> None:
         before = self.standing.get(look.name)
@@ -84,18 +92,22 @@ class ArchiveTimeline:
         spans = joined(gone, told.newly_gone) if told.newly_gone else tuple((first, last) for first, last in gone)
         self.standing[look.name] = StandingStream(look, config, consumers, spans)
 
-    def _take_younger(self, look: StreamLook, told: StreamDetails, at_ns: int) -> None:
-        """One that was made before the moment, and is told of only afterwards: it has what is older than the moment."""
-        before = self.standing.get(look.name)
-        if (before and before.look.life == look.life) or nanoseconds(look.life.rpartition("#")[0]) > at_ns:
-            return
-        if look.name in self._younger or told.config is None or look.life.rpartition("#")[2] != "1":
-            return
-        empty = evolve(look, through=0, first_seq=1, last_seq=0, messages=0, bytes=0)
-        self._younger[look.name] = StandingStream(empty, told.config, (), ())
-
     def result(self) -> dict[str, StandingStream]:
-        return {**self.standing, **self._younger}
+        """With the streams that were made before the moment and are told of only after it: with what is older."""
+        found = dict(self.standing)
+        for record, details in self._waiting:
+            if self.at_ns is None or record.at_ns > self.at_ns + LOOK_AHEAD_NS:
+                continue
+            for look in record.streams:
+                created, _, number = look.life.rpartition("#")
+                before = found.get(look.name)
+                if (before and before.look.life == look.life) or number != "1" or nanoseconds(created) > self.at_ns:
+                    continue
+                config = details().get(look.name, StreamDetails()).config
+                if config is not None:
+                    empty = evolve(look, through=0, first_seq=1, last_seq=0, messages=0, bytes=0)
+                    found[look.name] = StandingStream(empty, config, (), ())
+        return found
 
 
 LOOK_AHEAD_NS = 120 * 10**9

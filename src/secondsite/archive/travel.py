@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -112,18 +113,11 @@ async def _read(chain: Chain, keys: Keys, at_ns: int | None) -> _Read:
     newest: Look | Base | None = newest_base
     late = newest_base.number if newest_base else 0
     async for linked in chain.looks(from_base):
-        if not timeline.ended:
-            look = linked.look
-            timeline.add(look, _details(chain, look, keys, index_key(look.number)))
-        if timeline.ended and linked.look.number < late:
-            break
-        if linked.look.number > late:
-            catalogue.add(linked.look.streams)
-            newest = linked.look
-    if timeline.ended and newest is newest_base and newest_base:
-        async for linked in chain.looks(newest_base):
-            catalogue.add(linked.look.streams)
-            newest = linked.look
+        look = linked.look
+        timeline.add(look, partial(_details, chain, look, keys, index_key(look.number)))
+        if look.number > late:
+            catalogue.add(look.streams)
+            newest = look
     assert newest is not None  # noqa: S101 # the chain is not empty
     return _Read(timeline, catalogue, newest)
 

@@ -6,7 +6,7 @@ cluster is taken for what it is there for: to be promoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from secondsite.audit.audited import Audited, Replica, lacks, listed, step_path
 from secondsite.audit.rule import Finding, rule
@@ -14,6 +14,7 @@ from secondsite.audit.subjects import overlap
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION
 from secondsite.model.hazard import Severity
+from secondsite.model.nats import Stream, StreamKind
 from secondsite.model.nats_release import Feature
 from secondsite.model.procedure import Procedure, QuorumMethod, Step, Verb
 
@@ -210,3 +211,48 @@ def nats_quorum_wipe_meta(audited: Audited) -> Iterator[Finding]:
 )
 def nats_quorum_lone_store(audited: Audited) -> Iterator[Finding]:
     return _quorum_by(audited, QuorumMethod.LONE_STORE, "a replicated store started alone is refused (10074)")
+
+
+@rule(
+    id="nats-promoted-bucket-name",
+    severity=Severity.FATAL,
+    title="A promoted bucket has a name that clients do not ask for",
+    why="A bucket is found by the name of its stream. In one super-cluster the copy needs a name of its own, keeps it "
+    "when it is promoted, and answers to no client that opens the bucket.",
+    source=f"{MEASURED}: 404/10059 for KV_config where KV_config-us-west-2 holds its subjects; 400/10058 for a second "
+    "stream of one name",
+    remedy="Keep buckets in regions with a JetStream domain each (leafnode-mirror): equal names can exist there.",
+)
+def nats_promoted_bucket_name(audited: Audited) -> Iterator[Finding]:
+    yield from _renamed(audited, lambda origin: origin.kind is not StreamKind.STREAM, "buckets")
+
+
+@rule(
+    id="nats-promoted-stream-name",
+    severity=Severity.HIGH,
+    title="Pull consumers do not find the promoted stream",
+    why="A client that pulls names its stream in every request. In one super-cluster the copy needs a name of its own "
+    "and keeps it when it is promoted: each such client has to be told the other name before it goes on.",
+    source=f"{MEASURED}: CONSUMER.MSG.NEXT on the origin's name has no responders, CONSUMER.INFO is 404/10059",
+    remedy="Make the stream's name a setting of these clients that the failover changes, or use regions with a "
+    "JetStream domain each (leafnode-mirror).",
+)
+def nats_promoted_stream_name(audited: Audited) -> Iterator[Finding]:
+    yield from _renamed(audited, _pulled, "streams with pull consumers")
+
+
+def _renamed(audited: Audited, meant: Callable[[Stream], bool], what: str) -> Iterator[Finding]:
+    """Copies in their origin's own account space, whose names are not their origins'."""
+    for procedure, step, mirrors in audited.promotions():
+        found = [m for m in mirrors if m.origin and m.stream.name != m.origin.name and meant(m.origin)]
+        if found:
+            yield Finding(
+                step_path(procedure, step),
+                f"{what} are promoted under other names than clients ask for: {_names(found)} (404/10059)",
+                audited.endangered(NATS, LOSES_REGION),
+            )
+
+
+def _pulled(stream: Stream) -> bool:
+    pull = (one for one in stream.consumers if not one.settings.get("deliver_subject"))
+    return stream.kind is StreamKind.STREAM and any(pull)

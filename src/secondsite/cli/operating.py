@@ -70,6 +70,9 @@ class OperationPlaces:
     reach_s: Annotated[
         PositiveFloat, option("Seconds without an answer after which a region counts as unreachable.")
     ] = 2.0
+    patience: Annotated[
+        PositiveFloat, option("Stretch each step's limit by this factor; a limit counts from the last progress.")
+    ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
     from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
     done: Annotated[
@@ -209,7 +212,7 @@ def _run(
             if journal.torn_bytes:
                 print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
-                options = Options(approved=approve, allowed=frozenset(what.allow), hold=lease.hold)
+                options = Options(approve, frozenset(what.allow), where.patience, hold=lease.hold)
                 return await execute(procedure, deployment, world, journal, options=options, progress=report)
 
     try:

@@ -17,6 +17,7 @@ from secondsite.drill.faults import (
     observability_gone,
     purge,
     region_loss,
+    second_loss,
     soak,
     stale_secret,
     under_lag,
@@ -40,6 +41,7 @@ _MODULES = (
     loss_during,
     zombie_primary,
     failing_back,
+    second_loss,
 )
 _INSIDE = (api_killed, nats_leader_lost, api_cut_off, memory_pressure, observability_gone, soak)
 """What happens inside one region: the chaos baseline."""

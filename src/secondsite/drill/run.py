@@ -210,6 +210,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
     network = f"{lab.addresses.network(away.region.name)}.0.0/24"
     versions = lab.fleet.versions()
     carried_out = [procedure, *([failback(setup.deployment, setup.kit)] if drill.returns else ())]
+    carried_out += [procedure] if drill.again else []
+    failover = str(drill.procedure or drill.fault)
     return DrillManifest(
         drill=drill.id,
         strategy=setup.strategy.id,
@@ -232,7 +234,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         unrehearsed=unrehearsed(procedure) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,
         campaign=of.campaign,
-        carried_out=(str(drill.procedure or drill.fault), *((FAILBACK,) if drill.returns else ())),
+        carried_out=(failover, *((FAILBACK,) if drill.returns else ()), *((failover,) if drill.again else ())),
         of=setup.standing,
         version=setup.nats_version,
     )

@@ -26,7 +26,8 @@ from secondsite.strategies.server_config import (
 
 BLOCKS = 25
 BLOCK_SIZE = 10
-WAN_PORTS = (ROUTE_PORT, GATEWAY_PORT, LEAF_PORT)
+WAN_PORTS = (ROUTE_PORT, GATEWAY_PORT, LEAF_PORT, CLIENT_PORT)
+"""The last of them for who operates from another region."""
 API_PORT = 8000
 GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300

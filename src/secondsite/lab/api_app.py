@@ -34,8 +34,12 @@ _STATUS = {
 _OPEN_PATHS = ("/health", "/health/saas")
 
 
-def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, str], None]) -> Starlette:
-    """``answered`` is told of each event: its id, how long it took in seconds, its outcome."""
+def api_app(
+    publisher: Publisher, region: str, answered: Callable[[str, float, str], None], check_path: str = "/health"
+) -> Starlette:
+    """``answered`` is told of each event: its id, how long it took in seconds, its outcome. ``check_path`` is where the
+    system's own health check asks whether it lives.
+    """
 
     async def events(request: Request) -> Response:
         try:
@@ -76,8 +80,10 @@ def api_app(publisher: Publisher, region: str, answered: Callable[[str, float, s
     async def metrics(_request: Request) -> Response:
         return PlainTextResponse(_metrics(publisher))
 
+    asked = [Route(check_path, health)] if check_path.startswith("/") and check_path not in _OPEN_PATHS else []
     return Starlette(
         routes=[
+            *asked,
             Route("/v1/events", events, methods=["POST"]),
             Route("/health", health),
             Route("/health/saas", health_saas),
@@ -105,18 +111,18 @@ def _metrics(publisher: Publisher) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN_PATHS or path.endswith(WRITES)
-
-
 class ApiGateway:
     """Keys and rates; health checks pass without a key, as they do through a load balancer."""
 
-    def __init__(self, app: ASGIApp, keys: frozenset[str], limit: RateLimit) -> None:
+    def __init__(self, app: ASGIApp, keys: frozenset[str], limit: RateLimit, check_path: str = "/health") -> None:
         self._app, self._keys, self._limit = app, keys, limit
+        self._open = (*_OPEN_PATHS, check_path)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open or path.endswith(WRITES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" and not _is_open(scope["path"]) else None
+        refusal = self._refusal(scope) if scope["type"] == "http" and not self._is_open(scope["path"]) else None
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:

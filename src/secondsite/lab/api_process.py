@@ -68,8 +68,8 @@ async def _run(config: Mapping[str, Any]) -> None:
         if reporter:
             reporter.note(message_id, seconds, outcome)
 
-    api = api_app(publisher, config["region"], answered)
-    gateway = ApiGateway(api, frozenset(config["keys"]), RateLimit(config["requests_per_s"]))
+    api = api_app(publisher, config["region"], answered, config["check_path"])
+    gateway = ApiGateway(api, frozenset(config["keys"]), RateLimit(config["requests_per_s"]), config["check_path"])
     await asyncio.gather(*works, _serve(api, config["api"]), _serve(gateway, config["gateway"]))
 
 

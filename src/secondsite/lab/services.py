@@ -193,6 +193,7 @@ class LabProcesses:
             "spool": str(self.folder / f"{pod.name}.spool") if buffer.durable else "",
             "refuses_elsewhere": buffer.durable,
             "probes": self._probes(region),
+            "check_path": self.deployment.traffic.check_path,
             "keys": self.keys(region),
             "requests_per_s": self.options.requests_per_s,
             "collector": [collector.host, collector.port] if self.options.pods else None,

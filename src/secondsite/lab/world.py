@@ -176,18 +176,25 @@ class Lab:
         """All nats-servers, or those of one region."""
         return tuple(server for server in self.fleet.servers if region in ("", server.region))
 
-    def nats_urls(self, region: str, *, system: bool = False, operator: bool = False) -> tuple[str, ...]:
-        """Client URLs of every server of the region, login included: a writer's, the operator's, the system's."""
+    def nats_urls(
+        self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = ""
+    ) -> tuple[str, ...]:
+        """Client URLs of every server of the region, login included: a writer's, the operator's, the system's.
+
+        ``reached_from`` another region they lead through the WAN.
+        """
         book = self.addresses
         login = book.system if system else book.operator if operator else book.application
+        near = reached_from in ("", region)
+        at = book.listen if near else partial(book.reached_from, self._region(reached_from))
         return tuple(
-            f"nats://{login.user}:{login.password}@{book.listen(server)}:{CLIENT_PORT}"
+            f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}"
             for server in self.servers(self._region(region))
         )
 
-    def nats_url(self, region: str, *, system: bool = False, operator: bool = False) -> str:
+    def nats_url(self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = "") -> str:
         """The same in one string, with commas between."""
-        return ",".join(self.nats_urls(region, system=system, operator=operator))
+        return ",".join(self.nats_urls(region, system=system, operator=operator, reached_from=reached_from))
 
     def _plain_url(self, region: str) -> str:
         """Without a login."""

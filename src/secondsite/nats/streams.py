@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +20,9 @@ from secondsite.model.errors import MachineError
 from secondsite.model.jetstream_config import is_internal
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
-from secondsite.nats.stored import StoredMessage
+from secondsite.nats.publishing import Outgoing, acknowledgements
+from secondsite.nats.reading import pulled_messages
+from secondsite.nats.stored import StoredMessage, parse_headers
 from secondsite.nats.understood import an_object, count, texts, understood
 
 NO_MESSAGE = 10037
@@ -202,6 +204,12 @@ class StreamApi:
         with understood(self.shown, f"a publish on {subject}"):
             return _answer(answer)
 
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAnswer | None]:
+        """In their order; None where no stream listens. A MachineError means that any of them may have been stored."""
+        answers = await acknowledgements(self.jetstream, messages)
+        with understood(self.shown, "an acknowledgement"):
+            return [None if answer is None else _answer(answer) for answer in answers]
+
     async def message(self, stream: str, sequence: int) -> StoredMessage | None:
         try:
             with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
@@ -229,6 +237,35 @@ class StreamApi:
             for message in messages:
                 if message is not None:
                     yield message
+
+    async def many(self, stream: str, first: int, last: int, *, bodies: bool = True) -> AsyncIterator[StoredMessage]:
+        """The same, fast; ``bodies`` only where they are asked for, if the stream can be read so."""
+        look = await self.stream(stream)
+        if look is not None and look.config.get("retention", "limits") == "limits":
+            try:
+                async for message in pulled_messages(self.jetstream, stream, first, last, bodies=bodies):
+                    first = message.sequence + 1
+                    yield message
+            except RefusedError:
+                pass  # one that allows no more consumers is read as any other
+        while (left := await self._from(stream, first, last)) is not None:  # also what a replica that lags left out
+            first = min(left.sequence + _WINDOW, last + 1)
+            async for message in self.messages(stream, left.sequence, first - 1):
+                yield message
+
+    async def _from(self, stream: str, first: int, last: int) -> StoredMessage | None:
+        """The first message from there on, as the leader has it."""
+        if first > last:
+            return None
+        try:
+            with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
+                asked = {"seq": first, "next_by_subj": ">"}
+                found = _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", asked))
+        except RefusedError as refused:
+            if refused.code == NO_MESSAGE:
+                return None
+            raise
+        return found if found.sequence <= last else None
 
     def copied(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
         """The same as replicas have it, also without a meta leader; one that lags may lack the newest."""
@@ -310,14 +347,7 @@ def _stored(answer: Json) -> StoredMessage:
     return StoredMessage(
         sequence=count(message["seq"]),
         subject=_text(message["subject"]),
-        headers=_headers(base64.b64decode(message.get("hdrs") or "")),
+        headers=parse_headers(base64.b64decode(message.get("hdrs") or "")),
         data=base64.b64decode(message.get("data") or ""),
         at=_text(message.get("time", "")),
     )
-
-
-def _headers(raw: bytes) -> dict[str, str]:
-    """After the line with the protocol's version, as in HTTP."""
-    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}

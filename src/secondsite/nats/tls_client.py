@@ -1,4 +1,5 @@
-"""The NATS client, but for one promise that the library does not keep: where TLS is required, nothing goes in clear.
+"""The NATS client, with a parser that hands messages over in bulk, and but for one promise that the library does not
+keep: where TLS is required, nothing goes in clear.
 
 The library takes TLS only where the server's INFO demands it. Whoever answers in the server's place demands nothing,
 and is then sent user and password; so the INFO is judged here before the library answers it.
@@ -12,6 +13,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from nats import errors
+from secondsite.nats.bulk import BulkParser
 
 
 class NoTlsError(errors.Error):
@@ -27,6 +29,7 @@ class TlsClient(Client):
 
     def __init__(self, *, tls_required: bool) -> None:
         super().__init__()
+        self._ps = BulkParser(self)
         self._tls_is_required = tls_required
         self.taps: dict[int, Tap] = {}
 

@@ -9,7 +9,7 @@ differ from what is drilled.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
@@ -66,6 +66,10 @@ async def _unasked(_region: str) -> None:
     """Nobody has to be asked."""
 
 
+def _untold() -> None:
+    """Nobody waits for it."""
+
+
 @frozen
 class Scope:
     """A procedure of a deployment, and the streams that it is about."""
@@ -120,6 +124,7 @@ class Context(Scope):
     """What an executor works with. ``facts`` are those of the steps that are done, by step.
 
     ``stopping`` is awaited right before a region's writers are stopped; raises WaitingError where nobody approved it.
+    ``noted`` is what earlier attempts at this step noted. ``progressed``: from here on its limit counts anew.
     """
 
     world: World
@@ -127,6 +132,8 @@ class Context(Scope):
     note: Callable[[str, Facts], None]
     allowed: frozenset[str] = frozenset()
     stopping: Callable[[str], Awaitable[None]] = _unasked
+    noted: Sequence[Facts] = ()
+    progressed: Callable[[], None] = _untold
 
     def done(self, verb: Verb) -> Facts:
         """The facts of the step with this verb that is done; empty where there is none."""
@@ -219,8 +226,12 @@ def failed(what: str, remedy: str) -> FinalError:
     return FinalError.at("", what, remedy)
 
 
-async def until(context: Context, done: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again; the step's limit ends it. What fails for now is asked again too."""
+async def until(context: Context, done: Callable[[], Awaitable[bool]], reached: Callable[[], int] = int) -> None:
+    """Ask again and again; the step's limit ends it. What fails for now is asked again too.
+
+    ``reached`` says how far it is: where that grows, the limit counts from then.
+    """
+    before = reached()
     while True:
         try:
             if await done():
@@ -229,4 +240,7 @@ async def until(context: Context, done: Callable[[], Awaitable[bool]]) -> None:
             raise
         except MachineError as error:
             context.note("retried", {"why": error.problems[0].what})
+        if (now := reached()) > before:
+            before = now
+            context.progressed()
         await context.world.clock.sleep(POLL_S)

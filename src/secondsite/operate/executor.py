@@ -78,7 +78,8 @@ async def _alone(_entries: Sequence[JournalEntry]) -> None:
 
 @frozen
 class Options:
-    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits.
+    """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits, which
+    count from the last time that a step got any further.
 
     ``hold`` is awaited with the journal before each step, and raises where another controller acts.
     """
@@ -130,6 +131,10 @@ async def execute(
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _of_ours(error: Exception) -> Problem:
     """An error that nobody foresaw, with where it came from."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -154,14 +159,18 @@ class _Run:
         self._retried: dict[str, str] = {}
         self._deployment, self._allowed = deployment, lifted(world, journal, options.allowed)
 
-    def _context(self, step: Step) -> Context:
+    def _context(self, step: Step, progressed: Callable[[], None] = lambda: None) -> Context:
         def note(kind: str, facts: Facts) -> None:
             self._note(step, kind, facts)
 
         async def stopping(region: str) -> None:
             await self._stopping(step, region)
 
-        return Context(self._deployment, self._procedure, self._world, self._facts, note, self._allowed, stopping)
+        noted = [
+            entry.data for entry in self._journal.entries if entry.step == step.id and entry.kind is EntryKind.NOTE
+        ]
+        given = (self._deployment, self._procedure, self._world, self._facts, note, self._allowed, stopping)
+        return Context(*given, noted, progressed)
 
     async def finish(self) -> OperationOutcome:
         watch = asyncio.ensure_future(self._fence_returned())
@@ -228,15 +237,16 @@ class _Run:
         limit_s = step.limit_s * self._options.patience
         try:
             await self._check(step)
-            async with asyncio.timeout(limit_s):
-                facts = await self._carried_out(step)
+            async with asyncio.timeout(limit_s) as limit:
+                facts = await self._carried_out(step, lambda: limit.reschedule(_now() + limit_s))
         except WaitingError as error:
             self._ended(step, StepState.WAITING, began, {}, error.problems[0])
         except SecondsiteError as error:
             self._ended(step, StepState.FAILED, began, {}, error.problems[0])
         except TimeoutError:
             last = self._retried.get(step.id)
-            what = f"it did not end within its limit of {limit_s:g} s" + (f"; last: {last}" if last else "")
+            what = f"it did not end, or get any further, within its limit of {limit_s:g} s"
+            what += f"; last: {last}" if last else ""
             problem = Problem(Place(""), what, f"see to it that: {step.check}; then resume")
             self._ended(step, StepState.FAILED, began, {}, problem)
         except Exception as error:
@@ -245,12 +255,12 @@ class _Run:
             self._facts[step.id] = facts
             self._ended(step, StepState.DONE, began, facts, None)
 
-    async def _carried_out(self, step: Step) -> Facts:
+    async def _carried_out(self, step: Step, progressed: Callable[[], None]) -> Facts:
         """While streams are promoted nobody takes their writes: what fails for now is tried again."""
         tries = PROMOTION_TRIES if step.verb is Verb.PROMOTE_STREAMS else 1
         for left in reversed(range(tries)):
             try:
-                return await self._options.executors[step.verb].run(self._context(step), step)
+                return await self._options.executors[step.verb].run(self._context(step, progressed), step)
             except FinalError:
                 raise
             except MachineError as error:
@@ -334,9 +344,10 @@ class _Run:
     def _note(self, step: Step, kind: str, facts: Facts) -> None:
         """What is tried again says why once, not every time."""
         why = str(facts.get("why", ""))
-        if kind == "retried" and self._retried.get(step.id) == why:
-            return
-        self._retried[step.id] = why
+        if kind == "retried":
+            if self._retried.get(step.id) == why:
+                return
+            self._retried[step.id] = why
         self._journal.append(EntryKind.NOTE, step.id, {kind: dict(facts)})
 
     async def _fence_returned(self) -> None:

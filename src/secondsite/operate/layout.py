@@ -116,6 +116,14 @@ def probe_subject(pattern: str) -> str:
     return ".".join(words.get(token, token) for token in pattern.split("."))
 
 
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a stream that listens on the pattern takes a message with this subject."""
+    wanted, found = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted, found = wanted[:-1], found[: len(wanted) - 1] if len(found) >= len(wanted) else []
+    return len(wanted) == len(found) and all(one in ("*", other) for one, other in zip(wanted, found, strict=True))
+
+
 def mirror_config(placement: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:
     """The region's stream as a mirror of another region's, through that one's domain where it has its own."""
     config = as_mirror(stream_config(placement.stream, placement.cluster))

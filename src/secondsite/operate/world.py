@@ -6,7 +6,7 @@ A door that a world does not have is None; what it would have done is then done 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.nats.meta import MetaServer, Rescued
+from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 
@@ -76,9 +77,13 @@ class StreamsDoor(Protocol):
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str]) -> PublishAnswer: ...
 
+    async def publish_all(self, messages: Sequence[Outgoing]) -> list[PublishAnswer | None]: ...
+
     async def newest(self, stream: str, subject: str) -> StoredMessage | None: ...
 
     def messages(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]: ...
+
+    def many(self, stream: str, first: int, last: int, *, bodies: bool = True) -> AsyncIterator[StoredMessage]: ...
 
     def copied(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]: ...
 

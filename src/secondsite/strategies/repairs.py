@@ -21,7 +21,7 @@ from secondsite.model.strategy import Link
 from secondsite.strategies.design import Kit
 from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
-from secondsite.strategies.sizing import all_streams, maybe, write_shares
+from secondsite.strategies.sizing import all_streams, maybe, stream_bytes, transfer_time, write_shares
 from secondsite.strategies.steps import blocked_step, instant, make_step, stores_restored
 from secondsite.strategies.switches.switching import people_detect
 from secondsite.strategies.write_gate import leased
@@ -154,12 +154,35 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         if Subject.STATE in covered
         else blocked_step(Verb.RESTORE_STORES, "no copy of the stores is older than the mistake", decide.id)
     )
+    copies = (_copies_anew(kit, streams.id),) if _copied(deployment) and not streams.blocked else ()
     return Procedure(
         f"data is destroyed ({fault})",
         fault,
-        (detect, decide, streams, stores),
+        (detect, decide, streams, *copies, stores),
         {Subject.NATS: streams.id, Subject.STATE: stores.id},
         affected=0.0,
+    )
+
+
+def _copied(deployment: Deployment) -> bool:
+    return any(stream.mirror or stream.sources for cluster in deployment.clusters for stream in cluster.streams)
+
+
+def _copies_anew(kit: Kit, after: str) -> Step:
+    """A restored stream is another one for the server: its mirrors stand still without a lag, and what sources it takes
+    everything again.
+    """
+    size = transfer_time("copies made anew", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"])
+    return make_step(
+        kit,
+        Verb.RESYNCHRONISE,
+        "make every copy of the restored streams anew: mirrors, and streams that source them",
+        size,
+        check="each copy holds what its origin holds, and nothing of before",
+        after=(after,),
+        step_id="copies-anew",
+        reversible=False,
+        approval=True,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.final_reads import all_led
 from secondsite.drill.play.lab_world import place
@@ -14,16 +16,32 @@ from secondsite.operate.executor import Options, StepProgress
 from secondsite.operate.journal import StepState
 from secondsite.strategies.compose import failback
 
+_FOLLOW_S = 4.0
+
 
 async def play(stage: Stage) -> None:
+    if not await lost_and_over(stage):
+        return
+    await home_again(stage)
+    stage.salvage = []
+    stage.survivors = [stage.home, stage.away]
+
+
+async def lost_and_over(stage: Stage) -> bool:
+    """Whether the first failover got to its end."""
     check = stage.watch()
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)
     outcome = await stage.fail_over()
     if not (outcome and outcome.finished):
-        return
+        return False
     await stage.settled()
+    return True
+
+
+async def home_again(stage: Stage) -> None:
+    """The old region is repaired and everything goes back to it."""
     stage.report(f"failback: {stage.home} is there again, alone")
     await stage.sites.isolate(stage.home)
     names = [placement.name for family in stage.families if (placement := family.at(stage.home))]
@@ -36,16 +54,21 @@ async def play(stage: Stage) -> None:
     stage.on_step = serve_again
     procedure = failback(stage.setup.deployment, stage.setup.kit)
     journal = stage.writer.folder / "failback.jsonl"
+    begin_ns = time.monotonic_ns()
     back = await stage.carry_out(procedure, journal, "the old region is repaired", Options(patience=PATIENCE))
     stage.on_step = None
     stage.observe("the failback procedure completes", bool(back and back.finished))
-    away = stage.away
-    stage.observe(
-        f"{away} mirrors {stage.home} again, so that the next loss is failed over alike", await _mirrors(stage)
-    )
-    await stage.pass_time(4.0, "clients follow")
-    stage.salvage = []
-    stage.survivors = [stage.home, stage.away]
+    mirrors = await _mirrors(stage)
+    stage.observe(f"{stage.away} mirrors {stage.home} again, so that the next loss is failed over alike", mirrors)
+    await stage.pass_time(_FOLLOW_S, "clients follow")
+    tell_silence(stage, "failback", begin_ns)
+
+
+def tell_silence(stage: Stage, during: str, begin_ns: int) -> None:
+    """The longest time in which nobody was acknowledged anything, from then until now."""
+    longest_s = stage.longest_silence_s(begin_ns, time.monotonic_ns())
+    stage.note("silence", during=during, seconds=round(longest_s, 3))
+    stage.observe(f"{during}: the longest time without an acknowledged write was {longest_s:.1f} s", None)
 
 
 async def _mirrors(stage: Stage) -> bool:

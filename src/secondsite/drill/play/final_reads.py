@@ -25,7 +25,7 @@ from secondsite.model.nats import Consumer
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, StreamApi, StreamState
-from secondsite.operate.actions.salvage import MARK as SALVAGE_MARK
+from secondsite.operate.actions.salvaging import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"

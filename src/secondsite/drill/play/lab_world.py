@@ -202,16 +202,19 @@ class LabManualSteps:
 
 @frozen
 class LabPlaces(Mapping[str, NatsPlace]):
-    """Every region; where one has no servers yet, an address at which nobody answers."""
+    """Every region as the one that operates reaches it, others through the WAN; an address at which nobody answers
+    where one has no servers yet.
+    """
 
     lab: Lab
+    operating: str
     system: bool = False
 
     def __getitem__(self, region: str) -> NatsPlace:
         if region not in self.lab.regions:
             raise KeyError(region)
         if self.lab.servers(region):
-            return place(self.lab, region, system=self.system)
+            return place(self.lab, region, system=self.system, reached_from=self.operating)
         return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.network(region)}.0.9"), ConnectOptions())
 
     def __iter__(self) -> Iterator[str]:
@@ -233,9 +236,12 @@ def lab_world(
     sites: LabSites,
     restorer: Restorer | None = None,
 ) -> LiveWorld:
+    """Whoever operates is in the region that is not lost: the standby, or the last one."""
+    standby = lab.deployment.standby
+    operating = standby.region.name if standby else lab.deployment.sites[-1].region.name
     return LiveWorld(
-        regions=LabPlaces(lab),
-        system=LabPlaces(lab, system=True),
+        regions=LabPlaces(lab, operating),
+        system=LabPlaces(lab, operating, system=True),
         decision=decision,
         reach_s=1.5,
         manual_steps=manual_steps,
@@ -249,9 +255,9 @@ def lab_world(
     )
 
 
-def place(lab: Lab, region: str, *, system: bool = False) -> NatsPlace:
+def place(lab: Lab, region: str, *, system: bool = False, reached_from: str = "") -> NatsPlace:
     """As the operator, whom no write gate stops; or as the system account."""
-    url = lab.nats_url(region, system=system, operator=not system)
+    url = lab.nats_url(region, system=system, operator=not system, reached_from=reached_from)
     return NatsPlace(parse_addresses(url), ConnectOptions())
 
 

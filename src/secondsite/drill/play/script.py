@@ -18,8 +18,8 @@ from secondsite.model.nats_release import Feature, Support, supports
 class Drill:
     """``fits`` says why it cannot be run on a deployment; empty where it can. ``moves``: clients have to leave the
     first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
-    that is another than ``fault``; ``returns``: the failback after it, too. ``ignoring_ttl``: the share of users that
-    keep the address they resolved first.
+    that is another than ``fault``; ``returns``: the failback after it, too; ``again``: and the failover once more.
+    ``ignoring_ttl``: the share of users that keep the address they resolved first.
     ``pods``: it needs pods that restart by themselves. ``lasts``: how long it is meant to take beyond the usual, in
     seconds.
     """
@@ -33,6 +33,7 @@ class Drill:
     subjects: tuple[Subject, ...] = (Subject.API, Subject.NATS)
     procedure: Fault | None = None
     returns: bool = False
+    again: bool = False
     ignoring_ttl: float = 0.0
     pods: bool = False
     lasts: Callable[[Profile], float] = lambda _: 0.0

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from attrs import define, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
@@ -77,6 +78,12 @@ class LoadedScene(Scene):
         folder = self.lab.folder / "so-far"
         folder.mkdir(exist_ok=True)
         return read_history([Path(shutil.copy(path, folder)) for path in self.ledgers])
+
+    def longest_silence_s(self, begin_ns: int, end_ns: int) -> float:
+        """Between two acknowledgements, or from one of the two moments to the nearest."""
+        acks = self.history().ack_ns
+        within = np.sort(acks[(acks > begin_ns) & (acks < end_ns)])
+        return float(np.diff(np.concatenate([[begin_ns], within, [end_ns]])).max()) / 1e9
 
     def acknowledged_per_s(self, window_s: float) -> float:
         now = time.monotonic_ns()

@@ -21,7 +21,7 @@ from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
-from secondsite.drill.evidence.manifest import DrillManifest
+from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.observation import not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
@@ -297,10 +297,12 @@ def _words(effect: Effect, count: float, facts: _Facts) -> str:
 
 
 def _two_writers(facts: _Facts) -> list[tuple[str, int]]:
-    """A failover that lost something begins each log anew once; sourced streams have a log in every region."""
-    if Strategy.parse(facts.evidence.manifest.strategy).link is Link.SOURCED:
+    """A failover that lost something begins each log anew, once; sourced streams have a log in every region."""
+    manifest = facts.evidence.manifest
+    if Strategy.parse(manifest.strategy).link is Link.SOURCED:
         return []
-    return [(name, changes) for name, changes in facts.writer_changes.items() if changes > 1]
+    failovers = max(1, sum(name != FAILBACK for name in manifest.carried_out))
+    return [(name, changes) for name, changes in facts.writer_changes.items() if changes > failovers]
 
 
 def _clock(subject: Subject, facts: _Facts) -> _Clock:

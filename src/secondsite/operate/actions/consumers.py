@@ -59,6 +59,7 @@ class RestoreConsumers:
         async with context.world.streams(region) as door:
             for wanted in await wanted_consumers(context, step, door, region):
                 await restore(door, wanted)
+                context.progressed()
                 done[wanted.key] = {"start": wanted.start, "source": wanted.source}
         return {"region": region, "consumers": done}
 

@@ -130,6 +130,7 @@ class Fence:
             ended = await end_lease(context, region) if _has_lease(context, step) else None
             for family, placement in pairs:
                 await fence_stream(door, family, placement, leaseless=ended is not None)
+                context.progressed()
         lease = {} if ended is None else await _ran_out(context, ended)
         return {"region": region, "state": FENCED, "streams": [placement.name for _, placement in pairs], **lease}
 

@@ -132,17 +132,15 @@ class Promote:
                 if door is None:
                     _expect_unreachable(context, other)
                     continue
+                here = [pair for pair in pairs if pair[0].at(other)]
+                await self._drain(context, door, here, other, region)
                 await context.stopping(other)
                 stopped: list[tuple[StreamFamily, StreamPlacement]] = []
                 without_lease = leaseless(context, other)
                 try:
-                    for family, _ in pairs:
-                        placement = family.at(other)
-                        if placement is not None and await fence_stream(
-                            door, family, placement, leaseless=without_lease
-                        ):
-                            stopped.append((family, placement))
-                    await self._drain(context, door, [pair for pair in pairs if pair[0].at(other)], other, region)
+                    stops = (_stop(context, door, f, other, stopped, leaseless=without_lease) for f, _ in here)
+                    await asyncio.gather(*stops)
+                    await self._drain(context, door, here, other, region)
                 except BaseException:
                     await _give_back(context, stopped, region)
                     raise
@@ -171,13 +169,15 @@ class Promote:
         there: str,
         region: str,
     ) -> None:
+        """Until the copies have what their origins had as they were looked at; all of them at once.
+
+        Before the writers are stopped, so that little is left to wait for; and again after.
+        """
         if "lagging-mirror" in context.allowed:
             return
         async with context.world.streams(region) as door:
-            for family, placement in pairs:
-                source = family.at(there)
-                if source is not None:
-                    await until(context, lambda f=placement, s=source: _caught_up(door, other, f, s))  # type: ignore[misc]
+            sources = [(copy, source) for family, copy in pairs if (source := family.at(there)) is not None]
+            await asyncio.gather(*(_caught_up(context, door, other, *pair) for pair in sources))
 
     async def _promote(
         self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, placement: StreamPlacement
@@ -196,6 +196,7 @@ class Promote:
             if promoted(state, subjects):
                 if not state.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
                     await _acknowledges(context, door, placement, subjects)
+                context.progressed()
                 return int(state.metadata.get(DIVERGED, state.last_seq))
             unused = state.subjects != (promoting_subject(placement),)
             wanted = (
@@ -273,14 +274,38 @@ async def _acknowledges(
         await until(context, lambda subject=subject: answers(subject))  # type: ignore[misc]
 
 
+async def _stop(
+    context: Context,
+    door: StreamsDoor,
+    family: StreamFamily,
+    region: str,
+    stopped: list[tuple[StreamFamily, StreamPlacement]],
+    *,
+    leaseless: bool,
+) -> None:
+    placement = family.at(region)
+    if placement is not None and await fence_stream(door, family, placement, leaseless=leaseless):
+        stopped.append((family, placement))
+        context.progressed()
+
+
 async def _caught_up(
-    door: StreamsDoor, other: StreamsDoor, placement: StreamPlacement, source: StreamPlacement
-) -> bool:
-    """Both sides end at the same sequence; a stream that is no mirror any more has nothing to wait for."""
-    here, there = await door.stream(placement.name), await other.stream(source.name)
-    if here is None or there is None or not here.is_mirror:
-        return True
-    return here.last_seq >= there.last_seq
+    context: Context, door: StreamsDoor, other: StreamsDoor, placement: StreamPlacement, source: StreamPlacement
+) -> None:
+    """It has all that the other side had at first; a stream that is no mirror any more has nothing to wait for."""
+    wanted: list[int] = []
+    ends = [0]
+
+    async def whole() -> bool:
+        there = None if wanted else await other.stream(source.name)
+        here = await door.stream(placement.name)
+        if here is None or not here.is_mirror or not (wanted or there):
+            return True
+        wanted[:] = wanted or [there.last_seq if there else 0]
+        ends[0] = here.last_seq
+        return here.last_seq >= wanted[0]
+
+    await until(context, whole, lambda: ends[0])
 
 
 def _mirrors_at(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:

@@ -18,6 +18,7 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, through, until
+from secondsite.operate.actions.copies import copies_anew
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
@@ -54,6 +55,9 @@ class Resynchronise:
         return {"region": region, "joined": joined, "streams": ends}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        if context.data_destroyed:
+            yield from copies_anew(context)
+            return
         region = context.region_of(step)
         pairs = _pairs(context, region)
         for _, placement, of in pairs:
@@ -99,7 +103,7 @@ class Resynchronise:
                 ends[:] = [here.last_seq]
                 return here.is_mirror and here.last_seq >= wanted[0]
 
-        await until(context, whole)
+        await until(context, whole, lambda: ends[0] if ends else 0)
         return ends[0]
 
 

@@ -152,10 +152,10 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     option = "" if fault is None else f" --fault {fault}"
     strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
     regions = (inputs.system.region.name, _second(inputs))
-    servers = "".join(f' --nats {word(region)}="$NATS_{number}"' for number, region in enumerate(regions, 1))
+    servers = "".join(f" --nats {word(f'{region}=context:{region}')}" for region in regions)
     verbs = {step.verb for step in procedure.steps}
     if Verb.RESTORE_QUORUM in verbs:
-        servers += "".join(f' --system {word(region)}="$SYSTEM_{number}"' for number, region in enumerate(regions, 1))
+        servers += "".join(f" --system {word(f'{region}=context:{region}-system')}" for region in regions)
     backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
     lost = " --allow unfenced" if fault in (Fault.REGION, Fault.GEOGRAPHY) else ""
     arguments = f'{strategy}{option}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
