@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import sys
 import time
 from datetime import timedelta
 
@@ -33,6 +35,15 @@ def _store(address: str) -> ObjectStorage:
 def ship_on_and_on(url: str, address: str) -> None:
     while True:
         asyncio.run(archive_once(_place(url), _store(address), SMALL))
+
+
+def ship_without_room(url: str, address: str) -> None:
+    """As on a disk that is full: no file gets larger than a few bytes. Ends with 3 where that is told as what it is."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+    try:
+        asyncio.run(archive_once(_place(url), _store(address), SMALL))
+    except MachineError as error:
+        sys.exit(3 if "the store failed" in str(error) else 4)
 
 
 def compact_on_and_on(_: str, address: str) -> None:
