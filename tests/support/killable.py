@@ -13,7 +13,7 @@ from moments import bring_back
 from secondsite.archive.chain import Chain
 from secondsite.archive.compact import CompactPlan, compact
 from secondsite.archive.daemon import archive_once
-from secondsite.archive.shipper import ArchivePlan
+from secondsite.archive.plan import ArchivePlan
 from secondsite.model.errors import MachineError
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
