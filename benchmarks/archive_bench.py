@@ -35,7 +35,7 @@ from backup_bench import STREAM, Times, delete, load, plain_restore, start, tabl
 import nats
 from secondsite.archive.chain import Chain
 from secondsite.archive.daemon import archive_once
-from secondsite.archive.shipper import ArchivePlan
+from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.travel import Wanted, reader_of, travel
 from secondsite.backup.codec import Keys
 from secondsite.backup.progress import Silent

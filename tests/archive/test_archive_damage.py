@@ -15,8 +15,8 @@ from nats_world import connect, publish, run
 from secondsite.archive.chain import Chain
 from secondsite.archive.cut import Segments
 from secondsite.archive.layout import index_key
+from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.records import ArchiveSegment, DamagedArchiveError
-from secondsite.archive.shipper import ArchivePlan
 from secondsite.backup.codec import Keys
 from secondsite.backup.signing import Trust, of_identity
 from secondsite.model.errors import InputError

@@ -16,7 +16,8 @@ from stream_kinds import api, facts
 from secondsite.archive.chain import Chain, read_head
 from secondsite.archive.daemon import ArchiveDaemon, Rhythm, archive_once
 from secondsite.archive.metrics import ArchiveMetrics
-from secondsite.archive.shipper import ArchivePlan, Shipper
+from secondsite.archive.plan import ArchivePlan
+from secondsite.archive.shipper import Shipper
 from secondsite.archive.tail import Tail
 from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.address import parse_store

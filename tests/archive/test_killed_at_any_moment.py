@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,17 @@ KILLS = int(os.environ.get("SECONDSITE_KILLS", "6"))
 SEED = int(os.environ.get("SECONDSITE_SEED", "7"))
 
 
-def _killed(work: Callable[[str, str], None], url: str, address: str, after_s: float) -> None:
+def _begun(work: Callable[[str, str], None], url: str, address: str) -> ForkServerProcess:
     """Forked from a process that has imported everything, so that the work begins at once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["killable"])
     process = context.Process(target=work, args=(url, address), daemon=True)
     process.start()
+    return process
+
+
+def _killed(work: Callable[[str, str], None], url: str, address: str, after_s: float) -> None:
+    process = _begun(work, url, address)
     time.sleep(after_s)
     assert process.is_alive(), "it ended by itself"
     process.kill()
@@ -88,3 +94,34 @@ def test_nothing_that_was_sealed_is_lost(
         assert await told(target.url) == expected
 
     run(restored())
+
+
+def test_a_full_disk_seals_nothing(start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and what was sealed before is whole; with room again everything is shipped."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    source, target = start("source"), start("target")
+
+    async def more(count: int) -> None:
+        client = await connect(source.url)
+        if count == 3:
+            await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        await publish(client, "ORDERS", count, 500)
+
+    async def checked() -> int:
+        result = await verify_archive(await Chain(store).read(), Keys())
+        assert result.problems == ()
+        return result.messages
+
+    run(more(3))
+    run(ship(source.place, store))
+    run(more(40))
+    process = _begun(killable.ship_without_room, source.url, store.shown)
+    process.join()
+    assert process.exitcode == 3
+    assert run(checked()) == 3
+
+    async def again() -> None:
+        assert (await ship(source.place, store)).messages == 40
+        assert (await bring_back(target.place, store))["ORDERS"].proof.verdict == "equal"
+
+    run(again())

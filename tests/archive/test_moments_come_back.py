@@ -11,7 +11,7 @@ from nats_world import binary_of, cluster_place, connect, eventually, publish, r
 from stream_kinds import CANNOT, KINDS, api, facts, make, wear
 
 from secondsite.archive.daemon import archive_once
-from secondsite.archive.shipper import ArchivePlan
+from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.travel import Wanted
 from secondsite.backup.target import differences
 from secondsite.model.errors import InputError

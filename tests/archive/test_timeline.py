@@ -9,8 +9,8 @@ from prometheus_client import generate_latest
 
 from secondsite.archive.metrics import ArchiveMetrics
 from secondsite.archive.moment import ArchiveTimeline
+from secondsite.archive.plan import Shipped
 from secondsite.archive.records import Look, StreamDetails, StreamLook
-from secondsite.archive.shipper import Shipped
 
 CREATED = "1970-01-01T00:00:01Z#1"
 SECOND = 10**9

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,14 @@ from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
 from secondsite.model.wording import percent
-from secondsite.publish.content.comparison import NumberedSources, bill_lines, by_category, category
+from secondsite.publish.content.comparison import (
+    NumberedSources,
+    bill_lines,
+    by_category,
+    category,
+    firm_words,
+    firmness,
+)
 from secondsite.publish.page.evaluation import render_html
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -335,3 +343,14 @@ def luminance(colour: str) -> float:
     channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_how_firm_it_is_stands_in_words_before_any_share(evaluation: Evaluation) -> None:
+    text = render_html(evaluation)
+    tile = text.split("<dt>How firm</dt>")[1].split("</div>")[0]
+    recommendation = evaluation.recommendation
+    assert tile.index(firmness(recommendation.stability)) < tile.index("of draws")
+    for line in firm_words(recommendation)[1:]:
+        assert str(escape(line)) in tile, "what wins instead, and what a wrong choice costs"
+    for one in recommendation.influences[:2]:
+        assert f"measure {one.name}" in tile

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import sys
 import time
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ from moments import bring_back
 from secondsite.archive.chain import Chain
 from secondsite.archive.compact import CompactPlan, compact
 from secondsite.archive.daemon import archive_once
-from secondsite.archive.shipper import ArchivePlan
+from secondsite.archive.plan import ArchivePlan
 from secondsite.model.errors import MachineError
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
@@ -33,6 +35,15 @@ def _store(address: str) -> ObjectStorage:
 def ship_on_and_on(url: str, address: str) -> None:
     while True:
         asyncio.run(archive_once(_place(url), _store(address), SMALL))
+
+
+def ship_without_room(url: str, address: str) -> None:
+    """As on a disk that is full: no file gets larger than a few bytes. Ends with 3 where that is told as what it is."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+    try:
+        asyncio.run(archive_once(_place(url), _store(address), SMALL))
+    except MachineError as error:
+        sys.exit(3 if "the store failed" in str(error) else 4)
 
 
 def compact_on_and_on(_: str, address: str) -> None:

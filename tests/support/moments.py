@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from secondsite.archive.chain import Chain
 from secondsite.archive.daemon import archive_once
-from secondsite.archive.shipper import ArchivePlan, Shipped
+from secondsite.archive.plan import ArchivePlan, Shipped
 from secondsite.archive.travel import Wanted, reader_of, travel
 from secondsite.backup.codec import Keys
 from secondsite.backup.progress import Silent

@@ -24,6 +24,7 @@ from secondsite.model.contract import Contract
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
+from secondsite.model.operate import Operate
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
@@ -105,6 +106,7 @@ _NARROWED: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "rto_s": _LEAVES[Seconds],
         "confidence": st.sampled_from([0.5, 0.9, 0.999]),
     },
+    Operate: {"lease_s": st.sampled_from([Seconds(3), Seconds(10), Seconds(90)])},
     Region: {"provider": st.sampled_from(["aws", "gcp"]), "name": NAMES, "zones": st.integers(1, 3)},
 }
 

@@ -20,9 +20,9 @@ from secondsite.archive.chain import Chain, Linked, details_of, details_text
 from secondsite.archive.cut import Segments
 from secondsite.archive.layout import PACKS, base_key, bundle_key, index_key, pack_folder, pack_number, segment_key
 from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue
+from secondsite.archive.plan import ArchivePlan, create_same
 from secondsite.archive.records import ArchiveSegment, Base, StreamLook, to_json
 from secondsite.archive.sealed import codecs_for, seal, seal_text, stored_bytes, suffix_of
-from secondsite.archive.shipper import ArchivePlan, create_same
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
 

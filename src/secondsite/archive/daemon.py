@@ -17,7 +17,8 @@ from attrs import define, field, frozen
 from secondsite.archive.chain import Chain, read_head
 from secondsite.archive.layout import index_key
 from secondsite.archive.metrics import ArchiveMetrics
-from secondsite.archive.shipper import ArchivePlan, BeatenError, Shipped, Shipper
+from secondsite.archive.plan import ArchivePlan, BeatenError, Shipped
+from secondsite.archive.shipper import Shipper
 from secondsite.backup.run import check_store
 from secondsite.backup.signing import ANYBODY, Trust
 from secondsite.model.errors import MachineError, SecondsiteError

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from secondsite.archive.shipper import Shipped
+from secondsite.archive.plan import Shipped
 from secondsite.backup.metrics import serve_registry
 
 

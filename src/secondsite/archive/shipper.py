@@ -8,70 +8,28 @@ takes it.
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from secondsite import __version__
 from secondsite.archive.chain import START, Head, details_text
 from secondsite.archive.entries import EntryRun
 from secondsite.archive.layout import index_key, pack_folder, segment_key
 from secondsite.archive.looking import Seen, consumers, look, mark, overview
+from secondsite.archive.plan import GONE_PER_S, ArchivePlan, BeatenError, NotStoredError, Shipped, create_same
 from secondsite.archive.records import ArchiveSegment, Look, StreamLook, to_json
 from secondsite.archive.sealed import codecs_for, seal, seal_text, suffix_of
 from secondsite.archive.spans import Span, size, within, without
 from secondsite.archive.tail import Tail, message_runs, time_of
-from secondsite.backup.codec import Keys
-from secondsite.backup.signing import SigningKey
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import JetStream
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
-
-SEGMENT_BYTES = 8 * 1024**2
-LOOK_BYTES = 256 * 1024**2
-PARALLEL = 4
-GONE_PER_S = 20_000
-HEARTBEAT_S = 10.0
-
-
-class BeatenError(MachineError):
-    """Another archiver has shipped the look that this one was about to write."""
-
-
-class NotStoredError(MachineError):
-    """The store failed: nothing of this look counts."""
-
-
-@frozen
-class ArchivePlan:
-    """``segment_bytes`` before compression; ``look_bytes`` ends a look that has much to ship, and the next goes on.
-
-    ``streams`` and ``exclude`` are shell patterns.
-    """
-
-    streams: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-
-    keys: Keys = Keys()
-    signing: SigningKey | None = None
-    segment_bytes: int = SEGMENT_BYTES
-    look_bytes: int = LOOK_BYTES
-    parallel: int = PARALLEL
-    heartbeat_s: float = HEARTBEAT_S
-    tell: Callable[[str], None] = lambda _: None
-
-    def wants(self, name: str) -> bool:
-        return _matches(name, self.streams) and not _matches(name, self.exclude)
-
-
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @define
@@ -89,24 +47,6 @@ class _Known:
     gone_mark: tuple[int, int] = (0, 0)
     gone_asked_s: float = float("-inf")
     tail: Tail | None = None
-
-
-@frozen
-class Shipped:
-    """What a look brought: ``number`` is 0 where nothing was new.
-
-    ``whole`` are streams that are in the store as far as they were seen, ``behind`` what is left of others in bytes,
-    ``missing`` what could not be looked at.
-    """
-
-    number: int
-    streams: int
-    messages: int
-    plain_bytes: int
-    stored_bytes: int
-    behind: dict[str, int]
-    whole: tuple[str, ...]
-    missing: tuple[str, ...]
 
 
 @define
@@ -457,15 +397,3 @@ def _vanished(seen: Seen, before: int, through: int, segments: list[ArchiveSegme
     counted = last - first + 1 - size(within(seen.gone or (), first, last))
     read = sum(segment.messages for segment in segments)
     return max(0, counted - read)
-
-
-async def create_same(store: ObjectStorage, key: str, data: bytes) -> None:
-    """Write an object once. A store that answers late and is asked again finds our own there: that is success.
-
-    Raises ObjectExistsError where another's is there.
-    """
-    try:
-        await store.create(key, data)
-    except ObjectExistsError:
-        if await store.read(key, max(len(data), 1) + 64 * 1024**2) != data:
-            raise

@@ -99,7 +99,7 @@ def dns_control_in_lost_region(audited: Audited) -> Iterator[Finding]:
     severity=Severity.HIGH,
     title="DNS by hand against a short RTO",
     why="People need to notice, gather and agree before anyone changes a record.",
-    source="Li et al., ISSRE 2022: lognormal, μ 3.79 σ 1.22 in minutes, n 43",
+    source="Li et al., ISSRE 2022: n 43, median 32 min; fitted: lognormal, μ 3.79 σ 1.22 in minutes",
     remedy="Let health checks switch the record, or ask for an RTO that people can keep.",
 )
 def dns_by_hand(audited: Audited) -> Iterator[Finding]:
@@ -109,8 +109,8 @@ def dns_by_hand(audited: Audited) -> Iterator[Finding]:
         rto_s = min(contract.rto_s or 0.0 for contract in contracts)
         yield Finding(
             "traffic.automatic",
-            f"a person changes DNS: the decision alone takes 44 min at the median and is made within the RTO of "
-            f"{duration(rto_s)} in {percent(_decided_within(rto_s))} of cases",
+            f"a person changes DNS: the decision alone took 32 min at the median of 43 published incidents, and is "
+            f"made within the RTO of {duration(rto_s)} in {percent(_decided_within(rto_s))} of cases",
             audited.endangered(API, LOSES_REGION, hasty),
         )
 

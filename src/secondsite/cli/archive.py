@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secondsite.archive.daemon import ArchiveDaemon, Rhythm
-    from secondsite.archive.shipper import ArchivePlan, Shipped
+    from secondsite.archive.plan import ArchivePlan, Shipped
     from secondsite.backup.codec import Keys
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
@@ -48,7 +48,7 @@ class ArchiveScope:
     single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
 
     def plan(self, tell: Callable[[str], None], keys: Keys | None = None) -> ArchivePlan:
-        from secondsite.archive.shipper import ArchivePlan
+        from secondsite.archive.plan import ArchivePlan
         from secondsite.backup.signing import read_signing_key
 
         return ArchivePlan(

@@ -17,6 +17,7 @@ from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import key_of
 from secondsite.model.nats import GatewayLink, LeafLink, StreamOrigin
+from secondsite.model.operate import Reconciler, RegionCluster, RegionEntrance
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, format_bytes, format_cores, format_seconds
 from secondsite.model.waiver import Waiver
@@ -111,6 +112,9 @@ def origin_identity(origin: StreamOrigin) -> str:
 _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     Contract: lambda contract: contract.name,
     Population: lambda population: population.region,
+    RegionEntrance: lambda entrance: entrance.region,
+    RegionCluster: lambda cluster: cluster.region,
+    Reconciler: lambda one: f"{one.region}/{one.kind}/{one.namespace}/{one.name}",
     Waiver: lambda waiver: f"{waiver.rule}@{waiver.at}" if waiver.at else waiver.rule,
     GatewayLink: lambda link: link.cluster,
     LeafLink: lambda link: f"{link.cluster}@{link.account}" if link.account else link.cluster,
