@@ -421,7 +421,10 @@ def _recommending(inputs: Inputs, strategy: str) -> Inputs:
     [
         ("warm-standby/leafnode-mirror", ()),
         ("warm-standby/backup", (' --from "$BACKUP_URL"',)),
-        ("warm-standby/supercluster-mirror", (' --system us-east-1="$SYSTEM_1"', ' --system us-west-2="$SYSTEM_2"')),
+        (
+            "warm-standby/supercluster-mirror",
+            (" --system us-east-1=context:us-east-1-system", " --system us-west-2=context:us-west-2-system"),
+        ),
     ],
 )
 def test_the_executor_is_given_what_its_steps_need(inputs: Inputs, strategy: str, needs: tuple[str, ...]) -> None:
