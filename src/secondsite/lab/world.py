@@ -49,7 +49,7 @@ from secondsite.model.region import Region
 from secondsite.model.service import Service
 from secondsite.operate.gate import is_open_file
 from secondsite.strategies.clusters import named
-from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, NatsServer
+from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, Login, NatsServer
 from secondsite.strategies.write_gate import gate_file
 
 _TRIES = 3
@@ -187,10 +187,11 @@ class Lab:
         login = book.system if system else book.operator if operator else book.application
         near = reached_from in ("", region)
         at = book.listen if near else partial(book.reached_from, self._region(reached_from))
-        return tuple(
-            f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}"
-            for server in self.servers(self._region(region))
-        )
+        return self._urls(self._region(region), login, at)
+
+    def _urls(self, region: str, login: Login, at: Callable[[NatsServer], str]) -> tuple[str, ...]:
+        servers = self.servers(region)
+        return tuple(f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}" for server in servers)
 
     def nats_url(self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = "") -> str:
         """The same in one string, with commas between."""
@@ -241,12 +242,9 @@ class Lab:
     async def create_cluster(self, region: str) -> None:
         """Servers in a region that has none yet: as the primary's, empty and linked to nobody. Asked again, no more."""
         if not self.servers(self._region(region)):
-            home = self.deployment.primary.region.name
+            home, site = self.deployment.primary.region.name, self._site(region)
             today = [cluster for cluster in self.deployment.clusters if cluster.region == home]
-            new = [
-                evolve(named(cluster, self._site(region)), streams=(), gateways=(), leaves=(), domain="")
-                for cluster in today
-            ]
+            new = [evolve(named(one, site), streams=(), gateways=(), leaves=(), domain="") for one in today]
             grown = evolve(self.fleet.deployment, clusters=(*self.fleet.deployment.clusters, *new))
             self.fleet = evolve(self.fleet, deployment=grown)
             self.services = evolve(self.services, urls={**self.services.urls, region: self.nats_urls(region)})
@@ -343,11 +341,7 @@ class Lab:
 
     def _pod_urls(self, region: str) -> tuple[str, ...]:
         """Where the region's pods reach its servers through a link that can be cut."""
-        login = self.addresses.application
-        return tuple(
-            f"nats://{login.user}:{login.password}@{self.addresses.reached_from(region, server)}:{CLIENT_PORT}"
-            for server in self.servers(region)
-        )
+        return self._urls(region, self.addresses.application, partial(self.addresses.reached_from, region))
 
     def _endpoints(self) -> list[Endpoint]:
         servers = self.fleet.servers
