@@ -244,11 +244,11 @@ def nats_promoted_stream_name(audited: Audited) -> Iterator[Finding]:
 def _renamed(audited: Audited, meant: Callable[[Stream], bool], what: str) -> Iterator[Finding]:
     """Copies in their origin's own account space, whose names are not their origins'."""
     for procedure, step, mirrors in audited.promotions():
-        found = [m for m in mirrors if m.origin and m.stream.name != m.origin.name and meant(m.origin)]
-        if found:
+        renamed = [m for m in mirrors if m.origin and m.stream.name != m.origin.name and meant(m.origin)]
+        if renamed:
             yield Finding(
                 step_path(procedure, step),
-                f"{what} are promoted under other names than clients ask for: {_names(found)} (404/10059)",
+                f"{what} are promoted under other names than clients ask for: {_names(renamed)} (404/10059)",
                 audited.endangered(NATS, LOSES_REGION),
             )
 

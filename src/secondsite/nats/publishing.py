@@ -77,5 +77,5 @@ def _check(jetstream: JetStream, messages: Sequence[Outgoing]) -> None:
 
 def _plain(answer: bytes) -> Mapping[str, Any] | None:
     """An answer without a body says that nobody is there."""
-    found: Mapping[str, Any] | None = json.loads(answer) if answer else None
-    return found
+    content: Mapping[str, Any] | None = json.loads(answer) if answer else None
+    return content

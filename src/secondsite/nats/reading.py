@@ -131,12 +131,12 @@ class _Reader:
 
     def _status(self, raw: bytes) -> None:
         """A batch that ended before it was full: its rest is not on its way any more."""
-        told = raw.partition(b"\r\n")[0].decode().removeprefix("NATS/1.0").strip()
+        status = raw.partition(b"\r\n")[0].decode().removeprefix("NATS/1.0").strip()
         rest = int(parse_headers(raw).get("Nats-Pending-Messages") or 0)
         self._asked -= rest
-        if told.startswith("408") or told.endswith(_WHOLE) or (told.endswith(_FULL) and rest < BATCH):
+        if status.startswith("408") or status.endswith(_WHOLE) or (status.endswith(_FULL) and rest < BATCH):
             return
-        self._why = f"the server ended it with {told}"
+        self._why = f"the server ended it with {status}"
 
     def _store(self, subject: bytes, reply: bytes, raw: bytes, data: bytes) -> None:
         """Of ``$JS.ACK.[domain.account.]stream.consumer.deliveries.sequence.delivered.time.pending[.token]``."""

@@ -260,12 +260,12 @@ class StreamApi:
         try:
             with understood(self.shown, f"STREAM.MSG.GET.{stream}"):
                 asked = {"seq": first, "next_by_subj": ">"}
-                found = _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", asked))
+                message = _stored(await self.jetstream.ask(f"STREAM.MSG.GET.{stream}", asked))
         except RefusedError as refused:
             if refused.code == NO_MESSAGE:
                 return None
             raise
-        return found if found.sequence <= last else None
+        return message if message.sequence <= last else None
 
     def copied(self, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
         """The same as replicas have it, also without a meta leader; one that lags may lack the newest."""

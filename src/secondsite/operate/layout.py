@@ -118,10 +118,10 @@ def probe_subject(pattern: str) -> str:
 
 def matches(pattern: str, subject: str) -> bool:
     """Whether a stream that listens on the pattern takes a message with this subject."""
-    wanted, found = pattern.split("."), subject.split(".")
+    wanted, tokens = pattern.split("."), subject.split(".")
     if wanted[-1] == ">":
-        wanted, found = wanted[:-1], found[: len(wanted) - 1] if len(found) >= len(wanted) else []
-    return len(wanted) == len(found) and all(one in ("*", other) for one, other in zip(wanted, found, strict=True))
+        wanted, tokens = wanted[:-1], tokens[: len(wanted) - 1] if len(tokens) >= len(wanted) else []
+    return len(wanted) == len(tokens) and all(one in ("*", other) for one, other in zip(wanted, tokens, strict=True))
 
 
 def mirror_config(placement: StreamPlacement, of: StreamPlacement) -> Mapping[str, Any]:

@@ -61,10 +61,10 @@ async def home_again(stage: Stage) -> None:
     mirrors = await _mirrors(stage)
     stage.observe(f"{stage.away} mirrors {stage.home} again, so that the next loss is failed over alike", mirrors)
     await stage.pass_time(_FOLLOW_S, "clients follow")
-    tell_silence(stage, "failback", begin_ns)
+    note_silence(stage, "failback", begin_ns)
 
 
-def tell_silence(stage: Stage, during: str, begin_ns: int) -> None:
+def note_silence(stage: Stage, during: str, begin_ns: int) -> None:
     """The longest time in which nobody was acknowledged anything, from then until now."""
     longest_s = stage.longest_silence_s(begin_ns, time.monotonic_ns())
     stage.note("silence", during=during, seconds=round(longest_s, 3))

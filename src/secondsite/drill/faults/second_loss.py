@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from secondsite.drill.faults.failing_back import home_again, lost_and_over, tell_silence
+from secondsite.drill.faults.failing_back import home_again, lost_and_over, note_silence
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import PATIENCE, Stage
@@ -20,7 +20,7 @@ async def play(stage: Stage) -> None:
     begin_ns = time.monotonic_ns()
     if not await lost_and_over(stage):
         return
-    tell_silence(stage, "failover", begin_ns)
+    note_silence(stage, "failover", begin_ns)
     await home_again(stage)
     begin_ns = time.monotonic_ns()
     moment: Moment = await stage.lab.kill_region(stage.home)
@@ -31,7 +31,7 @@ async def play(stage: Stage) -> None:
     again = await stage.carry_out(stage.procedure, journal, "lost again", Options(patience=PATIENCE))
     stage.observe("the second failover completes", bool(again and again.finished))
     await stage.pass_time(_FOLLOW_S, "clients follow")
-    tell_silence(stage, "second failover", begin_ns)
+    note_silence(stage, "second failover", begin_ns)
     leave_home(stage)
 
 

@@ -24,12 +24,12 @@ def copies_of(placements: Iterable[StreamPlacement], restored: Iterable[str], re
     known = {(region, name) for name in restored}
     copies = [one for one in placements if one.stream.mirror or one.stream.sources]
     left = [one for one in copies if (one.region, one.name) not in known]
-    found: list[StreamPlacement] = []
+    ordered: list[StreamPlacement] = []
     while nearest := [one for one in left if _reads(one, known)]:
-        found += nearest
+        ordered += nearest
         left = [one for one in left if one not in nearest]
         known |= {(one.region, one.name) for one in nearest}
-    return found
+    return ordered
 
 
 def _reads(copy: StreamPlacement, known: set[tuple[str, str]]) -> bool:

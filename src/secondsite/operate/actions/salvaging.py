@@ -69,7 +69,7 @@ class Salvaged:
     diverged: int
     last: int
     upto: int
-    found: int = 0
+    read: int = 0
     republished: int = 0
     present: int = 0
     saved: int = 0
@@ -87,7 +87,7 @@ class Salvaged:
         return {
             "diverged": self.diverged,
             "last": self.last,
-            "found": self.found,
+            "found": self.read,
             "republished": self.republished,
             "present": self.present,
             "saved": self.saved,
@@ -99,9 +99,9 @@ class Salvaged:
     @classmethod
     def of(cls, facts: Facts) -> Salvaged:
         """Without the list of what was refused."""
-        names = ("diverged", "last", "upto", "found", "republished", "present", "saved")
+        names = ("diverged", "last", "upto", "republished", "present", "saved")
         numbers: dict[str, Any] = {name: int(facts[name]) for name in names}
-        return cls(**numbers, refusals=Counter(facts["refusals"]))
+        return cls(**numbers, read=int(facts["found"]), refusals=Counter(facts["refusals"]))
 
 
 @define
@@ -147,8 +147,8 @@ class Salvaging:
         while done.upto < done.last:
             await self._share(done, there.created)
         placed = done.present + done.republished + done.saved
-        if done.found != placed:
-            what = f"{self.family.name}: of {done.found} messages {placed} were placed"
+        if done.read != placed:
+            what = f"{self.family.name}: of {done.read} messages {placed} were placed"
             raise failed(what, "keep the old primary's disks, and resume")
         return done
 
@@ -165,8 +165,8 @@ class Salvaging:
         """How far earlier attempts came with this very stream; each cursor lists what was refused since the last."""
         done = Salvaged(diverged, there.last_seq, diverged)
         for facts in (one[CURSOR] for one in noted if CURSOR in one):
-            told = (facts["stream"], facts["created"], facts["diverged"])
-            if told == (self.family.name, there.created, diverged):
+            attempt = (facts["stream"], facts["created"], facts["diverged"])
+            if attempt == (self.family.name, there.created, diverged):
                 refused = [*done.refused, *_refused(facts)]
                 done = evolve(Salvaged.of(facts), last=there.last_seq, refused=refused, listed=len(refused))
         return done
@@ -184,7 +184,7 @@ class Salvaging:
         share = _Share(done.upto + 1, done.last)
         async for message in self.old.many(self.source.name, share.begin, done.last, bodies=False):
             share.count += 1
-            self._told(share.count)
+            self._counted(share.count)
             if name := message.headers.get(ID):
                 share.ids.add(_digest(name))
             if share.count == self.pace.share:
@@ -192,7 +192,7 @@ class Salvaging:
                 break
         return share
 
-    def _told(self, number: int) -> None:
+    def _counted(self, number: int) -> None:
         if number % self.pace.window == 0:
             self.progressed()
 
@@ -202,7 +202,7 @@ class Salvaging:
         here = await self.serving.stream(self.target.name)
         last = here.last_seq if here else 0
         async for message in self.serving.many(self.target.name, diverged + 1, last, bodies=False):
-            self._told(message.sequence)
+            self._counted(message.sequence)
             mark = message.headers.get(MARK, "")
             if mark.startswith(prefix) and share.begin <= int(mark.removeprefix(prefix)) <= share.end:
                 share.marked.add(int(mark.removeprefix(prefix)))
@@ -210,13 +210,13 @@ class Salvaging:
                 share.known.add(digest)
 
     async def _place_all(self, share: _Share, done: Salvaged, created: str) -> None:
-        noted_at = done.found
+        noted_at = done.read
         async for window in self._windows(self.old.many(self.source.name, share.begin, share.end)):
             await self._place(window, share, done)
             done.upto = window[-1].sequence
-            if done.found - noted_at >= self.pace.cursor:
+            if done.read - noted_at >= self.pace.cursor:
                 self._noted(done, created)
-                noted_at = done.found
+                noted_at = done.read
 
     def _noted(self, done: Salvaged, created: str) -> None:
         facts = done.facts(self.target.region)
@@ -246,7 +246,7 @@ class Salvaging:
         return stream.kind is StreamKind.KV or stream.max_messages_per_subject == 1
 
     async def _place(self, window: list[StoredMessage], share: _Share, done: Salvaged) -> None:
-        done.found += len(window)
+        done.read += len(window)
         new = [message for message in window if not share.has(message)]
         done.present += len(window) - len(new)
         refused = {message.sequence: _HARM for message in new if _ROLLUP in message.headers}
@@ -269,11 +269,11 @@ class Salvaging:
 
     async def _newest(self, messages: list[StoredMessage], diverged: int, refused: dict[int, str]) -> Mapping[str, int]:
         """By key the sequence of what it has now, where that is no newer value: nobody's value may be overwritten."""
-        found = await asyncio.gather(*(self.serving.newest(self.target.name, one.subject) for one in messages))
-        for message, newest in zip(messages, found, strict=True):
+        current = await asyncio.gather(*(self.serving.newest(self.target.name, one.subject) for one in messages))
+        for message, newest in zip(messages, current, strict=True):
             if newest and newest.sequence > diverged and MARK not in newest.headers:
                 refused[message.sequence] = _NEWER
-        pairs = zip(messages, found, strict=True)
+        pairs = zip(messages, current, strict=True)
         return {message.subject: newest.sequence if newest else 0 for message, newest in pairs}
 
     def _outgoing(self, message: StoredMessage, expected: int | None) -> Outgoing:
