@@ -3,13 +3,13 @@
 On real servers, in turn, several rounds, medians:
 
 * plain consumer: an ordered consumer of the same stream that throws every message away;
-* ship: the archive's first look over it, to a folder, compressed, with its index;
+* ship: the archive's first checkpoint over it, to a folder, compressed, with its index;
 * plain restore: the server's own snapshot of it, from memory, sent by a client that looks at nothing;
 * restore: the archive's newest moment into an empty server, checksums compared, without the proof.
 
-Then the memory of an archiver of a thousand streams that each get a message between two looks, in a process of its own.
-And the loss of a region: a server that takes up to 500 messages a second and its archiver (``--every 2s``) are killed
-at once, the archive is restored, and the first acknowledged message that it lacks tells the RPO.
+Then the memory of an archiver of a thousand streams that each get a message between two checkpoints, in a process of
+its own. And the loss of a region: a server that takes up to 500 messages a second and its archiver (``--every 2s``) are
+killed at once, the archive is restored, and the first acknowledged message that it lacks tells the RPO.
 
 ``python benchmarks/archive_bench.py [--mib 128] [--message-bytes 1024] [--rounds 3] [--streams 1000]``. Goals: 50 MB/s
 or 20,000 messages/s, or 80 % of the plain consumer; restore at 80 % or more of the plain restore; memory below 256 MiB;
@@ -77,7 +77,7 @@ async def one_round(folder: Path, source: NatsPlace, target: NatsPlace, count: i
     begin = time.perf_counter()
     shipped = await archive_once(source, store, ArchivePlan())
     times.add("ship", time.perf_counter() - begin)
-    assert sum(look.messages for look in shipped) == count
+    assert sum(checkpoint.messages for checkpoint in shipped) == count
     chain = await Chain(store).read()
     reader = reader_of(chain, Keys(), await travel(chain, Keys(), Wanted()))
     (outcome,) = await restore_from(target, reader, RestorePlan(prove=False), Silent())
@@ -193,8 +193,8 @@ def goals(times: Times, size: int, count: int, many: dict[str, float], rpo_s: fl
         ),
         (
             rpo_s <= EVERY_S + 2,
-            f"the oldest acknowledged message that was lost with its region was {rpo_s:.1f} s old, at a look every "
-            f"{EVERY_S:g} s (goal {EVERY_S + 2:g} s or less)",
+            f"the oldest acknowledged message that was lost with its region was {rpo_s:.1f} s old, at a checkpoint "
+            f"every {EVERY_S:g} s (goal {EVERY_S + 2:g} s or less)",
         ),
     ]
 

@@ -30,7 +30,7 @@ async def _compact(store: ObjectStorage, keep: timedelta | None = None, now_ns: 
 
 
 async def _work(client: Any, place: Any, store: ObjectStorage, count: int = 6) -> list[tuple[Any, Any]]:
-    """So many looks, each with a moment and what was there at it."""
+    """So many checkpoints, each with a moment and what was there at it."""
     moments = []
     for number in range(count):
         await publish(client, "ORDERS", 10, headers=True)

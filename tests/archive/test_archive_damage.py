@@ -40,7 +40,12 @@ async def _three_looks(source: Any, store: ObjectStorage, plan: ArchivePlan) -> 
 
 async def _segments(store: ObjectStorage, trust: Trust = MINE) -> list[ArchiveSegment]:
     chain = await Chain(store, trust).read()
-    return [part async for linked in chain.looks(None) for look in linked.look.streams for part in look.segments]
+    return [
+        part
+        async for linked in chain.checkpoints(None)
+        for stream in linked.checkpoint.streams
+        for part in stream.segments
+    ]
 
 
 def _file(tmp_path: Path, key: str) -> Path:
@@ -48,7 +53,7 @@ def _file(tmp_path: Path, key: str) -> Path:
 
 
 def test_each_flipped_byte_is_found(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
-    """Of a segment and of a look, one after the other."""
+    """Of a segment and of a checkpoint, one after the other."""
     source = start("source")
 
     async def work() -> None:
@@ -59,8 +64,8 @@ def test_each_flipped_byte_is_found(start: Any, store: ObjectStorage, tmp_path: 
             with pytest.raises(DamagedArchiveError, match=f"{path.name}: corrupted"):
                 await Segments(store, OWN).plain(first)
             assert damaged, place
-        look = _file(tmp_path, index_key(2))
-        for place, _ in _flips(look, step=7):
+        checkpoint = _file(tmp_path, index_key(2))
+        for place, _ in _flips(checkpoint, step=7):
             with pytest.raises(InputError) as told:
                 await _segments(store)
             assert "00000000000" in str(told.value), place
@@ -115,16 +120,16 @@ def _forged(folder: Path) -> None:
 
 
 def _unsigned(folder: Path) -> None:
-    from secondsite.archive.records import look_from_json, to_json
+    from secondsite.archive.records import checkpoint_from_json, to_json
 
     path = folder / index_key(3)
-    path.write_bytes(to_json(look_from_json(path.read_bytes(), 3, "here"), None))
+    path.write_bytes(to_json(checkpoint_from_json(path.read_bytes(), 3, "here"), None))
 
 
 @pytest.mark.parametrize(
     ("hurt", "what"),
     [
-        (_lost, "2.json: missing: there is no such look"),
+        (_lost, "2.json: missing: there is no such checkpoint"),
         (_swapped, "2.json: swapped: it is number 1"),
         (_forged, "3.json: corrupted: its checksum"),
         (_unsigned, "3.json: this archive is refused from here on: it is not signed"),

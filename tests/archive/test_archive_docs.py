@@ -50,13 +50,13 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         words = [{**here, **more}.get(word, word) for word in shlex.split(command)]
         return [str(BIN / "secondsite"), *words[1:]]
 
-    assert re.match(r"look 1 in file://.*: 1100 messages of 1 streams", _run(told(once)))
+    assert re.match(r"checkpoint 1 in file://.*: 1100 messages of 1 streams", _run(told(once)))
     moment = datetime.now(UTC).isoformat()
     log = tmp_path / "log"
     with log.open("w") as file:
         process = subprocess.Popen([*told(daemon)[:-1], "0"], stdout=file, stderr=file)
     try:
-        wait_until(lambda: "look 2" in log.read_text())
+        wait_until(lambda: "checkpoint 2" in log.read_text())
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0

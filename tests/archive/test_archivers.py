@@ -176,7 +176,12 @@ def test_a_store_that_fails_at_random_loses_nothing(start: Any, store: ObjectSto
         assert (await bring_back(target.place, store))["ORDERS"].proof.verdict == "equal"
         assert await facts(other, "ORDERS") == await facts(client, "ORDERS")
         chain = await Chain(store).read()
-        shipped = [part async for linked in chain.looks(None) for look in linked.look.streams for part in look.segments]
+        shipped = [
+            part
+            async for linked in chain.checkpoints(None)
+            for stream in linked.checkpoint.streams
+            for part in stream.segments
+        ]
         assert sum(part.messages for part in shipped) == 300
 
     run(work())
@@ -199,7 +204,7 @@ def _daemon(place: Any, store: ObjectStorage, told: list[str]) -> ArchiveDaemon:
     async def after(*_: object) -> None:
         """Nothing."""
 
-    plan = ArchivePlan(heartbeat_s=0.2, tell=told.append)
+    plan = ArchivePlan(heartbeat_s=0.2, report=told.append)
     return ArchiveDaemon(place, store, plan, Rhythm(0.1), ArchiveMetrics(0.1), told.append, after)
 
 

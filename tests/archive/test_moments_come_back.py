@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("version", "count"), [("2.10.26", 1), ("2.15.1", 1), ("2.15.1", 3)])
 def test_every_kind_comes_back(version: str, count: int, start: Any, store: ObjectStorage, tmp_path: Path) -> None:
-    """Shipped in two looks by two processes: the second tells of deletions and positions only."""
+    """Shipped in two checkpoints by two processes: the second tells of deletions and positions only."""
     kinds = [kind for kind in KINDS if version not in CANNOT.get(kind, ()) or kind == "MEMORY"]
 
     async def work(place: Any, url: str) -> None:
@@ -79,7 +79,7 @@ STREAMS = ("ORDERS", "PURGED", "KV_b")
 
 
 def test_each_moment_is_its_own(start: Any, store: ObjectStorage) -> None:
-    """After each look, and between two: what the messages themselves tell is exact there."""
+    """After each checkpoint, and between two: what the messages themselves tell is exact there."""
     source, target = start("source"), start("target")
 
     async def work() -> None:
@@ -173,18 +173,18 @@ def test_older_servers_refuse_before_anything_is_touched(start: Any, store: Obje
 
 
 def test_small_segments_and_looks_make_the_same(start: Any, store: ObjectStorage) -> None:
-    """A look that is full leaves the rest to the next one, and nothing is shipped twice."""
+    """A checkpoint that is full leaves the rest to the next one, and nothing is shipped twice."""
     source, target = start("source"), start("target")
 
     async def work() -> None:
         client, other = await connect(source.url), await connect(target.url)
         await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
         await publish(client, "ORDERS", 3000, 200)
-        plan = ArchivePlan(segment_bytes=20_000, look_bytes=100_000)
-        looks = await archive_once(source.place, store, plan)
-        assert len(looks) > 3
-        assert sum(told.messages for told in looks) == 3000
-        assert [bool(told.behind) for told in looks] == [True] * (len(looks) - 1) + [False]
+        plan = ArchivePlan(segment_bytes=20_000, checkpoint_bytes=100_000)
+        checkpoints = await archive_once(source.place, store, plan)
+        assert len(checkpoints) > 3
+        assert sum(told.messages for told in checkpoints) == 3000
+        assert [bool(told.behind) for told in checkpoints] == [True] * (len(checkpoints) - 1) + [False]
         outcomes = await bring_back(target.place, store)
         assert outcomes["ORDERS"].proof.verdict == "equal"
         assert await facts(other, "ORDERS") == await facts(client, "ORDERS")

@@ -1,4 +1,4 @@
-"""Which state a moment had, decided from looks alone; and what is told of it to a monitoring system."""
+"""Which state a moment had, decided from checkpoints alone; and what is told of it to a monitoring system."""
 
 from __future__ import annotations
 
@@ -10,61 +10,70 @@ from prometheus_client import generate_latest
 from secondsite.archive.metrics import ArchiveMetrics
 from secondsite.archive.moment import ArchiveTimeline
 from secondsite.archive.plan import Shipped
-from secondsite.archive.records import Look, StreamDetails, StreamLook
+from secondsite.archive.records import Checkpoint, StreamCheckpoint, StreamDetails
 
 CREATED = "1970-01-01T00:00:01Z#1"
 SECOND = 10**9
 
 
-def _look(number: int, at_s: int, through: int, *gone: str) -> Look:
-    stream = StreamLook("ORDERS", CREATED, at_s * SECOND, through, 1, through, through, 0, 0, ())
+def _checkpoint(number: int, at_s: int, through: int, *gone: str) -> Checkpoint:
+    stream = StreamCheckpoint("ORDERS", CREATED, at_s * SECOND, through, 1, through, through, 0, 0, ())
     streams = () if gone else (stream,)
-    return Look(number, "", "", at_s * SECOND, "", "", "", "", (), streams, gone, (), "")
+    return Checkpoint(number, "", "", at_s * SECOND, "", "", "", "", (), streams, gone, (), "")
 
 
-def _at(at_s: int | None, *looks: Look, details: dict[str, StreamDetails] | None = None) -> ArchiveTimeline:
+def _at(at_s: int | None, *checkpoints: Checkpoint, details: dict[str, StreamDetails] | None = None) -> ArchiveTimeline:
     timeline = ArchiveTimeline(None if at_s is None else at_s * SECOND)
-    for look in looks:
-        timeline.add(look, lambda: details or {})
+    for checkpoint in checkpoints:
+        timeline.add(checkpoint, lambda: details or {})
     return timeline
 
 
 def test_the_last_look_before_a_moment_counts() -> None:
-    looks = [_look(1, 10, 100), _look(2, 20, 200), _look(3, 30, 300)]
-    assert [_at(at_s, *looks).result()["ORDERS"].floor for at_s in (10, 19, 20, 29, 31, None)] == [
+    checkpoints = [_checkpoint(1, 10, 100), _checkpoint(2, 20, 200), _checkpoint(3, 30, 300)]
+    assert [_at(at_s, *checkpoints).result()["ORDERS"].floor for at_s in (10, 19, 20, 29, 31, None)] == [
         100, 100, 200, 200, 300, 300,
     ]  # fmt: skip
-    assert _at(9, *looks).result() == {}
-    assert _at(25, *looks).reached_ns == 20 * SECOND
+    assert _at(9, *checkpoints).result() == {}
+    assert _at(25, *checkpoints).reached_ns == 20 * SECOND
 
 
 @pytest.mark.parametrize("jump_s", [5000, 0])
 def test_a_clock_that_jumps_hides_nothing(jump_s: int) -> None:
-    """For one look, forward or back: those after it count as before."""
-    looks = [_look(1, 10, 100), _look(2, jump_s, 150), _look(3, 20, 200), _look(4, 30, 300)]
-    assert _at(25, *looks).result()["ORDERS"].floor == 200
-    assert _at(None, *looks).result()["ORDERS"].floor == 300
+    """For one checkpoint, forward or back: those after it count as before."""
+    checkpoints = [
+        _checkpoint(1, 10, 100),
+        _checkpoint(2, jump_s, 150),
+        _checkpoint(3, 20, 200),
+        _checkpoint(4, 30, 300),
+    ]
+    assert _at(25, *checkpoints).result()["ORDERS"].floor == 200
+    assert _at(None, *checkpoints).result()["ORDERS"].floor == 300
 
 
 def test_what_a_look_from_the_future_told_is_not_forgotten() -> None:
-    """Each look tells only what is new."""
+    """Each checkpoint tells only what is new."""
     timeline = ArchiveTimeline(25 * SECOND)
-    for look, gone in ((_look(1, 10, 100), (7, 7)), (_look(2, 5000, 150), (120, 130)), (_look(3, 20, 200), (160, 160))):
-        timeline.add(look, lambda gone=gone: {"ORDERS": StreamDetails(newly_gone=(gone,))})  # type: ignore[misc] # bound here
+    for checkpoint, gone in (
+        (_checkpoint(1, 10, 100), (7, 7)),
+        (_checkpoint(2, 5000, 150), (120, 130)),
+        (_checkpoint(3, 20, 200), (160, 160)),
+    ):
+        timeline.add(checkpoint, lambda gone=gone: {"ORDERS": StreamDetails(newly_gone=(gone,))})  # type: ignore[misc] # bound here
     assert timeline.result()["ORDERS"].gone == ((7, 7), (120, 130), (160, 160))
 
 
 def test_a_stream_that_was_deleted_is_gone_from_then_on() -> None:
-    looks = [_look(1, 10, 100), _look(2, 20, 0, "ORDERS")]
-    assert set(_at(15, *looks).result()) == {"ORDERS"}
-    assert _at(20, *looks).result() == {}
+    checkpoints = [_checkpoint(1, 10, 100), _checkpoint(2, 20, 0, "ORDERS")]
+    assert set(_at(15, *checkpoints).result()) == {"ORDERS"}
+    assert _at(20, *checkpoints).result() == {}
 
 
 def test_a_stream_that_was_made_between_two_looks_has_its_messages() -> None:
     """It is told of after the moment, and was there at it."""
     config = {"ORDERS": StreamDetails(config={"name": "ORDERS"})}
-    assert _at(5, _look(1, 10, 100), details=config).result()["ORDERS"].floor == 0
-    assert _at(0, _look(1, 10, 100), details=config).result() == {}
+    assert _at(5, _checkpoint(1, 10, 100), details=config).result()["ORDERS"].floor == 0
+    assert _at(0, _checkpoint(1, 10, 100), details=config).result() == {}
 
 
 def _shipped(**more: Any) -> Shipped:

@@ -21,7 +21,7 @@ from secondsite.nats.place import NatsPlace
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
-SMALL = ArchivePlan(segment_bytes=4_000, look_bytes=16_000)
+SMALL = ArchivePlan(segment_bytes=4_000, checkpoint_bytes=16_000)
 
 
 def _place(url: str) -> NatsPlace:

@@ -1,4 +1,4 @@
-"""Reads the looks of an archive in their order, each checked against the one before: nothing is left out unnoticed."""
+"""Reads the checkpoints of an archive in order, each checked against the one before: none is left out unnoticed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from secondsite.archive.layout import (
 )
 from secondsite.archive.records import (
     Base,
-    Look,
+    Checkpoint,
+    StreamCheckpoint,
     StreamDetails,
-    StreamLook,
     base_from_json,
+    checkpoint_from_json,
     damaged,
-    look_from_json,
 )
 from secondsite.archive.sealed import SealError, unseal, unseal_text
 from secondsite.backup.codec import ZSTD, Keys
@@ -45,9 +45,9 @@ T = TypeVar("T")
 
 @frozen
 class Linked:
-    """A look, its own SHA-256, and its bytes as they stand."""
+    """A checkpoint, its own SHA-256, and its bytes as they stand."""
 
-    look: Look
+    checkpoint: Checkpoint
     sha256: str
     raw: bytes = field(repr=False)
 
@@ -64,13 +64,15 @@ class Chain:
 
     async def read(self) -> Chain:
         """Raises MachineError where the store cannot be read."""
-        looks, bundles, bases = await asyncio.gather(*(self.store.listing(part) for part in (INDEX, BUNDLES, BASES)))
-        numbers = (number_of(stored.key) for stored in looks)
+        checkpoints, bundles, bases = await asyncio.gather(
+            *(self.store.listing(part) for part in (INDEX, BUNDLES, BASES))
+        )
+        numbers = (number_of(stored.key) for stored in checkpoints)
         self.singles = frozenset(number for number in numbers if number is not None)
         spans = ((bundle_span(stored.key), stored.key) for stored in bundles)
         self.bundles = tuple(sorted((*span, key) for span, key in spans if span))
-        found = (number_of(stored.key) for stored in bases)
-        self.bases = tuple(sorted(number for number in found if number is not None))
+        base_numbers = (number_of(stored.key) for stored in bases)
+        self.bases = tuple(sorted(number for number in base_numbers if number is not None))
         return self
 
     @property
@@ -79,41 +81,41 @@ class Chain:
 
     @property
     def whole(self) -> bool:
-        """Whether it can be read from its first look on; otherwise from its first base."""
+        """Whether it can be read from its first checkpoint on; otherwise from its first base."""
         return 1 in self.singles or any(first == 1 for first, _, _ in self.bundles)
 
     @property
     def head(self) -> int:
-        """The newest look; 0 where there is none."""
+        """The newest checkpoint; 0 where there is none."""
         return max((*self.singles, *self.bases, *(last for _, last, _ in self.bundles)), default=0)
 
     async def base(self, number: int) -> Base:
         """Raises DamagedArchiveError, or InputError for one that does not count."""
         key = base_key(number)
-        found = base_from_json(await self._read(key), number, self.store.url(key))
-        self._check(found, key)
-        return found
+        base = base_from_json(await self._read(key), number, self.store.url(key))
+        self._check(base, key)
+        return base
 
     async def newest_base(self, at_ns: int | None = None) -> Base | None:
         """The newest at a moment or before; None where the chain has to be read from its beginning."""
         for number in reversed(self.bases):
-            found = await self.base(number)
-            if at_ns is None or found.at_ns <= at_ns:
-                return found
+            base = await self.base(number)
+            if at_ns is None or base.at_ns <= at_ns:
+                return base
         return None
 
-    async def looks(self, base: Base | None) -> AsyncIterator[Linked]:
-        """All looks after a base. Raises DamagedArchiveError at the first that is missing, or not what was written."""
+    async def checkpoints(self, base: Base | None) -> AsyncIterator[Linked]:
+        """All after a base. Raises DamagedArchiveError at the first that is missing, or not what was written."""
         previous, number, head = (base.sha256, base.number + 1, self.head) if base else (START, 1, self.head)
         while number <= head:
             ahead = range(number, min(number + READS_AT_ONCE, head + 1))
             for linked in await self._some(ahead):
-                if linked.look.previous != previous:
-                    place = self.store.url(index_key(linked.look.number))
-                    raise damaged(place, "it does not follow the look before it: one of the two was replaced")
+                if linked.checkpoint.previous != previous:
+                    place = self.store.url(index_key(linked.checkpoint.number))
+                    raise damaged(place, "it does not follow the checkpoint before it: one of the two was replaced")
                 previous = linked.sha256
                 yield linked
-                number = linked.look.number + 1
+                number = linked.checkpoint.number + 1
 
     async def _some(self, numbers: Iterable[int]) -> list[Linked]:
         """The next ones: from single objects, several at once, or a bundle whole."""
@@ -135,10 +137,10 @@ class Chain:
         return self._linked(await self._read(index_key(number)), number, index_key(number))
 
     async def _bundled(self, number: int) -> list[Linked]:
-        found = next(((first, key) for first, last, key in self.bundles if first <= number <= last), None)
-        if found is None:
-            raise damaged(self.store.url(index_key(number)), "missing: there is no such look")
-        first, key = found
+        bundle = next(((first, key) for first, last, key in self.bundles if first <= number <= last), None)
+        if bundle is None:
+            raise damaged(self.store.url(index_key(number)), "missing: there is no such checkpoint")
+        first, key = bundle
         try:
             plain = await asyncio.to_thread(unseal, await self._read(key, MAX_BUNDLE_BYTES), (ZSTD,), Keys())
         except SealError as error:
@@ -148,11 +150,11 @@ class Chain:
         return [self._linked(line, at, key) for at, line in numbered if at >= number]
 
     def _linked(self, raw: bytes, number: int, key: str) -> Linked:
-        found = look_from_json(raw, number, self.store.url(key))
-        self._check(found, key)
-        return Linked(found, hashlib.sha256(raw).hexdigest(), raw)
+        checkpoint = checkpoint_from_json(raw, number, self.store.url(key))
+        self._check(checkpoint, key)
+        return Linked(checkpoint, hashlib.sha256(raw).hexdigest(), raw)
 
-    def _check(self, record: Look | Base, key: str) -> None:
+    def _check(self, record: Checkpoint | Base, key: str) -> None:
         if why := self.trust.distrust(record):
             remedy = "name who signed it with --signer, or take it as it is with --allow unsigned"
             raise InputError.at(self.store.url(key), f"this archive is refused from here on: {why}", remedy)
@@ -168,15 +170,15 @@ class Chain:
 
 @frozen
 class Head:
-    """Where an archive stands: its newest look, and each stream as it was told last."""
+    """Where an archive stands: its newest checkpoint, and each stream at its last checkpoint."""
 
     number: int
     sha256: str
     at_ns: int
     cluster: str
     domain: str
-    streams: dict[str, StreamLook]
-    looks_since_base: int
+    streams: dict[str, StreamCheckpoint]
+    checkpoints_since_base: int
     ends: dict[str, tuple[int, int]]
     """Sequence and time of the last message that was shipped of a stream's life."""
 
@@ -186,34 +188,34 @@ async def read_head(chain: Chain) -> Head | None:
     if chain.empty:
         return None
     base = await chain.newest_base()
-    streams: dict[str, StreamLook] = {}
+    streams: dict[str, StreamCheckpoint] = {}
     ends: dict[str, tuple[int, int]] = {}
-    for look in base.streams if base else ():
-        _advance(streams, ends, look)
-    newest: Look | Base | None = base
+    for stream in base.streams if base else ():
+        _advance(streams, ends, stream)
+    newest: Checkpoint | Base | None = base
     sha256, count = base.sha256 if base else START, 0
-    async for linked in chain.looks(base):
-        for look in linked.look.streams:
-            _advance(streams, ends, look)
-        for name in linked.look.gone:
+    async for linked in chain.checkpoints(base):
+        for stream in linked.checkpoint.streams:
+            _advance(streams, ends, stream)
+        for name in linked.checkpoint.gone:
             streams.pop(name, None)
             ends.pop(name, None)
-        newest, sha256, count = linked.look, linked.sha256, count + 1
+        newest, sha256, count = linked.checkpoint, linked.sha256, count + 1
     assert newest is not None  # noqa: S101 # the chain is not empty
     return Head(newest.number, sha256, newest.at_ns, newest.cluster, newest.domain, streams, count, ends)
 
 
-def _advance(streams: dict[str, StreamLook], ends: dict[str, tuple[int, int]], look: StreamLook) -> None:
-    before = streams.get(look.name)
-    if before is not None and before.life != look.life:
-        ends.pop(look.name, None)
-    if look.segments:
-        ends[look.name] = (look.segments[-1].last_seq, look.segments[-1].last_ns)
-    streams[look.name] = look
+def _advance(streams: dict[str, StreamCheckpoint], ends: dict[str, tuple[int, int]], stream: StreamCheckpoint) -> None:
+    before = streams.get(stream.name)
+    if before is not None and before.life != stream.life:
+        ends.pop(stream.name, None)
+    if stream.segments:
+        ends[stream.name] = (stream.segments[-1].last_seq, stream.segments[-1].last_ns)
+    streams[stream.name] = stream
 
 
-def details_of(record: Look | Base, keys: Keys, place: str) -> dict[str, StreamDetails]:
-    """What a look holds beside positions.
+def details_of(record: Checkpoint | Base, keys: Keys, place: str) -> dict[str, StreamDetails]:
+    """What a checkpoint holds beside positions.
 
     Raises InputError for the wrong key, DamagedArchiveError where it cannot be opened.
     """

@@ -1,4 +1,4 @@
-"""Reads an archive back whole: every look, every segment, every message; and restores and compares it, if asked."""
+"""Reads an archive back whole: every checkpoint, segment and message; and restores and compares it, if asked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_PAYLOAD = 64 * 1024**2
 class ArchiveVerification:
     """``problems`` are what is damaged, each with its place. ``outcomes`` are those of a restore, if asked for."""
 
-    looks: int
+    checkpoints: int
     segments: int
     messages: int
     stored_bytes: int
@@ -47,7 +47,7 @@ class ArchiveVerification:
 
 @define
 class _Count:
-    looks: int = 0
+    checkpoints: int = 0
     segments: int = 0
     messages: int = 0
     stored_bytes: int = 0
@@ -66,13 +66,15 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
             catalogue.begin(base)
             count.first_ns = count.newest_ns = base.at_ns
             timeline.begin(base, details_of(base, keys, chain.store.url(base_key(base.number))))
-        async for linked in chain.looks(base):
-            look = linked.look
-            timeline.add(look, partial(details_of, look, keys, chain.store.url(index_key(look.number))))
-            catalogue.add(look.streams)
-            count.looks += 1
-            count.first_ns, count.newest_ns = count.first_ns or look.at_ns, look.at_ns
-            count.vanished += sum(stream.vanished for stream in look.streams)
+        async for linked in chain.checkpoints(base):
+            checkpoint = linked.checkpoint
+            timeline.add(
+                checkpoint, partial(details_of, checkpoint, keys, chain.store.url(index_key(checkpoint.number)))
+            )
+            catalogue.add(checkpoint.streams)
+            count.checkpoints += 1
+            count.first_ns, count.newest_ns = count.first_ns or checkpoint.at_ns, checkpoint.at_ns
+            count.vanished += sum(stream.vanished for stream in checkpoint.streams)
     except InputError as error:
         if error.exit_code != 1:
             raise
@@ -80,7 +82,7 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
     for life in catalogue.segments:
         await _life(Segments(chain.store, keys), life, catalogue.of(life), count)
     return ArchiveVerification(
-        count.looks,
+        count.checkpoints,
         count.segments,
         count.messages,
         count.stored_bytes,
@@ -98,18 +100,18 @@ async def _life(reads: Segments, life: Life, segments: tuple[ArchiveSegment, ...
         count.segments += 1
         count.stored_bytes += segment.size_bytes
         try:
-            found = _messages(await reads.plain(segment), segment, reads)
+            messages = _messages(await reads.plain(segment), segment, reads)
         except InputError as error:
             count.problems.append(f"{life[0]}: {error}")
             continue
-        count.messages += found
+        count.messages += messages
         if segment.first_seq <= last:
             count.problems.append(f"{life[0]}: {reads.store.url(segment.key)}: overlaps the segment before it")
         last = segment.last_seq
 
 
 def _messages(plain: bytes, segment: ArchiveSegment, reads: Segments) -> int:
-    """Raises DamagedArchiveError where it does not hold what its look says."""
+    """Raises DamagedArchiveError where it does not hold what its checkpoint says."""
     place, sequences = reads.store.url(segment.key), []
     try:
         sequences = [sequence for sequence, _, _, _ in heads(plain)]
@@ -118,7 +120,7 @@ def _messages(plain: bytes, segment: ArchiveSegment, reads: Segments) -> int:
     ascending = all(one < other for one, other in pairwise(sequences))
     ends = (sequences[0], sequences[-1]) if sequences else (0, 0)
     if not ascending or (len(sequences), *ends) != (segment.messages, segment.first_seq, segment.last_seq):
-        raise damaged(place, "it was written so: its messages are not those that its look names")
+        raise damaged(place, "it was written so: its messages are not those that its checkpoint names")
     return len(sequences)
 
 

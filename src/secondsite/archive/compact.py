@@ -1,8 +1,8 @@
-"""Makes an archive small again: a base, larger segments, looks in one bundle; then what nobody needs any more goes.
+"""Makes an archive small again: a base, larger segments, one bundle of checkpoints; then what nobody needs goes.
 
-A base says everything up to a look, so what lies before it is read only for moments that are older. Nothing is deleted
-that the newest base, the looks after it, or a kept moment needs; and what a base has made needless goes with the base
-after it, so that a restore which has begun comes to its end.
+A base says everything up to a checkpoint, so what lies before it is read only for moments that are older. Nothing is
+deleted that the newest base, the checkpoints after it, or a kept moment needs; and what a base has made needless goes
+with the base after it, so that a restore which has begun comes to its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from secondsite.archive.cut import Segments
 from secondsite.archive.layout import PACKS, base_key, bundle_key, index_key, pack_folder, pack_number, segment_key
 from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue
 from secondsite.archive.plan import ArchivePlan, create_same
-from secondsite.archive.records import ArchiveSegment, Base, StreamLook, to_json
+from secondsite.archive.records import ArchiveSegment, Base, StreamCheckpoint, to_json
 from secondsite.archive.sealed import codecs_for, seal, seal_text, stored_bytes, suffix_of
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
@@ -41,7 +41,7 @@ class CompactPlan:
 
 @frozen
 class Compacted:
-    """``number`` is the look of the new base; 0 where nothing had come since the last one."""
+    """``number`` is the checkpoint of the new base; 0 where nothing had come since the last one."""
 
     number: int
     merged_from: int
@@ -56,7 +56,7 @@ class _Story:
     previous: Base | None
     catalogue: SegmentCatalogue
     timeline: ArchiveTimeline
-    looks: list[Linked] = field(factory=list)
+    checkpoints: list[Linked] = field(factory=list)
 
 
 async def compact(store: ObjectStorage, plan: CompactPlan, now_ns: int, chain: Chain) -> Compacted:
@@ -65,10 +65,10 @@ async def compact(store: ObjectStorage, plan: CompactPlan, now_ns: int, chain: C
     Killed at any moment, it leaves nothing that counts and takes nothing that does.
     """
     story = await _read(chain, plan)
-    if not story.looks:
+    if not story.checkpoints:
         return Compacted(0, 0, 0, await _sweep(store, plan, now_ns))
-    head = story.looks[-1]
-    folder = pack_folder(head.look.number, secrets.token_hex(4))
+    head = story.checkpoints[-1]
+    folder = pack_folder(head.checkpoint.number, secrets.token_hex(4))
     merging = _Merging(Segments(store, plan.archive.keys), plan, folder)
     firsts = await _firsts(chain, plan, now_ns)
     merged = {}
@@ -76,9 +76,9 @@ async def compact(store: ObjectStorage, plan: CompactPlan, now_ns: int, chain: C
         wanted = [part for part in story.catalogue.of(life) if part.last_seq >= firsts.get(life, 0)]
         merged[life] = await merging.merge(life[0], tuple(wanted))
     base = _base(story, head, merged, plan)
-    bundle = b"\n".join(linked.raw for linked in story.looks)
+    bundle = b"\n".join(linked.raw for linked in story.checkpoints)
     packed = await asyncio.to_thread(seal, bundle, evolve(plan.archive.keys, recipients=()))
-    await create_same(store, bundle_key(story.looks[0].look.number, head.look.number), packed)
+    await create_same(store, bundle_key(story.checkpoints[0].checkpoint.number, head.checkpoint.number), packed)
     try:
         await create_same(store, base_key(base.number), to_json(base, plan.archive.signing))
     except ObjectExistsError:
@@ -94,40 +94,40 @@ async def _read(chain: Chain, plan: CompactPlan) -> _Story:
     if base:
         story.catalogue.begin(base)
         story.timeline.begin(base, details_of(base, plan.archive.keys, chain.store.url(base_key(base.number))))
-    async for linked in chain.looks(base):
-        look = linked.look
-        story.catalogue.add(look.streams)
-        place = chain.store.url(index_key(look.number))
-        story.timeline.add(look, partial(details_of, look, plan.archive.keys, place))
-        story.looks.append(linked)
+    async for linked in chain.checkpoints(base):
+        checkpoint = linked.checkpoint
+        story.catalogue.add(checkpoint.streams)
+        place = chain.store.url(index_key(checkpoint.number))
+        story.timeline.add(checkpoint, partial(details_of, checkpoint, plan.archive.keys, place))
+        story.checkpoints.append(linked)
     return story
 
 
 def _kept_lives(story: _Story, plan: CompactPlan, now_ns: int) -> list[Life]:
     """Those that stand, and former ones with a message that is young enough to be wanted."""
-    standing = {told.life for told in story.timeline.result().values()}
+    standing = {stream.life for stream in story.timeline.result().values()}
     if plan.keep is None:
         return list(story.catalogue.segments)
     since_ns = now_ns - _nanoseconds(plan.keep)
-    ends = {(look.name, look.life): at for at, look in _ended(story)}
+    ends = {(stream.name, stream.life): at for at, stream in _ended(story)}
     return [life for life in story.catalogue.segments if life in standing or ends.get(life, now_ns) >= since_ns]
 
 
 async def _firsts(chain: Chain, plan: CompactPlan, now_ns: int) -> dict[Life, int]:
     """The first sequence of each life at the oldest moment that is kept: what lies before it comes back no more."""
     base = None if plan.keep is None else await chain.newest_base(now_ns - _nanoseconds(plan.keep))
-    return {(look.name, look.life): look.first_seq for look in base.streams} if base else {}
+    return {(stream.name, stream.life): stream.first_seq for stream in base.streams} if base else {}
 
 
 def _nanoseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 10**9)
 
 
-def _ended(story: _Story) -> list[tuple[int, StreamLook]]:
+def _ended(story: _Story) -> list[tuple[int, StreamCheckpoint]]:
     """Former lives with the moment at which they were seen last."""
     base = story.previous
-    before = [(look.at_ns, look) for look in (*base.former, *base.streams)] if base else []
-    return [*before, *((look.at_ns, look) for linked in story.looks for look in linked.look.streams)]
+    before = [(stream.at_ns, stream) for stream in (*base.former, *base.streams)] if base else []
+    return [*before, *((stream.at_ns, stream) for linked in story.checkpoints for stream in linked.checkpoint.streams)]
 
 
 @define
@@ -187,22 +187,20 @@ class _Merging:
 
 def _base(story: _Story, head: Linked, merged: dict[Life, tuple[ArchiveSegment, ...]], plan: CompactPlan) -> Base:
     standing = story.timeline.result()
-    streams = tuple(evolve(told.look, segments=merged[told.life]) for _, told in sorted(standing.items()))
-    lives = {told.life for told in standing.values()}
-    last_seen = {(look.name, look.life): look for _, look in _ended(story)}
-    former = tuple(
-        evolve(last_seen[life], segments=parts) for life, parts in sorted(merged.items()) if life not in lives
-    )
+    streams = tuple(evolve(stream.checkpoint, segments=merged[stream.life]) for _, stream in sorted(standing.items()))
+    lives = {stream.life for stream in standing.values()}
+    newest = {(stream.name, stream.life): stream for _, stream in _ended(story)}
+    former = tuple(evolve(newest[life], segments=parts) for life, parts in sorted(merged.items()) if life not in lives)
     details: dict[str, dict[str, Any]] = {
-        name: {"config": dict(told.config), "consumers": list(told.consumers), "all_gone": told.gone}
-        for name, told in standing.items()
+        name: {"config": dict(stream.config), "consumers": list(stream.consumers), "all_gone": stream.gone}
+        for name, stream in standing.items()
     }
     return Base(
-        number=head.look.number,
+        number=head.checkpoint.number,
         sha256=head.sha256,
-        at_ns=head.look.at_ns,
-        cluster=head.look.cluster,
-        domain=head.look.domain,
+        at_ns=head.checkpoint.at_ns,
+        cluster=head.checkpoint.cluster,
+        domain=head.checkpoint.domain,
         recipients=plan.archive.keys.recipients,
         streams=streams,
         former=former,
@@ -217,9 +215,11 @@ async def _sweep(store: ObjectStorage, plan: CompactPlan, now_ns: int) -> int:
         return 0
     newest, before = await chain.base(chain.bases[-1]), await chain.base(chain.bases[-2])
     doomed = [index_key(number) for number in chain.singles if number <= before.number and _bundled(chain, number)]
-    needed = {part.key for base in (newest, before) for look in (*base.former, *base.streams) for part in look.segments}
-    async for linked in chain.looks(before):
-        needed |= {part.key for look in linked.look.streams for part in look.segments}
+    needed = {
+        part.key for base in (newest, before) for stream in (*base.former, *base.streams) for part in stream.segments
+    }
+    async for linked in chain.checkpoints(before):
+        needed |= {part.key for stream in linked.checkpoint.streams for part in stream.segments}
     packs = [stored.key for stored in await store.listing(PACKS)]
     doomed += [key for key in packs if key not in needed and (pack_number(key) or now_ns) <= before.number]
     if plan.keep is not None:

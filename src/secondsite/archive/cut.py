@@ -81,7 +81,7 @@ class StreamCut:
 
     @property
     def name(self) -> str:
-        return self.standing.look.name
+        return self.standing.checkpoint.name
 
     @property
     def state(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ async def cut_at(
 ) -> StreamCut:
     """The stream as it was at a moment, or as its last message had this sequence. Raises DamagedArchiveError."""
     last = sequence if sequence is not None else await _last(reads, standing, segments, at_ns)
-    first, gone = max(1, standing.look.first_seq), within(standing.gone, standing.look.first_seq, last)
+    first, gone = max(1, standing.checkpoint.first_seq), within(standing.gone, standing.checkpoint.first_seq, last)
     if last > standing.floor:
         plains = (plain async for _, plain in reads.each(part for part in segments if part.first_seq <= last))
         gone = joined(gone, await dropped_by_limits(standing.config, plains, first, last, gone))

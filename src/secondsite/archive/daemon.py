@@ -1,8 +1,8 @@
-"""Looks on and on, for as long as the process lives; several copies of it may run, and one ships.
+"""Ships on and on, for as long as the process lives; several copies of it may run, and one ships.
 
-Who writes the look of the next number ships; a copy that is beaten stands by, watches the numbers go on, and takes over
-when none came for long enough, by a clock that nobody sets. Nothing that fails ends it: it reads anew what the archive
-holds, connects anew, and tries again after a wait that grows.
+Who writes the checkpoint of the next number ships; a copy that is beaten stands by, watches the numbers go on, and
+takes over when none came for long enough, by a clock that nobody sets. Nothing that fails ends it: it reads anew what
+the archive holds, connects anew, and tries again after a wait that grows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SILENT_BEATS = 2.5
 
 @frozen
 class Rhythm:
-    """A look each ``every_s``, or when the account has grown by ``bytes``, whichever comes first."""
+    """A checkpoint each ``every_s``, or when the account has grown by ``bytes``, whichever comes first."""
 
     every_s: float = 5.0
     bytes: int = 8 * 1024**2
@@ -44,14 +44,14 @@ class Rhythm:
 
 
 def trust_of(plan: ArchivePlan) -> Trust:
-    """Whose looks an archiver goes on from."""
+    """Whose checkpoints an archiver goes on from."""
     return Trust(frozenset({plan.signing.public})) if plan.signing else ANYBODY
 
 
 async def archive_once(
     nats: NatsPlace, store: ObjectStorage, plan: ArchivePlan, *, single_writer: bool = False
 ) -> tuple[Shipped, ...]:
-    """Looks until everything that is there is shipped. Raises BeatenError while another archiver ships."""
+    """Ships until everything that is there is shipped. Raises BeatenError while another archiver ships."""
     await check_store(store, single_writer=single_writer)
     shipper = Shipper(store, plan, await read_head(await Chain(store, trust_of(plan)).read()))
     done: list[Shipped] = []
@@ -68,40 +68,40 @@ async def archive_once(
 
 @define
 class ArchiveDaemon:
-    """``after`` is called after each look of our own that is in the store."""
+    """``after`` is called after each checkpoint of our own that is in the store."""
 
     nats: NatsPlace
     store: ObjectStorage
     plan: ArchivePlan
     rhythm: Rhythm
     metrics: ArchiveMetrics
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     after: Callable[[Shipper, Shipped], Awaitable[None]]
     _wait_s: float = FIRST_WAIT_S
     _behind_since: float = field(factory=time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop``; a look under way comes to its end first."""
+        """Until ``stop``; a checkpoint under way comes to its end first."""
         while not stop.is_set():
             try:
                 await self._session(stop)
                 self._wait_s = FIRST_WAIT_S
             except BeatenError as beaten:
-                self.tell(f"{beaten.problems[0].what}: standing by")
+                self.report(f"{beaten.problems[0].what}: standing by")
                 await self._stand_by(stop)
             except SecondsiteError as error:
                 await self._failed(str(error), stop)
-            except Exception as error:  # a daemon that dies of one look is no daemon; it is told and counted
+            except Exception as error:  # a daemon that dies of one checkpoint is no daemon; it is told and counted
                 await self._failed(f"{type(error).__name__}: {error}", stop)
 
     async def _failed(self, why: str, stop: asyncio.Event) -> None:
         self.metrics.failed()
-        self.tell(why)
+        self.report(why)
         await _pause(stop, self._wait_s)
         self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
 
     async def _session(self, stop: asyncio.Event) -> None:
-        """Looks over one connection."""
+        """Checkpoints over one connection."""
         head = await read_head(await Chain(self.store, trust_of(self.plan)).read())
         shipper = Shipper(self.store, self.plan, head)
         async with self.nats.open() as jetstream:
@@ -109,11 +109,11 @@ class ArchiveDaemon:
             try:
                 while not stop.is_set():
                     begin = time.monotonic()
-                    told = await shipper.once(jetstream, self.nats.domain)
+                    shipped = await shipper.once(jetstream, self.nats.domain)
                     self._wait_s = FIRST_WAIT_S
-                    self.metrics.shipped(told)
-                    await self.after(shipper, told)
-                    if not told.behind:
+                    self.metrics.shipped(shipped)
+                    await self.after(shipper, shipped)
+                    if not shipped.behind:
                         await self._rest(jetstream, stop, begin)
             finally:
                 await asyncio.shield(shipper.close())
@@ -128,27 +128,27 @@ class ArchiveDaemon:
                 return
 
     async def _stand_by(self, stop: asyncio.Event) -> None:
-        """Until no look has come for longer than a beat can last."""
+        """Until no checkpoint has come for longer than a beat can last."""
         silent_s = SILENT_BEATS * self.rhythm.heartbeat_s(self.plan)
-        number, seen_s = await self._newest(), time.monotonic()
-        while not stop.is_set() and time.monotonic() - seen_s < silent_s:
+        number, newest_s = await self._newest(), time.monotonic()
+        while not stop.is_set() and time.monotonic() - newest_s < silent_s:
             await _pause(stop, self.rhythm.every_s)
             with suppress(SecondsiteError):
                 newest = number
                 while await self._there(newest + 1):
                     newest += 1
                 if newest > number:
-                    number, seen_s = newest, time.monotonic()
-            self.metrics.standing_by(time.monotonic() - seen_s)
+                    number, newest_s = newest, time.monotonic()
+            self.metrics.standing_by(time.monotonic() - newest_s)
         if not stop.is_set():
-            self.tell(f"no look came for {silent_s:.0f} s: taking over")
+            self.report(f"no checkpoint came for {silent_s:.0f} s: taking over")
 
     async def _newest(self) -> int:
         while True:
             try:
                 return (await Chain(self.store).read()).head
             except MachineError as error:
-                self.tell(str(error))
+                self.report(str(error))
                 await asyncio.sleep(FIRST_WAIT_S)
 
     async def _there(self, number: int) -> bool:
@@ -162,10 +162,10 @@ class ArchiveDaemon:
 async def _stored_bytes(jetstream: JetStream) -> int | None:
     """Of the whole account; None where nobody tells now."""
     try:
-        told = await jetstream.ask("INFO", timeout_s=2)
+        account = await jetstream.ask("INFO", timeout_s=2)
     except MachineError:
         return None
-    return int(told.get("storage") or 0) + int(told.get("memory") or 0)
+    return int(account.get("storage") or 0) + int(account.get("memory") or 0)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -3,14 +3,14 @@
 ::
 
     archive/
-      index/000000000042.json                 one look over all streams: what was new, and where it lies; never changed
-      packs/000000000042-3f2a1c9d/ORDERS/…    segments that this look shipped: messages by ascending sequence
-      bases/000000000720.json                 everything up to a look, so that older ones need not be read
-      bundles/000000000001-000000000720.zst   looks that a base made old, word for word
+      index/000000000042.json                 one checkpoint of all streams: what was new, and where it lies; final
+      packs/000000000042-3f2a1c9d/ORDERS/…    segments that this checkpoint shipped: messages by ascending sequence
+      bases/000000000720.json                 everything up to a checkpoint, so that older ones need not be read
+      bundles/000000000001-000000000720.zst   checkpoints that a base made old, word for word
       probes/…                                a try whether the store honours conditional writes; gone at once
 
-The number of a look is the fence: whoever creates it first has shipped it, and everybody else's segments of that number
-belong to nothing.
+The number of a checkpoint is the fence: whoever creates it first has shipped it, and everybody else's segments of that
+number belong to nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def bundle_key(first: int, last: int) -> str:
 
 
 def pack_folder(number: int, nonce: str) -> str:
-    """``nonce`` is eight hexadecimal digits: two that ship the same look never write the same object."""
+    """``nonce`` is eight hexadecimal digits: two that ship the same checkpoint never write the same object."""
     return f"{PACKS}/{number:0{_DIGITS}}-{nonce}"
 
 
@@ -49,18 +49,18 @@ def segment_key(folder: str, stream: str, first: int, last: int, suffix: str) ->
 
 
 def number_of(key: str) -> int | None:
-    """Of a look or a base; None for what is neither."""
+    """Of a checkpoint or a base; None for what is neither."""
     match = _NUMBER.fullmatch(key.rsplit("/", 1)[-1])
     return int(match[1]) if match else None
 
 
 def pack_number(key: str) -> int | None:
-    """The look that an object of a pack was shipped for; None for what lies elsewhere."""
+    """The checkpoint that an object of a pack was shipped for; None for what lies elsewhere."""
     match = _PACK.fullmatch(key)
     return int(match[1]) if match else None
 
 
 def bundle_span(key: str) -> tuple[int, int] | None:
-    """First and last look of a bundle."""
+    """First and last checkpoint of a bundle."""
     match = _BUNDLE.fullmatch(key.rsplit("/", 1)[-1])
     return (int(match[1]), int(match[2])) if match else None

@@ -1,4 +1,4 @@
-"""What a stream's own limits had removed of messages that came after the last look: as a server does it. Pure."""
+"""What a stream's own limits had removed of messages that came after the last checkpoint: as a server does it. Pure."""
 
 from __future__ import annotations
 

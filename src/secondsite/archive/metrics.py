@@ -16,23 +16,23 @@ from secondsite.backup.metrics import serve_registry
 
 
 class ArchiveMetrics:
-    """A registry of its own. The age of a stream is the time since a look had all of it in the store."""
+    """A registry of its own. The age of a stream is the time since a checkpoint had all of it in the store."""
 
     def __init__(self, interval_s: float) -> None:
         self.registry = CollectorRegistry()
         self._whole_s: dict[str, float] = {}
         self._behind: dict[str, int] = {}
-        self._seen_s = time.monotonic()
-        self._gauge("secondsite_archive_interval_seconds", "Interval between two looks").set(interval_s)
-        self._gauge("secondsite_archive_age_seconds", "Time since the last look was in the store").set_function(
-            lambda: time.monotonic() - self._seen_s
+        self._newest_s = time.monotonic()
+        self._gauge("secondsite_archive_interval_seconds", "Interval between two checkpoints").set(interval_s)
+        self._gauge("secondsite_archive_age_seconds", "Time since the last checkpoint was in the store").set_function(
+            lambda: time.monotonic() - self._newest_s
         )
         self._leading = self._gauge("secondsite_archive_shipping", "1 where this copy ships, 0 where it stands by")
-        self._looks = self._counter("secondsite_archive_looks", "Looks that were shipped")
+        self._checkpoints = self._counter("secondsite_archive_looks", "Checkpoints that were shipped")
         self._messages = self._counter("secondsite_archive_messages", "Messages that were shipped")
         self._plain = self._counter("secondsite_archive_plain_bytes", "Bytes that were shipped, before compression")
         self._stored = self._counter("secondsite_archive_stored_bytes", "Bytes that went to the store")
-        self._failed = self._counter("secondsite_archive_failures", "Looks that failed")
+        self._failed = self._counter("secondsite_archive_failures", "Checkpoints that failed")
         self.registry.register(_PerStream(self))
 
     def _gauge(self, name: str, what: str) -> Gauge:
@@ -41,28 +41,28 @@ class ArchiveMetrics:
     def _counter(self, name: str, what: str) -> Counter:
         return Counter(name, what, registry=self.registry)
 
-    def shipped(self, told: Shipped) -> None:
-        """A look of our own that is in the store, or found nothing to ship."""
+    def shipped(self, outcome: Shipped) -> None:
+        """A checkpoint of our own that is in the store, or found nothing to ship."""
         now = time.monotonic()
-        self._seen_s = now
+        self._newest_s = now
         self._leading.set(1)
-        self._behind = dict(told.behind)
-        for name in told.whole:
+        self._behind = dict(outcome.behind)
+        for name in outcome.whole:
             self._whole_s[name] = now
-        for name in self._whole_s.keys() - set(told.whole) - set(told.behind) - set(told.missing):
+        for name in self._whole_s.keys() - set(outcome.whole) - set(outcome.behind) - set(outcome.missing):
             del self._whole_s[name]
-        for name in told.missing:
+        for name in outcome.missing:
             self._whole_s.setdefault(name, now)
-        if told.number:
-            self._looks.inc()
-        self._messages.inc(told.messages)
-        self._plain.inc(told.plain_bytes)
-        self._stored.inc(told.stored_bytes)
+        if outcome.number:
+            self._checkpoints.inc()
+        self._messages.inc(outcome.messages)
+        self._plain.inc(outcome.plain_bytes)
+        self._stored.inc(outcome.stored_bytes)
 
     def standing_by(self, age_s: float) -> None:
-        """Another copy ships; its newest look came so long ago."""
+        """Another copy ships; its newest checkpoint came so long ago."""
         self._leading.set(0)
-        self._seen_s = time.monotonic() - age_s
+        self._newest_s = time.monotonic() - age_s
         self._whole_s.clear()
         self._behind.clear()
 
@@ -92,7 +92,9 @@ class _PerStream:
         for name, value in self._metrics.ages_s().items():
             age.add_metric([name], value)
         behind = GaugeMetricFamily(
-            "secondsite_archive_stream_behind_bytes", "Bytes of a stream that the last look left", labels=["stream"]
+            "secondsite_archive_stream_behind_bytes",
+            "Bytes of a stream that the last checkpoint left",
+            labels=["stream"],
         )
         for name, size in self._metrics.behind_bytes().items():
             behind.add_metric([name], size)

@@ -14,23 +14,23 @@ from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
 
 SEGMENT_BYTES = 8 * 1024**2
-LOOK_BYTES = 256 * 1024**2
+CHECKPOINT_BYTES = 256 * 1024**2
 PARALLEL = 4
 GONE_PER_S = 20_000
 HEARTBEAT_S = 10.0
 
 
 class BeatenError(MachineError):
-    """Another archiver has shipped the look that this one was about to write."""
+    """Another archiver has shipped the checkpoint that this one was about to write."""
 
 
 class NotStoredError(MachineError):
-    """The store failed: nothing of this look counts."""
+    """The store failed: nothing of this checkpoint counts."""
 
 
 @frozen
 class ArchivePlan:
-    """``segment_bytes`` before compression; ``look_bytes`` ends a look that has much to ship, and the next goes on.
+    """``segment_bytes`` before compression; ``checkpoint_bytes`` ends one that has much to ship, and the next goes on.
 
     ``streams`` and ``exclude`` are shell patterns.
     """
@@ -41,10 +41,10 @@ class ArchivePlan:
     keys: Keys = Keys()
     signing: SigningKey | None = None
     segment_bytes: int = SEGMENT_BYTES
-    look_bytes: int = LOOK_BYTES
+    checkpoint_bytes: int = CHECKPOINT_BYTES
     parallel: int = PARALLEL
     heartbeat_s: float = HEARTBEAT_S
-    tell: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = lambda _: None
 
     def wants(self, name: str) -> bool:
         return _matches(name, self.streams) and not _matches(name, self.exclude)
@@ -56,7 +56,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 @frozen
 class Shipped:
-    """What a look brought: ``number`` is 0 where nothing was new.
+    """What a checkpoint brought: ``number`` is 0 where nothing was new.
 
     ``whole`` are streams that are in the store as far as they were seen, ``behind`` what is left of others in bytes,
     ``missing`` what could not be looked at.

@@ -1,8 +1,8 @@
-"""What an archive consists of: looks, each chained to the one before, and the segments that they name.
+"""What an archive consists of: checkpoints, each chained to the one before, and the segments that they name.
 
-A look says of every stream in which something had changed how far it is shipped, which of its messages are gone, how it
-is configured and where its consumers stand. Messages never change, so a segment may be replaced by a larger one that
-holds the same; a look is never replaced.
+A checkpoint says of every stream in which something had changed how far it is shipped, which of its messages are gone,
+how it is configured and where its consumers stand. Messages never change, so a segment may be replaced by a larger one
+that holds the same; a checkpoint is never replaced.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ArchiveSegment:
 
 
 @frozen
-class StreamLook:
+class StreamCheckpoint:
     """One stream at one moment. ``life`` tells one life of a name from the next: when it was created, and which try.
 
     ``at_ns`` is the clock of its leader. Up to ``through`` everything is shipped that was there; ``last_seq``,
@@ -71,8 +71,8 @@ class StreamLook:
 
 
 @frozen
-class Look:
-    """``previous`` is the SHA-256 of the look before. ``details`` are what is nobody's business: see `StreamDetails`.
+class Checkpoint:
+    """``previous`` is the SHA-256 of the checkpoint before. ``details`` are private: see `StreamDetails`.
 
     ``gone`` are streams that were deleted, ``missing`` those that could not be looked at.
     """
@@ -86,7 +86,7 @@ class Look:
     cluster: str
     domain: str
     recipients: tuple[str, ...]
-    streams: tuple[StreamLook, ...]
+    streams: tuple[StreamCheckpoint, ...]
     gone: tuple[str, ...]
     missing: tuple[str, ...]
     details: str
@@ -96,9 +96,9 @@ class Look:
 
 @frozen
 class Base:
-    """Everything up to and with a look: ``streams`` as they stand, ``former`` lives that can still be brought back.
+    """Everything up to and with a checkpoint: ``streams`` as they stand, ``former`` lives that can still come back.
 
-    ``sha256`` is that look's own, so the chain goes on from here.
+    ``sha256`` is that checkpoint's own, so the chain goes on from here.
     """
 
     number: int
@@ -107,8 +107,8 @@ class Base:
     cluster: str
     domain: str
     recipients: tuple[str, ...]
-    streams: tuple[StreamLook, ...]
-    former: tuple[StreamLook, ...]
+    streams: tuple[StreamCheckpoint, ...]
+    former: tuple[StreamCheckpoint, ...]
     details: str
     signer: str = ""
     schema: str = BASE_SCHEMA
@@ -118,7 +118,7 @@ class Base:
 class StreamDetails:
     """Configuration, consumers and deleted sequences of a stream; None for what is as it was before.
 
-    ``all_gone`` are all spans of deleted sequences, ``newly_gone`` those that came since the look before.
+    ``all_gone`` are all spans of deleted sequences, ``newly_gone`` those that came since the checkpoint before.
     """
 
     config: dict[str, Any] | None = None
@@ -127,7 +127,7 @@ class StreamDetails:
     newly_gone: tuple[tuple[int, ...], ...] = ()
 
 
-def to_json(record: Look | Base, key: SigningKey | None) -> bytes:
+def to_json(record: Checkpoint | Base, key: SigningKey | None) -> bytes:
     """Signed where there is a key."""
     content = {**asdict(record), "signer": key.public if key else ""}
     signature = {"signature": key.sign(_canonical(content))} if key else {}
@@ -135,51 +135,51 @@ def to_json(record: Look | Base, key: SigningKey | None) -> bytes:
     return json.dumps({**content, "checksum": checksum, **signature}).encode()
 
 
-def look_from_json(data: bytes, number: int, place: str) -> Look:
-    """Raises DamagedArchiveError for a look that is corrupt, swapped or forged."""
-    found = _from_json(data, Look, INDEX_SCHEMA, place)
-    _check_number(found.number, number, place)
-    return found
+def checkpoint_from_json(data: bytes, number: int, place: str) -> Checkpoint:
+    """Raises DamagedArchiveError for a checkpoint that is corrupt, swapped or forged."""
+    checkpoint = _from_json(data, Checkpoint, INDEX_SCHEMA, place)
+    _check_number(checkpoint.number, number, place)
+    return checkpoint
 
 
 def base_from_json(data: bytes, number: int, place: str) -> Base:
     """Raises DamagedArchiveError."""
-    found = _from_json(data, Base, BASE_SCHEMA, place)
-    _check_number(found.number, number, place)
-    return found
+    base = _from_json(data, Base, BASE_SCHEMA, place)
+    _check_number(base.number, number, place)
+    return base
 
 
 def _from_json(data: bytes, kind: type[T], schema: str, place: str) -> T:
     try:
         content: dict[str, Any] = parse(data)
-        told, signature = content.pop("checksum"), content.pop("signature", None)
+        checksum, signature = content.pop("checksum"), content.pop("signature", None)
         canonical = _canonical(content)
     except (MisfitError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged(place, "corrupted: it is not the JSON that was written") from None
-    if told != hashlib.sha256(canonical).hexdigest():
+    if checksum != hashlib.sha256(canonical).hexdigest():
         raise damaged(place, "corrupted: its checksum is not that of its content")
     if content.get("schema") != schema:
         remedy = "use the version of secondsite that wrote it, or a newer one"
         raise InputError.at(place, f"it has the schema {str(content.get('schema'))[:60]!r}", remedy)
     try:
-        found = structure(content, kind)
+        record = structure(content, kind)
     except MisfitError as misfit:
         raise damaged(place, f"corrupted: {misfit}") from None
     signer = str(content.get("signer") or "")
     if signer and not is_signature(signer, str(signature), canonical):
         raise damaged(place, "forged: its signature is not that of its content")
-    return found
+    return record
 
 
-def _check_number(found: int, number: int, place: str) -> None:
-    if found != number:
-        raise damaged(place, f"swapped: it is number {found}")
+def _check_number(actual: int, number: int, place: str) -> None:
+    if actual != number:
+        raise damaged(place, f"swapped: it is number {actual}")
 
 
 def damaged(place: str, what: str) -> DamagedArchiveError:
-    found = DamagedArchiveError.at(place, what, _REMEDY)
-    assert isinstance(found, DamagedArchiveError)  # noqa: S101 # `at` is typed by its base
-    return found
+    error = DamagedArchiveError.at(place, what, _REMEDY)
+    assert isinstance(error, DamagedArchiveError)  # noqa: S101 # `at` is typed by its base
+    return error
 
 
 def _canonical(content: dict[str, Any]) -> bytes:

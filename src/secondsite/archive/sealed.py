@@ -46,7 +46,7 @@ def unseal(data: bytes, codecs: Sequence[str], keys: Keys) -> bytes:
         try:
             data = _decrypted(data, keys) if codec == AGE else _unpacked(data)
         except (pyrage.DecryptError, zstd.ZstdError, EOFError, ValueError) as error:
-            raise SealError(_told(str(error))) from None
+            raise SealError(_reason(str(error))) from None
     return data
 
 
@@ -63,7 +63,7 @@ def _unpacked(data: bytes) -> bytes:
     return plain
 
 
-def _told(text: str) -> str:
+def _reason(text: str) -> str:
     return "none of the identities opens it" if "matching keys" in text.lower() else text[:200]
 
 
@@ -96,6 +96,6 @@ async def stored_bytes(store: ObjectStorage, segment: ArchiveSegment) -> bytes:
         raise damaged(place, f"corrupted: it is larger than the {segment.size_bytes} bytes that were written") from None
     if len(data) < segment.size_bytes:
         raise damaged(place, f"truncated: {len(data)} of {segment.size_bytes} bytes are there")
-    if (found := await asyncio.to_thread(_digest, data)) != segment.sha256:
-        raise damaged(place, f"corrupted: its SHA-256 is {found}, not {segment.sha256}")
+    if (digest := await asyncio.to_thread(_digest, data)) != segment.sha256:
+        raise damaged(place, f"corrupted: its SHA-256 is {digest}, not {segment.sha256}")
     return data

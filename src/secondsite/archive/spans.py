@@ -9,13 +9,13 @@ Span = tuple[int, int]
 
 def spans_of(sequences: Iterable[int]) -> tuple[Span, ...]:
     """Of sequences by ascending order."""
-    told: list[list[int]] = []
+    spans: list[list[int]] = []
     for sequence in sequences:
-        if told and sequence == told[-1][1] + 1:
-            told[-1][1] = sequence
+        if spans and sequence == spans[-1][1] + 1:
+            spans[-1][1] = sequence
         else:
-            told.append([sequence, sequence])
-    return tuple((first, last) for first, last in told)
+            spans.append([sequence, sequence])
+    return tuple((first, last) for first, last in spans)
 
 
 def joined(one: Iterable[Sequence[int]], other: Iterable[Sequence[int]]) -> tuple[Span, ...]:

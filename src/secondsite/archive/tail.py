@@ -191,8 +191,8 @@ async def message_runs(
     run, at = EntryRun(), first
     while at <= upto:
         end = min(at + WINDOW, upto + 1)
-        found = await asyncio.gather(*(_message(jetstream, stream, {"seq": number}) for number in range(at, end)))
-        messages = [message for message in found if message]
+        answers = await asyncio.gather(*(_message(jetstream, stream, {"seq": number}) for number in range(at, end)))
+        messages = [message for message in answers if message]
         for message in messages:
             run.add(*_entry(message))
         at = end
@@ -213,12 +213,12 @@ def _after(sequence: int) -> Json:
 
 async def _message(jetstream: JetStream, stream: str, request: Json) -> Json | None:
     try:
-        found: Json = (await jetstream.ask(f"STREAM.MSG.GET.{stream}", request))["message"]
+        message: Json = (await jetstream.ask(f"STREAM.MSG.GET.{stream}", request))["message"]
     except RefusedError as refused:
         if refused.code == NO_MESSAGE:
             return None
         raise
-    return found
+    return message
 
 
 def _entry(message: Json) -> tuple[bytes, int, int]:
@@ -229,8 +229,8 @@ def _entry(message: Json) -> tuple[bytes, int, int]:
 
 async def time_of(jetstream: JetStream, stream: str, sequence: int) -> int | None:
     """When a message was stored; None where it is gone."""
-    found = await _message(jetstream, stream, {"seq": sequence})
-    return nanoseconds(str(found["time"])) if found else None
+    message = await _message(jetstream, stream, {"seq": sequence})
+    return nanoseconds(str(message["time"])) if message else None
 
 
 def _cut(jetstream: JetStream, stream: str, why: str) -> Exception:

@@ -16,7 +16,7 @@ from secondsite.archive.cut import Segments, StreamCut, cut_at
 from secondsite.archive.entries import moment, rfc3339
 from secondsite.archive.layout import base_key, index_key
 from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue, StandingStream
-from secondsite.archive.records import Base, DamagedArchiveError, Look
+from secondsite.archive.records import Base, Checkpoint, DamagedArchiveError
 from secondsite.backup.archive import NATSARC_FILE, heads
 from secondsite.backup.codec import Keys
 from secondsite.backup.layout import new_id
@@ -38,10 +38,10 @@ class Wanted:
 
 @frozen
 class ArchivedMoment:
-    """``at_ns`` is what was asked for, or the newest; ``reached_ns`` is the last look at that time or before.
+    """``at_ns`` is what was asked for, or the newest; ``reached_ns`` is the last checkpoint at that time or before.
 
-    It is 0 for a message that is older than the first look: then the stream has no consumers, and no message that was
-    deleted before that look.
+    It is 0 for a message that is older than the first checkpoint: then the stream has no consumers, and no message that
+    was deleted before that checkpoint.
     """
 
     at_ns: int
@@ -59,7 +59,7 @@ class _Read:
 
     timeline: ArchiveTimeline
     catalogue: SegmentCatalogue
-    newest: Look | Base
+    newest: Checkpoint | Base
 
 
 async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str] = ()) -> ArchivedMoment:
@@ -82,11 +82,11 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
         what = f"at that moment the archive holds no stream {', '.join(unknown)}"
         raise InputError.at("--stream", what, f"it holds {', '.join(sorted(standing)) or 'none'}")
     cuts = []
-    for name, told in sorted(standing.items()):
+    for name, stream in sorted(standing.items()):
         if streams and name not in streams:
             continue
         sequence = wanted.sequence if name == wanted.stream else None
-        cuts.append(await cut_at(reads, told, read.catalogue.of(told.life), at_ns, sequence))
+        cuts.append(await cut_at(reads, stream, read.catalogue.of(stream.life), at_ns, sequence))
     newest = read.newest
     return ArchivedMoment(
         at_ns=at_ns if at_ns is not None else newest.at_ns,
@@ -95,7 +95,7 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
         cuts=tuple(cuts),
         recipients=newest.recipients,
         signer=newest.signer,
-        server=newest.server if isinstance(newest, Look) else "",
+        server=newest.server if isinstance(newest, Checkpoint) else "",
     )
 
 
@@ -110,19 +110,19 @@ async def _read(chain: Chain, keys: Keys, at_ns: int | None) -> _Read:
         timeline.begin(from_base, _details(chain, from_base, keys, base_key(from_base.number)))
     if newest_base:
         catalogue.begin(newest_base)
-    newest: Look | Base | None = newest_base
+    newest: Checkpoint | Base | None = newest_base
     late = newest_base.number if newest_base else 0
-    async for linked in chain.looks(from_base):
-        look = linked.look
-        timeline.add(look, partial(_details, chain, look, keys, index_key(look.number)))
-        if look.number > late:
-            catalogue.add(look.streams)
-            newest = look
+    async for linked in chain.checkpoints(from_base):
+        checkpoint = linked.checkpoint
+        timeline.add(checkpoint, partial(_details, chain, checkpoint, keys, index_key(checkpoint.number)))
+        if checkpoint.number > late:
+            catalogue.add(checkpoint.streams)
+            newest = checkpoint
     assert newest is not None  # noqa: S101 # the chain is not empty
     return _Read(timeline, catalogue, newest)
 
 
-def _details(chain: Chain, record: Look | Base, keys: Keys, key: str) -> Mapping[str, Any]:
+def _details(chain: Chain, record: Checkpoint | Base, keys: Keys, key: str) -> Mapping[str, Any]:
     return details_of(record, keys, chain.store.url(key))
 
 
@@ -133,17 +133,17 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
     if life is None:
         what = f"no message {wanted.sequence} of {wanted.stream} was shipped"
         raise InputError.at("--at-sequence", what, "see secondsite archive list")
-    found = 0
+    reached_ns = 0
     for segment in catalogue.of(life):
         if segment.first_seq > wanted.sequence:
             break
         if segment.last_seq <= wanted.sequence:
-            found = segment.last_ns
+            reached_ns = segment.last_ns
             continue
         for sequence, time_ns, _, _ in heads(await reads.plain(segment)):
             if sequence <= wanted.sequence:
-                found = time_ns
-    return life, found
+                reached_ns = time_ns
+    return life, reached_ns
 
 
 def _check_life(chain: Chain, standing: Mapping[str, StandingStream], life: Life) -> None:
@@ -161,11 +161,11 @@ async def _before(chain: Chain, at_ns: int) -> Exception:
     if chain.bases:
         first = (await chain.base(chain.bases[0])).at_ns
     if chain.whole:
-        async for linked in chain.looks(None):
-            first = linked.look.at_ns
+        async for linked in chain.checkpoints(None):
+            first = linked.checkpoint.at_ns
             break
-    told = f"; it begins at {rfc3339(first)}" if first else ""
-    return BeforeArchiveError.at("--at", f"{rfc3339(at_ns)} is before the archive{told}", "give a later moment")
+    begin = f"; it begins at {rfc3339(first)}" if first else ""
+    return BeforeArchiveError.at("--at", f"{rfc3339(at_ns)} is before the archive{begin}", "give a later moment")
 
 
 @frozen
@@ -202,31 +202,31 @@ class MomentReader(Reader):
             await self.diagnose(stored)
         except BrokenObjectError as broken:
             return broken
-        found = BrokenObjectError.at(self.store.shown, f"{damage}: {stored.key}: {why}", "restore another moment")
-        assert isinstance(found, BrokenObjectError)  # noqa: S101 # `at` is typed by its base
-        return found
+        error = BrokenObjectError.at(self.store.shown, f"{damage}: {stored.key}: {why}", "restore another moment")
+        assert isinstance(error, BrokenObjectError)  # noqa: S101 # `at` is typed by its base
+        return error
 
 
 def _broken(error: DamagedArchiveError) -> BrokenObjectError:
     return BrokenObjectError(error.problems)
 
 
-def reader_of(chain: Chain, keys: Keys, told: ArchivedMoment) -> MomentReader:
+def reader_of(chain: Chain, keys: Keys, archived: ArchivedMoment) -> MomentReader:
     """The moment as something to restore from."""
-    cuts = {cut.name: cut for cut in told.cuts}
-    content = "".join(f"{cut.name}\n{cut.standing.life}\n{cut.first}-{cut.last}\n{cut.gone}\n" for cut in told.cuts)
-    at = moment(told.at_ns)
+    cuts = {cut.name: cut for cut in archived.cuts}
+    content = "".join(f"{cut.name}\n{cut.standing.life}\n{cut.first}-{cut.last}\n{cut.gone}\n" for cut in archived.cuts)
+    at = moment(archived.at_ns)
     manifest = BackupManifest(
         id=new_id(at, hashlib.sha256(content.encode()).hexdigest()[:6]),
         started_at=at.isoformat(),
         finished_at=at.isoformat(),
         tool=__version__,
-        server=told.server,
+        server=archived.server,
         cluster="",
         domain="",
-        recipients=told.recipients,
-        streams=tuple(_stream(cut) for cut in told.cuts),
-        signer=told.signer,
+        recipients=archived.recipients,
+        streams=tuple(_stream(cut) for cut in archived.cuts),
+        signer=archived.signer,
     )
     return MomentReader(chain.store, manifest, keys, cuts=cuts)
 

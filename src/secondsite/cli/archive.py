@@ -47,7 +47,7 @@ class ArchiveScope:
     parallel: Annotated[PositiveInt, option("How many streams at once, 32 MiB each.")] = 4
     single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
 
-    def plan(self, tell: Callable[[str], None], keys: Keys | None = None) -> ArchivePlan:
+    def plan(self, report: Callable[[str], None], keys: Keys | None = None) -> ArchivePlan:
         from secondsite.archive.plan import ArchivePlan
         from secondsite.backup.signing import read_signing_key
 
@@ -57,7 +57,7 @@ class ArchiveScope:
             keys=keys or read_keys(self.recipient, ()),
             signing=read_signing_key(self.sign) if self.sign else None,
             parallel=self.parallel,
-            tell=tell,
+            report=report,
         )
 
     def flags(self) -> list[str]:
@@ -112,7 +112,7 @@ def archive(
     to
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     json
-        Print a line for machines after each look that shipped something.
+        Print a line for machines after each checkpoint that shipped something.
     """
     place, store = server.place(), open_store(to, endpoint, "--to", make=True).below("archive")
     plan = what.plan(lambda text: print(text, file=sys.stderr, flush=True))
@@ -125,8 +125,8 @@ async def _once(place: NatsPlace, store: ObjectStorage, plan: ArchivePlan, *, si
     from secondsite.archive.daemon import archive_once
 
     done = await archive_once(place, store, plan, single_writer=single_writer)
-    for told in done:
-        _print(told, store, json=json)
+    for shipped in done:
+        _print(shipped, store, json=json)
     return EXIT_DOES_NOT_HOLD if done[-1].missing else EXIT_HOLDS
 
 
@@ -148,35 +148,35 @@ async def _on_and_on(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await check_store(store, single_writer=single_writer)
 
-    async def after(_: Shipper, told: Shipped) -> None:
-        if told.number and (told.messages or told.streams):
-            _print(told, store, json=json)
+    async def after(_: Shipper, shipped: Shipped) -> None:
+        if shipped.number and (shipped.messages or shipped.streams):
+            _print(shipped, store, json=json)
 
-    daemon: ArchiveDaemon = ArchiveDaemon(place, store, plan, rhythm, metrics, plan.tell, after)
+    daemon: ArchiveDaemon = ArchiveDaemon(place, store, plan, rhythm, metrics, plan.report, after)
     await daemon.run(stop)
     return EXIT_HOLDS
 
 
-def _print(told: Shipped, store: ObjectStorage, *, json: bool) -> None:
+def _print(shipped: Shipped, store: ObjectStorage, *, json: bool) -> None:
     if json:
         print_json(
             {
                 "schema": "secondsite/archive/1",
-                "look": told.number,
-                "streams": told.streams,
-                "messages": told.messages,
-                "bytes": told.plain_bytes,
-                "stored_bytes": told.stored_bytes,
-                "behind_bytes": sum(told.behind.values()),
-                "missing": list(told.missing),
+                "look": shipped.number,
+                "streams": shipped.streams,
+                "messages": shipped.messages,
+                "bytes": shipped.plain_bytes,
+                "stored_bytes": shipped.stored_bytes,
+                "behind_bytes": sum(shipped.behind.values()),
+                "missing": list(shipped.missing),
             }
         )
         return
-    behind = f", {sum(told.behind.values())} bytes behind" if told.behind else ""
+    behind = f", {sum(shipped.behind.values())} bytes behind" if shipped.behind else ""
     print(
-        f"look {told.number} in {store.shown}: {told.messages} messages of {told.streams} streams, "
-        f"{told.plain_bytes} bytes, {told.stored_bytes} stored{behind}",
+        f"checkpoint {shipped.number} in {store.shown}: {shipped.messages} messages of {shipped.streams} streams, "
+        f"{shipped.plain_bytes} bytes, {shipped.stored_bytes} stored{behind}",
         flush=True,
     )
-    for name in told.missing:
+    for name in shipped.missing:
         print(f"  {name}: could not be looked at", flush=True)

@@ -50,7 +50,7 @@ def deployment_(
     credentials_secret
         A secret with the file user.creds for NATS.
     signing_secret
-        A secret with the file key, the ed25519 key that looks are signed with.
+        A secret with the file key, the ed25519 key that checkpoints are signed with.
     domain
         The JetStream domain.
     """

@@ -46,7 +46,7 @@ def verify_(
     every: Annotated[str | None, option("Go on, with one every so often, such as 1h.")] = None,
     json: Flag = False,
 ) -> int:
-    """Read an archive back whole: every look and segment; then restore the newest moment into a server started for it.
+    """Read an archive back whole: every checkpoint and segment; then restore the newest moment and compare it.
 
     Parameters
     ----------
@@ -87,7 +87,9 @@ async def _verify(
         with telling("verified", machine=json) as progress:
             result = evolve(result, outcomes=await restore_newest(chain, keys, server, progress))
     if json:
-        print_json({"schema": "secondsite/archive-verification/1", "ok": result.ok, **asdict(result)})
+        content = asdict(result)
+        looks = content.pop("checkpoints")
+        print_json({"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content})
     else:
         print(_text(result), flush=True)
     return EXIT_HOLDS if result.ok else EXIT_DOES_NOT_HOLD
@@ -126,7 +128,7 @@ def compact_(
     keep: Annotated[str | None, option("How far back a moment has to come back, such as 7d; all without.")] = None,
     json: Flag = False,
 ) -> int:
-    """Make an archive smaller: a base, larger segments, looks in one bundle; and delete what is older than --keep.
+    """Make an archive smaller: a base, larger segments, one bundle of checkpoints; and delete what is past --keep.
 
     Parameters
     ----------

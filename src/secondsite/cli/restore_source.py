@@ -60,29 +60,29 @@ async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: A
             raise InputError.at(store.shown, "there is no archive", remedy)
         return await _backup(store, keys, trust, asked)
     try:
-        found = await travel(chain, keys, wanted, asked.streams)
+        archived = await travel(chain, keys, wanted, asked.streams)
     except BeforeArchiveError:
         if not await _backups(store):
             raise
         return await _backup(store, keys, trust, asked)
-    if not asked.at_sequence and await _later_backup(store, trust, asked.at, found):
+    if not asked.at_sequence and await _later_backup(store, trust, asked.at, archived):
         return await _backup(store, keys, trust, asked)
-    return RestoreSource(reader_of(chain, keys, found), _told(found, asked))
+    return RestoreSource(reader_of(chain, keys, archived), _description(archived, asked))
 
 
-def _told(found: ArchivedMoment, asked: Asked) -> str:
+def _description(archived: ArchivedMoment, asked: Asked) -> str:
     from secondsite.archive.entries import rfc3339
 
-    told = f"archive at {rfc3339(found.at_ns)}"
+    text = f"archive at {rfc3339(archived.at_ns)}"
     if asked.at_sequence:
-        told += f", the time of {asked.at_sequence}"
-    if found.reached_ns:
-        told += f"; deletions, consumers and configuration as of {rfc3339(found.reached_ns)}"
+        text += f", the time of {asked.at_sequence}"
+    if archived.reached_ns:
+        text += f"; deletions, consumers and configuration as of {rfc3339(archived.reached_ns)}"
     else:
-        told += "; before the first look: without consumers, and without what was deleted until then"
-    if found.at_ns > found.newest_ns:
-        told += f"; it ends at {rfc3339(found.newest_ns)}, before that moment"
-    return told
+        text += "; before the first checkpoint: without consumers, and without what was deleted until then"
+    if archived.at_ns > archived.newest_ns:
+        text += f"; it ends at {rfc3339(archived.newest_ns)}, before that moment"
+    return text
 
 
 async def _archive(store: ObjectStorage, trust: Trust) -> Chain | None:
@@ -101,14 +101,14 @@ async def _backups(store: ObjectStorage) -> bool:
     return any(is_id(name) for name in await store.folders())
 
 
-async def _later_backup(store: ObjectStorage, trust: Trust, at: datetime | None, found: ArchivedMoment) -> bool:
+async def _later_backup(store: ObjectStorage, trust: Trust, at: datetime | None, archived: ArchivedMoment) -> bool:
     """Whether a backup is newer than all that the archive has of that moment."""
     from secondsite.archive.entries import moment
     from secondsite.backup.inventory import take_inventory
 
     if not await _backups(store):
         return False
-    reach = moment(min(found.at_ns, found.newest_ns))
+    reach = moment(min(archived.at_ns, archived.newest_ns))
     entries = (await take_inventory(store, trust)).entries
     return any(entry.usable and entry.when > reach and (at is None or entry.when <= at) for entry in entries)
 

@@ -1,4 +1,4 @@
-"""What a server tells of its streams now, and what of it is new. Reads only."""
+"""What a server says of its streams now, and what of it is new. Reads only."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _POSITIONS = ("ack_floor", "delivered")
 
 
 @frozen
-class Seen:
-    """One stream as its leader told of it. ``gone`` is None where it was not asked."""
+class StreamInfo:
+    """One stream as its leader has it. ``gone`` is None where it was not asked."""
 
     name: str
     created: str
@@ -48,7 +48,7 @@ class Seen:
         return mark(self.config)
 
 
-async def overview(jetstream: JetStream, known: Iterable[str]) -> tuple[dict[str, Seen], tuple[str, ...]]:
+async def overview(jetstream: JetStream, known: Iterable[str]) -> tuple[dict[str, StreamInfo], tuple[str, ...]]:
     """All streams, and the names of those that have no leader; the known ones alone while there is no meta leader."""
     missing: list[str] = []
     try:
@@ -58,46 +58,46 @@ async def overview(jetstream: JetStream, known: Iterable[str]) -> tuple[dict[str
         if not names:
             raise
         return await _one_by_one(jetstream, names)
-    found = {seen.name: seen for seen in (_seen(info) for info in listed) if not is_held_back(seen.config)}
-    return found, tuple(sorted(missing))
+    streams = (_parsed(answer) for answer in listed)
+    return {info.name: info for info in streams if not is_held_back(info.config)}, tuple(sorted(missing))
 
 
-async def _one_by_one(jetstream: JetStream, names: tuple[str, ...]) -> tuple[dict[str, Seen], tuple[str, ...]]:
+async def _one_by_one(jetstream: JetStream, names: tuple[str, ...]) -> tuple[dict[str, StreamInfo], tuple[str, ...]]:
     slots = asyncio.Semaphore(ASKED_AT_ONCE)
 
-    async def one(name: str) -> Seen | None:
+    async def one(name: str) -> StreamInfo | None:
         async with slots:
             try:
-                return await look(jetstream, name, details=False)
+                return await stream_info(jetstream, name, details=False)
             except MachineError:
                 return None
 
-    found = await asyncio.gather(*(one(name) for name in names))
-    if not any(found):
+    infos = await asyncio.gather(*(one(name) for name in names))
+    if not any(infos):
         what = "no stream could be looked at, and no list of them was given"
         raise MachineError.at(jetstream.shown, what, "bring back a majority of the servers")
-    lost = tuple(name for name, seen in zip(names, found, strict=True) if seen is None)
-    return {seen.name: seen for seen in found if seen}, lost
+    lost = tuple(name for name, info in zip(names, infos, strict=True) if info is None)
+    return {info.name: info for info in infos if info}, lost
 
 
-async def look(jetstream: JetStream, name: str, *, details: bool) -> Seen | None:
+async def stream_info(jetstream: JetStream, name: str, *, details: bool) -> StreamInfo | None:
     """One stream; None where there is none."""
     try:
-        info = await jetstream.ask(f"STREAM.INFO.{name}", {"deleted_details": details}, timeout_s=30)
+        answer = await jetstream.ask(f"STREAM.INFO.{name}", {"deleted_details": details}, timeout_s=30)
     except RefusedError as refused:
         if refused.code == STREAM_NOT_FOUND:
             return None
         raise
-    return _seen(info, details=details)
+    return _parsed(answer, details=details)
 
 
-def _seen(info: Json, *, details: bool = False) -> Seen:
-    state = info["state"]
-    return Seen(
-        name=str(info["config"]["name"]),
-        created=str(info["created"]),
-        at_ns=nanoseconds(str(info.get("ts", ""))),
-        config=info["config"],
+def _parsed(answer: Json, *, details: bool = False) -> StreamInfo:
+    state = answer["state"]
+    return StreamInfo(
+        name=str(answer["config"]["name"]),
+        created=str(answer["created"]),
+        at_ns=nanoseconds(str(answer.get("ts", ""))),
+        config=answer["config"],
         first_seq=int(state["first_seq"]),
         last_seq=int(state["last_seq"]),
         messages=int(state["messages"]),
@@ -120,13 +120,13 @@ def _lasting(config: Json) -> bool:
 
 
 def _plain(info: Json) -> dict[str, Any]:
-    told = {key: info[key] for key in ("stream_name", "name", "created", "config")}
+    static = {key: info[key] for key in ("stream_name", "name", "created", "config")}
     positions = {
         key: {part: int(info[key][part]) for part in ("consumer_seq", "stream_seq")}
         for key in _POSITIONS
         if key in info
     }
-    return {**told, **positions}
+    return {**static, **positions}
 
 
 def mark(content: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> str:
