@@ -1,4 +1,7 @@
 # One-word commands. Everything runs in .venv, which the first of them makes.
+GROUP ?=
+SAMPLE ?= 40
+SEED ?= 1
 PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
@@ -60,8 +63,8 @@ bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/salvage_bench.py
 	$(BIN)/python benchmarks/archive_bench.py
 
-mutants: setup ## would the tests notice a lie? (slow)
-	sh benchmarks/mutants.sh
+mutants: setup ## would the tests notice a lie? a sample of each group (GROUP=check for one, SAMPLE=0 for all, SEED)
+	$(BIN)/python benchmarks/mutants.py --group "$(GROUP)" --sample $(SAMPLE) --seed $(SEED)
 
 lock: setup ## resolve and pin the development packages anew
 	$(BIN)/python script/lock.py
