@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.drill.evidence.chain import check_chain
-from secondsite.drill.evidence.folder import EvidenceWriter, read_evidence
+from secondsite.drill.evidence.folder import SALVAGE, EvidenceWriter, read_evidence
 from secondsite.drill.evidence.manifest import Timing
+from secondsite.drill.evidence.observation import Observation
+from secondsite.drill.ledger.finals import COPY_ROW, FinalRead
 from secondsite.drill.ledger.ledger import Ledger, read_chunks, read_ledger_header
-from secondsite.drill.ledger.record import RecordKind, Status
+from secondsite.drill.ledger.record import RecordKind, Status, identity
 from secondsite.drill.verdict.judge import judge, seal
-from secondsite.drill.verdict.judgement import RunVerdict, verdicts_json, worst
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, verdicts_json, worst
 from secondsite.drill.verdict.projection import projected
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
@@ -138,9 +140,9 @@ def test_only_contracts_of_the_drilled_fault_are_judged(tmp_path: Path) -> None:
 def test_a_check_that_crashes_leaves_everything_unproven(damage: str, tmp_path: Path) -> None:
     folder = leave(tmp_path, Scenario())
     if damage == "ledger":
-        next((folder / "ledger").iterdir()).unlink()
+        (folder / "ledger" / "0.ledger").unlink()
     elif damage == "finals":
-        path = next((folder / "finals").iterdir())
+        path = min((folder / "finals").iterdir())
         path.write_bytes(path.read_bytes()[:-1])
     else:
         path = folder / "timeline.jsonl"
@@ -149,6 +151,28 @@ def test_a_check_that_crashes_leaves_everything_unproven(damage: str, tmp_path: 
     assert judgement.crashed
     assert {verdict.verdict for verdict in judgement.verdicts} == {Verdict.UNPROVEN}
     assert judgement.worst is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize(("complete", "held"), [(True, 5), (False, None)])
+def test_what_the_old_disks_hold_of_the_lost_is_counted_where_they_were_read_in_full(
+    complete: bool, held: int | None, tmp_path: Path
+) -> None:
+    """Lost are 100 to 109; the old region's disks hold 90 to 104."""
+    rows = np.zeros(15, COPY_ROW)
+    rows["identity"] = [identity(0, number) for number in range(90, 105)]
+    rows["stream_sequence"] = np.arange(1, 16)
+
+    def salvaged(folder: Path) -> None:
+        (folder / SALVAGE).mkdir()
+        FinalRead("EVENTS", "us-east-1", complete, rows, (), "").save(folder / SALVAGE / "events.copy")
+
+    folder = leave(tmp_path, Scenario(lost=frozenset(range(100, 110))), change=salvaged)
+    judgement = judge(read_evidence(folder))
+    assert (judgement.loss and judgement.loss.messages, judgement.salvageable, judgement.after_rejoin) == (
+        10,
+        held,
+        None,
+    )
 
 
 def test_without_any_read_of_a_stream_nothing_is_met(tmp_path: Path) -> None:
@@ -315,3 +339,28 @@ def test_nats_is_back_when_clients_are_whatever_a_step_says(tmp_path: Path) -> N
         assert found.verdict is Verdict.MET
         assert found.rto_s is not None
         assert found.rto_s["total"] == pytest.approx(12.06)
+
+
+SHOWN, NOT_SHOWN, UNSEEN = Observation("a", True), Observation("a", False), Observation("a", None, unproven=True)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "seen", "crashed", "whole"),
+    [
+        (Verdict.MET, (), "", Verdict.MET),
+        (Verdict.MET, (SHOWN,), "", Verdict.MET),
+        (Verdict.MET, (SHOWN, NOT_SHOWN), "", Verdict.BREACHED),
+        (Verdict.MET, (SHOWN, UNSEEN), "", Verdict.UNPROVEN),
+        (Verdict.BREACHED, (SHOWN,), "", Verdict.BREACHED),
+        (Verdict.UNPROVEN, (SHOWN,), "", Verdict.UNPROVEN),
+        (Verdict.MET, (SHOWN,), "the checker failed", Verdict.UNPROVEN),
+        (None, (SHOWN,), "", Verdict.MET),
+        (None, (), "", Verdict.UNPROVEN),
+    ],
+)
+def test_a_run_is_as_good_as_the_worst_of_what_it_showed(
+    verdict: Verdict | None, seen: tuple[Observation, ...], crashed: str, whole: Verdict
+) -> None:
+    """None: nothing that the drill ran was promised anything."""
+    verdicts = (RunVerdict(STATE, Verdict.BREACHED, ""), *((RunVerdict(API, verdict, ""),) if verdict else ()))
+    assert RunJudgement(verdicts, observations=seen, crashed=crashed).verdict is whole
