@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondsite.drill.check.checker import check
-from secondsite.drill.check.rpo import rpo, rpo_by_stream
+from secondsite.drill.check.rpo import LossWindow, loss_window, rpo, rpo_by_stream
 from secondsite.drill.check.rto import Rto, Sustained, reached, rto
 from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.ledger.finals import FinalRead, Finals
@@ -167,6 +167,26 @@ def test_only_losses_from_after_the_fault_have_no_age(make: Maker, copy_of: Copi
     findings = check(made.history, Finals([copy_of([]), copy_of([], "OTHER"), copy_of([], "KV_c")]))
     lost = rpo(made.history, findings, 10 * S)
     assert (lost.messages, lost.seconds, lost.after_fault) == (1, 0.0, 1)
+
+
+def test_the_window_of_a_loss_reaches_from_the_oldest_lost_write_to_the_newest(make: Maker, copy_of: Copier) -> None:
+    """Of EVENTS 4 s and 12 s are lost, of OTHER 8 s; EVENTS is known from 2 s on, OTHER from 6 s on."""
+    made = make(
+        [W(1 * S, 2 * S), W(3 * S, 4 * S), W(9 * S, 12 * S), W(5 * S, 6 * S, stream=1), W(7 * S, 8 * S, stream=1)]
+    )
+    there = [copy_of(made.identities[:1]), copy_of(made.identities[3:4], "OTHER"), copy_of([], "KV_c")]
+    fate = check(made.history, Finals(there)).marks.fate
+    assert loss_window(made.history, fate, 10 * S) == LossWindow(8.0, 10.0, 0.0, "KV_c")
+    none = copy_of(made.identities[:1]), copy_of([], "OTHER"), copy_of([], "KV_c")
+    fate = check(made.history, Finals(none)).marks.fate
+    assert loss_window(made.history, fate, 10 * S).most is None, "nobody saw what was lost of OTHER before"
+
+
+def test_what_only_a_202_promised_is_counted_among_the_lost(make: Maker, copy_of: Copier) -> None:
+    made = make([W(1 * S, 2 * S, status=Status.BUFFERED), W(3 * S, 4 * S), W(5 * S, 6 * S, status=Status.BUFFERED)])
+    findings = check(made.history, Finals([copy_of(made.identities[2:]), copy_of([], "OTHER"), copy_of([], "KV_c")]))
+    lost = rpo(made.history, findings, 10 * S)
+    assert (lost.messages, lost.promised) == (2, 1)
 
 
 def test_rpo_of_what_was_not_read_is_unproven(make: Maker, copy_of: Copier) -> None:

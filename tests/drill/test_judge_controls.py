@@ -167,7 +167,9 @@ SPOILED: tuple[tuple[str, Spoil, Verdict, Verdict], ...] = (
     ("a consumer that skipped most", _consumer(0.1, drained=True), MET, BREACHED),
     ("a consumer that never caught up", _consumer(0.9, drained=False), MET, UNPROVEN),
     ("a tenth of the load withheld", _summary(withheld=60), UNPROVEN, UNPROVEN),
+    ("a little more than may be withheld", _summary(withheld=31), UNPROVEN, UNPROVEN),
     ("a load that stood still", _summary(late_ms=4000.0), UNPROVEN, UNPROVEN),
+    ("a load a little too late", _summary(late_ms=1100.0), UNPROVEN, UNPROVEN),
     ("an observation that does not hold", _observe(holds=False, unproven=False), BREACHED, BREACHED),
     ("an observation that nobody could make", _observe(holds=None, unproven=True), UNPROVEN, UNPROVEN),
     ("no fault", _no_fault, UNPROVEN, UNPROVEN),
@@ -185,7 +187,15 @@ def test_spoiled_evidence_is_never_met(what: str, spoil: Spoil, api: Verdict, na
     assert all(each.why for each in found.values() if each.verdict is not MET)
 
 
-@pytest.mark.parametrize("harmless", [_consumer(1.0, drained=True), _summary(), _observe(holds=True, unproven=False)])
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        _consumer(1.0, drained=True),
+        _summary(),
+        _summary(withheld=30, late_ms=900.0),
+        _observe(holds=True, unproven=False),
+    ],
+)
 def test_what_is_as_it_should_be_changes_nothing(harmless: Spoil, tmp_path: Path) -> None:
     folder = leave(tmp_path, Scenario())
     harmless(folder)

@@ -45,12 +45,12 @@ class Planted:
         return check(self.history, Finals(copies, consumers))
 
 
-def _planted(folder: Path, stream: LedgerStream, keys: Sequence[int]) -> Planted:
+def _planted(folder: Path, stream: LedgerStream, keys: Sequence[int], pace_ns: int = 10) -> Planted:
     rows = []
     for number, key in enumerate(keys):
-        at = 10 + 10 * number
+        at = pace_ns + pace_ns * number
         rows.append((at, 0, 0, number, key, 0, 100, 0, 0, RecordKind.INTENT, 0, 0))
-        rows.append((at + 5, 0, number + 1, number, key, 0, 0, 0, 0, RecordKind.OUTCOME, Status.STORED, 0))
+        rows.append((at + pace_ns // 2, 0, number + 1, number, key, 0, 0, 0, 0, RecordKind.OUTCOME, Status.STORED, 0))
     path = folder / f"{stream.retention}{stream.history}.ledger"
     write_bulk(path, LedgerHeader("r1", 0, (stream,)), np.array(rows, RECORD))
     return Planted(read_history([path]))
@@ -150,6 +150,13 @@ def test_what_a_limit_discards_is_no_loss_and_what_it_cannot_is(tmp_path: Path) 
     assert planted.found([_copy([3])]).counts()["acknowledged-lost"] == 3, "the limit was not reached"
     by_bytes = evolve(small, most_messages=0, most_bytes=1 << 20)
     assert _planted(tmp_path, evolve(by_bytes, history=2), [1, 2]).found([_copy([1])]).counts()["acknowledged-lost"]
+
+
+def test_only_what_had_reached_its_age_was_discarded_by_it(tmp_path: Path) -> None:
+    """Acknowledged at 90, 150, 210, 270 and 330 s, and read within a minute of the last write, at 300 s."""
+    aged = evolve(QUEUE, retention="limits", most_age_s=100)
+    found = _planted(tmp_path, aged, [1, 2, 3, 4, 5], pace_ns=60_000_000_000).found([_copy([4])]).counts()
+    assert (found["discarded"], found["acknowledged-lost"]) == (3, 1)
 
 
 def _object(reader: ObjectReader, number: int, *, chunks: Sequence[bytes], about: dict[str, Any] | None = None) -> None:

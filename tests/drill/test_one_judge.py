@@ -113,3 +113,10 @@ def test_the_table_in_the_documents_is_the_judges() -> None:
         for e in EFFECTS
     ]
     assert "\n".join(lines) in Path("docs/verify.md").read_text(encoding="utf-8")
+
+
+def test_of_several_runs_the_newest_note_is_told_and_in_how_many_there_was_one(tmp_path: Path) -> None:
+    leave(tmp_path, Scenario())
+    (run,) = find_runs(tmp_path, [API]).runs
+    noted = [(run, evolve(run.ran[0], why=why)) for why in ("the first", "", "the newest")]
+    assert measurement(API, noted).why.endswith("; in 2 of 3 runs: the newest")

@@ -42,6 +42,17 @@ def test_a_quick_leak_is_found_in_two_minutes(seed: int) -> None:
     assert _run(seed, 120, LEVEL * DAY_S / 120)[0] is Verdict.BREACHED
 
 
+@pytest.mark.parametrize("began_s", [1.0, 0.5 * HOUR_S, 1_000 * DAY_S])
+def test_a_trend_is_the_same_whenever_its_clock_began(began_s: float) -> None:
+    times = np.linspace(0, HOUR_S, 1000)
+    values = LEVEL + MIB * times / HOUR_S + _sticky(1, 1000, MIB)
+    first, later = trend(times.tolist(), values), trend((times + began_s).tolist(), values)
+    assert first is not None
+    assert later is not None
+    for name in ("level", "slope", "low", "high", "lasted_s", "ran_s"):
+        assert getattr(later, name) == pytest.approx(getattr(first, name), rel=1e-6)
+
+
 def test_flat_noise_is_hardly_ever_a_leak() -> None:
     for lasted_s in (120.0, HOUR_S, DAY_S):
         verdicts = [_run(seed, lasted_s, 0.0)[0] for seed in range(200)]

@@ -24,7 +24,6 @@ from secondsite.drill.verdict.judgement import verdicts_json
 from secondsite.drill.verdict.measurements import find_runs
 from secondsite.drill.verdict.verification import (
     DRILLED,
-    SHELF_LIFE_S,
     EvidenceVerification,
     recompute,
     todays,
@@ -175,14 +174,22 @@ def test_evidence_of_the_future_proves_nothing(system: System, manifest: DrillMa
     assert {(row.verdict, row.why) for row in found.rows} == {(Verdict.UNPROVEN, "stale: dated 3 days ahead of now")}
 
 
-def test_evidence_has_a_shelf_life(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
-    leave(tmp_path, Scenario(manifest=manifest))
-    started = datetime.fromisoformat(MANIFEST.started_at)
-    last = started + timedelta(seconds=SHELF_LIFE_S["production"])
+@pytest.mark.parametrize(("profile", "days"), [("production", 100), ("quick", 35)])
+def test_evidence_has_a_shelf_life(
+    profile: str, days: int, system: System, manifest: DrillManifest, tmp_path: Path
+) -> None:
+    leave(tmp_path, Scenario(manifest=manifest if profile == "production" else quick(manifest)))
+    last = datetime.fromisoformat(MANIFEST.started_at) + timedelta(days=days)
     assert _verify(system, tmp_path, now=last).exit_code == 0
+    assert _verify(system, tmp_path, now=last + timedelta(seconds=1)).exit_code == 3
     late = _verify(system, tmp_path, now=last + timedelta(days=1))
     assert late.exit_code == 3
-    assert late.rows[0].why == "stale: 101 days old, and good for 100"
+    assert late.rows[0].why == f"stale: {days + 1} days old, and good for {days}"
+
+
+def test_a_contract_may_have_a_shelf_life_of_its_own(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
+    leave(tmp_path, Scenario(manifest=manifest))
+    started = datetime.fromisoformat(MANIFEST.started_at)
     own = evolve(system, contracts=(evolve(API, shelf_life_s=Seconds(3600)),))
     assert _verify(own, tmp_path, now=started + timedelta(hours=1)).exit_code == 0
     assert _verify(own, tmp_path, now=started + timedelta(hours=2)).exit_code == 3
