@@ -62,8 +62,10 @@ def test_every_kind_of_tag() -> None:
     assert decode_block(uvarint(6) + literal(b"ab") + copy1) == b"ababab"
     copy2 = bytes([(10 - 1) << 2 | 2]) + (3).to_bytes(2, "little")
     assert decode_block(uvarint(13) + literal(b"abc") + copy2) == b"abcabcabcabca"
+    assert decode_block(uvarint(17) + literal(b"abc") + copy2 + literal(b"more")) == b"abcabcabcabcamore"
     copy4 = bytes([(3 - 1) << 2 | 3]) + (3).to_bytes(4, "little")
     assert decode_block(uvarint(6) + literal(b"abc") + copy4) == b"abcabc"
+    assert decode_block(uvarint(10) + literal(b"abc") + copy4 + literal(b"more")) == b"abcabcmore"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,14 @@ def tarred(**files: bytes) -> bytes:
     return stream(out.getvalue())
 
 
+def test_headers_come_out_whole_and_apart_from_the_payload() -> None:
+    headers = b"NATS/1.0\r\nNats-Msg-Id: 7\r\n\r\n"
+    content = b"s.1" + struct.pack("<I", len(headers)) + headers + b"hello" + bytes(8)
+    head = struct.pack("<IQqH", 22 + len(content) | 1 << 31, 1, 5, 3)
+    (found,) = messages([tarred(msgs__1_blk=head + content)], 1, set())
+    assert found.raw == entry(b"s.1", 5, 1, headers, b"hello")
+
+
 def test_what_is_gone_by_a_tombstone_or_below_the_first_is_left_out() -> None:
     block = record(1) + record(2) + record(3) + record(2 | 1 << 62, b"") + record(0, b"")
     data = [tarred(meta_inf=b"{}", msgs__1_blk=block, msgs__2_blk=record(4))]

@@ -19,7 +19,7 @@ from secondsite.backup.layout import new_id
 from secondsite.backup.manifest import BackupManifest, to_json
 from secondsite.backup.metrics import BackupMetrics
 from secondsite.backup.prune import plan_pruning
-from secondsite.backup.schedule import Schedule
+from secondsite.backup.schedule import OVERDUE, Schedule
 from secondsite.objects.store import ObjectStorage
 
 
@@ -122,12 +122,12 @@ def test_a_clock_that_is_set_back_costs_an_interval(store: ObjectStorage) -> Non
 
 def test_a_slot_taken_by_one_that_died_is_taken_over(store: ObjectStorage) -> None:
     """Also what a clock set back meets: every slot has its taker already."""
-    clock, told, made_ids, metrics = Clock(), list[str](), list[str](), BackupMetrics(1.0)
+    clock, told, made_at, metrics = Clock(), list[str](), list[float](), BackupMetrics(1.0)
 
     async def back_up() -> BackupManifest:
         manifest = made(clock.now(), "abcdef")
         await put(store, manifest)
-        made_ids.append(manifest.id)
+        made_at.append(clock.steady())
         return manifest
 
     async def retain(_: BackupManifest) -> None:
@@ -140,16 +140,17 @@ def test_a_slot_taken_by_one_that_died_is_taken_over(store: ObjectStorage) -> No
 
     real = store.create
 
-    async def work() -> None:
+    async def work() -> float:
         store.create = create  # type: ignore[method-assign] # another daemon, a moment earlier
         interval = timedelta(seconds=0.2)
         schedule = Schedule(store, interval, back_up, retain, told.append, metrics, now=clock.now, steady=clock.steady)
-        stop = asyncio.Event()
+        stop, began = asyncio.Event(), clock.steady()
         running = asyncio.ensure_future(schedule.run(stop))
-        await until(lambda: bool(made_ids))
+        await until(lambda: bool(made_at))
         stop.set()
         await running
+        return made_at[0] - began
 
-    run(work())
+    assert run(work()) >= OVERDUE * 0.2, "until then whoever took it may still be at work"
     assert any("is taken, and no new backup has come" in text for text in told)
     assert (metrics.registry.get_sample_value("secondsite_backup_clock_problems_total") or 0) >= 1
