@@ -72,7 +72,7 @@ async def make(client: Client, kind: str, replicas: int) -> None:
 
 
 async def _stored(client: Client, subject: str, payload: bytes, headers: dict[str, str]) -> None:
-    """A server may hear of another's stream a moment after it was made: until then nobody answers, and nothing is stored."""
+    """A server may hear of another's stream a moment after it was made: until then nobody answers."""
 
     async def taken() -> bool:
         try:
