@@ -44,6 +44,15 @@ def test_a_step_that_fails_ends_it_with_its_code(
     assert len(printed(capsys)) == 1
 
 
+def test_it_drills_what_make_demo_drills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo", str(tmp_path / "new"), "--dry-run"]) == 0
+    drilled = next(words for words in printed(capsys) if words[0] == "drill")
+    settings = (ROOT / "examples/kgents/demo.conf").read_text("utf-8").replace("\\\n", " ")
+    configured = next(shlex.split(line) for line in settings.splitlines() if line.startswith("drills="))
+    strategies = configured[0].removeprefix("drills=").split()
+    assert [word for word in drilled[2:] if word != "--strategy"] == strategies
+
+
 def test_the_example_lies_where_the_package_or_the_repository_has_it() -> None:
     assert verb._PLACES[1] == ROOT / "examples" / "kgents"
     held = {name: (verb._PLACES[1] / name).exists() for name in verb._TAKEN}

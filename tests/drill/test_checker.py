@@ -420,6 +420,19 @@ def test_a_filtered_consumer_skips_only_what_it_was_to_see(make: Maker, copy_of:
     assert consumer.skipped == 1
 
 
+def test_a_consumer_that_asks_for_new_messages_skips_none_that_were_there_before_it(
+    make: Maker, copy_of: Copier
+) -> None:
+    made = make([W(1, 3, 2), W(4, 6, 5)])
+    begins = int(made.history.intent_ns.max())
+    finals = Finals(
+        [copy_of(made.identities), *_others(copy_of, "OTHER", "KV_c")],
+        [processing("r1", "metering", "EVENTS", True, [], begins_ns=begins)],
+    )
+    (consumer,) = check(made.history, finals).consumers
+    assert consumer.skipped == 1
+
+
 # --- the seam
 
 

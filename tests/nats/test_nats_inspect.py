@@ -298,7 +298,7 @@ def test_nobody_there(start_nats: Callable[..., list[Any]], tmp_path: Path) -> N
     with pytest.raises(MachineError, match=r"not a NATS monitoring endpoint|does not answer"):
         look(server.url, monitor=f"http://127.0.0.1:{server.port}")
     os.killpg(server.process.pid, signal.SIGSTOP)
-    with pytest.raises(MachineError, match="no answer in time"):
+    with pytest.raises(MachineError, match=r"no answer (in time|to .* within 1 s)"):
         look(server.url, ConnectOptions(timeout_s=1))
     os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait(5)

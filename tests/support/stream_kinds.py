@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nats.aio.client import Client
+from nats.js.errors import NoStreamResponseError
 from nats_world import eventually, everything, fetched
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -67,7 +68,20 @@ async def make(client: Client, kind: str, replicas: int) -> None:
     headers = {"Nats-Incr": "+1"} if kind == "COUNTER" else {"Nats-TTL": "1h"} if kind == "TTL" else {"A": "b"}
     for number in range(12 if kind != "FULL" else 7):
         payload = b"" if kind == "COUNTER" else b"%d" % number
-        await client.jetstream().publish(f"{subject_of(kind)}.{number % 3}", payload, headers=headers)
+        await _stored(client, f"{subject_of(kind)}.{number % 3}", payload, headers)
+
+
+async def _stored(client: Client, subject: str, payload: bytes, headers: dict[str, str]) -> None:
+    """A server may hear of another's stream a moment after it was made: until then nobody answers."""
+
+    async def taken() -> bool:
+        try:
+            await client.jetstream().publish(subject, payload, headers=headers)
+        except NoStreamResponseError:
+            return False
+        return True
+
+    await eventually(taken, f"{subject} is taken")
 
 
 async def wear(client: Client, kind: str) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import frozen
+from needed import missing
 
 _NATS = """\
 #!{python}
@@ -49,6 +51,7 @@ class Typist:
     urls: Mapping[str, str]
 
     def prepare(self) -> None:
+        _ = shutil.which("jq") or missing("jq is not installed: apt-get install jq")
         tools = self.folder / "bin"
         tools.mkdir(parents=True, exist_ok=True)
         contexts = self.folder / "nats" / "context"

@@ -23,7 +23,16 @@ from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, T
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
-from secondsite.drill.play.final_reads import Reading, all_led, drained, keys_of, placement_in, processed, queues_empty
+from secondsite.drill.play.final_reads import (
+    Reading,
+    all_led,
+    begins_ns,
+    drained,
+    keys_of,
+    placement_in,
+    processed,
+    queues_empty,
+)
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
@@ -310,7 +319,8 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
                 reading.places[placement.region], placement, consumer.name, within_s
             )
             keys = keys_of(written, consumer, load.keys)
-            consumed = processed(reading.run, family, consumer.name, records, done=done, keys=keys)
+            begins = begins_ns(consumer, stage.setup.aged)
+            consumed = processed(reading.run, family, consumer.name, records, done=done, keys=keys, begins_ns=begins)
             consumed.save(stage.writer.finals / f"{family.name}-{consumer.name}.processing")
 
 

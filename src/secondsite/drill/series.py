@@ -10,7 +10,10 @@ import math
 import multiprocessing
 import os
 import queue
+import signal
+import threading
 from collections.abc import Callable, Sequence
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -142,7 +145,22 @@ class RunSeries:
                 self._died(number, f"its process ended with {work.exitcode}")
 
 
+def end_with_parent() -> None:
+    """A campaign that was killed leaves no run behind, and with the run goes its lab."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _work(number: int, order: RunOrder, slots: Slots, messages: Queue[tuple[int, Any]]) -> None:
+    end_with_parent()
+
     def report(what: str) -> None:
         messages.put((number, what))
 

@@ -2,6 +2,9 @@
 
 The empty chunk that makes the server keep the stream is sent only after the last chunk was handed over without an
 exception, so a source that finds out at its end that it was corrupt leaves no restored stream behind.
+
+A server answers for the leader of the new stream before the servers between them know who listens for its chunks. The
+first chunk is therefore sent until somebody takes it: one that nobody took was lost, and the restore with it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ CHUNKS_AT_ONCE = 16
 ANSWER_S = 30.0
 KEEP_ALIVE_S = 2.0
 FINISH_S = 600.0
+_AGAIN_S = 0.05
+_NO_RESPONDERS = "503"
 
 
 class RestoreCutError(MachineError):
@@ -51,11 +56,17 @@ class _Upload:
         self._inbox = self._client.new_inbox()
         self._free = asyncio.Semaphore(CHUNKS_AT_ONCE)
         self._answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._began, self._untaken = False, False
+        self._word = asyncio.Event()
 
     async def open(self) -> None:
         self._subscription = await self._client.subscribe(self._inbox, cb=self._on_answer)
 
     async def _on_answer(self, message: Msg) -> None:
+        self._word.set()
+        if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
+            self._untaken = True
+            return
         if message.data and not self._answer.done():
             self._answer.set_result(json.loads(message.data))
         self._free.release()
@@ -67,20 +78,37 @@ class _Upload:
             if self._answer.done():  # before the end, an answer can only be a refusal
                 self._jetstream.checked(f"STREAM.RESTORE.{self._name}", self._answer.result())
                 raise self._cut("the server ended it early")
-            await self._client.publish(self._subject, chunk, reply=self._inbox)
+            if self._untaken:
+                raise self._cut("the server takes no more of it")
+            await self._publish(chunk)
         except TimeoutError:
             raise self._cut(f"no acknowledgement for {ANSWER_S:g} s") from None
         except (errors.Error, OSError) as error:
             raise self._cut(f"the connection failed ({type(error).__name__})") from None
 
+    async def _publish(self, chunk: bytes) -> None:
+        """Raises TimeoutError where nobody takes the first chunk."""
+        await self._client.publish(self._subject, chunk, reply=self._inbox)
+        if self._began:
+            return
+        async with asyncio.timeout(ANSWER_S):
+            while await self._word.wait() and self._untaken:
+                self._word.clear()
+                self._untaken = False
+                await asyncio.sleep(_AGAIN_S)
+                await self._client.publish(self._subject, chunk, reply=self._inbox)
+        self._began = True
+
     async def finish(self) -> Json:
         try:
-            await self._client.publish(self._subject, b"", reply=self._inbox)
+            await self._publish(b"")
             async with asyncio.timeout(FINISH_S):
                 while not self._answer.done():
                     await asyncio.wait([self._answer], timeout=1)
                     if self._client.is_closed:
                         raise self._cut("the connection closed")
+                    if self._untaken:
+                        raise self._cut("the server takes no more of it")
         except TimeoutError:
             raise self._cut(f"the server did not finish within {FINISH_S:g} s") from None
         except (errors.Error, OSError) as error:

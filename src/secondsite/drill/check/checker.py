@@ -212,6 +212,7 @@ def _of_consumer(history: History, copies_read: _CopiesRead, processing: Process
     wanted = copies_read.present & (history.stream == number)
     if processing.keys is not None:
         wanted &= np.isin(history.key, np.fromiter(processing.keys, np.uint32))
+    wanted &= history.intent_ns >= processing.begins_ns
     all_read = processing.stream not in copies_read.unread
     return ConsumerFindings(
         consumer=processing.consumer,

@@ -166,7 +166,8 @@ class Processing:
     """What the processes of one durable consumer recorded, in all regions together. ``rows`` are PROCESSING_ROW.
 
     ``drained``: in the end the consumer had acknowledged all that its stream held; only then is a message that
-    nobody processed a skipped one. ``keys``: those it is filtered to, None for all.
+    nobody processed a skipped one. ``keys``: those it is filtered to, None for all. ``begins_ns``: what was sent
+    before, by the ledger's clock, was in the stream before the consumer, which asks for what is new only.
     """
 
     consumer: str
@@ -174,6 +175,7 @@ class Processing:
     drained: bool
     rows: NDArray[np.void]
     keys: frozenset[int] | None = None
+    begins_ns: int = 0
 
     def save(self, path: Path) -> None:
         header = {
@@ -182,6 +184,7 @@ class Processing:
             "stream": self.stream,
             "drained": self.drained,
             "keys": None if self.keys is None else sorted(self.keys),
+            "begins_ns": self.begins_ns,
         }
         write_new(path, header, self.rows.tobytes())
 
@@ -212,7 +215,8 @@ def load_processing(path: Path) -> Processing:
     header, start = read_header(path, PROCESSING_SCHEMA)
     keys = None if header["keys"] is None else frozenset(int(key) for key in header["keys"])
     rows = _rows(path, start, PROCESSING_ROW)
-    return Processing(str(header["consumer"]), str(header["stream"]), bool(header["drained"]), rows, keys)
+    begins_ns = int(header.get("begins_ns", 0))
+    return Processing(str(header["consumer"]), str(header["stream"]), bool(header["drained"]), rows, keys, begins_ns)
 
 
 def processing(
@@ -222,12 +226,13 @@ def processing(
     drained: bool,
     processed: Sequence[tuple[str, int]],
     keys: frozenset[int] | None = None,
+    begins_ns: int = 0,
 ) -> Processing:
     """From (message id, stream sequence) pairs as the consumer processes recorded them."""
     rows = np.zeros(len(processed), PROCESSING_ROW)
     rows["identity"] = np.fromiter((parse_identity(run, text) for text, _ in processed), np.uint64, len(processed))
     rows["stream_sequence"] = np.fromiter((sequence for _, sequence in processed), np.uint64, len(processed))
-    return Processing(consumer, stream, drained, rows, keys)
+    return Processing(consumer, stream, drained, rows, keys, begins_ns)
 
 
 @frozen(eq=False)

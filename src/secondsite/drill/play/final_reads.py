@@ -18,6 +18,7 @@ from secondsite.audit.subjects import covers
 from secondsite.drill.check.objects import ObjectReader
 from secondsite.drill.ledger.finals import CopyReader, FinalRead, Processing, processing
 from secondsite.drill.ledger.ledger import LedgerStream
+from secondsite.drill.play.aged import AgedWrites
 from secondsite.lab.http_get import http_get
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
@@ -182,6 +183,13 @@ def keys_of(load: LedgerStream, consumer: Consumer, keys: int) -> frozenset[int]
     return frozenset(key for key in range(keys) if any(covers(each, load.lies_at(key)) for each in consumer.filters))
 
 
+def begins_ns(consumer: Consumer, aged: AgedWrites | None) -> int:
+    """When what a consumer gets begins: one that asks for what is new does not get the old writes, which were there
+    before it was made."""
+    everything = consumer.settings.get("deliver_policy", "all") == "all"
+    return 0 if everything or aged is None else aged.newest_ns + 1
+
+
 def processed(
     run: str,
     family: StreamFamily,
@@ -190,12 +198,13 @@ def processed(
     *,
     done: bool,
     keys: frozenset[int] | None = None,
+    begins_ns: int = 0,
 ) -> Processing:
     """Of one durable consumer, in all regions together."""
     names = {placement.name for placement in (family.origin, *family.copies)}
     mine = [entry for path in records for entry in read_record(path) if entry["consumer"] == consumer]
     mine_read = [(str(entry["id"]), int(entry["sequence"])) for entry in mine if entry["stream"] in names]
-    return processing(run, consumer, family.name, done, mine_read, keys)
+    return processing(run, consumer, family.name, done, mine_read, keys, begins_ns)
 
 
 def read_record(path: Path) -> list[dict[str, str | int]]:

@@ -1,0 +1,74 @@
+"""The first chunk of a restore, sent before the servers between us and the stream's leader know who listens for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.msg import Msg
+from nats_world import Server, connect, run
+
+from secondsite.nats.restore import RestoreCutError, _Upload
+
+pytestmark = pytest.mark.slow
+SUBJECT = "restore.chunks"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "server")
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_a_chunk_that_nobody_took_is_sent_again(server: Server) -> None:
+
+    async def work() -> list[bytes]:
+        leader = await connect(server.url)
+        chunks: list[bytes] = []
+
+        async def take(message: Msg) -> None:
+            chunks.append(message.data)
+            await message.respond(b"" if message.data else b'{"config": {}}')
+
+        async with server.place.open() as jetstream:
+            upload = _Upload(jetstream, "S", SUBJECT)
+            await upload.open()
+            first = asyncio.ensure_future(upload.send(b"one"))
+            await asyncio.sleep(0.3)
+            assert not first.done(), "nobody has taken it"
+            await leader.subscribe(SUBJECT, cb=take)
+            await leader.flush()
+            await first
+            await upload.send(b"two")
+            await upload.finish()
+            await upload.close()
+        return chunks
+
+    assert run(work()) == [b"one", b"two", b""]
+
+
+def test_a_server_that_takes_no_more_ends_it(server: Server) -> None:
+
+    async def work() -> None:
+        leader = await connect(server.url)
+
+        async def take(message: Msg) -> None:
+            await message.respond(b"")
+
+        listening = await leader.subscribe(SUBJECT, cb=take)
+        await leader.flush()
+        async with server.place.open() as jetstream:
+            upload = _Upload(jetstream, "S", SUBJECT)
+            await upload.open()
+            await upload.send(b"one")
+            await listening.unsubscribe()
+            await leader.flush()
+            with pytest.raises(RestoreCutError, match="takes no more"):
+                await upload.finish()
+            await upload.close()
+
+    run(work())
