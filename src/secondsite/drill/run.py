@@ -32,6 +32,7 @@ from secondsite.drill.play.final_reads import (
     placement_in,
     processed,
     queues_empty,
+    redelivered_within_s,
 )
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
@@ -314,7 +315,7 @@ async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) ->
             continue  # nothing of what a consumer got of it was written by the load, message by message
         placement = next((one for region in serving if (one := placement_in(family, region))), None)
         for consumer in family.origin.stream.consumers:
-            within_s = 0.0 if stage.failure else _DRAIN_S
+            within_s = 0.0 if stage.failure else _DRAIN_S + redelivered_within_s(consumer)
             done = placement is not None and await drained(
                 reading.places[placement.region], placement, consumer.name, within_s
             )

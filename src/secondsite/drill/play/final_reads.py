@@ -30,6 +30,7 @@ from secondsite.operate.actions.salvaging import MARK as SALVAGE_MARK
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 
 _ID = "Nats-Msg-Id"
+_ACK_WAIT_NS = 30e9  # the server's default
 _PAUSE_S = 0.3
 _ATTEMPTS = 3
 
@@ -181,6 +182,11 @@ def keys_of(load: LedgerStream, consumer: Consumer, keys: int) -> frozenset[int]
     if not consumer.filters:
         return None
     return frozenset(key for key in range(keys) if any(covers(each, load.lies_at(key)) for each in consumer.filters))
+
+
+def redelivered_within_s(consumer: Consumer) -> float:
+    """When a message whose worker or leader was killed is handed out again."""
+    return float(consumer.settings.get("ack_wait", _ACK_WAIT_NS)) / 1e9
 
 
 def begins_ns(consumer: Consumer, aged: AgedWrites | None) -> int:
