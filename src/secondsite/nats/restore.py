@@ -92,11 +92,13 @@ class _Upload:
         if self._began:
             return
         async with asyncio.timeout(ANSWER_S):
-            while await self._word.wait() and self._untaken:
+            await self._word.wait()
+            while self._untaken:
                 self._word.clear()
                 self._untaken = False
                 await asyncio.sleep(_AGAIN_S)
                 await self._client.publish(self._subject, chunk, reply=self._inbox)
+                await self._word.wait()
         self._began = True
 
     async def finish(self) -> Json:
