@@ -57,6 +57,7 @@ def test_what_a_drill_has_shown_is_said_first(none: Inputs, some: Inputs) -> Non
     promised = len(report(some, read).rows)
     first = page(some).partition('id="contracts"')[0]
     assert first.count('class="verdict met"') == 1
+    assert "met</span> of a design, in the lab" in first, "never met of what runs today"
     assert f"{promised - 1} of {promised} contracts are unproven." in first
     assert "Every contract is unproven." in page(none)
 

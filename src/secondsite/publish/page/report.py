@@ -26,7 +26,8 @@ ReadTimeline = Callable[[Path], DrillTimeline]
 
 @frozen
 class BoardRow:
-    """``verdict`` is met, breached or unproven; ``note`` says until when, or why not."""
+    """``verdict`` is met, breached or unproven; ``scope`` of what and where, empty where nothing was proven; ``note``
+    until when it counts, or why not."""
 
     name: str
     rto_limit: str
@@ -36,6 +37,7 @@ class BoardRow:
     chance: Figure | None
     measured: str
     verdict: str
+    scope: str
     note: str
     command: str
     owner: str
@@ -72,6 +74,11 @@ class Report:
         """Of each contract, by its name, from evidence."""
         return {row.name: row.verdict for row in self.rows}
 
+    @property
+    def scopes(self) -> Mapping[str, str]:
+        """Of what and where each contract's verdict is: a design that held in the lab is not met of what runs today."""
+        return {row.name: row.scope for row in self.rows}
+
 
 def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
     """``read`` gets the evidence folder of a drill; a folder that cannot be read is named, not hidden."""
@@ -98,9 +105,8 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         chance=None if outcome.probability_met is None else chance(outcome),
         measured="never" if measured is None else measured_line(measured),
         verdict=str(standing.verdict),
-        note=", ".join(
-            filter(None, (scope, f"stale: {standing.stale}" if standing.stale else until or standing.expectation))
-        ),
+        scope=scope,
+        note=f"stale: {standing.stale}" if standing.stale else until or standing.expectation,
         command=standing.command,
         owner=contract.owner,
     )
