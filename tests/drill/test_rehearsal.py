@@ -8,12 +8,14 @@ import pytest
 from attrs import evolve
 from drilled import API, MANIFEST, NATS, PRODUCTION, QUICK, Scenario, leave
 
+from secondsite.catalogue.bundle import load_catalogue
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.evidence.rehearsal import Unrehearsed, as_rehearsed, unrehearsed
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunVerdict
 from secondsite.drill.verdict.projection import projected_loss_s
+from secondsite.evaluate.assess import plan
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
@@ -21,6 +23,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit
+from secondsite.strategies.repairs import STREAMS_BACK
 
 
 def _procedure(kit: Kit, strategy: str) -> Procedure:
@@ -53,6 +56,15 @@ def test_what_resolvers_add_to_the_ttl_is_not_rehearsed(kit: Kit) -> None:
     rehearsed = as_rehearsed(_procedure(kit, "warm-standby/leafnode-mirror/failover-record"))
     assert rehearsed.step("converge").duration.mean == pytest.approx(60)
     assert rehearsed.step("promote-stores").duration.mean == 0
+
+
+def test_what_servers_mend_by_themselves_is_rehearsed(kit: Kit) -> None:
+    """A lost leader is replaced, and a breaker closes, in the lab as anywhere."""
+    planned = plan(Strategy.parse("single-region/none/manual"), kit.system, load_catalogue())
+    lost = next(p for p in planned.procedures.values() if any(s.duration.name == STREAMS_BACK for s in p.steps))
+    own = next(step for step in lost.steps if step.duration.name == STREAMS_BACK)
+    assert as_rehearsed(lost).step(own.id).duration == own.duration
+    assert Subject.NATS not in unrehearsed(lost)
 
 
 def test_what_cannot_complete_adds_no_time_and_goes_into_a_manifest(kit: Kit, tmp_path: Path) -> None:

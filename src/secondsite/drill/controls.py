@@ -22,11 +22,10 @@ from secondsite.drill.play.stage import Stage
 from secondsite.drill.run import RunResult, lab_options
 from secondsite.lab.moment import Moment
 from secondsite.lab.options import LabOptions
-from secondsite.model.contract import Subject, Verdict
+from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Strategy
-from secondsite.model.units import Seconds
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamApi
@@ -78,7 +77,8 @@ def _lost_for_long(result: RunResult) -> str:
 
 
 def _rpo_breached(result: RunResult) -> str:
-    reasons = [v.why for v in result.judged if v.contract.subject is Subject.NATS and v.verdict is Verdict.BREACHED]
+    """Of the limits as they are written."""
+    reasons = [v.why for v in result.judged if v.verdict is Verdict.BREACHED]
     return "; ".join(why for why in reasons if "lost" in why)
 
 
@@ -134,6 +134,7 @@ async def _mirror_empty(stage: Stage) -> None:
         for placement in filter(None, (family.at(stage.away) for family in stage.families)):
             await StreamApi(opened).delete(placement.name)
             await StreamApi(opened).create(stream_config(placement.stream, placement.cluster))
+    await stage.pass_time(_beyond_an_rpo_s(stage), "the mirrors are empty")
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)
@@ -141,11 +142,21 @@ async def _mirror_empty(stage: Stage) -> None:
         await stage.settled()
 
 
-async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset()) -> None:
+def _beyond_an_rpo_s(stage: Stage) -> float:
+    """Longer than the shortest RPO that is promised of a lost region."""
+    limits = [each.rpo_s for each in stage.setup.system.contracts if each.fault is Fault.REGION and each.rpo_s]
+    return min(limits, default=0.0) + _CUT_S
+
+
+async def _cut_for_long(stage: Stage) -> None:
+    await _cut_before(stage, frozenset({"lagging-mirror"}), _beyond_an_rpo_s(stage))
+
+
+async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset(), cut_s: float = _CUT_S) -> None:
     """The mirror hears nothing for a while and says that it lags by nothing."""
     check = stage.watch()
     await stage.lab.wan.cut(stage.home, stage.away)
-    await stage.pass_time(_CUT_S, "the way to the standby is cut")
+    await stage.pass_time(cut_s, "the way to the standby is cut")
     placement = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
         state = await StreamApi(opened).stream(placement.name) if placement else None
@@ -266,15 +277,6 @@ def _without_gate(setup: Setup) -> Setup:
     return evolve(setup, deployment=evolve(setup.deployment, requirements=needs))
 
 
-def _strict_rpo(setup: Setup) -> Setup:
-    """An RPO that the lag does not keep."""
-    contracts = tuple(
-        evolve(each, rpo_s=Seconds(1.0)) if each.subject is Subject.NATS and each.fault is Fault.REGION else each
-        for each in setup.system.contracts
-    )
-    return evolve(setup, system=evolve(setup.system, contracts=contracts))
-
-
 def _from_memory(setup: Setup) -> Setup:
     """As the API is today, on servers as they will be."""
     services = upgraded(setup.system).services
@@ -331,15 +333,13 @@ CONTROLS: Mapping[str, Control] = {
             "the standby's mirrors are there and empty, and the guard on the lag is lifted",
             _loss(_mirror_empty),
             _rpo_breached,
-            spoil=_strict_rpo,
         ),
         Control("lag-zero-over-a-cut", "the mirror says it is current", _loss(_cut_before), _lost_for_long),
         Control(
             "lagging-mirror-declared-healthy",
             "the guard on the lag is lifted",
-            _loss(partial(_cut_before, allowed=frozenset({"lagging-mirror"}))),
+            _loss(_cut_for_long),
             _rpo_breached,
-            spoil=_strict_rpo,
         ),
         Control(
             "rejoined-before-salvage",

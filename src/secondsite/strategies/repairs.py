@@ -26,6 +26,9 @@ from secondsite.strategies.steps import blocked_step, instant, make_step, stores
 from secondsite.strategies.switches.switching import people_detect
 from secondsite.strategies.write_gate import leased
 
+STREAMS_BACK = "streams back, as clients see it"
+"""The duration of a repair that nobody carries out, by its name."""
+
 
 def process(kit: Kit) -> Procedure:
     """One process dies: its peers take over, Kubernetes restarts it."""
@@ -299,7 +302,7 @@ def _through_the_breaker(kit: Kit, again: Estimate) -> Estimate:
         return again
     longest = float(max(waits))
     return Estimate(
-        "streams back, as clients see it",
+        STREAMS_BACK,
         "s",
         Uniform(longest + opening.quantile(0.0), longest + opening.quantile(1.0)),
         Provenance.DERIVED,
