@@ -76,9 +76,9 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     assert held.total == "RTO 2\u00a0min\u00a014\u00a0s"
     assert held.origin == "of a design, in the lab; 2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"
     assert held.moments[1] == ("promote-streams", "+51\u00a0s", "10\u00a0ms")
-    rows = {row.name: (row.verdict, row.note) for row in shown.rows}
-    assert rows["api/region"] == ("met", "of a design, in the lab, counts until 2026-12-25")
-    assert rows["nats/region"] == ("unproven", "expected to hold"), "the other strategy's drill says nothing of it"
+    rows = {row.name: (row.verdict, row.scope, row.note) for row in shown.rows}
+    assert rows["api/region"] == ("met", "of a design, in the lab", "counts until 2026-12-25")
+    assert rows["nats/region"] == ("unproven", "", "expected to hold"), "the other strategy's drill says nothing of it"
 
 
 def test_the_waterfall_puts_each_phase_after_the_one_before_and_the_limit_in_its_place() -> None:
