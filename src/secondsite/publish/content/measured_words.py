@@ -9,12 +9,16 @@ from secondsite.model.measurement import Measurement
 Duration = Callable[[float], str]
 
 
-def rto_words(one: Measurement, duration: Duration) -> str:
-    """``RTO 62 s (at most 179 s, 70 s of it for change-traffic, which was not rehearsed), projected``."""
+def rto_words(one: Measurement, duration: Duration, *, whole: bool = True) -> str:
+    """``RTO 62 s (at most 179 s, 70 s of it for change-traffic, not rehearsed), projected``.
+
+    Not ``whole``: in a cell whose mark tells for what it is.
+    """
     if not one.rto_s:
         return "RTO unbounded"
     words = f"RTO {duration(one.rto_s['total'])}"
-    left_out = f"{duration(one.unrehearsed_s)} of it for {', '.join(one.unrehearsed)}, not rehearsed"
+    what = f" for {', '.join(one.unrehearsed)}," if whole else ""
+    left_out = f"{duration(one.unrehearsed_s)} of it{what} not rehearsed"
     if one.upper_rto_s is not None:
         words += f" (at most {duration(one.upper_rto_s)}{f', {left_out}' if one.unrehearsed else ''})"
     elif one.unrehearsed:

@@ -92,7 +92,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 Md(
                     "unknown"
                     if outcome.probability_met is None
-                    else f"{about(outcome.probability_met)}, required {percent(contract.confidence)}"
+                    else f"{about(outcome.probability_met)} / {percent(contract.confidence)}"
                 ),
                 _measured(standing, sources),
                 verdict(standing),
@@ -105,7 +105,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        sources.head("Probability", sources.of_all("chance that contracts hold", judged)),
+        sources.head("Probability / required", sources.of_all("chance that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
@@ -126,7 +126,7 @@ def _measured(standing: ContractBoardRow, sources: Sources) -> Md:
     one = standing.measured
     if one is None:
         return Md("never")
-    figure = Md(f"{measured_text(one)} {evidence_mark(one, sources)}")
+    figure = Md(f"{measured_text(one, whole=False)} {evidence_mark(one, sources)}")
     return Md(f"{figure}, stale: {text(standing.stale)}") if standing.stale else figure
 
 
