@@ -27,6 +27,8 @@ CONSUMER_FIELDS: Mapping[str, Version] = {
     "priority_policy": (2, 11, 0),
     "priority_timeout": (2, 11, 0),
 }
+_HARMLESS = ("default", "none", "0001-01-01T00:00:00Z")
+"""Values that mean what a server without the field does."""
 
 
 def not_taken(stream: Stream, version: str) -> tuple[str, ...]:
@@ -34,10 +36,10 @@ def not_taken(stream: Stream, version: str) -> tuple[str, ...]:
 
     A version that nobody knows takes everything here: nothing is held against it.
     """
-    unsupported = list(_missing(write_stream(stream), STREAM_FIELDS, version))
+    unsupported = [f"{field} ({since})" for field, since in missing(write_stream(stream), STREAM_FIELDS, version)]
     for consumer in stream.consumers:
-        missing = _missing(write_consumer(consumer), CONSUMER_FIELDS, version)
-        unsupported += [f"{field} of its consumer {consumer.name}" for field in missing]
+        fields = missing(write_consumer(consumer), CONSUMER_FIELDS, version)
+        unsupported += [f"{field} ({since}) of its consumer {consumer.name}" for field, since in fields]
     return tuple(unsupported)
 
 
@@ -49,7 +51,9 @@ def clusters_not_taking(clusters: Iterable[NatsCluster]) -> Iterator[tuple[NatsC
                 yield cluster, stream, fields
 
 
-def _missing(config: Mapping[str, Any], since: Mapping[str, Version], version: str) -> Iterator[str]:
-    for field, release in since.items():
-        if config.get(field) not in (None, False, 0, "", "default") and reaches(version, release) is Support.NO:
-            yield f"{field} ({release_name(release)})"
+def missing(config: Mapping[str, Any], fields: Mapping[str, Version], version: str) -> Iterator[tuple[str, str]]:
+    """Each field that is set and that the server has not, with the release that has it, as ``2.11``."""
+    for field, release in fields.items():
+        value = config.get(field)
+        if value and value not in _HARMLESS and reaches(version, release) is Support.NO:
+            yield field, release_name(release)
