@@ -40,6 +40,7 @@ def test_two_copies_no_root_nothing_written(capsys: pytest.CaptureFixture[str]) 
     assert (manifest["kind"], manifest["spec"]["replicas"]) == ("Deployment", 2)
     pod = manifest["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False, "it never asks the cluster's API"
     assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
     assert (
         manifest["spec"]["selector"]["matchLabels"].items()

@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.backup.pod import PodSpec, pod
+
 METRICS_PORT = 9090
-_USER = 65532
 
 
 @frozen
@@ -34,20 +35,11 @@ def deployment(spec: ArchiverSpec) -> dict[str, Any]:
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": {"app.kubernetes.io/name": spec.name}},
     }
-    security = {"runAsNonRoot": True, "runAsUser": _USER, "seccompProfile": {"type": "RuntimeDefault"}}
-    pod: dict[str, Any] = {
-        "terminationGracePeriodSeconds": 60,
-        "securityContext": security,
-        "topologySpreadConstraints": [spread],
-        "containers": [_container(spec)],
-    }
-    if spec.service_account:
-        pod["serviceAccountName"] = spec.service_account
-    if mounted := _mounted(spec):
-        security["fsGroup"] = _USER
-        pod["volumes"] = [
-            {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}} for name, secret, _ in mounted
-        ]
+    served = ("--metrics-host", "0.0.0.0", "--metrics-port", str(METRICS_PORT))  # noqa: S104 # the pod's own address
+    secrets = (spec.service_account, spec.environment_secret, spec.credentials_secret, spec.signing_secret)
+    replica = pod(PodSpec("archive", spec.image, (*spec.arguments, *served), *secrets))
+    replica |= {"terminationGracePeriodSeconds": 60, "topologySpreadConstraints": [spread]}
+    replica["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT}]
     scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)}
     return {
         "apiVersion": "apps/v1",
@@ -56,35 +48,9 @@ def deployment(spec: ArchiverSpec) -> dict[str, Any]:
         "spec": {
             "replicas": 2,
             "selector": {"matchLabels": {"app.kubernetes.io/name": spec.name}},
-            "template": {"metadata": {"labels": dict(labels), "annotations": scraped}, "spec": pod},
+            "template": {"metadata": {"labels": dict(labels), "annotations": scraped}, "spec": replica},
         },
     }
-
-
-def _container(spec: ArchiverSpec) -> dict[str, Any]:
-    container: dict[str, Any] = {
-        "name": "archive",
-        "image": spec.image,
-        "args": ["archive", *spec.arguments, "--metrics-host", "0.0.0.0", "--metrics-port", str(METRICS_PORT)],  # noqa: S104 # the pod's own address
-        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
-        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-    }
-    if spec.environment_secret:
-        container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
-    if mounted := _mounted(spec):
-        container["volumeMounts"] = [{"name": name, "mountPath": path, "readOnly": True} for name, _, path in mounted]
-    return container
-
-
-def _mounted(spec: ArchiverSpec) -> list[tuple[str, str, str]]:
-    """Volume, secret, and where it is mounted."""
-    wanted = [("nats", spec.credentials_secret, "/etc/nats"), ("signing", spec.signing_secret, "/etc/signing")]
-    return [(name, secret, path) for name, secret, path in wanted if secret]
 
 
 def bucket_policy(bucket: str, prefix: str) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
 
+from secondsite.backup.pod import PodSpec, pod
 from secondsite.model.errors import InputError
 
 _STEPS = (("minute", 60, 60), ("hour", 3600, 24))
@@ -46,27 +47,12 @@ def cron(every_s: float) -> str:
 def cron_job(spec: CronJobSpec) -> dict[str, Any]:
     """The manifest. One run at a time, no retries beside the tool's own, no root, nothing written to disk."""
     labels = {"app.kubernetes.io/name": spec.name, "app.kubernetes.io/managed-by": "secondsite"}
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,  # a cloud's identity comes by a token of its own
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(spec)],
-    }
-    if spec.service_account:
-        pod["serviceAccountName"] = spec.service_account
-    if mounted := _mounted(spec):
-        pod["volumes"] = [
-            {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}} for name, secret, _ in mounted
-        ]
-        pod["securityContext"]["fsGroup"] = 65532
+    secrets = (spec.service_account, spec.environment_secret, spec.credentials_secret, spec.signing_secret)
+    once = {"restartPolicy": "Never", **pod(PodSpec("backup", spec.image, spec.arguments, *secrets))}
     job = {
         "activeDeadlineSeconds": spec.deadline_s,
         "backoffLimit": 0,
-        "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
+        "template": {"metadata": {"labels": dict(labels)}, "spec": once},
     }
     return {
         "apiVersion": "batch/v1",
@@ -82,28 +68,3 @@ def cron_job(spec: CronJobSpec) -> dict[str, Any]:
             "jobTemplate": {"spec": job},
         },
     }
-
-
-def _container(spec: CronJobSpec) -> Mapping[str, Any]:
-    container: dict[str, Any] = {
-        "name": "backup",
-        "image": spec.image,
-        "args": ["backup", *spec.arguments],
-        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-    }
-    if spec.environment_secret:
-        container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
-    if mounted := _mounted(spec):
-        container["volumeMounts"] = [{"name": name, "mountPath": path, "readOnly": True} for name, _, path in mounted]
-    return container
-
-
-def _mounted(spec: CronJobSpec) -> list[tuple[str, str, str]]:
-    """Volume, secret, and where it is mounted."""
-    wanted = [("nats", spec.credentials_secret, "/etc/nats"), ("signing", spec.signing_secret, "/etc/signing")]
-    return [(name, secret, path) for name, secret, path in wanted if secret]
