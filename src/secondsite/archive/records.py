@@ -7,14 +7,13 @@ that holds the same; a checkpoint is never replaced.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 
-from secondsite.backup.signing import SigningKey, is_signature
-from secondsite.backup.strict import MisfitError, parse, structure
+from secondsite.backup.signed_document import read_document, write_document
+from secondsite.backup.signing import SigningKey
+from secondsite.backup.strict import MisfitError, structure
 from secondsite.model.errors import InputError
 
 INDEX_SCHEMA = "secondsite/archive-index/1"
@@ -129,10 +128,7 @@ class StreamDetails:
 
 def to_json(record: Checkpoint | Base, key: SigningKey | None) -> bytes:
     """Signed where there is a key."""
-    content = {**asdict(record), "signer": key.public if key else ""}
-    signature = {"signature": key.sign(_canonical(content))} if key else {}
-    checksum = hashlib.sha256(_canonical(content)).hexdigest()
-    return json.dumps({**content, "checksum": checksum, **signature}).encode()
+    return write_document(asdict(record), "checksum", key)
 
 
 def checkpoint_from_json(data: bytes, number: int, place: str) -> Checkpoint:
@@ -151,12 +147,11 @@ def base_from_json(data: bytes, number: int, place: str) -> Base:
 
 def _from_json(data: bytes, kind: type[T], schema: str, place: str) -> T:
     try:
-        content: dict[str, Any] = parse(data)
-        checksum, signature = content.pop("checksum"), content.pop("signature", None)
-        canonical = _canonical(content)
-    except (MisfitError, KeyError, TypeError, AttributeError, RecursionError):
+        document = read_document(data, "checksum")
+    except MisfitError:
         raise damaged(place, "corrupted: it is not the JSON that was written") from None
-    if checksum != hashlib.sha256(canonical).hexdigest():
+    content = document.content
+    if not document.intact:
         raise damaged(place, "corrupted: its checksum is not that of its content")
     if content.get("schema") != schema:
         remedy = "use the version of secondsite that wrote it, or a newer one"
@@ -165,8 +160,7 @@ def _from_json(data: bytes, kind: type[T], schema: str, place: str) -> T:
         record = structure(content, kind)
     except MisfitError as misfit:
         raise damaged(place, f"corrupted: {misfit}") from None
-    signer = str(content.get("signer") or "")
-    if signer and not is_signature(signer, str(signature), canonical):
+    if not document.authentic:
         raise damaged(place, "forged: its signature is not that of its content")
     return record
 
@@ -180,7 +174,3 @@ def damaged(place: str, what: str) -> DamagedArchiveError:
     error = DamagedArchiveError.at(place, what, _REMEDY)
     assert isinstance(error, DamagedArchiveError)  # noqa: S101 # `at` is typed by its base
     return error
-
-
-def _canonical(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True).encode()

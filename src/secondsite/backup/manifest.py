@@ -7,19 +7,17 @@ Reading one is total: whatever bytes stand there, the outcome is a manifest or a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from datetime import datetime
-from typing import Any
 
 from attrs import asdict, frozen
 
 from secondsite.backup.archive import NATSARC_FILE, TAR_FILE
 from secondsite.backup.codec import SUFFIXES
 from secondsite.backup.layout import is_id
-from secondsite.backup.signing import SigningKey, is_signature
-from secondsite.backup.strict import MisfitError, parse, structure
+from secondsite.backup.signed_document import read_document, write_document
+from secondsite.backup.signing import SigningKey
+from secondsite.backup.strict import MisfitError, structure
 from secondsite.model.errors import InputError
 
 SCHEMA = "secondsite/backup/1"
@@ -117,20 +115,17 @@ def kind_of(name: str) -> str:
 
 def to_json(manifest: BackupManifest, key: SigningKey | None = None) -> bytes:
     """Signed where there is a key; its ``signer`` is that key's."""
-    content = {**asdict(manifest), "signer": key.public if key else ""}
-    signature = {"signature": key.sign(_canonical(content))} if key else {}
-    return json.dumps({**content, "sha256": _checksum(content), **signature}, indent=1).encode()
+    return write_document(asdict(manifest), "sha256", key, indent=1)
 
 
 def from_json(data: bytes, backup_id: str, place: str) -> BackupManifest:
     """Raises InputError for a manifest that is corrupt, cut short, swapped, forged or from a newer secondsite."""
     try:
-        content: dict[str, Any] = parse(data)
-        checksum, signature = content.pop("sha256"), content.pop("signature", None)
-        canonical = _canonical(content)
-    except (MisfitError, KeyError, TypeError, AttributeError, RecursionError):
+        document = read_document(data, "sha256")
+    except MisfitError:
         raise _bad(place, "the manifest is corrupt: it is not the JSON that was written") from None
-    if checksum != hashlib.sha256(canonical).hexdigest():
+    content = document.content
+    if not document.intact:
         raise _bad(place, "the manifest is corrupt: its checksum is not that of its content")
     if content.get("schema") != SCHEMA:
         remedy = "use the version of secondsite that wrote it, or a newer one"
@@ -143,7 +138,7 @@ def from_json(data: bytes, backup_id: str, place: str) -> BackupManifest:
         raise _bad(place, f"the manifest is corrupt: {misfit}") from None
     if manifest.id != backup_id:
         raise _bad(place, f"the manifest is that of {manifest.id[:60]}: it was swapped")
-    if manifest.signer and not is_signature(manifest.signer, str(signature), canonical):
+    if not document.authentic:
         raise _bad(place, "the manifest is forged: its signature is not that of its content")
     return manifest
 
@@ -190,11 +185,3 @@ def _check_stream(stream: StreamBackup, backup_id: str) -> None:
 
 def _bad(place: str, what: str) -> Exception:
     return InputError.at(place, what, "use another backup (secondsite backup list), and look who writes to this store")
-
-
-def _canonical(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True).encode()
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(content)).hexdigest()
