@@ -45,7 +45,7 @@ def render_drills(results: Sequence[RunResult], console: Console, measurements: 
     for measurement in measurements:
         console.print(_series(measurement))
     for place in dict.fromkeys(r.evidence.parent if many else r.evidence for r in results):
-        console.print(Text(f"evidence: {place}", style="dim", overflow="fold"))
+        console.print(Text(f"evidence: {place}", style="dim"), soft_wrap=True)  # a path is copied whole
 
 
 def _headlines(results: Sequence[RunResult]) -> Table:
