@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +26,10 @@ NO_META_LEADER = 10008
 _NOT_ENABLED = frozenset({10039, 10076})
 # There is no leader, the one asked is none any more, the snapshot was given up: the same may be granted in a moment.
 _PASSING = frozenset({NO_META_LEADER, 10009, 10064, 10118})
+
+# A server that reads its configuration anew has no API for an instant (2.10 to 2.15), and says that nobody answers.
+_ASK_AGAIN_FOR_S = 1.0
+_ASK_AGAIN_AFTER_S = 0.02
 
 _ENABLE = "connect as a user of an account that has it, or enable it for this one"
 _NO_META_LEADER = "there is no meta leader: bring back a majority of the servers; what is named is found without one"
@@ -65,7 +71,7 @@ class JetStream:
         payload = json.dumps(request).encode() if request else b""
         full = f"{self.prefix}.{subject}"
         try:
-            answer = json.loads(await self.connection.request(full, payload, timeout_s))
+            answer = json.loads(await self._request(full, payload, timeout_s))
         except errors.NoRespondersError:
             raise MachineError.at(self.shown, *self._no_responders()) from None
         except (TimeoutError, errors.TimeoutError):
@@ -77,6 +83,17 @@ class JetStream:
         except (ValueError, RecursionError):
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
+
+    async def _request(self, full: str, payload: bytes, timeout_s: float) -> bytes:
+        """What nobody was there to take is sent again for a moment: it was not done, for certain."""
+        end = time.monotonic() + _ASK_AGAIN_FOR_S
+        while True:
+            try:
+                return await self.connection.request(full, payload, timeout_s)
+            except errors.NoRespondersError:
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(_ASK_AGAIN_AFTER_S)
 
     def _no_responders(self) -> tuple[str, str]:
         if self.prefix == API:

@@ -129,10 +129,11 @@ class StreamApi:
 
     async def reaches(self, domain: str) -> bool:
         """Whether the JetStream API of another domain answers here, through the links as they are now."""
-        client = self.jetstream.connection.client
         try:
-            await client.request(f"$JS.{domain}.API.INFO", b"", timeout=1)
-        except (errors.Error, OSError, TimeoutError):
+            await JetStream(self.jetstream.connection, f"$JS.{domain}.API").ask("INFO", timeout_s=1.0)
+        except RefusedError:
+            return True  # somebody answers there
+        except MachineError:
             return False
         return True
 
