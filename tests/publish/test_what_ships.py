@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from attrs import evolve
 from ruamel.yaml import YAML
 
+from secondsite.archive.manifests import bucket_policy
 from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.agents import Agents
+from secondsite.lab.archivers import Archivers
 from secondsite.lab.gates import Gates
 from secondsite.lab.nats_binary import find
 from secondsite.lab.nats_fleet import NatsFleet
@@ -28,7 +31,9 @@ from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.requirements import POSITION_AGENT
 
 RUNNABLE = [strategy for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
-_VERBS = ("gate", "agent")
+_VERBS = ("gate", "agent", "archive")
+_OF_THE_LAB = {"--endpoint", "--single-writer"}
+"""Its store is no cloud's, and ignores conditions: one archiver ships, where two are deployed."""
 
 Program = tuple[str, str, tuple[str, ...], str]
 """Region, verb, the names of its options, and what it reads."""
@@ -36,11 +41,17 @@ Program = tuple[str, str, tuple[str, ...], str]
 
 def _program(region: str, words: Sequence[str], config: str) -> Program:
     verb = next(word for word in words if word in _VERBS)
-    return region, verb, tuple(sorted(word for word in words if word.startswith("--"))), config
+    told = {word for word in words if word.startswith("--")} - (_OF_THE_LAB if verb == "archive" else set())
+    return region, verb, tuple(sorted(told)), config
 
 
 def _config(words: Sequence[str]) -> str:
-    return words[list(words).index("--config") + 1]
+    """Empty for what reads none."""
+    return words[list(words).index("--config") + 1] if "--config" in words else ""
+
+
+def _every(words: Sequence[str]) -> list[str]:
+    return [words[words.index(name) + 1] for name in ("--every", "--bytes")]
 
 
 def started(deployment: Deployment, folder: Path) -> set[Program]:
@@ -49,11 +60,17 @@ def started(deployment: Deployment, folder: Path) -> set[Program]:
     fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), folder)
     gates = Gates(deployment, folder, lambda _region: "nats://here", book.operator, book.system)
     agents = Agents(deployment, folder, lambda _region: "nats://here", book.operator, 1.0)
+    archivers = Archivers(deployment, book, lambda _region: "nats://here", "bucket", {})
     (folder / "nats").mkdir()
-    beside = [spec for region in regions for spec in (*gates.specs(region), *agents.specs(region))]
+    ways = (gates, agents, archivers)
+    beside = [spec for region in regions for way in ways for spec in way.specs(region)]
     specs: list[Spec] = [*fleet.specs(frozenset(regions)), *beside]
     ours = [spec for spec in specs if "secondsite" in spec.command]
-    return {_program(spec.region, spec.command, Path(_config(spec.command)).read_text()) for spec in ours}
+    return {_program(spec.region, spec.command, _text(_config(spec.command))) for spec in ours}
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8") if path else ""
 
 
 def shipped(deployment: Deployment) -> set[Program]:
@@ -69,7 +86,8 @@ def shipped(deployment: Deployment) -> set[Program]:
             words = [str(word) for word in container.get("args", ())]
             if words and words[0] in _VERBS:
                 name = _config(words).rpartition("/")[2]
-                (config,) = (told for file, told in texts.items() if file.startswith(region) and file.endswith(name))
+                files_of = [told for file, told in texts.items() if file.startswith(region) and file.endswith(name)]
+                (config,) = files_of if name else ("",)
                 programs.add(_program(region, words, config))
     return programs
 
@@ -81,7 +99,8 @@ def test_a_drill_starts_what_is_shipped(strategy: Strategy, writers: Writers, ki
     deployment = lay_out(strategy, evolve(kit, system=system))
     ours = started(deployment, tmp_path)
     assert ours == shipped(deployment)
-    assert bool(ours) == any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
+    mirrored = any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
+    assert bool(ours) == (mirrored or strategy.link is Link.ARCHIVE)
 
 
 def test_the_server_of_one_writer_is_the_child_of_its_gate(kit: Kit, tmp_path: Path) -> None:
@@ -114,3 +133,27 @@ def test_the_agent_is_asked_for_exactly_where_it_is_shipped(strategy: Strategy, 
     deployment = lay_out(strategy, kit)
     asked = any(need.id == POSITION_AGENT for need in deployment.requirements)
     assert asked == any(verb == "agent" for _, verb, _, _ in shipped(deployment))
+
+
+ARCHIVED = [strategy for strategy in RUNNABLE if strategy.link is Link.ARCHIVE]
+
+
+@pytest.mark.parametrize("strategy", ARCHIVED, ids=lambda one: one.id)
+def test_the_archiver_of_a_drill_ships_as_often_as_the_deployed_one(strategy: Strategy, kit: Kit) -> None:
+    deployment = lay_out(strategy, kit)
+    home, vault = (site.region.name for site in deployment.sites[:2])
+    book = LabAddresses(0, (home, vault), "")
+    archivers = Archivers(deployment, book, lambda _region: "nats://here", "bucket", {})
+    (ours,) = archivers.specs(home)
+    assert archivers.specs(vault) == (), "its streams are not shipped"
+    texts = files(deployment, DeployedAddresses(deployment.system.services), "secondsite render", "secondsite:1")
+    manifest = YAML(typ="safe").load(texts[f"{home}/archive/deployment.yaml"])
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    assert _every(list(ours.command)) == _every(container["args"])
+    assert manifest["spec"]["replicas"] == 2
+    bucket = json.loads(texts["archive/bucket.tf.json"])
+    name = bucket["resource"]["aws_s3_bucket"]["archive"]["bucket"]
+    assert bucket["provider"]["aws"]["region"] == vault, "never beside the streams that it holds"
+    assert container["args"][container["args"].index("--to") + 1] == f"s3://{name}/{home}"
+    policy = json.loads(bucket["resource"]["aws_iam_policy"]["archiver"]["policy"])
+    assert policy == bucket_policy(name, home)

@@ -185,7 +185,31 @@ def test_a_second_region_elsewhere_survives_its_geography(kit: Kit) -> None:
 @every_strategy
 def test_only_backups_survive_a_wrong_write(strategy: Strategy, kit: Kit) -> None:
     for copy in lay_out(strategy, kit).copies:
-        assert (Fault.BAD_WRITE in copy.survives) == ("backup" in copy.method)
+        back_in_time = "backup" in copy.method or copy.method == "stream archive"
+        assert (Fault.BAD_WRITE in copy.survives) == back_in_time
+
+
+ARCHIVES = [strategy for strategy in STRATEGIES if strategy.link is Link.ARCHIVE]
+
+
+@pytest.mark.parametrize("strategy", ARCHIVES, ids=str)
+def test_an_archive_comes_back_into_servers_of_2_15_and_no_older(strategy: Strategy, kit: Kit) -> None:
+    today = _on(kit, _with_version("2.14.6"))
+    assert "nats-upgrade" in {need.id for need in lay_out(strategy, today).requirements}
+    (why,) = _blocked(lay_out(strategy, today, prepared=False), today)
+    assert "below 2.15 takes no archive" in why
+    assert _blocked(lay_out(strategy, today), today) == []
+    assert _blocked(lay_out(strategy, today), today, Fault.BAD_WRITE) == []
+
+
+@pytest.mark.parametrize("strategy", ARCHIVES, ids=str)
+def test_before_a_mistake_is_a_moment_of_the_archive(strategy: Strategy, kit: Kit) -> None:
+    found = procedures(lay_out(strategy, kit), kit)
+    (newest,) = (step for step in found[Fault.REGION].steps if step.verb is Verb.RESTORE_STREAMS)
+    (before,) = (step for step in found[Fault.BAD_WRITE].steps if step.verb is Verb.RESTORE_STREAMS)
+    assert "newest moment" in newest.title
+    assert "the moment before the mistake" in before.title
+    assert newest.targets == before.targets
 
 
 @every_strategy

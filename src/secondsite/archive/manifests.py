@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.backup.pod import PodSpec, pod
-
-METRICS_PORT = 9090
+from secondsite.strategies.archiver import METRICS_PORT
 
 
 @frozen
@@ -24,6 +23,7 @@ class ArchiverSpec:
     environment_secret: str = ""
     credentials_secret: str = ""
     signing_secret: str = ""
+    env: Sequence[Mapping[str, Any]] = ()
 
 
 def deployment(spec: ArchiverSpec) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def deployment(spec: ArchiverSpec) -> dict[str, Any]:
     }
     served = ("--metrics-host", "0.0.0.0", "--metrics-port", str(METRICS_PORT))  # noqa: S104 # the pod's own address
     secrets = (spec.service_account, spec.environment_secret, spec.credentials_secret, spec.signing_secret)
-    replica = pod(PodSpec("archive", spec.image, (*spec.arguments, *served), *secrets))
+    replica = pod(PodSpec("archive", spec.image, (*spec.arguments, *served), *secrets, env=spec.env))
     replica |= {"terminationGracePeriodSeconds": 60, "topologySpreadConstraints": [spread]}
     replica["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT}]
     scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -23,6 +23,7 @@ class PodSpec:
     environment_secret: str = ""
     credentials_secret: str = ""
     signing_secret: str = ""
+    env: Sequence[Mapping[str, Any]] = ()
 
     @property
     def mounted(self) -> list[tuple[str, str, str]]:
@@ -65,6 +66,8 @@ def _container(spec: PodSpec) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+    if spec.env:
+        container["env"] = [dict(each) for each in spec.env]
     if spec.environment_secret:
         container["envFrom"] = [{"secretRef": {"name": spec.environment_secret}}]
     if spec.mounted:

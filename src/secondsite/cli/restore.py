@@ -16,9 +16,9 @@ from secondsite.cli import stores
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
+    from secondsite.archive.source import RestoreSource
     from secondsite.backup.manifest import BackupManifest
     from secondsite.backup.stream_restore import StreamOutcome
-    from secondsite.cli.restore_source import RestoreSource
 
 SCHEMA = "secondsite/restore/1"
 
@@ -87,9 +87,9 @@ def restore(
     json
         Print the result for machines.
     """
+    from secondsite.archive.source import Asked, choose_source
     from secondsite.backup.restore import RestorePlan, restore_from
     from secondsite.backup.target import Changes
-    from secondsite.cli.restore_source import Asked, choose_source
 
     place, store = server.place(), stores.open_store(from_, endpoint, "--from")
     plan = RestorePlan(
@@ -101,7 +101,8 @@ def restore(
         prove=prove,
         save_to=stores.open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
     )
-    asked, trust = Asked(when.backup, _time(when.at), when.at_sequence, tuple(plan.streams)), signed.trust(plan.keys)
+    trust = signed.trust(plan.keys)
+    asked = Asked(when.backup, _time(when.at), when.at_sequence, tuple(plan.streams), stores.passed_over)
 
     async def work() -> tuple[RestoreSource, tuple[StreamOutcome, ...]]:
         source = await choose_source(store, plan.keys, trust, asked)

@@ -51,7 +51,9 @@ _EACH = "warm-standby/leafnode-mirror"
 _BASELINE = "single-region/none/manual@today"
 MATRIX: tuple[tuple[str, str], ...] = (
     ("region-loss", "backup-restore/backup"),
+    ("region-loss", "backup-restore/archive"),
     ("region-loss", "pilot-light/backup"),
+    ("region-loss", "pilot-light/archive"),
     ("region-loss", "pilot-light/leafnode-mirror"),
     ("region-loss", "warm-standby/supercluster-mirror@today"),
     ("region-loss", "warm-standby/supercluster-mirror"),

@@ -55,6 +55,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import Reach, families
+from secondsite.strategies.archiver import archived
 from secondsite.strategies.compose import failback
 
 LIMIT_S = 240.0
@@ -251,7 +252,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
 
 
 def _timing(of: Profile, deployment: Deployment) -> Timing:
-    backed_up = any(family.reach is Reach.ALONE for family in families(deployment)) and len(deployment.sites) > 1
+    alone = any(family.reach is Reach.ALONE for family in families(deployment)) and len(deployment.sites) > 1
+    backed_up = alone and not archived(deployment, deployment.primary.region.name)  # that ships as often in either
     return Timing(of.check_interval_s, of.check_threshold, of.decide_s, of.ttl_s, of.backup_s if backed_up else 0.0)
 
 

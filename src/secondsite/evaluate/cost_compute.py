@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from secondsite.evaluate.bill import GIB, MONTH_HOURS, USD, Bill, CostItem, gigabytes, standby_region
+from secondsite.evaluate.bill import GIB, MONTH_HOURS, SECONDS, USD, Bill, CostItem, gigabytes, standby_region
 from secondsite.evaluate.derive import count, product
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.deployment import Site
 from secondsite.model.estimate import Estimate
 from secondsite.model.region import Region
 from secondsite.model.service import Service
+from secondsite.model.stated import load_of
+from secondsite.strategies.links.archive import METHOD
 from secondsite.strategies.services import lives
-from secondsite.strategies.sizing import store_bytes, stream_bytes
+from secondsite.strategies.sizing import all_streams, store_bytes, stream_bytes, stream_rate_bytes_per_s
+
+_ASKED_EACH = 2
+"""Requests of each checkpoint, whatever it ships: the listing that compares sizes, and itself."""
 
 
 def compute_items(bill: Bill) -> Iterator[CostItem]:
@@ -25,6 +30,7 @@ def compute_items(bill: Bill) -> Iterator[CostItem]:
         yield from _nodes(bill, site)
         yield from _volumes(bill, site)
     yield from _backups(bill)
+    yield from _archive(bill)
     yield from _drills(bill)
 
 
@@ -65,6 +71,21 @@ def _backups(bill: Bill) -> Iterator[CostItem]:
             full = method == "stream backup"
             kept = _all_kept(sizes[method], days, copy.interval) if full else _kept(bill, sizes[method], days)
             yield bill.item(f"{method}, {region}", kept, bill.price("object_gb_month", bill.region(region)))
+
+
+def _archive(bill: Bill) -> Iterator[CostItem]:
+    """What is there and what comes in while a moment can be asked for, and the requests that put it there."""
+    system = bill.deployment.system
+    for copy in (copy for copy in bill.deployment.copies if copy.method == METHOD):
+        region, days = bill.region(copy.region), bill.figures["backup.retention-days"]
+        size, rate = stream_bytes(system, bill.figures), stream_rate_bytes_per_s(system)
+        why = f"{size / GIB:.3g} GB, and {days.mean:g} days of {rate / 1024:.3g} KiB/s, before compression"
+        kept = gigabytes("archive", size + rate * 86400 * days.mean, why, days, *load_of(system))
+        yield bill.item(f"{METHOD}, {region.name}", kept, bill.price("object_gb_month", region))
+        asked = SECONDS / copy.interval.mean * (_ASKED_EACH + len(all_streams(system))) / 1000
+        told = "each interval a checkpoint, a listing, and a segment of each stream"
+        requests = count("requests that write", asked, told, copy.interval, unit="1000 requests")
+        yield bill.item(f"{METHOD} requests, {region.name}", requests, bill.price("object_put_1k", region))
 
 
 def _existing_backup(bill: Bill, backup: Backup) -> Iterator[CostItem]:

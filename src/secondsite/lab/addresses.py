@@ -12,6 +12,7 @@ from attrs import frozen
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import NatsCluster
+from secondsite.strategies.archiver import METRICS_PORT
 from secondsite.strategies.server_config import (
     CLIENT_PORT,
     GATEWAY_PORT,
@@ -56,6 +57,7 @@ class LabAddresses:
     operator: Login = Login("operator", "operator")
     backup: Login = Login("backup", "backup")
     agent: Login = Login("agent", "agent")
+    archiver: Login = Login("archive", "archive")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")
@@ -128,6 +130,13 @@ class LabAddresses:
     @property
     def s3(self) -> Endpoint:
         return Endpoint(f"{self.nowhere}.54.1", S3_PORT)
+
+    def s3_from(self, region: str, vault: str) -> Endpoint:
+        """Where ``region`` reaches the store, as one that lies in ``vault``: through the WAN."""
+        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(vault)}.90", S3_PORT)
+
+    def archiver_metrics(self, region: str) -> Endpoint:
+        return Endpoint(f"{self.network(region)}.0.91", METRICS_PORT)
 
     @property
     def wan_control(self) -> Endpoint:

@@ -263,9 +263,11 @@ class LabProcesses:
         return self.folder / f"consumed-{region}.jsonl"
 
     def _pulled(self, region: str) -> Iterator[tuple[Stream, Consumer]]:
-        """A mirror has the consumers of its origin once they were restored there."""
+        """A mirror has the consumers of its origin once they were restored there; and so has a region without any
+        stream, where all that the first region had is restored."""
         consumers = {s.name: s.consumers for c in self.deployment.clusters for s in c.streams if s.consumers}
-        for _, stream in self._streams(region):
+        restored = self._streams(self.deployment.primary.region.name)
+        for _, stream in list(self._streams(region)) or restored:
             origin = stream.mirror.stream if stream.mirror else stream.name
             for consumer in stream.consumers or consumers.get(origin, ()):
                 yield stream, consumer

@@ -26,6 +26,7 @@ from attrs import evolve
 from secondsite.catalogue.round_trips import load_round_trips
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.agents import Agents
+from secondsite.lab.archivers import Archivers
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.gates import Gates
@@ -76,6 +77,8 @@ class Lab:
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
+        keys = {"AWS_ACCESS_KEY_ID": self.s3.access_key, "AWS_SECRET_ACCESS_KEY": self.s3.secret_key}
+        self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3.bucket, keys)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -203,7 +206,8 @@ class Lab:
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
-        return (*self.gates.specs(region), *self.agents.specs(region))
+        archivers = self.archivers.specs(region) if self.options.services else ()
+        return (*self.gates.specs(region), *self.agents.specs(region), *archivers)
 
     def monitor_url(self, server: str) -> str:
         spec = next((each for each in self.servers() if each.name == server), None)
@@ -353,7 +357,8 @@ class Lab:
         return [*dict.fromkeys([*own, *wan, self.wan.control, *around])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        return self.addresses.wan_listeners(servers, pods=self.options.pods)
+        listeners = self.addresses.wan_listeners(servers, pods=self.options.pods)
+        return (*listeners, *self.archivers.ways()) if self.options.services else listeners
 
     def _wan_spec(self) -> Spec:
         options = self.options

@@ -59,6 +59,7 @@ class LinkKind(StrEnum):
     ROUTE = "route"
     DATABASE = "database"
     BACKUP = "backup"
+    ARCHIVE = "archive"
     MANAGED = "managed"
 
 

@@ -20,6 +20,7 @@ class Link(StrEnum):
 
     NONE = "none"
     BACKUP = "backup"
+    ARCHIVE = "archive"
     SUPERCLUSTER_MIRROR = "supercluster-mirror"
     SUPERCLUSTER_MIRROR_WITNESS = "supercluster-mirror-witness"
     LEAFNODE_MIRROR = "leafnode-mirror"

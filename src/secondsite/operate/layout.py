@@ -95,7 +95,7 @@ def _reach(deployment: Deployment) -> Reach:
             return Reach.STRETCHED
         case Link.SOURCED:
             return Reach.SOURCED
-        case Link.NONE | Link.BACKUP:
+        case Link.NONE | Link.BACKUP | Link.ARCHIVE:
             return Reach.ALONE
         case _:
             return Reach.MIRRORED

@@ -1,4 +1,4 @@
-"""Streams back from the newest backup, by the same restore that `secondsite restore` is."""
+"""Streams back from the archive or the newest backup, by the same restore that `secondsite restore` is."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from secondsite.archive.source import Asked, choose_source
 from secondsite.backup.codec import Keys
-from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
-from secondsite.backup.restore import RestorePlan, run_restore
+from secondsite.backup.restore import RestorePlan, restore_from
+from secondsite.backup.signing import ANYBODY, Trust
+from secondsite.backup.target import NOWHERE, Changes
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import ObjectStorage
 
 
 @frozen
 class BackupRestorer:
-    """``prove`` compares every message, which takes as long again."""
+    """``prove`` compares every message, which takes as long again. Streams are placed by the region they come to."""
 
     store: ObjectStorage
     places: Mapping[str, NatsPlace]
     keys: Keys = Keys()
+    trust: Trust = ANYBODY
     prove: bool = True
 
     async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
-        manifest = await choose_backup(self.store)
-        plan = RestorePlan(streams={name: name for name in streams}, keys=self.keys, prove=self.prove)
-        outcomes = await run_restore(self.places[region], self.store, manifest, plan, Silent())
+        source = await choose_source(self.store, self.keys, self.trust, Asked(streams=streams))
+        names, changes = {name: name for name in streams}, Changes(placement=NOWHERE)
+        plan = RestorePlan(streams=names, changes=changes, keys=self.keys, prove=self.prove)
+        outcomes = await restore_from(self.places[region], source.reader, plan, Silent())
         return {outcome.target: outcome.why_not for outcome in outcomes}

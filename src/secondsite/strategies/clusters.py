@@ -93,5 +93,13 @@ def stream_link(kit: Kit, region: Region, kind: LinkKind, *, both_ways: bool = F
     return (there, back) if both_ways else (there,)
 
 
+def empty_at_standby(kit: Kit, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
+    """Today's clusters, and the same without streams where a standby lives: what is restored goes there."""
+    home = at_home(kit)
+    if standby_of(sites) is None:
+        return home
+    return (*home, *(evolve(named(cluster, kit.second), streams=()) for cluster in home))
+
+
 def standby_of(sites: tuple[Site, ...]) -> Site | None:
     return next((site for site in sites[1:] if site.role in (SiteRole.STANDBY, SiteRole.ACTIVE)), None)

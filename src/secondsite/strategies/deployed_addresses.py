@@ -38,6 +38,7 @@ class DeployedAddresses:
     operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
     backup: Login = Login("backup", Variable("$NATS_BACKUP_PASSWORD"))
     agent: Login = Login("agent", Variable("$NATS_AGENT_PASSWORD"))
+    archiver: Login = Login("archive", Variable("$NATS_ARCHIVE_PASSWORD"))
     system: Login = Login("sys", Variable("$NATS_SYS_PASSWORD"))
     leaf: Login = Login("leaf", Variable("$NATS_LEAF_PASSWORD"))
     routes: Login = Login("route", Variable("$NATS_ROUTE_PASSWORD"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.strategies.design import Kit, LinkDesign, PatternDesign, SwitchDesign
+from secondsite.strategies.links.archive import ArchiveLink
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
@@ -35,6 +36,7 @@ PATTERNS: Mapping[Pattern, Callable[[Kit], PatternDesign]] = {
 LINKS: Mapping[Link, Callable[[Kit], LinkDesign]] = {
     Link.NONE: NoLink,
     Link.BACKUP: BackupLink,
+    Link.ARCHIVE: ArchiveLink,
     Link.SUPERCLUSTER_MIRROR: SuperclusterMirror,
     Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness,
     Link.LEAFNODE_MIRROR: LeafnodeMirror,

@@ -19,6 +19,7 @@ from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss
 from secondsite.model.strategy import Link
 from secondsite.strategies.design import Kit
+from secondsite.strategies.links.archive import restore_archived
 from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
 from secondsite.strategies.sizing import all_streams, maybe, stream_bytes, transfer_time, write_shares
@@ -140,7 +141,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     )
     covered = {copy.subject for copy in deployment.copies if fault in copy.survives}
     streams = (
-        restore_streams(kit, decide.id)
+        _streams_before(deployment, kit, decide.id)
         if Subject.NATS in covered
         else blocked_step(Verb.RESTORE_STREAMS, "no copy of the streams is older than the mistake", decide.id)
     )
@@ -165,6 +166,12 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         {Subject.NATS: streams.id, Subject.STATE: stores.id},
         affected=0.0,
     )
+
+
+def _streams_before(deployment: Deployment, kit: Kit, after: str) -> Step:
+    if deployment.strategy.link is Link.ARCHIVE:
+        return restore_archived(kit, after, "the moment before the mistake")
+    return restore_streams(kit, after)
 
 
 def _copied(deployment: Deployment) -> bool:

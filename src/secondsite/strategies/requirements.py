@@ -43,6 +43,24 @@ def promotion(kit: Kit, feature: Feature = Feature.PROMOTION) -> tuple[Requireme
     )
 
 
+def restorable(kit: Kit) -> tuple[Requirement, ...]:
+    """An archive is brought back by servers that take a list of messages: from 2.15."""
+    behind = without(kit.system.nats, Feature.MESSAGE_ARCHIVE)
+    if not behind:
+        return ()
+    versions = ", ".join(sorted({cluster.version or "unknown" for cluster in behind}))
+    return (
+        Requirement(
+            "nats-upgrade",
+            f"upgrade NATS {versions} to {CURRENT}",
+            f"an archive is brought back into servers from {since(Feature.MESSAGE_ARCHIVE)} on",
+            kit.figures["work.upgrade"],
+            "tried: nats-server 2.10.26 to 2.14.6 take only snapshots that their own kind wrote, 2026-11",
+            "the archive is whole and no server of the second region takes it: RTO unbounded",
+        ),
+    )
+
+
 def upgraded(system: System) -> System:
     """The system with every cluster on the current release, where it is older."""
     behind = without(system.nats, Feature.META_RESCUE)

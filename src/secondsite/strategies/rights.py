@@ -15,6 +15,7 @@ from secondsite.model.nats import NatsCluster
 API = "$JS.API"
 POSITIONS = "secondsite-positions"
 BACKUP_INBOX = "_INBOX.backup"
+ARCHIVE_INBOX = "_INBOX.archive"
 AGENT_INBOX = "_INBOX.agent"
 
 
@@ -35,6 +36,14 @@ def backup_rights(domain: str = "") -> NatsRights:
     verbs = ("INFO", "STREAM.LIST", "STREAM.NAMES", "STREAM.INFO.*", "STREAM.SNAPSHOT.*", "CONSUMER.LIST.*")
     asked = [f"{prefix}.{verb}" for prefix in _prefixes([domain]) for verb in verbs]
     return NatsRights((*asked, "$JS.SNAPSHOT.ACK.>"), (f"{BACKUP_INBOX}.>",))
+
+
+def archive_rights(domain: str = "") -> NatsRights:
+    """Every stream of the account, read on and on: by a consumer of its own, or message by message."""
+    looked = ("INFO", "STREAM.LIST", "STREAM.NAMES", "STREAM.INFO.*", "CONSUMER.LIST.*", "STREAM.MSG.GET.*")
+    read = ("CONSUMER.CREATE.*.*", "CONSUMER.MSG.NEXT.*.*", "CONSUMER.DELETE.*.*")
+    asked = [f"{prefix}.{verb}" for prefix in _prefixes([domain]) for verb in (*looked, *read)]
+    return NatsRights(tuple(asked), (f"{ARCHIVE_INBOX}.>",))
 
 
 def agent_rights(clusters: Iterable[NatsCluster]) -> NatsRights:

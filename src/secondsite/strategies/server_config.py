@@ -16,8 +16,9 @@ from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
+from secondsite.strategies.archiver import archived
 from secondsite.strategies.nats_quote import nats_string
-from secondsite.strategies.rights import agent_rights, backup_rights
+from secondsite.strategies.rights import agent_rights, archive_rights, backup_rights
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 CLIENT_PORT = 4222
@@ -86,6 +87,11 @@ class AddressBook(Protocol):
     @property
     def agent(self) -> Login:
         """Looks at what is mirrored, and writes consumers' positions down."""
+        ...
+
+    @property
+    def archiver(self) -> Login:
+        """Reads every stream of the application's account, on and on."""
         ...
 
     @property
@@ -165,7 +171,13 @@ def server_configs(
     gated = {server.region for server in servers if gated_subjects(deployment, server.region)}
     return {
         server.name: nats_conf(
-            _Config(servers, book, cut_off=server.region in isolated, gated=server.region in gated).of(server)
+            _Config(
+                servers,
+                book,
+                cut_off=server.region in isolated,
+                gated=server.region in gated,
+                archived=archived(deployment, server.region),
+            ).of(server)
         )
         for server in servers
     }
@@ -177,6 +189,7 @@ class _Config:
     book: AddressBook
     cut_off: bool
     gated: bool
+    archived: bool
 
     def of(self, server: NatsServer) -> Conf:
         cluster, host = server.cluster, self.book.listen(server)
@@ -212,6 +225,8 @@ class _Config:
         clusters = {other.cluster.name: other.cluster for other in self.servers}.values()
         yield {**_user(self.book.backup), "permissions": backup_rights(server.cluster.domain).conf()}
         yield {**_user(self.book.agent), "permissions": agent_rights(clusters).conf()}
+        if self.archived:
+            yield {**_user(self.book.archiver), "permissions": archive_rights(server.cluster.domain).conf()}
 
     def _jetstream(self, server: NatsServer) -> Conf:
         cluster = server.cluster

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from attrs import define
+from attrs import define, frozen
 
 from secondsite.backup.inventory import take_inventory
 from secondsite.backup.progress import Silent
@@ -18,10 +18,12 @@ from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.target import NOWHERE, Changes
 from secondsite.drill.play.lab_world import place
+from secondsite.lab.archivers import PREFIX
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
+from secondsite.operate.restorer import BackupRestorer
 
 
 @define
@@ -35,7 +37,7 @@ class LabBackups:
 
     async def once(self) -> None:
         """Raises MachineError where the streams cannot be read; there is no backup then."""
-        with self._credentials():
+        with _credentials(self.lab):
             plan = BackupPlan(streams=self.streams, attempts=1, single_writer=True)
             await run_backup(place(self.lab, self.home), self._store(), plan, Silent())
         self.taken += 1
@@ -49,7 +51,7 @@ class LabBackups:
 
     async def restore(self, region: str, streams: tuple[str, ...], *, overwrite: bool = False) -> Mapping[str, str]:
         """From the newest whole backup; ``overwrite`` those that are there."""
-        with self._credentials():
+        with _credentials(self.lab):
             store = self._store()
             manifests = (await take_inventory(store)).readable
             if not manifests:
@@ -62,21 +64,36 @@ class LabBackups:
         return {outcome.target: outcome.why_not for outcome in outcomes}
 
     def _store(self) -> ObjectStorage:
-        s3 = self.lab.s3
-        return ObjectStorage(parse_store(f"s3://{s3.bucket}/drill", s3.endpoint))
+        return _lab_store(self.lab, "drill")
 
-    @contextmanager
-    def _credentials(self) -> Iterator[None]:
-        """Where the provider's own tools look for them; what stood there before is put back."""
-        s3 = self.lab.s3
-        wanted = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
-        before = {name: os.environ.get(name) for name in wanted}
-        os.environ.update(wanted)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+
+@frozen
+class LabArchive:
+    """What the lab's archiver shipped; restored as an operator of production restores it."""
+
+    lab: Lab
+
+    async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        with _credentials(self.lab):
+            places = {region: place(self.lab, region)}
+            return await BackupRestorer(_lab_store(self.lab, PREFIX), places).restore(region, streams)
+
+
+def _lab_store(lab: Lab, prefix: str) -> ObjectStorage:
+    return ObjectStorage(parse_store(f"s3://{lab.s3.bucket}/{prefix}", lab.s3.endpoint))
+
+
+@contextmanager
+def _credentials(lab: Lab) -> Iterator[None]:
+    """Where the provider's own tools look for them; what stood there before is put back."""
+    wanted = {"AWS_ACCESS_KEY_ID": lab.s3.access_key, "AWS_SECRET_ACCESS_KEY": lab.s3.secret_key}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.play.clients import LoadClients
-from secondsite.drill.play.lab_backup import LabBackups
+from secondsite.drill.play.lab_backup import LabArchive, LabBackups
 from secondsite.drill.play.lab_world import (
     LabManualSteps,
     LabNatsPath,
@@ -44,6 +44,7 @@ from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import Decision, Restorer
+from secondsite.strategies.archiver import EVERY_S, archived
 
 PATIENCE = 1.0
 """A drill is carried out within the limits that hold where the procedure is deployed."""
@@ -90,11 +91,15 @@ class Stage(WatchedScene):
         await self.steady()
         # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
+        if archived(self.setup.deployment, self.home):  # nor when an archiver looked last
+            await asyncio.sleep(self.random.uniform(0, EVERY_S))
 
     def keep_backups(self) -> None:
         """Where nothing else carries the streams away."""
         alone = tuple(family.name for family in self.families if family.reach is Reach.ALONE)
-        if alone and self.away != self.home:
+        if archived(self.setup.deployment, self.home):
+            self.restorer = LabArchive(self.lab)
+        elif alone and self.away != self.home:
             backups = LabBackups(self.lab, self.home, alone)
             self.restorer = backups
             self.background(backups.keep(self.setup.profile.backup_s))

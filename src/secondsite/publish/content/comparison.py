@@ -33,6 +33,7 @@ _PATTERNS = {
 _LINKS = {
     Link.NONE: "no link",
     Link.BACKUP: "stream backups",
+    Link.ARCHIVE: "an archive that goes on",
     Link.SUPERCLUSTER_MIRROR: "mirrors across a super-cluster",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "mirrors across a super-cluster with a witness region",
     Link.LEAFNODE_MIRROR: "mirrors over a leaf-node link between independent clusters",
@@ -48,7 +49,7 @@ _SWITCHES = {
 }
 CATEGORIES = {
     "compute": ("control plane", "nodes"),
-    "storage": ("volumes", "backup", "scheduled backup", "stream backup"),
+    "storage": ("volumes", "backup", "scheduled backup", "stream backup", "stream archive"),
     "traffic": ("transfer", "load balancer", "NAT", "DNS", "health checks"),
     "services": ("managed", "secrets", "drills"),
     "people": ("people",),

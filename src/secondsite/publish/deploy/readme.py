@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
+from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
 from secondsite.publish.text.markdown import Md, code, joined, table
 from secondsite.publish.text.templates import render
+from secondsite.strategies.archiver import archived
 from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
 from secondsite.strategies.server_config import (
     NatsServer,
@@ -40,6 +42,8 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
             gated,
             tls=_has_tls(configs),
             agents=any(agent_config(deployment, one) for one in regions),
+            archives=any(archived(deployment, one) for one in regions),
+            bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
         ),
         servers=_servers(servers, book),
@@ -56,7 +60,7 @@ def _has_tls(configs: Mapping[str, str]) -> bool:
     return any(CERTIFICATES.ca_file in config for config in configs.values())
 
 
-def _files(gated: Sequence[str], *, tls: bool, agents: bool, names: bool) -> Md:
+def _files(gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, bucket: bool, names: bool) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
         ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
@@ -84,6 +88,10 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool, names: bool) -> Md:
     if agents:
         agent_line = "the agent that copies consumers' positions to this region, for `kubectl apply -k`"
         rows.append(("REGION/agent/", Md(agent_line)))
+    if archives:
+        rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
+    if bucket:
+        rows.append((TERRAFORM, Md("the bucket that it ships to, and its policy, for Terraform or OpenTofu")))
     if gated:
         agent_line = (
             "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
@@ -129,6 +137,7 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
         book.application.password: Md(f"password of {code(book.application.user)}: what services log in as"),
         book.operator.password: Md(f"password of {code(book.operator.user)}: failover, restores, the write gate"),
         book.backup.password: Md(f"password of {code(book.backup.user)}: `secondsite backup`, which reads"),
+        book.archiver.password: Md(f"password of {code(book.archiver.user)}: `secondsite archive`, which reads"),
         book.agent.password: Md(f"password of {code(book.agent.user)}: `secondsite agent`: positions"),
         book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
         book.routes.password: Md(f"password of {code(book.routes.user)}: servers of the same cluster"),

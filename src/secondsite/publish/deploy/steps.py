@@ -14,10 +14,12 @@ from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
+from secondsite.publish.deploy.archive import ARCHIVE, archiver_file
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
+from secondsite.strategies.archiver import archived, store_url, vault_of
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
@@ -55,6 +57,9 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if agent_config(deployment, region) is not None:
             yield _agent(region)
+    for region in regions:
+        if archived(deployment, region):
+            yield _archiver(deployment, book, region)
     for region in regions:
         if gated_subjects(deployment, region):
             yield _gate(deployment, book, region)
@@ -100,6 +105,37 @@ def _agent(region: str) -> DeployStep:
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
+    )
+
+
+def _archiver(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
+    vault, namespace = vault_of(deployment), book.namespace(deployment.clusters[0]) or "default"
+    kubectl = f"kubectl --context {word(region)} -n {word(namespace)}"
+    bucket = [
+        "terraform -chdir=./archive init  # or tofu",
+        "terraform -chdir=./archive apply",
+        f"{kubectl} create serviceaccount {word(ARCHIVE)}",
+        f'{kubectl} annotate serviceaccount {word(ARCHIVE)} eks.amazonaws.com/role-arn="$ARCHIVE_ROLE"',
+    ]
+    by_hand = [f"{kubectl} create serviceaccount {word(ARCHIVE)}  # bound to an identity that may write there"]
+    lines = bucket if vault.provider == "aws" else by_hand
+    store = store_url(deployment)
+    return DeployStep(
+        Md(f"Start the archiver in {text(region)}"),
+        Md(
+            f"It ships what is new of every stream to {code(store)} in {text(vault.name)}: two copies, of which one "
+            "ships. The bucket keeps versions under a lock; the archiver's identity writes, reads and lists, and "
+            "deletes nothing. Take over the two alerts of `docs/archive.md`, and run `secondsite archive compact` "
+            "every day, with credentials of its own."
+        ),
+        fence(
+            [
+                *lines,
+                f"kubectl --context {word(region)} apply -f {word(f'./{archiver_file(region)}')}",
+                f"secondsite archive verify --from {word(store)} --no-restore",
+            ]
+        ),
+        Md("`verify` says that the archive is good, and how far it reaches"),
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.publish.deploy import readme
+from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.dns import dns_files
-from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, kubernetes_files
+from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
 from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 
@@ -20,6 +21,8 @@ _OURS = (
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",
     "*/agent/*",
+    "*/archive/*",
+    TERRAFORM,
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
     "dns/*.tf.json",
@@ -43,6 +46,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **stream_files(deployment),
         **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
+        **archive_files(deployment, book, gate_image, LOGINS),
         **dns_files(deployment),
         readme.NAME: readme.document(deployment, book, command),
     }

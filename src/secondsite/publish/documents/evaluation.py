@@ -45,6 +45,7 @@ _PATTERNS = {
 }
 _LINKS = {
     Link.BACKUP: "backups, no live link",
+    Link.ARCHIVE: "an archive that goes on, no live link",
     Link.SUPERCLUSTER_MIRROR: "super-cluster of two regions, mirrors",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "super-cluster with a vote in a third region, mirrors",
     Link.LEAFNODE_MIRROR: "independent clusters, cross-region mirrors over a leaf link",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, SiteRole, WanLink
@@ -10,7 +10,7 @@ from secondsite.model.nats import NatsCluster
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.region import Region
 from secondsite.strategies import requirements
-from secondsite.strategies.clusters import at_home, named, standby_of
+from secondsite.strategies.clusters import empty_at_standby
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import no_failback
 from secondsite.strategies.sizing import all_streams, by_size, stream_bytes, transfer_time
@@ -66,10 +66,7 @@ class BackupLink:
         return sites
 
     def clusters(self, sites: tuple[Site, ...]) -> tuple[NatsCluster, ...]:
-        home = at_home(self.kit)
-        if standby_of(sites) is None:
-            return home
-        return (*home, *(evolve(named(cluster, self.kit.second), streams=()) for cluster in home))
+        return empty_at_standby(self.kit, sites)
 
     def links(self) -> tuple[WanLink, ...]:
         kit = self.kit

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from secondsite.archive.chain import Chain
+from secondsite.archive.entries import moment, rfc3339
+from secondsite.archive.layout import ROOT
+from secondsite.archive.travel import ArchivedMoment, BeforeArchiveError, Wanted, reader_of, travel
+from secondsite.backup.codec import Keys
+from secondsite.backup.inventory import choose_backup, take_inventory
+from secondsite.backup.layout import is_id
+from secondsite.backup.objects import Reader
+from secondsite.backup.signing import Trust
 from secondsite.model.errors import InputError
-
-if TYPE_CHECKING:
-    from secondsite.archive.chain import Chain
-    from secondsite.archive.travel import ArchivedMoment, Wanted
-    from secondsite.backup.codec import Keys
-    from secondsite.backup.objects import Reader
-    from secondsite.backup.signing import Trust
-    from secondsite.objects.store import ObjectStorage
+from secondsite.objects.store import ObjectStorage
 
 
 @frozen
@@ -28,12 +30,13 @@ class RestoreSource:
 
 @frozen
 class Asked:
-    """What the command line says of the source."""
+    """The newest moment of every stream, unless it says otherwise. ``report`` hears what is passed over."""
 
-    backup: str | None
-    at: datetime | None
-    at_sequence: str | None
-    streams: tuple[str, ...]
+    backup: str | None = None
+    at: datetime | None = None
+    at_sequence: str | None = None
+    streams: tuple[str, ...] = ()
+    report: Callable[[str], None] = lambda _: None
 
     def wanted(self) -> Wanted:
         from secondsite.archive.travel import Wanted
@@ -50,7 +53,6 @@ class Asked:
 
 async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: Asked) -> RestoreSource:
     """Raises InputError where there is nothing, or nothing that counts."""
-    from secondsite.archive.travel import BeforeArchiveError, reader_of, travel
 
     wanted = asked.wanted()
     chain = None if asked.backup else await _archive(store, trust)
@@ -71,7 +73,6 @@ async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: A
 
 
 def _description(archived: ArchivedMoment, asked: Asked) -> str:
-    from secondsite.archive.entries import rfc3339
 
     text = f"archive at {rfc3339(archived.at_ns)}"
     if asked.at_sequence:
@@ -86,8 +87,6 @@ def _description(archived: ArchivedMoment, asked: Asked) -> str:
 
 
 async def _archive(store: ObjectStorage, trust: Trust) -> Chain | None:
-    from secondsite.archive.chain import Chain
-    from secondsite.archive.layout import ROOT
 
     if ROOT not in await store.folders():
         return None
@@ -96,15 +95,12 @@ async def _archive(store: ObjectStorage, trust: Trust) -> Chain | None:
 
 
 async def _backups(store: ObjectStorage) -> bool:
-    from secondsite.backup.layout import is_id
 
     return any(is_id(name) for name in await store.folders())
 
 
 async def _later_backup(store: ObjectStorage, trust: Trust, at: datetime | None, archived: ArchivedMoment) -> bool:
     """Whether a backup is newer than all that the archive has of that moment."""
-    from secondsite.archive.entries import moment
-    from secondsite.backup.inventory import take_inventory
 
     if not await _backups(store):
         return False
@@ -114,9 +110,6 @@ async def _later_backup(store: ObjectStorage, trust: Trust, at: datetime | None,
 
 
 async def _backup(store: ObjectStorage, keys: Keys, trust: Trust, asked: Asked) -> RestoreSource:
-    from secondsite.backup.inventory import choose_backup
-    from secondsite.backup.objects import Reader
-    from secondsite.cli.stores import passed_over
 
-    manifest = await choose_backup(store, backup_id=asked.backup, at=asked.at, trust=trust, report=passed_over)
+    manifest = await choose_backup(store, backup_id=asked.backup, at=asked.at, trust=trust, report=asked.report)
     return RestoreSource(Reader(store, manifest, keys), f"backup {manifest.id}, finished {manifest.finished_at}")

@@ -1,0 +1,80 @@
+"""The archiver of a region, and the bucket that it ships to: the very command that a drill starts.
+
+The bucket lies in the other region and keeps versions under a lock, so that whoever takes over the cluster, its
+archiver and its keys cannot take back what was shipped. Its name is shared by everybody: change it in both files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from secondsite.archive.manifests import ArchiverSpec, bucket_policy
+from secondsite.archive.manifests import deployment as two_copies
+from secondsite.model.deployment import Deployment
+from secondsite.publish.text.yaml_text import yaml_text
+from secondsite.strategies.archiver import archive_arguments, archived, bucket_of, store_url, vault_of
+from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.server_config import CLIENT_PORT, servers_of
+
+ARCHIVE = "secondsite-archive"
+"""The Deployment, and the service account that may write to the bucket."""
+TERRAFORM = "archive/bucket.tf.json"
+LOCKED_DAYS = 7
+
+
+def archiver_folder(region: str) -> str:
+    return f"{region}/archive"
+
+
+def archiver_file(region: str) -> str:
+    return f"{archiver_folder(region)}/deployment.yaml"
+
+
+def archive_files(deployment: Deployment, book: DeployedAddresses, image: str, logins: str) -> Mapping[str, str]:
+    """By path; none where nothing is shipped. ``logins`` is the Secret with the password."""
+    regions = dict.fromkeys(server.region for server in servers_of(deployment))
+    shipped = [region for region in regions if archived(deployment, region)]
+    files = {archiver_file(each): _deployment(deployment, each, book, image, logins) for each in shipped}
+    if shipped and vault_of(deployment).provider == "aws":
+        files[TERRAFORM] = json.dumps(_bucket(deployment), indent=2) + "\n"
+    return files
+
+
+def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, image: str, logins: str) -> str:
+    """One archiver reads the streams of all clusters of the account: its URLs are those of the first."""
+    servers = [each for each in servers_of(deployment) if each.region == region]
+    near = [each for each in servers if each.cluster.name == servers[0].cluster.name]
+    urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in near)
+    env = (
+        {"name": "NATS_USER", "value": book.archiver.user},
+        {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": logins, "key": book.archiver.password[1:]}}},
+    )
+    arguments = archive_arguments(urls, store_url(deployment))[1:]
+    namespace = book.namespace(near[0].cluster) or "default"
+    spec = ArchiverSpec(ARCHIVE, namespace, image, arguments, service_account=ARCHIVE, env=env)
+    return f"# Written by `secondsite render`.\n{yaml_text(two_copies(spec))}"
+
+
+def _bucket(deployment: Deployment) -> Mapping[str, Any]:
+    """In Terraform's and OpenTofu's JSON. What the archiver may do is `secondsite archive policy`."""
+    bucket, prefix = bucket_of(deployment), store_url(deployment).rpartition("/")[2]
+    lock = {"default_retention": {"mode": "COMPLIANCE", "days": "${var.locked_days}"}}
+    blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+    of_bucket = {"bucket": "${aws_s3_bucket.archive.id}"}
+    days = "no version of an object can be deleted for so many days, by nobody"
+    return {
+        "variable": {"locked_days": {"type": "number", "default": LOCKED_DAYS, "description": days}},
+        "provider": {"aws": {"region": vault_of(deployment).name}},
+        "resource": {
+            "aws_s3_bucket": {"archive": {"bucket": bucket, "object_lock_enabled": True}},
+            "aws_s3_bucket_versioning": {"archive": {**of_bucket, "versioning_configuration": {"status": "Enabled"}}},
+            "aws_s3_bucket_object_lock_configuration": {"archive": {**of_bucket, "rule": lock}},
+            "aws_s3_bucket_public_access_block": {"archive": {**of_bucket, **dict.fromkeys(blocked, True)}},
+            "aws_iam_policy": {
+                "archiver": {"name": f"{bucket}-archiver", "policy": json.dumps(bucket_policy(bucket, prefix))}
+            },
+        },
+        "output": {"archiver_policy": {"value": "${aws_iam_policy.archiver.arn}"}},
+    }
