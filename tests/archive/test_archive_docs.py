@@ -43,7 +43,7 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         return int((await client.jetstream().stream_info("ORDERS")).state.last_seq)
 
     run(fill())
-    once, daemon, newest, at, at_sequence, deployment, policy, verify, _, compact = _commands()
+    once, daemon, newest, at, at_sequence, after, deployment, policy, verify, _, compact = _commands()
     here = {"nats://nats:4222": source.url, "s3://my-backups/prod": store}
 
     def told(command: str, **more: str) -> list[str]:
@@ -62,6 +62,10 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         assert process.wait(20) == 0
     assert "kind: Deployment" in _run(shlex.split(f"{BIN}/{deployment}"))
     assert '"s3:PutObject"' in _run(shlex.split(f"{BIN}/{policy}"))
+    assert _run(told(after)).endswith(
+        "58 messages after ORDERS=1042: 0 wrong, 0 on subjects that were written wrongly "
+        "before them, 58 independent of both\n"
+    )
     assert _run(told(compact)).startswith("base ")
     assert _run(told(verify)).endswith("archive: good\n")
     for name, command, more, expected in (

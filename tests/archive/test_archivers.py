@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from moments import PLAIN, bring_back, ship
-from nats_world import connect, eventually, publish, run
+from nats_world import Server, cluster_place, connect, eventually, publish, run, three_servers
 from stream_kinds import api, facts
 
 from secondsite.archive.chain import Chain, read_head
@@ -283,3 +283,49 @@ def test_a_server_that_comes_back_is_archived_on(start: Any, store: ObjectStorag
         assert await facts(other, "ORDERS") == await facts(client, "ORDERS")
 
     run(work())
+
+
+def test_a_reader_that_went_while_nothing_came_costs_no_look(
+    start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server ends a consumer that nobody asked for long; what comes then is shipped by the next look all the same.
+
+    Or what is lost with a region is as old as two intervals.
+    """
+    source = start("source")
+    monkeypatch.setattr("secondsite.archive.tail.LASTS_S", 0.5)
+
+    async def work() -> None:
+        client = await _orders(source.url)
+        async with source.place.open() as jetstream:
+            shipper = await _shipper(store)
+            assert (await shipper.once(jetstream, "")).messages == 20
+
+            async def gone() -> bool:
+                return not (await api(client, "CONSUMER.LIST.ORDERS"))["consumers"]
+
+            await eventually(gone, "the reader goes")
+            await publish(client, "ORDERS", 5)
+            shipped = await shipper.once(jetstream, "")
+            assert (shipped.messages, shipped.missing) == (5, ())
+            await shipper.close()
+
+    run(work())
+
+
+def test_of_a_cluster_at_rest_nothing_is_shipped(tmp_path: Path, store: ObjectStorage) -> None:
+    """Its list of streams lacks what the servers add to a configuration: that is no change."""
+
+    async def work(servers: list[Server]) -> None:
+        client = await connect(servers[0].url)
+        await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"], num_replicas=3)
+        await publish(client, "ORDERS", 5)
+        async with cluster_place(servers).open() as jetstream:
+            shipper = await _shipper(store)
+            first, second = await shipper.once(jetstream, ""), await shipper.once(jetstream, "")
+            assert (first.streams, first.messages) == (1, 5)
+            assert (second.number, second.streams) == (0, 0)
+            await shipper.close()
+
+    with three_servers(tmp_path / "cluster") as servers:
+        run(work(servers))

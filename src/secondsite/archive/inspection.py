@@ -45,7 +45,13 @@ class StreamInfo:
 
     @property
     def config_mark(self) -> str:
-        return mark(self.config)
+        """Without what the servers add themselves: a cluster's list of streams lacks some of it."""
+        metadata = {key: value for key, value in (self.config.get("metadata") or {}).items() if not _added(key)}
+        return mark({**self.config, "metadata": metadata})
+
+
+def _added(key: str) -> bool:
+    return key.startswith("_nats.")
 
 
 async def overview(jetstream: JetStream, known: Iterable[str]) -> tuple[dict[str, StreamInfo], tuple[str, ...]]:

@@ -72,6 +72,7 @@ class ShippedStream:
         if self.through >= info.last_seq:
             return
         first = max(self.through + 1, info.first_seq)
+        await self._stale_tail_closed()
         if info.quick and (tail := await self._opened_tail(jetstream, info.name, plan)):
             async for run in tail.runs(info.last_seq, limit):
                 yield run
@@ -94,6 +95,11 @@ class ShippedStream:
             return None
         self.tail = tail
         return tail
+
+    async def _stale_tail_closed(self) -> None:
+        """A consumer that nobody asked for so long may have gone, as the server promised; and with it a whole look."""
+        if self.tail and self.tail.stale:
+            await self.close_tail()
 
     async def close_tail(self) -> None:
         """The consumer that was read by goes."""

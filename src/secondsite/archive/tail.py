@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -57,6 +58,12 @@ class Tail:
     _inbox: str = ""
     _asked: int = 0
     _in_batch: int = 0
+    _asked_s: float = 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Whether its consumer may have gone by itself since it was last asked."""
+        return time.monotonic() - self._asked_s > LASTS_S / 2
 
     async def runs(self, upto: int, limit_bytes: int) -> AsyncIterator[EntryRun]:
         """What is there up to ``upto``, and a little more, in runs of about ``limit_bytes``. Raises TailCutError.
@@ -102,7 +109,7 @@ class Tail:
         self._inbox = client.new_inbox()
         self._subscription = await client.subscribe(f"{self._inbox}.*")
         client.taps[self._subscription._id] = self._take
-        self.consumer, self._expected = name, 1
+        self.consumer, self._expected, self._asked_s = name, 1, time.monotonic()
 
     def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         """Called for every message, so it does little."""
@@ -140,7 +147,7 @@ class Tail:
     async def _batch(self) -> None:
         """Ask for some, and wait until they came."""
         client = self.jetstream.connection.client
-        self._asked += 1
+        self._asked, self._asked_s = self._asked + 1, time.monotonic()
         self._ended, self._in_batch = False, 0
         bound = max(BATCH_BYTES, client.max_payload + 64 * 1024)
         request = {"batch": BATCH, "max_bytes": bound, "no_wait": True}

@@ -126,13 +126,18 @@ def _details(chain: Chain, record: Checkpoint | Base, keys: Keys, key: str) -> M
     return details_of(record, keys, chain.store.url(key))
 
 
+async def whole_catalogue(chain: Chain, keys: Keys) -> SegmentCatalogue:
+    """Where every shipped message lies."""
+    return (await _read(chain, keys, None)).catalogue
+
+
 async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) -> tuple[Life, int]:
     """The life of the stream that has the message, and the time of it or of the last one before it."""
-    catalogue = (await _read(chain, keys, None)).catalogue
+    catalogue = await whole_catalogue(chain, keys)
     life = catalogue.holding(wanted.stream, wanted.sequence)
     if life is None:
         what = f"no message {wanted.sequence} of {wanted.stream} was shipped"
-        raise InputError.at("--at-sequence", what, "see secondsite archive list")
+        raise InputError.at("--at-sequence", what, "see secondsite archive verify: it says how far the archive reaches")
     reached_ns = 0
     for segment in catalogue.of(life):
         if segment.first_seq > wanted.sequence:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 app = App(name="archive", help="Ship what is new of every stream to an object store, on and on.")
 for _module, _name, _help in (
     ("archives", "verify", "Read an archive back whole, and restore it into a server started for it."),
+    ("archive_after", "after", "List the good messages after a moment that do not depend on the wrong ones."),
     ("archives", "compact", "Make an archive smaller, and delete what is older than asked for."),
     ("archive_manifests", "deployment", "Print a Kubernetes Deployment that archives the same."),
     ("archive_manifests", "policy", "Print the AWS IAM policy that an archiver needs."),

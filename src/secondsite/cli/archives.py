@@ -81,7 +81,7 @@ async def _verify(
 
     from secondsite.archive.check import restore_newest, verify_archive
 
-    chain = await _chain(store, trust)
+    chain = await open_chain(store, trust)
     result = await verify_archive(chain, keys)
     if restore and not result.problems:
         with telling("verified", machine=json) as progress:
@@ -95,7 +95,7 @@ async def _verify(
     return EXIT_HOLDS if result.ok else EXIT_DOES_NOT_HOLD
 
 
-async def _chain(store: ObjectStorage, trust: Trust) -> Chain:
+async def open_chain(store: ObjectStorage, trust: Trust) -> Chain:
     from secondsite.archive.chain import Chain
     from secondsite.archive.layout import ROOT
 
@@ -146,7 +146,7 @@ def compact_(
     span = seconds(keep)
 
     async def work() -> int:
-        chain = await _chain(store, signed.trust(keys))
+        chain = await open_chain(store, signed.trust(keys))
         limits = CompactPlan(plan, timedelta(seconds=span) if span else None)
         made = await compact(chain.store, limits, time.time_ns(), chain)
         if json:

@@ -61,6 +61,7 @@ MATRIX: tuple[tuple[str, str], ...] = (
     ("region-loss", "warm-standby/leafnode-mirror"),
     ("region-loss", "warm-standby/stretch"),
     ("region-loss", "active-active/sourced/weighted"),
+    ("bad-write", "backup-restore/archive"),
     *((module.DRILL.id, _EACH) for module in _MODULES if module is not region_loss),
     *((module.DRILL.id, _BASELINE) for module in _INSIDE),
 )

@@ -26,9 +26,19 @@ class BackupRestorer:
     trust: Trust = ANYBODY
     prove: bool = True
 
-    async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
-        source = await choose_source(self.store, self.keys, self.trust, Asked(streams=streams))
-        names, changes = {name: name for name in streams}, Changes(placement=NOWHERE)
-        plan = RestorePlan(streams=names, changes=changes, keys=self.keys, prove=self.prove)
+    async def restore(
+        self, region: str, streams: tuple[str, ...], *, at_sequence: str | None = None, overwrite: bool = False
+    ) -> Mapping[str, str]:
+        """The newest there is, or as it was at a message (STREAM=N); by stream, "" or why it failed."""
+        asked = Asked(at_sequence=at_sequence, streams=streams)
+        source = await choose_source(self.store, self.keys, self.trust, asked)
+        plan = RestorePlan(
+            streams={name: name for name in streams},
+            overwrite=frozenset(streams if overwrite else ()),
+            changes=Changes() if overwrite else Changes(placement=NOWHERE),
+            keys=self.keys,
+            prove=self.prove,
+            save_to=self.store if overwrite else None,
+        )
         outcomes = await restore_from(self.places[region], source.reader, plan, Silent())
         return {outcome.target: outcome.why_not for outcome in outcomes}

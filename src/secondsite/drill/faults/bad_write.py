@@ -1,7 +1,8 @@
 """A release writes wrong messages and overwrites keys: replication carries both to the standby, a backup brings back.
 
 The mirror is as wrong as its origin, and stays wrong under an origin that was restored. What was written between the
-backup and the restore is the price; the ledger counts it.
+backup and the restore is the price; the ledger counts it. Where an archive goes on, nothing has to be given up but what
+came after the first wrong message: see `wrong_write_undone.py`.
 """
 
 from __future__ import annotations
@@ -13,30 +14,35 @@ from collections.abc import Iterable
 from attrs import evolve, frozen
 
 from secondsite.drill.evidence.events import Milestone
-from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
-from secondsite.drill.ledger.record import Purpose, Status
+from secondsite.drill.faults import wrong_write_undone
 from secondsite.drill.play.lab_backup import LabBackups
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
+from secondsite.drill.play.wrong_writes import (
+    ALL,
+    BUCKET,
+    KEYS,
+    NONE,
+    WRITES,
+    WRONG,
+    captured,
+    create_bucket,
+    last_of,
+    put,
+    write_wrong,
+)
 from secondsite.lab.moment import Moment
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
-from secondsite.model.nats import Stream
-from secondsite.nats.direct import direct_messages
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.layout import StreamPlacement, mirror_config
-from secondsite.strategies.stream_config import stream_config
+from secondsite.strategies.archiver import archived
 
-RELEASE = 998
-_BUCKET = "KV_settings"
-_KEYS = 20
-_WRITES = 50
 _BETWEEN_S = 3.0
 _NOTICED_S = 2.0
 _WITHIN_S = 30.0
-_GOOD, _WRONG = b"as it should be", b"overwritten by a bad release"
 
 
 @frozen
@@ -47,52 +53,41 @@ class _Copied:
     mirror: StreamPlacement
 
 
-@frozen
-class _Captured:
-    """How many wrong messages and overwritten keys a region holds."""
-
-    messages: int
-    keys: int
-
-    def __str__(self) -> str:
-        return f"{self.messages} of {_WRITES} wrong messages and {self.keys} of {_KEYS} overwritten keys"
-
-
-_ALL, _NONE = _Captured(_WRITES, _KEYS), _Captured(0, 0)
-
-
 async def play(stage: Stage) -> None:
+    if archived(stage.setup.deployment, stage.home):
+        await wrong_write_undone.play(stage)
+        return
     events = _Copied(stage.families[0].origin, _at_standby(stage))
     bucket = await _bucket(stage, events)
     backups = LabBackups(stage.lab, stage.home, (events.origin.name, bucket.origin.name))
     await backups.once()
     backed_up = stage.note("backup", streams=list(backups.streams))
-    last = await _last(stage, events.origin)
+    last = await last_of(stage, events.origin)
     await stage.pass_time(_BETWEEN_S, "backed up; good writes go on")
-    stage.struck(Moment.now(), f"a release writes {_WRITES} wrong messages and overwrites {_KEYS} keys")
-    wrong = await _write_wrong(stage, events.origin)
-    await _put(stage, bucket.origin, _WRONG)
+    stage.struck(Moment.now(), f"a release writes {WRITES} wrong messages and overwrites {KEYS} keys")
+    wrong = await write_wrong(stage, events.origin)
+    await put(stage, bucket.origin, WRONG)
     both = (events, bucket)
     await _follows(stage, both)
-    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"replication carried it over: the mirror holds {captured}", captured == _ALL)
+    held = await captured(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"replication carried it over: the mirror holds {held}", held == ALL)
     await stage.pass_time(_NOTICED_S, "somebody notices, and decides")
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, played by the drill")
-    gone = await _last(stage, events.origin) - last - _WRITES
+    gone = await last_of(stage, events.origin) - last - WRITES
     refused = await backups.restore(stage.home, backups.streams, overwrite=True)
     if any(refused.values()):
         raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "see the lab's logs")
     stage.reach(Milestone.EXECUTED)
-    captured = await _capture(stage, [copied.origin for copied in both], wrong)
+    held = await captured(stage, [copied.origin for copied in both], wrong)
     age_s = (stage.milestones[Milestone.FAULT] - backed_up) / 1e9
-    stage.observe(f"restored from the backup of {age_s:.1f} s before: {captured} are left", captured == _NONE)
+    stage.observe(f"restored from the backup of {age_s:.1f} s before: {held} are left", held == NONE)
     stage.observe(f"the price: about {gone} good messages that were written since the backup", None)
-    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"the mirror of the restored streams still holds {captured}", None)
+    held = await captured(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"the mirror of the restored streams still holds {held}", None)
     await _mirror_anew(stage, both)
-    captured = await _capture(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"made anew, the mirror holds {captured}", captured == _NONE)
+    held = await captured(stage, [copied.mirror for copied in both], wrong)
+    stage.observe(f"made anew, the mirror holds {held}", held == NONE)
     await stage.settled()
 
 
@@ -107,65 +102,14 @@ def _at_standby(stage: Stage) -> StreamPlacement:
 
 
 async def _bucket(stage: Stage, like: _Copied) -> _Copied:
-    """A key-value bucket with its mirror, laid out as the first stream is, full of good values."""
-    suffix = like.mirror.name.removeprefix(like.origin.name)
-    stream = Stream(
-        _BUCKET, (f"$KV.{_BUCKET[3:]}.>",), replicas=like.origin.stream.replicas, max_messages_per_subject=1
-    )
-    copied = _Copied(
-        evolve(like.origin, stream=evolve(stream, placement=like.origin.stream.placement)),
-        evolve(like.mirror, stream=evolve(stream, name=_BUCKET + suffix, placement=like.mirror.stream.placement)),
-    )
-    async with place(stage.lab, stage.home).open() as opened:
-        await StreamApi(opened).create(stream_config(copied.origin.stream, copied.origin.cluster))
-    await _put(stage, copied.origin, _GOOD)
+    """With its mirror, laid out as the first stream is."""
+    made = await create_bucket(stage, like.origin)
+    name = BUCKET + like.mirror.name.removeprefix(like.origin.name)
+    mirror = evolve(made.stream, name=name, placement=like.mirror.stream.placement)
+    copied = _Copied(made, evolve(like.mirror, stream=mirror))
     await _create_mirror(stage, copied)
     await _follows(stage, [copied])
     return copied
-
-
-async def _put(stage: Stage, bucket: StreamPlacement, value: bytes) -> None:
-    async with place(stage.lab, bucket.region).open() as opened:
-        for key in range(_KEYS):
-            answer = await StreamApi(opened).publish(_subject(key), value, {})
-            if answer.code:
-                raise MachineError.at(bucket.name, f"a key was not stored: {answer.why}", "see the lab's logs")
-
-
-def _subject(key: int) -> str:
-    return f"$KV.{_BUCKET[3:]}.{key}"
-
-
-# --- wrong writes
-
-
-async def _write_wrong(stage: Stage, stream: StreamPlacement) -> frozenset[str]:
-    """In a ledger of its own; the ids."""
-    config = stage.load.clients[0]
-    number = [each.name for each in config.streams].index(stream.name)
-    header = LedgerHeader(config.run, RELEASE, config.streams)
-    path, ids = stage.writer.ledgers / "release.ledger", set()
-    async with place(stage.lab, stage.home).open() as opened:
-        with Ledger.create(path, header) as ledger:
-            for key in range(_WRITES):
-                sequence = ledger.intend(number, key, len(_WRONG), purpose=Purpose.WRONG)
-                headers = {"Nats-Msg-Id": header.message_id(sequence)}
-                answer = await StreamApi(opened).publish(header.subject(number, key), _WRONG, headers)
-                status = Status.REFUSED if answer.code else Status.STORED
-                ledger.outcome(sequence, number, key, status, stream_sequence=answer.sequence)
-                ids.add(header.message_id(sequence))
-    stage.extra_ledgers.append(path)
-    return frozenset(ids)
-
-
-async def _capture(stage: Stage, placements: Iterable[StreamPlacement], wrong: frozenset[str]) -> _Captured:
-    events, bucket = placements
-    async with place(stage.lab, events.region).open() as opened:
-        state = await StreamApi(opened).stream(events.name)
-        messages = direct_messages(opened, events.name, state.first_seq, state.last_seq) if state else None
-        ids = {message.headers.get("Nats-Msg-Id", "") async for message in messages} if messages else set()
-        values = [await StreamApi(opened).newest(bucket.name, _subject(key)) for key in range(_KEYS)]
-    return _Captured(len(ids & wrong), sum(value is None or value.data != _GOOD for value in values))
 
 
 # --- mirrors
@@ -184,17 +128,11 @@ async def _mirror_anew(stage: Stage, both: Iterable[_Copied]) -> None:
     await _follows(stage, both)
 
 
-async def _last(stage: Stage, placement: StreamPlacement) -> int:
-    async with place(stage.lab, placement.region).open() as opened:
-        state = await StreamApi(opened).stream(placement.name)
-    return state.last_seq if state else 0
-
-
 async def _follows(stage: Stage, copies: Iterable[_Copied]) -> None:
     """Until each mirror holds what its origin held when this was asked; the reported lag is not believed."""
     for copied in copies:
-        wanted, end = await _last(stage, copied.origin), time.monotonic() + _WITHIN_S
-        while await _last(stage, copied.mirror) < wanted:
+        wanted, end = await last_of(stage, copied.origin), time.monotonic() + _WITHIN_S
+        while await last_of(stage, copied.mirror) < wanted:
             if time.monotonic() > end:
                 what = f"the mirror does not hold what {copied.origin.name} held {_WITHIN_S:g} s ago"
                 raise MachineError.at(copied.mirror.name, what, "see the lab's logs")
@@ -202,6 +140,8 @@ async def _follows(stage: Stage, copies: Iterable[_Copied]) -> None:
 
 
 def _replicated(deployment: Deployment) -> str:
+    if archived(deployment, deployment.primary.region.name):
+        return ""
     if any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams):
         return ""
     return "no stream is mirrored: a wrong write is carried nowhere"

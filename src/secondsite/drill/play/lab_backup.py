@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from attrs import define, frozen
 
+from secondsite.archive.after import LaterMessage, later
+from secondsite.archive.chain import Chain, read_head
+from secondsite.archive.layout import ROOT
+from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import take_inventory
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
@@ -75,8 +79,35 @@ class LabArchive:
 
     async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
         with _credentials(self.lab):
-            places = {region: place(self.lab, region)}
-            return await BackupRestorer(_lab_store(self.lab, PREFIX), places).restore(region, streams)
+            return await self._restorer(region).restore(region, streams)
+
+    async def undo(self, region: str, stream: str, last_good: int, streams: tuple[str, ...]) -> Mapping[str, str]:
+        """These streams as they were at a message of one of them."""
+        with _credentials(self.lab):
+            at = f"{stream}={last_good}"
+            return await self._restorer(region).restore(region, streams, at_sequence=at, overwrite=True)
+
+    async def later(self, stream: str, sequence: int) -> AsyncIterator[LaterMessage]:
+        """What was shipped of the stream after this message."""
+        with _credentials(self.lab):
+            async for each in later(await self._chain(), Keys(), stream, sequence):
+                yield each
+
+    async def reaches(self, stream: str) -> int:
+        """The last message of the stream that the archive holds; 0 where it knows of none."""
+        with _credentials(self.lab):
+            head = await read_head(await self._chain())
+        return head.streams[stream].through if head and stream in head.streams else 0
+
+    def _restorer(self, region: str) -> BackupRestorer:
+        return BackupRestorer(self._store, {region: place(self.lab, region)})
+
+    async def _chain(self) -> Chain:
+        return await Chain(self._store.below(ROOT)).read()
+
+    @property
+    def _store(self) -> ObjectStorage:
+        return _lab_store(self.lab, PREFIX)
 
 
 def _lab_store(lab: Lab, prefix: str) -> ObjectStorage:

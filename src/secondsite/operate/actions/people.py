@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from attrs import frozen
 
 from secondsite.model.procedure import Step
+from secondsite.model.strategy import Link
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, WaitingError, failed
 from secondsite.operate.shell import kubectl, nats, service_url
 
@@ -48,7 +49,10 @@ def ask_the_service(context: ManualContext, _step: Step) -> Iterable[str]:
 def ask_a_second_signal(context: ManualContext, _step: Step) -> Iterable[str]:
     """From somewhere else; or what there is to bring back."""
     if context.data_destroyed:
-        yield 'secondsite backup list --from "$BACKUP_URL"'
+        if context.deployment.strategy.link is Link.ARCHIVE:
+            yield 'secondsite archive verify --no-restore --from "$BACKUP_URL"  # from when to when it reaches'
+        else:
+            yield 'secondsite backup list --from "$BACKUP_URL"'
         return
     yield f"{nats(context.home)} rtt"
     yield f"{kubectl(context.home)} get nodes"
