@@ -61,6 +61,7 @@ bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/lab_bench.py
 	$(BIN)/python benchmarks/drill_bench.py
 	$(BIN)/python benchmarks/backup_bench.py
+	$(BIN)/python benchmarks/small_streams_bench.py
 	$(BIN)/python benchmarks/salvage_bench.py
 	$(BIN)/python benchmarks/archive_bench.py
 

@@ -80,6 +80,13 @@ class Chain:
         return not (self.singles or self.bases)
 
     @property
+    def newest_key(self) -> str:
+        """Of the object that was written last."""
+        if self.singles:
+            return index_key(max(self.singles))
+        return base_key(max(self.bases)) if self.bases else ""
+
+    @property
     def whole(self) -> bool:
         """Whether it can be read from its first checkpoint on; otherwise from its first base."""
         return 1 in self.singles or any(first == 1 for first, _, _ in self.bundles)

@@ -80,17 +80,21 @@ async def _verify(
     from attrs import evolve
 
     from secondsite.archive.check import restore_newest, verify_archive
+    from secondsite.objects.protection import UNKNOWN
 
     chain = await open_chain(store, trust)
     result = await verify_archive(chain, keys)
     if restore and not result.problems:
         with telling("verified", machine=json) as progress:
             result = evolve(result, outcomes=await restore_newest(chain, keys, server, progress))
+    shield = await chain.store.protection(chain.newest_key) if not result.problems else UNKNOWN
     if json:
         content = asdict(result)
         looks = content.pop("checkpoints")
-        print_json({"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content})
+        told = {"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content}
+        print_json({**told, "protection": asdict(shield)})
     else:
+        print(f"the newest object is {shield.text}")
         print(_text(result), flush=True)
     return EXIT_HOLDS if result.ok else EXIT_DOES_NOT_HOLD
 

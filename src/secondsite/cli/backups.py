@@ -38,6 +38,7 @@ from secondsite.model.errors import EXIT_BAD_INPUT, EXIT_DOES_NOT_HOLD, EXIT_HOL
 
 if TYPE_CHECKING:
     from secondsite.backup.manifest import BackupManifest
+    from secondsite.objects.protection import Protection
 
 
 def list_(
@@ -121,23 +122,26 @@ def verify_(
         Print the result for machines.
     """
     from secondsite.backup.inventory import choose_backup
+    from secondsite.backup.layout import manifest_key
     from secondsite.backup.verify import BackupVerification, run_verify
     from secondsite.cli.backup_summary import verification_line
     from secondsite.cli.restore import as_text
 
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
 
-    async def work() -> BackupVerification:
+    async def work() -> tuple[BackupVerification, Protection]:
         trust = signed.trust(keys)
         manifest = await choose_backup(store, backup_id=backup, trust=trust, report=passed_over)
         with telling("verified", machine=json) as progress:
             server = binary_like(manifest) if same_version else nats_server
-            return await run_verify(store, manifest, keys, server, progress, record=record)
+            verification = await run_verify(store, manifest, keys, server, progress, record=record)
+        return verification, await store.protection(manifest_key(manifest.id))
 
-    verification = asyncio.run(work())
+    verification, shield = asyncio.run(work())
     if json:
-        print_json(asdict(verification))
+        print_json({**asdict(verification), "protection": asdict(shield)})
     else:
+        print(f"its manifest is {shield.text}")
         print(as_text(verification.outcomes))
         print(verification_line(verification))
     return EXIT_DOES_NOT_HOLD if not verification.ok else EXIT_UNPROVEN if verification.unproven else EXIT_HOLDS

@@ -29,6 +29,7 @@ from secondsite.objects.aws import provider_of_profile
 from secondsite.objects.bridge import Bridge, Pieces
 from secondsite.objects.failures import ObjectExistsError, ObjectTooLargeError, machine_error
 from secondsite.objects.folder import create_durably, files_below, folders_in, settle
+from secondsite.objects.protection import UNKNOWN, Protection, protection_at
 
 if TYPE_CHECKING:
     from obstore.store import (
@@ -193,6 +194,15 @@ class ObjectStorage:
         finally:
             await self.delete([key])
 
+    async def protection(self, key: str) -> Protection:
+        """Whether this object can be taken back by whoever may write or delete."""
+        if self._scheme != "s3":
+            return UNKNOWN
+        with self._translated(key):
+            head = await asyncio.to_thread(obstore.head, self._store, key)
+            url = await asyncio.to_thread(_signed, self._store, key)
+        return await asyncio.to_thread(protection_at, url, head["version"])
+
     def url(self, key: str) -> str:
         """How people may see the object's place."""
         return f"{self.shown}/{key}" if key else self.shown
@@ -216,6 +226,13 @@ def _delete(store: ObjectStore, keys: list[str]) -> None:
                 obstore.delete(store, key)
 
 
+def _signed(store: ObjectStore, key: str) -> str:
+    from obstore.store import S3Store
+
+    assert isinstance(store, S3Store)  # noqa: S101 # nobody else is asked
+    return obstore.sign(store, "GET", key, timedelta(minutes=1))
+
+
 def _next(pieces: Iterator[Buffer]) -> Buffer | None:
     """None at the end: a StopIteration cannot leave a thread."""
     return next(pieces, None)
@@ -237,7 +254,9 @@ def _open(address: StoreAddress) -> ObjectStore:
     if address.scheme == "az":
         azure: AzureConfig = {"endpoint": address.endpoint} if address.endpoint else {}
         return AzureStore(bucket, prefix=prefix, config=azure, client_options=client, retry_config=retry)
-    s3: S3Config = {"endpoint": address.endpoint} if address.endpoint else {}
+    s3: S3Config = {"checksum_algorithm": "SHA256"}  # or a bucket with Object Lock refuses what is written
+    if address.endpoint:
+        s3["endpoint"] = address.endpoint
     provider = provider_of_profile(os.environ)
     if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or (provider and provider.config)):
         s3["region"] = "us-east-1"

@@ -1,0 +1,50 @@
+"""Whether a store would let somebody take back what was written: what it says of an object that it holds.
+
+Only S3 says so with the object itself. Three answers: yes, no, and unknown for a store that does not say, or not to us.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+from attrs import frozen
+
+_ANSWER_S = 10.0
+
+
+@frozen
+class Protection:
+    """``versions``: what is overwritten or deleted stays as a version; None where nobody says. ``locked_until`` and
+    ``mode`` are of Object Lock: empty where the object is not locked, or where the identity may not see it.
+    """
+
+    versions: bool | None = None
+    locked_until: str = ""
+    mode: str = ""
+
+    @property
+    def text(self) -> str:
+        if self.locked_until:
+            return f"locked until {self.locked_until} ({self.mode.lower() or 'of an unknown mode'})"
+        if self.versions:
+            return "kept as versions, and not seen to be locked: who may delete versions can take it back"
+        if self.versions is None:
+            return "not known to be protected: this store does not say"
+        return "not protected: who may write or delete there can take it back; see docs/backup.md#who-wrote-it"
+
+
+UNKNOWN = Protection()
+
+
+def protection_at(signed_url: str, version: str | None) -> Protection:
+    """What the answer to a request for the object's first byte says beside it."""
+    request = urllib.request.Request(signed_url, headers={"Range": "bytes=0-0"})  # noqa: S310 # the store's own
+    try:
+        with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310
+            told = answer.headers
+    except (urllib.error.URLError, OSError, ValueError):
+        return Protection(versions=None if version is None else True)
+    named = version or told.get("x-amz-version-id")
+    until, mode = told.get("x-amz-object-lock-retain-until-date", ""), told.get("x-amz-object-lock-mode", "")
+    return Protection(bool(named and named != "null"), until, mode)
