@@ -5,8 +5,11 @@ Where the procedure cannot work, the servers are asked for the promotion all the
 
 from __future__ import annotations
 
+import time
+
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.play.asking import ask_promotion
+from secondsite.drill.play.lab_backup import LabArchive
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.stage import Stage
@@ -14,6 +17,10 @@ from secondsite.model.fault import Fault
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.strategy import Link
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
+from secondsite.strategies.archiver import EVERY_S, archived
+
+_SHIPPING_S = 2.0
+"""What an archive may take beyond its interval."""
 
 
 async def play(stage: Stage) -> None:
@@ -21,6 +28,8 @@ async def play(stage: Stage) -> None:
     check = stage.watch()
     await stage.lose(stage.home)
     leave_home(stage)
+    if archived(stage.setup.deployment, stage.home):
+        await _observe_archive(stage)
     await stage.noticed(check)
     outcome = await stage.fail_over()
     if outcome is not None and outcome.finished:
@@ -30,6 +39,16 @@ async def play(stage: Stage) -> None:
         await _ask_all_the_same(stage, refused)
     else:
         await stage.rest()
+
+
+async def _observe_archive(stage: Stage) -> None:
+    """How far it reaches: what came later is lost, and no older write may be."""
+    fault_ns = time.time_ns() - round(stage.since_fault(time.monotonic_ns()) * 1e9)
+    before_s = (fault_ns - await LabArchive(stage.lab).newest_ns()) / 1e9
+    what = (
+        f"the archive reached to {before_s:.1f} s before the loss: its interval is {EVERY_S:g} s, {most_s:g} s the most"
+    )
+    stage.observe(what, before_s <= EVERY_S + _SHIPPING_S)
 
 
 def leave_home(stage: Stage) -> None:

@@ -99,6 +99,13 @@ class LabArchive:
             head = await read_head(await self._chain())
         return head.streams[stream].through if head and stream in head.streams else 0
 
+    async def newest_ns(self) -> int:
+        """The moment of the newest checkpoint, by the clock of the servers; 0 where there is none."""
+        with _credentials(self.lab):
+            chain = await self._chain()
+            records = [linked.checkpoint.at_ns async for linked in chain.checkpoints(None)] if chain.singles else []
+        return records[-1] if records else 0
+
     def _restorer(self, region: str) -> BackupRestorer:
         return BackupRestorer(self._store, {region: place(self.lab, region)})
 
