@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from nats_world import binary_of, cluster_place, connect, eventually, fetched, fill, run, three_servers
+from stream_kinds import api
 
+from secondsite.backup.codec import Keys
+from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
+from secondsite.backup.stream_restore import Work, set_back
 from secondsite.backup.target import Changes
 from secondsite.model.errors import InputError
 from secondsite.objects.store import ObjectStorage
@@ -129,3 +133,37 @@ def test_small_archives_start_no_process(start: Any, store: ObjectStorage, monke
 
     run(work())
     assert started == []
+
+
+@pytest.mark.parametrize("version", ["2.14.6", "2.15.1"])
+def test_a_consumer_that_stands_back_is_set_and_stays_as_it_is(version: str, start: Any, store: ObjectStorage) -> None:
+    """A position was set by making the consumer anew with a start sequence: its application's own CREATE was refused
+    then (10012). From 2.14 on CONSUMER.RESET sets it, and the configuration stays.
+    """
+    source, target = start("source", binary_of(version)), start("target", binary_of(version))
+    config = {"durable_name": "worker", "ack_policy": "explicit", "deliver_policy": "all"}
+
+    async def work() -> None:
+        client, other = await connect(source.url), await connect(target.url)
+        for each in (client, other):
+            await fill(each, "S", 9)
+            await made(each, "S", "worker", config)
+        await _acknowledge(client, 5)
+        manifest = await run_backup(source.place, store, BackupPlan(), Silent())
+        (stream,) = manifest.streams
+        before = (await api(other, "CONSUMER.INFO.S.worker"))["config"]
+        async with target.place.open() as jetstream:
+            saved = tuple(await Reader(store, manifest, Keys()).document(stream, "consumers.json"))
+            work = Work(stream, {"name": "S"}, {"config": {"name": "S"}}, saved, prove=True)
+            assert await set_back(jetstream, work, ("worker",)) == ("worker",)
+        assert (await api(other, "CONSUMER.INFO.S.worker"))["config"] == before
+        assert "error" not in await made(other, "S", "worker", config), "its application creates it as ever"
+        (message,) = await fetched(await other.jetstream().pull_subscribe_bind("worker", "S"), 1)
+        assert message.metadata.sequence.stream == 6
+
+    run(work())
+
+
+async def _acknowledge(client: Client, count: int) -> None:
+    for message in await fetched(await client.jetstream().pull_subscribe_bind("worker", "S"), count):
+        await message.ack_sync()

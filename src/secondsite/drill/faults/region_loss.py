@@ -45,9 +45,7 @@ async def _observe_archive(stage: Stage) -> None:
     """How far it reaches: what came later is lost, and no older write may be."""
     fault_ns = time.time_ns() - round(stage.since_fault(time.monotonic_ns()) * 1e9)
     before_s = (fault_ns - await LabArchive(stage.lab).newest_ns()) / 1e9
-    what = (
-        f"the archive reached to {before_s:.1f} s before the loss: its interval is {EVERY_S:g} s, {most_s:g} s the most"
-    )
+    what = f"the archive reached to {before_s:.1f} s before the loss, with an interval of {EVERY_S:g} s"
     stage.observe(what, before_s <= EVERY_S + _SHIPPING_S)
 
 
