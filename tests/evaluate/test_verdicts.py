@@ -174,13 +174,16 @@ def test_expected_loss_prices_hours_and_writes(assessed: Assessment, assessor: A
 
 
 def test_lost_writes_are_rates_times_losses(assessor: Assessor, catalogue: Catalogue, system: System) -> None:
-    """With no backup at all every destroying fault takes everything kept; others take nothing but the buffer."""
+    """With no backup at all every destroying fault takes everything kept; others take nothing but the buffer. What the
+    API took and the databases hold is one business event, and lost once."""
     naked = evolve(system, backups=(), services=tuple(evolve(s, ack_buffer=None) for s in system.services))
     found = Assessor(naked, catalogue, 1, assessor.auditor).lost_writes(plan(BASELINE, naked, catalogue))
     rows, kept = catalogue.figures, 168 * 3600.0
-    regional = rows["fault.region.rate"].mean + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean
+    assert naked.region.name == "us-east-1"
+    lost, gray = rows["fault.region.rate-us-east-1"].mean, rows["fault.gray.rate"].mean
+    regional = lost + rows["fault.geography.rate"].mean + gray
     mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
-    seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes)
+    seconds = kept * (regional * rows["share.destroyed"].mean + mistakes)
     assert found == pytest.approx(seconds * naked.load.mean_per_s)
 
 
@@ -191,9 +194,10 @@ def test_two_serving_sites_share_what_is_lost(assessor: Assessor, catalogue: Cat
     uncopied = evolve(both, deployment=evolve(both.deployment, copies=()))
     found = Assessor(naked, catalogue, 1, assessor.auditor).lost_writes(uncopied)
     rows, kept = catalogue.figures, 168 * 3600.0
-    regional = rows["fault.region.rate"].mean + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean
+    lost = (rows["fault.region.rate-us-east-1"].mean + rows["fault.region.rate"].mean) / 2
+    regional = 2 * (lost + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean)
     mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
-    seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes / 2)
+    seconds = kept * (regional * rows["share.destroyed"].mean + mistakes) / 2
     assert found == pytest.approx(seconds * naked.load.mean_per_s)
 
 

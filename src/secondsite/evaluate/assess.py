@@ -19,7 +19,7 @@ from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.latency import latency
-from secondsite.evaluate.loss import lost_for_good_s, rpo
+from secondsite.evaluate.loss import events_lost_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
 from secondsite.evaluate.parts import own_procedures, share_of_writes
 from secondsite.evaluate.recovery import rto
@@ -85,7 +85,9 @@ class Assessor:
 
     @property
     def model(self) -> FaultModel:
-        return FaultModel(self.catalogue.figures, self.system.region.provider)
+        places = (self.system.region, self.system.second, self.system.third)
+        names = tuple(region.name for region in places if region)
+        return FaultModel(self.catalogue.figures, self.system.region.provider, names)
 
     @property
     def buffer(self) -> Buffer:
@@ -218,7 +220,7 @@ class Assessor:
         writes = count(
             "acknowledged writes lost a year",
             self.lost_writes(planned),
-            "rate of faults × loss",
+            "rate of faults × loss, a business event once",
             *(self.model.rate(fault) for fault in planned.procedures),
             *(delay for copy in planned.deployment.copies for delay in (copy.hold, copy.propagate, copy.interval)),
             self.catalogue.figures["share.destroyed"],
@@ -231,19 +233,13 @@ class Assessor:
         return total("expected yearly loss", "USD/year", parts)
 
     def lost_writes(self, planned: Planned) -> float:
-        """A year, over all faults, streams and stores."""
-        kept = retention_s(self.system, self.catalogue.figures)
-        lost = 0.0
+        """A year, over all faults: business events, each once, wherever it was written."""
+        deployment, lost = planned.deployment, 0.0
+        kept, gone = retention_s(self.system, self.catalogue.figures), self.catalogue.figures["share.destroyed"]
         for fault in planned.procedures:
-            sites = 1 if fault.per_system else len(planned.deployment.serving)
-            share = 1 / len(planned.deployment.serving)
-            for subject in (Subject.API, Subject.STATE):
-                gone = self.catalogue.figures["share.destroyed"]
-                seconds = lost_for_good_s(
-                    planned.deployment, subject, fault, self.draws(fault), self.buffer, kept, gone
-                )
-                pods = self._pods(subject, fault, planned.deployment)
-                lost += self.model.rate(fault).mean * sites * share * pods * mean(seconds)
+            sites = 1 if fault.per_system else len(deployment.serving)
+            rate = sum(self.model.rate(fault, site).mean for site in range(sites)) / len(deployment.serving)
+            lost += rate * mean(events_lost_s(deployment, fault, self.draws(fault), self.buffer, kept, gone))
         return lost * self.system.load.mean_per_s
 
     def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:

@@ -30,6 +30,7 @@ def network_items(bill: Bill) -> Iterator[CostItem]:
     yield from _egress(bill)
     yield from _entries(bill)
     yield from _nat(bill)
+    yield from _addresses(bill)
     yield from _dns(bill)
 
 
@@ -143,6 +144,18 @@ def _nat(bill: Bill) -> Iterator[CostItem]:
             yield CostItem(
                 name, total(name, "USD/month", [part.monthly_usd for part in parts if part.monthly_usd.mean])
             )
+
+
+def _addresses(bill: Bill) -> Iterator[CostItem]:
+    """Public IPv4 addresses: one for a site's NAT gateway, and of its load balancer one, or on AWS one in each zone."""
+    for site in bill.staffed:
+        zones = max(site.region.zones, 1) if bill.provider == "aws" else 1
+        number = (zones if site in bill.entries else 0) + (1 if bill.need(site).count.mean else 0)
+        if number:
+            why = "one for NAT, and of a load balancer one in each zone" if zones > 1 else "load balancer and NAT"
+            quantity = count("public IPv4 addresses", number, why, unit="addresses")
+            price = bill.price("ipv4_hour", site.region)
+            yield bill.item(f"public addresses, {site.region.name}", quantity, MONTH_HOURS, price)
 
 
 def _dns(bill: Bill) -> Iterator[CostItem]:

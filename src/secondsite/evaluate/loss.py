@@ -58,6 +58,18 @@ def lost_for_good_s(
     return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
 
 
+def events_lost_s(
+    deployment: Deployment, fault: Fault, draws: Draws, buffer: Buffer, kept_s: float, destroyed: Estimate
+) -> Samples:
+    """Seconds of business events that never come back. One that the API took and the databases hold is one event: it is
+    lost once, with whichever of the two lost it; where one pod dies, only its share of the API's own is."""
+    api, state = (
+        lost_for_good_s(deployment, subject, fault, draws, buffer, kept_s, destroyed)
+        for subject in (Subject.API, Subject.STATE)
+    )
+    return state + buffer.share(fault, deployment) * np.maximum(api - state, 0.0)
+
+
 def rpo(
     deployment: Deployment, subject: Subject, fault: Fault, draws: Draws, buffer: Buffer, part: str = ""
 ) -> Estimate:

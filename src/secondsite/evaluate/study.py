@@ -19,7 +19,7 @@ from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
-from secondsite.evaluate.loss import lost_for_good_s
+from secondsite.evaluate.loss import events_lost_s
 from secondsite.evaluate.threads import in_threads
 from secondsite.evaluate.years import alike, failing_s
 from secondsite.model.contract import Contract, Subject
@@ -152,7 +152,7 @@ class _Study:
     _draws: dict[Fault, Draws] = field(factory=dict, init=False)
     _repairs: dict[Hashable, int] = field(factory=dict, init=False)
     _outages: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
-    _losses: dict[tuple[Fault, Subject, tuple[Copy, ...], bool], Samples] = field(factory=dict, init=False)
+    _losses: dict[tuple[Fault, tuple[Copy, ...], bool, float], Samples] = field(factory=dict, init=False)
 
     @factors.default
     def _columns(self) -> Mapping[str, Samples]:
@@ -188,15 +188,12 @@ class _Study:
         serving = len(candidate.deployment.serving)
         for fault, procedure in candidate.procedures.items():
             draws = self.draws(fault)
-            rate = np.broadcast_to(setting.model.rate_per_year(fault, draws), (len(hours), 1))[:, 0]
-            sites = 1 if fault.per_system else serving
+            sites = range(1 if fault.per_system else serving)
+            rates = sum(np.asarray(setting.model.rate_per_year(fault, draws, site)) for site in sites)
+            rate = np.broadcast_to(rates, (len(hours), 1))[:, 0]
             if Subject.API in procedure.milestones:
-                hours = hours + rate * sites * self._outage_s(candidate, fault) / 3600
-            for subject in (Subject.API, Subject.STATE):
-                lost = self._lost_s(candidate.deployment, subject, fault)
-                if subject is Subject.API:
-                    lost = lost * setting.buffer.share(fault, candidate.deployment)
-                writes = writes + rate * sites / serving * lost * setting.rate_per_s
+                hours = hours + rate * self._outage_s(candidate, fault) / 3600
+            writes = writes + rate / serving * self._lost_s(candidate.deployment, fault) * setting.rate_per_s
         return hours, writes
 
     def _outage_s(self, candidate: StudyCandidate, fault: Fault) -> Samples:
@@ -212,13 +209,13 @@ class _Study:
         way = alike(candidate.procedures, fault)
         return self._repairs.setdefault(way, len(self._repairs))
 
-    def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
-        """Mean age of what is lost for good; strategies with the same copies share it."""
+    def _lost_s(self, deployment: Deployment, fault: Fault) -> Samples:
+        """Mean seconds of events that are lost for good; strategies with the same copies share it."""
         setting = self.block.setting
-        key = (fault, subject, deployment.copies, setting.buffer.applies(deployment))
+        key = (fault, deployment.copies, setting.buffer.applies(deployment), setting.buffer.share(fault, deployment))
         if key not in self._losses:
             gone = setting.model.figures["share.destroyed"]
-            lost = lost_for_good_s(deployment, subject, fault, self.draws(fault), setting.buffer, setting.kept_s, gone)
+            lost = events_lost_s(deployment, fault, self.draws(fault), setting.buffer, setting.kept_s, gone)
             self._losses[key] = self._mean(lost)
         return self._losses[key]
 
