@@ -193,7 +193,9 @@ def test_a_witness_costs_its_machine_and_no_control_plane(warm_standby: Lay, cat
     items = bill(evolve(base, sites=(*base.sites, witness)), "aws", catalogue)
     assert usd(items, "nodes, us-east-2") == pytest.approx(0.096 * 730)
     extra = {name for name in items if "us-east-2" in name}
-    assert extra == {"nodes, us-east-2", "node disks, us-east-2", "volumes, us-east-2"}
+    assert extra == {f"{what}, us-east-2" for what in ("nodes", "node disks", "volumes", "public addresses")}, (
+        "its machine has no NAT gateway to go out through"
+    )
 
 
 def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, catalogue: Catalogue) -> None:
