@@ -234,13 +234,17 @@ class Assessor:
 
     def lost_writes(self, planned: Planned) -> float:
         """A year, over all faults: business events, each once, wherever it was written."""
-        deployment, lost = planned.deployment, 0.0
+        return sum(self.lost_writes_by_fault(planned).values())
+
+    def lost_writes_by_fault(self, planned: Planned) -> Mapping[Fault, float]:
+        deployment, lost = planned.deployment, dict[Fault, float]()
         kept, gone = retention_s(self.system, self.catalogue.figures), self.catalogue.figures["share.destroyed"]
         for fault in planned.procedures:
             sites = 1 if fault.per_system else len(deployment.serving)
             rate = sum(self.model.rate(fault, site).mean for site in range(sites)) / len(deployment.serving)
-            lost += rate * mean(events_lost_s(deployment, fault, self.draws(fault), self.buffer, kept, gone))
-        return lost * self.system.load.mean_per_s
+            seconds = mean(events_lost_s(deployment, fault, self.draws(fault), self.buffer, kept, gone))
+            lost[fault] = rate * seconds * self.system.load.mean_per_s
+        return lost
 
     def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:
         rate = stated(self.system, ENGINEER, "an hour of work", self.system.economics.engineer_usd_per_hour, "USD/h")

@@ -14,15 +14,17 @@ from secondsite.evaluate.known import require, unseen_streams
 from secondsite.evaluate.memory import keep_freed
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
+from secondsite.evaluate.reasons import reasons
+from secondsite.evaluate.saving import Saving, saving
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting, here
+from secondsite.evaluate.study import LOST_WRITE, Assumption, ParallelMap, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
 from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link, Strategy
 from secondsite.model.system import System
-from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.registry import BASELINE, STRATEGIES
 from secondsite.strategies.sizing import retention_s
 
 YEARS = 200_000
@@ -94,7 +96,7 @@ def _recommendation(
     doubt = sensitivity(setting, axes, assessments.index(chosen), parallel_map)
     return Recommendation(
         strategy=chosen.strategy,
-        reasons=recommend.reasons(chosen, assessments, provider),
+        reasons=reasons(chosen, assessments, provider, _saving(assessor, plans, assessments, chosen, axes)),
         stability=doubt.stability,
         stability_low=doubt.low,
         stability_high=doubt.high,
@@ -110,6 +112,27 @@ def _recommendation(
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
         withheld=unseen_streams(assessor.system),
+    )
+
+
+def _saving(
+    assessor: Assessor,
+    plans: Sequence[Planned],
+    assessments: Sequence[Assessment],
+    chosen: Assessment,
+    axes: Sequence[Assumption],
+) -> Saving | None:
+    """Against today, where that is among what was compared."""
+    today = assessments[0]
+    if chosen is today or today.strategy.pattern is not BASELINE.pattern:
+        return None
+    price = assessor.system.economics.lost_message_usd
+    before, after = (assessor.lost_writes_by_fault(plans[assessments.index(one)]) for one in (today, chosen))
+    return saving(
+        today.expected_loss_usd.mean - chosen.expected_loss_usd.mean,
+        {fault: (before[fault] * price, after.get(fault, 0.0) * price) for fault in before},
+        {axis.name: (axis.low, axis.high) for axis in axes},
+        LOST_WRITE,
     )
 
 

@@ -191,13 +191,15 @@ class FollowUp:
 class MigrationStep:
     """One step of the way from today's system to the recommendation (or beyond it).
 
-    ``added_people_usd`` is the part of ``added_usd`` that is people's hours, not the provider's invoice.
+    ``added_new_usd`` is what the provider is paid more, ``added_people_usd`` what people's hours come to; ``added_usd``
+    is both.
     """
 
     name: str
     strategy: Strategy
     monthly_usd: Estimate
     added_usd: Estimate
+    added_new_usd: Estimate
     added_people_usd: Estimate
     hours: Estimate
     requirements: tuple[str, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from secondsite.evaluate.assess import mean_of
-from secondsite.evaluate.cost import people_usd
+from secondsite.evaluate.cost import machines_usd, people_usd
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.evaluation import Assessment, MigrationStep
 from secondsite.model.contract import Verdict
@@ -36,6 +36,7 @@ def migration(assessments: Sequence[Assessment], target: Assessment, provider: s
                 strategy=after.strategy,
                 monthly_usd=after.monthly_usd[provider],
                 added_usd=_added(before.monthly_usd[provider], after.monthly_usd[provider]),
+                added_new_usd=_added(machines_usd(before.bills[provider]), machines_usd(after.bills[provider])),
                 added_people_usd=_added(people_usd(before.bills[provider]), people_usd(after.bills[provider])),
                 hours=hours,
                 requirements=tuple(need.what for need in new),

@@ -197,6 +197,7 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
                 "strategy": step.strategy.id,
                 "monthly_usd": estimate_json(step.monthly_usd),
                 "added_usd": estimate_json(step.added_usd),
+                "added_new_usd": estimate_json(step.added_new_usd),
                 "added_people_usd": estimate_json(step.added_people_usd),
                 "hours": estimate_json(step.hours),
                 "requirements": list(step.requirements),
