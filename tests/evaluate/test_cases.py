@@ -23,7 +23,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.estimate import Provenance, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
-from secondsite.model.nats import Consumer
+from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamOrigin
 from secondsite.model.region import Region
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -256,3 +256,61 @@ def test_what_is_only_backed_up_is_said_and_loses_what_a_backup_loses(assessed: 
     assert len(told) == 1
     replicated = blockers(assessed(case("pgonly"), found.strategy.id), case("pgonly"))
     assert not [line for line in replicated if "no replica of" in line]
+
+
+# --- NATS in several regions today: what is there is the baseline -----------------------------------------------
+
+
+def mirrored(system: System, *names: str) -> System:
+    """The same, with mirrors of some streams in the second cluster, on a release that can promote them."""
+    home, second, third = (evolve(cluster, version="2.15.1") for cluster in system.nats)
+    mirrors = tuple(
+        Stream(name, replicas=3, mirror=StreamOrigin(name, region=home.region)) for name in names or _names(home)
+    )
+    return evolve(system, nats=(home, evolve(second, streams=mirrors), third))
+
+
+def _names(cluster: NatsCluster) -> tuple[str, ...]:
+    return tuple(stream.name for stream in cluster.streams)
+
+
+def test_what_stands_in_several_regions_is_the_baseline(
+    assessed: Callable[..., Assessment], catalogue: Catalogue, auditor: Auditor
+) -> None:
+    system = case("multi")
+    found = compare(system, catalogue, auditor, years=200).assessments[0]
+    assert found.strategy.id == "several-regions/none/manual"
+    assert [site.region.name for site in found.deployment.sites] == ["us-east-1", "us-west-2", "eu-west-1"]
+    assert sum(c.servers for c in found.deployment.clusters) == 9, "three servers in each, as they are"
+    lines = {item.name: item.monthly_usd.mean for item in found.bills["aws"]}
+    assert all(lines[f"nodes, {region}"] > 0 for region in ("us-east-1", "us-west-2", "eu-west-1")), "paid for today"
+    assert not found.deployment.requirements
+    assert "single-region" not in {
+        str(a.strategy.pattern) for a in compare(system, catalogue, auditor, years=200).assessments
+    }
+    rpo = of(found, "nats/region").rpo
+    assert rpo.unbounded, "servers stand there, and no stream of the first region does"
+    assert "no other region holds AGENTESE, EVENTS, kgent-events" in of(found, "nats/region").rto.source
+
+
+def test_streams_that_another_region_mirrors_today_lose_what_a_mirror_is_behind(
+    assessed: Callable[..., Assessment],
+) -> None:
+    found = assessed(mirrored(case("multi")), "several-regions/none/manual")
+    nats = of(found, "nats/region")
+    assert nats.rpo.quantile(0.5) == pytest.approx(0.032, abs=0.005), "one way to us-west-2"
+    assert not nats.rto.unbounded, "somebody takes the mirrors' origin away by hand"
+    assert of(found, "api/region").rto.unbounded, "the API runs in the first region alone"
+
+
+def test_streams_that_are_mirrored_in_part_are_told_apart(assessed: Callable[..., Assessment]) -> None:
+    found = assessed(mirrored(case("multi"), "EVENTS"), "several-regions/none/manual")
+    assert of(found, "nats/region").rpo.unbounded
+    assert "no other region holds AGENTESE, kgent-events" in of(found, "nats/region").rto.source
+
+
+def test_a_strategy_is_laid_out_from_the_first_region_alone(assessed: Callable[..., Assessment]) -> None:
+    """What stands elsewhere today is not moved, doubled or linked once more: three clusters made six."""
+    one, several = (assessed(case(name), WARM) for name in ("aggr", "multi"))
+    assert len(several.deployment.clusters) == len(one.deployment.clusters) == 2
+    assert not any(cluster.gateways for cluster in several.deployment.clusters)

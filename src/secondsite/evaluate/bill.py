@@ -15,7 +15,7 @@ from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate, Provenance
 from secondsite.model.region import Region
 from secondsite.model.service import Role
-from secondsite.model.strategy import Pattern
+from secondsite.model.strategy import TODAY
 
 GIB = 2.0**30
 HOURS = 730.0
@@ -84,7 +84,7 @@ class Bill:
 
     @property
     def multi_region(self) -> bool:
-        return self.deployment.strategy.pattern is not Pattern.SINGLE_REGION
+        return self.deployment.strategy.pattern not in TODAY
 
     @cached_property
     def staffed(self) -> tuple[Site, ...]:

@@ -22,9 +22,9 @@ from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
 from secondsite.model.procedure import Step
-from secondsite.model.strategy import Link, Strategy
+from secondsite.model.strategy import TODAY, Link, Strategy
 from secondsite.model.system import System
-from secondsite.strategies.registry import BASELINE, STRATEGIES
+from secondsite.strategies.registry import BASELINE, STRATEGIES, today
 from secondsite.strategies.sizing import retention_s
 
 YEARS = 200_000
@@ -65,7 +65,8 @@ def compare(
 def suiting(system: System) -> tuple[Strategy, ...]:
     """Links carry streams: without NATS, strategies that differ in their link only are one and the same."""
     bare = (Link.NONE, Link.BACKUP, Link.SOURCED)
-    return tuple(strategy for strategy in STRATEGIES if system.nats or strategy.link in bare)
+    known = (today(system), *(strategy for strategy in STRATEGIES if strategy != BASELINE))
+    return tuple(strategy for strategy in known if system.nats or strategy.link in bare)
 
 
 def evaluate_many(
@@ -123,13 +124,13 @@ def _saving(
     axes: Sequence[Assumption],
 ) -> Saving | None:
     """Against today, where that is among what was compared."""
-    today = assessments[0]
-    if chosen is today or today.strategy.pattern is not BASELINE.pattern:
+    now = assessments[0]
+    if chosen is now or now.strategy.pattern not in TODAY:
         return None
     price = assessor.system.economics.lost_message_usd
-    before, after = (assessor.lost_writes_by_fault(plans[assessments.index(one)]) for one in (today, chosen))
+    before, after = (assessor.lost_writes_by_fault(plans[assessments.index(one)]) for one in (now, chosen))
     return saving(
-        today.expected_loss_usd.mean - chosen.expected_loss_usd.mean,
+        now.expected_loss_usd.mean - chosen.expected_loss_usd.mean,
         {fault: (before[fault] * price, after.get(fault, 0.0) * price) for fault in before},
         {axis.name: (axis.low, axis.high) for axis in axes},
         LOST_WRITE,

@@ -15,6 +15,7 @@ from secondsite.model.strategy import Link, Pattern, Switch
 
 _NAMES = {
     Pattern.SINGLE_REGION: "today",
+    Pattern.SEVERAL_REGIONS: "today",
     Pattern.BACKUP_RESTORE: "backups in another region",
     Pattern.PILOT_LIGHT: "data alive in a second region",
     Pattern.WARM_STANDBY: "standby cluster",
@@ -24,7 +25,7 @@ _NAMES = {
 
 def migration(assessments: Sequence[Assessment], target: Assessment, provider: str) -> tuple[MigrationStep, ...]:
     """From pattern to pattern, as cheaply as each can be had on the way; the step beyond the target is marked."""
-    way = [a for a in (_milestone(assessments, target, pattern) for pattern in _ladder(target)) if a]
+    way = [a for a in (_milestone(assessments, target, step) for step in _ladder(assessments[0], target)) if a]
     steps: list[MigrationStep] = []
     for before, after in pairwise(way):
         done = {need.id for need in before.deployment.requirements}
@@ -47,10 +48,10 @@ def migration(assessments: Sequence[Assessment], target: Assessment, provider: s
     return tuple(steps)
 
 
-def _ladder(target: Assessment) -> list[tuple[Pattern, Switch]]:
+def _ladder(today: Assessment, target: Assessment) -> list[tuple[Pattern, Switch]]:
     """Backups first by hand, then with DNS failover, then the standby, then both regions at once."""
     steps = [
-        (Pattern.SINGLE_REGION, Switch.MANUAL),
+        (today.strategy.pattern, today.strategy.switch),
         (Pattern.BACKUP_RESTORE, Switch.MANUAL),
         (Pattern.BACKUP_RESTORE, Switch.DNS),
     ]

@@ -94,7 +94,8 @@ def spent(chosen: Assessment, today: Assessment, provider: str) -> str:
     hours = 12 * sum(item.hours.mean for item in chosen.bills[provider] if item.for_people)
     once = sum(need.hours.mean for need in chosen.deployment.requirements)
     getting = chosen.owning_usd.mean - 12 * chosen.monthly_usd[_home(chosen)].mean - chosen.expected_loss_usd.mean
-    new = f", {dollars(added)} of it new" if chosen is not today else ""
+    new = f", {dollars(added)} of it new" if added >= 0 else f", {dollars(-added)} less than today"
+    new = "" if chosen is today else new
     return (
         f"{dollars(chosen.owning_usd.mean)} a year: {dollars(machines)} to {provider}{new}; {number(hours)} hours of "
         f"people's time ({dollars(people)}); {dollars(chosen.expected_loss_usd.mean)} expected loss; once "

@@ -73,6 +73,19 @@ class System:
             return ""
         return f"{'stream' if contract.subject is Subject.NATS else 'store with data'} {contract.part}"
 
+    @cached_property
+    def home_clusters(self) -> tuple[NatsCluster, ...]:
+        """Those in the first region; where no cluster says its region, it is that one."""
+        return tuple(cluster for cluster in self.nats if cluster.region in ("", self.region.name))
+
+    @cached_property
+    def regions_today(self) -> tuple[Region, ...]:
+        """Where something of it runs already, the first region first."""
+        named = {region.name: region for region in (self.region, self.second, self.third) if region}
+        elsewhere = (cluster.region for cluster in self.nats if cluster.region not in ("", self.region.name))
+        others = (named.get(name, Region(self.region.provider, name)) for name in elsewhere)
+        return tuple(dict.fromkeys((self.region, *others)))
+
     def with_role(self, role: Role) -> tuple[Service, ...]:
         return tuple(service for service in self.services if service.role is role)
 

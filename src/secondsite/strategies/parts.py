@@ -17,6 +17,7 @@ from secondsite.strategies.links.supercluster_mirror_witness import Supercluster
 from secondsite.strategies.patterns.active_active import ActiveActive
 from secondsite.strategies.patterns.backup_restore import BackupRestore
 from secondsite.strategies.patterns.pilot_light import PilotLight
+from secondsite.strategies.patterns.several_regions import SeveralRegions
 from secondsite.strategies.patterns.single_region import SingleRegion
 from secondsite.strategies.patterns.warm_standby import WarmStandby
 from secondsite.strategies.switches.dns import DnsFailover
@@ -26,6 +27,7 @@ from secondsite.strategies.switches.weighted import Weighted
 
 PATTERNS: Mapping[Pattern, Callable[[Kit], PatternDesign]] = {
     Pattern.SINGLE_REGION: SingleRegion,
+    Pattern.SEVERAL_REGIONS: SeveralRegions,
     Pattern.BACKUP_RESTORE: BackupRestore,
     Pattern.PILOT_LIGHT: PilotLight,
     Pattern.WARM_STANDBY: WarmStandby,

@@ -25,6 +25,7 @@ from secondsite.publish.text.nonbreaking import duration, percent
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",
+    Pattern.SEVERAL_REGIONS: "Stay as it is, with NATS in several regions",
     Pattern.BACKUP_RESTORE: "Back up to another region and restore there",
     Pattern.PILOT_LIGHT: "Keep a pilot light in a second region",
     Pattern.WARM_STANDBY: "Run a warm standby",
@@ -48,8 +49,8 @@ _SWITCHES = {
 }
 CATEGORIES = {
     "compute": ("control plane", "nodes"),
-    "storage": ("volumes", "backup", "scheduled backup", "stream backup"),
-    "traffic": ("transfer", "load balancer", "NAT", "DNS", "health checks"),
+    "storage": ("volumes", "node disks", "backup", "scheduled backup", "stream backup"),
+    "traffic": ("transfer", "load balancer", "NAT", "DNS", "health checks", "public addresses"),
     "services": ("managed", "secrets", "drills"),
     "people": ("people",),
 }

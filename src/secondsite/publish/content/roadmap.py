@@ -23,7 +23,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "leaf-link": ("nats-upgrade", "standby-cluster"),
     "gateways": ("nats-upgrade", "standby-cluster"),
     "witness": ("gateways",),
-    "stretch-cluster": ("standby-cluster",),
+    "stretch-cluster": ("standby-cluster", "third-region"),
     "sourced-streams": ("standby-cluster",),
     "active-active": ("sourced-streams", "stretch-cluster", "standby-cluster"),
     "standby-cluster": ("replicated-secrets",),

@@ -38,6 +38,7 @@ PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/e
 TORNADO = "charts/tornado.svg"
 _PATTERNS = {
     Pattern.SINGLE_REGION: "today: one region",
+    Pattern.SEVERAL_REGIONS: "today: NATS in several regions",
     Pattern.BACKUP_RESTORE: "backup and restore",
     Pattern.PILOT_LIGHT: "active-passive, pilot light",
     Pattern.WARM_STANDBY: "active-passive, warm standby",
