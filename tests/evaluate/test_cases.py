@@ -11,6 +11,7 @@ from attrs import evolve
 
 from secondsite.catalogue.additions import add_row
 from secondsite.catalogue.bundle import Catalogue, load_catalogue
+from secondsite.catalogue.own import beside
 from secondsite.discover.system_file.reading import load_system
 from secondsite.evaluate.assess import Assessor, Auditor, plan
 from secondsite.evaluate.compare import compare
@@ -24,6 +25,7 @@ from secondsite.model.estimate import Provenance, fixed
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamOrigin
+from secondsite.model.premises import OwnPrice, OwnRoundTrip, Premises
 from secondsite.model.region import Region
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -237,6 +239,61 @@ def test_a_data_centre_is_evaluated_once_its_stand_ins_are_named(tmp_path: Path,
     add_row(tmp_path, "region_counterparts.csv", cells, ("our own", "2026-11", "assumed"))
     found = compare(case("onprem"), load_catalogue(tmp_path), auditor, years=200, strategies=(Strategy.parse(WARM),))
     assert found.recommended.strategy.id == WARM
+
+
+PREMISES = Premises(
+    "onprem",
+    "dc-frankfurt",
+    like=Region("aws", "eu-central-1"),
+    prices=(OwnPrice("node_hour", 0.05), OwnPrice("control_plane_hour", 0.0), OwnPrice("transfer_gb", 0.001)),
+    round_trips=(OwnRoundTrip("eu-central-1", 4.0), OwnRoundTrip("eu-west-1", 26.0)),
+    source="contract with the colocation, 2026",
+)
+
+
+def test_a_data_centre_has_prices_and_round_trips_of_its_own_in_the_system_file(
+    catalogue: Catalogue, auditor: Auditor
+) -> None:
+    system = evolve(case("onprem"), premises=(PREMISES,))
+    found = compare(system, catalogue, auditor, years=200, strategies=(Strategy.parse(WARM),)).recommended
+    for provider, bill in found.bills.items():
+        lines = {item.name: item.monthly_usd for item in bill}
+        nodes = lines["nodes, dc-frankfurt"]
+        assert nodes.mean == pytest.approx(nodes.inputs[0].mean * 730 * 0.05), provider
+        assert "contract with the colocation" in nodes.source
+        assert lines["control plane, dc-frankfurt"].mean == 0
+        assert lines["control plane, eu-central-1"].mean > 0, "the cloud's own at the cloud's price"
+        assert "taken for" in lines["volumes, dc-frankfurt"].source or lines["volumes, dc-frankfurt"].mean > 0
+        (leaf,) = (line for name, line in lines.items() if name.endswith("leaf"))
+        assert leaf.inputs[-1].mean == 0.001
+    rpo = of(found, "nats/region").rpo
+    assert rpo.quantile(0.5) == pytest.approx(0.002, rel=0.01), "half of its own 4 ms"
+
+
+def test_premises_are_read_from_the_file_and_a_strange_item_is_refused(tmp_path: Path, catalogue: Catalogue) -> None:
+    text = (CASES / "onprem.yaml").read_text("utf-8")
+    own = (
+        "premises:\n- provider: onprem\n  region: dc-frankfurt\n  like: {provider: aws, name: eu-central-1}\n"
+        "  prices:\n  - {item: node_hour, usd: 0.05}\n  round_trips:\n  - {to: eu-central-1, ms: 4}\n"
+    )
+    (tmp_path / "secondsite.yaml").write_text(text + own, "utf-8")
+    system = load_system(tmp_path / "secondsite.yaml")
+    require(system, beside(catalogue, system.premises))
+    trip = beside(catalogue, system.premises).round_trips.of(system.region, Region("aws", "eu-central-1"))
+    assert (trip.mean, trip.provenance) == (4.0, Provenance.ASSUMED), "nobody says whose figure it is"
+    strange = evolve(PREMISES, prices=(OwnPrice("node_hours", 1.0),))
+    with pytest.raises(InputError, match="node_hours is no item of a bill"):
+        beside(catalogue, (strange,))
+
+
+def test_what_is_missing_is_told_at_once_whatever_it_is(catalogue: Catalogue) -> None:
+    """A data centre that nobody knows, and a pair of known regions that no table has."""
+    system = evolve(case("onprem"), second=Region("aws", "eu-nowhere-1"), third=Region("aws", "eu-west-1"))
+    with pytest.raises(InputError) as told:
+        require(system, catalogue)
+    assert len(told.value.problems) == 2
+    assert "dc-frankfurt" in str(told.value)
+    assert "add-rtt eu-nowhere-1 eu-west-1" in str(told.value) or "add-rtt eu-west-1 eu-nowhere-1" in str(told.value)
 
 
 # --- what no strategy may promise -------------------------------------------------------------------------------

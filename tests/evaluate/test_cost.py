@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from secondsite.catalogue.figures import load_figures
 from secondsite.catalogue.prices import NodeType
 from secondsite.evaluate.cost import CostItem, monthly_cost, total_cost
 from secondsite.evaluate.derive import leaves
+from secondsite.evaluate.failed_over import failed_over, hours_away
+from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
@@ -301,6 +304,24 @@ def test_us_west_2_has_prices_of_its_own(warm_standby: Lay, catalogue: Catalogue
     sources = [leaf.source for item in there.values() for leaf in leaves(item.monthly_usd)]
     assert not [source for source in sources if "taken for us-west-2" in source]
     assert catalogue.prices.get("aws", "node_hour:m6i.large", "us-west-2").provenance is Provenance.PUBLISHED
+
+
+def test_while_failed_over_the_standby_is_paid_at_full_size_and_nothing_is_copied(
+    warm_standby: Lay, single_region: Lay, catalogue: Catalogue
+) -> None:
+    normal = warm_standby()
+    away = failed_over(normal)
+    assert away
+    there, before = bill(away, "aws", catalogue), bill(normal, "aws", catalogue)
+    assert usd(there, "nodes, us-west-2") == usd(before, "nodes, us-east-1"), "as large as the first region was"
+    assert not [name for name in there if "us-east-1" in name], "what is away is not paid"
+    assert not [name for name in there if name.startswith("transfer us-")]
+    assert total_cost(tuple(there.values())).mean < total_cost(tuple(before.values())).mean
+    assert failed_over(single_region()) is None, "there is nowhere to go"
+    hours = hours_away(FaultModel(catalogue.figures, "aws", ("us-east-1",)))
+    assert hours.mean == pytest.approx(0.32 * math.exp(6.06 + 1.31**2 / 2) / 60), (
+        "0.32 losses, each as ISSRE22 has them"
+    )
 
 
 def test_fast_health_checks_and_routing_policies(warm_standby: Lay, catalogue: Catalogue) -> None:

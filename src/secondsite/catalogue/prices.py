@@ -80,6 +80,10 @@ class Prices:
     plans: tuple[ManagedPlan, ...]
     _known: dict[tuple[str, str, str], Estimate] = field(factory=dict, eq=False, repr=False, init=False)
 
+    def own(self, provider: str, item: str, region: str) -> bool:
+        """Whether this very region has a price of its own."""
+        return (provider, item, region) in self.rows
+
     def get(self, provider: str, item: str, region: str = ANY) -> Estimate:
         """In USD by the Estimate's unit. Raises InputError for an item or region that no table has."""
         key = (provider, item, region)

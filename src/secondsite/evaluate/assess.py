@@ -11,10 +11,11 @@ from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.capacity import overloaded
 from secondsite.evaluate.complexity import complexity
-from secondsite.evaluate.cost import monthly_cost, total_cost
+from secondsite.evaluate.cost import machines_usd, monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, PolicyFigures
+from secondsite.evaluate.failed_over import failed_over, hours_away
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.known import unseen_streams
@@ -133,7 +134,16 @@ class Assessor:
             excluded=overloaded(deployment, self.catalogue) or _excluded(outcomes, hazards),
             unprepared=self._unprepared(planned),
             policies=tuple(self._policies(deployment)),
+            away_usd=self._away(deployment),
+            away_hours=hours_away(self.model),
         )
+
+    def _away(self, deployment: Deployment) -> Mapping[str, Estimate]:
+        there = failed_over(deployment)
+        no_people = fixed("hours", 0.0, "h/month", "told apart")
+        if there is None:
+            return {}
+        return {provider: machines_usd(self._bill(there, provider, no_people)) for provider in PROVIDERS}
 
     def _policies(self, deployment: Deployment) -> Iterator[PolicyFigures]:
         """Both, side by side, where the strategy has a gate that can hold a lease."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.own import beside
 from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan, shared
 from secondsite.evaluate.axes import axes_of
@@ -43,6 +44,7 @@ def compare(
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
     years more are done."""
+    catalogue = beside(catalogue, system.premises)
     require(system, catalogue)
     keep_freed()
     steps: dict[Step, Step] = {}

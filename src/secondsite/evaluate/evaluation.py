@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.complexity import Complexity
@@ -56,7 +56,8 @@ class Assessment:
     """One strategy, assessed. ``excluded`` says which contract cannot hold, and why; empty where all can.
 
     ``owning_usd`` a year: infrastructure and people, requirements spread over three years, expected loss.
-    ``unprepared`` says what fails where the strategy's requirements are skipped.
+    ``unprepared`` says what fails where the strategy's requirements are skipped. ``away_usd``: what each provider is
+    paid a month while the first region is away; ``away_hours`` a year.
     """
 
     deployment: Deployment
@@ -75,6 +76,8 @@ class Assessment:
     excluded: str
     unprepared: str
     policies: tuple[PolicyFigures, ...] = ()
+    away_usd: Mapping[str, Estimate] = field(factory=dict)
+    away_hours: Estimate | None = None
 
     @property
     def strategy(self) -> Strategy:
@@ -105,6 +108,8 @@ class Assessment:
             yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", getattr(self.latency, name)
         for provider, items in self.bills.items():
             yield f"cost/{provider}", self.monthly_usd[provider]
+            if provider in self.away_usd:
+                yield f"cost/{provider}/failed-over", self.away_usd[provider]
             for item in items:
                 yield f"cost/{provider}/{item.name}", item.monthly_usd
 

@@ -17,6 +17,7 @@ from secondsite.model.mark import Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.operate import Operate
 from secondsite.model.place import Place
+from secondsite.model.premises import Premises
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import Role, Service
@@ -48,6 +49,7 @@ class System:
     load: Load = Load()
     users: tuple[Population, ...] = ()
     economics: Economics = Economics()
+    premises: tuple[Premises, ...] = ()
     contracts: tuple[Contract, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     operate: Operate | None = None

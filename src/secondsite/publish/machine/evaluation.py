@@ -58,6 +58,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
         "cost": {
             provider: {
                 "monthly_usd": estimate_json(assessment.monthly_usd[provider]),
+                **({"failed_over_usd": estimate_json(away)} if (away := assessment.away_usd.get(provider)) else {}),
                 "items": [
                     {
                         "name": item.name,

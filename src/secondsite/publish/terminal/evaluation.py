@@ -286,6 +286,7 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
     speed, effort = chosen.latency, chosen.complexity
     return [
         f"{costs} a month, and {number(hours)} hours of people's time; {same}",
+        *_away(chosen, _provider(evaluation)),
         f"{dollars(chosen.owning_usd.mean)} a year to own, of it {dollars(chosen.expected_loss_usd.mean)} expected "
         "loss",
         f"availability {quantity(chosen.availability.mean, 'share')}, {number(chosen.downtime_minutes.mean)} "
@@ -304,6 +305,17 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
         *_writers(chosen),
+    ]
+
+
+def _away(chosen: Assessment, provider: str) -> list[str]:
+    """The other bill: what runs while the first region is lost."""
+    usd, hours = chosen.away_usd.get(provider), chosen.away_hours
+    if usd is None or hours is None or usd.unbounded:
+        return []
+    return [
+        f"while failed over {dollars(usd.mean)} a month to {provider}, the standby at full size; that is about "
+        f"{number(hours.mean)} hours a year, and the bill above runs in all others"
     ]
 
 
