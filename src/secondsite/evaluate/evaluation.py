@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from attrs import field, frozen
 
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.complexity import Complexity
+from secondsite.evaluate.cost import machines_usd
+from secondsite.evaluate.derive import total
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.deployment import Deployment
@@ -83,6 +86,17 @@ class Assessment:
     def strategy(self) -> Strategy:
         return self.deployment.strategy
 
+    @cached_property
+    def provider_usd(self) -> Mapping[str, Estimate]:
+        """What each provider is paid a month; people's hours are no part of it."""
+        return {provider: machines_usd(items) for provider, items in self.bills.items()}
+
+    @cached_property
+    def people_hours(self) -> Estimate:
+        """Hours a month that people spend on it."""
+        items = next(iter(self.bills.values()), ())
+        return total("people's time", "h/month", [item.hours for item in items if item.for_people])
+
     @property
     def breached(self) -> tuple[ContractOutcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.verdict is Verdict.BREACHED)
@@ -116,7 +130,7 @@ class Assessment:
 
 @frozen
 class Influence:
-    """How much of the doubt about the decision comes from one assumption (Sobol total-effect index, 0 to 1)."""
+    """How much of the doubt about the decision comes from one assumption: its Sobol total effect as a share of all."""
 
     name: str
     index: float
@@ -196,13 +210,14 @@ class FollowUp:
 class MigrationStep:
     """One step of the way from today's system to the recommendation (or beyond it).
 
-    ``added_new_usd`` is what the provider is paid more, ``added_people_usd`` what people's hours come to; ``added_usd``
-    is both.
+    ``machines_usd`` is what the provider is paid a month then, ``added_new_usd`` how much more that is,
+    ``added_people_usd`` what people's hours come to; ``added_usd`` is both.
     """
 
     name: str
     strategy: Strategy
     monthly_usd: Estimate
+    machines_usd: Estimate
     added_usd: Estimate
     added_new_usd: Estimate
     added_people_usd: Estimate

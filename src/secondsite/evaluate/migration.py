@@ -36,6 +36,7 @@ def migration(assessments: Sequence[Assessment], target: Assessment, provider: s
                 name=_name(after),
                 strategy=after.strategy,
                 monthly_usd=after.monthly_usd[provider],
+                machines_usd=machines_usd(after.bills[provider]),
                 added_usd=_added(before.monthly_usd[provider], after.monthly_usd[provider]),
                 added_new_usd=_added(machines_usd(before.bills[provider]), machines_usd(after.bills[provider])),
                 added_people_usd=_added(people_usd(before.bills[provider]), people_usd(after.bills[provider])),

@@ -18,7 +18,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure, Step
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
-from secondsite.model.wording import dollars
+from secondsite.model.wording import dollars, number
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.text.figure import Figure, figure, made_of, why_unbounded
 from secondsite.publish.text.nonbreaking import duration, percent
@@ -170,7 +170,7 @@ def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Compare
         tightest="" if tightest is None else tightest.contract.name,
         verdict=_verdict(assessment),
         downtime=figure(assessment.downtime_minutes, mean=True),
-        monthly={provider: figure(cost) for provider, cost in assessment.monthly_usd.items()},
+        monthly={provider: figure(cost) for provider, cost in assessment.provider_usd.items()},
         owning=figure(assessment.owning_usd),
         publish_p50=figure(assessment.latency.publish_p50_ms),
         publish_p99=figure(assessment.latency.publish_p99_ms),
@@ -231,7 +231,11 @@ def answer(evaluation: Evaluation, provider: str) -> str:
 def answered(chosen: Assessment, provider: str) -> tuple[Estimate, ...]:
     """What the sentence rests on."""
     outcomes = (outcome for subject in (Subject.API, Subject.NATS) if (outcome := chosen.outcome(subject)))
-    return (chosen.monthly_usd[provider], *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)))
+    return (
+        chosen.provider_usd[provider],
+        chosen.people_hours,
+        *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)),
+    )
 
 
 def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> Figure | None:
@@ -272,7 +276,8 @@ def _when_lost(assessment: Assessment, region: str) -> str:
 
 
 def _monthly(assessment: Assessment, provider: str) -> str:
-    return dollars(assessment.monthly_usd[provider].mean)
+    hours = number(assessment.people_hours.mean)
+    return f"{dollars(assessment.provider_usd[provider].mean)} to {provider} and {hours} hours of people's time"
 
 
 def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:

@@ -64,9 +64,8 @@ def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
         for what, people_s in (("the provider's part", False), ("people's hours", True))
     ]
     summary = (
-        f"The recommendation costs {sources.figure(inputs.chosen.monthly_usd[provider])} a month at {text(provider)}'s "
-        f"list prices: ~{dollars(machines)} {marks[0]} to the provider, ~{dollars(people)} {marks[1]} of people's "
-        "hours."
+        f"The recommendation takes ~{dollars(machines)} {marks[0]} a month to {text(provider)} at list prices, and "
+        f"~{dollars(people)} {marks[1]} of people's time."
     )
     summary += _away(inputs.chosen, provider, sources)
     if budget is None:
@@ -94,11 +93,12 @@ def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: 
         (
             strong(title) if assessment is inputs.chosen else text(title),
             code(assessment.strategy.id),
-            *(sources.figure(assessment.monthly_usd[provider]) for provider in providers),
+            *(sources.figure(assessment.provider_usd[provider]) for provider in providers),
+            sources.figure(assessment.people_hours),
         )
         for title, assessment in named
     ]
-    return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers)), rows)
+    return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers), "People"), rows)
 
 
 def _categories(named: tuple[tuple[str, Assessment], ...], provider: str, sources: Sources) -> Md:

@@ -205,7 +205,8 @@ def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sourc
         sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
         sources.head("Contracts", sources.of_all("chance that contracts hold", _judged(every))),
         sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
-        sources.head("USD/month\t", sources.of_all("monthly cost", (a.monthly_usd[provider] for a in every))),
+        sources.head("USD/month\t", sources.of_all("monthly cost", (a.provider_usd[provider] for a in every))),
+        sources.head("People, h/month\t", sources.of_all("people's time", (a.people_hours for a in every))),
         sources.head("USD/year to own\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
     )
 
@@ -225,7 +226,8 @@ def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[ob
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
         Md(contracts_text(row)),
         Md(f"~{number(row.downtime.order)}"),
-        sources.value(a.monthly_usd[provider], row.monthly[provider].text),
+        sources.value(a.provider_usd[provider], row.monthly[provider].text),
+        sources.value(a.people_hours, number(a.people_hours.mean)),
         sources.value(a.owning_usd, row.owning.text),
     )
 
