@@ -23,9 +23,10 @@ from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
 from secondsite.model.procedure import Step
-from secondsite.model.strategy import TODAY, Link, Strategy
+from secondsite.model.strategy import TODAY, Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
-from secondsite.strategies.registry import BASELINE, STRATEGIES, today
+from secondsite.strategies.links.mirror_and_backup import differs
+from secondsite.strategies.registry import BASELINE, MIXED, STRATEGIES, today
 from secondsite.strategies.sizing import retention_s
 
 YEARS = 200_000
@@ -48,7 +49,10 @@ def compare(
     require(system, catalogue)
     keep_freed()
     steps: dict[Step, Step] = {}
-    plans = [shared(plan(strategy, system, catalogue), steps) for strategy in strategies or suiting(system)]
+    plans = [
+        shared(plan(strategy, system, catalogue), steps)
+        for strategy in strategies or suiting(system, mixed=_mixed(system, catalogue))
+    ]
     assessor = Assessor(system, catalogue, seed, auditor)
     exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
     outages = downtime(exposures, assessor.model, years, seed, progress)
@@ -64,11 +68,19 @@ def compare(
     )
 
 
-def suiting(system: System) -> tuple[Strategy, ...]:
-    """Links carry streams: without NATS, strategies that differ in their link only are one and the same."""
+def suiting(system: System, *, mixed: bool = False) -> tuple[Strategy, ...]:
+    """Links carry streams: without NATS, strategies that differ in their link only are one and the same. ``mixed``:
+    those that have a link for each stream, too."""
     bare = (Link.NONE, Link.BACKUP, Link.SOURCED)
-    known = (today(system), *(strategy for strategy in STRATEGIES if strategy != BASELINE))
+    known = [today(system), *(strategy for strategy in STRATEGIES if strategy != BASELINE)]
+    if mixed:
+        after = known.index(Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.FAILOVER_RECORD)) + 1
+        known[after:after] = MIXED
     return tuple(strategy for strategy in known if system.nats or strategy.link in bare)
+
+
+def _mixed(system: System, catalogue: Catalogue) -> bool:
+    return differs(system, catalogue.figures["backup.streams.interval"].mean)
 
 
 def evaluate_many(

@@ -26,6 +26,7 @@ class Link(StrEnum):
     SUPERCLUSTER_MIRROR = "supercluster-mirror"
     SUPERCLUSTER_MIRROR_WITNESS = "supercluster-mirror-witness"
     LEAFNODE_MIRROR = "leafnode-mirror"
+    MIRROR_AND_BACKUP = "mirror-and-backup"
     STRETCH = "stretch"
     SOURCED = "sourced"
     MANAGED = "managed"

@@ -9,6 +9,7 @@ from secondsite.strategies.design import Kit, LinkDesign, PatternDesign, SwitchD
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
+from secondsite.strategies.links.mirror_and_backup import MirrorAndBackup
 from secondsite.strategies.links.none import NoLink
 from secondsite.strategies.links.sourced import Sourced
 from secondsite.strategies.links.stretch import Stretch
@@ -40,6 +41,7 @@ LINKS: Mapping[Link, Callable[[Kit], LinkDesign]] = {
     Link.SUPERCLUSTER_MIRROR: SuperclusterMirror,
     Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness,
     Link.LEAFNODE_MIRROR: LeafnodeMirror,
+    Link.MIRROR_AND_BACKUP: MirrorAndBackup,
     Link.STRETCH: Stretch,
     Link.SOURCED: Sourced,
     Link.MANAGED: Managed,

@@ -9,6 +9,12 @@ BASELINE = Strategy(Pattern.SINGLE_REGION, Link.NONE, Switch.MANUAL)
 
 SPREAD = Strategy(Pattern.SEVERAL_REGIONS, Link.NONE, Switch.MANUAL)
 
+MIXED: tuple[Strategy, ...] = (
+    Strategy(Pattern.WARM_STANDBY, Link.MIRROR_AND_BACKUP),
+    Strategy(Pattern.WARM_STANDBY, Link.MIRROR_AND_BACKUP, Switch.FAILOVER_RECORD),
+)
+"""A link for each stream: these make sense where contracts on streams differ by more than a backup is old."""
+
 STRATEGIES: tuple[Strategy, ...] = (
     BASELINE,
     Strategy(Pattern.BACKUP_RESTORE, Link.BACKUP, Switch.MANUAL),

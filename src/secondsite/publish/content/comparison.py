@@ -36,6 +36,7 @@ _LINKS = {
     Link.BACKUP: "stream backups",
     Link.SUPERCLUSTER_MIRROR: "mirrors across a super-cluster",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "mirrors across a super-cluster with a witness region",
+    Link.MIRROR_AND_BACKUP: "mirrors of the streams that may lose little, backups of the others",
     Link.LEAFNODE_MIRROR: "mirrors over a leaf-node link between independent clusters",
     Link.STRETCH: "one cluster stretched over three regions",
     Link.SOURCED: "streams that source each other",

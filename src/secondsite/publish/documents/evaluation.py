@@ -48,6 +48,7 @@ _LINKS = {
     Link.BACKUP: "backups, no live link",
     Link.SUPERCLUSTER_MIRROR: "super-cluster of two regions, mirrors",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "super-cluster with a vote in a third region, mirrors",
+    Link.MIRROR_AND_BACKUP: "a leaf link with mirrors of some streams, backups of the others",
     Link.LEAFNODE_MIRROR: "independent clusters, cross-region mirrors over a leaf link",
     Link.STRETCH: "one cluster stretched over three regions",
     Link.SOURCED: "independent clusters, streams that source each other",
