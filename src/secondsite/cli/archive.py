@@ -115,7 +115,9 @@ def archive(
     json
         Print a line for machines after each checkpoint that shipped something.
     """
-    place, store = server.place(), open_store(to, endpoint, "--to", make=True).below("archive")
+    from secondsite.strategies.rights import ARCHIVE_INBOX
+
+    place, store = server.place(ARCHIVE_INBOX), open_store(to, endpoint, "--to", make=True).below("archive")
     plan = what.plan(lambda text: print(text, file=sys.stderr, flush=True))
     if pace.once:
         return asyncio.run(_once(place, store, plan, single_writer=what.single_writer, json=json))

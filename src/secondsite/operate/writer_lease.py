@@ -23,14 +23,10 @@ from secondsite.operate.action import Context, Scope
 from secondsite.operate.layout import families
 from secondsite.operate.shell import published
 from secondsite.operate.world import StreamsDoor
+from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
 from secondsite.strategies.write_gate import LeaseTerms, leased
 
-WRITERS_STREAM = "secondsite-writers"
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-
-
-def lease_subject(region: str) -> str:
-    return f"secondsite.writers.{region}"
 
 
 @frozen
