@@ -30,7 +30,7 @@ Change = Callable[[ArchiveSegment, bytes], bytes]
 
 
 @contextmanager
-def told_of(place: str) -> Iterator[None]:
+def as_damage(place: str) -> Iterator[None]:
     """What breaks its own rules there is DamagedArchiveError."""
     try:
         yield
@@ -49,7 +49,7 @@ class Segments:
         """Its entries, changed in the thread that opens them. Raises DamagedArchiveError."""
         data = await stored_bytes(self.store, segment)
         try:
-            with told_of(self.store.url(segment.key)):
+            with as_damage(self.store.url(segment.key)):
                 return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
         except SealError as error:
             raise damaged(self.store.url(segment.key), f"corrupted, or of another key: {error}") from None
@@ -57,7 +57,7 @@ class Segments:
     async def times(self, segment: ArchiveSegment) -> list[tuple[int, int]]:
         """Sequence and time in ns of each message. Raises DamagedArchiveError."""
         plain = await self.plain(segment)
-        with told_of(self.store.url(segment.key)):
+        with as_damage(self.store.url(segment.key)):
             return [(sequence, time_ns) for sequence, time_ns, _, _ in heads(plain)]
 
     async def each(

@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import asdict, define, frozen
 
+from secondsite.backup.strict import parse
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE
@@ -40,7 +41,7 @@ class WriterRecord:
     def of(cls, data: bytes) -> WriterRecord:
         """What cannot be read grants nothing."""
         try:
-            lease: dict[str, Any] = json.loads(data)
+            lease = parse(data)
             return cls(lease["granted"] is True, str(lease.get("by", "")))
         except (ValueError, TypeError, KeyError):
             return cls(granted=False)
