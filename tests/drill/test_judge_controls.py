@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import evolve
+from attrs import asdict, evolve
+from bulk_ledger import write_bulk
 from drilled import API, FAULT_NS, MANIFEST, NATS, Scenario, campaign, leave
 from numpy.typing import NDArray
 
@@ -22,12 +23,17 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.chain import write_chain
 from secondsite.drill.evidence.folder import read_evidence
+from secondsite.drill.ledger.envelope import packed
 from secondsite.drill.ledger.finals import FinalRead, SavedCopy, processing
+from secondsite.drill.ledger.ledger import SCHEMA, read_ledger_header
+from secondsite.drill.ledger.record import ANY_KEY, RECORD, Purpose, RecordKind, Records
 from secondsite.drill.load.tally import Summary
+from secondsite.drill.verdict.effects import EFFECTS
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.measurements import find_runs, measurement
 from secondsite.drill.verdict.verification import EvidenceVerification, todays, verify
 from secondsite.model.contract import Subject, Verdict
+from secondsite.model.fault import Fault
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 
@@ -134,6 +140,50 @@ def _observe(**data: object) -> Spoil:
     return spoil
 
 
+def _ledger(change: Callable[[Records], Records]) -> Spoil:
+    """What the clients wrote down of the load of this run."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / "ledger" / "0.ledger"
+        header = read_ledger_header(path)
+        begin = len(packed({"schema": SCHEMA, **asdict(header)}))
+        write_bulk(path, header, change(np.frombuffer(path.read_bytes()[begin:], RECORD).copy()))
+
+    return spoil
+
+
+def _torn(folder: Path) -> None:
+    """The stream is an object store, and one object's chunks are not what its description says."""
+    for path in (folder / "ledger").glob("*.ledger"):
+        header = read_ledger_header(path)
+        begin = len(packed({"schema": SCHEMA, **asdict(header)}))
+        stores = tuple(evolve(stream, objects=True) for stream in header.streams)
+        write_bulk(path, evolve(header, streams=stores), np.frombuffer(path.read_bytes()[begin:], RECORD).copy())
+    _set("payload", 7)(folder)
+
+
+def _two_logs(records: Records) -> Records:
+    """After the fault every other acknowledgement comes from a region that counts on its own."""
+    acknowledged = np.flatnonzero((records["kind"] == RecordKind.OUTCOME) & (records["monotonic_ns"] > FAULT_NS))
+    records["stream_sequence"][acknowledged[::2]] += 5_000
+    return records
+
+
+def _purged(records: Records) -> Records:
+    """An operator removed what lies below sequence 50, and it is there."""
+    purge = np.zeros(2, RECORD)
+    purge["kind"] = RecordKind.PURGE, RecordKind.PURGED
+    purge["monotonic_ns"] = FAULT_NS - 20_000_000, FAULT_NS - 10_000_000
+    purge["key"], purge["stream_sequence"] = ANY_KEY, 50
+    return np.concatenate([records, purge])
+
+
+def _wrong(records: Records) -> Records:
+    intents = np.flatnonzero(records["kind"] == RecordKind.INTENT)
+    records["status"][intents[40:45]] = Purpose.WRONG
+    return records
+
+
 def _no_copy(folder: Path) -> None:
     (folder / "finals" / "events.copy").unlink()
 
@@ -172,6 +222,9 @@ SPOILED: tuple[tuple[str, Spoil, Verdict, Verdict], ...] = (
     ("a load a little too late", _summary(late_ms=1100.0), UNPROVEN, UNPROVEN),
     ("an observation that does not hold", _observe(holds=False, unproven=False), BREACHED, BREACHED),
     ("an observation that nobody could make", _observe(holds=None, unproven=True), UNPROVEN, UNPROVEN),
+    ("an object is torn", _torn, BREACHED, BREACHED),
+    ("two regions acknowledged at once", _ledger(_two_logs), BREACHED, BREACHED),
+    ("what an operator removed is back", _ledger(_purged), BREACHED, BREACHED),
     ("no fault", _no_fault, UNPROVEN, UNPROVEN),
 )  # fmt: skip
 
@@ -185,6 +238,33 @@ def test_spoiled_evidence_is_never_met(what: str, spoil: Spoil, api: Verdict, na
     found = {each.contract.subject: each for each in judge(read_evidence(folder), strict).verdicts}
     assert (found[Subject.API].verdict, found[Subject.NATS].verdict) == (api, nats), found[Subject.API].why
     assert all(each.why for each in found.values() if each.verdict is not MET)
+
+
+def test_wrong_writes_that_are_still_there_breach_what_a_bad_write_may_cost(tmp_path: Path) -> None:
+    promised = evolve(API, fault=Fault.BAD_WRITE)
+    folder = leave(tmp_path, Scenario(manifest=evolve(MANIFEST, fault=Fault.BAD_WRITE)))
+    assert judge(read_evidence(folder), [promised]).worst is MET
+    _ledger(_wrong)(folder)
+    (found,) = judge(read_evidence(folder), [promised]).verdicts
+    assert (found.verdict, found.why) == (BREACHED, "5 wrong writes are still there")
+
+
+def test_each_effect_has_evidence_that_is_spoiled_by_it(tmp_path: Path) -> None:
+    """No line of the table of effects stands there without a control."""
+    seen = {"wrong-present"}  # above: it bears on another fault
+    whys = []
+    for number, (_, spoil, *_) in enumerate(SPOILED):
+        folder = leave(tmp_path / str(number), Scenario())
+        spoil(folder)
+        judgement = judge(read_evidence(folder), [API, NATS])
+        seen |= {name for name, count in judgement.ledger.items() if count}
+        whys += [each.why for each in judgement.verdicts]
+    told = {each.finding for each in EFFECTS if any(each.phrase in why for why in whys)}
+    observed = {"not-shown", "not-seen", "two-writers"}  # these have words of their own
+    missing = {each.finding for each in EFFECTS if each.verdict in (BREACHED, UNPROVEN)} - seen - told - observed
+    assert not missing
+    for words in ("does not hold: a fence holds", "unproven: a fence holds", "two copies of EVENTS were written to"):
+        assert any(words in why for why in whys), words
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def started(deployment: Deployment, folder: Path) -> set[Program]:
     regions = tuple(dict.fromkeys(site.region.name for site in deployment.sites))
     book = LabAddresses(0, regions, str(folder / "nats"))
     fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), folder)
-    gates = Gates(deployment, folder, lambda _region: "nats://here", book.operator, book.system)
+    gates = Gates(deployment, folder, lambda _region: "nats://here", book.gate)
     agents = Agents(deployment, folder, lambda _region: "nats://here", book.operator, 1.0)
     (folder / "nats").mkdir()
     beside = [spec for region in regions for spec in (*gates.specs(region), *agents.specs(region))]

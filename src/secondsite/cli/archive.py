@@ -16,6 +16,7 @@ from secondsite.cli.backup_options import every as seconds
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, read_keys
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.model.units import parse_bytes
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,9 @@ def archive(
     json
         Print a line for machines after each checkpoint that shipped something.
     """
-    place, store = server.place(), open_store(to, endpoint, "--to", make=True).below("archive")
+    from secondsite.strategies.rights import ARCHIVE_INBOX
+
+    place, store = server.place(ARCHIVE_INBOX), open_store(to, endpoint, "--to", make=True).below("archive")
     plan = what.plan(lambda text: print(text, file=sys.stderr, flush=True))
     if pace.once:
         return asyncio.run(_once(place, store, plan, single_writer=what.single_writer, json=json))
@@ -174,7 +177,8 @@ def _print(shipped: Shipped, store: ObjectStorage, *, json: bool) -> None:
         return
     behind = f", {sum(shipped.behind.values())} bytes behind" if shipped.behind else ""
     print(
-        f"checkpoint {shipped.number} in {store.shown}: {shipped.messages} messages of {shipped.streams} streams, "
+        f"checkpoint {shipped.number} in {store.shown}: {counted(shipped.messages, 'messages')} "
+        f"of {counted(shipped.streams, 'streams')}, "
         f"{shipped.plain_bytes} bytes, {shipped.stored_bytes} stored{behind}",
         flush=True,
     )

@@ -53,9 +53,12 @@ class LabAddresses:
     regions: tuple[str, ...]
     stores: str
     application: Login = Login("app", "app")
+    application_subjects: tuple[str, ...] = ()
     operator: Login = Login("operator", "operator")
     backup: Login = Login("backup", "backup")
     agent: Login = Login("agent", "agent")
+    archive: Login = Login("archive", "archive")
+    gate: Login = Login("gate", "gate")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")

@@ -74,7 +74,7 @@ class Lab:
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
         self.kubelet: Kubelet | None = None
-        self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
+        self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
@@ -163,7 +163,7 @@ class Lab:
         return self.fleet.leased(server.region) is not None
 
     async def _create_streams(self) -> None:
-        urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
+        urls = {region: self.nats_url(region, operator=True) for region in self.regions if self.servers(region)}
         await create_streams(self.deployment, urls, self.options.ready_within_s, self.options.aged)
 
     # --- what is where

@@ -19,6 +19,7 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.load_streams import why_unacknowledged
 from secondsite.drill.play.scene import Scene
 from secondsite.drill.play.turn import Turn
+from secondsite.model.wording import counted
 
 _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
@@ -119,5 +120,5 @@ class LoadedScene(Scene):
         self.turn.give()
         acknowledged = sum(summary.acknowledged for summary in summaries)
         self.note("load-ended", acknowledged=acknowledged)
-        self.report(f"load ended: {acknowledged} writes acknowledged")
+        self.report(f"load ended: {counted(acknowledged, 'writes')} acknowledged")
         await self.cancel()

@@ -35,7 +35,7 @@ from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 from secondsite.model.strategy import Link, Strategy
-from secondsite.model.wording import duration
+from secondsite.model.wording import counted, duration
 
 UNREAD = "unread"
 
@@ -226,7 +226,8 @@ def _kept(contract: Contract, loss: Rpo, window: LossWindow, facts: _Facts) -> I
     limit_s, manifest = contract.rpo_s, facts.evidence.manifest
     if limit_s is None:
         return
-    lost = f"{loss.messages:,} acknowledged writes of {window.least:.1f} s are lost"
+    verb = "is" if loss.messages == 1 else "are"
+    lost = f"{counted(loss.messages, 'acknowledged writes')} of {window.least:.1f} s {verb} lost"
     needed_s = run_loss_s(limit_s, manifest.timing, manifest.production) if manifest.projected else float(limit_s)
     if window.least > limit_s:
         yield _Finding(Verdict.BREACHED, lost)
@@ -293,7 +294,7 @@ def _words(effect: Effect, count: float, facts: _Facts) -> str:
             f"two copies of {name} were written to: its log changed {n} times" for name, n in _two_writers(facts)
         )
         return "; ".join(changed)
-    return f"{count:,} {effect.phrase}"
+    return f"1 {effect.one}" if count == 1 and effect.one else f"{count:,} {effect.phrase}"
 
 
 def _two_writers(facts: _Facts) -> list[tuple[str, int]]:

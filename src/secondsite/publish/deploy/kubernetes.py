@@ -20,6 +20,7 @@ from secondsite.strategies.server_config import (
     GATEWAY_PORT,
     ROUTE_PORT,
     NatsServer,
+    gate_system,
     server_configs,
     servers_of,
 )
@@ -225,7 +226,7 @@ def _gate(name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:
 
 
 def _gate_logins(book: DeployedAddresses) -> list[Yaml]:
-    logins = (("NATS", book.operator), ("NATS_SYSTEM", book.system))
+    logins = (("NATS", book.gate), ("NATS_SYSTEM", gate_system(book.gate)))
     return [
         entry
         for prefix, login in logins

@@ -15,7 +15,7 @@ from secondsite.drill.verdict.judgement import RunVerdict
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.strategy import Link
-from secondsite.model.wording import short_duration
+from secondsite.model.wording import counted, short_duration
 from secondsite.publish.content.measured_words import rto_words
 
 SIDE_BY_SIDE = 3
@@ -75,7 +75,9 @@ def _lost(result: RunResult) -> str:
     loss = result.loss
     acknowledged = sum(result.judgement.ledger[name] for name in ("acknowledged-present", "acknowledged-lost"))
     if not loss.proven:
-        return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
+        return (
+            f"what is lost is not known: at least {loss.messages:,} of {counted(acknowledged, 'acknowledged writes')}"
+        )
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     lost = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
