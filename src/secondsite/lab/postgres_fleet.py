@@ -94,15 +94,15 @@ class PostgresFleet:
 
     def replaced(self) -> tuple[str, ...]:
         """What runs in the place of a version that cannot be had, in words."""
-        runs, said = self.version, []
+        runs, lines = self.version, []
         for store in (each.replica.store for each in self.databases if not each.standby):
             service = self.deployment.system.service(store.service)
             match = _MAJOR.search((service.image if service else "") or "")
             if match is None:
-                said.append(f"nothing says which PostgreSQL {store.name} is: {runs} runs in its place")
+                lines.append(f"nothing says which PostgreSQL {store.name} is: {runs} runs in its place")
             elif match[1] != runs.split(".")[0]:
-                said.append(f"PostgreSQL {match[1]} of {store.name} comes as no package: {runs} runs in its place")
-        return tuple(said)
+                lines.append(f"PostgreSQL {match[1]} of {store.name} comes as no package: {runs} runs in its place")
+        return tuple(lines)
 
     def specs(self, region: str, *, fenced: bool = False) -> tuple[Spec, ...]:
         """``fenced``: nobody but the operator gets in, and nothing is replicated."""

@@ -156,8 +156,8 @@ async def _look(session: PostgresSession) -> PostgresState:
 
 async def _as_primary(session: PostgresSession, what: str) -> None:
     if await session.value("SELECT pg_is_in_recovery()"):
-        said = f"is a standby: it takes no writes, and cannot {what}"
-        raise StoreRefusedError.at(session.shown, said, "name the primary")
+        what = f"is a standby: it takes no writes, and cannot {what}"
+        raise StoreRefusedError.at(session.shown, what, "name the primary")
 
 
 async def _refuse_our_own(session: PostgresSession) -> None:

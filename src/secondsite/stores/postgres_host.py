@@ -84,7 +84,7 @@ class PostgresHost:
             os.chown(path, owner.st_uid, owner.st_gid)
 
     async def _failed(self, primary: PostgresPlace, tool: str, *arguments: str) -> str:
-        """The last of what it said; empty where it worked. A password goes through the environment alone."""
+        """The last of what it output; empty where it worked. A password goes through the environment alone."""
         command = (*self.prefix, str(self.tools / tool), *arguments)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -98,12 +98,12 @@ class PostgresHost:
             raise MachineError.at(
                 command[0], f"cannot be run: {error.strerror}", "name the folder of the tools"
             ) from None
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
         if process.returncode == 0:
             return ""
         return (
-            said.decode(errors="replace").strip().splitlines()[-1]
-            if said.strip()
+            output.decode(errors="replace").strip().splitlines()[-1]
+            if output.strip()
             else f"exit code {process.returncode}"
         )
 
