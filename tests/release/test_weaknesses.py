@@ -67,9 +67,9 @@ def test_a_pin_that_is_weak_is_named_with_what_mends_it(script: ModuleType, caps
     assert "not looked up: c: it could not be found" in said
 
 
-def test_a_tool_that_fails_proves_nothing(script: ModuleType, tmp_path: Path) -> None:
+def test_a_tool_that_fails_proves_nothing(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no pip-audit in the folder where it is looked for."""
-    script.TOOL = tmp_path
+    monkeypatch.setattr(script, "TOOL", tmp_path)
     (told,) = script.audited(ROOT / "requirements" / "dev.txt", "osv")
     assert "pip-audit failed" in told["skip_reason"]
     assert script.told(Path("dev.txt"), [told]) == 3
@@ -87,6 +87,6 @@ def test_the_tool_knows_the_machines_proxies_and_certificates(
     (tmp_path / "pip_audit").mkdir()
     program = "import json, os\nprint(json.dumps({'dependencies': [{'name': os.environ['REQUESTS_CA_BUNDLE']}]}))\n"
     (tmp_path / "pip_audit" / "__main__.py").write_text(program)
-    script.TOOL = tmp_path
+    monkeypatch.setattr(script, "TOOL", tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/own.pem")
     assert script.audited(ROOT / "requirements" / "dev.txt", "osv") == [{"name": "/etc/own.pem"}]
