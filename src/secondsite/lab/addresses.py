@@ -33,6 +33,7 @@ GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300
 S3_PORT = 9000
 COLLECTOR_PORT = 4318
+POSTGRES_PORT = 5432
 
 
 @frozen
@@ -112,6 +113,14 @@ class LabAddresses:
     def api_pod(self, region: str, number: int) -> Endpoint:
         """Of one replica, counted from 1; its gateway is beside it."""
         return Endpoint(f"{self.network(region)}.0.{150 + number}", API_PORT)
+
+    def database(self, region: str, number: int) -> Endpoint:
+        """Of one store, counted from 0."""
+        return Endpoint(f"{self.network(region)}.0.{60 + number}", POSTGRES_PORT)
+
+    def database_reached_from(self, region: str, of: str, number: int) -> Endpoint:
+        """Where the WAN process listens in ``region`` for the store in ``of``."""
+        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", POSTGRES_PORT)
 
     def service_control(self, region: str) -> Endpoint:
         """Where the kubelet tells which pods are ready."""

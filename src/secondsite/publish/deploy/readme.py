@@ -77,6 +77,7 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool, names: bool) -> Md:
             ),
         ),
     ]
+    rows.append(("REGION/rights/*.yaml", Md("what people need on Kubernetes to fail over, and to apply this: Roles")))
     if names:
         rows.append(
             ("dns/", Md("the records of the service and their health checks, for Terraform, OpenTofu or octoDNS"))

@@ -20,6 +20,7 @@ _OURS = (
     "*/consumers/**/*.json",
     "*/kubernetes/*.patch.yaml",
     "*/agent/*",
+    "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
     "dns/*.tf.json",
