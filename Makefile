@@ -74,7 +74,7 @@ lock: setup ## resolve and pin the development packages anew
 sbom: setup ## build/sbom.cdx.json: what secondsite runs with, in CycloneDX
 	$(BIN)/python script/sbom.py
 
-weaknesses: setup ## published weaknesses of the pinned packages; exit 3 where nobody can be asked
+weaknesses: setup ## published weaknesses of the pinned packages; exit 3 where not all could be looked up
 	$(BIN)/python script/weaknesses.py
 
 clean: ## remove what was made

@@ -50,7 +50,7 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
         words = [{**here, **more}.get(word, word) for word in shlex.split(command)]
         return [str(BIN / "secondsite"), *words[1:]]
 
-    assert re.match(r"checkpoint 1 in file://.*: 1100 messages of 1 streams", _run(told(once)))
+    assert re.match(r"checkpoint 1 in file://.*: 1,100 messages of 1 stream", _run(told(once)))
     moment = datetime.now(UTC).isoformat()
     log = tmp_path / "log"
     with log.open("w") as file:

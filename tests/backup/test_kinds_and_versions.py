@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from nats_world import Server, binary_of, cluster_place, connect, run, three_servers
-from stream_kinds import CANNOT, KINDS, api, facts, make, wear
+from stream_kinds import CANNOT, CASES, KINDS, api, facts, make, wear
 
 from secondsite.backup.inventory import choose_backup
 from secondsite.backup.progress import Silent
@@ -23,10 +23,6 @@ from secondsite.backup.target import differences
 from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
-CASES = [
-    *((version, 1) for version in ("2.10.26", "2.11.11", "2.12.8", "2.14.6", "2.15.1")),
-    *((version, 3) for version in ("2.10.26", "2.12.8", "2.15.1")),
-]
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream_kinds import CANNOT, KINDS
-from test_kinds_and_versions import CASES
+from stream_kinds import CANNOT, CASES, KINDS
 
 DOCS = Path(__file__).parents[2] / "docs/backup.md"
 ROWS = {

@@ -49,7 +49,7 @@ def test_a_work_queue_that_happens_to_be_empty_is_in_use(start: Any, store: Obje
         manifest = await saved(server, store, retention="workqueue")
         await consume(client, "S", "w", 20)
         assert (await client.jetstream().stream_info("S")).state.messages == 0
-        with pytest.raises(InputError, match=r"S is there with 0 messages .* 1 consumers"):
+        with pytest.raises(InputError, match=r"S is there with 0 messages .* 1 consumer"):
             await restored(server, store, manifest)
         await client.jetstream().delete_stream("S")
         await client.jetstream().add_stream(name="S", subjects=["s.>"])

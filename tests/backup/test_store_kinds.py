@@ -55,7 +55,7 @@ def test_there_and_back(source: Server, start: Any, kind: str, scheme: str, requ
     target = start("target")
     where = [f"{scheme}://bucket/prod", "--endpoint", request.getfixturevalue(kind)]
     saved = json.loads(secondsite("backup", "--nats", source.url, "--to", *where, "--json")[0])["backup"]
-    assert secondsite("backup", "list", "--from", *where)[0].startswith(f"{saved}  1 streams, 500 messages")
+    assert secondsite("backup", "list", "--from", *where)[0].startswith(f"{saved}  1 stream, 500 messages")
     assert "good; restored in" in secondsite("backup", "verify", "--from", *where)[0]
     restored = json.loads(secondsite("restore", "--nats", target.url, "--from", *where, "--json")[0])
     assert (restored["ok"], restored["streams"][0]["proof"]["verdict"]) == (True, "equal")
@@ -84,7 +84,7 @@ def test_aws_profiles_and_a_shared_credentials_file(source: Server, moto_s3: str
     shared = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "AWS_CONFIG_FILE": str(tmp_path / "none")}
     secondsite("backup", "--nats", source.url, "--to", *where, without=KEYS, env=shared)
     out, _ = secondsite("backup", "list", "--from", *where, without=KEYS, env=shared | {"AWS_PROFILE": "backup"})
-    assert "1 streams" in out
+    assert "1 stream" in out
     _, error = secondsite(
         "backup", "list", "--from", *where, without=KEYS, env=shared | {"AWS_PROFILE": "nobody"}, code=2
     )
@@ -106,7 +106,7 @@ def test_an_aws_role_by_web_identity(source: Server, moto_s3: str, tmp_path: Pat
     }
     where = ["s3://bucket/prod", "--endpoint", moto_s3]
     secondsite("backup", "--nats", source.url, "--to", *where, without=KEYS, env=pod)
-    assert "1 streams" in secondsite("backup", "list", "--from", *where, without=KEYS, env=pod)[0]
+    assert "1 stream" in secondsite("backup", "list", "--from", *where, without=KEYS, env=pod)[0]
 
 
 @pytest.mark.usefixtures("nothing_secret_is_said")
@@ -123,7 +123,7 @@ def test_where_google_default_credentials_are_found(source: Server, fake_gcs: st
     )
     named = {"GOOGLE_SERVICE_ACCOUNT": str(tmp_path / "service-account.json")}
     out, _ = secondsite("backup", "list", "--from", *where, without=(variable,), env=named)
-    assert "1 streams" in out
+    assert "1 stream" in out
     write_service_account(tmp_path / "stranger.json")
     stranger = {variable: str(tmp_path / "stranger.json")}
     _, error = secondsite("backup", "list", "--from", *where, env=stranger, code=4)

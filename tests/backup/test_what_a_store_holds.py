@@ -22,7 +22,7 @@ from secondsite.backup.prune import plan_pruning
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.backup.strict import MisfitError
-from secondsite.cli.backup_summary import size, summary
+from secondsite.cli.backup_summary import content_line, summary
 from secondsite.model.errors import InputError
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
@@ -62,7 +62,7 @@ def test_no_manifest_under_a_right_checksum_ends_in_a_traceback() -> None:
             refused += 1
             continue
         assert found.finished.tzinfo
-        json.dumps(summary(found)).encode(), size(found), repr(found).encode()
+        json.dumps(summary(found)).encode(), content_line(found), repr(found).encode()
         assert all(item.key.startswith(f"{found.id}/") for stream in found.streams for item in stream.objects)
     assert refused > 1500
     for data in (b"", b"\xff", b"[]", b"1", b"null", b"[" * 100_000, b'{"sha256": 1}', json.dumps(good).encode()[:-9]):

@@ -115,7 +115,7 @@ def test_an_origin_begins_with_them_at_their_places_and_times(
 
     async def write() -> tuple[AgedStream, Json]:
         async with Lab.up(deployment, LabOptions(services=False)) as lab:
-            async with connect(parse_addresses(lab.nats_url(HOME)), ConnectOptions()) as connection:
+            async with connect(parse_addresses(lab.nats_url(HOME, operator=True)), ConnectOptions()) as connection:
                 publisher = connection.client.jetstream()
                 for number in range(5):
                     await publisher.publish("kgent.test", b"old", headers={"Nats-Msg-Id": f"old.{number}"})

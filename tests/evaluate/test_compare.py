@@ -181,7 +181,7 @@ def test_without_nats_links_are_not_compared(system: System, catalogue: Catalogu
     bare = evolve(system, nats=(), services=tuple(s for s in system.services if s.role is not Role.NATS), contracts=())
     found = compare(bare, catalogue, auditor, years=200)
     assert {a.strategy.link for a in found.assessments} == {Link.NONE, Link.BACKUP, Link.SOURCED}
-    assert {a.strategy.pattern for a in found.assessments} == set(Pattern)
+    assert {a.strategy.pattern for a in found.assessments} == set(Pattern) - {Pattern.SEVERAL_REGIONS}
     needs = {need.id for a in found.assessments for need in a.deployment.requirements}
     assert not needs & {"stream-backup", "sourced-streams"}
     assert len(compare(system, catalogue, auditor, years=20).assessments) == len(STRATEGIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from secondsite.catalogue.figures import load_figures
 from secondsite.catalogue.prices import NodeType
 from secondsite.evaluate.cost import CostItem, monthly_cost, total_cost
 from secondsite.evaluate.derive import leaves
+from secondsite.evaluate.failed_over import failed_over, hours_away
+from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.nodes import node_need
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
@@ -53,6 +56,8 @@ def test_single_region_on_aws_by_hand(single_region: Lay, catalogue: Catalogue) 
     by_hand = {
         "control plane, us-east-1": 0.10 * 730,
         "nodes, us-east-1": 3 * 0.096 * 730,
+        "node disks, us-east-1": 3 * 20 * 0.08,
+        "public addresses, us-east-1": (3 + 1) * 0.005 * 730,
         "volumes, us-east-1": (3 * 10 + 20 + 20 + 20 + 10 + 10) * 0.08,
         "transfer between zones, us-east-1": 0.02
         * (per_stream * (2 + 2 / 3) * 2 + per_stream * 2 / 3 + gib_month * 2 * 2 / 3),
@@ -88,7 +93,8 @@ def test_warm_standby_on_azure_by_hand(warm_standby: Lay, catalogue: Catalogue) 
     items = bill(warm_standby(), "azure", catalogue, operations=fixed("hours", 6, "h/month", "asked"))
     gib_month = 40 * 1024 * MONTH_S / GIB
     assert usd(items, "nodes, us-west-2") == pytest.approx(3 * 0.096 * 730)
-    assert usd(items, "volumes, us-west-2") == pytest.approx(110 * 19.71 / 128, rel=1e-5)
+    assert usd(items, "volumes, us-west-2") == pytest.approx(110 * 19.71 / 128, rel=1e-9), "the unit price not rounded"
+    assert usd(items, "node disks, us-west-2") == pytest.approx(3 * 19.71)
     assert usd(items, "transfer us-east-1 → us-west-2, leaf") == pytest.approx(gib_month * 0.02)
     assert usd(items, "health checks") == pytest.approx(2 * (0.36 + 0 + 1.00))
     assert usd(items, "people, operations") == 600
@@ -190,7 +196,9 @@ def test_a_witness_costs_its_machine_and_no_control_plane(warm_standby: Lay, cat
     items = bill(evolve(base, sites=(*base.sites, witness)), "aws", catalogue)
     assert usd(items, "nodes, us-east-2") == pytest.approx(0.096 * 730)
     extra = {name for name in items if "us-east-2" in name}
-    assert extra == {"nodes, us-east-2", "volumes, us-east-2"}
+    assert extra == {f"{what}, us-east-2" for what in ("nodes", "node disks", "volumes", "public addresses")}, (
+        "its machine has no NAT gateway to go out through"
+    )
 
 
 def test_a_vault_costs_its_backups_and_a_drill_in_full(single_region: Lay, catalogue: Catalogue) -> None:
@@ -273,6 +281,47 @@ def test_streams_beyond_every_plan_are_by_quote(single_region: Lay, kgents: Syst
     assert item.monthly_usd.unbounded
     assert "11 GB of HA storage of 10; by quote" in item.source
     assert total_cost(items).unbounded
+
+
+def test_every_hourly_snapshot_that_is_kept_is_paid(single_region: Lay, kgents: System, catalogue: Catalogue) -> None:
+    """510 GiB in streams, copied whole every hour and kept for a week: about 1,970 USD a month, not 20."""
+    streams = (Stream("S", replicas=3, bytes=Bytes(510 * GIB)),)
+    system = evolve(kgents, nats=(NatsCluster("nats", service="nats", streams=streams),))
+    none, hourly = fixed("none", 0, "s", "test"), fixed("hourly", 3600, "s", "test")
+    copy = Copy(Subject.NATS, "streams", "us-west-2", "stream backup", none, none, hourly, frozenset[Fault]())
+    vault = Site(Region("aws", "us-west-2"), SiteRole.VAULT, control_plane=False)
+    base = single_region(system)
+    items = bill(evolve(base, sites=(*base.sites, vault), copies=(copy,)), "aws", catalogue)
+    assert usd(items, "stream backup, us-west-2") == pytest.approx(510 * 168 * 0.023)
+    assert usd(items, "stream backup, us-west-2") == pytest.approx(1970, rel=0.001)
+
+
+def test_us_west_2_has_prices_of_its_own(warm_standby: Lay, catalogue: Catalogue) -> None:
+    """Nothing of a standby in Oregon is priced as if it stood in Virginia."""
+    items = bill(warm_standby(), "aws", catalogue)
+    there = {name: item for name, item in items.items() if "us-west-2" in name}
+    assert {"nodes, us-west-2", "node disks, us-west-2", "volumes, us-west-2", "NAT, us-west-2"} <= set(there)
+    sources = [leaf.source for item in there.values() for leaf in leaves(item.monthly_usd)]
+    assert not [source for source in sources if "taken for us-west-2" in source]
+    assert catalogue.prices.get("aws", "node_hour:m6i.large", "us-west-2").provenance is Provenance.PUBLISHED
+
+
+def test_while_failed_over_the_standby_is_paid_at_full_size_and_nothing_is_copied(
+    warm_standby: Lay, single_region: Lay, catalogue: Catalogue
+) -> None:
+    normal = warm_standby()
+    away = failed_over(normal)
+    assert away
+    there, before = bill(away, "aws", catalogue), bill(normal, "aws", catalogue)
+    assert usd(there, "nodes, us-west-2") == usd(before, "nodes, us-east-1"), "as large as the first region was"
+    assert not [name for name in there if "us-east-1" in name], "what is away is not paid"
+    assert not [name for name in there if name.startswith("transfer us-")]
+    assert total_cost(tuple(there.values())).mean < total_cost(tuple(before.values())).mean
+    assert failed_over(single_region()) is None, "there is nowhere to go"
+    hours = hours_away(FaultModel(catalogue.figures, "aws", ("us-east-1",)))
+    assert hours.mean == pytest.approx(0.32 * math.exp(6.06 + 1.31**2 / 2) / 60), (
+        "0.32 losses, each as ISSRE22 has them"
+    )
 
 
 def test_fast_health_checks_and_routing_policies(warm_standby: Lay, catalogue: Catalogue) -> None:

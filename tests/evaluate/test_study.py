@@ -12,6 +12,7 @@ from attrs import evolve
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import load_figures
+from secondsite.evaluate import sensitivity as sensitivity_module
 from secondsite.evaluate import study
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.buffer import Buffer
@@ -27,6 +28,7 @@ from secondsite.evaluate.study import (
     Scores,
     StudyCandidate,
     StudySetting,
+    here,
     score,
 )
 from secondsite.model.contract import Contract, Subject
@@ -75,9 +77,12 @@ def test_draws_give_the_same_scores_however_they_are_split(setting: StudySetting
     assert (again.owning_usd[:, -7:] == whole.owning_usd).all()
 
 
-def _scores(owning: list[float], breached: list[int], preference: list[int]) -> Scores:
+def _scores(owning: list[float], breached: list[int], preference: list[int], over: Sequence[bool] = ()) -> Scores:
     return Scores(
-        np.array(owning)[:, None], np.array(breached, dtype=np.int64)[:, None], np.array(preference, dtype=np.int64)
+        np.array(owning)[:, None],
+        np.array(breached, dtype=np.int64)[:, None],
+        np.array(over or [False] * len(owning), dtype=np.bool_)[:, None],
+        np.array(preference, dtype=np.int64),
     )
 
 
@@ -96,6 +101,12 @@ def test_contracts_first_then_money_then_preference(
     owning: list[float], breached: list[int], preference: list[int], winner: int
 ) -> None:
     assert _scores(owning, breached, preference).winners.tolist() == [winner]
+
+
+def test_within_a_draw_the_budget_comes_after_contracts_and_before_money() -> None:
+    assert _scores([100.0, 10.0], [0, 0], [0, 1], [False, True]).winners.tolist() == [0]
+    assert _scores([100.0, 10.0], [1, 0], [0, 1], [False, True]).winners.tolist() == [1]
+    assert _scores([100.0, 10.0], [0, 0], [0, 1], [True, True]).winners.tolist() == [1]
 
 
 def _candidate(deployment: Deployment, usd: float, work: float, preference: int) -> StudyCandidate:
@@ -240,3 +251,22 @@ def test_what_wins_instead_is_told_with_what_a_wrong_choice_costs(single_region:
     assert found.breached == 0
     again = sensitivity(evolve(setting, seed=setting.seed + 1), axes, 0)
     assert found.low - 0.05 < again.stability < found.high + 0.05, "the same at any seed, within the interval"
+
+
+def test_shares_of_the_doubt_are_shares(evaluation: Evaluation) -> None:
+    """Several assumptions act together on the choice; total effects alone would sum to 200 %."""
+    shares = [influence.index for influence in evaluation.recommendation.influences]
+    assert shares == sorted(shares, reverse=True)
+    assert 0.5 < sum(shares) <= 1 + 1e-9
+
+
+def test_the_share_is_the_same_at_any_seed_within_its_interval(
+    setting: StudySetting, axes: tuple[Assumption, ...]
+) -> None:
+    names = tuple(axis.name for axis in axes)
+    drawn = [sensitivity_module._drawn(evolve(setting, seed=seed), names, axes, here).winners for seed in (1, 2)]
+    for chosen in range(len(setting.candidates)):
+        hits = [int(np.sum(winners == chosen)) for winners in drawn]
+        (low, high), (low_other, high_other) = (interval(each, sensitivity_module.STABILITY_DRAWS) for each in hits)
+        assert low <= high_other, chosen
+        assert low_other <= high, chosen

@@ -15,12 +15,16 @@ from secondsite.evaluate.assess import Assessor, Auditor, Planned, plan
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.complexity import Complexity
+from secondsite.evaluate.derive import product
 from secondsite.evaluate.draws import Draws
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Flip
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.evaluate.pareto import pareto
+from secondsite.evaluate.reasons import reasons
+from secondsite.evaluate.saving import saving
+from secondsite.evaluate.study import LOST_WRITE
 from secondsite.evaluate.years import YEAR_S, YearlyDowntime
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.deployment import Deployment, Requirement, Site, SiteRole
@@ -174,13 +178,16 @@ def test_expected_loss_prices_hours_and_writes(assessed: Assessment, assessor: A
 
 
 def test_lost_writes_are_rates_times_losses(assessor: Assessor, catalogue: Catalogue, system: System) -> None:
-    """With no backup at all every destroying fault takes everything kept; others take nothing but the buffer."""
+    """With no backup at all every destroying fault takes everything kept; others take nothing but the buffer. What the
+    API took and the databases hold is one business event, and lost once."""
     naked = evolve(system, backups=(), services=tuple(evolve(s, ack_buffer=None) for s in system.services))
     found = Assessor(naked, catalogue, 1, assessor.auditor).lost_writes(plan(BASELINE, naked, catalogue))
     rows, kept = catalogue.figures, 168 * 3600.0
-    regional = rows["fault.region.rate"].mean + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean
+    assert naked.region.name == "us-east-1"
+    lost, gray = rows["fault.region.rate-us-east-1"].mean, rows["fault.gray.rate"].mean
+    regional = lost + rows["fault.geography.rate"].mean + gray
     mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
-    seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes)
+    seconds = kept * (regional * rows["share.destroyed"].mean + mistakes)
     assert found == pytest.approx(seconds * naked.load.mean_per_s)
 
 
@@ -191,9 +198,10 @@ def test_two_serving_sites_share_what_is_lost(assessor: Assessor, catalogue: Cat
     uncopied = evolve(both, deployment=evolve(both.deployment, copies=()))
     found = Assessor(naked, catalogue, 1, assessor.auditor).lost_writes(uncopied)
     rows, kept = catalogue.figures, 168 * 3600.0
-    regional = rows["fault.region.rate"].mean + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean
+    lost = (rows["fault.region.rate-us-east-1"].mean + rows["fault.region.rate"].mean) / 2
+    regional = 2 * (lost + rows["fault.geography.rate"].mean + rows["fault.gray.rate"].mean)
     mistakes = rows["fault.deletion.rate"].mean + rows["fault.bad-write.rate"].mean
-    seconds = 2 * kept * (regional * rows["share.destroyed"].mean + mistakes / 2)
+    seconds = kept * (regional * rows["share.destroyed"].mean + mistakes) / 2
     assert found == pytest.approx(seconds * naked.load.mean_per_s)
 
 
@@ -338,7 +346,8 @@ def _zero() -> Estimate:
 
 
 MACHINES = CostItem("nodes", fixed("nodes", 80.0, "USD/month", "test"))
-PEOPLE = CostItem("people, operations", fixed("people", 20.0, "USD/month", "test"))
+HOURS, WAGE = fixed("hours", 0.2, "h/month", "test"), fixed("wage", 100.0, "USD/h", "test")
+PEOPLE = CostItem("people, operations", product("people", "USD/month", HOURS, WAGE))
 LATENCY = LatencyFigures(*[_zero()] * 5)
 
 
@@ -435,20 +444,21 @@ def test_reasons_name_the_tightest_contract_and_the_next_best() -> None:
     best = _assessment(LEAF, 1000, outcomes=[_outcome(0.999, loose), _outcome(0.93)])
     rest = [_assessment(STRETCH, 1500, outcomes=[_outcome(0.99)]), _assessment(BACKUP, 900, outcomes=[_outcome(0.1)])]
     rest += [_assessment(MANAGED, 800, excluded="x"), _assessment(ACTIVE, 800, excluded="x")]
-    contracts, money, rival = recommend.reasons(best, [best, *rest], "aws")
+    contracts, money, rival = reasons(best, [best, *rest], "aws")
     assert "all 2 contracts are expected to hold (the tightest, api/region, with 93 %)" in contracts
     assert "3 of 5 strategies breach one" in contracts
-    assert "$1,000 a year ($1,200 to run, $500 expected loss" in money
+    told = money.replace("\u202f", " ")
+    assert "$1,000 a year: $960 to aws; 2.4 hours of people's time ($240); $500 expected loss" in told
     assert rival.startswith(f"the next is {STRETCH} at $1,500; downtime 10 against 10")
 
 
 def test_reasons_without_a_strategy_that_holds_or_a_contract_at_all() -> None:
     breaching = _assessment(LEAF, 1000, outcomes=[_outcome(0.1)])
-    first, *rest = recommend.reasons(breaching, [breaching], "aws")
+    first, *rest = reasons(breaching, [breaching], "aws")
     assert first == "no strategy is expected to hold every contract; this one breaches api/region"
     assert len(rest) == 1
     quiet = _assessment(LEAF, 1000, outcomes=[_outcome(None)])
-    assert recommend.reasons(quiet, [quiet], "aws")[0].startswith("no contract is written")
+    assert reasons(quiet, [quiet], "aws")[0].startswith("no contract is written")
 
 
 def _tracks(chosen: Assessment, others: Sequence[Assessment] = (), budget: float | None = None) -> dict[str, bool]:
@@ -576,9 +586,52 @@ def test_what_would_flip_it_is_told_in_plain_numbers(flip: Flip, says: str) -> N
 def test_reasons_tell_a_tie_from_the_least() -> None:
     holds = [_outcome(0.95)]
     cheap, simple = _assessment(STRETCH, 1000, outcomes=holds, sites=3), _assessment(LEAF, 1040, outcomes=holds)
-    _, money, rival = recommend.reasons(simple, [simple, cheap], "aws")
+    _, money, rival = reasons(simple, [simple, cheap], "aws")
     assert money.replace(" ", " ").startswith("within 5 % of the least to own, and the simplest of those")
     assert rival.startswith(f"the least is {STRETCH} at $1,000")
-    _, money, rival = recommend.reasons(cheap, [simple, cheap], "aws")
+    _, money, rival = reasons(cheap, [simple, cheap], "aws")
     assert money.startswith("least to own among those: $1,000")
     assert rival.startswith(f"the next is {LEAF} at $1,040")
+
+
+# --- money: the budget, its three kinds, and what a saving rests on -----------------------------------------------
+
+
+def _priced(name: str, owning: float, machines: float, budget: float = 100.0) -> Assessment:
+    """One that holds every contract, with its machines and the budget a month."""
+    found = _assessment(name, owning, outcomes=[_outcome(0.95)])
+    system = evolve(found.deployment.system, economics=Economics(budget_usd_per_month=budget))
+    nodes = CostItem("nodes", fixed("nodes", machines, "USD/month", "test"))
+    return evolve(found, deployment=evolve(found.deployment, system=system), bills={"aws": (nodes, PEOPLE)})
+
+
+def test_what_fits_the_budget_comes_before_what_is_cheaper_to_own() -> None:
+    fits, cheaper = _priced(LEAF, 2000, 99.0), _priced(STRETCH, 1000, 101.0)
+    assert recommend.choose([fits, cheaper], "aws") is fits
+    assert "$99 a month to aws: within the budget of $100" in reasons(fits, [fits, cheaper], "aws")
+    breaching = evolve(fits, outcomes=(_outcome(0.5),))
+    assert recommend.choose([breaching, cheaper], "aws") is cheaper, "a contract comes before the budget"
+    dear = _priced(BACKUP, 900, 300.0)
+    assert recommend.choose([cheaper, dear], "aws") is dear, "where nothing fits, the least to own"
+    (told,) = [line for line in reasons(dear, [cheaper, dear], "aws") if "budget" in line]
+    assert told.endswith(f"this one takes $300 to aws, $200 over; {STRETCH} comes nearest, $1.00 over")
+
+
+def test_money_to_the_provider_people_s_time_and_once_are_three_sums() -> None:
+    today, found = _priced(BASELINE.id, 500, 60.0), _priced(LEAF, 1900, 80.0)
+    (told,) = [line for line in reasons(found, [today, found], "aws") if "to own" in line]
+    assert "$960 to aws, $240 of it new; 2.4 hours of people's time ($240); $500 expected loss; once 0 hours" in told
+
+
+def test_a_saving_that_is_one_product_says_so_and_how_far_it_may_be_off() -> None:
+    writes = {Fault.DELETION: (50_000.0, 100.0), Fault.BAD_WRITE: (48_100.0, 0.0), Fault.REGION: (2_000.0, 0.0)}
+    ranges = {LOST_WRITE: (0.02, 50.0), "fault.deletion.rate": (0.2, 5.0), "fault.bad-write.rate": (0.2, 5.0)}
+    found = saving(100_000.0, writes, ranges, LOST_WRITE)
+    assert found.share == pytest.approx(0.98)
+    assert found.low_usd == pytest.approx(2_000 + 98_000 * 0.02 * 0.2)
+    assert found.high_usd == pytest.approx(2_000 + 98_000 * 50 * 5)
+    assert "98 % of that is one product of two assumptions, fault.deletion.rate and fault.bad-write.rate × " in (
+        found.words.replace("\u202f", " ")
+    )
+    spread = saving(100_000.0, {Fault.REGION: (2_000.0, 0.0)}, ranges, LOST_WRITE)
+    assert "product" not in spread.words

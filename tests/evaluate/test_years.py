@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import null_space
 
 from secondsite.catalogue.figures import Figures, load_figures
+from secondsite.catalogue.table import shipped
 from secondsite.evaluate import threads
 from secondsite.evaluate.draws import Draws
 from secondsite.evaluate.faults import FaultModel
@@ -307,3 +308,29 @@ def test_regions_last_as_their_provider_s_do(provider: str, row: str) -> None:
     model = FaultModel(load_figures(), provider)
     assert model.natural(Fault.REGION) is model.figures[f"duration.region.{row}"]
     assert model.natural(Fault.PROCESS) is None
+
+
+def test_a_region_is_lost_as_often_as_it_was_lost_before() -> None:
+    """0.03 for a region and year of AWS, 0.32 for us-east-1, each as its own outages say; 0.12 is an upper bound."""
+    east, west = (
+        FaultModel(load_figures(), "aws", regions) for regions in (("us-east-1", "us-west-2"), ("us-west-2",))
+    )
+    assert (east.region_rate().mean, east.region_rate(1).mean, west.region_rate().mean) == (0.32, 0.03, 0.03)
+    listed = shipped("outages.csv", ("date", "provider", "scope", "duration_min"))
+    whole = [row["scope"] for row in listed if row["provider"] == "aws" and not _of_a_zone(row["scope"])]
+    years = 2026.7 - 2011
+    assert sum(scope.startswith("us-east-1") for scope in whole) / years == pytest.approx(0.32, abs=0.005)
+    assert len(whole) / 300 == pytest.approx(0.03), "over some 300 region-years"
+    assert east.region_rate(1).mean * east.region_rate(1).plausible[1] == pytest.approx(0.12)
+
+
+def _of_a_zone(scope: str) -> bool:
+    return scope.split(" ", 1)[1].startswith("one AZ") or "Direct Connect" in scope
+
+
+def test_each_serving_site_fails_at_the_rate_of_its_own_region() -> None:
+    model = FaultModel(load_figures(), "aws", ("us-east-1", "us-west-2"))
+    chunk = Chunk(model, 1, 0, 20_000)
+    losses = [len(chunk._arrivals_s(Fault.REGION, site)) for site in (0, 1)]
+    assert losses[0] == pytest.approx(20_000 * 0.32 * 0.6, rel=0.05)
+    assert losses[1] == pytest.approx(20_000 * 0.03 * 0.6, rel=0.2)

@@ -48,7 +48,7 @@ async def counted(connection: Connection, stream: str) -> int:
 
 
 async def messages(lab: Lab, region: str, stream: str = "kgent-events") -> int:
-    async with connect(parse_addresses(lab.nats_url(region)), ConnectOptions()) as connection:
+    async with connect(parse_addresses(lab.nats_url(region, operator=True)), ConnectOptions()) as connection:
         return await counted(connection, stream)
 
 

@@ -35,7 +35,7 @@ def test_servers_take_it(strategy: str, laid_out: Callable[[str], Deployment], t
     assert set(configs) == {server.name for server in servers_of(deployment)}
     for is_open in (True, False):
         for site in deployment.sites:
-            Gates(deployment, tmp_path, lambda _region: "", LOGIN, LOGIN).set(site.region.name, is_open=is_open)
+            Gates(deployment, tmp_path, lambda _region: "", LOGIN).set(site.region.name, is_open=is_open)
         for name, text in configs.items():
             path = tmp_path / "nats" / f"{name}.conf"
             path.parent.mkdir(exist_ok=True)

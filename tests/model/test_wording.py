@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from secondsite.model.wording import (
     about,
+    counted,
     dollars,
     duration,
     number,
@@ -20,6 +21,21 @@ from secondsite.model.wording import (
     short_span,
     span,
 )
+
+
+@pytest.mark.parametrize(
+    ("number", "nouns", "text"),
+    [
+        (0, "messages", "0 messages"),
+        (1, "messages", "1 message"),
+        (1, "copies", "1 copy"),
+        (1, "data stores", "1 data store"),
+        (2, "copies", "2 copies"),
+        (1528, "acknowledged writes", "1,528 acknowledged writes"),
+    ],
+)
+def test_one_of_a_kind_is_singular(number: int, nouns: str, text: str) -> None:
+    assert counted(number, nouns) == text
 
 
 @pytest.mark.parametrize(

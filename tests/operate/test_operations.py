@@ -32,9 +32,10 @@ from secondsite.operate.journal import (
 )
 from secondsite.operate.plan import Plan, make_plan
 from secondsite.operate.verbs import EXECUTORS
-from secondsite.operate.writer_lease import WRITERS_STREAM, WriterRecord
+from secondsite.operate.writer_lease import WriterRecord
 from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
+from secondsite.strategies.rights import WRITERS_STREAM
 
 HOME, AWAY = "us-east-1", "us-west-2"
 LOST = frozenset({"unfenced"})

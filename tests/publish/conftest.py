@@ -12,8 +12,11 @@ import pytest
 from browser import Browser, chromium
 
 from secondsite.catalogue.bundle import load_catalogue
-from secondsite.evaluate.compare import compare
+from secondsite.evaluate.compare import compare, suiting
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.deployment import Deployment
+from secondsite.model.hazard import Hazard
+from secondsite.model.procedure import Procedure
 from secondsite.model.settings import Settings
 from secondsite.model.system import System
 
@@ -22,7 +25,14 @@ Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 
 @pytest.fixture(scope="session")
 def evaluation(system: System) -> Evaluation:
-    return compare(system, load_catalogue(), auditor=lambda _system, _deployment, _procedures: (), years=2000)
+    """Without the strategy that costs as much as the recommended one, give or take 5 %: which of the two wins says
+    nothing about how it is published, and one with mirrors has more to publish."""
+    compared = tuple(one for one in suiting(system) if one.id != "warm-standby/stretch/failover-record")
+    return compare(system, load_catalogue(), no_findings, years=2000, strategies=compared)
+
+
+def no_findings(_system: System, _deployment: Deployment, _procedures: tuple[Procedure, ...]) -> tuple[Hazard, ...]:
+    return ()
 
 
 @pytest.fixture(scope="session")

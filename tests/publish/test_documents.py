@@ -329,11 +329,12 @@ def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     assert " d " not in waited
 
 
-def test_money_of_the_way_says_how_much_of_it_is_people(inputs: Inputs) -> None:
+def test_new_money_people_s_time_and_once_are_columns_of_their_own(inputs: Inputs) -> None:
     found = markdown(inputs)["multi-region-roadmap.md"]
-    head = next(table[0] for table in tables(found) if "USD/month added" in table[0])
-    assert head[head.index("USD/month added") + 1] == "of it people"
-    assert found.count(", of it people's hours ~") == len(inputs.evaluation.recommendation.migration)
+    head = next(table[0] for table in tables(found) if "USD/month new" in table[0])
+    assert {"Hours, once", "USD/month new", "People's time, USD/month added"} <= set(head)
+    assert found.count("to the provider; people's time ~") == 2 * len(inputs.evaluation.recommendation.migration)
+    assert "people's hours included" not in "".join(markdown(inputs).values())
 
 
 @pytest.mark.parametrize(

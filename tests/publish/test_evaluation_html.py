@@ -20,12 +20,13 @@ from attrs import define, evolve, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.evaluation import Assessment, Evaluation
 from secondsite.model.contract import Verdict
 from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
-from secondsite.model.wording import percent
+from secondsite.model.wording import number, percent
 from secondsite.publish.content.comparison import (
     NumberedSources,
     bill_lines,
@@ -86,7 +87,9 @@ def page(html: str) -> Page:
 
 def test_the_headline_says_what_to_run_and_what_it_buys(page: Page, evaluation: Evaluation) -> None:
     chosen = evaluation.recommended
-    cost = f"${chosen.monthly_usd['aws'].mean:,.0f}"
+    cost = (
+        f"${chosen.provider_usd['aws'].mean:,.0f} to aws and {number(chosen.people_hours.mean)} hours of people's time"
+    )
     assert f"Recommended: {chosen.strategy.id}" in page.text
     assert "if us-east-1 is lost, the API is expected back in" in page.text
     assert f"for {cost} a month." in page.text
@@ -141,7 +144,8 @@ def test_unbounded_has_its_reason_beside_it_and_no_figure_is_infinite(page: Page
 def test_a_price_that_only_a_quote_tells_is_unbounded_with_the_reason(short: Evaluation) -> None:
     def quoted(assessment: Assessment) -> Assessment:
         bill = unbounded("bill", "USD/month", "by quote only")
-        return evolve(assessment, monthly_usd=dict.fromkeys(assessment.monthly_usd, bill), owning_usd=bill)
+        bills = dict.fromkeys(assessment.bills, (CostItem("managed NATS", bill),))
+        return evolve(assessment, bills=bills, monthly_usd=dict.fromkeys(assessment.bills, bill), owning_usd=bill)
 
     page = parse(render_html(evolve(short, assessments=tuple(quoted(a) for a in short.assessments))))
     assert "cost unbounded: by quote only" in page.text

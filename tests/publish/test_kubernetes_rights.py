@@ -6,20 +6,31 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from attrs import evolve
 from ruamel.yaml import YAML
 
+from secondsite.archive.manifests import ArchiverSpec
+from secondsite.archive.manifests import deployment as archiver_deployment
 from secondsite.backup.cronjob import CronJobSpec, cron_job
 from secondsite.model.deployment import Deployment
+from secondsite.model.operate import Operate, Writers
+from secondsite.model.strategy import Strategy
 from secondsite.publish.deploy.kubernetes import kubernetes_files
+from secondsite.strategies.compose import lay_out
 from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.design import Kit
 
 
-@pytest.fixture(params=["agent", "backup"])
+@pytest.fixture(params=["agent", "backup", "archive"])
 def pod(request: pytest.FixtureRequest, laid_out: Callable[[str], Deployment]) -> Mapping[str, Any]:
     if request.param == "backup":
         spec = CronJobSpec("backup", "nats", "image", 3600, ("--to", "s3://b"), service_account="backup")
         job: Mapping[str, Any] = cron_job(spec)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         return job
+    if request.param == "archive":
+        archiver = ArchiverSpec("archive", "nats", "image", ("--to", "s3://b"))
+        shipping: Mapping[str, Any] = archiver_deployment(archiver)["spec"]["template"]["spec"]
+        return shipping
     deployment = laid_out("warm-standby/leafnode-mirror")
     book = DeployedAddresses(deployment.system.services, "nats.example.com")
     text = kubernetes_files(deployment, book, "image")["us-west-2/agent/deployment.yaml"]
@@ -48,3 +59,17 @@ def test_it_mounts_nothing_of_the_machine(pod: Mapping[str, Any]) -> None:
     kinds = {kind for volume in pod.get("volumes", ()) for kind in volume if kind != "name"}
     assert kinds <= {"configMap", "secret", "emptyDir"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+
+
+@pytest.mark.parametrize("writers", list(Writers))
+def test_servers_and_gates_have_no_token_either(kit: Kit, writers: Writers) -> None:
+    """Every patch of a StatefulSet says so, whichever of them is applied."""
+    deployment = lay_out(
+        Strategy.parse("warm-standby/leafnode-mirror"),
+        evolve(kit, system=evolve(kit.system, operate=Operate(writers=writers))),
+    )
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    texts = kubernetes_files(deployment, book, "image")
+    patches = [YAML(typ="safe").load(text) for path, text in texts.items() if path.endswith(".patch.yaml")]
+    assert len(patches) == 3
+    assert all(patch["spec"]["template"]["spec"]["automountServiceAccountToken"] is False for patch in patches)

@@ -258,6 +258,8 @@ def test_what_an_earlier_strategy_left_is_found_and_files_of_others_are_not(
         "us-east-2/kubernetes/nats.patch.yaml",
         "us-east-2/kustomization.yaml",
         "us-east-2/nats/nats-us-east-2-0.conf",
+        "us-east-2/rights/secondsite-deploy.yaml",
+        "us-east-2/rights/secondsite-failover.yaml",
         "us-west-2/streams/EVENTS-us-west-2.json",
         "us-west-2/streams/kgent-events-us-west-2.json",
     ]

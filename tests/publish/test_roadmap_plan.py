@@ -30,7 +30,7 @@ def test_money_and_contracts_add_up(steps: tuple[RoadmapStep, ...], evaluation: 
     broken = {outcome.contract.name for outcome in today.breached}
     running = 0.0
     for step in steps:
-        running += step.added_usd.mean
+        running += step.added_new_usd.mean
         assert step.cumulative_usd.mean == pytest.approx(running)
         broken -= set(step.won)
         assert broken == set(step.breached)

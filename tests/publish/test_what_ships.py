@@ -29,8 +29,6 @@ from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.requirements import POSITION_AGENT
-from secondsite.strategies.rights import archive_rights
-from secondsite.strategies.server_config import server_configs
 
 RUNNABLE = [strategy for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
 _VERBS = ("gate", "agent", "archive")
@@ -60,7 +58,7 @@ def started(deployment: Deployment, folder: Path) -> set[Program]:
     regions = tuple(dict.fromkeys(site.region.name for site in deployment.sites))
     book = LabAddresses(0, regions, str(folder / "nats"))
     fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), folder)
-    gates = Gates(deployment, folder, lambda _region: "nats://here", book.operator, book.system)
+    gates = Gates(deployment, folder, lambda _region: "nats://here", book.gate)
     agents = Agents(deployment, folder, lambda _region: "nats://here", book.operator, 1.0)
     archivers = Archivers(deployment, book, lambda _region: "nats://here", "bucket", {})
     (folder / "nats").mkdir()
@@ -159,20 +157,3 @@ def test_the_archiver_of_a_drill_ships_as_often_as_the_deployed_one(strategy: St
     assert container["args"][container["args"].index("--to") + 1] == f"s3://{name}/{home}"
     policy = json.loads(bucket["resource"]["aws_iam_policy"]["archiver"]["policy"])
     assert policy == bucket_policy(name, home)
-
-
-def test_the_archivers_login_reads_and_stands_only_where_streams_are_shipped(kit: Kit) -> None:
-    """It makes consumers to read by; no message, stream or inbox of others is its own."""
-    book = DeployedAddresses(kit.system.services)
-    configs = server_configs(lay_out(Strategy.parse("pilot-light/archive"), kit), book)
-    shipped = {name for name, text in configs.items() if "$NATS_ARCHIVE_PASSWORD" in text}
-    assert shipped == {"nats-0", "nats-1", "nats-2"}
-    rights = archive_rights("east")
-    verbs = {subject.rpartition(".API.")[2] for subject in rights.publish}
-    assert all(subject.startswith("$JS.") for subject in rights.publish)
-    writes = ("STREAM.CREATE", "STREAM.UPDATE", "STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.DELETE", "STREAM.RESTORE")
-    assert not any(verb.startswith(writes) for verb in verbs)
-    assert rights.subscribe == ("_INBOX.archive.>",)
-    for strategy in ("pilot-light/backup", "warm-standby/leafnode-mirror"):
-        other = server_configs(lay_out(Strategy.parse(strategy), kit), DeployedAddresses((), "nats.example.com"))
-        assert not any("ARCHIVE" in text for text in other.values()), strategy

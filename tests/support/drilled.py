@@ -138,7 +138,11 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     """All raw data, and no chain."""
     name, streams = (
         f"r{writer.manifest.id[:8]}",
-        tuple(LedgerStream(stream, stream.lower()) for stream in ("EVENTS", scenario.second) if stream),
+        tuple(
+            LedgerStream(stream, stream.lower(), store=stream.startswith("state/"))
+            for stream in ("EVENTS", scenario.second)
+            if stream
+        ),
     )
     write_bulk(writer.ledgers / "0.ledger", LedgerHeader(name, 0, streams), _records(scenario))
     kept = [
@@ -152,7 +156,7 @@ def fill(writer: EvidenceWriter, scenario: Scenario) -> None:
     for position, stream in enumerate(streams):
         mine = [one for number, one in found if number % len(streams) == position]
         _copy(scenario, stream.name, mine, phantom=scenario.phantom and not position).save(
-            writer.finals / f"{stream.name.lower()}.copy"
+            writer.finals / f"{stream.name.lower().replace('/', '-')}.copy"
         )
     wall_ns = round(datetime.fromisoformat(scenario.manifest.started_at).timestamp()) * SECOND_NS
     writer.event("fault", FAULT_NS, wall_ns)

@@ -77,6 +77,7 @@ class FakeWorld:
     path: Any = None
     sites: Any = None
     restorer: Any = None
+    stores: Any = None
     record_look: Any = None
     manual_steps: Any = None
 

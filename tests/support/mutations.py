@@ -6,16 +6,17 @@ import json
 import os
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from fuzz_limits import BUDGET_S, HANG_S, begins
 
 from secondsite.model.errors import SecondsiteError
 
 ROUNDS = int(os.environ.get("SECONDSITE_FUZZ_ROUNDS", "60"))
 """How many changed inputs each test tries; more by hand, for as long as one likes."""
-
-HANG_S = 10.0
 
 HOSTILE = (
     *("", "~", "null", "true", "-1", "0", "1e999", "5e-324", "nan", ".inf", "99999999999999999999", "0x7f", "1_0"),
@@ -30,7 +31,13 @@ VALUES: tuple[Any, ...] = (
 
 
 def seeds() -> Iterator[random.Random]:
-    return (random.Random(number) for number in range(ROUNDS))
+    """As many as are asked for, or as there is time for."""
+    end = time.monotonic() + BUDGET_S * max(1.0, ROUNDS / 60)
+    for number in range(ROUNDS):
+        if time.monotonic() > end:
+            return
+        begins(number)
+        yield random.Random(number)
 
 
 def changed_text(text: str, chance: random.Random) -> str:
@@ -109,6 +116,7 @@ T = TypeVar("T")
 def survives(call: Callable[[], T]) -> T | None:
     """What it gives, or None where it was refused with what a user can read: nothing else, and in bounded time."""
     refused = None
+    begins("of its own")
     with bounded_time():
         try:
             return call()

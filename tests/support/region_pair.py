@@ -102,7 +102,8 @@ class Pair:
         )
 
     def _gate(self, region: str) -> str:
-        return f'include "{self.gate}"\n' if self.gate and region == HOME else ""
+        gated = self.gate and region == HOME
+        return f'permissions {{ publish {{ include "{self.gate}"\n }} }}\n' if gated else ""
 
     def _remote(self) -> str:
         denied = json.dumps(self.denied)

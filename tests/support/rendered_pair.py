@@ -28,7 +28,7 @@ from secondsite.publish.deploy.texts import server_files, stream_files
 from secondsite.strategies.deployed_addresses import CERTIFICATES, STORE, DeployedAddresses, variables
 from secondsite.strategies.server_config import CLIENT_PORT, LEAF_PORT, MONITOR_PORT, ROUTE_PORT
 
-NAMES = ("APP", "OPERATOR", "LEAF", "ROUTE", "GATEWAY", "BACKUP", "AGENT", "SYS")
+NAMES = ("APP", "OPERATOR", "LEAF", "ROUTE", "GATEWAY", "BACKUP", "AGENT", "ARCHIVE", "GATE", "SYS")
 PASSWORDS = {name: f"{name.lower()}1" for name in NAMES}
 HOST = re.compile(
     r"(?:0\.0\.0\.0|nats-0\.us-\w+-\d\.nats\.example\.com|nats-0\.nats\.default\.svc\.cluster\.local):(\d+)"
@@ -108,7 +108,9 @@ class Pair:
             found: Mapping[str, Any] = json.load(answer)
             return found
 
-    async def ask(self, region: str, subject: str, request: Mapping[str, Any], user: str = "app") -> Mapping[str, Any]:
+    async def ask(
+        self, region: str, subject: str, request: Mapping[str, Any], user: str = "operator"
+    ) -> Mapping[str, Any]:
         url = f"nats://127.0.0.1:{self.port(region, CLIENT_PORT)}"
         options = ConnectOptions(user=user, password=PASSWORDS[user.upper()], timeout_s=2)
         async with connect(parse_addresses(url), options) as connection:

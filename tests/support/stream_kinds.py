@@ -28,6 +28,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "SOURCED": {"sources": [{"name": "LIMITS"}]},
     "MIRROR": {"mirror": {"name": "LIMITS"}},
 }
+CASES = [
+    *((version, 1) for version in ("2.10.26", "2.11.11", "2.12.8", "2.14.6", "2.15.1")),
+    *((version, 3) for version in ("2.10.26", "2.12.8", "2.15.1")),
+]
+"""Releases that the kinds are tried on, alone and on three servers."""
 OLD = ("2.10.26", "2.11.11", "2.12.8", "2.14.6")
 CANNOT: dict[str, tuple[str, ...]] = {  # kinds that these versions do not have, or cannot save
     "MEMORY": OLD,

@@ -20,6 +20,7 @@ from secondsite.archive.layout import (
     index_key,
     number_of,
 )
+from secondsite.archive.plausible import details_flaw, flaw
 from secondsite.archive.records import (
     Base,
     Checkpoint,
@@ -162,6 +163,8 @@ class Chain:
         return Linked(checkpoint, hashlib.sha256(raw).hexdigest(), raw)
 
     def _check(self, record: Checkpoint | Base, key: str) -> None:
+        if cannot_be := flaw(record):
+            raise damaged(self.store.url(key), f"it was written so: {cannot_be}")
         if why := self.trust.distrust(record):
             remedy = "name who signed it with --signer, or take it as it is with --allow unsigned"
             raise InputError.at(self.store.url(key), f"this archive is refused from here on: {why}", remedy)
@@ -234,9 +237,12 @@ def details_of(record: Checkpoint | Base, keys: Keys, place: str) -> dict[str, S
         return {}
     try:
         content: Any = parse(unseal_text(record.details, keys, encrypted=bool(record.recipients)))
-        return {str(name): structure(item, StreamDetails) for name, item in content.items()}
+        details = {str(name): structure(item, StreamDetails) for name, item in content.items()}
     except (SealError, MisfitError, AttributeError) as error:
         raise damaged(place, f"its details cannot be read: {error}") from None
+    if cannot_be := details_flaw(details):
+        raise damaged(place, f"it was written so: {cannot_be}")
+    return details
 
 
 def details_text(details: dict[str, dict[str, Any]]) -> bytes:

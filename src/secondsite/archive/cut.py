@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import field, frozen
@@ -28,6 +29,15 @@ _READ_AHEAD = 2
 Change = Callable[[ArchiveSegment, bytes], bytes]
 
 
+@contextmanager
+def as_damage(place: str) -> Iterator[None]:
+    """What breaks its own rules there is DamagedArchiveError."""
+    try:
+        yield
+    except ArchiveError as error:
+        raise damaged(place, f"it was written so: {error}") from None
+
+
 @frozen
 class Segments:
     """Opens the segments of an archive."""
@@ -39,11 +49,16 @@ class Segments:
         """Its entries, changed in the thread that opens them. Raises DamagedArchiveError."""
         data = await stored_bytes(self.store, segment)
         try:
-            return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
+            with as_damage(self.store.url(segment.key)):
+                return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
         except SealError as error:
             raise damaged(self.store.url(segment.key), f"corrupted, or of another key: {error}") from None
-        except ArchiveError as error:
-            raise damaged(self.store.url(segment.key), f"it was written so: {error}") from None
+
+    async def times(self, segment: ArchiveSegment) -> list[tuple[int, int]]:
+        """Sequence and time in ns of each message. Raises DamagedArchiveError."""
+        plain = await self.plain(segment)
+        with as_damage(self.store.url(segment.key)):
+            return [(sequence, time_ns) for sequence, time_ns, _, _ in heads(plain)]
 
     async def each(
         self, segments: Iterable[ArchiveSegment], change: Change = lambda _, plain: plain
@@ -153,10 +168,18 @@ async def cut_at(
     last = sequence if sequence is not None else await _last(reads, standing, segments, at_ns)
     first, gone = max(1, standing.checkpoint.first_seq), within(standing.gone, standing.checkpoint.first_seq, last)
     if last > standing.floor:
-        plains = (plain async for _, plain in reads.each(part for part in segments if part.first_seq <= last))
+        wanted = [part for part in segments if part.first_seq <= last]
+        plains = (plain async for _, plain in reads.each(wanted, lambda _, plain: _readable(plain)))
         gone = joined(gone, await dropped_by_limits(standing.config, plains, first, last, gone))
     counted = StreamCut(standing, segments, first, last, gone, 0, 0, 0, 0)
     return await _counted(reads, counted)
+
+
+def _readable(plain: bytes) -> bytes:
+    """Raises ArchiveError for what cannot be read to its end."""
+    for _ in heads(plain):
+        pass
+    return plain
 
 
 async def _last(
@@ -172,7 +195,7 @@ async def _last(
             continue
         if segment.first_seq > last and segment.first_ns > at_ns:
             break
-        for sequence, time_ns, _, _ in heads(await reads.plain(segment)):
+        for sequence, time_ns in await reads.times(segment):
             if sequence <= last:
                 continue
             if time_ns > at_ns:
@@ -192,9 +215,9 @@ async def _counted(reads: Segments, cut: StreamCut) -> StreamCut:
             first, first_ns = first or segment.first_seq, first_ns or segment.first_ns
             last_ns = segment.last_ns
             continue
-        kept = cut.kept(segment, await reads.plain(segment))
+        kept = await reads.plain(segment, cut.kept)
         size += len(kept)
-        for sequence, time_ns, _, _ in heads(kept):
+        for sequence, time_ns, _, _ in heads(kept):  # read once, so whole
             messages += 1
             first, first_ns, last_ns = first or sequence, first_ns or time_ns, time_ns
     begin = first if messages else cut.last + 1 if cut.last else 0

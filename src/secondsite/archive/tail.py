@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import secrets
+import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from nats import errors
 from secondsite.archive.entries import EntryRun, delivery, nanoseconds
 from secondsite.backup.archive import entry
 from secondsite.model.errors import MachineError
-from secondsite.model.jetstream_config import ARCHIVER
+from secondsite.model.jetstream_config import ARCHIVERS
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.streams import NO_MESSAGE
 
@@ -32,6 +32,8 @@ LASTS_S = 50.0
 SILENCE_S = 5.0
 WINDOW = 64
 _EMPTY_BATCHES = 3
+_TAKEN = (10013, 10148)
+"""A consumer of that name, and of that name with another configuration, is there already."""
 
 
 class TailCutError(MachineError):
@@ -92,9 +94,7 @@ class Tail:
 
     async def open(self) -> None:
         """Raises MachineError where no consumer can be made."""
-        name = f"{ARCHIVER}{secrets.token_hex(6)}"
         config = {
-            "name": name,
             "ack_policy": "none",
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": self.through + 1,
@@ -102,14 +102,26 @@ class Tail:
             "mem_storage": True,
             "num_replicas": 1,
         }
-        await self.jetstream.ask(
-            f"CONSUMER.CREATE.{self.stream}.{name}", {"stream_name": self.stream, "config": config}
-        )
+        name = await self._create(config)
         client = self.jetstream.connection.client
         self._inbox = client.new_inbox()
         self._subscription = await client.subscribe(f"{self._inbox}.*")
         client.taps[self._subscription._id] = self._take
         self.consumer, self._expected, self._asked_s = name, 1, time.monotonic()
+
+    async def _create(self, config: Json) -> str:
+        """Under the first name that nobody reads by now."""
+        names = random.sample(ARCHIVERS, len(ARCHIVERS))
+        while True:
+            name = names.pop()
+            asked = {"stream_name": self.stream, "config": {**config, "name": name}, "action": "create"}
+            try:
+                await self.jetstream.ask(f"CONSUMER.CREATE.{self.stream}.{name}", asked)
+            except RefusedError as refused:
+                if refused.code not in _TAKEN or not names:
+                    raise
+            else:
+                return name
 
     def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         """Called for every message, so it does little."""

@@ -17,7 +17,7 @@ from secondsite.archive.entries import moment, rfc3339
 from secondsite.archive.layout import base_key, index_key
 from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue, StandingStream
 from secondsite.archive.records import Base, Checkpoint, DamagedArchiveError
-from secondsite.backup.archive import NATSARC_FILE, heads
+from secondsite.backup.archive import NATSARC_FILE
 from secondsite.backup.codec import Keys
 from secondsite.backup.layout import new_id
 from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBackup, kind_of
@@ -145,7 +145,7 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
         if segment.last_seq <= wanted.sequence:
             reached_ns = segment.last_ns
             continue
-        for sequence, time_ns, _, _ in heads(await reads.plain(segment)):
+        for sequence, time_ns in await reads.times(segment):
             if sequence <= wanted.sequence:
                 reached_ns = time_ns
     return life, reached_ns

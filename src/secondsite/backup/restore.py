@@ -42,6 +42,7 @@ from secondsite.backup.versions import unknown_to
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.place import Place
+from secondsite.model.wording import counted
 from secondsite.nats.jetstream import JetStream, NoAnswerError, RefusedError
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.store import ObjectStorage
@@ -202,8 +203,8 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
         return _Task(work, Approved(work.target, created, used=False))
     if work.target in plan.overwrite:
         return _Task(work, Approved(work.target, created, used=True))
-    extent = f"{state['messages']} messages ({state['first_seq']}-{state['last_seq']})"
-    what = f"the stream {work.target} is there with {extent} and {state.get('consumer_count', 0)} consumers"
+    extent = f"{counted(state['messages'], 'messages')} ({state['first_seq']}-{state['last_seq']})"
+    what = f"the stream {work.target} is there with {extent} and {counted(state.get('consumer_count', 0), 'consumers')}"
     remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 import cattrs
 
+MAX_VALUES = 8_000_000
 T = TypeVar("T")
 _ERRORS = (cattrs.errors.BaseValidationError, ExceptionGroup, TypeError, ValueError, KeyError, AttributeError)
 
@@ -21,7 +22,9 @@ class MisfitError(ValueError):
 
 
 def parse(data: bytes) -> Any:
-    """JSON. Raises MisfitError."""
+    """JSON. Raises MisfitError, also for what would take gigabytes of memory: `[],[],…` takes 20 times its bytes."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise MisfitError("it holds too many values")
     try:
         return json.loads(data.decode())
     except (ValueError, RecursionError):

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.catalogue.table import with_url
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import (
     Distribution,
@@ -93,7 +94,7 @@ def _figure(name: str, row: Mapping[str, Any], file: str) -> Estimate:
 
 def _source(name: str, row: Mapping[str, Any], file: str) -> str:
     """A measurement is worth something only with what was measured, and when."""
-    source, provenance = str(row["source"]), Provenance(row["provenance"])
+    source, provenance = with_url(str(row["source"])), Provenance(row["provenance"])
     if provenance is not Provenance.MEASURED:
         return source
     if not row.get("on") or not row.get("as_of"):

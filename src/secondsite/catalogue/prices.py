@@ -47,6 +47,7 @@ class NodeType:
     name: str
     vcpu: float
     memory_gb: float
+    disk_gb: float = 0.0
 
     @property
     def item(self) -> str:
@@ -78,6 +79,10 @@ class Prices:
     node_types: Mapping[str, NodeType]
     plans: tuple[ManagedPlan, ...]
     _known: dict[tuple[str, str, str], Estimate] = field(factory=dict, eq=False, repr=False, init=False)
+
+    def own(self, provider: str, item: str, region: str) -> bool:
+        """Whether this very region has a price of its own."""
+        return (provider, item, region) in self.rows
 
     def get(self, provider: str, item: str, region: str = ANY) -> Estimate:
         """In USD by the Estimate's unit. Raises InputError for an item or region that no table has."""
@@ -223,9 +228,10 @@ def _transfer_price(row: TableRow) -> Price:
 
 @lru_cache(maxsize=1)
 def _node_types() -> Mapping[str, NodeType]:
-    rows = shipped("node_types.csv", ("provider", "type", "vcpu", "memory_gb", "default"))
+    sizes = ("vcpu", "memory_gb", "disk_gb")
+    rows = shipped("node_types.csv", ("provider", "type", *sizes, "default"))
     return {
-        row["provider"]: NodeType(row["provider"], row["type"], row.number("vcpu"), row.number("memory_gb"))
+        row["provider"]: NodeType(row["provider"], row["type"], *(row.number(size) for size in sizes))
         for row in rows
         if row["default"]
     }

@@ -60,6 +60,9 @@ class RoundTrips:
         """In ms, each region by its own provider. Raises InputError where neither the pair nor a stand-in is known."""
         if a.provider == b.provider:
             return self.between(a.provider, a.name, b.name)
+        for owner in (a.provider, b.provider):
+            if self.known(owner, a.name, b.name):
+                return self.between(owner, a.name, b.name)
         return self._stand_in((a.provider, a.name), (b.provider, b.name))
 
     def known(self, provider: str, a: str, b: str) -> bool:

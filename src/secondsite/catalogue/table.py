@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -49,11 +51,23 @@ class TableRow:
 
     @property
     def source(self) -> str:
-        """Where the figure comes from and when it was so, as one text."""
-        return f"{self.cells['source']} ({self.cells['as_of']})"
+        """Where the figure comes from and when it was so, as one text, with the address where it is to be found."""
+        return with_url(f"{self.cells['source']} ({self.cells['as_of']})")
 
     def wrong(self, what: str, remedy: str) -> InputError:
         return InputError([Problem(self.place, what, remedy)])
+
+
+def with_url(source: str) -> str:
+    """The source with the address of the place that it names, where one is known."""
+    url = next((url for key, url in _urls() if key in source), "")
+    return f"{source}, {url}" if url and "://" not in source else source
+
+
+@lru_cache(maxsize=1)
+def _urls() -> tuple[tuple[str, str], ...]:
+    text = files("secondsite.catalogue").joinpath("data", "source_urls.toml").read_text("utf-8")
+    return tuple(tomllib.loads(text)["urls"].items())
 
 
 def shipped(name: str, columns: Sequence[str]) -> tuple[TableRow, ...]:

@@ -81,6 +81,11 @@ app.command(
     name="restore",
     help="Restore streams from a backup or an archive and verify every message.",
 )
+app.command(
+    "secondsite.cli.postgres:app",
+    name="postgres",
+    help="Look at a PostgreSQL server, fence it, promote it, bring it back.",
+)
 app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
 app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 

@@ -16,6 +16,7 @@ from secondsite.cli.backup_options import every as seconds
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, read_keys
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.model.units import parse_bytes
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +178,8 @@ def _print(shipped: Shipped, store: ObjectStorage, *, json: bool) -> None:
         return
     behind = f", {sum(shipped.behind.values())} bytes behind" if shipped.behind else ""
     print(
-        f"checkpoint {shipped.number} in {store.shown}: {shipped.messages} messages of {shipped.streams} streams, "
+        f"checkpoint {shipped.number} in {store.shown}: {counted(shipped.messages, 'messages')} "
+        f"of {counted(shipped.streams, 'streams')}, "
         f"{shipped.plain_bytes} bytes, {shipped.stored_bytes} stored{behind}",
         flush=True,
     )

@@ -26,6 +26,7 @@ from secondsite.cli.stores import (
     telling,
 )
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, SecondsiteError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from secondsite.archive.chain import Chain
@@ -113,7 +114,8 @@ def _text(result: ArchiveVerification) -> str:
     from secondsite.cli.restore import as_text
 
     span = f"{rfc3339(result.first_ns)} to {rfc3339(result.newest_ns)}"
-    lines = [f"{span}: {result.segments} segments, {result.messages} messages, {result.stored_bytes} bytes"]
+    held = f"{counted(result.segments, 'segments')}, {counted(result.messages, 'messages')}"
+    lines = [f"{span}: {held}, {result.stored_bytes:,} bytes"]
     lines += [f"  DAMAGED: {problem}" for problem in result.problems]
     if result.vanished:
         lines.append(f"  {result.vanished} messages were gone before they could be read")
@@ -157,11 +159,11 @@ def compact_(
             print_json({"schema": "secondsite/archive-compaction/1", **asdict(made)})
         elif made.number:
             print(
-                f"base {made.number} in {chain.store.shown}: {made.merged_from} segments became {made.merged_into}, "
-                f"{made.deleted} objects deleted"
+                f"base {made.number} in {chain.store.shown}: {counted(made.merged_from, 'segments')} became "
+                f"{made.merged_into}, {counted(made.deleted, 'objects')} deleted"
             )
         else:
-            print(f"nothing new since the last base; {made.deleted} objects deleted")
+            print(f"nothing new since the last base; {counted(made.deleted, 'objects')} deleted")
         return EXIT_HOLDS
 
     return asyncio.run(work())

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeInt
 
 from secondsite.cli.backup_options import EVERYTHING, KEEP_ALL, BackupScope, Keep, every
-from secondsite.cli.backup_summary import size, summary
+from secondsite.cli.backup_summary import content_line, summary
 from secondsite.cli.stores import NO_SERVER, Endpoint, Flag, Server, open_store, option, print_json, telling
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS
 
@@ -160,8 +160,7 @@ async def _go_on(
 
 
 def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
-    content = f"{len(manifest.streams)} streams, {manifest.messages} messages, {size(manifest)}"
-    lines = [f"{manifest.id} in {store.shown}: {content}"]
+    lines = [f"{manifest.id} in {store.shown}: {content_line(manifest)}"]
     lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
     lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
     if manifest.suspicious:

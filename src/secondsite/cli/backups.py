@@ -21,7 +21,7 @@ from secondsite.cli.backup_options import (
     Keep,
     every,
 )
-from secondsite.cli.backup_summary import size, summary
+from secondsite.cli.backup_summary import content_line, summary
 from secondsite.cli.stores import (
     ANY_SIGNER,
     Endpoint,
@@ -79,7 +79,7 @@ def list_(
     for entry in inventory.entries:
         line = entry.problem
         if entry.manifest:
-            line = f"{len(entry.manifest.streams)} streams, {entry.manifest.messages} messages, {size(entry.manifest)}"
+            line = content_line(entry.manifest)
         proof = "" if entry.proof is None else ", proven" if entry.proof.get("ok") is True else ", PROVEN BAD"
         print(f"{entry.id}  {line}{proof}{', held' if entry.held else ''}")
         for why in (entry.distrust, entry.clock, *(entry.manifest.suspicious if entry.manifest else ())):

@@ -23,7 +23,7 @@ _NEAR_S = 1.0
 
 def gate(
     *,
-    nats: Annotated[str, option("NATS URL of this region, with the operator's login, which the gate does not block.")],
+    nats: Annotated[str, option("NATS URL of this region.")],
     system: Annotated[str, option("NATS URL of this region with the system account, which reloads the configuration.")],
     folder: Annotated[Path, option("Folder of nats.conf, which includes gate/REGION.conf.")],
     config: Annotated[Path | None, option("gate.json as written by `secondsite render`; replaces --file.")] = None,
@@ -38,13 +38,14 @@ def gate(
     """Let writers in while the other region mirrors, and shut them out from the moment that it was promoted.
 
     User and password come from NATS_USER and NATS_PASSWORD, those of the system account from NATS_SYSTEM_USER and
-    NATS_SYSTEM_PASSWORD.
+    NATS_SYSTEM_PASSWORD: logins that `render` writes for the gate.
     """
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.gate import gate_of, write_gate_file
     from secondsite.operate.gate_config import read_gate
     from secondsite.operate.guarded import as_child, run_guarded
+    from secondsite.strategies.rights import GATE_INBOX
     from secondsite.strategies.write_gate import gate_file
 
     config_read = read_gate(config) if config else _configured(file, strategy)
@@ -54,7 +55,7 @@ def gate(
     if server and (code := as_child(["-m", "secondsite", *sys.argv[1:]])) is not None:
         return code
     environment = {key.replace("NATS_SYSTEM_", "NATS_"): v for key, v in os.environ.items() if "NATS_SYSTEM_" in key}
-    near = ConnectOptions(timeout_s=_NEAR_S)
+    near = ConnectOptions(timeout_s=_NEAR_S).with_inbox(GATE_INBOX)
     options = (near.with_environment(os.environ), near.with_environment(environment))
     kept = gate_of(
         config_read,

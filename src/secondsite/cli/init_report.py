@@ -12,6 +12,7 @@ from secondsite.discover.system_file.updating import Update
 from secondsite.model.errors import Problem
 from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
+from secondsite.model.wording import counted
 
 SHOWN = 10
 # Wrong guesses about these change the recommendation most.
@@ -67,7 +68,9 @@ def _problem(problem: Problem) -> dict[str, object]:
 def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     """At most `WIDTH` columns; what to check and to do next only where something is new."""
     system = update.system
-    parts = ", ".join(_counted(number, noun) for noun, number in counts(system).items() if number)
+    parts = ", ".join(
+        counted(number, noun.replace("nats_", "NATS ")) for noun, number in counts(system).items() if number
+    )
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
     if discovery.unknown:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
@@ -128,11 +131,6 @@ def _next(system: System, update: Update) -> Iterator[str]:
 
 def _wrapped(head: str, text: str) -> list[str]:
     return wrap(f"{head}: {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _counted(number: int, noun: str) -> str:
-    words = noun.replace("nats_", "NATS ")
-    return f"{number} {words.removesuffix('s') if number == 1 else words}"
 
 
 def _rank(path: str) -> int:

@@ -15,6 +15,7 @@ from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.model.field_support import clusters_not_taking
+from secondsite.model.validate import not_a_subject
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
@@ -30,6 +31,10 @@ def render(
     file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("Strategy, or STRATEGY@today; by default the recommended one.")] = "",
     domain: Annotated[str, option("Domain under which other regions resolve a server: POD.REGION.DOMAIN.")] = "",
+    app_subject: Annotated[
+        tuple[str, ...],
+        option("Subject that the application uses beside its streams, such as rpc.>; repeatable.", negative=""),
+    ] = (),
     gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
     check: Annotated[
         bool, option("Write nothing; print a diff and exit with 1 if a file is stale.", negative="")
@@ -50,8 +55,11 @@ def render(
     _refuse_operators(deployment)
     _refuse_fields(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
-    book = DeployedAddresses(deployment.system.services, domain, running)
+    for subject in app_subject:
+        _check_subject(subject)
+    book = DeployedAddresses(deployment.system.services, domain, running, application_subjects=app_subject)
     again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
+    again += [part for subject in app_subject for part in ("--app-subject", subject)]
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
     texts = files(deployment, book, join(again), gate_image)
     changed, old = changes(folder, texts), left_over(folder, texts)
@@ -64,6 +72,11 @@ def render(
     else:
         _print(folder, needed, old, check=check)
     return EXIT_DOES_NOT_HOLD if check and (needed or old) else EXIT_HOLDS
+
+
+def _check_subject(subject: str) -> None:
+    if why := not_a_subject(subject):
+        raise InputError.at("--app-subject", f"{subject!r} is no subject: {why}", "give one such as rpc.>")
 
 
 def _refuse_operators(deployment: Deployment) -> None:

@@ -14,6 +14,7 @@ from cyclopts.types import PositiveInt
 
 from secondsite.cli import stores
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_INTERRUPTED, EXIT_UNPROVEN, InputError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from secondsite.archive.source import RestoreSource
@@ -169,7 +170,8 @@ def _lines(outcome: StreamOutcome) -> list[str]:
     proof = outcome.proof
     verdict = {"equal": "every message the same", "differs": "DIFFERS", "unproven": "counted, not compared"}
     begin = "was there already" if outcome.already_there else f"restored in {outcome.transfer_s:.1f} s"
-    counts = f"{outcome.messages} messages {outcome.first_seq}-{outcome.last_seq}, {outcome.consumers} consumers"
+    messages, consumers = counted(outcome.messages, "messages"), counted(outcome.consumers, "consumers")
+    counts = f"{messages} {outcome.first_seq}-{outcome.last_seq}, {consumers}"
     lines = [f"{name}: {begin}: {counts}: {verdict[proof.verdict]} ({proof.why or proof.sha256[:12]})"]
     for what, sequences in (("missing", proof.missing), ("changed", proof.changed), ("not in the backup", proof.extra)):
         if sequences:

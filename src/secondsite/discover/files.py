@@ -26,7 +26,7 @@ from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.walking import MAX_FILES, Walk
 from secondsite.discover.workloads import KINDS
-from secondsite.discover.yaml_source import MapNode, Node, load_manifests, read_text
+from secondsite.discover.yaml_source import MAX_FILE_BYTES, MapNode, Node, decoded, load_manifests, read_text
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.place import Place
 
@@ -145,7 +145,7 @@ def _shown(path: Path, base: Path) -> str:
 
 def _read(path: Path, reading: _Reading) -> None:
     if str(path) == STANDARD_INPUT or path.name == STANDARD_INPUT:
-        _read_text(sys.stdin.read(), "standard input", Path(), reading, asked=True)
+        _read_text(_standard_input(), "standard input", Path(), reading, asked=True)
         return
     if path.is_file() and path.name in FILE_NAMES:
         path = path.parent
@@ -290,6 +290,13 @@ def _documents(part: Part, shown: str, problems: list[Problem]) -> list[Node]:
         return []
 
 
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read(MAX_FILE_BYTES + 1)
+    except UnicodeDecodeError:
+        raise InputError.at("standard input", "is not UTF-8 text", "give it as UTF-8") from None
+
+
 def _kubectl(folder: Path, build: Build) -> list[Resource]:
     """What kubectl makes of it. Places are lines of its output, not of the files."""
     shown = build.shown(folder)
@@ -297,7 +304,6 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
         done = subprocess.run(  # noqa: S603 (fixed arguments, a folder that the person named)
             ["kubectl", "kustomize", str(folder)],  # noqa: S607 (the person's own kubectl is meant)
             capture_output=True,
-            text=True,
             timeout=KUBECTL_TIMEOUT_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -307,11 +313,12 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
             shown, f"kubectl kustomize took more than {KUBECTL_TIMEOUT_S} s", "run it without kubectl"
         ) from None
     if done.returncode:
-        reason = (done.stderr.strip() or "it gave no reason").splitlines()[-1]
+        reason = (done.stderr.decode(errors="replace").strip() or "it gave no reason").splitlines()[-1]
         raise InputError.at(shown, f"kubectl kustomize refuses it: {reason}", "correct the kustomization")
+    place = f"kubectl kustomize {shown}"
     return [
         resource
-        for node in load_manifests(done.stdout, f"kubectl kustomize {shown}")
+        for node in load_manifests(decoded(done.stdout, place), place)
         for resource in unfold(node)
         if resource.name
     ]

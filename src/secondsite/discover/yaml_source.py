@@ -85,6 +85,11 @@ def read_text(path: Path, file: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError.at(file, f"cannot be read: {reason}", "name a readable file or folder") from None
+    return decoded(data, file)
+
+
+def decoded(data: bytes, file: str) -> str:
+    """Raises `InputError` for what is no text."""
     if b"\0" in data:
         raise InputError.at(
             file, "is binary, not YAML text", "name only manifests, or give the file another ending than .yaml"

@@ -12,7 +12,8 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from secondsite.drill.faults import region_loss, soak, spoiled_kinds, zombie_primary
+from secondsite.drill.faults import region_loss, soak, spoiled_kinds, spoiled_stores, zombie_primary
+from secondsite.drill.faults.both_capture import both_capture
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
 from secondsite.drill.play.lab_world import place
@@ -20,13 +21,11 @@ from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage
 from secondsite.drill.run import RunResult, lab_options
-from secondsite.lab.moment import Moment
 from secondsite.lab.options import LabOptions
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Strategy
-from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.action import Context, Facts, Prospect, until
@@ -42,7 +41,6 @@ _BOTH_WRITE = Strategy.parse("active-active/sourced/weighted")
 _ONE_GROUP = Strategy.parse("warm-standby/supercluster-mirror")
 _UNANSWERED_S = 0.7
 _CUT_S = 5.0
-_WRITES = 50
 _SOAK_S, _LEAK_BYTES = 45.0, 32 << 10
 
 
@@ -85,6 +83,14 @@ def _rpo_breached(result: RunResult) -> str:
 def _promises_lost(result: RunResult) -> str:
     """Lost although a 202 promised them."""
     return f"{result.loss.promised} writes lost that a 202 had promised" if result.loss.promised else ""
+
+
+def _commits_lost(result: RunResult) -> str:
+    return "; ".join(
+        f"{lost.messages} commits of {name} lost, the oldest {lost.seconds:.1f} s old"
+        for name, lost in result.loss_of_stores.items()
+        if lost.seconds > spoiled_stores.LEFT_BEHIND_S / 2
+    )
 
 
 def _memory_grows(result: RunResult) -> str:
@@ -229,27 +235,6 @@ async def _impatient_loss(stage: Stage) -> None:
     await stage.settled(10.0)
 
 
-async def _both_capture(stage: Stage) -> None:
-    """Writes at home, asked of the other region: which of them did its own stream take in by itself?"""
-    stage.struck(Moment.now(), "nothing: both regions take writes")
-    family, ids = stage.families[0], [f"both-{number}" for number in range(_WRITES)]
-    stage.path.written.update(ids)
-    subject = stage.load.clients[0].streams[0].of_key(0)
-    async with place(stage.lab, stage.home).open() as opened:
-        for each in ids:
-            await StreamApi(opened).publish(subject, b"", {"Nats-Msg-Id": each})
-    await stage.pass_time(2.0, "both regions source from each other")
-    placement = family.at(stage.away)
-    if placement is None:
-        return
-    async with place(stage.lab, stage.away).open() as opened:
-        state = await StreamApi(opened).stream(placement.name)
-        messages = direct_messages(opened, placement.name, state.first_seq, state.last_seq) if state else None
-        headers = [message.headers async for message in messages] if messages else []
-    own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)
-    stage.observe(f"writes of one region that the other's stream took in by itself: {own} of {_WRITES}", own == 0)
-
-
 async def _promised_and_gone(stage: Stage) -> None:
     """NATS goes first, so that the API promises from its memory; then the API goes."""
     names = [server.name for server in stage.lab.servers(stage.home)]
@@ -301,6 +286,10 @@ def _careless(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), careless=spoiled_kinds.CARELESS)
 
 
+def _with_databases(setup: Setup) -> LabOptions:
+    return evolve(lab_options(setup), databases=True)
+
+
 def _hour(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), ttl_s=3600.0)
 
@@ -322,7 +311,7 @@ CONTROLS: Mapping[str, Control] = {
         Control(
             "leaf-link-without-denies",
             "two regions store each other's writes",
-            Drill("both-write", "both regions write", Fault.REGION, _both_capture, several_regions, moves=False),
+            Drill("both-write", "both regions write", Fault.REGION, both_capture, several_regions, moves=False),
             _not_shown,
             strategy=_BOTH_WRITE,
             spoil=_without_denies,
@@ -373,6 +362,10 @@ CONTROLS: Mapping[str, Control] = {
             _each_kind,
             spoil=spoiled_kinds.with_kinds,
             options=_careless,
+        ),
+        *(
+            Control(name, title, _loss(spoil), _commits_lost, options=_with_databases)
+            for name, title, spoil in spoiled_stores.SPOILED
         ),
         Control(
             "leaking-api",

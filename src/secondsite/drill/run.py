@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, T
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
+from secondsite.drill.ledger.ledger import store_stream
+from secondsite.drill.play.databases import read_tables
 from secondsite.drill.play.final_reads import (
     Reading,
     all_led,
@@ -53,6 +56,7 @@ from secondsite.model.contract import Subject, Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure
+from secondsite.model.store import Loss
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import Reach, families
 from secondsite.strategies.archiver import archived
@@ -115,6 +119,17 @@ class RunResult:
     @property
     def loss(self) -> Rpo:
         return self.judgement.loss or UNKNOWN_RPO
+
+    @property
+    def loss_of_stores(self) -> Mapping[str, Rpo]:
+        """By `state/STORE`, in commits."""
+        prefix = store_stream("")
+        return {name: lost for name, lost in self.judgement.loss_by_stream.items() if name.startswith(prefix)}
+
+    @property
+    def in_part(self) -> tuple[RunVerdict, ...]:
+        """On contracts of which only a part ran, with what was measured of that."""
+        return tuple(v for v in self.judgement.verdicts if v.loss is not None and v not in self.judged)
 
     @property
     def observations(self) -> tuple[Observation, ...]:
@@ -180,7 +195,7 @@ async def run_drill(
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
     report(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
-    chosen = options or evolve(lab_options(setup), pods=drill.pods)
+    chosen = options or evolve(lab_options(setup), pods=drill.pods, databases=drill.databases)
     async with Lab.up(setup.deployment, chosen, report) as lab:
         report(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
@@ -223,6 +238,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
     carried_out = [procedure, *([failback(setup.deployment, setup.kit)] if drill.returns else ())]
     carried_out += [procedure] if drill.again else []
     failover = str(drill.procedure or drill.fault)
+    ran = lab.databases.stores
+    others = tuple(each.name for each in setup.system.stores if each.loss is Loss.DATA and each.name not in ran)
     return DrillManifest(
         drill=drill.id,
         strategy=setup.strategy.id,
@@ -234,13 +251,13 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         fingerprint=fingerprint(setup.deployment.system, setup.production, carried_out, versions.values()),
         timing=_timing(setup.profile, setup.deployment),
         production=_own_timing(setup),
-        subjects=drill.subjects,
+        subjects=(*drill.subjects, Subject.STATE) if ran and not others else drill.subjects,
         contracts=setup.system.contracts,
         new_side=(network,) if drill.moves else (),
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host={**host_facts(), **lab.fleet.digests()},
+        host={**host_facts(), **lab.fleet.digests(), **lab.databases.digests()},
         control=control,
         unrehearsed=unrehearsed(procedure) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,
@@ -248,6 +265,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         carried_out=(failover, *((FAILBACK,) if drill.returns else ()), *((failover,) if drill.again else ())),
         of=setup.standing,
         version=setup.nats_version,
+        stores=ran,
+        other_stores=others if ran else (),
     )
 
 
@@ -273,6 +292,7 @@ async def _read_all(stage: Stage) -> None:
     observe_positions(stage)
     for region in serving:
         _save(await reading.copies(stage.families, region), stage.writer.finals)
+        _save(await read_tables(stage.lab, config.run, region), stage.writer.finals)
     await _read_old_disks(stage, reading, SALVAGE)
     if stage.rejoin:
         for region in stage.salvage:
@@ -305,6 +325,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
         names = [placement.name for family in stage.families if (placement := placement_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
+        _save(await read_tables(stage.lab, reading.run, region), stage.writer.folder / folder)
 
 
 async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) -> None:

@@ -11,15 +11,16 @@ from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.capacity import overloaded
 from secondsite.evaluate.complexity import complexity
-from secondsite.evaluate.cost import monthly_cost, total_cost
+from secondsite.evaluate.cost import machines_usd, monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, PolicyFigures
+from secondsite.evaluate.failed_over import failed_over, hours_away
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.latency import latency
-from secondsite.evaluate.loss import lost_for_good_s, rpo
+from secondsite.evaluate.loss import events_lost_s, rpo
 from secondsite.evaluate.outages import availability, downtime_minutes, outages
 from secondsite.evaluate.parts import own_procedures, share_of_writes
 from secondsite.evaluate.recovery import rto
@@ -85,7 +86,9 @@ class Assessor:
 
     @property
     def model(self) -> FaultModel:
-        return FaultModel(self.catalogue.figures, self.system.region.provider)
+        places = (self.system.region, self.system.second, self.system.third)
+        names = tuple(region.name for region in places if region)
+        return FaultModel(self.catalogue.figures, self.system.region.provider, names)
 
     @property
     def buffer(self) -> Buffer:
@@ -131,7 +134,16 @@ class Assessor:
             excluded=overloaded(deployment, self.catalogue) or _excluded(outcomes, hazards),
             unprepared=self._unprepared(planned),
             policies=tuple(self._policies(deployment)),
+            away_usd=self._away(deployment),
+            away_hours=hours_away(self.model),
         )
+
+    def _away(self, deployment: Deployment) -> Mapping[str, Estimate]:
+        there = failed_over(deployment)
+        no_people = fixed("hours", 0.0, "h/month", "told apart")
+        if there is None:
+            return {}
+        return {provider: machines_usd(self._bill(there, provider, no_people)) for provider in PROVIDERS}
 
     def _policies(self, deployment: Deployment) -> Iterator[PolicyFigures]:
         """Both, side by side, where the strategy has a gate that can hold a lease."""
@@ -218,7 +230,7 @@ class Assessor:
         writes = count(
             "acknowledged writes lost a year",
             self.lost_writes(planned),
-            "rate of faults × loss",
+            "rate of faults × loss, a business event once",
             *(self.model.rate(fault) for fault in planned.procedures),
             *(delay for copy in planned.deployment.copies for delay in (copy.hold, copy.propagate, copy.interval)),
             self.catalogue.figures["share.destroyed"],
@@ -231,20 +243,18 @@ class Assessor:
         return total("expected yearly loss", "USD/year", parts)
 
     def lost_writes(self, planned: Planned) -> float:
-        """A year, over all faults, streams and stores."""
-        kept = retention_s(self.system, self.catalogue.figures)
-        lost = 0.0
+        """A year, over all faults: business events, each once, wherever it was written."""
+        return sum(self.lost_writes_by_fault(planned).values())
+
+    def lost_writes_by_fault(self, planned: Planned) -> Mapping[Fault, float]:
+        deployment, lost = planned.deployment, dict[Fault, float]()
+        kept, gone = retention_s(self.system, self.catalogue.figures), self.catalogue.figures["share.destroyed"]
         for fault in planned.procedures:
-            sites = 1 if fault.per_system else len(planned.deployment.serving)
-            share = 1 / len(planned.deployment.serving)
-            for subject in (Subject.API, Subject.STATE):
-                gone = self.catalogue.figures["share.destroyed"]
-                seconds = lost_for_good_s(
-                    planned.deployment, subject, fault, self.draws(fault), self.buffer, kept, gone
-                )
-                pods = self._pods(subject, fault, planned.deployment)
-                lost += self.model.rate(fault).mean * sites * share * pods * mean(seconds)
-        return lost * self.system.load.mean_per_s
+            sites = 1 if fault.per_system else len(deployment.serving)
+            rate = sum(self.model.rate(fault, site).mean for site in range(sites)) / len(deployment.serving)
+            seconds = mean(events_lost_s(deployment, fault, self.draws(fault), self.buffer, kept, gone))
+            lost[fault] = rate * seconds * self.system.load.mean_per_s
+        return lost
 
     def _owning(self, deployment: Deployment, monthly: Mapping[str, Estimate], loss: Estimate) -> Estimate:
         rate = stated(self.system, ENGINEER, "an hour of work", self.system.economics.engineer_usd_per_hour, "USD/h")

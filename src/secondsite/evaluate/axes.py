@@ -9,6 +9,7 @@ from secondsite.catalogue.figures import Figures
 from secondsite.evaluate.assess import Planned
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.derive import total
+from secondsite.evaluate.faults import OF_REGION
 from secondsite.evaluate.study import ENGINEER, INFRASTRUCTURE, LOST_WRITE, OUTAGE, UPKEEP, WORK, Assumption
 from secondsite.model.estimate import Estimate, Maybe
 from secondsite.model.mark import Knowledge
@@ -32,7 +33,9 @@ def axes_of(
 
 
 def _used(plans: Iterable[Planned], catalogue: Catalogue) -> Iterator[Estimate]:
+    lost_often: set[str] = set()
     for planned in plans:
+        lost_often |= {f"{OF_REGION}{site.region.name}" for site in planned.deployment.serving}
         for procedure in planned.procedures.values():
             for step in procedure.steps:
                 yield from _causes(step.duration)
@@ -40,7 +43,8 @@ def _used(plans: Iterable[Planned], catalogue: Catalogue) -> Iterator[Estimate]:
             for delay in (copy.hold, copy.propagate, copy.interval):
                 yield from _causes(delay)
     for name in catalogue.figures:
-        if name.startswith(("fault.", "share.", "onset.", "buffer.", "duration.")):
+        of_some_region = name.startswith(OF_REGION) and name not in lost_often
+        if name.startswith(("fault.", "share.", "onset.", "buffer.", "duration.")) and not of_some_region:
             yield catalogue.figures[name]
 
 

@@ -7,7 +7,9 @@ from functools import cached_property
 from attrs import define, field, frozen
 
 from secondsite.catalogue.figures import Figures
+from secondsite.catalogue.own import TRANSFER
 from secondsite.catalogue.prices import NodeType, Prices
+from secondsite.catalogue.regions import PROVIDERS
 from secondsite.evaluate.derive import count, product, weakest
 from secondsite.evaluate.nodes import NodeNeed, node_need
 from secondsite.model.deployment import Deployment, Site, SiteRole
@@ -15,7 +17,7 @@ from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate, Provenance
 from secondsite.model.region import Region
 from secondsite.model.service import Role
-from secondsite.model.strategy import Pattern
+from secondsite.model.strategy import TODAY
 
 GIB = 2.0**30
 HOURS = 730.0
@@ -64,13 +66,23 @@ class Bill:
     _needs: dict[Site, NodeNeed] = field(factory=dict, init=False)
 
     def price(self, item: str, region: Region) -> Estimate:
+        """The place's own price where it is no cloud's, whoever the rest is priced at; else that of the counterpart."""
+        own = item.partition(":")[0] if item.startswith("node_hour:") else item
+        if region.provider not in PROVIDERS and self.prices.own(region.provider, own, region.name):
+            return self.prices.get(region.provider, own, region.name)
+        return self._listed(item, region)
+
+    def _listed(self, item: str, region: Region) -> Estimate:
         return self.prices.get(self.provider, item, self.counterpart(region))
 
     def counterpart(self, region: Region) -> str:
         return self.prices.regions.counterpart(region.provider, region.name, self.provider)
 
     def transfer(self, source: str, target: str) -> Estimate:
-        here, there = self.counterpart(self.region(source)), self.counterpart(self.region(target))
+        start = self.region(source)
+        if start.provider not in PROVIDERS and self.prices.own(start.provider, TRANSFER, source):
+            return self.prices.get(start.provider, TRANSFER, source)
+        here, there = self.counterpart(start), self.counterpart(self.region(target))
         return self.prices.transfer(self.provider, here, there)
 
     def region(self, name: str) -> Region:
@@ -84,7 +96,7 @@ class Bill:
 
     @property
     def multi_region(self) -> bool:
-        return self.deployment.strategy.pattern is not Pattern.SINGLE_REGION
+        return self.deployment.strategy.pattern not in TODAY
 
     @cached_property
     def staffed(self) -> tuple[Site, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.own import beside
 from secondsite.evaluate import recommend
 from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Auditor, Planned, plan, shared
 from secondsite.evaluate.axes import axes_of
@@ -14,15 +15,18 @@ from secondsite.evaluate.known import require, unseen_streams
 from secondsite.evaluate.memory import keep_freed
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.pareto import pareto
+from secondsite.evaluate.reasons import reasons
+from secondsite.evaluate.saving import Saving, saving
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import ParallelMap, StudyCandidate, StudySetting, here
+from secondsite.evaluate.study import LOST_WRITE, Assumption, ParallelMap, StudyCandidate, StudySetting, here
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
 from secondsite.model.procedure import Step
-from secondsite.model.strategy import Link, Strategy
+from secondsite.model.strategy import TODAY, Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
-from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.links.mirror_and_backup import differs
+from secondsite.strategies.registry import BASELINE, MIXED, STRATEGIES, today
 from secondsite.strategies.sizing import retention_s
 
 YEARS = 200_000
@@ -41,10 +45,14 @@ def compare(
 ) -> Evaluation:
     """Same inputs and seed, same figures. No ``strategies``: all that suit the system. ``progress`` is told how many
     years more are done."""
+    catalogue = beside(catalogue, system.premises)
     require(system, catalogue)
     keep_freed()
     steps: dict[Step, Step] = {}
-    plans = [shared(plan(strategy, system, catalogue), steps) for strategy in strategies or suiting(system)]
+    plans = [
+        shared(plan(strategy, system, catalogue), steps)
+        for strategy in strategies or suiting(system, mixed=_mixed(system, catalogue))
+    ]
     assessor = Assessor(system, catalogue, seed, auditor)
     exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
     outages = downtime(exposures, assessor.model, years, seed, progress)
@@ -60,10 +68,19 @@ def compare(
     )
 
 
-def suiting(system: System) -> tuple[Strategy, ...]:
-    """Links carry streams: without NATS, strategies that differ in their link only are one and the same."""
+def suiting(system: System, *, mixed: bool = False) -> tuple[Strategy, ...]:
+    """Links carry streams: without NATS, strategies that differ in their link only are one and the same. ``mixed``:
+    those that have a link for each stream, too."""
     bare = (Link.NONE, Link.BACKUP, Link.SOURCED)
-    return tuple(strategy for strategy in STRATEGIES if system.nats or strategy.link in bare)
+    known = [today(system), *(strategy for strategy in STRATEGIES if strategy != BASELINE)]
+    if mixed:
+        after = known.index(Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.FAILOVER_RECORD)) + 1
+        known[after:after] = MIXED
+    return tuple(strategy for strategy in known if system.nats or strategy.link in bare)
+
+
+def _mixed(system: System, catalogue: Catalogue) -> bool:
+    return differs(system, catalogue.figures["backup.streams.interval"].mean)
 
 
 def evaluate_many(
@@ -94,7 +111,7 @@ def _recommendation(
     doubt = sensitivity(setting, axes, assessments.index(chosen), parallel_map)
     return Recommendation(
         strategy=chosen.strategy,
-        reasons=recommend.reasons(chosen, assessments, provider),
+        reasons=reasons(chosen, assessments, provider, _saving(assessor, plans, assessments, chosen, axes)),
         stability=doubt.stability,
         stability_low=doubt.low,
         stability_high=doubt.high,
@@ -110,6 +127,27 @@ def _recommendation(
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
         withheld=unseen_streams(assessor.system),
+    )
+
+
+def _saving(
+    assessor: Assessor,
+    plans: Sequence[Planned],
+    assessments: Sequence[Assessment],
+    chosen: Assessment,
+    axes: Sequence[Assumption],
+) -> Saving | None:
+    """Against today, where that is among what was compared."""
+    now = assessments[0]
+    if chosen is now or now.strategy.pattern not in TODAY:
+        return None
+    price = assessor.system.economics.lost_message_usd
+    before, after = (assessor.lost_writes_by_fault(plans[assessments.index(one)]) for one in (now, chosen))
+    return saving(
+        now.expected_loss_usd.mean - chosen.expected_loss_usd.mean,
+        {fault: (before[fault] * price, after.get(fault, 0.0) * price) for fault in before},
+        {axis.name: (axis.low, axis.high) for axis in axes},
+        LOST_WRITE,
     )
 
 

@@ -18,7 +18,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.estimate import Estimate
 
-__all__ = ["CostItem", "monthly_cost", "people_usd", "total_cost"]
+__all__ = ["CostItem", "machines_usd", "monthly_cost", "people_usd", "total_cost"]
 
 
 def monthly_cost(
@@ -36,6 +36,11 @@ def monthly_cost(
 def people_usd(items: Sequence[CostItem]) -> Estimate:
     """The part that is hours of one's own people, a month."""
     return total("people's hours", USD, [item.monthly_usd for item in items if item.for_people])
+
+
+def machines_usd(items: Sequence[CostItem]) -> Estimate:
+    """The part that the provider is paid, a month; unbounded when an item has no price."""
+    return total("the provider's part", USD, [item.monthly_usd for item in items if not item.for_people])
 
 
 def total_cost(items: Sequence[CostItem]) -> Estimate:

@@ -41,6 +41,16 @@ def _nodes(bill: Bill, site: Site) -> Iterator[CostItem]:
         price = bill.price(bill.node_type.item, site.region)
         by_request = product(f"{name}, by request", USD, need.share, MONTH_HOURS, price)
         yield CostItem(name, product(name, USD, need.count, MONTH_HOURS, price), by_request)
+        yield from _node_disks(bill, site)
+
+
+def _node_disks(bill: Bill, site: Site) -> Iterator[CostItem]:
+    """The disk that each machine starts from, beside the volumes of what runs on it."""
+    nodes, size = bill.need(site).count, bill.node_type.disk_gb
+    if size:
+        why = f"{nodes.mean:g} machines with {size:g} GB each: {bill.node_type.provider} node_types.csv"
+        quantity = count("disks of machines", nodes.mean * size, why, nodes, unit="GB")
+        yield bill.item(f"node disks, {site.region.name}", quantity, bill.price("volume_gb_month", site.region))
 
 
 def _volumes(bill: Bill, site: Site) -> Iterator[CostItem]:

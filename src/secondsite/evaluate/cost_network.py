@@ -30,6 +30,7 @@ def network_items(bill: Bill) -> Iterator[CostItem]:
     yield from _egress(bill)
     yield from _entries(bill)
     yield from _nat(bill)
+    yield from _addresses(bill)
     yield from _dns(bill)
 
 
@@ -143,6 +144,20 @@ def _nat(bill: Bill) -> Iterator[CostItem]:
             yield CostItem(
                 name, total(name, "USD/month", [part.monthly_usd for part in parts if part.monthly_usd.mean])
             )
+
+
+def _addresses(bill: Bill) -> Iterator[CostItem]:
+    """Public IPv4 addresses: one for a site's NAT gateway (where there is none, one for each machine), and of its load
+    balancer one, or on AWS one in each zone."""
+    for site in bill.deployment.sites:
+        machines = math.ceil(bill.need(site).count.mean)
+        doors = (max(site.region.zones, 1) if bill.provider == "aws" else 1) if site in bill.entries else 0
+        number = doors + (min(machines, 1) if site in bill.staffed else machines)
+        if number:
+            why = "one for NAT, or each machine where there is none; of a load balancer one, on AWS one in each zone"
+            quantity = count("public IPv4 addresses", number, why, unit="addresses")
+            price = bill.price("ipv4_hour", site.region)
+            yield bill.item(f"public addresses, {site.region.name}", quantity, MONTH_HOURS, price)
 
 
 def _dns(bill: Bill) -> Iterator[CostItem]:

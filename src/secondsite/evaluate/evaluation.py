@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.complexity import Complexity
+from secondsite.evaluate.cost import machines_usd
+from secondsite.evaluate.derive import total
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.deployment import Deployment
@@ -56,7 +59,8 @@ class Assessment:
     """One strategy, assessed. ``excluded`` says which contract cannot hold, and why; empty where all can.
 
     ``owning_usd`` a year: infrastructure and people, requirements spread over three years, expected loss.
-    ``unprepared`` says what fails where the strategy's requirements are skipped.
+    ``unprepared`` says what fails where the strategy's requirements are skipped. ``away_usd``: what each provider is
+    paid a month while the first region is away; ``away_hours`` a year.
     """
 
     deployment: Deployment
@@ -75,10 +79,23 @@ class Assessment:
     excluded: str
     unprepared: str
     policies: tuple[PolicyFigures, ...] = ()
+    away_usd: Mapping[str, Estimate] = field(factory=dict)
+    away_hours: Estimate | None = None
 
     @property
     def strategy(self) -> Strategy:
         return self.deployment.strategy
+
+    @cached_property
+    def provider_usd(self) -> Mapping[str, Estimate]:
+        """What each provider is paid a month; people's hours are no part of it."""
+        return {provider: machines_usd(items) for provider, items in self.bills.items()}
+
+    @cached_property
+    def people_hours(self) -> Estimate:
+        """Hours a month that people spend on it."""
+        items = next(iter(self.bills.values()), ())
+        return total("people's time", "h/month", [item.hours for item in items if item.for_people])
 
     @property
     def breached(self) -> tuple[ContractOutcome, ...]:
@@ -105,13 +122,15 @@ class Assessment:
             yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", getattr(self.latency, name)
         for provider, items in self.bills.items():
             yield f"cost/{provider}", self.monthly_usd[provider]
+            if provider in self.away_usd:
+                yield f"cost/{provider}/failed-over", self.away_usd[provider]
             for item in items:
                 yield f"cost/{provider}/{item.name}", item.monthly_usd
 
 
 @frozen
 class Influence:
-    """How much of the doubt about the decision comes from one assumption (Sobol total-effect index, 0 to 1)."""
+    """How much of the doubt about the decision comes from one assumption: its Sobol total effect as a share of all."""
 
     name: str
     index: float
@@ -191,13 +210,16 @@ class FollowUp:
 class MigrationStep:
     """One step of the way from today's system to the recommendation (or beyond it).
 
-    ``added_people_usd`` is the part of ``added_usd`` that is people's hours, not the provider's invoice.
+    ``machines_usd`` is what the provider is paid a month then, ``added_new_usd`` how much more that is,
+    ``added_people_usd`` what people's hours come to; ``added_usd`` is both.
     """
 
     name: str
     strategy: Strategy
     monthly_usd: Estimate
+    machines_usd: Estimate
     added_usd: Estimate
+    added_new_usd: Estimate
     added_people_usd: Estimate
     hours: Estimate
     requirements: tuple[str, ...]

@@ -8,7 +8,7 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Estimate
 from secondsite.model.strategy import Strategy
-from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.registry import MIXED, SPREAD, STRATEGIES
 
 
 def find(evaluation: Evaluation, name: str) -> Estimate:
@@ -25,7 +25,7 @@ def find(evaluation: Evaluation, name: str) -> Estimate:
 
 def parse_strategy(text: str) -> Strategy:
     """Raises InputError for what is not one of the strategies; the near ones are named."""
-    known = {strategy.id: strategy for strategy in STRATEGIES}
+    known = {strategy.id: strategy for strategy in (*STRATEGIES, *MIXED, SPREAD)}
     if text not in known:
         what = f"there is no strategy {text!r} (docs/strategies.md says what is left out and why)"
         raise InputError.at("--strategy", what, _near(text, tuple(known)))

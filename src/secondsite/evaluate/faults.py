@@ -12,6 +12,8 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 
+OF_REGION = "fault.region.rate-"
+"""What the rate of a region that has one of its own is named with."""
 _SHARES = {
     Fault.CONTROL_PLANE: "share.control-plane",
     Fault.CAPACITY: "share.capacity",
@@ -25,14 +27,23 @@ _NATURAL = {
 
 @frozen
 class FaultModel:
-    """Rates are per serving site and year, except for what happens to the system as a whole."""
+    """Rates are per serving site and year, except for what happens to the system as a whole.
+
+    ``regions``: where the sites are, the first one first; a region that is lost more often than others has a rate of
+    its own.
+    """
 
     figures: Figures
     provider: str
+    regions: tuple[str, ...] = ()
 
-    def rate(self, fault: Fault) -> Estimate:
+    def region_rate(self, site: int = 0) -> Estimate:
+        own = f"{OF_REGION}{self.regions[site]}" if site < len(self.regions) else ""
+        return self.figures.by_name.get(own, self.figures["fault.region.rate"])
+
+    def rate(self, fault: Fault, site: int = 0) -> Estimate:
         """A region's losses are split: plain ones, and those that come with one of three aggravations."""
-        region = self.figures["fault.region.rate"]
+        region = self.region_rate(site)
         shares = {f: self.figures[name] for f, name in _SHARES.items()}
         if fault in shares:
             share = shares[fault]
@@ -56,9 +67,10 @@ class FaultModel:
         whole = np.maximum(1.0, sum(aggravated.values()))
         return {fault: 1 - sum(aggravated.values()) / whole, **{k: w / whole for k, w in aggravated.items()}}
 
-    def rate_per_year(self, fault: Fault, draws: Draws) -> Samples | float:
+    def rate_per_year(self, fault: Fault, draws: Draws, site: int = 0) -> Samples | float:
         """The rate with every factor of a sensitivity study applied."""
-        region = self.figures["fault.region.rate"].mean * draws.factor("fault.region.rate")
+        losses = self.region_rate(site)
+        region = losses.mean * draws.factor(losses.name)
         shares = {f: self.figures[name].mean * draws.factor(name) for f, name in _SHARES.items()}
         if fault in shares:
             return region * shares[fault]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.regions import PROVIDERS
 from secondsite.catalogue.table import USER_FOLDER
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, Problem
+from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.system import System
 
 
 def require(system: System, catalogue: Catalogue) -> None:
-    """Raises InputError with every region that no table knows and nothing stands in for, and the command for each."""
-    unknown = [region for region in _regions(system) if not _known(region, catalogue)]
+    """Raises InputError with everything that no table knows and nothing stands in for, each with its remedy."""
+    unknown = tuple(region for region in _regions(system) if not _known(region, catalogue))
+    problems = [*_unpriced(unknown), *_unmeasured(system, catalogue, unknown)]
+    if problems:
+        raise InputError(problems)
+
+
+def _unpriced(unknown: Sequence[Region]) -> Iterator[Problem]:
     if not unknown:
         return
     names = ", ".join(f"{region.provider or '(no provider)'} {region.name}" for region in unknown)
@@ -21,11 +31,22 @@ def require(system: System, catalogue: Catalogue) -> None:
         "AZURE-REGION --source TEXT"
         for region in unknown
     )
-    raise InputError.at(
-        "secondsite.yaml",
+    yield Problem(
+        Place("secondsite.yaml"),
         f"no prices and no round trips are known of {names}",
-        f"name the regions that stand in for them, in {USER_FOLDER}: {commands}",
+        "write `premises:` with its own prices, round trips and a region that it is like (docs/evaluate.md), or name "
+        f"the regions that stand in for them, in {USER_FOLDER}: {commands}",
     )
+
+
+def _unmeasured(system: System, catalogue: Catalogue, unknown: Sequence[Region]) -> Iterator[Problem]:
+    """Pairs that are neither in a table nor have stand-ins that are."""
+    known = [region for region in _regions(system) if region not in unknown]
+    for a, b in combinations(known, 2):
+        try:
+            catalogue.round_trips.of(a, b)
+        except InputError as error:
+            yield from error.problems
 
 
 def unseen_streams(system: System) -> str:

@@ -18,6 +18,7 @@ from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, unbounded
 from secondsite.model.fault import DESTROYS_DATA, LEAVES_REGION, Fault
 from secondsite.model.store import Loss
+from secondsite.strategies.sizing import write_shares
 
 DESTROYING = LEAVES_REGION | DESTROYS_DATA
 """Faults after which the serving copy cannot be used; after the others it is there again, with its data."""
@@ -48,14 +49,47 @@ def lost_for_good_s(
     buffer: Buffer,
     kept_s: float,
     destroyed: Estimate,
+    part: str = "",
 ) -> Samples:
     """Seconds of writes that never come back, for the expected loss.
 
     Where no copy survives a region, waiting for it brings the data back, unless it was destroyed.
     """
-    seconds = loss_s(deployment, subject, fault, draws, buffer)
+    seconds = loss_s(deployment, subject, fault, draws, buffer, part)
     share = destroyed.mean * draws.factor(destroyed.name) if fault.leaves_region else 1.0
     return np.where(np.isinf(seconds), kept_s * np.asarray(share), np.minimum(seconds, kept_s))
+
+
+def events_lost_s(
+    deployment: Deployment, fault: Fault, draws: Draws, buffer: Buffer, kept_s: float, destroyed: Estimate
+) -> Samples:
+    """Seconds of business events that never come back. One that the API took and the databases hold is one event: it is
+    lost once, with whichever of the two lost it; where one pod dies, only its share of the API's own is."""
+    api, state = (
+        _by_stream(deployment, subject, fault, draws, buffer, kept_s, destroyed)
+        for subject in (Subject.API, Subject.STATE)
+    )
+    return state + buffer.share(fault, deployment) * np.maximum(api - state, 0.0)
+
+
+def _by_stream(
+    deployment: Deployment,
+    subject: Subject,
+    fault: Fault,
+    draws: Draws,
+    buffer: Buffer,
+    kept_s: float,
+    destroyed: Estimate,
+) -> Samples:
+    """Where streams have copies of their own, each loses its share of the writes; elsewhere all lose alike."""
+    own = any(copy.subject is Subject.NATS and copy.covers for copy in deployment.copies)
+    if subject is not Subject.API or not own or fault not in DESTROYING:
+        return lost_for_good_s(deployment, subject, fault, draws, buffer, kept_s, destroyed)
+    lost: Samples = np.zeros(1)
+    for name, share in write_shares(deployment.system).items():
+        stored = lost_for_good_s(deployment, Subject.NATS, fault, draws, buffer, kept_s, destroyed, name)
+        lost = lost + share * np.maximum(stored, np.minimum(buffer.loss_s(deployment, fault, draws), kept_s))
+    return lost
 
 
 def rpo(

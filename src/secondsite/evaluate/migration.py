@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from secondsite.evaluate.assess import mean_of
-from secondsite.evaluate.cost import people_usd
+from secondsite.evaluate.cost import machines_usd, people_usd
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.evaluation import Assessment, MigrationStep
 from secondsite.model.contract import Verdict
@@ -15,6 +15,7 @@ from secondsite.model.strategy import Link, Pattern, Switch
 
 _NAMES = {
     Pattern.SINGLE_REGION: "today",
+    Pattern.SEVERAL_REGIONS: "today",
     Pattern.BACKUP_RESTORE: "backups in another region",
     Pattern.PILOT_LIGHT: "data alive in a second region",
     Pattern.WARM_STANDBY: "standby cluster",
@@ -24,7 +25,7 @@ _NAMES = {
 
 def migration(assessments: Sequence[Assessment], target: Assessment, provider: str) -> tuple[MigrationStep, ...]:
     """From pattern to pattern, as cheaply as each can be had on the way; the step beyond the target is marked."""
-    way = [a for a in (_milestone(assessments, target, pattern) for pattern in _ladder(target)) if a]
+    way = [a for a in (_milestone(assessments, target, step) for step in _ladder(assessments[0], target)) if a]
     steps: list[MigrationStep] = []
     for before, after in pairwise(way):
         done = {need.id for need in before.deployment.requirements}
@@ -35,7 +36,9 @@ def migration(assessments: Sequence[Assessment], target: Assessment, provider: s
                 name=_name(after),
                 strategy=after.strategy,
                 monthly_usd=after.monthly_usd[provider],
+                machines_usd=machines_usd(after.bills[provider]),
                 added_usd=_added(before.monthly_usd[provider], after.monthly_usd[provider]),
+                added_new_usd=_added(machines_usd(before.bills[provider]), machines_usd(after.bills[provider])),
                 added_people_usd=_added(people_usd(before.bills[provider]), people_usd(after.bills[provider])),
                 hours=hours,
                 requirements=tuple(need.what for need in new),
@@ -46,10 +49,10 @@ def migration(assessments: Sequence[Assessment], target: Assessment, provider: s
     return tuple(steps)
 
 
-def _ladder(target: Assessment) -> list[tuple[Pattern, Switch]]:
+def _ladder(today: Assessment, target: Assessment) -> list[tuple[Pattern, Switch]]:
     """Backups first by hand, then with DNS failover, then the standby, then both regions at once."""
     steps = [
-        (Pattern.SINGLE_REGION, Switch.MANUAL),
+        (today.strategy.pattern, today.strategy.switch),
         (Pattern.BACKUP_RESTORE, Switch.MANUAL),
         (Pattern.BACKUP_RESTORE, Switch.DNS),
     ]

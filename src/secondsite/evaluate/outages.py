@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from secondsite.evaluate.derive import count, product
+from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.recovery import rto
@@ -35,10 +35,16 @@ def _by_fault(
     length_s = mean(outage_s(procedures, fault, model, draws))
     ends = "until the procedure or the fault itself ends, whichever is first"
     outage = count(f"an outage by {fault}", length_s / 60, ends, *causes, unit="min")
-    sites = 1 if fault.per_system else serving
+    sites = range(1 if fault.per_system else serving)
     failing_share = mean(failing_s(procedures, fault, model, draws)) / max(length_s, 1e-9)
-    share = fixed("sites that may fail × share of requests", sites * failing_share, "", "deployment")
-    return product(f"by {fault}", "min", model.rate(fault), share, outage)
+    share = fixed("share of requests", failing_share, "", "deployment")
+    rates = dict.fromkeys(model.rate(fault, site) for site in sites)
+    if len(rates) > 1:
+        return product(
+            f"by {fault}", "min", total(f"rate of {fault}, all sites", "per year", list(rates)), share, outage
+        )
+    number = fixed("sites that may fail", len(sites), "", "deployment")
+    return product(f"by {fault}", "min", next(iter(rates)), number, share, outage)
 
 
 def downtime_minutes(downtime: YearlyDowntime, parts: tuple[Estimate, ...]) -> Estimate:

@@ -1,31 +1,46 @@
-"""One strategy: contracts first, then the least yearly cost of owning it. With reasons, tracks and blockers."""
+"""One strategy: contracts first, then the budget, then the least yearly cost of owning it. With tracks and blockers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS
+from secondsite.evaluate.assess import PROVIDERS
 from secondsite.evaluate.cost import total_cost
 from secondsite.evaluate.derive import weakest
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, FollowUp
-from secondsite.evaluate.known import unseen_streams
 from secondsite.evaluate.study import TIE
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Provenance
 from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
-from secondsite.model.wording import dollars, duration, number, percent
+from secondsite.model.wording import dollars, duration, percent
 from secondsite.strategies.stores import REPLICATED, backed_up_only
 
 
 def choose(assessments: Sequence[Assessment], provider: str) -> Assessment:
-    """What excludes comes first, then breached contracts, then money at that provider's prices; ties by preference."""
-    fewest = min((bool(a.excluded), len(a.breached)) for a in assessments)
-    fitting = [a for a in assessments if (bool(a.excluded), len(a.breached)) == fewest]
-    least = min(_owning(a, provider) for a in fitting)
+    """What excludes comes first, then breached contracts, then whether the machines fit the budget, then money at that
+    provider's prices; ties by preference."""
+    fewest = min(_rank(a, provider) for a in assessments)
+    fitting = [a for a in assessments if _rank(a, provider) == fewest]
+    least = min(owning_usd(a, provider) for a in fitting)
     ranks = preference(assessments)
-    return min((a for a in fitting if _owning(a, provider) <= least * (1 + TIE)), key=lambda a: ranks[a.strategy])
+    return min((a for a in fitting if owning_usd(a, provider) <= least * (1 + TIE)), key=lambda a: ranks[a.strategy])
+
+
+def _rank(assessment: Assessment, provider: str) -> tuple[bool, int, bool]:
+    return bool(assessment.excluded), len(assessment.breached), over_budget_usd(assessment, provider) > 0
+
+
+def machines_usd(assessment: Assessment, provider: str) -> float:
+    """What the provider is paid a month, people's hours left out."""
+    return sum(item.monthly_usd.mean for item in assessment.bills[provider] if not item.for_people)
+
+
+def over_budget_usd(assessment: Assessment, provider: str) -> float:
+    """How much a month its machines cost more than the budget; zero where they fit, or no budget is written."""
+    budget = assessment.deployment.system.economics.budget_usd_per_month
+    return 0.0 if budget is None else max(0.0, machines_usd(assessment, provider) - budget)
 
 
 def preference(assessments: Sequence[Assessment]) -> dict[Strategy, int]:
@@ -49,54 +64,11 @@ def by_provider(assessments: Sequence[Assessment]) -> dict[str, Strategy]:
     return {provider: choose(assessments, provider).strategy for provider in PROVIDERS}
 
 
-def _owning(assessment: Assessment, provider: str) -> float:
+def owning_usd(assessment: Assessment, provider: str) -> float:
     """The cost of owning at another provider's prices."""
     home = assessment.deployment.system.region.provider
     known = assessment.monthly_usd[home if home in PROVIDERS else "aws"].mean
     return assessment.owning_usd.mean + 12 * (assessment.monthly_usd[provider].mean - known)
-
-
-def reasons(chosen: Assessment, assessments: Sequence[Assessment], provider: str) -> tuple[str, ...]:
-    """Why this one, in figures."""
-    if unseen_streams(chosen.deployment.system):
-        return ()
-    promised = [o for o in chosen.outcomes if o.promised]
-    holding = [a for a in assessments if not a.excluded and not a.breached]
-    lines = []
-    if promised and chosen in holding:
-        worst = min(promised, key=lambda o: o.probability_met or 0.0)
-        others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"
-        lines.append(
-            f"all {len(promised)} contracts are expected to hold (the tightest, {worst.contract.name}, with "
-            f"{percent(worst.probability_met or 0.0)}); {others}"
-        )
-    elif promised:
-        names = ", ".join(outcome.contract.name for outcome in chosen.breached) or chosen.excluded
-        lines.append(f"no strategy is expected to hold every contract; this one breaches {names}")
-    else:
-        lines.append("no contract is written: chosen by the cost of owning alone")
-    run = 12 * chosen.monthly_usd[provider].mean
-    cheapest = min(_owning(a, provider) for a in holding or [chosen])
-    least = (
-        "least to own among those"
-        if _owning(chosen, provider) <= cheapest
-        else f"within {percent(TIE)} of the least to own, and the simplest of those (regions, irreversible steps, "
-        "hazards)"
-    )
-    lines.append(
-        f"{least}: "
-        f"{dollars(chosen.owning_usd.mean)} a year ({dollars(run)} to run, "
-        f"{dollars(chosen.expected_loss_usd.mean)} expected loss, the rest to get there over {WRITE_OFF_YEARS:g} years)"
-    )
-    rival = min((a for a in holding if a is not chosen), key=lambda a: _owning(a, provider), default=None)
-    if rival:
-        place = "next" if rival.owning_usd.mean >= chosen.owning_usd.mean else "least"
-        lines.append(
-            f"the {place} is {rival.strategy} at {dollars(rival.owning_usd.mean)}; "
-            f"downtime {number(rival.downtime_minutes.mean)} against {number(chosen.downtime_minutes.mean)} minutes "
-            "a year"
-        )
-    return tuple(lines)
 
 
 def follow_ups(

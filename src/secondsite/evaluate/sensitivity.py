@@ -126,7 +126,8 @@ def _same_pattern(setting: StudySetting, chosen: int) -> list[int]:
 def _influences(
     setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap
 ) -> tuple[Influence, ...]:
-    """Total-effect indices on the decision itself; on the distance to the runner-up where it never changes."""
+    """Shares of the doubt: total effects on the decision itself (on the distance to the runner-up where it never
+    changes), of each assumption as part of all of them; where several act together, each has its part once."""
     if len(setting.candidates) < 2 or not axes:
         return ()
     rng = generator(setting.seed, "influence")
@@ -139,6 +140,8 @@ def _influences(
     if first.var() == 0:
         return ()
     total = [float(np.mean((first - one) ** 2) / (2 * output.var())) for one in changed]
+    whole = max(1.0, math.fsum(total))
+    total = [one / whole for one in total]
     ranked = sorted(zip(total, axes, strict=True), key=lambda pair: -pair[0])
     return tuple(
         Influence(axis.name, float(index), axis.source, axis.settle) for index, axis in ranked[:_SHOWN] if index > 0.01

@@ -19,7 +19,7 @@ from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
-from secondsite.evaluate.loss import lost_for_good_s
+from secondsite.evaluate.loss import events_lost_s
 from secondsite.evaluate.threads import in_threads
 from secondsite.evaluate.years import alike, failing_s
 from secondsite.model.contract import Contract, Subject
@@ -106,16 +106,20 @@ class Block:
 
 @frozen(eq=False)
 class Scores:
-    """A row per candidate, a column per draw: USD a year, and contracts breached (excluded: more than there are)."""
+    """A row per candidate, a column per draw: USD a year, contracts breached (excluded: more than there are), and
+    whether the machines cost more than the budget."""
 
     owning_usd: Samples
     breached: NDArray[np.int64]
+    over_budget: NDArray[np.bool_]
     preference: NDArray[np.int64]
 
     @property
     def winners(self) -> NDArray[np.intp]:
-        """The best candidate of each draw: fewest breaches, then least cost; a tie goes to the preferred."""
-        fewest = self.breached == self.breached.min(axis=0)
+        """The best candidate of each draw: fewest breaches, then within the budget, then least cost; a tie goes to the
+        preferred."""
+        rank = 2 * self.breached + self.over_budget
+        fewest = rank == rank.min(axis=0)
         cost = np.where(fewest, self.owning_usd, np.inf)
         tied = cost <= cost.min(axis=0) * (1 + TIE)
         return np.asarray(np.argmin(np.where(tied, self.preference[:, None], np.iinfo(np.int64).max), axis=0))
@@ -133,6 +137,7 @@ def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, paral
     return Scores(
         np.concatenate([part.owning_usd for part in parts], axis=1),
         np.concatenate([part.breached for part in parts], axis=1),
+        np.concatenate([part.over_budget for part in parts], axis=1),
         parts[0].preference,
     )
 
@@ -140,9 +145,9 @@ def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, paral
 def score_block(block: Block) -> Scores:
     """Scores of one block; pure, so it may run anywhere."""
     study = _Study(block)
-    rows = [study.row(candidate) for candidate in block.setting.candidates]
+    owning, breached, over = zip(*(study.row(candidate) for candidate in block.setting.candidates), strict=True)
     preference = np.array([candidate.preference for candidate in block.setting.candidates], dtype=np.int64)
-    return Scores(np.stack([owning for owning, _ in rows]), np.stack([breached for _, breached in rows]), preference)
+    return Scores(np.stack(owning), np.stack(breached), np.stack(over), preference)
 
 
 @define
@@ -152,7 +157,7 @@ class _Study:
     _draws: dict[Fault, Draws] = field(factory=dict, init=False)
     _repairs: dict[Hashable, int] = field(factory=dict, init=False)
     _outages: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
-    _losses: dict[tuple[Fault, Subject, tuple[Copy, ...], bool], Samples] = field(factory=dict, init=False)
+    _losses: dict[tuple[Fault, tuple[Copy, ...], bool, float], Samples] = field(factory=dict, init=False)
 
     @factors.default
     def _columns(self) -> Mapping[str, Samples]:
@@ -169,17 +174,19 @@ class _Study:
         column = self.factors.get(name)
         return np.ones(len(self.block.factors)) if column is None else column[:, 0]
 
-    def row(self, candidate: StudyCandidate) -> tuple[Samples, NDArray[np.int64]]:
+    def row(self, candidate: StudyCandidate) -> tuple[Samples, NDArray[np.int64], NDArray[np.bool_]]:
         setting, economics = self.block.setting, self.block.setting.economics
         engineer = economics.engineer_usd_per_hour * self.factor(ENGINEER)
-        monthly = candidate.infrastructure_usd * self.factor(INFRASTRUCTURE)
-        monthly = monthly + candidate.upkeep_hours * self.factor(UPKEEP) * engineer
+        machines = candidate.infrastructure_usd * self.factor(INFRASTRUCTURE)
+        budget = economics.budget_usd_per_month
+        over = machines > (np.inf if budget is None else budget)
+        monthly = machines + candidate.upkeep_hours * self.factor(UPKEEP) * engineer
         once = candidate.work_hours * self.factor(WORK) * engineer
         outage, writes = self._expected(candidate)
         loss = outage * economics.outage_usd_per_hour * self.factor(OUTAGE)
         loss = loss + writes * economics.lost_message_usd * self.factor(LOST_WRITE)
         owning = 12 * monthly + once / setting.write_off_years + loss
-        return owning, self._breached(candidate)
+        return owning, self._breached(candidate), over
 
     def _expected(self, candidate: StudyCandidate) -> tuple[Samples, Samples]:
         """Hours of outage and acknowledged writes lost, a year."""
@@ -188,15 +195,12 @@ class _Study:
         serving = len(candidate.deployment.serving)
         for fault, procedure in candidate.procedures.items():
             draws = self.draws(fault)
-            rate = np.broadcast_to(setting.model.rate_per_year(fault, draws), (len(hours), 1))[:, 0]
-            sites = 1 if fault.per_system else serving
+            sites = range(1 if fault.per_system else serving)
+            rates = sum(np.asarray(setting.model.rate_per_year(fault, draws, site)) for site in sites)
+            rate = np.broadcast_to(rates, (len(hours), 1))[:, 0]
             if Subject.API in procedure.milestones:
-                hours = hours + rate * sites * self._outage_s(candidate, fault) / 3600
-            for subject in (Subject.API, Subject.STATE):
-                lost = self._lost_s(candidate.deployment, subject, fault)
-                if subject is Subject.API:
-                    lost = lost * setting.buffer.share(fault, candidate.deployment)
-                writes = writes + rate * sites / serving * lost * setting.rate_per_s
+                hours = hours + rate * self._outage_s(candidate, fault) / 3600
+            writes = writes + rate / serving * self._lost_s(candidate.deployment, fault) * setting.rate_per_s
         return hours, writes
 
     def _outage_s(self, candidate: StudyCandidate, fault: Fault) -> Samples:
@@ -212,13 +216,13 @@ class _Study:
         way = alike(candidate.procedures, fault)
         return self._repairs.setdefault(way, len(self._repairs))
 
-    def _lost_s(self, deployment: Deployment, subject: Subject, fault: Fault) -> Samples:
-        """Mean age of what is lost for good; strategies with the same copies share it."""
+    def _lost_s(self, deployment: Deployment, fault: Fault) -> Samples:
+        """Mean seconds of events that are lost for good; strategies with the same copies share it."""
         setting = self.block.setting
-        key = (fault, subject, deployment.copies, setting.buffer.applies(deployment))
+        key = (fault, deployment.copies, setting.buffer.applies(deployment), setting.buffer.share(fault, deployment))
         if key not in self._losses:
             gone = setting.model.figures["share.destroyed"]
-            lost = lost_for_good_s(deployment, subject, fault, self.draws(fault), setting.buffer, setting.kept_s, gone)
+            lost = events_lost_s(deployment, fault, self.draws(fault), setting.buffer, setting.kept_s, gone)
             self._losses[key] = self._mean(lost)
         return self._losses[key]
 

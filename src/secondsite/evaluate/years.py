@@ -146,7 +146,7 @@ class Chunk:
     def _arrivals_s(self, fault: Fault, site: int) -> Samples:
         if (fault, site) not in self._arrivals:
             rng = generator(self.seed, f"{self.index}/{fault}/{site}/arrivals")
-            count = rng.poisson(self.model.rate(fault).mean * self.years)
+            count = rng.poisson(self.model.rate(fault, site).mean * self.years)
             # Sums of exponential gaps, scaled to the whole, are uniform arrivals in order: nothing to sort.
             sums = np.cumsum(rng.standard_exponential(count + 1))
             self._arrivals[fault, site] = sums[:-1] * (self.years * YEAR_S / sums[-1])

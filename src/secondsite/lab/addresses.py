@@ -34,6 +34,7 @@ GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300
 S3_PORT = 9000
 COLLECTOR_PORT = 4318
+POSTGRES_PORT = 5432
 
 
 @frozen
@@ -54,10 +55,12 @@ class LabAddresses:
     regions: tuple[str, ...]
     stores: str
     application: Login = Login("app", "app")
+    application_subjects: tuple[str, ...] = ()
     operator: Login = Login("operator", "operator")
     backup: Login = Login("backup", "backup")
     agent: Login = Login("agent", "agent")
-    archiver: Login = Login("archive", "archive")
+    archive: Login = Login("archive", "archive")
+    gate: Login = Login("gate", "gate")
     system: Login = Login("sys", "sys")
     leaf: Login = Login("leaf", "leaf")
     routes: Login = Login("route", "route")
@@ -111,6 +114,14 @@ class LabAddresses:
     def api_pod(self, region: str, number: int) -> Endpoint:
         """Of one replica, counted from 1; its gateway is beside it."""
         return Endpoint(f"{self.network(region)}.0.{150 + number}", API_PORT)
+
+    def database(self, region: str, number: int) -> Endpoint:
+        """Of one store, counted from 0."""
+        return Endpoint(f"{self.network(region)}.0.{60 + number}", POSTGRES_PORT)
+
+    def database_reached_from(self, region: str, of: str, number: int) -> Endpoint:
+        """Where the WAN process listens in ``region`` for the store in ``of``."""
+        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", POSTGRES_PORT)
 
     def service_control(self, region: str) -> Endpoint:
         """Where the kubelet tells which pods are ready."""

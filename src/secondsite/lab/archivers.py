@@ -40,7 +40,7 @@ class Archivers:
             *("--endpoint", f"http://{endpoint}", "--single-writer"),
             *("--metrics-host", host, "--metrics-port", str(METRICS_PORT)),
         )
-        login = self.addresses.archiver
+        login = self.addresses.archive
         environment = {"NATS_USER": login.user, "NATS_PASSWORD": login.password, **self.keys}
         return (
             Spec(

@@ -11,7 +11,7 @@ from secondsite.lab.supervisor import Spec, python
 from secondsite.model.deployment import Deployment
 from secondsite.operate.gate import write_gate_file
 from secondsite.operate.gate_config import gate_config, gate_text
-from secondsite.strategies.server_config import Login
+from secondsite.strategies.server_config import Login, gate_system
 from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 
@@ -23,8 +23,7 @@ class Gates:
     deployment: Deployment
     folder: Path
     url: Callable[[str], str]
-    operator: Login
-    system: Login
+    login: Login
 
     def set(self, region: str, *, is_open: bool) -> None:
         """Before its servers start: open where they are started for the first time, shut where they return."""
@@ -42,7 +41,7 @@ class Gates:
         url = self.url(region)
         where = ("--nats", url, "--system", url, "--folder", str(self.folder / "nats"), "--config", str(path))
         logins = {
-            **{"NATS_USER": self.operator.user, "NATS_PASSWORD": self.operator.password},
-            **{"NATS_SYSTEM_USER": self.system.user, "NATS_SYSTEM_PASSWORD": self.system.password},
+            **{"NATS_USER": self.login.user, "NATS_PASSWORD": self.login.password},
+            **{"NATS_SYSTEM_USER": gate_system(self.login).user, "NATS_SYSTEM_PASSWORD": self.login.password},
         }
         return (Spec(name, tuple(python("secondsite", "gate", *where)), region=region, environment=logins),)

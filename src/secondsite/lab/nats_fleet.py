@@ -14,7 +14,7 @@ from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
 from secondsite.operate.gate_config import GateConfig, gate_config, gate_text
-from secondsite.strategies.server_config import CLIENT_PORT, NatsServer, server_configs, servers_of
+from secondsite.strategies.server_config import CLIENT_PORT, NatsServer, gate_system, server_configs, servers_of
 
 
 @frozen
@@ -97,7 +97,7 @@ class NatsFleet:
         config.write_text(gate_text(gate), encoding="utf-8")
         url = f"nats://{self.addresses.listen(server)}:{CLIENT_PORT}"
         where = ("--nats", url, "--system", url, "--folder", str(path.parent), "--config", str(config))
-        logins = (("NATS", self.addresses.operator), ("NATS_SYSTEM", self.addresses.system))
+        logins = (("NATS", self.addresses.gate), ("NATS_SYSTEM", gate_system(self.addresses.gate)))
         environment = {
             key: value
             for prefix, login in logins

@@ -24,6 +24,7 @@ class LabOptions:
     stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
     ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
+    ``databases``: start the stores that follow in another region.
     """
 
     folder: Path | None = None
@@ -44,3 +45,4 @@ class LabOptions:
     careless: int = 0
     positions_s: float = 5.0
     aged: Mapping[str, AgedStream] = {}
+    databases: bool = False

@@ -34,7 +34,8 @@ Ready = Callable[[], Awaitable[bool]]
 class Spec:
     """What to run. ``region`` is empty for what belongs to none. ``ready`` is asked until it says yes.
 
-    ``niceness``: more or less than this process's own, as far as this user may.
+    ``niceness``: more or less than this process's own, as far as this user may. ``sessions``: its children begin
+    sessions of their own, as PostgreSQL's do, so that no signal to its group reaches them.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Spec:
     environment: Mapping[str, str] = {}
     ready_within_s: float = 20.0
     niceness: int = 0
+    sessions: bool = False
 
 
 @define
@@ -156,8 +158,12 @@ class Supervisor:
         return self.running[name].process.pid
 
     def _signal(self, running: Running, number: signal.Signals) -> None:
+        children = descendants(running.process.pid) if running.spec.sessions else []
         with suppress(ProcessLookupError):
             os.killpg(running.process.pid, number)
+        for child in children:  # which would end by themselves, a moment later
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
 
     def _notify_warden(self, group: int) -> None:
         if self._warden.poll() is not None:
@@ -196,6 +202,15 @@ def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:
     if process.stdin is None:
         raise RuntimeError("started without a pipe")
     return process.stdin
+
+
+def descendants(pid: int) -> list[int]:
+    """Children and theirs, on Linux; elsewhere none are known."""
+    try:
+        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+    except OSError:
+        return []
+    return [each for child in children for each in (child, *descendants(child))]
 
 
 async def port_open(host: str, port: int) -> bool:

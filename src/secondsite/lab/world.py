@@ -36,6 +36,7 @@ from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_fleet import PostgresFleet
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
 from secondsite.lab.services import S3, ApiPod, LabProcesses
@@ -74,8 +75,9 @@ class Lab:
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
+        self.databases = PostgresFleet(deployment, addresses, folder, options.databases)
         self.kubelet: Kubelet | None = None
-        self.gates = Gates(deployment, folder, self._plain_url, addresses.operator, addresses.system)
+        self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         keys = {"AWS_ACCESS_KEY_ID": self.s3.access_key, "AWS_SECRET_ACCESS_KEY": self.s3.secret_key}
         self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3.bucket, keys)
@@ -120,7 +122,8 @@ class Lab:
         check_free(self._endpoints())
         await self.supervisor.start(self._wan_spec())
         around = self.services.common() if self.options.services else ()
-        await self.supervisor.start(*servers, *around)
+        stores = [spec for region in self.regions for spec in self.databases.specs(region)]
+        await self.supervisor.start(*servers, *around, *stores)
         await self._find_each_other(servers)
         await self._create_streams()
         await self.supervisor.start(*(spec for region in self.regions for spec in self.shipped(region)))
@@ -166,7 +169,7 @@ class Lab:
         return self.fleet.leased(server.region) is not None
 
     async def _create_streams(self) -> None:
-        urls = {region: ",".join(self.nats_urls(region)) for region in self.regions if self.nats_urls(region)}
+        urls = {region: self.nats_url(region, operator=True) for region in self.regions if self.servers(region)}
         await create_streams(self.deployment, urls, self.options.ready_within_s, self.options.aged)
 
     # --- what is where
@@ -309,12 +312,13 @@ class Lab:
     async def restart_region(self, region: str, *, isolated: bool = False) -> None:
         """The region's servers with the data they had; ``isolated``: no leaf, no gateway, no route, no services.
 
-        Where the region has a write gate it is shut at first, and kept from then on.
+        Where the region has a write gate it is shut at first, and kept from then on; its databases come back fenced.
         """
         chosen = frozenset({self._region(region)})
         self.gates.set(region, is_open=False)
         await self.supervisor.start(*self.fleet.specs(chosen, isolated=chosen if isolated else frozenset()))
-        await self.supervisor.start(*(spec for spec in self.shipped(region) if not self.supervisor.alive(spec.name)))
+        around = (*self.shipped(region), *self.databases.specs(region, fenced=True))
+        await self.supervisor.start(*(spec for spec in around if not self.supervisor.alive(spec.name)))
 
     def processes(self, region: str = "") -> tuple[str, ...]:
         """Names of what runs, in all or in one region."""
@@ -354,10 +358,10 @@ class Lab:
         ]
         wan = [end for each in self._listeners(servers) for end in (each.at, each.to)]
         around = self.services.endpoints(self.regions) if self.options.services else ()
-        return [*dict.fromkeys([*own, *wan, self.wan.control, *around])]
+        return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.databases.endpoints()])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        listeners = self.addresses.wan_listeners(servers, pods=self.options.pods)
+        listeners = (*self.addresses.wan_listeners(servers, pods=self.options.pods), *self.databases.listeners())
         return (*listeners, *self.archivers.ways()) if self.options.services else listeners
 
     def _wan_spec(self) -> Spec:
@@ -376,7 +380,7 @@ class Lab:
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]
-        around = (self.services.regional, self.shipped)
+        around = (self.services.regional, self.shipped, self.databases.specs)
         every += [spec for region in self.regions for each in around for spec in each(region)]
         specs = {spec.name: spec for spec in every}
         if name not in specs:

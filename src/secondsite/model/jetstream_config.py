@@ -23,6 +23,8 @@ _SERVERS_OWN = ("_nats.", "secondsite-")
 """Metadata that a server or an operation wrote: the state of a stream, not its configuration."""
 ARCHIVER = "secondsite-archive-"
 """What the consumers that an archive reads by are called; they go by themselves."""
+ARCHIVERS = tuple(f"{ARCHIVER}{number}" for number in range(8))
+"""All their names, so that a login can be allowed these and no others; as many can read a stream at once."""
 _INTERNAL = ("JS_MIRROR_", "JS_SRC_", ARCHIVER)
 
 STREAM_DEFAULTS: Json = {

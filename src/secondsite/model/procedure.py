@@ -95,8 +95,9 @@ class Procedure:
 
     ``affected`` is the share of requests that fail meanwhile. Where ``degraded`` names a step, it is the share until
     that step ends, and ``stalled`` the share until the streams' milestone: one API pod of many, and writes that no
-    stream takes. ``escalates_to``: where waiting takes longer than
-    the procedure for that fault, that one is carried out instead.
+    stream takes. ``answered``: how long until somebody else acknowledges a write, where a pod of several is gone: the
+    API is back then, although a share of requests fails until ``degraded`` ends. ``escalates_to``: where waiting takes
+    longer than the procedure for that fault, that one is carried out instead.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Procedure:
     degraded: str = ""
     stalled: float = 1.0
     escalates_to: Fault | None = None
+    answered: Estimate | None = None
 
     def step(self, step_id: str) -> Step:
         return next(step for step in self.steps if step.id == step_id)

@@ -8,7 +8,10 @@ from attrs import frozen
 
 
 class Pattern(StrEnum):
+    """The first two are what runs today: in one region, or with NATS in several of them already."""
+
     SINGLE_REGION = "single-region"
+    SEVERAL_REGIONS = "several-regions"
     BACKUP_RESTORE = "backup-restore"
     PILOT_LIGHT = "pilot-light"
     WARM_STANDBY = "warm-standby"
@@ -24,6 +27,7 @@ class Link(StrEnum):
     SUPERCLUSTER_MIRROR = "supercluster-mirror"
     SUPERCLUSTER_MIRROR_WITNESS = "supercluster-mirror-witness"
     LEAFNODE_MIRROR = "leafnode-mirror"
+    MIRROR_AND_BACKUP = "mirror-and-backup"
     STRETCH = "stretch"
     SOURCED = "sourced"
     MANAGED = "managed"
@@ -39,6 +43,10 @@ class Switch(StrEnum):
     def in_data_plane(self) -> bool:
         """The DNS provider's health checks move clients; nobody changes a record."""
         return self in (Switch.WEIGHTED, Switch.FAILOVER_RECORD)
+
+
+TODAY = frozenset({Pattern.SINGLE_REGION, Pattern.SEVERAL_REGIONS})
+"""The patterns that a system has before anything is changed."""
 
 
 @frozen(order=True)

@@ -17,6 +17,7 @@ from secondsite.model.mark import Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.operate import Operate
 from secondsite.model.place import Place
+from secondsite.model.premises import Premises
 from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import Role, Service
@@ -48,6 +49,7 @@ class System:
     load: Load = Load()
     users: tuple[Population, ...] = ()
     economics: Economics = Economics()
+    premises: tuple[Premises, ...] = ()
     contracts: tuple[Contract, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     operate: Operate | None = None
@@ -72,6 +74,19 @@ class System:
         if not contract.part or contract.part in self.parts(contract.subject):
             return ""
         return f"{'stream' if contract.subject is Subject.NATS else 'store with data'} {contract.part}"
+
+    @cached_property
+    def home_clusters(self) -> tuple[NatsCluster, ...]:
+        """Those in the first region; where no cluster says its region, it is that one."""
+        return tuple(cluster for cluster in self.nats if cluster.region in ("", self.region.name))
+
+    @cached_property
+    def regions_today(self) -> tuple[Region, ...]:
+        """Where something of it runs already, the first region first."""
+        named = {region.name: region for region in (self.region, self.second, self.third) if region}
+        elsewhere = (cluster.region for cluster in self.nats if cluster.region not in ("", self.region.name))
+        others = (named.get(name, Region(self.region.provider, name)) for name in elsewhere)
+        return tuple(dict.fromkeys((self.region, *others)))
 
     def with_role(self, role: Role) -> tuple[Service, ...]:
         return tuple(service for service in self.services if service.role is role)

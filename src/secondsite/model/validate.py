@@ -117,6 +117,7 @@ def _names(system: System) -> Iterator[Flaw]:
     for path, items in named:
         yield from _repeated(path, "name", [item.name for item in items])
     yield from _repeated(("contracts",), "subject", [contract.name for contract in system.contracts])
+    yield from _repeated(("premises",), "region", [place.region for place in system.premises])
     yield from _repeated(("users",), "region", [population.region for population in system.users])
     yield from _repeated(("waivers",), "rule", [f"{w.rule}@{w.at}" if w.at else w.rule for w in system.waivers])
     if not system.name.strip():

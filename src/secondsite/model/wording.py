@@ -36,6 +36,13 @@ _SCALES = (
 )
 
 
+def counted(number: int, nouns: str) -> str:
+    """``1 message``, ``2 messages``, ``1,528 messages``, ``1 copy``: ``nouns`` is the plural."""
+    if number != 1:
+        return f"{number:,} {nouns}"
+    return f"1 {nouns[:-3]}y" if nouns.endswith("ies") else f"1 {nouns.removesuffix('s')}"
+
+
 def duration(value_s: float) -> str:
     """``32 ms``, ``59 s``, ``2 min 57 s``, ``6 h 13 min``, ``3 d 2 h``: two units at most."""
     if not math.isfinite(value_s):

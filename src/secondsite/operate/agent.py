@@ -12,10 +12,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from attrs import asdict, define, evolve, field, frozen
 
+from secondsite.backup.strict import parse, structure
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import api_prefix
@@ -76,11 +76,10 @@ def agent_text(config: AgentConfig) -> str:
 def read_agent(path: Path) -> AgentConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config = parse(path.read_bytes())
         if config["schema"] != SCHEMA:
             raise ValueError(config["schema"])  # noqa: TRY301 # told like everything else that does not fit
-        streams = tuple(CopiedStream(**each) for each in config["streams"])
-        return AgentConfig(config["region"], streams, int(config["replicas"]), config["cluster"])
+        return structure(config, AgentConfig)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no agent's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/agent.json of `secondsite render`") from None

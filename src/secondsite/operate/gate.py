@@ -197,10 +197,8 @@ def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> 
 
 def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
     """Read back by NATS's grammar, it denies exactly these."""
-    permissions = parse_conf(text, file).values.get(SHUT)
-    publish = permissions.get("publish") if isinstance(permissions, dict) else None
-    denied = publish.get("deny") if isinstance(publish, dict) else ()
-    if tuple(denied or ()) != subjects:
+    denied = parse_conf(text, file).values.get(SHUT)
+    if tuple(denied if isinstance(denied, list | tuple) else ()) != subjects:
         what = "the gate would not deny what it has to"
         raise InputError.at(file, what, f"look at the subjects of the streams: {', '.join(subjects)}")
 

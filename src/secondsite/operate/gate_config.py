@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from secondsite.backup.strict import parse, structure
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.nats.jetstream import api_prefix
@@ -67,15 +68,13 @@ def gate_text(config: GateConfig) -> str:
 def read_gate(path: Path) -> GateConfig:
     """Raises InputError for what `secondsite render` did not write."""
     try:
-        gate_document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        gate_document = parse(path.read_bytes())
         if gate_document["schema"] != SCHEMA:
             raise ValueError(gate_document["schema"])  # noqa: TRY301 # told like everything else that does not fit
-        streams = tuple(
-            GuardedStream(each["name"], tuple(each["subjects"]), tuple((a, b) for a, b in each["copies"]))
-            for each in gate_document["streams"]
-        )
-        lease = LeaseRecordPlace(**gate_document["lease"]) if gate_document["lease"] else None
-        return GateConfig(gate_document["region"], streams, tuple(gate_document["subjects"]), lease)
+        config = structure(gate_document, GateConfig)
+        if any(len(copy) != 2 for stream in config.streams for copy in stream.copies):
+            raise ValueError("copies")  # noqa: TRY301 # as above
+        return config  # noqa: TRY300 # as above
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"this is no gate's configuration ({type(error).__name__})"
         raise InputError.at(str(path), what, "take REGION/gate/gate.json of `secondsite render`") from None

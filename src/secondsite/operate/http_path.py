@@ -6,6 +6,7 @@ the answer says beside its status is asked for nothing but a stream and a sequen
 
 from __future__ import annotations
 
+import asyncio
 import http
 import json
 import os
@@ -19,9 +20,13 @@ from attrs import field, frozen
 
 from secondsite.model.errors import InputError
 from secondsite.model.operate import WritePath
+from secondsite.nats.http_read import PLAIN, json_object, read_body
 from secondsite.operate.world import PathWrite
 
 _STORED = 200
+_MAX_BYTES = 2**20
+_TIMES = 3
+"""How long all of a write may take, by the time in which each part of its answer has to come."""
 
 
 @frozen
@@ -45,13 +50,16 @@ class HttpPath:
         identity = {"Idempotency-Key": message_id, "Nats-Msg-Id": message_id, "Content-Type": "application/json"}
         headers = {**identity, **self.headers}
         try:
-            async with httpx2.AsyncClient(timeout=self.timeout_s, trust_env=False) as client:
-                answer = await client.request(self.method, self.url, content=content, headers=headers)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            async with (
+                asyncio.timeout(_TIMES * self.timeout_s),
+                httpx2.AsyncClient(timeout=self.timeout_s, trust_env=False, headers=PLAIN) as client,
+                client.stream(self.method, self.url, content=content, headers=headers) as answer,
+            ):
+                status, document = answer.status_code, json_object(await read_body(answer, _MAX_BYTES)) or {}
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             return PathWrite(0, message_id, why=type(error).__name__)
-        if answer.status_code not in self.acknowledged:
-            return PathWrite(_not_stored(answer.status_code), message_id, why=_reason(answer.status_code))
-        document = _object(answer)
+        if status not in self.acknowledged:
+            return PathWrite(_not_stored(status), message_id, why=_reason(status))
         sequence = _number(document.get("sequence")) or _number(document.get("seq"))
         return PathWrite(_STORED, message_id, str(document.get("stream") or ""), sequence)
 
@@ -91,12 +99,4 @@ def _reason(status: int) -> str:
 
 def _number(value: object) -> int:
     """0 for anything but a number: what calls itself a sequence may be any text."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _object(answer: httpx2.Response) -> Mapping[str, Any]:
-    try:
-        document = answer.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**64 else 0

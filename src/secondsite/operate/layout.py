@@ -73,7 +73,8 @@ def families(deployment: Deployment) -> tuple[StreamFamily, ...]:
         known = by_name.get(one.name)
         if known is None:
             copies = tuple(each for each in placements if _copies(each, one, placements))
-            by_name[one.name] = StreamFamily(one, copies, reach)
+            own = Reach.ALONE if reach is Reach.MIRRORED and not copies else reach
+            by_name[one.name] = StreamFamily(one, copies, own)
         else:
             by_name[one.name] = StreamFamily(known.origin, (*known.copies, one), reach)
     return tuple(by_name.values())

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from attrs import asdict, define, field, frozen
 
+from secondsite.backup.strict import MisfitError, parse, structure
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE, StreamState
@@ -53,8 +54,8 @@ class Record:
     def of(cls, data: bytes) -> Record | None:
         """None for what is no record."""
         try:
-            return cls(**json.loads(data))
-        except (ValueError, TypeError):
+            return structure(parse(data), cls)
+        except MisfitError:
             return None
 
     def summary(self) -> str:

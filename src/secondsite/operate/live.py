@@ -29,6 +29,7 @@ from secondsite.operate.world import (
     Restorer,
     Secrets,
     Sites,
+    Stores,
     StreamsDoor,
     Workloads,
 )
@@ -86,6 +87,7 @@ class LiveWorld:
     path: ClientPath | None = None
     sites: Sites | None = None
     restorer: Restorer | None = None
+    stores: Stores | None = None
     bound: Mapping[str, Any] = {}
     identities: Mapping[str, Identity] = {}
 

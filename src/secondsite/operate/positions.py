@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.backup.strict import parse, structure
 from secondsite.model.errors import MachineError
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import StreamFamily
@@ -43,6 +44,15 @@ class Position:
 
     def facts(self) -> dict[str, Any]:
         return {"floor": self.floor, "config": dict(self.config), "source": self.source, "at": self.at}
+
+
+@frozen
+class _Noted:
+    """What a message of the stream holds."""
+
+    floor: int
+    config: dict[str, Any]
+    at: float
 
 
 async def replicate_positions(world: World, families: tuple[StreamFamily, ...], source: str, target: str) -> int:
@@ -98,10 +108,11 @@ async def read_positions(door: StreamsDoor) -> tuple[Position, ...]:
     async for message in door.copied(STREAM, state.first_seq, state.last_seq):
         try:
             stream, consumer = message.subject.removeprefix(f"{_PREFIX}.").split(".", 1)
-            body = json.loads(message.data)
-            floor, config = int(body["floor"]), dict(body["config"])
-            position = Position(stream, consumer, floor, config, "replicated", float(body["at"]))
-        except (ValueError, KeyError, TypeError):
+            body = structure(parse(message.data), _Noted)
+            if not 0 <= body.floor < 2**64:
+                continue
+            position = Position(stream, consumer, body.floor, body.config, "replicated", body.at)
+        except ValueError:
             continue  # somebody else's: a consumer without a position goes on from the first message
         positions[position.key] = position
     return tuple(positions.values())

@@ -29,6 +29,11 @@ _PAUSES: dict[ReconcilerKind, dict[str, Any]] = {
 """A merge patch each. What an Argo CD application had stands in its source: a sync gives it back."""
 
 
+def resource_of(kind: ReconcilerKind) -> str:
+    """As kubectl is told it: plural and group."""
+    return _RESOURCES[kind]
+
+
 def owners(scope: Scope, region: str, names: Iterable[str]) -> tuple[Reconciler, ...]:
     """Those in the region that own one of the names."""
     operate = scope.deployment.system.operate

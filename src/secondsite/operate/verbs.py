@@ -24,6 +24,7 @@ from secondsite.operate.actions.restore import RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
+from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.actions.traffic import ChangedByHand, ChangeTraffic, Converge, VerifyPath, WaitOneTtl
 
 _NO_PATH = Guard(
@@ -50,7 +51,7 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.RESTART: ByHand(pods_that_do_not_run),
     Verb.START_SERVICES: _SCALE,
     Verb.SCALE_SERVICES: _SCALE,
-    Verb.PROMOTE_STORES: ByHand(promote_stores),
+    Verb.PROMOTE_STORES: Through(lambda world: world.stores, PromoteStores(), ByHand(promote_stores)),
     Verb.RESTORE_STORES: ByHand(restore_stores),
     Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand()),
     Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), _MOVED),

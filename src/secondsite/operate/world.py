@@ -17,6 +17,7 @@ from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
+from secondsite.stores.postgres import PostgresServer
 
 Json = Mapping[str, Any]
 
@@ -186,6 +187,14 @@ class ManualSteps(Protocol):
         ...
 
 
+class Stores(Protocol):
+    """The databases that are replicated, in every region that has them."""
+
+    def server(self, region: str, store: str) -> PostgresServer:
+        """Raises InputError where nobody said where it is."""
+        ...
+
+
 class Restorer(Protocol):
     async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
         """Bring streams back from the newest backup; by stream, "" or why it failed. What is there already is done."""
@@ -232,6 +241,9 @@ class World(Protocol):
 
     @property
     def restorer(self) -> Restorer | None: ...
+
+    @property
+    def stores(self) -> Stores | None: ...
 
     def streams(self, region: str, within_s: float | None = None) -> AbstractAsyncContextManager[StreamsDoor]:
         """Raises MachineError where the region cannot be reached in time, by default within ``reach_s``."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import asdict, define, frozen
 
+from secondsite.backup.strict import parse
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE
@@ -23,14 +24,10 @@ from secondsite.operate.action import Context, Scope
 from secondsite.operate.layout import families
 from secondsite.operate.shell import published
 from secondsite.operate.world import StreamsDoor
+from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
 from secondsite.strategies.write_gate import LeaseTerms, leased
 
-WRITERS_STREAM = "secondsite-writers"
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-
-
-def lease_subject(region: str) -> str:
-    return f"secondsite.writers.{region}"
 
 
 @frozen
@@ -44,7 +41,7 @@ class WriterRecord:
     def of(cls, data: bytes) -> WriterRecord:
         """What cannot be read grants nothing."""
         try:
-            lease: dict[str, Any] = json.loads(data)
+            lease = parse(data)
             return cls(lease["granted"] is True, str(lease.get("by", "")))
         except (ValueError, TypeError, KeyError):
             return cls(granted=False)

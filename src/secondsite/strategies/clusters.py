@@ -22,8 +22,21 @@ def named(cluster: NatsCluster, region: Region) -> NatsCluster:
 
 
 def at_home(kit: Kit) -> tuple[NatsCluster, ...]:
-    """What runs today, in its region."""
-    return tuple(evolve(cluster, region=cluster.region or kit.home.name) for cluster in kit.system.nats)
+    """What runs today in the first region, without its links to clusters elsewhere: a strategy lays out its own."""
+    names = {cluster.name for cluster in kit.system.home_clusters}
+    return tuple(
+        evolve(
+            cluster,
+            region=kit.home.name,
+            gateways=tuple(link for link in cluster.gateways if link.cluster in names),
+            leaves=tuple(link for link in cluster.leaves if link.cluster not in _elsewhere(kit)),
+        )
+        for cluster in kit.system.home_clusters
+    )
+
+
+def _elsewhere(kit: Kit) -> frozenset[str]:
+    return frozenset(cluster.name for cluster in kit.system.nats if cluster not in kit.system.home_clusters)
 
 
 def mirrors(home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:

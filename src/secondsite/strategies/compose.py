@@ -12,7 +12,7 @@ from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.store import Loss
-from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.strategy import TODAY, Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements
 from secondsite.strategies.design import Kit
@@ -48,7 +48,7 @@ def lay_out(strategy: Strategy, kit: Kit, *, prepared: bool = True) -> Deploymen
 
 def _needs(strategy: Strategy, kit: Kit) -> tuple[Requirement, ...]:
     """Each requirement once, in the order of pattern, link, switch; today's system needs nothing."""
-    if strategy.pattern is Pattern.SINGLE_REGION:
+    if strategy.pattern in TODAY:
         return ()
     pattern, link, switch = parts(strategy, kit)
     needs = (

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import Figures
+from secondsite.catalogue.own import beside
 from secondsite.catalogue.round_trips import RoundTrips
 from secondsite.model.deployment import Copy, Deployment, Requirement, Site, WanLink
 from secondsite.model.errors import InputError
@@ -34,7 +35,7 @@ class Kit:
 
     @classmethod
     def of(cls, system: System, catalogue: Catalogue) -> Kit:
-        return cls(system, catalogue.figures, catalogue.round_trips)
+        return cls(system, catalogue.figures, beside(catalogue, system.premises).round_trips)
 
     @property
     def home(self) -> Region:

@@ -10,6 +10,7 @@ from secondsite.strategies.links.archive import ArchiveLink
 from secondsite.strategies.links.backup import BackupLink
 from secondsite.strategies.links.leafnode_mirror import LeafnodeMirror
 from secondsite.strategies.links.managed import Managed
+from secondsite.strategies.links.mirror_and_backup import MirrorAndBackup
 from secondsite.strategies.links.none import NoLink
 from secondsite.strategies.links.sourced import Sourced
 from secondsite.strategies.links.stretch import Stretch
@@ -18,6 +19,7 @@ from secondsite.strategies.links.supercluster_mirror_witness import Supercluster
 from secondsite.strategies.patterns.active_active import ActiveActive
 from secondsite.strategies.patterns.backup_restore import BackupRestore
 from secondsite.strategies.patterns.pilot_light import PilotLight
+from secondsite.strategies.patterns.several_regions import SeveralRegions
 from secondsite.strategies.patterns.single_region import SingleRegion
 from secondsite.strategies.patterns.warm_standby import WarmStandby
 from secondsite.strategies.switches.dns import DnsFailover
@@ -27,6 +29,7 @@ from secondsite.strategies.switches.weighted import Weighted
 
 PATTERNS: Mapping[Pattern, Callable[[Kit], PatternDesign]] = {
     Pattern.SINGLE_REGION: SingleRegion,
+    Pattern.SEVERAL_REGIONS: SeveralRegions,
     Pattern.BACKUP_RESTORE: BackupRestore,
     Pattern.PILOT_LIGHT: PilotLight,
     Pattern.WARM_STANDBY: WarmStandby,
@@ -40,6 +43,7 @@ LINKS: Mapping[Link, Callable[[Kit], LinkDesign]] = {
     Link.SUPERCLUSTER_MIRROR: SuperclusterMirror,
     Link.SUPERCLUSTER_MIRROR_WITNESS: SuperclusterMirrorWitness,
     Link.LEAFNODE_MIRROR: LeafnodeMirror,
+    Link.MIRROR_AND_BACKUP: MirrorAndBackup,
     Link.STRETCH: Stretch,
     Link.SOURCED: Sourced,
     Link.MANAGED: Managed,

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
+from secondsite.model.system import System
 
 BASELINE = Strategy(Pattern.SINGLE_REGION, Link.NONE, Switch.MANUAL)
+
+SPREAD = Strategy(Pattern.SEVERAL_REGIONS, Link.NONE, Switch.MANUAL)
+
+MIXED: tuple[Strategy, ...] = (
+    Strategy(Pattern.WARM_STANDBY, Link.MIRROR_AND_BACKUP),
+    Strategy(Pattern.WARM_STANDBY, Link.MIRROR_AND_BACKUP, Switch.FAILOVER_RECORD),
+)
+"""A link for each stream: these make sense where contracts on streams differ by more than a backup is old."""
 
 STRATEGIES: tuple[Strategy, ...] = (
     BASELINE,
@@ -30,3 +39,8 @@ STRATEGIES: tuple[Strategy, ...] = (
     Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED, Switch.WEIGHTED),
     Strategy(Pattern.ACTIVE_ACTIVE, Link.MANAGED, Switch.WEIGHTED),
 )
+
+
+def today(system: System) -> Strategy:
+    """The baseline: what is there, in one region or in several."""
+    return SPREAD if len(system.regions_today) > 1 else BASELINE

@@ -47,7 +47,8 @@ def process(kit: Kit) -> Procedure:
     servers = sum(service.replicas for service in _nats(kit))
     pods = min((api.replicas for api in _apis(kit)), default=0)
     one_of_all = 1 / max(1, servers + pods)
-    return _repair(kit, "a process dies", Fault.PROCESS, (*steps, observed), affected=one_of_all, stalled=one_of_all)
+    repair = _repair(kit, "a process dies", Fault.PROCESS, (*steps, observed), affected=one_of_all, stalled=one_of_all)
+    return repair if lone else evolve(repair, answered=kit.figures["retry.other-pod"])
 
 
 def node(deployment: Deployment, kit: Kit) -> Procedure:

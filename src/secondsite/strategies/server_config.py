@@ -16,10 +16,16 @@ from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
-from secondsite.strategies.archiver import archived
 from secondsite.strategies.nats_quote import nats_string
-from secondsite.strategies.rights import agent_rights, archive_rights, backup_rights
-from secondsite.strategies.write_gate import gate_file, gated_subjects
+from secondsite.strategies.rights import (
+    agent_rights,
+    application_rights,
+    archive_rights,
+    backup_rights,
+    gate_rights,
+    reload_rights,
+)
+from secondsite.strategies.write_gate import gate_file, gated_subjects, leased
 
 CLIENT_PORT = 4222
 ROUTE_PORT = 6222
@@ -72,7 +78,14 @@ class AddressBook(Protocol):
     """Where servers are, where their files lie and who may log in."""
 
     @property
-    def application(self) -> Login: ...
+    def application(self) -> Login:
+        """A client of the streams."""
+        ...
+
+    @property
+    def application_subjects(self) -> tuple[str, ...]:
+        """What it publishes and hears beside the streams."""
+        ...
 
     @property
     def operator(self) -> Login:
@@ -90,8 +103,14 @@ class AddressBook(Protocol):
         ...
 
     @property
-    def archiver(self) -> Login:
-        """Reads every stream of the application's account, on and on."""
+    def archive(self) -> Login:
+        """Reads every stream of the application's account, message by message."""
+        ...
+
+    @property
+    def gate(self) -> Login:
+        """Looks at what is mirrored, and keeps the lease; the same name and password with ``-system`` behind the name
+        has servers read their configuration anew."""
         ...
 
     @property
@@ -168,18 +187,10 @@ def server_configs(
 ) -> dict[str, str]:
     """nats.conf by server name. ``isolated`` regions get no leaf, no gateway and no route to another region."""
     servers = servers_of(deployment)
-    gated = {server.region for server in servers if gated_subjects(deployment, server.region)}
+    gated = frozenset(server.region for server in servers if gated_subjects(deployment, server.region))
+    held = bool(leased(deployment))
     return {
-        server.name: nats_conf(
-            _Config(
-                servers,
-                book,
-                cut_off=server.region in isolated,
-                gated=server.region in gated,
-                archived=archived(deployment, server.region),
-            ).of(server)
-        )
-        for server in servers
+        server.name: nats_conf(_Config(servers, book, isolated, gated, leased=held).of(server)) for server in servers
     }
 
 
@@ -187,9 +198,9 @@ def server_configs(
 class _Config:
     servers: tuple[NatsServer, ...]
     book: AddressBook
-    cut_off: bool
-    gated: bool
-    archived: bool
+    isolated: frozenset[str]
+    gated: frozenset[str]
+    leased: bool
 
     def of(self, server: NatsServer) -> Conf:
         cluster, host = server.cluster, self.book.listen(server)
@@ -205,28 +216,42 @@ class _Config:
             parts["jetstream"] = self._jetstream(server)
         if self._routed(server):
             parts["cluster"] = self._routes(server, host)
-        if cluster.gateways and not self.cut_off:
+        if cluster.gateways and not self._cut_off(server):
             parts["gateway"] = self._gateway(server, host)
-        leafnodes = {} if self.cut_off else self._leafnodes(server, host)
+        leafnodes = {} if self._cut_off(server) else self._leafnodes(server, host)
         return parts | ({"leafnodes": leafnodes} if leafnodes else {})
 
     def _accounts(self, server: NatsServer) -> Conf:
-        writer = _user(self.book.application)
-        if self.gated:
-            writer = {**writer, _INCLUDE: gate_file(server.region)}
-        users = [writer, _user(self.book.operator), _user(self.book.leaf), *self._programs(server)]
-        return {
-            ACCOUNT: {"jetstream": "enabled", "users": users},
-            SYSTEM_ACCOUNT: {"users": [_user(self.book.system)]},
-        }
+        leaf = {**_user(self.book.leaf), "allowed_connection_types": ["LEAFNODE"]}
+        users = [self._application(server), _user(self.book.operator), leaf, *self._programs(server)]
+        system = [_user(self.book.system)]
+        if server.region in self.gated:
+            system.append({**_user(gate_system(self.book.gate)), "permissions": reload_rights().conf()})
+        return {ACCOUNT: {"jetstream": "enabled", "users": users}, SYSTEM_ACCOUNT: {"users": system}}
+
+    def _application(self, server: NatsServer) -> Conf:
+        """What it may publish ends with what the gate denies it for a time."""
+        rights = application_rights(self._clusters, server.cluster.domain, self.book.application_subjects).conf()
+        if server.region in self.gated:
+            rights = {**rights, "publish": {**rights["publish"], _INCLUDE: gate_file(server.region)}}
+        return {**_user(self.book.application), "permissions": rights}
 
     def _programs(self, server: NatsServer) -> Iterator[Conf]:
         """Logins of our own programs, with what they need and no more."""
-        clusters = {other.cluster.name: other.cluster for other in self.servers}.values()
-        yield {**_user(self.book.backup), "permissions": backup_rights(server.cluster.domain).conf()}
-        yield {**_user(self.book.agent), "permissions": agent_rights(clusters).conf()}
-        if self.archived:
-            yield {**_user(self.book.archiver), "permissions": archive_rights(server.cluster.domain).conf()}
+        domain = server.cluster.domain
+        yield {**_user(self.book.backup), "permissions": backup_rights(domain).conf()}
+        yield {**_user(self.book.archive), "permissions": archive_rights(domain).conf()}
+        yield {**_user(self.book.agent), "permissions": agent_rights(self._clusters).conf()}
+        if server.region in self.gated:
+            rights = gate_rights(self._clusters, server.region, leased=self.leased)
+            yield {**_user(self.book.gate), "permissions": rights.conf()}
+
+    @property
+    def _clusters(self) -> tuple[NatsCluster, ...]:
+        return tuple({id(other.cluster): other.cluster for other in self.servers}.values())
+
+    def _cut_off(self, server: NatsServer) -> bool:
+        return server.region in self.isolated
 
     def _jetstream(self, server: NatsServer) -> Conf:
         cluster = server.cluster
@@ -243,7 +268,7 @@ class _Config:
     def _peers(self, server: NatsServer) -> list[NatsServer]:
         """The servers of the same cluster, itself too; in its own region only where it is cut off."""
         alike = [other for other in self.servers if other.cluster.name == server.cluster.name]
-        return [other for other in alike if not self.cut_off or other.region == server.region]
+        return [other for other in alike if not self._cut_off(server) or other.region == server.region]
 
     def _routed(self, server: NatsServer) -> bool:
         """A gateway region of one server needs a route to itself, or the server exits (nats-server 2.15.1)."""
@@ -325,6 +350,11 @@ class _Config:
 
 def _user(login: Login) -> Conf:
     return {"user": login.user, "password": login.password}
+
+
+def gate_system(gate: Login) -> Login:
+    """Of the same gate, in the system account."""
+    return Login(f"{gate.user}-system", gate.password)
 
 
 def leaf_url(login: Login, host: str) -> str:

@@ -13,10 +13,10 @@ from secondsite.model.system import System
 
 def stream_bytes(system: System, figures: Figures) -> float:
     """Bytes stored in all streams: as read from a live server, else load × age, bounded by the volumes."""
-    known = [stream.bytes for cluster in system.nats for stream in cluster.streams]
+    known = [stream.bytes for stream in all_streams(system)]
     if known and all(size is not None for size in known):
         return float(sum(size or 0 for size in known))
-    ceiling = sum(float(cluster.max_file_bytes or math.inf) for cluster in system.nats)
+    ceiling = sum(float(cluster.max_file_bytes or math.inf) for cluster in system.home_clusters)
     load = system.load.mean_per_s * system.load.message_bytes
     return min(load * retention_s(system, figures), ceiling)
 
@@ -28,7 +28,8 @@ def retention_s(system: System, figures: Figures) -> float:
 
 
 def all_streams(system: System) -> tuple[Stream, ...]:
-    return tuple(stream for cluster in system.nats for stream in cluster.streams)
+    """Of the first region: what mirrors one of them elsewhere holds the same messages."""
+    return tuple(stream for cluster in system.home_clusters for stream in cluster.streams)
 
 
 def store_bytes(system: System) -> float:

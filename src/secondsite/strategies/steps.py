@@ -137,7 +137,7 @@ def _without_replicas(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]
 
 def written_streams(kit: Kit) -> tuple[Stream, ...]:
     """Those that writers write to; what mirrors one of them goes on doing so in either region."""
-    return tuple(stream for cluster in kit.system.nats for stream in cluster.streams if stream.mirror is None)
+    return tuple(stream for cluster in kit.system.home_clusters for stream in cluster.streams if stream.mirror is None)
 
 
 def stores_restored(kit: Kit, names: tuple[str, ...]) -> Estimate:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
-from secondsite.model.deployment import Copy, LinkKind, WanLink
+from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
 from secondsite.model.stated import stated
-from secondsite.model.store import Loss
+from secondsite.model.store import Loss, Store
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import by_size, store_bytes
@@ -31,8 +31,30 @@ def survivable(kit: Kit, region: Region, *, operators: bool) -> frozenset[Fault]
     return faults
 
 
+ASYNCHRONOUS = "asynchronous replica"
 REPLICATED = frozenset({"postgres"})
 """Engines of which a replica in the other region is laid out. Of every other one there are only backups."""
+
+
+@frozen
+class StoreReplica:
+    """A store that writes in one region and is followed in another."""
+
+    store: Store
+    primary: str
+    standby: str
+
+
+def store_replicas(deployment: Deployment) -> tuple[StoreReplica, ...]:
+    """Those that the deployment lays out."""
+    home = deployment.primary.region.name
+    return tuple(
+        StoreReplica(store, home, copy.region)
+        for copy in deployment.copies
+        if copy.method == ASYNCHRONOUS
+        for store in deployment.system.stores
+        if store.name in copy.covers
+    )
 
 
 def following(system: System) -> tuple[str, ...]:
@@ -65,7 +87,7 @@ def replica(kit: Kit, region: Region) -> tuple[Copy, ...]:
             Subject.STATE,
             "databases",
             region.name,
-            "asynchronous replica",
+            ASYNCHRONOUS,
             nothing(),
             kit.figures["lag.database"],
             nothing(),

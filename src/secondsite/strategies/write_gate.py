@@ -1,6 +1,7 @@
 """The write gate: a primary that comes back by itself takes no writes before the other region says that it still may.
 
-Its servers start with their writers' subjects denied, by a file that their configuration includes. Whoever keeps the
+Its servers start with their writers' subjects denied, by a file that the application's permissions to publish include.
+Whoever keeps the
 gate (`secondsite gate`, beside the servers) opens it once every copy elsewhere was seen to be a mirror still, and shuts
 it where one was promoted. Nobody else has to be alive for that: not the region's peers, not a controller.
 """
@@ -19,7 +20,7 @@ from secondsite.strategies.stream_config import subjects_of
 
 REQUIREMENT = "write-gate"
 OPEN = "# open: whoever logs in as the application may write\n"
-SHUT = "permissions"
+SHUT = "deny"
 
 _DRIFT = 0.01
 _MARGIN_S = 1.0
@@ -97,4 +98,4 @@ def gated_subjects(deployment: Deployment, region: str) -> tuple[str, ...]:
 def shut(subjects: tuple[str, ...]) -> str:
     """Reading, acknowledging and everything else go on."""
     listed = ", ".join(nats_string(subject) for subject in subjects)
-    return f"{SHUT} {{ publish {{ deny: [{listed}] }} }}\n"
+    return f"{SHUT}: [{listed}]\n"

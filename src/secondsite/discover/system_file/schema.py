@@ -18,6 +18,7 @@ from secondsite.model.load import Population
 from secondsite.model.mark import key_of
 from secondsite.model.nats import GatewayLink, LeafLink, StreamOrigin
 from secondsite.model.operate import Reconciler, RegionCluster, RegionEntrance
+from secondsite.model.premises import OwnPrice, OwnRoundTrip, Premises
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, format_bytes, format_cores, format_seconds
 from secondsite.model.waiver import Waiver
@@ -67,7 +68,7 @@ class Field:
 
 # What a person is asked for stands before what was found; the long lists come last.
 _SYSTEM_ORDER = (
-    *("name", "region", "second", "third", "contracts", "traffic", "load", "users", "economics"),
+    *("name", "region", "second", "third", "contracts", "traffic", "load", "users", "economics", "premises"),
     *("services", "nats", "stores", "secrets", "gateways", "backups", "alerts", "waivers", "operate"),
 )
 
@@ -112,6 +113,9 @@ def origin_identity(origin: StreamOrigin) -> str:
 _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     Contract: lambda contract: contract.name,
     Population: lambda population: population.region,
+    Premises: lambda place: place.region,
+    OwnPrice: lambda price: price.item,
+    OwnRoundTrip: lambda trip: trip.to,
     RegionEntrance: lambda entrance: entrance.region,
     RegionCluster: lambda cluster: cluster.region,
     Reconciler: lambda one: f"{one.region}/{one.kind}/{one.namespace}/{one.name}",

@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, str] = {
     "load": "How much it is asked to do.",
     "users": "From where it is used; the shares sum to 1.",
     "economics": "What failing costs, what people cost, what may be spent; US dollars.",
+    "premises": "Places that are no cloud region: their own prices and round trips; `like` stands in for the rest.",
     "services": "Every workload. What makes one special stands below: nats, stores, gateways, backups.",
     "nats": "NATS clusters, and the streams and consumers on them.",
     "stores": "Data outside NATS. loss: `data` is gone for good, a `cache` refills itself.",

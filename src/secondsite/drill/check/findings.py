@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -134,14 +134,14 @@ class Findings:
     marks: Marks
     examples: Mapping[str, tuple[str, ...]]
 
-    def only(self, stream: str, mine: NDArray[np.bool_]) -> Findings:
-        """Of one stream; ``mine`` are its rows."""
+    def only(self, names: Collection[str], mine: NDArray[np.bool_]) -> Findings:
+        """Of some streams; ``mine`` are their rows."""
         marks = self.marks
         columns = ("fate", "duplicated", "reordered", "resurrected", "altered", "moved")
         return evolve(
             self,
-            streams={stream: self.streams[stream]},
-            consumers=tuple(consumer for consumer in self.consumers if consumer.stream == stream),
+            streams={name: self.streams[name] for name in names},
+            consumers=tuple(consumer for consumer in self.consumers if consumer.stream in names),
             marks=evolve(marks, **{name: getattr(marks, name)[mine] for name in columns}),
         )
 

@@ -62,8 +62,8 @@ UNKNOWN_RTO = Rto(None, None, None, None, None, None, None, "the check crashed")
 
 
 def of_the_service(history: History) -> History:
-    """Without what clients of their own put into object stores: they are not led by the service's name."""
-    objects = [number for number, stream in enumerate(history.streams) if stream.objects]
+    """Without what clients of their own put into object stores and databases: no service acknowledged that."""
+    objects = [number for number, stream in enumerate(history.streams) if stream.objects or stream.store]
     apart = np.isin(history.stream, objects)
     return history if not objects or apart.all() else evolve(history, ack_ns=np.where(apart, NEVER, history.ack_ns))
 

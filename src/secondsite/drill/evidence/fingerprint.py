@@ -105,7 +105,18 @@ def _fits(version: str, wanted: str) -> bool:
 
 # Attributes that the nouns gained after evidence was kept: at their defaults the system is the one that was drilled.
 _ADDED = frozenset(
-    {"settings", "cluster_name", "headless", "store_dir", "container", "parts", "operator", "external", "kept"}
+    {
+        "settings",
+        "cluster_name",
+        "headless",
+        "store_dir",
+        "container",
+        "parts",
+        "operator",
+        "external",
+        "kept",
+        "premises",
+    }
 )
 
 

@@ -59,7 +59,8 @@ class DrillManifest:
     ``control`` names the known-bad control that this run was; such a run proves no contract. ``id`` is the run's own,
     ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
     and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled. ``version``: which
-    nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares.
+    nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares. ``stores``:
+    databases that ran, ``other_stores`` those with data that did not.
     """
 
     drill: str
@@ -87,6 +88,19 @@ class DrillManifest:
     of: Standing = Standing.DESIGN
     where: Venue = Venue.LAB
     version: str = ""
+    stores: tuple[str, ...] = ()
+    other_stores: tuple[str, ...] = ()
+
+    def not_run(self, contract: Contract) -> str:
+        """Why nothing is known of what the contract is about; empty where something is, if only of a part of it."""
+        known = contract.part in self.stores if contract.part else bool(self.stores)
+        if contract.subject in self.subjects or (contract.subject is Subject.STATE and known):
+            return ""
+        return f"the drill {self.drill} ran no {contract.about if self.stores else contract.subject}"
+
+    def in_part(self, contract: Contract) -> bool:
+        """Whether it ran the part that the contract is about, where not all of the subject."""
+        return bool(contract.part) and contract.subject not in self.subjects and not self.not_run(contract)
 
     @property
     def procedures(self) -> tuple[str, ...]:

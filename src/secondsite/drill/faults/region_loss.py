@@ -85,4 +85,4 @@ def _promoted(answers: list[str]) -> bool:
     return any(answer.endswith("was promoted") for answer in answers)
 
 
-DRILL = Drill("region-loss", "the serving region is lost", Fault.REGION, play, several_regions)
+DRILL = Drill("region-loss", "the serving region is lost", Fault.REGION, play, several_regions, databases=True)

@@ -74,13 +74,14 @@ class History:
     def __len__(self) -> int:
         return len(self.intent_ns)
 
-    def only(self, stream: int) -> History:
-        """The intents for one stream. Rows are no longer found by identity in it."""
-        mine = self.stream == stream
+    def only(self, *streams: int) -> History:
+        """The intents for some streams. Rows are no longer found by identity in it."""
+        mine = np.isin(self.stream, streams)
         columns = {name: getattr(self, name)[mine] for name in _COLUMNS}
-        columns["stream"] = np.zeros_like(columns["stream"])
-        erasures = tuple(evolve(one, stream=0) for one in self.erasures if one.stream == stream)
-        return evolve(self, streams=(self.streams[stream],), erasures=erasures, **columns)
+        columns["stream"] = np.searchsorted(sorted(streams), columns["stream"]).astype(columns["stream"].dtype)
+        places = {number: place for place, number in enumerate(sorted(streams))}
+        erasures = tuple(evolve(one, stream=places[one.stream]) for one in self.erasures if one.stream in places)
+        return evolve(self, streams=tuple(self.streams[each] for each in places), erasures=erasures, **columns)
 
     @property
     def acknowledged(self) -> NDArray[np.bool_]:
@@ -116,7 +117,7 @@ def read_history(paths: Sequence[Path]) -> History:
     if not paths:
         raise InputError.at("ledger", "there is no ledger", "name the folder of a drill that ran its load")
     headers = {path: read_ledger_header(path) for path in paths}
-    first = headers[paths[0]]
+    first = max(headers.values(), key=lambda header: len(header.streams))
     base, counts = np.zeros(_CLIENTS, np.int64), np.zeros(_CLIENTS, np.int64)
     total = 0
     for path, header in headers.items():
@@ -140,7 +141,11 @@ def read_history(paths: Sequence[Path]) -> History:
 
 
 def _same_run(path: Path, header: LedgerHeader, first: LedgerHeader, counts: NDArray[np.int64]) -> None:
-    if (header.run, header.streams) != (first.run, first.streams):
+    """Old writes that are kept know no stores, which stand behind the streams."""
+    known = first.streams[: len(header.streams)]
+    if (header.run, header.streams) != (first.run, known) or any(
+        not each.store for each in first.streams[len(known) :]
+    ):
         raise InputError.at(str(path), "a ledger of another run", "check the ledgers of one drill at a time")
     if counts[header.client]:
         raise InputError.at(str(path), f"a second ledger of client {header.client}", "give each client its number")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ from secondsite.drill.ledger.record import (
     message_id,
     sound,
 )
+from secondsite.model.contract import Contract, Subject
 from secondsite.model.errors import InputError
 
 SCHEMA = "secondsite/ledger/1"
@@ -45,7 +46,8 @@ _words = struct.Struct("<6Q").unpack
 @frozen
 class LedgerStream:
     """``kv``: a key keeps its last values only, ``history`` of them. ``objects``: each write is an object of several
-    messages. ``retention`` as the server has it. ``most_…``: limits beyond which a stream discards its oldest; 0: none.
+    messages. ``store``: it is the table of a database. ``retention`` as the server has it.
+    ``most_…``: limits beyond which a stream discards its oldest; 0: none.
 
     Where ``templates`` are named, keys take turns at them, each with its own one, and ``{key}`` in one is the key.
     Else ``subject`` is followed by a dot and the key. ``stored`` are the templates that a transform makes of them.
@@ -62,6 +64,7 @@ class LedgerStream:
     most_bytes: int = 0
     most_age_s: float = 0.0
     objects: bool = False
+    store: bool = False
 
     def of_key(self, key: int | str) -> str:
         if not self.templates:
@@ -80,6 +83,24 @@ class LedgerStream:
             if "{key}" not in template:
                 places[keys % len(self.templates) == turn] = -1 - turn
         return places
+
+
+def service_streams(streams: Iterable[LedgerStream]) -> tuple[str, ...]:
+    """Those that the service's own clients write to: all but the tables of databases."""
+    return tuple(stream.name for stream in streams if not stream.store)
+
+
+def store_stream(store: str) -> str:
+    """The table of a database, by the name under which contracts speak of it."""
+    return f"{Subject.STATE}/{store}"
+
+
+def streams_about(contract: Contract, streams: Iterable[LedgerStream]) -> tuple[str, ...]:
+    """What is written to of a contract's subject, or of the part of it that the contract names."""
+    state = contract.subject is Subject.STATE
+    names = tuple(each.name for each in streams if each.store is state)
+    part = store_stream(contract.part) if state else contract.part
+    return tuple(name for name in names if part == name) if contract.part else names
 
 
 def stream_from(document: Mapping[str, Any]) -> LedgerStream:

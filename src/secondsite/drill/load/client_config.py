@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ class NatsTarget:
 
 
 @frozen
+class PostgresTarget:
+    """The database of the region to which the service's name leads: ``databases`` has its host by that address."""
+
+    host: str
+    resolver: tuple[str, int]
+    databases: Mapping[str, str]
+    port: int
+    user: str
+    dbname: str
+    table: str
+
+
+_KINDS = {"http": HttpTarget, "nats": NatsTarget, "postgres": PostgresTarget}
+
+
+@frozen
 class ClientConfig:
     """``run`` holds no dot; ``client`` is this process's number among those of the run.
 
@@ -54,7 +71,7 @@ class ClientConfig:
     client: int
     folder: str
     streams: tuple[LedgerStream, ...]
-    target: HttpTarget | NatsTarget
+    target: HttpTarget | NatsTarget | PostgresTarget
     rate_per_s: float = 250.0
     keys: int = 100
     payload_bytes: int = 1024
@@ -85,7 +102,7 @@ class ClientConfig:
 
     def save(self) -> Path:
         path = Path(self.folder) / f"{self.name}.json"
-        kind = "http" if isinstance(self.target, HttpTarget) else "nats"
+        kind = next(name for name, target in _KINDS.items() if isinstance(self.target, target))
         path.write_text(json.dumps({"kind": kind, **asdict(self)}, indent=1), encoding="utf-8")
         return path
 
@@ -94,14 +111,14 @@ def load_config(path: Path) -> ClientConfig:
     """Raises InputError for a file that `ClientConfig.save` did not write."""
     try:
         given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        http = given.pop("kind") == "http"
+        kind = _KINDS[given.pop("kind")]
         target = given.pop("target")
         for name in ("resolver", "addresses", "servers"):
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
         streams = tuple(stream_from(stream) for stream in given.pop("streams"))
         given["writes"] = tuple(given.get("writes", ()))
-        return ClientConfig(**given, streams=streams, target=HttpTarget(**target) if http else NatsTarget(**target))
+        return ClientConfig(**given, streams=streams, target=kind(**target))
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror}", "name a client's file") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

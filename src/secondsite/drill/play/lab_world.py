@@ -29,6 +29,7 @@ from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
+from secondsite.stores.postgres import PostgresServer
 from secondsite.strategies.service_records import service_records
 
 NOT_REHEARSED = "nobody: not in the lab"
@@ -224,6 +225,17 @@ class LabPlaces(Mapping[str, NatsPlace]):
         return len(self.lab.regions)
 
 
+@frozen
+class LabStores:
+    """As the one that operates reaches them: those of another region through the WAN."""
+
+    lab: Lab
+    operating: str
+
+    def server(self, region: str, store: str) -> PostgresServer:
+        return self.lab.databases.server(store, region, reached_from=self.operating, within_s=1.5)
+
+
 def lab_world(
     lab: Lab,
     decision: Decision,
@@ -251,6 +263,7 @@ def lab_world(
         path=path,
         sites=sites,
         restorer=restorer,
+        stores=LabStores(lab, operating) if lab.databases.stores else None,
         identities=identities(lab.deployment),
     )
 

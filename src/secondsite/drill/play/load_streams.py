@@ -13,6 +13,7 @@ from secondsite.drill.ledger.record import NEVER
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget
 from secondsite.drill.load.subjects import templates_of, transformed
 from secondsite.drill.play.clients import share_out
+from secondsite.drill.play.databases import store_clients, store_streams
 from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
@@ -68,9 +69,9 @@ def load_of(stream: Stream) -> LedgerStream:
 
 def clients_of(whole: ClientConfig, nats: NatsTarget) -> tuple[ClientConfig, ...]:
     """Objects are put by a client of their own, as an object is several messages and no service takes it whole."""
-    objects = tuple(number for number, each in enumerate(whole.streams) if each.objects)
-    others = tuple(number for number, each in enumerate(whole.streams) if not each.objects)
-    rate = min(_OBJECTS_PER_S, whole.rate_per_s * len(objects) / len(whole.streams))
+    objects = tuple(number for number in whole.written if whole.streams[number].objects)
+    others = tuple(number for number in whole.written if not whole.streams[number].objects)
+    rate = min(_OBJECTS_PER_S, whole.rate_per_s * len(objects) / len(whole.written))
     putting = evolve(whole, client=OBJECTS, target=nats, writes=objects, rate_per_s=rate)
     writing = evolve(whole, writes=others, rate_per_s=whole.rate_per_s - rate)
     return (*((writing,) if others and objects else ()), *((putting,) if objects else (whole,)))
@@ -78,18 +79,20 @@ def clients_of(whole: ClientConfig, nats: NatsTarget) -> tuple[ClientConfig, ...
 
 def load_clients(setup: Setup, lab: Lab, run: str, folder: Path, ignoring_ttl: float = 0.0) -> tuple[ClientConfig, ...]:
     """``run`` stands in the id of every message, ``folder`` is where ledgers and summaries go."""
+    streams = load_streams(setup)
     whole = ClientConfig(
         run=run,
         client=0,
         folder=str(folder),
-        streams=load_streams(setup),
+        streams=(*streams, *store_streams(lab)),
+        writes=tuple(range(len(streams))),
         target=load_target(setup, lab, ignoring_ttl),
         rate_per_s=setup.rate_per_s,
         payload_bytes=256,
         seed=setup.seed,
     )
     shares = clients_of(whole, nats_target(setup, lab))
-    return tuple(one for share in shares for one in share_out(share, PROCESSES))
+    return (*(one for share in shares for one in share_out(share, PROCESSES)), *store_clients(whole, lab))
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:
@@ -114,7 +117,8 @@ async def why_unacknowledged(
     silent = [stream for number, stream in enumerate(streams) if number not in acknowledged]
     if not silent:
         return MachineError.at("drill", what, "lower --rate, or leave the machine to the drill")
-    reasons = []
+    reasons = [f"{stream.name}: takes no transaction" for stream in silent if stream.store]
+    silent = [stream for stream in silent if not stream.store]
     try:
         async with place.open() as opened:
             for stream in silent:

@@ -20,7 +20,8 @@ class Drill:
     first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
     that is another than ``fault``; ``returns``: the failback after it, too; ``again``: and the failover once more.
     ``ignoring_ttl``: the share of users that keep the address they resolved first.
-    ``pods``: it needs pods that restart by themselves. ``lasts``: how long it is meant to take beyond the usual, in
+    ``databases``: stores that follow in another region run, too. ``pods``: it needs pods that restart by themselves.
+    ``lasts``: how long it is meant to take beyond the usual, in
     seconds.
     """
 
@@ -36,6 +37,7 @@ class Drill:
     again: bool = False
     ignoring_ttl: float = 0.0
     pods: bool = False
+    databases: bool = False
     lasts: Callable[[Profile], float] = lambda _: 0.0
 
 

@@ -19,6 +19,7 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.load_streams import why_unacknowledged
 from secondsite.drill.play.scene import Scene
 from secondsite.drill.play.turn import Turn
+from secondsite.model.wording import counted
 
 _STEADY_WITHIN_S = 30.0
 _STEADY_WINDOW_S = 3.0
@@ -39,7 +40,11 @@ class LoadedScene(Scene):
             await self.have_old_writes()
         await self.turn.take()
         await self.load.start()
-        self.note("load", rate_per_s=self.setup.rate_per_s, servers_replaced=self.lab.fleet.replaced())
+        self.note(
+            "load",
+            rate_per_s=self.setup.rate_per_s,
+            servers_replaced=[*self.lab.fleet.replaced(), *self.lab.databases.replaced()],
+        )
 
     async def have_old_writes(self) -> None:
         """Those that the streams began with, or new ones; then time passes until they are as old as they have to be."""
@@ -103,10 +108,15 @@ class LoadedScene(Scene):
         """Until clients are served as before, or the time is over."""
         limit_s = self.setup.profile.settle_s if within_s is None else within_s
         end = time.monotonic() + limit_s
-        while (recovery := self.recovery()).total is None and time.monotonic() < end:
+        while ((recovery := self.recovery()).total is None or not self._stores_back()) and time.monotonic() < end:
             self.load.check()
             await asyncio.sleep(1.0)
         return recovery
+
+    def _stores_back(self) -> bool:
+        history = self.history()
+        stores = [number for number, each in enumerate(history.streams) if each.store]
+        return not stores or rto(self.milestones, history.only(*stores), self.new_side).total is not None
 
     async def rest(self) -> None:
         """After a procedure that failed: clients go on trying for a while."""
@@ -119,5 +129,5 @@ class LoadedScene(Scene):
         self.turn.give()
         acknowledged = sum(summary.acknowledged for summary in summaries)
         self.note("load-ended", acknowledged=acknowledged)
-        self.report(f"load ended: {acknowledged} writes acknowledged")
+        self.report(f"load ended: {counted(acknowledged, 'writes')} acknowledged")
         await self.cancel()

@@ -27,13 +27,14 @@ class Bears(StrEnum):
 
 @frozen
 class Effect:
-    """``finding`` is its name in the ledger's counts, ``phrase`` its words behind the count."""
+    """``finding`` is its name in the ledger's counts, ``phrase`` its words behind the count, ``one`` behind 1."""
 
     finding: str
     bears: Bears
     verdict: Verdict | None
     phrase: str
     why: str
+    one: str = ""
 
     def on(self, contract: Contract) -> bool:
         return {
@@ -77,6 +78,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages have another payload",
         "what was acknowledged is not what is there",
+        "message has another payload",
     ),
     Effect(
         "moved",
@@ -84,6 +86,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages have another subject or key",
         "consumers that filter do not get it",
+        "message has another subject or key",
     ),
     Effect(
         "torn",
@@ -91,6 +94,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "objects are torn",
         "chunks are missing, or their digest is another than the object names",
+        "object is torn",
     ),
     Effect(
         "phantom",
@@ -98,6 +102,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages came from nowhere",
         "no client intended them",
+        "message came from nowhere",
     ),
     Effect(
         "doubled",
@@ -105,6 +110,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages are there twice",
         "each was sent once and stored at once",
+        "message is there twice",
     ),
     Effect(
         "disordered",
@@ -112,6 +118,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages are out of order",
         "each was stored before the next of its key was sent",
+        "message is out of order",
     ),
     Effect(
         "out-of-place",
@@ -119,6 +126,7 @@ EFFECTS: tuple[Effect, ...] = (
         Verdict.MET,
         "salvaged messages stand behind what was acknowledged after them",
         "they are there, later: consumers get them out of their order, and once",
+        "salvaged message stands behind what was acknowledged after it",
     ),
     Effect(
         "resurrected",
@@ -126,6 +134,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "removed messages are back",
         "where deletion is the fault, that is the cure",
+        "removed message is back",
     ),
     Effect(
         "wrong-present",
@@ -133,6 +142,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "wrong writes are still there",
         "they are what had to go",
+        "wrong write is still there",
     ),
     Effect(
         "skipped",
@@ -140,6 +150,7 @@ EFFECTS: tuple[Effect, ...] = (
         _RED,
         "messages were skipped by a consumer",
         "it acknowledged all, and processed not all",
+        "message was skipped by a consumer",
     ),
     Effect(
         "undrained",
@@ -147,6 +158,7 @@ EFFECTS: tuple[Effect, ...] = (
         _OPEN,
         "consumers did not catch up",
         "what they skip cannot be told before they have",
+        "consumer did not catch up",
     ),
     Effect(
         "clashes",
@@ -161,6 +173,7 @@ EFFECTS: tuple[Effect, ...] = (
         _OPEN,
         "copies without payloads and subjects",
         "nobody looked whether they are what was sent",
+        "copy without payloads and subjects",
     ),
     Effect(
         "withheld",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import evolve, frozen
@@ -25,6 +25,7 @@ from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.observation import not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
+from secondsite.drill.ledger.ledger import service_streams, streams_about
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.tally import read_summary
 from secondsite.drill.verdict.effects import EFFECTS, MOST_LATE_S, MOST_WITHHELD, Effect
@@ -35,7 +36,7 @@ from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 from secondsite.model.strategy import Link, Strategy
-from secondsite.model.wording import duration
+from secondsite.model.wording import counted, duration
 
 UNREAD = "unread"
 
@@ -95,6 +96,7 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         verdicts = tuple(RunVerdict(contract, Verdict.UNPROVEN, facts.why) for contract in chosen)
         return RunJudgement(verdicts, crashed=facts.why, subjects=manifest.subjects, observations=observed)
     runs = tuple(facts.steps.values())
+    service = _only(facts, service_streams(facts.history.streams))
     return RunJudgement(
         verdicts=tuple(_judged(contract, facts) for contract in chosen),
         rto=facts.rto,
@@ -102,8 +104,9 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         steps_s=rehearsed_s(manifest, facts.rto, runs),
         writer_changes=facts.writer_changes,
         subjects=manifest.subjects,
+        parts=tuple(contract for contract in chosen if manifest.in_part(contract)),
         observations=observed,
-        loss=rpo(facts.history, facts.findings, facts.fault_ns),
+        loss=rpo(service.history, service.findings, facts.fault_ns),
         loss_by_stream=rpo_by_stream(facts.history, facts.findings, facts.fault_ns),
         stopped=facts.stopped,
         salvageable=_on_old_disks(facts, SALVAGE),
@@ -128,7 +131,8 @@ def _on_old_disks(facts: _Facts, name: str) -> int | None:
     copies = [saved.load() for saved in read_finals(folder).copies if isinstance(saved, SavedCopy)]
     if not all(copy.complete for copy in copies):
         return None
-    lost = facts.findings.marks.fate == Fate.ACKNOWLEDGED_LOST
+    tables = [number for number, each in enumerate(facts.history.streams) if each.store]
+    lost = (facts.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & ~np.isin(facts.history.stream, tables)
     there = check(facts.history, Finals(copies)).marks.fate == Fate.ACKNOWLEDGED_PRESENT
     return int((lost & there).sum())
 
@@ -160,20 +164,22 @@ def _judged(contract: Contract, facts: _Facts) -> RunVerdict:
 
 def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     manifest = facts.evidence.manifest
-    if contract.subject not in manifest.subjects:
-        return RunVerdict(contract, Verdict.UNPROVEN, f"the drill {manifest.drill} ran no {contract.subject}")
-    if contract.part:
-        if contract.part not in facts.findings.streams:
-            why = f"the drill {manifest.drill} wrote nothing to {contract.part}"
-            return RunVerdict(contract, Verdict.UNPROVEN, why)
-        facts = _only(facts, contract.part)
+    if why := manifest.not_run(contract):
+        return RunVerdict(contract, Verdict.UNPROVEN, why)
+    names = streams_about(contract, facts.history.streams)
+    if not names:
+        why = f"the drill {manifest.drill} wrote nothing to {contract.part or contract.subject}"
+        return RunVerdict(contract, Verdict.UNPROVEN, why)
+    facts = _only(facts, names)
+    if contract.subject is Subject.STATE:
+        facts = evolve(facts, rto=rto(facts.marks, facts.history, manifest.new_side))
     clock = _clock(contract.subject, facts)
     parts = clock.parts
     if parts is not None and manifest.projected:
         parts = _at_own_intervals(parts, manifest)
     loss, window = _loss(contract, facts)
     findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
-    findings += _by_effects(contract, facts)
+    findings += [*_by_effects(contract, facts), *_beside(contract, manifest)]
     return RunVerdict(
         contract=contract,
         verdict=worst(finding.verdict for finding in findings),
@@ -187,14 +193,22 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     )
 
 
-def _only(facts: _Facts, stream: str) -> _Facts:
-    """What is known of one stream: its writes and its findings; the clients' clock of the run stays what it is."""
-    number = [each.name for each in facts.history.streams].index(stream)
+def _beside(contract: Contract, manifest: DrillManifest) -> Iterator[_Finding]:
+    """Of what did not run, nothing is known."""
+    if contract.subject is Subject.STATE and not contract.part and manifest.other_stores:
+        yield _Finding(Verdict.UNPROVEN, f"{', '.join(manifest.other_stores)} did not run here")
+
+
+def _only(facts: _Facts, names: Collection[str]) -> _Facts:
+    """What is known of some streams: writes and findings; the clients' clock of the run stays what it is."""
+    numbers = [number for number, each in enumerate(facts.history.streams) if each.name in names]
+    if len(numbers) == len(facts.history.streams):
+        return facts
     return evolve(
         facts,
-        history=facts.history.only(number),
-        findings=facts.findings.only(stream, facts.history.stream == number),
-        writer_changes={name: changes for name, changes in facts.writer_changes.items() if name == stream},
+        history=facts.history.only(*numbers),
+        findings=facts.findings.only(names, np.isin(facts.history.stream, numbers)),
+        writer_changes={name: changes for name, changes in facts.writer_changes.items() if name in names},
     )
 
 
@@ -226,7 +240,8 @@ def _kept(contract: Contract, loss: Rpo, window: LossWindow, facts: _Facts) -> I
     limit_s, manifest = contract.rpo_s, facts.evidence.manifest
     if limit_s is None:
         return
-    lost = f"{loss.messages:,} acknowledged writes of {window.least:.1f} s are lost"
+    verb = "is" if loss.messages == 1 else "are"
+    lost = f"{counted(loss.messages, 'acknowledged writes')} of {window.least:.1f} s {verb} lost"
     needed_s = run_loss_s(limit_s, manifest.timing, manifest.production) if manifest.projected else float(limit_s)
     if window.least > limit_s:
         yield _Finding(Verdict.BREACHED, lost)
@@ -293,7 +308,7 @@ def _words(effect: Effect, count: float, facts: _Facts) -> str:
             f"two copies of {name} were written to: its log changed {n} times" for name, n in _two_writers(facts)
         )
         return "; ".join(changed)
-    return f"{count:,} {effect.phrase}"
+    return f"1 {effect.one}" if count == 1 and effect.one else f"{count:,} {effect.phrase}"
 
 
 def _two_writers(facts: _Facts) -> list[tuple[str, int]]:

@@ -43,7 +43,8 @@ class RunVerdict:
 class RunJudgement:
     """``crashed`` is the reason for which nothing could be judged, empty where all was.
 
-    ``subjects`` are what the drill ran. ``steps_s``: of the steps that were really rehearsed, how long each took at the
+    ``subjects`` are what the drill ran, ``parts`` contracts of a part that ran alone.
+    ``steps_s``: of the steps that were really rehearsed, how long each took at the
     strategy's own intervals. ``stopped``: what refused the procedure. ``salvageable``: of the lost messages, those that
     the old region's disks hold, and ``after_rejoin`` what is left of them once it joined the others again; None where
     nobody looked, or could not see. ``skipped``: steps that the lab has nothing for. ``refusals``: what servers
@@ -58,6 +59,7 @@ class RunJudgement:
     crashed: str = ""
     writer_changes: Mapping[str, int] = {}
     subjects: tuple[Subject, ...] = (Subject.API, Subject.NATS)
+    parts: tuple[Contract, ...] = ()
     observations: tuple[Observation, ...] = ()
     loss: Rpo | None = None
     loss_by_stream: Mapping[str, Rpo] = {}
@@ -74,7 +76,7 @@ class RunJudgement:
     @property
     def ran(self) -> tuple[RunVerdict, ...]:
         """Verdicts on what the drill really ran: it says nothing about other subjects, good or bad."""
-        return tuple(verdict for verdict in self.verdicts if verdict.contract.subject in self.subjects)
+        return tuple(v for v in self.verdicts if v.contract.subject in self.subjects or v.contract in self.parts)
 
     @property
     def verdict(self) -> Verdict:

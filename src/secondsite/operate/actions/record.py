@@ -15,6 +15,7 @@ from attrs import frozen
 from secondsite.model.contract import Subject
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
+from secondsite.model.wording import counted
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect
 from secondsite.operate.consumer_config import is_users
@@ -146,7 +147,7 @@ def _guards(context: Context, measured: Measured) -> tuple[Guard, ...]:
         return ()
     missing, limit = measured.missing_messages, _rpo_limit_s(context)
     if missing is not None and missing < 0:
-        what = f"the mirror of {name} has {-missing} messages more than its origin, which was recreated"
+        what = f"the mirror of {name} has {counted(-missing, 'messages')} more than its origin, which was recreated"
         return (Guard("origin-recreated", what, "find out which of the two is right, then --allow origin-recreated"),)
     if missing is None and (wrong := _clocks_differ(context, here)):
         what = f"how far the mirror of {name} is behind cannot be told: {wrong}"

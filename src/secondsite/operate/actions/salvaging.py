@@ -17,6 +17,7 @@ from attrs import define, evolve, field, frozen
 
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import StreamKind
+from secondsite.model.wording import counted
 from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import WRONG_LAST_SEQUENCE, PublishAnswer, StreamState
@@ -148,7 +149,7 @@ class Salvaging:
             await self._share(done, there.created)
         placed = done.present + done.republished + done.saved
         if done.read != placed:
-            what = f"{self.family.name}: of {done.read} messages {placed} were placed"
+            what = f"{self.family.name}: {placed} of {counted(done.read, 'messages')} were placed"
             raise failed(what, "keep the old primary's disks, and resume")
         return done
 

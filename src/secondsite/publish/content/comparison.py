@@ -18,13 +18,14 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure, Step
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
-from secondsite.model.wording import dollars
+from secondsite.model.wording import dollars, number
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.text.figure import Figure, figure, made_of, why_unbounded
 from secondsite.publish.text.nonbreaking import duration, percent
 
 _PATTERNS = {
     Pattern.SINGLE_REGION: "Stay in a single region",
+    Pattern.SEVERAL_REGIONS: "Stay as it is, with NATS in several regions",
     Pattern.BACKUP_RESTORE: "Back up to another region and restore there",
     Pattern.PILOT_LIGHT: "Keep a pilot light in a second region",
     Pattern.WARM_STANDBY: "Run a warm standby",
@@ -36,6 +37,7 @@ _LINKS = {
     Link.ARCHIVE: "an archive that goes on",
     Link.SUPERCLUSTER_MIRROR: "mirrors across a super-cluster",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "mirrors across a super-cluster with a witness region",
+    Link.MIRROR_AND_BACKUP: "mirrors of the streams that may lose little, backups of the others",
     Link.LEAFNODE_MIRROR: "mirrors over a leaf-node link between independent clusters",
     Link.STRETCH: "one cluster stretched over three regions",
     Link.SOURCED: "streams that source each other",
@@ -49,8 +51,8 @@ _SWITCHES = {
 }
 CATEGORIES = {
     "compute": ("control plane", "nodes"),
-    "storage": ("volumes", "backup", "scheduled backup", "stream backup", "stream archive"),
-    "traffic": ("transfer", "load balancer", "NAT", "DNS", "health checks"),
+    "storage": ("volumes", "node disks", "backup", "scheduled backup", "stream backup", "stream archive"),
+    "traffic": ("transfer", "load balancer", "NAT", "DNS", "health checks", "public addresses"),
     "services": ("managed", "secrets", "drills"),
     "people": ("people",),
 }
@@ -170,7 +172,7 @@ def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Compare
         tightest="" if tightest is None else tightest.contract.name,
         verdict=_verdict(assessment),
         downtime=figure(assessment.downtime_minutes, mean=True),
-        monthly={provider: figure(cost) for provider, cost in assessment.monthly_usd.items()},
+        monthly={provider: figure(cost) for provider, cost in assessment.provider_usd.items()},
         owning=figure(assessment.owning_usd),
         publish_p50=figure(assessment.latency.publish_p50_ms),
         publish_p99=figure(assessment.latency.publish_p99_ms),
@@ -231,7 +233,11 @@ def answer(evaluation: Evaluation, provider: str) -> str:
 def answered(chosen: Assessment, provider: str) -> tuple[Estimate, ...]:
     """What the sentence rests on."""
     outcomes = (outcome for subject in (Subject.API, Subject.NATS) if (outcome := chosen.outcome(subject)))
-    return (chosen.monthly_usd[provider], *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)))
+    return (
+        chosen.provider_usd[provider],
+        chosen.people_hours,
+        *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)),
+    )
 
 
 def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> Figure | None:
@@ -272,7 +278,8 @@ def _when_lost(assessment: Assessment, region: str) -> str:
 
 
 def _monthly(assessment: Assessment, provider: str) -> str:
-    return dollars(assessment.monthly_usd[provider].mean)
+    hours = number(assessment.people_hours.mean)
+    return f"{dollars(assessment.provider_usd[provider].mean)} to {provider} and {hours} hours of people's time"
 
 
 def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:

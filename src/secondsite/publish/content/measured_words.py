@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secondsite.model.measurement import Measurement
+from secondsite.model.wording import counted
 
 Duration = Callable[[float], str]
 
@@ -31,4 +32,4 @@ def rpo_words(one: Measurement, duration: Duration) -> str:
     if one.loss is None:
         return ""
     bound = "at least " if one.loss.at_least else ""
-    return f"RPO {bound}{duration(one.loss.seconds)}, {one.loss.messages:,} messages"
+    return f"RPO {bound}{duration(one.loss.seconds)}, {counted(one.loss.messages, 'messages')}"

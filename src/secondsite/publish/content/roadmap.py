@@ -8,6 +8,7 @@ from shlex import quote
 
 from attrs import frozen
 
+from secondsite.evaluate.cost import machines_usd, people_usd
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.evaluation import Assessment, MigrationStep
 from secondsite.model.deployment import Requirement
@@ -22,7 +23,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "leaf-link": ("nats-upgrade", "standby-cluster"),
     "gateways": ("nats-upgrade", "standby-cluster"),
     "witness": ("gateways",),
-    "stretch-cluster": ("standby-cluster",),
+    "stretch-cluster": ("standby-cluster", "third-region"),
     "sourced-streams": ("standby-cluster",),
     "active-active": ("sourced-streams", "stretch-cluster", "standby-cluster"),
     "standby-cluster": ("replicated-secrets",),
@@ -61,7 +62,9 @@ _DNS_ROLLBACK = "health check off, record back to plain; a TTL of 60 s may stay"
 class RoadmapStep:
     """``hours`` is a range; ``won`` are the contracts that are breached before and expected to hold then.
 
-    ``criteria`` say when to take the step, in figures. ``saves_usd`` a year, of expected loss, over the step before.
+    ``machines_usd`` is what the provider is paid a month then, ``added_new_usd`` how much of it is new with this step;
+    people's hours are apart, and ``added_usd`` is both. ``criteria`` say when to take the step, in figures.
+    ``saves_usd`` a year, of expected loss, over the step before.
     """
 
     number: int
@@ -72,8 +75,10 @@ class RoadmapStep:
     hours: Estimate
     low_hours: float
     high_hours: float
-    monthly_usd: Estimate
+    machines_usd: Estimate
+    people_usd: Estimate
     added_usd: Estimate
+    added_new_usd: Estimate
     added_people_usd: Estimate
     cumulative_usd: Estimate
     prerequisites: tuple[str, ...]
@@ -92,18 +97,26 @@ def roadmap(inputs: Inputs, provider: str) -> tuple[RoadmapStep, ...]:
     migration = inputs.evaluation.recommendation.migration
     last = max((index for index, step in enumerate(migration) if not step.beyond), default=-1)
     before = inputs.evaluation.assessments[0]
-    today = before.monthly_usd[provider]
+    today = machines_usd(before.bills[provider])
     steps: list[RoadmapStep] = []
     for index, step in enumerate(migration):
         after = inputs.evaluation.of(step.strategy)
-        steps.append(_step(index + 1, step, before, after, today, stop=index == last))
+        steps.append(_step(index + 1, step, before, after, today, provider, stop=index == last))
         before = after
     return tuple(steps)
 
 
 def _step(
-    number_: int, step: MigrationStep, before: Assessment, after: Assessment, today: Estimate, *, stop: bool
+    number_: int,
+    step: MigrationStep,
+    before: Assessment,
+    after: Assessment,
+    today: Estimate,
+    provider: str,
+    *,
+    stop: bool,
 ) -> RoadmapStep:
+    machines = machines_usd(after.bills[provider])
     needed = tuple(need for need in after.deployment.requirements if need.what in step.requirements)
     saves = _less("expected loss saved", before.expected_loss_usd, after.expected_loss_usd)
     breached = tuple(outcome.contract.name for outcome in after.breached)
@@ -117,10 +130,12 @@ def _step(
         hours=total(f"work of step {number_}", "h", [need.hours for need in needed]),
         low_hours=sum(need.hours.quantile(0.05) for need in needed),
         high_hours=sum(need.hours.quantile(0.95) for need in needed),
-        monthly_usd=step.monthly_usd,
+        machines_usd=machines,
+        people_usd=people_usd(after.bills[provider]),
         added_usd=step.added_usd,
+        added_new_usd=step.added_new_usd,
         added_people_usd=step.added_people_usd,
-        cumulative_usd=_less("monthly cost over today's", step.monthly_usd, today),
+        cumulative_usd=_less("the provider's part over today's", machines, today),
         prerequisites=(_DNS_PREREQUISITE,) if dns else _PREREQUISITES.get(step.strategy.pattern, ()),
         exit_tests=_exit_tests(after, needed, step.gains),
         won=step.gains,
@@ -173,16 +188,21 @@ def _criteria(before: Assessment, step: MigrationStep, saves: Estimate) -> tuple
         criteria.append("it wins no contract by itself: the next step needs it")
     off = looking(saves, dollars(saves.mean))
     criteria.append(
-        f"it {_costs(step.added_usd)}, people's hours included, and takes {off} a year off the expected loss"
+        f"it {_costs(step.added_new_usd, step.added_people_usd)}, and takes {off} a year off the expected loss"
     )
     if step.beyond:
         criteria.append("stop before it unless a contract asks for less than the step before can give")
     return tuple(criteria)
 
 
-def _costs(added: Estimate) -> str:
+def _costs(new: Estimate, people: Estimate) -> str:
+    """Two kinds of money, never one sum."""
+    return f"costs {_more(new)} a year to the provider and {_more(people)} of people's time"
+
+
+def _more(added: Estimate) -> str:
     usd = 12 * added.mean
-    return f"costs {looking(added, dollars(abs(usd)))} a year {'more' if usd >= 0 else 'less'}"
+    return f"{looking(added, dollars(abs(usd)))} {'more' if usd >= 0 else 'less'}"
 
 
 def slug(name: str) -> str:
@@ -201,6 +221,6 @@ def why_stop(steps: Sequence[RoadmapStep]) -> str:
     if after is None:
         return left
     saved = looking(after.saves_usd, dollars(after.saves_usd.mean))
-    balance = f"{_costs(after.added_usd)}, saves {saved} of expected loss"
+    balance = f"{_costs(after.added_new_usd, after.added_people_usd)}, saves {saved} of expected loss"
     hours = looking(after.hours, f"{number(after.low_hours)} to {number(after.high_hours)} hours")
     return f"{left}; the next step {balance} and takes {hours}"

@@ -48,8 +48,8 @@ def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, im
     near = [each for each in servers if each.cluster.name == servers[0].cluster.name]
     urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in near)
     env = (
-        {"name": "NATS_USER", "value": book.archiver.user},
-        {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": logins, "key": book.archiver.password[1:]}}},
+        {"name": "NATS_USER", "value": book.archive.user},
+        {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": logins, "key": book.archive.password[1:]}}},
     )
     arguments = archive_arguments(urls, store_url(deployment))[1:]
     namespace = book.namespace(near[0].cluster) or "default"

@@ -11,6 +11,7 @@ from typing import Any
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster
 from secondsite.operate.agent import EVERY_S, agent_config
+from secondsite.publish.deploy.cluster_rights import rights_files
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import GATE_CONFIG, file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
@@ -20,6 +21,7 @@ from secondsite.strategies.server_config import (
     GATEWAY_PORT,
     ROUTE_PORT,
     NatsServer,
+    gate_system,
     server_configs,
     servers_of,
 )
@@ -59,7 +61,10 @@ def kubernetes_files(deployment: Deployment, book: DeployedAddresses, gate_image
         if agent_config(deployment, region) is not None:
             files[f"{agent_folder(region)}/{KUSTOMIZATION}"] = _agent_kustomization(parts[0][0], book)
             files[f"{agent_folder(region)}/deployment.yaml"] = _agent(parts[0], gate_image, book)
-    return {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in files.items()}
+    texts = {path: f"# Written by `secondsite render`.\n{yaml_text(content)}" for path, content in files.items()}
+    for region in _parts(deployment):
+        texts |= rights_files(deployment, book, region, logins=LOGINS, agent=_AGENT)
+    return texts
 
 
 def agent_folder(region: str) -> str:
@@ -196,7 +201,8 @@ def _parent_patch(cluster: NatsCluster, image: str, book: DeployedAddresses) -> 
 def _patch(workload: str, pod: Yaml, **more: object) -> Yaml:
     """For `kubectl patch` and for `patches` of a kustomization alike: the latter wants to know of what."""
     head = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": workload}}
-    return {**head, "spec": {**more, "template": {"spec": pod}}}
+    own = {"automountServiceAccountToken": False}  # neither a server nor a gate speaks to Kubernetes
+    return {**head, "spec": {**more, "template": {"spec": own | pod}}}
 
 
 def _environment(deployment: Deployment, server: NatsServer, text: str, book: DeployedAddresses) -> Iterator[Yaml]:
@@ -225,7 +231,7 @@ def _gate(name: str, image: str, book: DeployedAddresses, *more: str) -> Yaml:
 
 
 def _gate_logins(book: DeployedAddresses) -> list[Yaml]:
-    logins = (("NATS", book.operator), ("NATS_SYSTEM", book.system))
+    logins = (("NATS", book.gate), ("NATS_SYSTEM", gate_system(book.gate)))
     return [
         entry
         for prefix, login in logins

@@ -18,6 +18,10 @@ _CLOSED = (ROUTE_PORT, GATEWAY_PORT, MONITOR_PORT)
 _LAST_PORT = 65535
 
 
+def policy_name(workload: str) -> str:
+    return f"{workload}-servers"
+
+
 def network_policy(workload: str, namespace: str, *, reached_from_outside: frozenset[int]) -> Mapping[str, Any]:
     """``reached_from_outside``: ports that servers of other regions dial, from addresses that are not known here."""
     own = {"podSelector": {"matchLabels": {LABEL: workload}}}
@@ -26,7 +30,7 @@ def network_policy(workload: str, namespace: str, *, reached_from_outside: froze
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": f"{workload}-servers"} | ({"namespace": namespace} if namespace else {}),
+        "metadata": {"name": policy_name(workload)} | ({"namespace": namespace} if namespace else {}),
         "spec": {
             **own,
             "policyTypes": ["Ingress"],

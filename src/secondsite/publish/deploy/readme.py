@@ -81,6 +81,7 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, buc
             ),
         ),
     ]
+    rows.append(("REGION/rights/*.yaml", Md("what people need on Kubernetes to fail over, and to apply this: Roles")))
     if names:
         rows.append(
             ("dns/", Md("the records of the service and their health checks, for Terraform, OpenTofu or octoDNS"))
@@ -135,9 +136,10 @@ def _expanded(config: str, region: str, servers: Sequence[NatsServer], book: Dep
 def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: DeployedAddresses) -> Md:
     meant: dict[str, object] = {
         book.application.password: Md(f"password of {code(book.application.user)}: what services log in as"),
-        book.operator.password: Md(f"password of {code(book.operator.user)}: failover, restores, the write gate"),
+        book.operator.password: Md(f"password of {code(book.operator.user)}: failover and restores; creates streams"),
         book.backup.password: Md(f"password of {code(book.backup.user)}: `secondsite backup`, which reads"),
-        book.archiver.password: Md(f"password of {code(book.archiver.user)}: `secondsite archive`, which reads"),
+        book.archive.password: Md(f"password of {code(book.archive.user)}: `secondsite archive`, which reads"),
+        book.gate.password: Md(f"password of {code(book.gate.user)}: `secondsite gate`, beside the servers"),
         book.agent.password: Md(f"password of {code(book.agent.user)}: `secondsite agent`: positions"),
         book.leaf.password: Md(f"password of {code(book.leaf.user)}: servers of other regions; one for all regions"),
         book.routes.password: Md(f"password of {code(book.routes.user)}: servers of the same cluster"),

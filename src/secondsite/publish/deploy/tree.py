@@ -23,6 +23,7 @@ _OURS = (
     "*/agent/*",
     "*/archive/*",
     TERRAFORM,
+    "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
     "dns/*.tf.json",

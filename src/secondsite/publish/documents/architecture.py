@@ -13,7 +13,7 @@ from secondsite.model.service import Role, Service, Spreading
 from secondsite.model.store import Loss
 from secondsite.model.system import System
 from secondsite.model.units import format_bytes
-from secondsite.model.wording import number
+from secondsite.model.wording import counted, number
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.single_points import SinglePoint, single_points
 from secondsite.publish.text.markdown import Md, bullets, code, joined, prose, strong, table, text
@@ -57,8 +57,9 @@ def _summary(inputs: Inputs, points: tuple[SinglePoint, ...]) -> Md:
     safe = [name for name, _, backup, _ in _holders(inputs) if backup is not None and _survives_region(backup)]
     counts = {severity: sum(h.severity is severity and not h.waived for h in inputs.hazards) for severity in Severity}
     return Md(
-        f"{text(system.name)} runs {len(system.services)} workloads, {len(streams)} streams and {len(data)} data "
-        f"stores in one region, {code(system.region.name)} ({text(system.region.provider)}). If it is lost, "
+        f"{text(system.name)} runs {counted(len(system.services), 'workloads')}, {counted(len(streams), 'streams')} "
+        f"and {counted(len(data), 'data stores')} in one region, {code(system.region.name)} "
+        f"({text(system.region.provider)}). If it is lost, "
         + (f"copies of {joined(map(code, safe))} survive" if safe else "**no copy of any stream or store survives**")
         + f". {len(points) - 1} parts fail alone inside the region. The audit counts "
         + joined(f"{counts[severity]} {severity}" for severity in Severity)

@@ -64,15 +64,27 @@ def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
         for what, people_s in (("the provider's part", False), ("people's hours", True))
     ]
     summary = (
-        f"The recommendation costs {sources.figure(inputs.chosen.monthly_usd[provider])} a month at {text(provider)}'s "
-        f"list prices: ~{dollars(machines)} {marks[0]} to the provider, ~{dollars(people)} {marks[1]} of people's "
-        "hours."
+        f"The recommendation takes ~{dollars(machines)} {marks[0]} a month to {text(provider)} at list prices, and "
+        f"~{dollars(people)} {marks[1]} of people's time."
     )
+    summary += _away(inputs.chosen, provider, sources)
     if budget is None:
         return Md(f"{summary} No budget is written in `secondsite.yaml`.")
     over = machines - budget
     stands = f"{dollars(abs(over))} {'above' if over > 0 else 'below'} the budget of {dollars(budget)}"
     return Md(f"{summary} The provider's part is {strong(Md(stands))} ({inputs.at('economics.budget_usd_per_month')}).")
+
+
+def _away(chosen: Assessment, provider: str, sources: Sources) -> str:
+    """The bill of the hours in which the first region is away."""
+    usd, hours = chosen.away_usd.get(provider), chosen.away_hours
+    if usd is None or hours is None:
+        return ""
+    return (
+        f" While failed over it is {sources.figure(usd)} a month to the provider, the second region at full size and "
+        f"nothing copied, for about {sources.figure(hours)} a year; what disaster recovery costs is what runs in all "
+        "other hours (Wood et al., HotCloud 2010)."
+    )
 
 
 def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: Sources) -> Md:
@@ -81,11 +93,12 @@ def _totals(inputs: Inputs, named: tuple[tuple[str, Assessment], ...], sources: 
         (
             strong(title) if assessment is inputs.chosen else text(title),
             code(assessment.strategy.id),
-            *(sources.figure(assessment.monthly_usd[provider]) for provider in providers),
+            *(sources.figure(assessment.provider_usd[provider]) for provider in providers),
+            sources.figure(assessment.people_hours),
         )
         for title, assessment in named
     ]
-    return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers)), rows)
+    return table(("Step", "Strategy", *(f"{provider}, USD/month" for provider in providers), "People"), rows)
 
 
 def _categories(named: tuple[tuple[str, Assessment], ...], provider: str, sources: Sources) -> Md:

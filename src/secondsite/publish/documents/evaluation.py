@@ -38,6 +38,7 @@ PARETO, RECOVERY, EFFORT = "charts/pareto.svg", "charts/recovery.svg", "charts/e
 TORNADO = "charts/tornado.svg"
 _PATTERNS = {
     Pattern.SINGLE_REGION: "today: one region",
+    Pattern.SEVERAL_REGIONS: "today: NATS in several regions",
     Pattern.BACKUP_RESTORE: "backup and restore",
     Pattern.PILOT_LIGHT: "active-passive, pilot light",
     Pattern.WARM_STANDBY: "active-passive, warm standby",
@@ -48,6 +49,7 @@ _LINKS = {
     Link.ARCHIVE: "an archive that goes on, no live link",
     Link.SUPERCLUSTER_MIRROR: "super-cluster of two regions, mirrors",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "super-cluster with a vote in a third region, mirrors",
+    Link.MIRROR_AND_BACKUP: "a leaf link with mirrors of some streams, backups of the others",
     Link.LEAFNODE_MIRROR: "independent clusters, cross-region mirrors over a leaf link",
     Link.STRETCH: "one cluster stretched over three regions",
     Link.SOURCED: "independent clusters, streams that source each other",
@@ -205,7 +207,8 @@ def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sourc
         sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
         sources.head("Contracts", sources.of_all("chance that contracts hold", _judged(every))),
         sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
-        sources.head("USD/month\t", sources.of_all("monthly cost", (a.monthly_usd[provider] for a in every))),
+        sources.head("USD/month\t", sources.of_all("monthly cost", (a.provider_usd[provider] for a in every))),
+        sources.head("People, h/month\t", sources.of_all("people's time", (a.people_hours for a in every))),
         sources.head("USD/year to own\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
     )
 
@@ -225,7 +228,8 @@ def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[ob
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
         Md(contracts_text(row)),
         Md(f"~{number(row.downtime.order)}"),
-        sources.value(a.monthly_usd[provider], row.monthly[provider].text),
+        sources.value(a.provider_usd[provider], row.monthly[provider].text),
+        sources.value(a.people_hours, number(a.people_hours.mean)),
         sources.value(a.owning_usd, row.owning.text),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
+from secondsite.evaluate.cost import machines_usd
 from secondsite.model.wording import dollars, number
 from secondsite.publish.content.comparison import provider_of
 from secondsite.publish.content.inputs import Inputs
@@ -62,22 +63,22 @@ def document(inputs: Inputs) -> str:
 def charts(inputs: Inputs) -> Mapping[str, str]:
     """What each step brings the bill to."""
     provider = provider_of(inputs.evaluation)
-    today = inputs.evaluation.assessments[0].monthly_usd[provider]
+    today = machines_usd(inputs.evaluation.assessments[0].bills[provider])
     spans = [Span("today", 0.0, today.mean, looking(today, dollars(today.mean)), "slack")]
     spans += [
         Span(
             f"{step.number}: {step.name}",
             0.0,
-            step.monthly_usd.mean,
-            looking(step.monthly_usd, dollars(step.monthly_usd.mean)),
+            step.machines_usd.mean,
+            looking(step.machines_usd, dollars(step.machines_usd.mean)),
             "alt" if step.beyond else "bar",
         )
         for step in roadmap(inputs, provider)
-        if not step.monthly_usd.unbounded
+        if not step.machines_usd.unbounded
     ]
     if today.unbounded or len(spans) == 1:
         return {}
-    return {COST: charts_svg.spans_chart(spans, f"USD a month, {provider}, people's hours included")}
+    return {COST: charts_svg.spans_chart(spans, f"USD a month to {provider}, without people's hours")}
 
 
 def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
@@ -86,9 +87,9 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
             str(step.number),
             strong(step.name) if step.stop else text(step.name),
             Md(f"{_hours(step, sources)} {sources.mark(step.hours)}"),
-            sources.figure(step.added_usd),
-            sources.figure(step.added_people_usd),
+            sources.figure(step.added_new_usd),
             sources.figure(step.cumulative_usd),
+            sources.figure(step.added_people_usd),
             str(len(step.won)),
             str(len(step.breached)),
             sources.figure(step.saves_usd),
@@ -96,7 +97,7 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         )
         for step in steps
     ]
-    head = ("#\t", "Step", "Hours, once", "USD/month added", "of it people", "USD/month over today")
+    head = ("#\t", "Step", "Hours, once", "USD/month new", "new since today", "People's time, USD/month added")
     return table((*head, "Contracts won\t", "Still breached\t", "Loss saved, USD/year", ""), rows) if rows else Md("")
 
 
@@ -178,9 +179,13 @@ def _facts(step: RoadmapStep, sources: Sources) -> Md:
         ),
         (
             "Added a month",
-            f"{sources.figure(step.added_usd)}, of it people's hours {sources.figure(step.added_people_usd)}",
+            f"{sources.figure(step.added_new_usd)} to the provider; people's time "
+            f"{sources.figure(step.added_people_usd)}",
         ),
-        ("Bill then, a month", f"{sources.figure(step.monthly_usd)}, people's hours included"),
+        (
+            "A month then",
+            f"{sources.figure(step.machines_usd)} to the provider; people's time {sources.figure(step.people_usd)}",
+        ),
         ("Turns from breached to expected to hold", joined(map(code, step.won)) or "nothing yet"),
         ("Still breached", joined(map(code, step.breached)) or "nothing"),
         ("Expected loss saved", Md(f"{sources.figure(step.saves_usd)} a year")),

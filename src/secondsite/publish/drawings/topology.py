@@ -11,6 +11,7 @@ from attrs import frozen
 from secondsite.model.deployment import Deployment, Site, SiteRole
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Role
+from secondsite.model.wording import counted
 from secondsite.publish.text.markdown import plain
 
 _WIDTH, _GAP, _LINE, _TOP = 340, 130, 17, 62
@@ -73,7 +74,7 @@ def _box(deployment: Deployment, site: Site) -> Box:
 
 def _cluster(cluster: NatsCluster) -> str:
     mirrored = sum(stream.mirror is not None for stream in cluster.streams)
-    kept = f"{mirrored} mirrors" if mirrored else f"{len(cluster.streams)} streams"
+    kept = counted(mirrored, "mirrors") if mirrored else counted(len(cluster.streams), "streams")
     version = f" {plain(cluster.version)}" if cluster.version else ""
     return f"{cluster.servers} × nats{version}, {kept}"
 

@@ -58,6 +58,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
         "cost": {
             provider: {
                 "monthly_usd": estimate_json(assessment.monthly_usd[provider]),
+                **({"failed_over_usd": estimate_json(away)} if (away := assessment.away_usd.get(provider)) else {}),
                 "items": [
                     {
                         "name": item.name,
@@ -197,6 +198,7 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
                 "strategy": step.strategy.id,
                 "monthly_usd": estimate_json(step.monthly_usd),
                 "added_usd": estimate_json(step.added_usd),
+                "added_new_usd": estimate_json(step.added_new_usd),
                 "added_people_usd": estimate_json(step.added_people_usd),
                 "hours": estimate_json(step.hours),
                 "requirements": list(step.requirements),

@@ -15,7 +15,7 @@ from secondsite.drill.verdict.judgement import RunVerdict
 from secondsite.model.contract import Verdict
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.strategy import Link
-from secondsite.model.wording import short_duration
+from secondsite.model.wording import counted, short_duration
 from secondsite.publish.content.measured_words import rto_words
 
 SIDE_BY_SIDE = 3
@@ -75,7 +75,9 @@ def _lost(result: RunResult) -> str:
     loss = result.loss
     acknowledged = sum(result.judgement.ledger[name] for name in ("acknowledged-present", "acknowledged-lost"))
     if not loss.proven:
-        return f"what is lost is not known: at least {loss.messages:,} of {acknowledged:,} acknowledged writes"
+        return (
+            f"what is lost is not known: at least {loss.messages:,} of {counted(acknowledged, 'acknowledged writes')}"
+        )
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     lost = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
@@ -116,6 +118,8 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     yield "lost: messages", lambda r: f"{r.loss.messages:,}"
     yield "lost: bytes", lambda r: _size(r.loss.bytes)
     yield "lost: age of the oldest", lambda r: short_duration(r.loss.seconds)
+    for name in dict.fromkeys(name for r in results for name in r.loss_of_stores):
+        yield f"lost: commits of {name}", partial(_commits, name=name)
     yield (
         "on the old region's disks",
         lambda r: _known(r.judgement.salvageable),
@@ -131,6 +135,11 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     for label, keys in (("jobs done twice, never", ("jobs-twice", "jobs-never")), ("objects torn", ("torn",))):
         if any(r.judgement.ledger.get(key) for r in results for key in (*keys, "processed")[: len(keys) + 1]):
             yield label, partial(_counts, keys=keys)
+
+
+def _commits(result: RunResult, name: str) -> str:
+    lost = result.loss_of_stores.get(name)
+    return "-" if lost is None else f"{lost.messages:,} ({_size(lost.bytes)}, {short_duration(lost.seconds)})"
 
 
 def _known(count: int | None) -> str:
@@ -207,6 +216,9 @@ def _shown(result: RunResult) -> Iterator[Text]:
     for verdict, why in reasons:
         names = ", ".join(v.contract.name for v in result.judged if (v.verdict, v.why) == (verdict, why))
         yield Text(f"{names} {verdict}: {why}", style=STYLES[verdict])
+    for v in result.in_part:
+        back = "never back" if v.measured_s is None else f"back after {short_duration(v.measured_s)}"
+        yield Text(f"{v.contract.name} {v.verdict}, {back}: {v.why}")
 
 
 def _caveats(result: RunResult) -> Iterator[Text]:

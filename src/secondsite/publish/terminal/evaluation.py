@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from secondsite.evaluate.cost import machines_usd
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Verdict
@@ -39,7 +40,7 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
         yield Text(f"\nNothing is recommended: {recommendation.withheld}", style="bold")
     else:
         yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
-        yield _bullets([*recommendation.reasons, *_budget(evaluation)])
+        yield _bullets(recommendation.reasons)
         yield _heading(f"How firm: {firmness(recommendation.stability)}")
         yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
         yield _heading("Contracts")
@@ -63,17 +64,6 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield Text(note, style="dim")
     if not recommendation.withheld:
         yield from _recommendation(evaluation)
-
-
-def _budget(evaluation: Evaluation) -> list[str]:
-    """What was written may be spent on machines a month, beside what the recommendation takes."""
-    budget = evaluation.system.economics.budget_usd_per_month
-    if budget is None:
-        return []
-    provider = _provider(evaluation)
-    machines, _ = _monthly(evaluation.recommended, provider)
-    over = f"{dollars(machines - budget)} over" if machines > budget else "within"
-    return [f"{dollars(machines)} a month to {provider}, before people's hours: {over} the budget of {dollars(budget)}"]
 
 
 def render_many(evaluations: Sequence[Evaluation]) -> Table:
@@ -288,13 +278,15 @@ def _chance(outcome: ContractOutcome) -> str:
 
 
 def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
-    costs = ", ".join(f"{provider} {dollars(total.mean)}" for provider, total in chosen.monthly_usd.items())
+    costs = ", ".join(f"{provider} {dollars(machines_usd(items).mean)}" for provider, items in chosen.bills.items())
+    hours = sum(item.hours.mean for item in chosen.bills[_provider(evaluation)] if item.for_people)
     others = {strategy.id for strategy in evaluation.recommendation.by_provider.values()}
     depends = f"the choice depends on it: {', '.join(sorted(others))}"
     same = "the same choice on all three" if len(others) == 1 else depends
     speed, effort = chosen.latency, chosen.complexity
     return [
-        f"{costs} a month, people's hours included; {same}",
+        f"{costs} a month, and {number(hours)} hours of people's time; {same}",
+        *_away(chosen, _provider(evaluation)),
         f"{dollars(chosen.owning_usd.mean)} a year to own, of it {dollars(chosen.expected_loss_usd.mean)} expected "
         "loss",
         f"availability {quantity(chosen.availability.mean, 'share')}, {number(chosen.downtime_minutes.mean)} "
@@ -316,6 +308,17 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
     ]
 
 
+def _away(chosen: Assessment, provider: str) -> list[str]:
+    """The other bill: what runs while the first region is lost."""
+    usd, hours = chosen.away_usd.get(provider), chosen.away_hours
+    if usd is None or hours is None or usd.unbounded:
+        return []
+    return [
+        f"while failed over {dollars(usd.mean)} a month to {provider}, the standby at full size; that is about "
+        f"{number(hours.mean)} hours a year, and the bill above runs in all others"
+    ]
+
+
 def _writers(chosen: Assessment) -> list[str]:
     """Both policies, the one of the file first."""
     shown_lines = [
@@ -333,8 +336,8 @@ def _after(speed: LatencyFigures) -> str:
 
 def _migration(steps: tuple[MigrationStep, ...]) -> list[str]:
     return [
-        f"{position}. {step.name} ({step.strategy.id}): {_added(step.added_usd.mean)} a month, of it "
-        f"{_added(step.added_people_usd.mean)} for people; {number(step.hours.mean)} hours"
+        f"{position}. {step.name} ({step.strategy.id}): {_added(step.added_new_usd.mean)} a month to the provider, "
+        f"{_added(step.added_people_usd.mean)} of people's time; once {number(step.hours.mean)} hours"
         + (f"; brings within reach {', '.join(step.gains)}" if step.gains else "")
         for position, step in enumerate(steps, 1)
     ]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from secondsite.model.wording import counted
 from secondsite.operate.abort import Aborted
 from secondsite.operate.approval import is_approved
 from secondsite.operate.executor import OperationOutcome, StepProgress
@@ -71,8 +72,10 @@ def progress_line(progress: StepProgress) -> str:
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
     done = sum(record.state is StepState.DONE for record in outcome.steps.values())
     if outcome.finished:
-        return "\n".join([f"{name}: done, {done} steps; journal {path}", *_unfenced(outcome.steps)])
-    return "\n".join([f"{name}: not finished, {done} steps done; journal {path}", *map(str, outcome.problems)])
+        return "\n".join([f"{name}: done, {counted(done, 'steps')}; journal {path}", *_unfenced(outcome.steps)])
+    return "\n".join(
+        [f"{name}: not finished, {counted(done, 'steps')} done; journal {path}", *map(str, outcome.problems)]
+    )
 
 
 def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:

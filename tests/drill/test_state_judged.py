@@ -1,0 +1,89 @@
+"""Commits of a database and messages of streams are counted apart, and each contract by its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import evolve
+from drilled import API, MANIFEST, NATS, STATE, Scenario, leave
+
+from secondsite.drill.evidence.folder import read_evidence
+from secondsite.drill.evidence.manifest import DrillManifest
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, streams_about
+from secondsite.drill.verdict.judge import judge
+from secondsite.drill.verdict.judgement import RunJudgement
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.units import Seconds
+
+TABLE = "state/postgres"
+PART = evolve(STATE, part="postgres")
+WITH_STORE = evolve(MANIFEST, stores=("postgres",), contracts=(API, NATS, STATE, PART))
+ALL_STORES = evolve(WITH_STORE, subjects=(*MANIFEST.subjects, Subject.STATE))
+SOME_STORES = evolve(WITH_STORE, other_stores=("qdrant",))
+
+
+def judged(root: Path, manifest: DrillManifest, lost: frozenset[int] = frozenset()) -> RunJudgement:
+    """Writes with an odd number are commits."""
+    scenario = Scenario(manifest=manifest, second=TABLE, aged_s=3700.0, lost=lost)
+    return judge(read_evidence(leave(root, scenario)))
+
+
+def verdicts(judgement: RunJudgement) -> dict[str, Verdict]:
+    return {each.contract.about: each.verdict for each in judgement.verdicts}
+
+
+def test_a_lost_commit_is_the_state_s_and_a_lost_message_is_not(tmp_path: Path) -> None:
+    commits = judged(tmp_path / "commits", ALL_STORES, frozenset({195, 197}))
+    assert commits.loss is not None
+    assert commits.loss.messages == 0
+    assert {name: lost.messages for name, lost in commits.loss_by_stream.items()} == {"EVENTS": 0, TABLE: 2}
+    by_contract = {each.contract: each.loss.messages for each in commits.verdicts if each.loss}
+    assert by_contract == {API: 0, NATS: 0, STATE: 2, PART: 2}
+    messages = judged(tmp_path / "messages", ALL_STORES, frozenset({194, 196, 198}))
+    assert messages.loss is not None
+    assert messages.loss.messages == 3
+    assert {each.contract: each.loss.messages for each in messages.verdicts if each.loss} == {
+        **{API: 3, NATS: 3},
+        **{STATE: 0, PART: 0},
+    }
+
+
+def test_state_is_met_where_every_store_ran_and_open_where_one_did_not(tmp_path: Path) -> None:
+    every = judged(tmp_path / "every", ALL_STORES)
+    assert verdicts(every) == dict.fromkeys(("api", "nats", "state", TABLE), Verdict.MET)
+    some = judged(tmp_path / "some", SOME_STORES)
+    assert verdicts(some) == {**dict.fromkeys(("api", "nats", TABLE), Verdict.MET), "state": Verdict.UNPROVEN}
+    whole = next(each for each in some.verdicts if each.contract == STATE)
+    assert whole.why == "qdrant did not run here"
+    assert whole.measured_s is not None
+    assert [each.contract.about for each in some.ran] == ["api", "nats", TABLE]
+    assert some.verdict is Verdict.MET
+
+
+def test_a_store_that_did_not_run_is_unproven(tmp_path: Path) -> None:
+    none = judged(tmp_path / "none", evolve(MANIFEST, contracts=(API, STATE)))
+    assert [each.why for each in none.verdicts if each.contract == STATE] == ["the drill region-loss ran no state"]
+    other = judged(tmp_path / "other", evolve(SOME_STORES, contracts=(evolve(STATE, part="qdrant"),)))
+    assert [(each.verdict, each.why) for each in other.verdicts] == [
+        (Verdict.UNPROVEN, "the drill region-loss ran no state/qdrant")
+    ]
+
+
+def test_a_loss_beyond_the_rpo_of_the_state_is_red(tmp_path: Path) -> None:
+    strict = evolve(STATE, rpo_s=Seconds(5))
+    manifest = evolve(ALL_STORES, contracts=(API, NATS, strict))
+    found = judged(tmp_path, manifest, frozenset(range(101, 200, 2)))
+    assert verdicts(found) == {"api": Verdict.MET, "nats": Verdict.MET, "state": Verdict.BREACHED}
+
+
+def test_old_writes_that_know_no_store_are_of_the_same_run(tmp_path: Path) -> None:
+    streams = (LedgerStream("EVENTS", "events"), LedgerStream(TABLE, "postgres", store=True))
+    for client, known in enumerate((streams[:1], streams)):
+        with Ledger.create(tmp_path / f"{client}.ledger", LedgerHeader("run", client, known)) as ledger:
+            ledger.intend(len(known) - 1, 1, 10)
+    history = read_history(sorted(tmp_path.glob("*.ledger")))
+    assert history.streams == streams
+    assert history.only(1).streams == streams[1:]
+    assert history.only(0, 1).stream.tolist() == [0, 1]
+    assert streams_about(NATS, streams) == ("EVENTS",)

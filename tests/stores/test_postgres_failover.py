@@ -1,0 +1,164 @@
+"""A database fails over by the procedure's own step: fenced while its primary lives, then promoted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import Mapping
+
+import pytest
+from in_loop import in_loop
+from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.dns.lookup import Resolved
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.load import postgres_sender
+from secondsite.drill.load.client_config import PostgresTarget
+from secondsite.drill.load.postgres_sender import PostgresSender
+from secondsite.drill.load.sending import Write
+from secondsite.drill.play.databases import read_tables
+from secondsite.drill.play.lab_world import LabStores
+from secondsite.lab.postgres_files import TABLE, WRITER, tools
+from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.action import Context, Facts, ManualContext
+from secondsite.operate.actions import stores
+from secondsite.operate.actions.stores import PromoteStores
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.verbs import commands
+from secondsite.operate.world import Decision
+from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.strategies.compose import lay_out, procedures
+from secondsite.strategies.design import Kit
+
+pytestmark = pytest.mark.slow
+
+
+def procedure() -> Procedure:
+    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+    return procedures(lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit), kit)[Fault.REGION]
+
+
+def promotion() -> Step:
+    return next(step for step in procedure().steps if step.verb is Verb.PROMOTE_STORES)
+
+
+def context(pair: PostgresPair, noted: dict[str, Facts]) -> Context:
+    world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=LabStores(pair.lab, pair.away))
+
+    def note(what: str, facts: Facts) -> None:
+        noted[what] = facts
+
+    return Context(pair.lab.deployment, procedure(), world, {}, note)
+
+
+async def _promoted(pair: PostgresPair) -> Mapping[str, object]:
+    of, door = context(pair, {}), LabStores(pair.lab, pair.away)
+    facts = await PromoteStores().run(of, promotion(), door)
+    found: Mapping[str, object] = facts["stores"][STORE]
+    return found
+
+
+@in_loop
+async def test_while_the_primary_lives_no_commit_is_lost_and_nobody_writes_there_any_more() -> None:
+    async with postgres_pair() as pair:
+        await pair.write(pair.home, "a", "b")
+        of, door = context(pair, {}), LabStores(pair.lab, pair.away)
+        prospect = await PromoteStores().look(of, promotion(), door)
+        assert [change.split(":")[1].split()[0] for change in prospect.changes] == ["fenced", "promoted"]
+        assert await _promoted(pair) == {
+            **await _promoted(pair),  # once more, to the same end
+            "timeline": 2,
+            "fenced": True,
+        }
+        with pytest.raises(StoreRefusedError):
+            await pair.write(pair.home, "late")
+        await pair.write(pair.away, "c")
+        assert await pair.ids(pair.away) == ["a", "b", "c"]
+        assert (await PromoteStores().look(of, promotion(), door)).changes == ()
+
+
+@in_loop
+async def test_a_standby_that_does_not_get_all_of_it_leaves_the_primary_writing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "_FOLLOWED_WITHIN_S", 0.5)
+    async with postgres_pair() as pair:
+        async with pair.server(pair.away).place.open() as session:
+            await session.rows("SELECT pg_wal_replay_pause()")
+        await pair.write(pair.home, "a")
+        with pytest.raises(MachineError, match="does not get"):
+            await _promoted(pair)
+        await pair.write(pair.home, "b")
+        assert not (await pair.server(pair.home).look()).fenced
+        assert (await pair.server(pair.away).look()).standby
+
+
+@in_loop
+async def test_the_printed_command_promotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with postgres_pair() as pair:
+        manual = ManualContext(pair.lab.deployment, procedure(), pair.away, Fault.REGION)
+        line = next(each for each in commands(manual, promotion()) if "pg_promote" in each)
+        typed = shlex.split(line.split(" -- ", 1)[1])  # what `kubectl exec` runs in the pod
+        folder, at = tools(), pair.lab.databases.endpoint(pair.lab.databases.find(STORE, pair.away))
+        assert folder is not None
+        where = {"PGHOST": at.host, "PGPORT": str(at.port), "PGDATABASE": "postgres"}
+        run = await asyncio.create_subprocess_exec(
+            str(folder / typed[0]), *typed[1:], env={**os.environ, **where}, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await run.communicate()
+        assert said.decode().strip() == "t|f"
+        assert not (await pair.server(pair.away).look()).standby
+
+
+@in_loop
+async def test_a_client_is_acknowledged_at_commit_and_follows_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    led = ["home"]
+
+    async def look_up(*_: object) -> Resolved:
+        return Resolved((led[0],), 0.0)
+
+    monkeypatch.setattr(postgres_sender, "look_up", look_up)
+    async with postgres_pair() as pair:
+        fleet = pair.lab.databases
+        hosts = {r: fleet.endpoint(fleet.find(STORE, r)) for r in (pair.home, pair.away)}
+        databases = {"home": hosts[pair.home].host, "away": hosts[pair.away].host}
+        port = hosts[pair.home].port
+        target = PostgresTarget("api", ("127.0.0.1", 1), databases, port, WRITER, "postgres", TABLE)
+        sender = PostgresSender(target, 2.0)
+        await sender.open()
+        first = await sender.send(_write(0), 0)
+        assert (first.status, first.address) == (Status.STORED, databases["home"])
+        assert await sender.send(_write(0), 0) == first  # sent again, stored once
+        await pair.caught_up()
+        led[0] = "away"
+        refused = await sender.send(_write(1), 0)
+        assert refused.status is Status.REFUSED
+        assert "read-only" in refused.why
+        led[0] = "home"
+        assert await sender.send(_write(0), 0) == first
+        pair.lab.kill(pair.name(pair.home))
+        assert (await sender.send(_write(1), 0)).status is Status.UNKNOWN  # it was on its way
+        assert (await sender.send(_write(1), 0)).status is Status.ERROR  # nobody is there to be asked
+        await _promoted(pair)
+        led[0] = "away"
+        second = await sender.send(_write(1), 0)
+        assert (second.status, second.address) == (Status.STORED, databases["away"])
+        assert second.stream_sequence > first.stream_sequence
+        await sender.close()
+        (copy,) = await read_tables(pair.lab, "run", pair.away)
+        assert (copy.complete, len(copy.rows), copy.strays) == (True, 2, ())
+        assert not copy.rows["payload"].any()
+        assert not copy.rows["subject"].any()
+        (gone,) = await read_tables(pair.lab, "run", pair.home)
+        assert not gone.complete
+
+
+def _write(sequence: int) -> Write:
+    name = f"run.0.{sequence}"
+    return Write(name, f"{STORE}.7", "7", f"{name} ")

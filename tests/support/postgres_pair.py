@@ -1,0 +1,81 @@
+"""A PostgreSQL primary and its standby on two networks of a lab, without the rest of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from attrs import evolve, frozen
+from needed import missing
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_files import TABLE, WRITER, prefix, tools
+from secondsite.lab.postgres_fleet import conninfo
+from secondsite.lab.world import Lab
+from secondsite.model.deployment import Deployment
+from secondsite.model.strategy import Strategy
+from secondsite.stores.postgres import PostgresServer
+from secondsite.stores.postgres_host import PostgresHost
+from secondsite.stores.postgres_place import PostgresPlace
+from secondsite.strategies.compose import lay_out
+from secondsite.strategies.design import Kit
+
+STORE = "postgres"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kgents" / "secondsite.yaml"
+
+
+def pair_deployment() -> Deployment:
+    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+    return evolve(lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit), clusters=())
+
+
+@frozen
+class PostgresPair:
+    lab: Lab
+
+    @property
+    def home(self) -> str:
+        return self.lab.regions[0]
+
+    @property
+    def away(self) -> str:
+        return self.lab.regions[1]
+
+    def server(self, region: str) -> PostgresServer:
+        return self.lab.databases.server(STORE, region)
+
+    def name(self, region: str) -> str:
+        return self.lab.databases.find(STORE, region).name
+
+    def writer(self, region: str) -> PostgresPlace:
+        at = self.lab.databases.endpoint(self.lab.databases.find(STORE, region))
+        return PostgresPlace(conninfo(at, WRITER))
+
+    def host(self, region: str) -> PostgresHost:
+        folder = tools()
+        assert folder is not None
+        return PostgresHost(self.lab.databases.data(self.lab.databases.find(STORE, region)), folder, prefix())
+
+    async def write(self, region: str, *ids: str) -> None:
+        async with self.writer(region).open() as session:
+            for each in ids:
+                await session.rows(f"INSERT INTO {TABLE} (id, key, data) VALUES (%s, 0, 'x')", [each])  # noqa: S608
+
+    async def ids(self, region: str) -> list[str]:
+        async with self.server(region).place.open() as session:
+            return [row[0] for row in await session.rows(f"SELECT id FROM {TABLE} ORDER BY 1")]  # noqa: S608
+
+    async def caught_up(self) -> None:
+        position = (await self.server(self.home).look()).position
+        assert await self.server(self.away).replayed_up_to(position, 10.0)
+
+
+@asynccontextmanager
+async def postgres_pair() -> AsyncIterator[PostgresPair]:
+    if tools() is None:
+        missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
+    async with Lab.up(pair_deployment(), LabOptions(services=False, databases=True)) as lab:
+        yield PostgresPair(lab)
