@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -108,7 +109,7 @@ def test_a_database_sends_its_log_from_one_machine(
     assert not why if fits else "database log to us-west-2 comes to 99 MB/s" in why and "(node.network)" in why
 
 
-def with_api(system: System, **changes: object) -> System:
+def with_api(system: System, **changes: Any) -> System:
     services = (evolve(one, **changes) if one.role is Role.API else one for one in system.services)
     return evolve(system, services=tuple(services))
 

@@ -80,7 +80,7 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
             drawn = nouns(field.noun or object)
         else:
             drawn = _lists(field.noun or object)
-        if field.attribute in ("service", "depends_on", "routes_to", "covers", "mirror", "sources"):
+        if field.attribute in ("service", "depends_on", "routes_to", "covers", "copy_of", "mirror", "sources"):
             drawn = st.just({"service": "", "mirror": None}.get(field.attribute, ()))
         if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
             drawn = NAMES
