@@ -84,6 +84,8 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
             drawn = st.just({"service": "", "mirror": None}.get(field.attribute, ()))
         if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
             drawn = NAMES
+        if field.attribute == "restore_bytes_per_s":
+            drawn = st.integers(1, 2**40).map(Bytes)
         if field.attribute == "at":
             drawn = st.just("")
         if "subjects" in field.attribute and noun is Stream:
