@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -21,12 +21,12 @@ from secondsite.nats.stored import StoredMessage
 from secondsite.operate.actions.unplaced import WAS_ID
 from secondsite.operate.layout import Reach, StreamFamily, families, is_writable
 from secondsite.operate.writer_lease import WRITERS_STREAM, WriterRecord, lease_subject
-from secondsite.strategies.write_gate import leased
+from secondsite.strategies.write_gate import LeaseTerms, leased
 
 T = TypeVar("T")
 LATENCY_S = 0.065
 _WRITES_EVERY = 4
-_KINDS = (MachineError.at("fake", "no answer", "ask again"), TimeoutError(), refused(10008))
+_KINDS = (MachineError.at("fake", "no answer", "ask again"), refused(10008))
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -68,12 +68,19 @@ class LivingWorld(FakeWorld):
     calls: int = 0
     number: int = 0
     ways_of: tuple[StreamFamily, ...] = ()
+    checked: dict[str, tuple[list[FakeStream], dict[int, int]]] = field(factory=dict)
+    """The streams are kept so that no other takes the place of one that went."""
+    terms: LeaseTerms | None = None
+    home: str = ""
+    away: str = ""
 
     def __attrs_post_init__(self) -> None:
         FakeWorld.__attrs_post_init__(self)
         self.ways_of = tuple(f for f in families(self.deployment) if f.reach is Reach.MIRRORED)
-        terms = leased(self.deployment)
-        self.lease_until = self.now + terms.seconds if terms else 0.0
+        self.terms, standby = leased(self.deployment), self.deployment.standby
+        self.home = self.deployment.primary.region.name
+        self.away = standby.region.name if standby else self.deployment.sites[-1].region.name
+        self.lease_until = self.now + self.terms.seconds if self.terms else 0.0
 
     # --- time
 
@@ -118,7 +125,7 @@ class LivingWorld(FakeWorld):
 
     def _renew(self) -> None:
         """The home region's keeper, through the other one."""
-        terms, home = leased(self.deployment), self.deployment.primary.region.name
+        terms, home = self.terms, self.home
         if terms is None or home in self.silent | self.dead or self.away in self.dead:
             return
         held = self.regions[self.away].get(WRITERS_STREAM)
@@ -134,14 +141,9 @@ class LivingWorld(FakeWorld):
                 if stream is not None and not stream.config.get("mirror"):
                     stream.config["subjects"] = list(family.subjects)
 
-    @property
-    def away(self) -> str:
-        standby = self.deployment.standby
-        return standby.region.name if standby else self.deployment.sites[-1].region.name
-
     def takers(self, family: StreamFamily) -> list[str]:
         """Regions whose clients would be acknowledged a write now."""
-        home, terms = self.deployment.primary.region.name, leased(self.deployment)
+        home, terms = self.home, self.terms
         regions = []
         for placement in (family.origin, *family.copies):
             region = placement.region
@@ -198,14 +200,15 @@ class LivingWorld(FakeWorld):
             assert family.name in self.excepted, f"{family.name} takes writes in {takers}"
 
     def _check_kept(self, family: StreamFamily) -> None:
-        wanted = self.promised.get(family.name)
-        if not wanted:
+        """Where something went; what only grows loses nothing."""
+        streams = [stream for held in self.regions.values() for stream in held.values()]
+        lengths = {id(stream): len(stream.messages) for stream in streams}
+        before = self.checked.get(family.name)
+        self.checked[family.name] = (streams, lengths)
+        if before and all(lengths.get(each, -1) >= length for each, length in before[1].items()):
             return
-        held: set[object] = set()
-        for streams in self.regions.values():
-            for stream in streams.values():
-                held.update(m.headers.get("Nats-Msg-Id") or m.headers.get(WAS_ID) for m in stream.messages)
-        missing = wanted - held
+        held = {m.headers.get("Nats-Msg-Id") or m.headers.get(WAS_ID) for stream in streams for m in stream.messages}
+        missing = self.promised.get(family.name, set()) - held
         assert not missing, f"{family.name}: {len(missing)} acknowledged writes are nowhere: {sorted(missing)[:3]}"
 
     def check_one_writer(self, name: str = "") -> None:
@@ -216,6 +219,11 @@ class LivingWorld(FakeWorld):
     def check_somebody_writes(self) -> None:
         nobody = [family.name for family in self.ways_of if not self.takers(family)]
         assert not nobody, f"nobody takes writes of {nobody}"
+
+    def configured(self) -> Any:
+        """What operating changes, of all regions."""
+        streams = {(r, n): dict(stream.config) for r, held in self.regions.items() for n, stream in held.items()}
+        return streams, self.record, sorted(self.removed), sorted(self.scaled.items()), list(self.carried_out)
 
     # --- the same again
 
@@ -230,6 +238,7 @@ class LivingWorld(FakeWorld):
             copied.regions[region] = copied.regions[shared[id(held)]]
         for name in ("dead", "silent", "writing", "excepted", "removed", "refusing_us", "puts_back"):
             setattr(copied, name, set(getattr(self, name)))
+        copied.checked = {}
         copied.promised = {name: set(ids) for name, ids in self.promised.items()}
         copied.scaled, copied.seen, copied.record = dict(self.scaled), dict(self.seen), self.record
         copied.carried_out, copied.lease_until = list(self.carried_out), self.lease_until
@@ -262,7 +271,7 @@ class _Living:
         async def slow(*arguments: Any, **named: Any) -> Any:
             await asyncio.sleep(LATENCY_S / 2)
             self.world.live()
-            trouble = _KINDS[self.world.calls % 3] if self.world.calls in self.world.fails_at else None
+            trouble = _KINDS[self.world.calls // 2 % 2] if self.world.calls in self.world.fails_at else None
             if self.door.region in self.world.dead:
                 raise MachineError.at(self.door.region, "the connection is lost", "none")
             if trouble is not None and self.world.calls % 2:
@@ -275,5 +284,3 @@ class _Living:
             return result
 
         return slow
-
-

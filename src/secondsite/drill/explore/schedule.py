@@ -103,6 +103,12 @@ def draw(seed: int, *, disk: bool = True) -> Schedule:
     return Schedule(seed, loss, writers, disturbances)
 
 
+def spoil(schedule: Schedule, control: str) -> Schedule:
+    """Under the control, and with the loss that shows it: a forgotten fence is seen where nobody else fences."""
+    loss, writers = (Loss.CUT, Writers.ONE) if control == "no-fence" else (Loss.KILL, schedule.writers)
+    return evolve(schedule, spoiled=control, loss=loss, writers=writers) if control else schedule
+
+
 def _disturbance(chance: random.Random, kinds: list[Trouble]) -> Disturbance:
     kind = chance.choice(kinds)
     amount = {
@@ -122,7 +128,7 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
         yield evolve(schedule, disturbances=given[half:])
     for number in range(len(given)):
         yield evolve(schedule, disturbances=(*given[:number], *given[number + 1 :]))
-    if schedule.loss not in (Loss.NONE, Loss.KILL):
+    if schedule.loss not in (Loss.NONE, Loss.KILL) and not schedule.spoiled:
         yield evolve(schedule, loss=Loss.KILL)
     for number, one in enumerate(given):
         if one.after_s:

@@ -21,7 +21,7 @@ import cattrs
 from attrs import define, evolve, field, frozen
 
 from secondsite.drill.explore.play import Played
-from secondsite.drill.explore.schedule import Schedule, draw, schedule_json, smaller
+from secondsite.drill.explore.schedule import Schedule, draw, schedule_json, smaller, spoil
 from secondsite.drill.explore.worker import Order
 
 _PLAY_WITHIN_S = 400.0
@@ -82,7 +82,7 @@ class Search:
     jobs: int = 1
     disks: bool = field(factory=can_mount)
 
-    def drawn(self, seed: int, minutes: float, spoiled: str = "") -> list[Explored]:
+    def drawn(self, seed: int, minutes: float, control: str = "") -> list[Explored]:
         """Those that began within the time. What one of them breaks is made small before the next are drawn."""
         end_s, seeds = time.monotonic() + 60 * minutes, _counted(seed)
         done: list[Explored] = []
@@ -90,7 +90,7 @@ class Search:
             running: set[Future[Explored]] = set()
             while running or time.monotonic() < end_s:
                 while len(running) < self.jobs and time.monotonic() < end_s:
-                    schedule = evolve(draw(next(seeds), disk=self.disks), spoiled=spoiled)
+                    schedule = spoil(draw(next(seeds), disk=self.disks), control)
                     running.add(pool.submit(self._explore, schedule))
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:

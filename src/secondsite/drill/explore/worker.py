@@ -41,7 +41,8 @@ from secondsite.nats.place import NatsPlace
 from secondsite.operate.layout import families, probe_subject
 from secondsite.strategies.server_config import servers_of
 
-LEASE_S = 2.0
+LEASE_S = 6.0
+"""A renewal has a fourteenth of it, and goes through the link."""
 _DISK = "size=48m"
 
 

@@ -7,7 +7,7 @@ reached and its streams were seen not to take writes; nothing else counts as a f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
@@ -54,14 +54,27 @@ def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPla
     return tuple((family, placement) for family, placement in pairs if placement is not None)
 
 
+def _unheard() -> None:
+    """Nobody wants to know."""
+
+
 async def fence_stream(
-    door: StreamsDoor, family: StreamFamily, placement: StreamPlacement, *, leaseless: bool = False
+    door: StreamsDoor,
+    family: StreamFamily,
+    placement: StreamPlacement,
+    *,
+    leaseless: bool = False,
+    begins: Callable[[], None] = _unheard,
 ) -> bool:
-    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards, as by a controller that owns
-    it: unless its writers hold no lease any more (``leaseless``), and are refused by the servers themselves."""
+    """Whether it had to be fenced; ``begins`` is called right before, as an answer may be lost.
+
+    Raises MachineError where it takes writes afterwards, as by a controller that owns it: unless its writers hold no
+    lease any more (``leaseless``), and are refused by the servers themselves.
+    """
     state = await door.stream(placement.name)
     if state is None or not is_writable(state.config, family):
         return False
+    begins()
     await door.update(writer_config(state.config, (fenced_subject(placement),)))
     if not leaseless and await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"

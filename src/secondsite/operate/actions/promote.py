@@ -32,6 +32,7 @@ from secondsite.operate.action import (
     Prospect,
     Scope,
     failed,
+    insisting,
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
@@ -53,7 +54,7 @@ from secondsite.operate.writer_lease import grant_lease, granting
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
-GIVE_BACK_S = 5.0
+GIVE_BACK_S = 10.0
 _NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
@@ -284,8 +285,13 @@ async def _stop(
     leaseless: bool,
 ) -> None:
     placement = family.at(region)
-    if placement is not None and await fence_stream(door, family, placement, leaseless=leaseless):
+    if placement is None:
+        return
+
+    def begins() -> None:
         stopped.append((family, placement))
+
+    if await fence_stream(door, family, placement, leaseless=leaseless, begins=begins):
         context.progressed()
 
 
@@ -344,17 +350,21 @@ async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamP
     The attempt has failed already: what fails here too stays fenced, and is told by the look that comes next.
     """
     with suppress(MachineError, TimeoutError):
-        async with asyncio.timeout(GIVE_BACK_S), context.world.streams(region) as door:
+        async with asyncio.timeout(GIVE_BACK_S):
             for family, placement in stopped:
-                copy = family.at(region)
-                state = None if copy is None else await door.stream(copy.name)
-                if state is None or not state.is_mirror:
-                    continue
-                async with context.world.streams(placement.region) as other:
-                    now = await other.stream(placement.name)
-                    if now is not None and now.subjects == (fenced_subject(placement),):
-                        await other.update({**now.config, "subjects": list(family.subjects)})
-                        context.note("unfenced", {"stream": placement.name, "region": placement.region})
+                await insisting(context, partial(_opened_again, context, family, placement, region))
+
+
+async def _opened_again(context: Context, family: StreamFamily, placement: StreamPlacement, region: str) -> None:
+    copy = family.at(region)
+    async with context.world.streams(region) as door, context.world.streams(placement.region) as other:
+        state = None if copy is None else await door.stream(copy.name)
+        if state is None or not state.is_mirror:
+            return
+        now = await other.stream(placement.name)
+        if now is not None and now.subjects == (fenced_subject(placement),):
+            await other.update({**now.config, "subjects": list(family.subjects)})
+            context.note("unfenced", {"stream": placement.name, "region": placement.region})
 
 
 def _refuse_old(door: StreamsDoor, region: str) -> None:
