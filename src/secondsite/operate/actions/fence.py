@@ -13,6 +13,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
+from secondsite.nats.streams import PublishAnswer
 from secondsite.operate.action import (
     Context,
     Facts,
@@ -86,9 +87,15 @@ async def takes_writes(door: StreamsDoor, family: StreamFamily, placement: Strea
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream == placement.name:
+        if answer is not None and is_answer_of(placement, answer):
             return True
     return False
+
+
+def is_answer_of(placement: StreamPlacement, answer: PublishAnswer) -> bool:
+    """A copy in another domain has the same name, and may answer through the link. Older servers tell no domain."""
+    known = answer.domain and placement.cluster.domain
+    return answer.stream == placement.name and (not known or answer.domain == placement.cluster.domain)
 
 
 @frozen

@@ -36,7 +36,14 @@ from secondsite.operate.action import (
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
-from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, leaseless, without_clients
+from secondsite.operate.actions.fence import (
+    fence_guard,
+    fence_stream,
+    fencing,
+    is_answer_of,
+    leaseless,
+    without_clients,
+)
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
@@ -48,6 +55,7 @@ from secondsite.operate.layout import (
     promoting_subject,
     writer_config,
 )
+from secondsite.operate.reconcilers import owned_guard, pausing, stream_owners
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
 from secondsite.operate.writer_lease import grant_lease, granting
@@ -78,6 +86,7 @@ class Promote:
                 )
             guards += _version_guard(door, region)
             pairs = _mirrors_at(context, step, region)
+            guards += _reconciled(context, pairs, region)
             states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         changes = [
             f"{placement.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
@@ -253,6 +262,7 @@ def _opening(subjects: tuple[str, ...], family: StreamFamily, placement: StreamP
 def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:
     """A planned move: the serving side takes no more, and the other has all of it."""
     yield from without_clients(context, context.away)
+    yield from pausing(stream_owners(context, context.away, (placement.name for _, placement in pairs)))
     yield from fencing(context, context.away)
     for family, placement in pairs:
         if (there := family.at(context.away)) is not None:
@@ -266,8 +276,9 @@ async def _acknowledges(
 
     async def answers(subject: str) -> bool:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream != placement.name:
-            what = f"{subject} is answered by {answer.stream}, not by {placement.name}"
+        if answer is not None and not is_answer_of(placement, answer):
+            of = f" of {answer.domain}" if answer.domain else ""
+            what = f"{subject} is answered by {answer.stream}{of}, not by {placement.name} of {placement.region}"
             raise failed(what, "take the subject from that stream, then resume")
         return answer is not None
 
@@ -365,6 +376,15 @@ async def _opened_again(context: Context, family: StreamFamily, placement: Strea
         if now is not None and now.subjects == (fenced_subject(placement),):
             await other.update({**now.config, "subjects": list(family.subjects)})
             context.note("unfenced", {"stream": placement.name, "region": placement.region})
+
+
+def _reconciled(context: Scope, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> tuple[Guard, ...]:
+    """On the way back the promotion itself fences the other region, whose writers hold no lease."""
+    if region != context.home:
+        return ()
+    others = [placement for family, _ in pairs for placement in family.others(region)]
+    owners = [one for r in {p.region for p in others} for one in stream_owners(context, r, (p.name for p in others))]
+    return owned_guard(tuple(owners), f"the subjects of {context.away}'s streams")
 
 
 def _refuse_old(door: StreamsDoor, region: str) -> None:
