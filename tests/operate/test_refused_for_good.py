@@ -11,11 +11,12 @@ from fake_world import FakeRegion, FakeWorld, refused
 from odd_world import AWAY, HOME, Odd, context_of, failover_of, family_of, layout, step_of, told_by
 
 from secondsite.drill.faults.region_loss import promotion_done
+from secondsite.model.errors import MachineError
 from secondsite.model.operate import Operate, Reconciler, ReconcilerKind
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import PublishAnswer
 from secondsite.operate.action import FinalError
-from secondsite.operate.actions.fence import takes_writes
+from secondsite.operate.actions.fence import Fence, takes_writes
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.executor import OperationOutcome
@@ -84,3 +85,13 @@ def test_only_a_promotion_that_was_not_done_was_refused(state: StepState | None,
     failed = StepRecord(StepState.FAILED, 1, 0.0, 1.0, {}, "the record was not changed")
     assert promotion_done(OperationOutcome("hash", {**steps, "change-traffic": failed}, ())) is done
     assert not promotion_done(None)
+
+
+def test_a_failback_does_not_leave_home_unfenced(kit: Kit) -> None:
+    """It is silent for a moment, as one that is just started: what it holds is to be salvaged, so it has to answer."""
+    deployment = layout(kit)
+    procedure = failback(deployment, evolve(kit, system=deployment.system))
+    context = context_of(FakeWorld(deployment, {HOME}), procedure, allowed=frozenset({"unfenced"}))
+    with pytest.raises(MachineError) as error:
+        asyncio.run(Fence().run(context, procedure.steps[0]))
+    assert told_by(error)[0].startswith(f"{HOME} does not answer")

@@ -84,6 +84,7 @@ class Explorer:
     said: list[str] = field(factory=list)
     silences_s: dict[str, float] = field(factory=dict)
     named_overlap: int = 0
+    _journal: Path = Path()
     _move: asyncio.Task[OperationOutcome | None] | None = None
     _checks: list[asyncio.Task[None]] = field(factory=list)
     _began_s: float = field(factory=time.monotonic)
@@ -119,7 +120,7 @@ class Explorer:
             return
         await self._during(Phase.BETWEEN, asyncio.sleep(_BETWEEN_S))
         self._check_overlap("the failover", self.home, self.doors.away, began_s)
-        await self._return()
+        await self._return(over)
         began_s = time.monotonic()
         if await self._during(Phase.BACK, self._carry_out("failback", failback(self.lab.deployment, self.kit))):
             await asyncio.sleep(_AFTER_S)
@@ -157,7 +158,7 @@ class Explorer:
                 """It lives, and is left on purpose."""
         self._say(f"{self.home}: {self.schedule.loss}")
 
-    async def _return(self) -> None:
+    async def _return(self, over: Procedure) -> None:
         """The region is repaired, and whatever it left unfenced is fenced by the failover that is resumed."""
         if self.schedule.loss is Loss.FREEZE:
             self.troubles.signal(self.lab.processes(self.home), signal.SIGCONT)
@@ -167,6 +168,7 @@ class Explorer:
         self.doors.sites.alone.clear()
         if self.schedule.loss in (Loss.FREEZE, Loss.CUT):
             await asyncio.sleep(_BETWEEN_S)
+            await self._ended(asyncio.ensure_future(self._attempt(over, self._journal, "failover")))
 
     def _end_controller(self) -> None:
         if self._move is not None:
@@ -177,7 +179,7 @@ class Explorer:
     async def _carry_out(self, name: str, procedure: Procedure) -> bool:
         began_s, number, left = time.monotonic(), 1, _TRIES_AFTER
         while True:
-            journal = self.folder / f"{name}-{number}.jsonl"
+            self._journal = journal = self.folder / f"{name}-{number}.jsonl"
             self._move = asyncio.ensure_future(self._attempt(procedure, journal, name))
             outcome = await self._ended(self._move)
             if outcome is not None and outcome.finished:
@@ -243,7 +245,9 @@ class Explorer:
         world = self.doors.world("given up")
         try:
             with Journal(path, world.clock) as journal:
-                await abort(procedure, self.lab.deployment, world, journal)
+                async with lease_of(self.lab.deployment, world, journal, self._say) as lease:
+                    await abort(procedure, self.lab.deployment, world, journal)
+                    await lease.hold(journal.entries)
         except (InputError, MachineError) as error:
             self._say(f"abort: {error.problems[0].what}")
             return 0

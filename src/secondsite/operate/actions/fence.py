@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
+from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
 from secondsite.nats.streams import PublishAnswer
@@ -139,6 +140,9 @@ class Fence:
         """The lease is ended first: it runs out while the streams are fenced, and whatever gives them their subjects
         back (a controller that owns them) gives nobody a lease."""
         async with context.reached(region) as door:
+            if door is None and starts_isolated(context, step):
+                what = f"{region} does not answer: what it holds is to be salvaged, so it is not left unfenced"
+                raise MachineError.at(region, what, "start its servers apart from the others, then resume")
             if door is None:
                 for guard in await _silent(context, step, region):
                     if guard.id not in context.allowed:
