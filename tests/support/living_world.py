@@ -20,7 +20,8 @@ from secondsite.model.errors import MachineError
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.actions.unplaced import WAS_ID
 from secondsite.operate.layout import Reach, StreamFamily, families, is_writable
-from secondsite.operate.writer_lease import WRITERS_STREAM, WriterRecord, lease_subject
+from secondsite.operate.writer_lease import WriterRecord
+from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
 from secondsite.strategies.write_gate import LeaseTerms, leased
 
 T = TypeVar("T")
