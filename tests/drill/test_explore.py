@@ -15,9 +15,9 @@ from secondsite.drill.explore.play import Played
 from secondsite.drill.explore.schedule import (
     TARGETS,
     Disturbance,
-    Loss,
-    Phase,
-    Schedule,
+    FaultSchedule,
+    MovePhase,
+    RegionLoss,
     Trouble,
     draw,
     read_schedule,
@@ -28,18 +28,20 @@ from secondsite.drill.explore.search import Explored, Search
 from secondsite.model.errors import InputError
 from secondsite.model.operate import Writers
 
-CUT = Disturbance(Phase.BACK, 1.5, Trouble.CUT, "home>away", 0.5)
-SLOW = Disturbance(Phase.BEFORE, 0.5, Trouble.SLOW, "both", 1.0, 400)
-KILLED = Disturbance(Phase.OVER, 0.2, Trouble.KILL, "agent", 1.0)
+CUT = Disturbance(MovePhase.BACK, 1.5, Trouble.CUT, "home>away", 0.5)
+SLOW = Disturbance(MovePhase.BEFORE, 0.5, Trouble.SLOW, "both", 1.0, 400)
+KILLED = Disturbance(MovePhase.OVER, 0.2, Trouble.KILL, "agent", 1.0)
 
 
 def test_a_seed_is_a_schedule_and_seeds_reach_every_kind(tmp_path: Path) -> None:
     schedules = [draw(seed) for seed in range(400)]
     assert schedules == [draw(seed) for seed in range(400)]
     kinds = {(one.phase, one.kind, one.target) for schedule in schedules for one in schedule.disturbances}
-    assert {(phase, kind) for phase, kind, _ in kinds} == {(phase, kind) for phase in Phase for kind in Trouble}
+    assert {(phase, kind) for phase, kind, _ in kinds} == {(phase, kind) for phase in MovePhase for kind in Trouble}
     assert {(kind, target) for _, kind, target in kinds} == {(kind, one) for kind in TARGETS for one in TARGETS[kind]}
-    assert {(one.loss, one.writers) for one in schedules} == {(loss, writers) for loss in Loss for writers in Writers}
+    assert {(one.loss, one.writers) for one in schedules} == {
+        (loss, writers) for loss in RegionLoss for writers in Writers
+    }
     assert not any(one.kind is Trouble.DISK for seed in range(400) for one in draw(seed, disk=False).disturbances)
     for number, schedule in enumerate(schedules[:20]):
         path = tmp_path / f"{number}.json"
@@ -47,18 +49,22 @@ def test_a_seed_is_a_schedule_and_seeds_reach_every_kind(tmp_path: Path) -> None
         assert read_schedule(path) == schedule
 
 
+GIVEN = json.loads(schedule_json(FaultSchedule(1, RegionLoss.KILL, Writers.ONE, (CUT,))))
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         ({"schema": "other"}, "is no schedule"),
         ({"loss": "flood"}, "no schedule can be read"),
-        ({"disturbances": [{**json.loads(schedule_json(Schedule(1, Loss.KILL, Writers.ONE, (CUT,))))["disturbances"][0],
-                            "target": "moon"}]}, "cut has no target 'moon'"),
+        ({"disturbances": [{**GIVEN["disturbances"][0], "target": "moon"}]}, "cut has no target 'moon'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_schedule_is_refused(tmp_path: Path, change: dict[str, object], why: str) -> None:
     path = tmp_path / "schedule.json"
-    path.write_text(json.dumps({**json.loads(schedule_json(Schedule(1, Loss.KILL, Writers.ONE, (CUT,)))), **change}))
+    path.write_text(
+        json.dumps({**json.loads(schedule_json(FaultSchedule(1, RegionLoss.KILL, Writers.ONE, (CUT,)))), **change})
+    )
     with pytest.raises(InputError, match=why):
         read_schedule(path)
 
@@ -66,17 +72,17 @@ def test_what_is_no_schedule_is_refused(tmp_path: Path, change: dict[str, object
 class PlayedInMemory(Search):
     """Breaks a law where the link is cut on the way back, and nowhere else."""
 
-    def play(self, schedule: Schedule) -> Explored:
-        broken = any((one.phase, one.kind) == (Phase.BACK, Trouble.CUT) for one in schedule.disturbances)
+    def play(self, schedule: FaultSchedule) -> Explored:
+        broken = any((one.phase, one.kind) == (MovePhase.BACK, Trouble.CUT) for one in schedule.disturbances)
         return Explored(schedule, Played((Breach("conservation", "gone"),) if broken else (), {}, 0, 1, 1.0))
 
 
 def test_what_breaks_a_law_is_made_as_small_as_it_can_be_and_written(tmp_path: Path) -> None:
     found: list[Explored] = []
     search = PlayedInMemory(tmp_path / "secondsite.yaml", "any", tmp_path / "schedules", found.append, disks=False)
-    given = Schedule(9, Loss.FREEZE, Writers.ONE, (SLOW, CUT, KILLED))
+    given = FaultSchedule(9, RegionLoss.FREEZE, Writers.ONE, (SLOW, CUT, KILLED))
     small = search.made_small(search.play(given))
-    least = Schedule(9, Loss.KILL, Writers.ONE, (evolve(CUT, after_s=0.0),))
+    least = FaultSchedule(9, RegionLoss.KILL, Writers.ONE, (evolve(CUT, after_s=0.0),))
     assert small.schedule == given
     assert small.least == least
     assert read_schedule(Path(small.file)) == least
@@ -114,7 +120,7 @@ def test_what_broke_a_law_once_holds(path: Path) -> None:
 @pytest.mark.slow
 def test_one_schedule_on_real_servers_holds(tmp_path: Path) -> None:
     path = tmp_path / "schedule.json"
-    path.write_text(schedule_json(Schedule(5, Loss.KILL, Writers.AVAILABLE, (CUT, KILLED))))
+    path.write_text(schedule_json(FaultSchedule(5, RegionLoss.KILL, Writers.AVAILABLE, (CUT, KILLED))))
     out, _ = secondsite("drill", "explore", "--file", str(EXAMPLE), "--schedule", str(path), "--json")
     (one,) = json.loads(out)["schedules"]
     assert one["holds"], one
@@ -127,15 +133,15 @@ def test_one_schedule_on_real_servers_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("control", "law", "loss", "writers"),
     [
-        ("no-salvage", "conservation", Loss.KILL, Writers.AVAILABLE),
-        ("no-fence", "one writer", Loss.CUT, Writers.ONE),
+        ("no-salvage", "conservation", RegionLoss.KILL, Writers.AVAILABLE),
+        ("no-fence", "one writer", RegionLoss.CUT, Writers.ONE),
     ],
 )
 def test_a_law_that_is_broken_on_purpose_is_found_and_made_small(
-    tmp_path: Path, control: str, law: str, loss: Loss, writers: Writers
+    tmp_path: Path, control: str, law: str, loss: RegionLoss, writers: Writers
 ) -> None:
     search = Search(EXAMPLE, "warm-standby/leafnode-mirror", tmp_path, lambda _explored: None, disks=False)
-    small = search.made_small(search.play(Schedule(7, loss, writers, (KILLED,), control)))
+    small = search.made_small(search.play(FaultSchedule(7, loss, writers, (KILLED,), control)))
     assert law in small.laws, small
-    assert small.least == Schedule(7, loss, writers, (), control)
+    assert small.least == FaultSchedule(7, loss, writers, (), control)
     assert read_schedule(Path(small.file)) == small.least

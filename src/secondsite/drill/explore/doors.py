@@ -43,7 +43,7 @@ class SkewedClock:
 
 
 @define
-class KeptRecord:
+class MemoryRecord:
     """Regions stand for their addresses. A changed record is known everywhere at once."""
 
     leads_to: tuple[str, ...]
@@ -65,7 +65,7 @@ class KeptRecord:
 class WriterPath:
     """A client that publishes where the record leads; what it was promised counts like any other."""
 
-    record: KeptRecord
+    record: MemoryRecord
     writers: Mapping[str, RegionWriter]
 
     async def write(self) -> PathWrite:
@@ -96,7 +96,7 @@ class Doors:
 
     lab: Lab
     away: str
-    record: KeptRecord
+    record: MemoryRecord
     writers: Mapping[str, RegionWriter]
     sites: LabSites = field()
     secrets: LabSecrets = field()

@@ -26,7 +26,7 @@ from secondsite.drill.explore.laws import (
     overlap,
     silence_s,
 )
-from secondsite.drill.explore.schedule import Loss, Phase, Schedule
+from secondsite.drill.explore.schedule import FaultSchedule, MovePhase, RegionLoss
 from secondsite.drill.explore.troubles import Troubles
 from secondsite.drill.play.lab_world import place
 from secondsite.lab.world import Lab
@@ -67,12 +67,12 @@ class Played:
     overlap: int
     promises: int
     seconds: float
-    said: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
 
 
 @define
 class Explorer:
-    schedule: Schedule
+    schedule: FaultSchedule
     lab: Lab
     kit: Kit
     doors: Doors
@@ -81,7 +81,7 @@ class Explorer:
     executors: Mapping[Verb, Action] = EXECUTORS
     troubles: Troubles = field(init=False)
     breaches: list[Breach] = field(factory=list)
-    said: list[str] = field(factory=list)
+    log: list[str] = field(factory=list)
     silences_s: dict[str, float] = field(factory=dict)
     named_overlap: int = 0
     _journal: Path = Path()
@@ -107,22 +107,24 @@ class Explorer:
             await end_tasks(*tasks, *self._checks)
         took_s = time.monotonic() - began_s
         unique = tuple(dict.fromkeys(self.breaches))
-        return Played(unique, self.silences_s, self.named_overlap, len(self.promises), took_s, tuple(self.said))
+        return Played(unique, self.silences_s, self.named_overlap, len(self.promises), took_s, tuple(self.log))
 
     async def _all(self) -> None:
         await self._writes("before the loss", _WRITES_WITHIN_S)
-        await self._during(Phase.BEFORE, asyncio.sleep(_BEFORE_S))
+        await self._during(MovePhase.BEFORE, asyncio.sleep(_BEFORE_S))
         await self._lose()
         await asyncio.sleep(_DECIDED_S)
-        over = failover(self.lab.deployment, self.kit, Fault.GRAY if self.schedule.loss is Loss.NONE else Fault.REGION)
+        over = failover(
+            self.lab.deployment, self.kit, Fault.GRAY if self.schedule.loss is RegionLoss.NONE else Fault.REGION
+        )
         began_s = time.monotonic()
-        if not await self._during(Phase.OVER, self._carry_out("failover", over)):
+        if not await self._during(MovePhase.OVER, self._carry_out("failover", over)):
             return
-        await self._during(Phase.BETWEEN, asyncio.sleep(_BETWEEN_S))
+        await self._during(MovePhase.BETWEEN, asyncio.sleep(_BETWEEN_S))
         self._check_overlap("the failover", self.home, self.doors.away, began_s)
         await self._return(over)
         began_s = time.monotonic()
-        if await self._during(Phase.BACK, self._carry_out("failback", failback(self.lab.deployment, self.kit))):
+        if await self._during(MovePhase.BACK, self._carry_out("failback", failback(self.lab.deployment, self.kit))):
             await asyncio.sleep(_AFTER_S)
             await self._writes("after the failback", _WRITES_WITHIN_S)
             self._check_overlap("the failback", self.doors.away, self.home, began_s)
@@ -130,7 +132,7 @@ class Explorer:
 
     # --- what happens
 
-    async def _during(self, phase: Phase, work: object) -> bool:
+    async def _during(self, phase: MovePhase, work: object) -> bool:
         """The work, with the phase's disturbances beside it; all of them are over when this returns."""
         chosen = [one for one in self.schedule.disturbances if one.phase is phase]
         beside = [asyncio.ensure_future(self.troubles.suffer(one)) for one in chosen]
@@ -145,28 +147,28 @@ class Explorer:
         """What is under way on the link dies with a region; one that stands still or is cut off goes on being there."""
         servers = [server.name for server in self.lab.servers(self.home)]
         match self.schedule.loss:
-            case Loss.KILL:
+            case RegionLoss.KILL:
                 self.troubles.down.add(self.home)
                 await self.lab.kill_region(self.home)
-            case Loss.FREEZE:
+            case RegionLoss.FREEZE:
                 self.troubles.down.add(self.home)
                 self.troubles.signal([*servers, *self.lab.processes(self.home)], signal.SIGSTOP)
-            case Loss.CUT:
+            case RegionLoss.CUT:
                 await self.lab.wan.cut(self.home, self.doors.away)
                 self.troubles.down.add("link")
-            case Loss.NONE:
+            case RegionLoss.NONE:
                 """It lives, and is left on purpose."""
         self._say(f"{self.home}: {self.schedule.loss}")
 
     async def _return(self, over: Procedure) -> None:
         """The region is repaired, and whatever it left unfenced is fenced by the failover that is resumed."""
-        if self.schedule.loss is Loss.FREEZE:
+        if self.schedule.loss is RegionLoss.FREEZE:
             self.troubles.signal(self.lab.processes(self.home), signal.SIGCONT)
         self.troubles.down.discard("link")
         await self.lab.wan.heal(self.home, self.doors.away)
         self.troubles.down.discard(self.home)
         self.doors.sites.alone.clear()
-        if self.schedule.loss in (Loss.FREEZE, Loss.CUT):
+        if self.schedule.loss in (RegionLoss.FREEZE, RegionLoss.CUT):
             await asyncio.sleep(_BETWEEN_S)
             await self._ended(asyncio.ensure_future(self._attempt(over, self._journal, "failover")))
 
@@ -188,7 +190,7 @@ class Explorer:
             quiet = not self.troubles.under_way
             left -= quiet
             if left < 0 or time.monotonic() - began_s > _MOVE_S:
-                why = self.said[-1] if self.said else "?"
+                why = self.log[-1] if self.log else "?"
                 self.breaches.append(Breach(ENDS, f"the {name} does not, with everything mended: {why}"))
                 return False
             if quiet and outcome is not None and not self._taken_over(outcome):
@@ -257,7 +259,7 @@ class Explorer:
     def _taken_over(self, outcome: OperationOutcome) -> bool:
         """Once the promotion was begun, the way is forward; and a region that was lost writes nothing."""
         begun = any(step == str(Verb.PROMOTE_STREAMS) for step in outcome.steps)
-        lost_region = self.schedule.loss is not Loss.NONE and "failover" in str(outcome.problems)
+        lost_region = self.schedule.loss is not RegionLoss.NONE and "failover" in str(outcome.problems)
         return begun or lost_region
 
     # --- the laws
@@ -278,7 +280,7 @@ class Explorer:
         if not both:
             return
         named = move == "the failover" and self.schedule.writers is Writers.AVAILABLE
-        if named and self.schedule.loss in (Loss.CUT, Loss.FREEZE):
+        if named and self.schedule.loss in (RegionLoss.CUT, RegionLoss.FREEZE):
             self.named_overlap += len(both)
             return
         what = f"{len(both)} writes were taken by {left} after {taken_by} had begun to, in {move}"
@@ -328,4 +330,4 @@ class Explorer:
                         held[family.name] |= {headers.get("Nats-Msg-Id", ""), headers.get(WAS_ID, "")}
 
     def _say(self, what: str) -> None:
-        self.said.append(f"{time.monotonic() - self._began_s:.1f} s {what}")
+        self.log.append(f"{time.monotonic() - self._began_s:.1f} s {what}")

@@ -21,7 +21,7 @@ from secondsite.model.operate import Writers
 SCHEMA = "secondsite/schedule/1"
 
 
-class Phase(StrEnum):
+class MovePhase(StrEnum):
     """In their order: before the loss, while it is failed over, after that, while it is failed back."""
 
     BEFORE = "before"
@@ -30,7 +30,7 @@ class Phase(StrEnum):
     BACK = "failback"
 
 
-class Loss(StrEnum):
+class RegionLoss(StrEnum):
     """What becomes of the first region. ``none``: it lives and is left on purpose."""
 
     NONE = "none"
@@ -64,7 +64,7 @@ class Disturbance:
     """``after_s`` from the begin of its phase. ``lasts_s``: then it is mended. ``amount``: of a slow link the delay in
     one direction in milliseconds, of a clock the seconds by which it is off."""
 
-    phase: Phase
+    phase: MovePhase
     after_s: float
     kind: Trouble
     target: str
@@ -78,11 +78,11 @@ class Disturbance:
 
 
 @frozen
-class Schedule:
+class FaultSchedule:
     """``spoiled``: the negative control under which it runs; empty for the procedure as it is."""
 
     seed: int
-    loss: Loss
+    loss: RegionLoss
     writers: Writers
     disturbances: tuple[Disturbance, ...] = ()
     spoiled: str = ""
@@ -93,19 +93,19 @@ class Schedule:
         return "; ".join([first, *(one.text for one in self.disturbances)])
 
 
-def draw(seed: int, *, disk: bool = True) -> Schedule:
+def draw(seed: int, *, disk: bool = True) -> FaultSchedule:
     """``disk``: whether disks can be filled here."""
     chance = random.Random(seed)
-    loss, writers = chance.choice(tuple(Loss)), chance.choice(tuple(Writers))
+    loss, writers = chance.choice(tuple(RegionLoss)), chance.choice(tuple(Writers))
     kinds = [kind for kind in Trouble if disk or kind is not Trouble.DISK]
     many = chance.choice((0, 1, 1, 2, 2, 3, 4))
     disturbances = tuple(_disturbance(chance, kinds) for _ in range(many))
-    return Schedule(seed, loss, writers, disturbances)
+    return FaultSchedule(seed, loss, writers, disturbances)
 
 
-def spoil(schedule: Schedule, control: str) -> Schedule:
+def spoil(schedule: FaultSchedule, control: str) -> FaultSchedule:
     """Under the control, and with the loss that shows it: a forgotten fence is seen where nobody else fences."""
-    loss, writers = (Loss.CUT, Writers.ONE) if control == "no-fence" else (Loss.KILL, schedule.writers)
+    loss, writers = (RegionLoss.CUT, Writers.ONE) if control == "no-fence" else (RegionLoss.KILL, schedule.writers)
     return evolve(schedule, spoiled=control, loss=loss, writers=writers) if control else schedule
 
 
@@ -116,10 +116,10 @@ def _disturbance(chance: random.Random, kinds: list[Trouble]) -> Disturbance:
         Trouble.CLOCK: float(chance.choice((-3600, -30, 30, 3600))),
     }.get(kind, 0.0)
     after_s, lasts_s = round(chance.uniform(0, 2.5), 2), round(chance.uniform(0.2, 3.0), 2)
-    return Disturbance(chance.choice(tuple(Phase)), after_s, kind, chance.choice(TARGETS[kind]), lasts_s, amount)
+    return Disturbance(chance.choice(tuple(MovePhase)), after_s, kind, chance.choice(TARGETS[kind]), lasts_s, amount)
 
 
-def smaller(schedule: Schedule) -> Iterator[Schedule]:
+def smaller(schedule: FaultSchedule) -> Iterator[FaultSchedule]:
     """Each with one thing less, or one thing simpler; the greatest cuts first."""
     given = schedule.disturbances
     if len(given) > 1:
@@ -128,25 +128,25 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
         yield evolve(schedule, disturbances=given[half:])
     for number in range(len(given)):
         yield evolve(schedule, disturbances=(*given[:number], *given[number + 1 :]))
-    if schedule.loss not in (Loss.NONE, Loss.KILL) and not schedule.spoiled:
-        yield evolve(schedule, loss=Loss.KILL)
+    if schedule.loss not in (RegionLoss.NONE, RegionLoss.KILL) and not schedule.spoiled:
+        yield evolve(schedule, loss=RegionLoss.KILL)
     for number, one in enumerate(given):
         if one.after_s:
             yield evolve(schedule, disturbances=(*given[:number], evolve(one, after_s=0.0), *given[number + 1 :]))
 
 
-def schedule_json(schedule: Schedule) -> str:
+def schedule_json(schedule: FaultSchedule) -> str:
     return json.dumps({"schema": SCHEMA, **cattrs.unstructure(schedule)}, indent=2) + "\n"
 
 
-def read_schedule(path: Path) -> Schedule:
+def read_schedule(path: Path) -> FaultSchedule:
     """Raises InputError for what is no schedule."""
     try:
-        found: Any = json.loads(path.read_text("utf-8"))
-        if not isinstance(found, dict) or found.pop("schema", None) != SCHEMA:
+        content: Any = json.loads(path.read_text("utf-8"))
+        if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
             raise InputError.at(str(path), f"is no schedule ({SCHEMA})", "give a file that `drill explore` wrote")
-        found.pop("breaches", None)
-        schedule = cattrs.structure(found, Schedule)
+        content.pop("breaches", None)
+        schedule = cattrs.structure(content, FaultSchedule)
     except (OSError, ValueError, TypeError, KeyError, cattrs.BaseValidationError) as error:
         why = str(error).splitlines()[0]
         raise InputError.at(str(path), f"no schedule can be read: {why}", "give one that was written") from None

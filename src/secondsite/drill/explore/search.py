@@ -21,7 +21,7 @@ import cattrs
 from attrs import define, evolve, field, frozen
 
 from secondsite.drill.explore.play import Played
-from secondsite.drill.explore.schedule import Schedule, draw, schedule_json, smaller, spoil
+from secondsite.drill.explore.schedule import FaultSchedule, draw, schedule_json, smaller, spoil
 from secondsite.drill.explore.worker import Order
 
 _PLAY_WITHIN_S = 400.0
@@ -34,10 +34,10 @@ SHRINKS = 30
 class Explored:
     """``played`` is None where it could not be: ``died`` says why. ``least`` is the smallest schedule that breaks."""
 
-    schedule: Schedule
+    schedule: FaultSchedule
     played: Played | None
     died: str = ""
-    least: Schedule | None = None
+    least: FaultSchedule | None = None
     file: str = ""
 
     @property
@@ -98,7 +98,7 @@ class Search:
                     self.report(done[-1])
         return done
 
-    def _explore(self, schedule: Schedule) -> Explored:
+    def _explore(self, schedule: FaultSchedule) -> Explored:
         explored = self.play(schedule)
         return self.made_small(explored) if explored.laws else explored
 
@@ -126,14 +126,14 @@ class Search:
         plain["breaches"] = [one.text for one in explored.played.breaches] if explored.played else []
         path.write_text(json.dumps(plain, indent=2) + "\n", "utf-8")
         if explored.played:
-            path.with_suffix(".log").write_text("\n".join(explored.played.said) + "\n", "utf-8")
+            path.with_suffix(".log").write_text("\n".join(explored.played.log) + "\n", "utf-8")
         return path
 
-    def play(self, schedule: Schedule) -> Explored:
+    def play(self, schedule: FaultSchedule) -> Explored:
         with tempfile.TemporaryDirectory(prefix="secondsite-explore-", ignore_cleanup_errors=True) as folder:
             return self._in_a_process(schedule, Path(folder))
 
-    def _in_a_process(self, schedule: Schedule, folder: Path) -> Explored:
+    def _in_a_process(self, schedule: FaultSchedule, folder: Path) -> Explored:
         order = Order(schedule, str(self.system), self.strategy, str(folder / "lab"), self.rate_per_s, self.disks)
         asked, answered = folder / "order.json", folder / "result.json"
         asked.write_text(json.dumps(cattrs.unstructure(order)), "utf-8")

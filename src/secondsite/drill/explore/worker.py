@@ -20,10 +20,10 @@ from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
-from secondsite.drill.explore.doors import Doors, KeptRecord
+from secondsite.drill.explore.doors import Doors, MemoryRecord
 from secondsite.drill.explore.laws import Promise
 from secondsite.drill.explore.play import DELAY_MS, Explorer, Played
-from secondsite.drill.explore.schedule import Schedule
+from secondsite.drill.explore.schedule import FaultSchedule
 from secondsite.drill.explore.spoiled import executors
 from secondsite.drill.explore.writers import RegionWriter
 from secondsite.drill.play.setup import Setup, make_setup
@@ -50,7 +50,7 @@ _DISK = "size=48m"
 class Order:
     """``disks``: mount a disk for each store."""
 
-    schedule: Schedule
+    schedule: FaultSchedule
     system: str
     strategy: str
     folder: str
@@ -95,7 +95,7 @@ async def play(order: Order) -> Played:
         }
         standby = deployment.standby
         away = standby.region.name if standby else others[-1]
-        doors = Doors(lab, away, KeptRecord((home,)), writers)
+        doors = Doors(lab, away, MemoryRecord((home,)), writers)
         steps = executors(order.schedule.spoiled)
         return await Explorer(order.schedule, lab, setup.kit, doors, promises, folder, steps).play()
 

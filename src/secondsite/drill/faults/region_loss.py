@@ -32,7 +32,7 @@ async def play(stage: Stage) -> None:
     elif mirrored(stage) and not promotion_done(outcome):
         await _ask_all_the_same(stage, refused)
     else:
-        _tell_where_it_stopped(stage, outcome)
+        _note_stop(stage, outcome)
         await stage.rest()
 
 
@@ -74,7 +74,7 @@ def promotion_done(outcome: OperationOutcome | None) -> bool:
     return record is not None and record.state is StepState.DONE
 
 
-def _tell_where_it_stopped(stage: Stage, outcome: OperationOutcome | None) -> None:
+def _note_stop(stage: Stage, outcome: OperationOutcome | None) -> None:
     if outcome is not None and stage.failure:
         stage.note(EventName.STOPPED, why=stage.failure)
         stage.observe(f"the failover stopped: {stage.failure}", False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -32,7 +31,6 @@ from secondsite.operate.action import (
     Prospect,
     Scope,
     failed,
-    insisting,
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
@@ -44,13 +42,13 @@ from secondsite.operate.actions.fence import (
     leaseless,
     without_clients,
 )
+from secondsite.operate.actions.give_back import give_back
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
     Reach,
     StreamFamily,
     StreamPlacement,
-    fenced_subject,
     probe_subject,
     promoting_subject,
     writer_config,
@@ -62,7 +60,6 @@ from secondsite.operate.writer_lease import grant_lease, granting
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
-GIVE_BACK_S = 10.0
 _NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
@@ -152,7 +149,7 @@ class Promote:
                     await asyncio.gather(*stops)
                     await self._drain(context, door, here, other, region)
                 except BaseException:
-                    await _give_back(context, stopped, region)
+                    await give_back(context, stopped, region)
                     raise
                 drained.append(other)
         return drained
@@ -353,29 +350,6 @@ async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPl
                 raise failed(
                     f"{region} has no stream {placement.name}", "create the mirror, or restore it from a backup"
                 )
-
-
-async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
-    """Undo the fences of this attempt, so that a step that fails leaves a writer. None where a copy was promoted since.
-
-    The attempt has failed already: what fails here too stays fenced, and is told by the look that comes next.
-    """
-    with suppress(MachineError, TimeoutError):
-        async with asyncio.timeout(GIVE_BACK_S):
-            for family, placement in stopped:
-                await insisting(context, partial(_opened_again, context, family, placement, region))
-
-
-async def _opened_again(context: Context, family: StreamFamily, placement: StreamPlacement, region: str) -> None:
-    copy = family.at(region)
-    async with context.world.streams(region) as door, context.world.streams(placement.region) as other:
-        state = None if copy is None else await door.stream(copy.name)
-        if state is None or not state.is_mirror:
-            return
-        now = await other.stream(placement.name)
-        if now is not None and now.subjects == (fenced_subject(placement),):
-            await other.update({**now.config, "subjects": list(family.subjects)})
-            context.note("unfenced", {"stream": placement.name, "region": placement.region})
 
 
 def _reconciled(context: Scope, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> tuple[Guard, ...]:
