@@ -1,10 +1,10 @@
 """Would the tests notice a lie? Mutants of what would lose data or lie, a group of modules at a time.
 
-Works on a copy of HEAD, as mutants are written into the files. A mutant is run against its group's fast tests; without
-real servers, so that one which only a server would show lives. Of each group a sample is run, drawn by the seed, the
-same for the same code; 0 runs all, which takes many hours. Fails when more than one in twenty of a group live. The
-sessions stay in build/mutants; ``--again`` runs those once more that lived, after tests were added, and what a session
-that was interrupted had left.
+Works on a copy of HEAD, as mutants are written into the files. A mutant is run against its group's fast tests, those
+first that touch the line; without real servers, so that one which only a server would show lives. Of each group a
+sample is run, drawn by the seed, the same for the same code; 0 runs all, which takes many hours. Fails when more than
+one in twenty of a group live. The sessions stay in build/mutants; ``--again`` runs those once more that lived, after
+tests were added, and what a session that was interrupted had left.
 
     python benchmarks/mutants.py --group check --sample 40 --seed 1
 """
@@ -16,6 +16,7 @@ import contextlib
 import os
 import random
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -41,6 +42,7 @@ _PYTEST = (
     f"python -m pytest -x -q -p no:cacheprovider -p mutants_fail_fast --hypothesis-seed=1 --timeout={_TEST_S}"
     " -m 'not slow and not drills'"
 )
+_TOUCHED = "--cov=src/secondsite --cov-context=test --cov-report="
 _FAIL_FAST = """
 from hypothesis import Phase, settings
 
@@ -104,8 +106,12 @@ def _config(copy: Path, group: Mapping[str, Any], excluded: Sequence[str]) -> st
     modules = [path for pattern in group["modules"] for path in sorted(copy.glob(pattern)) if path.stem != "__init__"]
     assert modules
     (copy / "mutants_fail_fast.py").write_text(_FAIL_FAST)
-    command = f"ulimit -t {_PROCESSOR_S}\nPYTHONPATH=src:. exec {_PYTEST} {shlex.join(group['tests'])}\n"
-    (copy / "mutants.sh").write_text(command)
+    tests = shlex.join(group["tests"])
+    (copy / "mutants.sh").write_text(
+        f"ulimit -t {_PROCESSOR_S}\nPYTHONPATH=src:. exec python benchmarks/mutants_near.py {_PYTEST} -- {tests}\n"
+    )
+    (copy / "touched.sh").write_text(f"PYTHONPATH=src:. COVERAGE_FILE=near.db exec {_PYTEST} {_TOUCHED} {tests}\n")
+    shutil.copytree(copy / "src", copy / "before" / "src")
     lines = [
         "[cosmic-ray]",
         f"module-path = {[str(path.relative_to(copy)) for path in modules]!r}",
@@ -131,7 +137,7 @@ def _run(group: str, copy: Path, asked: argparse.Namespace) -> None:
         if asked.sample:
             with use_db(str(session), WorkDB.Mode.open) as database:
                 _draw(database, asked.sample, asked.seed)
-    _cosmic(copy, "cosmic-ray", "baseline", "cosmic-ray.toml")
+    _cosmic(copy, "sh", "touched.sh")
     _cosmic(copy, "cosmic-ray", "exec", "cosmic-ray.toml", session)
 
 
