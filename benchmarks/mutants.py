@@ -175,9 +175,12 @@ def _tally(group: str, database: WorkDB, same: Mapping[str, str]) -> Tally:
 
 
 def _changed(result: WorkResult) -> str:
-    """The line, or lines, that the mutant has in place of the code's."""
-    lines = [line[1:].strip() for line in result.diff.splitlines() if line[:1] == "+" and line[:3] != "+++"]
-    return " ".join(lines)
+    """The line, or lines, that the mutant has in place of the code's; where it has none, what it lacks before which."""
+    lines = [line for line in result.diff.splitlines() if line[:3] not in {"---", "+++"}]
+    if written := [line[1:].strip() for line in lines if line[:1] == "+"]:
+        return " ".join(written)
+    lacking = [at for at, line in enumerate(lines) if line[:1] == "-"]
+    return " ".join(lines[at][1:].strip() for at in (*lacking, lacking[-1] + 1)).strip() if lacking else ""
 
 
 def _show(tally: Tally) -> None:
