@@ -201,12 +201,12 @@ def test_a_consumer_without_a_durable_name_or_of_a_mirror_is_nobodys() -> None:
 # --- the step --------------------------------------------------------------------------------------------------
 
 
-def _restored(kit: Kit, positions: Mapping[str, Any], targets: tuple[str, ...] = (), **metadata: str) -> Any:
+def _restored(kit: Kit, positions: Mapping[str, Any], targets: tuple[str, ...] = (), parted: str = "") -> Any:
     deployment = layout(kit)
     world, procedure = FakeWorld(deployment, {HOME}), failover_of(deployment, kit)
     step = evolve(step_of(procedure, Verb.RESTORE_CONSUMERS), targets=targets)
     record = step_of(procedure, Verb.RECORD_STATE)
-    world.regions[AWAY]["EVENTS"].config["metadata"] = metadata
+    world.regions[AWAY]["EVENTS"].config["metadata"] = {DIVERGED: parted} if parted else {}
     progress: list[int] = []
     facts = {record.id: {"positions": positions}}
     context = context_of(world, procedure, facts, progressed=lambda: progress.append(1))
@@ -240,7 +240,7 @@ def test_what_is_named_is_not_restored_twice_and_stands_where_it_was_seen(kit: K
 def test_more_than_the_copy_holds_was_acknowledged(kit: Kit) -> None:
     _, done = _restored(kit, {"EVENTS/audit": _position(50)})
     assert done["consumers"]["EVENTS/audit"]["start"] == 4, "after the last message that it had"
-    _, done = _restored(kit, {"EVENTS/audit": _position(50)}, **{DIVERGED: "2"})
+    _, done = _restored(kit, {"EVENTS/audit": _position(50)}, parted="2")
     assert done["consumers"]["EVENTS/audit"]["start"] == 3, "after the parting"
 
 
