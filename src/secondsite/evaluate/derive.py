@@ -70,7 +70,7 @@ def weakest(*figures: Estimate) -> Provenance:
 
 def leaves(figure: Estimate) -> tuple[Estimate, ...]:
     """The figures at the bottom of the derivation; what several parts are made of is walked once."""
-    found: list[Estimate] = []
+    bottom: list[Estimate] = []
     known: set[int] = set()
     waiting = [figure]
     while waiting:
@@ -81,8 +81,8 @@ def leaves(figure: Estimate) -> tuple[Estimate, ...]:
         if part.inputs:
             waiting.extend(reversed(part.inputs))
         else:
-            found.append(part)
-    return tuple(found)
+            bottom.append(part)
+    return tuple(bottom)
 
 
 def _spread(factors: Sequence[Estimate]) -> tuple[float, float]:
