@@ -17,7 +17,8 @@ from secondsite.nats.servers import Servers
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.gate import Gate, GateLease, GateView, gate_of, is_open_file, may_write, write_gate_file
 from secondsite.operate.gate_config import GateConfig, GuardedStream
-from secondsite.operate.writer_lease import WRITERS_STREAM, WriterLease, WriterRecord
+from secondsite.operate.writer_lease import WriterLease, WriterRecord
+from secondsite.strategies.rights import WRITERS_STREAM
 from secondsite.strategies.write_gate import OPEN, LeaseTerms
 
 OWN, FAR = "$JS.API", "$JS.west.API"

@@ -22,17 +22,16 @@ from secondsite.operate.actions.fence import LEASE_RAN_OUT, Fence
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.undo import may_undo, undo_fence
 from secondsite.operate.writer_lease import (
-    WRITERS_STREAM,
     WriterLease,
     WriterRecord,
     ending,
     grant_lease,
     granting,
     lease_config,
-    lease_subject,
     run_out,
 )
 from secondsite.strategies.design import Kit
+from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
 from secondsite.strategies.write_gate import LeaseTerms
 
 TERMS = LeaseTerms(10.0)
