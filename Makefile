@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish docs drills coverage test test-quick lint format bench mutants clean lock sbom weaknesses
+.PHONY: help setup demo publish docs drills coverage covered test test-quick lint format bench mutants clean lock sbom weaknesses
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,15 +24,18 @@ docs: setup ## docs/audit.md, from the rules
 	$(BIN)/python script/audit_page.py
 
 test: setup ## every test but whole drills (under 20 minutes on two cores); TESTS=… for some
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(PYTEST) $(TESTS)
 
 # Where a bug would lie or lose data: percent of branches, and what has to have them.
 COVERED := 95/model 95/catalogue 95/strategies 95/evaluate 95/audit 95/backup 95/drill/check 95/drill/verdict \
 	94/operate 94/drill/evidence 94/drill/ledger
 
-coverage: setup ## make test, measured: where a bug would lie or lose data, 95 % of branches or more
+coverage: ## make test, measured: where a bug would lie or lose data, 95 % of branches or more
 	@rm -f .coverage
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" --cov --cov-report=
+	@$(MAKE) --no-print-directory test PYTEST="--cov --cov-report="
+	@$(MAKE) --no-print-directory covered
+
+covered: setup ## the same of what was measured last
 	@for part in $(COVERED); do \
 		$(BIN)/coverage report --skip-covered --show-missing --fail-under=$${part%%/*} \
 			--include="src/secondsite/$${part#*/}/*" || { echo "secondsite/$$part: below it by branch"; exit 1; }; \

@@ -1,10 +1,10 @@
 """Would the tests notice a lie? Mutants of what would lose data or lie, a group of modules at a time.
 
-Works on a copy of HEAD, as mutants are written into the files. A mutant is run against its group's fast tests; without
-real servers, so that one which only a server would show lives. Of each group a sample is run, drawn by the seed, the
-same for the same code; 0 runs all, which takes many hours. Fails when more than one in twenty of a group live. The
-sessions stay in build/mutants; ``--again`` runs those once more that lived, after tests were added, and what a session
-that was interrupted had left.
+Works on a copy of HEAD, as mutants are written into the files. A mutant is run against its group's fast tests, those
+first that touch the line; without real servers, so that one which only a server would show lives. Of each group a
+sample is run, drawn by the seed, the same for the same code; 0 runs all, which takes many hours. Fails when more than
+one in twenty of a group live. The sessions stay in build/mutants; ``--again`` runs those once more that lived, after
+tests were added, and what a session that was interrupted had left.
 
     python benchmarks/mutants.py --group check --sample 40 --seed 1
 """
@@ -16,6 +16,7 @@ import contextlib
 import os
 import random
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -41,6 +42,7 @@ _PYTEST = (
     f"python -m pytest -x -q -p no:cacheprovider -p mutants_fail_fast --hypothesis-seed=1 --timeout={_TEST_S}"
     " -m 'not slow and not drills'"
 )
+_TOUCHED = "--cov=src/secondsite --cov-context=test --cov-report="
 _FAIL_FAST = """
 from hypothesis import Phase, settings
 
@@ -104,8 +106,12 @@ def _config(copy: Path, group: Mapping[str, Any], excluded: Sequence[str]) -> st
     modules = [path for pattern in group["modules"] for path in sorted(copy.glob(pattern)) if path.stem != "__init__"]
     assert modules
     (copy / "mutants_fail_fast.py").write_text(_FAIL_FAST)
-    command = f"ulimit -t {_PROCESSOR_S}\nPYTHONPATH=src:. exec {_PYTEST} {shlex.join(group['tests'])}\n"
-    (copy / "mutants.sh").write_text(command)
+    tests = shlex.join(group["tests"])
+    (copy / "mutants.sh").write_text(
+        f"ulimit -t {_PROCESSOR_S}\nPYTHONPATH=src:. exec python benchmarks/mutants_near.py {_PYTEST} -- {tests}\n"
+    )
+    (copy / "touched.sh").write_text(f"PYTHONPATH=src:. COVERAGE_FILE=near.db exec {_PYTEST} {_TOUCHED} {tests}\n")
+    shutil.copytree(copy / "src", copy / "before" / "src")
     lines = [
         "[cosmic-ray]",
         f"module-path = {[str(path.relative_to(copy)) for path in modules]!r}",
@@ -131,13 +137,16 @@ def _run(group: str, copy: Path, asked: argparse.Namespace) -> None:
         if asked.sample:
             with use_db(str(session), WorkDB.Mode.open) as database:
                 _draw(database, asked.sample, asked.seed)
-    _cosmic(copy, "cosmic-ray", "baseline", "cosmic-ray.toml")
+    _cosmic(copy, "sh", "touched.sh", compiling=True)
     _cosmic(copy, "cosmic-ray", "exec", "cosmic-ray.toml", session)
 
 
-def _cosmic(copy: Path, *command: str | Path) -> None:
+def _cosmic(copy: Path, *command: str | Path, compiling: bool = False) -> None:
+    """What the first run of the tests compiled (``compiling``) is taken by all later ones. No mutant leaves any: one of
+    the same size, within the same second, would be taken for another."""
     search = f"{HERE / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, cwd=copy, check=True, env={**os.environ, "PATH": search, "PYTHONDONTWRITEBYTECODE": "1"})
+    kept = {} if compiling else {"PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(command, cwd=copy, check=True, env={**os.environ, "PATH": search, **kept})
 
 
 def _draw(database: WorkDB, size: int, seed: int) -> None:
@@ -169,9 +178,12 @@ def _tally(group: str, database: WorkDB, same: Mapping[str, str]) -> Tally:
 
 
 def _changed(result: WorkResult) -> str:
-    """The line, or lines, that the mutant has in place of the code's."""
-    lines = [line[1:].strip() for line in result.diff.splitlines() if line[:1] == "+" and line[:3] != "+++"]
-    return " ".join(lines)
+    """The line, or lines, that the mutant has in place of the code's; where it has none, what it lacks before which."""
+    lines = [line for line in result.diff.splitlines() if line[:3] not in {"---", "+++"}]
+    if written := [line[1:].strip() for line in lines if line[:1] == "+"]:
+        return " ".join(written)
+    lacking = [at for at, line in enumerate(lines) if line[:1] == "-"]
+    return " ".join(lines[at][1:].strip() for at in (*lacking, lacking[-1] + 1)).strip() if lacking else ""
 
 
 def _show(tally: Tally) -> None:

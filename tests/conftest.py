@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,7 @@ from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 
 GIB = 1024**3
+os.environ["SECONDSITE_NO_CACHE"] = "1"  # what is tested is computed; tests of the cache take it away
 settings.register_profile("secondsite", deadline=None)  # a loaded machine is no defect
 settings.load_profile("secondsite")
 

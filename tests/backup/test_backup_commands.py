@@ -154,7 +154,7 @@ def test_a_context_of_the_nats_command(source: Server, tmp_path: Path) -> None:
 
 
 def test_the_daemon_backs_up_answers_for_metrics_and_stops(source: Server, tmp_path: Path) -> None:
-    port = free_port()
+    port, begin = free_port(), time.time()
     where = ["--nats", source.url, "--to", f"file://{tmp_path / 'store'}", "--keep-last", "2"]
     daemon = subprocess.Popen(
         [COMMAND, "backup", *where, "--every", "1s", "--metrics-host", "127.0.0.1", "--metrics-port", str(port)],
@@ -172,7 +172,7 @@ def test_the_daemon_backs_up_answers_for_metrics_and_stops(source: Server, tmp_p
         told = {line.split()[0]: float(line.split()[1]) for line in metrics().splitlines() if line[0] != "#"}
         assert told["secondsite_backups_total"] >= 2
         assert told["secondsite_backup_failures_total"] == 0
-        assert 0 <= told["secondsite_backup_age_seconds"] < 10
+        assert 0 <= told["secondsite_backup_age_seconds"] <= time.time() - begin
         assert told["secondsite_backup_messages"] == 101
         assert len(list((tmp_path / "store").glob("*/manifest.json"))) <= 3
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,9 +55,16 @@ class World:
 
 
 async def during(seconds: float, *schedules: Schedule) -> None:
+    await until(lambda: False, *schedules, within_s=seconds)
+
+
+async def until(done: Callable[[], bool], *schedules: Schedule, within_s: float = 60.0) -> None:
     stop = asyncio.Event()
     running = [asyncio.ensure_future(schedule.run(stop)) for schedule in schedules]
-    await asyncio.sleep(seconds)
+    for _ in range(round(within_s / 0.02)):
+        if done():
+            break
+        await asyncio.sleep(0.02)
     stop.set()
     await asyncio.gather(*running)
 
@@ -70,21 +78,20 @@ def test_slots_are_those_of_the_clock() -> None:
 @pytest.mark.slow
 def test_two_daemons_share_the_slots(store: ObjectStorage) -> None:
     one, other = World(store), World(store)
-    run(during(3.5, one.schedule(), other.schedule()))
+    run(until(lambda: len(one.made) + len(other.made) >= 3, one.schedule(), other.schedule()))
     slots = run(store.listing("slots"))
-    assert len(slots) == len(one.made) + len(other.made)
-    assert len(slots) in (3, 4, 5)
+    assert len(slots) == len(one.made) + len(other.made) >= 3
     assert one.retained == len(one.made)
 
 
 @pytest.mark.slow
 def test_a_failure_is_told_counted_and_survived(store: ObjectStorage) -> None:
-    world = World(store, fail=1)
-    run(during(2.6, world.schedule()))
+    world, begin = World(store, fail=1), time.time()
+    run(until(lambda: bool(world.made), world.schedule()))
     assert world.value("secondsite_backup_failures_total") == 1
     assert world.value("secondsite_backups_total") == len(world.made) >= 1
     assert world.told == ["nats://x: no answer; look"]
-    assert 0 <= world.value("secondsite_backup_age_seconds") < 3
+    assert 0 <= world.value("secondsite_backup_age_seconds") <= time.time() - begin
 
 
 def test_the_age_is_unknown_then_grows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,11 @@ FILE = ["--file", str(EXAMPLE / "secondsite.yaml")]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["evaluate", *FILE, "--years", "200"],
+        pytest.param(["evaluate", *FILE, "--years", "200"], marks=pytest.mark.slow),
         ["evaluate", *FILE, *FILE, "--years", "200", "--strategy", "warm-standby/leafnode-mirror"],
-        ["evaluate", *FILE, "--years", "200", "--evidence", str(EXAMPLE / "evidence")],
+        pytest.param(
+            ["evaluate", *FILE, "--years", "200", "--evidence", str(EXAMPLE / "evidence")], marks=pytest.mark.slow
+        ),
         ["verify", *FILE, "--evidence", str(EXAMPLE / "evidence")],
         ["audit", *FILE, "--fail-on", "never"],
         ["audit", *FILE, "--brief", "--fail-on", "never"],

@@ -47,6 +47,7 @@ def test_explain_walks_to_the_source(capsys: pytest.CaptureFixture[str]) -> None
     assert "LANMAN 2014" in out
 
 
+@pytest.mark.slow
 def test_several_systems_are_a_line_each(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(EXAMPLE.read_text().replace("name: kgents ", "name: elsewhere ", 1))

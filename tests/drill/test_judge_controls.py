@@ -259,7 +259,9 @@ def test_each_effect_has_evidence_that_is_spoiled_by_it(tmp_path: Path) -> None:
         judgement = judge(read_evidence(folder), [API, NATS])
         seen |= {name for name, count in judgement.ledger.items() if count}
         whys += [each.why for each in judgement.verdicts]
-    told = {each.finding for each in EFFECTS if any(each.phrase in why for why in whys)}
+    told = {
+        each.finding for each in EFFECTS if any(each.phrase in why or (each.one and each.one in why) for why in whys)
+    }
     observed = {"not-shown", "not-seen", "two-writers"}  # these have words of their own
     missing = {each.finding for each in EFFECTS if each.verdict in (BREACHED, UNPROVEN)} - seen - told - observed
     assert not missing

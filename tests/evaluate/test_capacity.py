@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -11,11 +12,12 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import Bill
 from secondsite.evaluate.capacity import overloaded, server_load
 from secondsite.evaluate.nodes import node_need
-from secondsite.model.deployment import Deployment
+from secondsite.model.deployment import Deployment, LinkKind, WanLink
 from secondsite.model.economics import Economics
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, NatsCluster, Storage, Stream
 from secondsite.model.procedure import Verb
+from secondsite.model.service import Autoscale, Role
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.units import Bytes
@@ -54,6 +56,62 @@ def test_what_forbids_is_named(
         system = evolve(system, nats=tuple(evolve(c, streams=(evolve(STREAM, consumers=()),)) for c in system.nats))
     why = overloaded(single_region(system), catalogue)
     assert figure in why if figure else not why
+
+
+@pytest.mark.parametrize(
+    ("pods", "limit", "peak_per_s", "cores"),
+    [
+        (2, 0.5, 2001, "2 pods with 1 cores"),
+        (2, 0.5, 2000, ""),
+        (2, None, 8001, "2 pods with 4 cores"),  # the machine's: 2 each
+        (2, None, 8000, ""),
+        (0, 0.5, 1, "0 pods with 0 cores"),
+    ],
+)
+def test_pods_of_the_api_have_a_capacity_too(
+    pods: int,
+    limit: float | None,
+    peak_per_s: float,
+    cores: str,
+    single_region: Callable[..., Deployment],
+    catalogue: Catalogue,
+    kgents: System,
+) -> None:
+    system = with_api(busy(kgents, peak_per_s, 10), replicas=pods, cpu_limit_cores=limit)
+    why = overloaded(single_region(system), catalogue)
+    assert (cores in why and "(api.requests)" in why) if cores else not why
+
+
+def test_pods_that_an_autoscaler_adds_count_and_those_of_every_api(
+    single_region: Callable[..., Deployment], catalogue: Catalogue, kgents: System
+) -> None:
+    system = with_api(busy(kgents, 10_001, 10), replicas=2, cpu_limit_cores=0.5, autoscale=Autoscale(2, 10))
+    assert "10 pods with 5 cores together take 10,000" in overloaded(single_region(system), catalogue)
+    (api,) = system.with_role(Role.API)
+    second = evolve(api, name="admin-api", replicas=1, autoscale=None)
+    assert not overloaded(single_region(evolve(system, services=(*system.services, second))), catalogue)
+    without = tuple(service for service in system.services if service is not api)
+    assert not overloaded(single_region(evolve(system, services=without)), catalogue), "nobody answers for it"
+
+
+@pytest.mark.parametrize(("mean_per_s", "peak_per_s", "fits"), [(10, 98, True), (10, 99, False), (99, 99, False)])
+def test_a_database_sends_its_log_from_one_machine(
+    mean_per_s: float,
+    peak_per_s: float,
+    fits: bool,
+    warm_standby: Callable[..., Deployment],
+    catalogue: Catalogue,
+    kgents: System,
+) -> None:
+    system = evolve(kgents, load=Load(mean_per_s, peak_per_s, Bytes(10**6)), nats=())
+    link = WanLink(LinkKind.DATABASE, "us-east-1", "us-west-2", "database log", mean_per_s * 1e6)
+    why = overloaded(warm_standby(system, links=(link,)), catalogue)
+    assert not why if fits else "database log to us-west-2 comes to 99 MB/s" in why and "(node.network)" in why
+
+
+def with_api(system: System, **changes: Any) -> System:
+    services = (evolve(one, **changes) if one.role is Role.API else one for one in system.services)
+    return evolve(system, services=tuple(services))
 
 
 def test_a_replica_in_memory_fills_no_disk(

@@ -72,6 +72,7 @@ def test_against_the_closed_form(single_region: Callable[..., Deployment]) -> No
     assert (engineer.low, engineer.today, engineer.high) == (50, 100, 200)
 
 
+@pytest.mark.slow
 def test_where_an_end_changes_the_choice_it_says_to_what(
     setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:

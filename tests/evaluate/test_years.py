@@ -125,6 +125,26 @@ def test_two_serving_sites_fail_apart_and_half_each() -> None:
     assert two == pytest.approx(one, rel=0.04)
 
 
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_k_of_n_sites_are_down_as_often_as_the_binomial_says(broken: int) -> None:
+    """At any moment of the years, each site by itself is down with 1 − exp(−rate × mean) (M/G/∞)."""
+    sites, rate, years = 3, 4.0, 20_000
+    lasting = {Fault.NODE: _lasting(Fault.NODE, Lognormal(math.log(SLOW) - 0.125, 0.5))}
+    model = _model(node=rate)
+    line = Chunk(model, 1, 0, years).timeline(sites)
+    moments = np.random.default_rng(1).uniform(0.5, years, 200_000) * YEAR_S
+    down: NDArray[np.int64] = np.zeros(len(moments), dtype=np.int64)
+    for (fault, site), slot in line.slots.items():
+        start = line.start_s[slot]
+        if fault is Fault.NODE:
+            end = start + outage_s(lasting, fault, model, Draws(1, f"0/{fault}/{site}", len(start)))
+            latest = np.concatenate(([0.0], np.maximum.accumulate(end)))
+            down += latest[np.searchsorted(start, moments)] > moments
+    q = 1 - math.exp(-rate * SLOW / YEAR_S)
+    expected = sum(math.comb(sites, k) * q**k * (1 - q) ** (sites - k) for k in range(broken, sites + 1))
+    assert np.mean(down >= broken) == pytest.approx(expected, rel=0.03)
+
+
 def test_a_repair_is_never_slower_than_waiting() -> None:
     """Region losses end by themselves: lognormal(6.06, 1.31) minutes on AWS, and the procedure may be sooner."""
     model = _model(region=0.3)

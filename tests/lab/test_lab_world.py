@@ -157,9 +157,9 @@ def test_two_labs_at_once_are_strangers(laid_out: LaidOut) -> None:
 
 def test_what_a_client_sees_when_its_region_dies(laid_out: LaidOut) -> None:
     async def run() -> None:
-        options = LabOptions(ttl_s=1, region_keys={AWAY: ("rotated",)})
+        options, begin = LabOptions(ttl_s=1, region_keys={AWAY: ("rotated",)}), time.monotonic()
         async with Lab.up(laid_out("warm-standby/leafnode-mirror"), options) as lab:
-            assert lab.boot_s < 10
+            assert 0 < lab.boot_s <= time.monotonic() - begin
             assert (await post(lab, HOME, "1", key="wrong"))[0] == 401
             assert (await post(lab, AWAY, "1"))[0] == 401, "a key that this region does not know"
             status, answer = await post(lab, HOME, "1")

@@ -281,6 +281,29 @@ def test_between_two_steps_it_says_that_it_lives(world: Shared, journal: Journal
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
+def test_it_says_so_three_times_in_the_time_it_may_be_silent(
+    world: Shared, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them may be lost."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) > 2:
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        async with _lease(world, journal) as lease:
+            world.beaten = asyncio.Event()
+            while len(waited) <= 2:
+                await world.beaten.wait()
+                world.beaten.clear()
+            assert waited == [lease.ttl_s / 3] * 3
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
 def test_another_operation_under_way_is_not_begun_beside(world: Shared, journal: Journal, tmp_path: Path) -> None:
     """Once that one was given up, it is."""
 

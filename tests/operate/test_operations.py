@@ -39,6 +39,11 @@ from secondsite.strategies.rights import WRITERS_STREAM
 
 HOME, AWAY = "us-east-1", "us-west-2"
 LOST = frozenset({"unfenced"})
+NOT_UNDONE = {
+    *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
+    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.CHANGE_TRAFFIC),
+}
+"""What whoever gives up finds done."""
 
 
 @frozen
@@ -219,6 +224,13 @@ def test_given_up_anywhere_before_the_promotion_somebody_writes(operators: Opera
         found = operators.give_up(who, fault)
         assert operators.writers() == before, step.id
         assert found.without_writer == ()
+        assert set(found.serving) == {"EVENTS", "kgent-events"}
+        assert {each for regions in found.serving.values() for each in regions} == before
+        done = [each for each in steps if each.id in outcome.steps and outcome.steps[each.id].state is StepState.DONE]
+        assert [line for line in found.left if "stays done" in line] == [
+            f"{each.id} stays done: {each.title}" for each in done if each.verb in NOT_UNDONE
+        ]
+        assert found.plain()["left"] == list(found.left)
         operators.world.check_somebody_writes()
         assert end_of(read_journal(operators.path(who, fault))) is OperationEnd.ABORTED
 

@@ -147,6 +147,7 @@ def test_every_alert_has_a_case_and_every_case_an_alert(evaluation: Evaluation) 
     assert every == set(CASES)
 
 
+@pytest.mark.slow
 def test_each_alert_is_silent_while_all_is_well_and_fires_when_it_is_not(
     promtool: str, evaluation: Evaluation, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def environment(texts: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["2.10.26", "2.15.1"])
 @pytest.mark.parametrize("strategy", RUNNABLE)
 def test_servers_take_it_where_every_variable_is_set(

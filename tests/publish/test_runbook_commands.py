@@ -47,6 +47,7 @@ def test_a_shell_takes_every_command_of_every_strategy(evaluation: Evaluation) -
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bite", ["'; touch bitten; '", "$(touch bitten)", "`touch bitten`", "\ntouch bitten\n", '" | x', "\\", "\x07"]
 )

@@ -92,6 +92,7 @@ def shipped(deployment: Deployment) -> set[Program]:
     return programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writers", list(Writers))
 @pytest.mark.parametrize("strategy", RUNNABLE, ids=lambda one: one.id)
 def test_a_drill_starts_what_is_shipped(strategy: Strategy, writers: Writers, kit: Kit, tmp_path: Path) -> None:

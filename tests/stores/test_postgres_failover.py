@@ -12,6 +12,7 @@ from in_loop import in_loop
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
 
 from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.operating_options import store_logins
 from secondsite.discover.system_file.reading import load_system
 from secondsite.dns.lookup import Resolved
 from secondsite.drill.ledger.record import Status
@@ -22,7 +23,7 @@ from secondsite.drill.load.sending import Write
 from secondsite.drill.play.databases import read_tables
 from secondsite.drill.play.lab_world import LabStores
 from secondsite.lab.postgres_files import TABLE, WRITER, tools
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
@@ -97,6 +98,32 @@ async def test_a_standby_that_does_not_get_all_of_it_leaves_the_primary_writing(
         await pair.write(pair.home, "b")
         assert not (await pair.server(pair.home).look()).fenced
         assert (await pair.server(pair.away).look()).standby
+
+
+@in_loop
+async def test_a_plan_says_what_it_would_do_to_databases_and_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with postgres_pair() as pair:
+        regions = (pair.home, pair.away)
+        given = tuple(f"{each}/{STORE}=env:PG_{number}" for number, each in enumerate(regions))
+        for number, each in enumerate(regions):
+            monkeypatch.setenv(f"PG_{number}", f"{pair.server(each).place.conninfo} password=s3cret")
+        logins = store_logins(given, pair.lab.deployment)
+        assert logins is not None
+        assert "s3cret" not in f"{logins!r} {logins.shown}"
+        prospect = await PromoteStores().look(context(pair, {}), promotion(), logins)
+        assert prospect.changes == (
+            f"{STORE}: fenced in {pair.home}, until {pair.away} has all of it",
+            f"{STORE}: promoted in {pair.away}",
+        )
+        assert prospect.guards == ()
+        pair.lab.kill(pair.name(pair.away))
+        silent = await PromoteStores().look(context(pair, {}), promotion(), logins)
+        assert [(guard.id, guard.absolute) for guard in silent.guards] == [("silent-store", True)]
+        with pytest.raises(InputError, match=f"no login for {pair.away}/{STORE}"):
+            store_logins(given[:1], pair.lab.deployment)
+        with pytest.raises(InputError, match="replicates"):
+            store_logins((f"{pair.home}/redis=env:PG_0",), pair.lab.deployment)
+        assert store_logins((), pair.lab.deployment) is None
 
 
 @in_loop

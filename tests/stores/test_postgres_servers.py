@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from in_loop import in_loop
+from needed import missing
 from postgres_pair import PostgresPair, postgres_pair
 
 from secondsite.cli.__main__ import app
-from secondsite.lab.postgres_files import TABLE
+from secondsite.lab.postgres_files import TABLE, tools
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_host import COPY, REWIND
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError, postgres_place
@@ -185,6 +186,8 @@ async def test_the_verbs_say_what_they_did(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    if tools() is None:
+        missing("psycopg is not installed: pip install 'secondsite[lab]'")
     secret = "postgresql://app:s3cret@127.0.0.9:1/app"
     with pytest.raises(InputError, match="every user") as refused:
         postgres_place(secret, "DSN")

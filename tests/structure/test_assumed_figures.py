@@ -15,6 +15,7 @@ from secondsite.model.estimate import Provenance
 
 ROOMS = ("discover", "strategies", "evaluate")
 SUSPICIOUS = re.compile(r"ASSUMED|DEFAULT|WIDE|SETTLED|PLAUSIBLE|GUESS")
+ESTIMATES = ("Assumption", "Estimate", "fixed")
 SERVERS_OWN = {"DEFAULT_SYNC_INTERVAL_S"}
 """Published: what nats-server does where its configuration says nothing."""
 
@@ -28,12 +29,10 @@ def assumed_in_code(source: Path) -> list[str]:
         if isinstance(node, ast.Assign) and any(map(_is_number, ast.walk(node.value))):
             names = {target.id for target in node.targets if isinstance(target, ast.Name)} - SERVERS_OWN
             places += [f"{path.name}: {name}" for name in names if SUSPICIOUS.search(name)]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ESTIMATES:
             inner = ast.walk(node) if node.func.id != "Assumption" else iter(node.args)
             numbers = [text for text in map(ast.unparse, filter(_is_number, inner)) if text != "1.0"]
-            assumed = node.func.id == "Assumption" or (
-                node.func.id in ("Estimate", "fixed") and "Provenance.ASSUMED" in ast.unparse(node)
-            )
+            assumed = node.func.id == "Assumption" or ("Provenance.ASSUMED" in ast.unparse(node))
             places += [f"{path.name}: {node.func.id} with {numbers[0]}"] if assumed and numbers else []
     return sorted(places)
 

@@ -80,10 +80,12 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
             drawn = nouns(field.noun or object)
         else:
             drawn = _lists(field.noun or object)
-        if field.attribute in ("service", "depends_on", "routes_to", "covers", "mirror", "sources"):
+        if field.attribute in ("service", "depends_on", "routes_to", "covers", "copy_of", "mirror", "sources"):
             drawn = st.just({"service": "", "mirror": None}.get(field.attribute, ()))
         if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
             drawn = NAMES
+        if field.attribute == "restore_bytes_per_s":
+            drawn = st.integers(1, 2**40).map(Bytes)
         if field.attribute == "at":
             drawn = st.just("")
         if "subjects" in field.attribute and noun is Stream:

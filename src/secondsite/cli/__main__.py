@@ -57,7 +57,7 @@ app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real s
 app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts against the evidence of drills.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")
 app.command(
-    "secondsite.cli.drill:drill", name="drill", help="Rehearse a failover on real servers and count what is lost."
+    "secondsite.cli.drill:app", name="drill", help="Rehearse a failover on real servers and count what is lost."
 )
 app.command(
     "secondsite.cli.catalogue:app", name="catalogue", help="Look up prices and round-trip times, and add your own."

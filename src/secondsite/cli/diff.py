@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 
@@ -23,6 +24,7 @@ def diff(
     years: PositiveInt = 200_000,
     seed: NonNegativeInt = 1,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
 ) -> int:
     """Compare the system with an earlier one: contracts, cost and hazards, as Markdown for a pull request.
 
@@ -46,8 +48,8 @@ def diff(
     from secondsite.audit.registry import audit
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.cli.evaluations import evaluated
     from secondsite.discover.system_file.reading import load_system, load_text, read_system
-    from secondsite.evaluate.compare import compare
     from secondsite.evaluate.difference import difference
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.publish.machine.difference import difference_json, difference_markdown
@@ -57,7 +59,7 @@ def diff(
     tables = load_catalogue(file.parent / USER_FOLDER)
     chosen = tuple(parse_strategy(text) for text in strategy)
     before, after = (
-        compare(each, tables, audit, seed=seed, years=years, strategies=chosen) for each in (earlier, system)
+        evaluated(each, tables, years=years, seed=seed, strategies=chosen, anew=no_cache) for each in (earlier, system)
     )
     changed = difference(before, after, audit(earlier), audit(system))
     if json_:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
 from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
 
+app = App(name="drill", help="Rehearse a failover on real servers and count what is lost.")
+app.command(
+    "secondsite.cli.explore:explore",
+    name="explore",
+    help="Search for a schedule of faults under which a failover or a failback breaks a law.",
+)
 
+
+@app.default
 def drill(
     fault: Annotated[str, Parameter(help="The drill to run; `--list` shows all.")] = "region-loss",
     *,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
@@ -43,46 +43,32 @@ def evaluate(
     evidence: Annotated[
         tuple[Path, ...], Parameter(help="Evidence folder; its measurements replace assumptions.")
     ] = (),
+    no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
 ) -> int:
     """Compare the multi-region strategies of the system: RTO, RPO, availability, cost, effort, hazards.
 
     Exit code 0 when a strategy is expected to hold every contract, 1 when none is, 2 for bad input.
     """
-    from secondsite.audit.registry import audit
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
-    from secondsite.cli.progress import years_progress
-    from secondsite.cli.workers import distributed_over
-    from secondsite.discover.system_file.reading import load_system
-    from secondsite.evaluate.compare import compare, evaluate_many
+    from secondsite.cli.evaluations import all_evaluated, evaluated, system_at
     from secondsite.evaluate.explain import find, lines, parse_strategy
-    from secondsite.evaluate.study import here
 
-    systems = [load_system(path) for path in file]
+    systems = [system_at(path) for path in file]
     chosen = tuple(parse_strategy(text) for text in strategy)
     tables = load_catalogue(catalogue or file[0].parent / USER_FOLDER)
     if len(systems) > 1:
         if html or explain or evidence:
             remedy = "name one --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
-        with distributed_over(workers) if workers else nullcontext(here) as parallel_map:
-            evaluations = evaluate_many(
-                systems, tables, audit, seed=seed, years=years, strategies=chosen, parallel_map=parallel_map
-            )
-        return _print_many(evaluations, json_)
-    system = systems[0]
-    measured = _measured(system, tables, evidence) if evidence else None
-    with distributed_over(workers) if workers else nullcontext(here) as parallel_map, years_progress(years) as progress:
-        evaluation = compare(
-            system,
-            measured.catalogue if measured else tables,
-            audit,
-            seed=seed,
-            years=years,
-            strategies=chosen,
-            parallel_map=parallel_map,
-            progress=progress,
+        evaluations = all_evaluated(
+            systems, tables, years=years, seed=seed, strategies=chosen, workers=workers, anew=no_cache
         )
+        return _print_many(evaluations, json_)
+    (system,) = systems
+    measured = _measured(system, tables, evidence) if evidence else None
+    figures = measured.catalogue if measured else tables
+    evaluation = evaluated(system, figures, years=years, seed=seed, strategies=chosen, workers=workers, anew=no_cache)
     if html:
         _write_page(html, evaluation)
     if explain:

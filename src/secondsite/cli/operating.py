@@ -15,7 +15,17 @@ from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from secondsite.cli import begun
-from secondsite.cli.operating_options import check_allowed, commands_of, done_by, pairs, path_line, target_of
+from secondsite.cli.operating_options import (
+    check_allowed,
+    clusters,
+    commands_of,
+    done_by,
+    pairs,
+    path_line,
+    path_of,
+    store_logins,
+    target_of,
+)
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, open_store, option, print_json
 from secondsite.model.errors import (
@@ -30,9 +40,7 @@ from secondsite.model.errors import (
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
     from secondsite.model.procedure import Procedure
-    from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
-    from secondsite.operate.http_path import HttpPath
     from secondsite.operate.lease import SharedJournal
     from secondsite.operate.live import LiveWorld
 
@@ -75,6 +83,9 @@ class OperationPlaces:
     ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
     from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    store: Annotated[
+        tuple[str, ...], option("A database, for each region: REGION/STORE=env:NAME (or file:, service:).", negative="")
+    ] = ()
     done: Annotated[
         tuple[str, ...], option("Mark a manual step as done: STEP=WHO, or STEP (then --who did it).", negative="")
     ] = ()
@@ -340,11 +351,12 @@ def _world(
     commands = commands_of(where.command, procedure)
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
-    path = _path(deployment.system, where.path_url)
+    path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
     known = identities(deployment)
     bound = {
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
-        **_clusters(deployment.system),
+        **clusters(deployment.system),
+        **({"stores": logins.shown} if logins else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -360,28 +372,10 @@ def _world(
         path=path,
         record_look=record_look(deployment.system.traffic.host, deployment.system.operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+        stores=logins,
         bound=bound,
         identities=known,
     )
-
-
-def _clusters(system: System) -> dict[str, dict[str, str]]:
-    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
-    written = system.operate.clusters if system.operate else ()
-    uids = {each.region: f"{each.uid} (not checked here)" for each in written}
-    return {"Kubernetes clusters": uids} if uids else {}
-
-
-def _path(system: System, url: str) -> HttpPath | None:
-    """As `operate: path:` says; ``url`` goes before the one there."""
-    from secondsite.model.operate import PathHeader, WritePath
-    from secondsite.operate.http_path import client_path
-
-    written = system.operate.path if system.operate else None
-    if written is None:
-        token = (PathHeader("X-API-Key", "env:SECONDSITE_PATH_TOKEN"),) if "SECONDSITE_PATH_TOKEN" in os.environ else ()
-        return client_path(WritePath(url, headers=token)) if url else None
-    return client_path(evolve(written, url=url) if url else written)
 
 
 def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:

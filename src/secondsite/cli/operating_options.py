@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
+    from secondsite.model.deployment import Deployment
     from secondsite.model.procedure import Procedure
+    from secondsite.model.system import System
     from secondsite.operate.http_path import HttpPath
+    from secondsite.operate.store_logins import StoreLogins
 
 
 def pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
@@ -60,6 +65,31 @@ def commands_of(given: tuple[str, ...], procedure: Procedure) -> dict[str, str]:
     return commands
 
 
+def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins | None:
+    """None where none is given: databases are promoted by hand then. Raises InputError where one is left out."""
+    from secondsite.operate.store_logins import StoreLogins
+    from secondsite.stores.postgres_place import postgres_place
+    from secondsite.strategies.stores import store_replicas
+
+    wanted = {f"{at}/{each.store.name}" for each in store_replicas(deployment) for at in (each.primary, each.standby)}
+    logins = pairs(given, "--store")
+    for name in logins:
+        if name not in wanted:
+            raise _unknown("--store", name, wanted, "a database that this strategy replicates")
+    if missing := sorted(wanted - set(logins)) if logins else []:
+        raise InputError.at(
+            "--store", f"no login for {', '.join(missing)}", "give --store REGION/STORE=env:NAME for each"
+        )
+    return StoreLogins({name: postgres_place(login, "--store") for name, login in logins.items()}) if logins else None
+
+
+def clusters(system: System) -> dict[str, dict[str, str]]:
+    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
+    written = system.operate.clusters if system.operate else ()
+    uids = {each.region: f"{each.uid} (not checked here)" for each in written}
+    return {"Kubernetes clusters": uids} if uids else {}
+
+
 def target_of(procedure: Procedure) -> str:
     """Where the procedure moves clients to; what a command is told where its step names no region."""
     regions = (step.region for step in procedure.steps if step.verb in (Verb.PROMOTE_STREAMS, Verb.RESTORE_STREAMS))
@@ -68,6 +98,18 @@ def target_of(procedure: Procedure) -> str:
 
 def _unknown(option: str, given: str, known: Iterable[str], what: str) -> InputError:
     return InputError.at(option, f"{given!r} is not {what}", f"name one of {', '.join(sorted(known))}")
+
+
+def path_of(system: System, url: str) -> HttpPath | None:
+    """As `operate: path:` says; ``url`` goes before the one there."""
+    from secondsite.model.operate import PathHeader, WritePath
+    from secondsite.operate.http_path import client_path
+
+    written = system.operate.path if system.operate else None
+    if written is None:
+        token = (PathHeader("X-API-Key", "env:SECONDSITE_PATH_TOKEN"),) if "SECONDSITE_PATH_TOKEN" in os.environ else ()
+        return client_path(WritePath(url, headers=token)) if url else None
+    return client_path(evolve(written, url=url) if url else written)
 
 
 def path_line(path: HttpPath | None) -> str:

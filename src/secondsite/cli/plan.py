@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_HOLDS, InputError
 
@@ -20,6 +21,7 @@ def plan(
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
     seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+    no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
 ) -> int:
     """Print a step of the roadmap as tasks that can be pasted into an issue tracker, as Markdown or JSON."""
     from secondsite.cli.publish import gather
@@ -27,7 +29,7 @@ def plan(
     from secondsite.publish.content.roadmap import roadmap
     from secondsite.publish.content.tasks import as_json, as_markdown
 
-    inputs = gather(file, file.parent, None, "", years, seed)
+    inputs = gather(file, file.parent, None, "", years, seed, anew=no_cache)
     steps = roadmap(inputs, provider_of(inputs.evaluation))
     if not name:
         for step in steps:

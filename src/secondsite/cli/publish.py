@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
+from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 
@@ -38,6 +39,7 @@ def publish(
     ] = "",
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
     seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
+    no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
 ) -> int:
     """Write the documents: architecture, evaluation, contracts, runbook, roadmap, costs, drills, alerts, report.
 
@@ -48,7 +50,7 @@ def publish(
     from secondsite.publish.documents.document_set import REPORT, RUNBOOK, files, runbook_section
     from secondsite.publish.files.folder import changes, write
 
-    inputs = gather(file, folder, evidence, date_, years, seed)
+    inputs = gather(file, folder, evidence, date_, years, seed, anew=no_cache)
     root = _evidence(file, evidence)
 
     def read(drill: Path) -> DrillTimeline:
@@ -71,23 +73,21 @@ def publish(
     return EXIT_HOLDS
 
 
-def gather(file: Path, folder: Path, evidence: Path | None, day: str, years: int, seed: int) -> Inputs:
+def gather(
+    file: Path, folder: Path, evidence: Path | None, day: str, years: int, seed: int, *, anew: bool = False
+) -> Inputs:
     """Everything that the documents are made from. Raises InputError."""
     import os
 
     from secondsite.audit.registry import audit
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
-    from secondsite.cli.progress import years_progress
-    from secondsite.discover.system_file.reading import load_system, load_text, read_system
-    from secondsite.evaluate.compare import compare
+    from secondsite.cli.evaluations import evaluated, system_at
     from secondsite.publish.content.inputs import Inputs, newest_date
 
-    load_system(file)
-    system = read_system(load_text(file), file.name)
+    system = system_at(file)
     catalogue = load_catalogue(file.parent / USER_FOLDER)
-    with years_progress(years) as progress:
-        evaluation = compare(system, catalogue, audit, seed=seed, years=years, progress=progress)
+    evaluation = evaluated(system, catalogue, years=years, seed=seed, anew=anew)
     measurements = _measurements(_evidence(file, evidence))
     as_of = _day(day) if day else newest_date(evaluation, measurements)
     return Inputs(

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
 from secondsite import __version__
+from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
@@ -42,6 +43,7 @@ def render(
     years: Annotated[PositiveInt, option("Years to simulate, where no strategy is named.")] = 200_000,
     seed: Annotated[NonNegativeInt, option("Random seed; the same seed gives the same recommendation.")] = 1,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
+    no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
 ) -> int:
     """Write what to deploy: each server's nats.conf, streams, consumers, Kubernetes parts, and in which order.
 
@@ -51,7 +53,7 @@ def render(
     from secondsite.publish.files.folder import changes, write
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
-    chosen, deployment = _chosen(file, strategy, years, seed)
+    chosen, deployment = _chosen(file, strategy, years, seed, anew=no_cache)
     _refuse_operators(deployment)
     _refuse_fields(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
@@ -99,7 +101,7 @@ def _refuse_fields(deployment: Deployment) -> None:
         raise InputError.at(place, what, "render for a release that takes it, or remove it from the stream")
 
 
-def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployment]:
+def _chosen(file: Path, text: str, years: int, seed: int, *, anew: bool) -> tuple[str, Deployment]:
     """The strategy as it is named on the command line, laid out. Raises InputError."""
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
@@ -111,7 +113,7 @@ def _chosen(file: Path, text: str, years: int, seed: int) -> tuple[str, Deployme
     if not text:
         from secondsite.cli.publish import gather
 
-        best = gather(file, file.parent, None, "", years, seed).chosen.deployment
+        best = gather(file, file.parent, None, "", years, seed, anew=anew).chosen.deployment
         return best.strategy.id, best
     name, _, version = text.partition("@")
     catalogue = load_catalogue(file.parent / USER_FOLDER)

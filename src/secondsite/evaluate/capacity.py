@@ -1,7 +1,8 @@
 """What a strategy cannot carry at peak load, with the figure that forbids it.
 
 Links are checked where copies are made (a mirror that cannot keep up has no RPO), stretched streams by their round
-trip; here every server, disk and network interface that holds streams has a capacity as well.
+trip; here every server, disk and network interface that holds streams has a capacity as well, and so have the pods that
+answer clients.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from attrs import frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import Figures
-from secondsite.model.deployment import Deployment, Site
+from secondsite.catalogue.regions import PROVIDERS
+from secondsite.model.deployment import Deployment, LinkKind, Site
 from secondsite.model.nats import NatsCluster, Storage, Stream
+from secondsite.model.service import Role
 from secondsite.model.strategy import Link
 from secondsite.model.system import System
+from secondsite.strategies.services import lives
 from secondsite.strategies.sizing import stretch_messages_per_s, write_shares
 
 
@@ -34,7 +38,9 @@ def overloaded(deployment: Deployment, catalogue: Catalogue) -> str:
     endless = next((copy.propagate.source for copy in deployment.copies if copy.propagate.unbounded), "")
     stretched = _stretched(deployment, catalogue) if deployment.strategy.link is Link.STRETCH else ""
     servers = _servers(deployment, catalogue.figures)
-    return "; ".join(dict.fromkeys(why for why in (endless, stretched, *servers) if why))
+    replicated = _replicated(deployment, catalogue.figures)
+    answering = _answering(deployment.system, catalogue)
+    return "; ".join(dict.fromkeys(why for why in (endless, stretched, *servers, *replicated, answering) if why))
 
 
 def server_load(system: System, cluster: NatsCluster) -> ServerLoad:
@@ -70,6 +76,43 @@ def traffic_nodes(deployment: Deployment, site: Site, figures: Figures) -> float
 
 def _message_bytes(system: System, stream: Stream) -> float:
     return float(system.load.message_bytes if stream.message_bytes is None else stream.message_bytes)
+
+
+def _replicated(deployment: Deployment, figures: Figures) -> Iterator[str]:
+    """A database sends its log to the replica from one machine."""
+    load, takes = deployment.system.load, figures["node.network"].mean * 1e6
+    for link in deployment.links:
+        at_peak = link.bytes_per_s * load.peak_per_s / max(load.mean_per_s, 1e-9)
+        if link.kind is LinkKind.DATABASE and at_peak > takes:
+            yield (
+                f"the {link.carries} to {link.target} comes to {at_peak / 1e6:,.0f} MB/s at peak, and a machine sends "
+                f"{takes / 1e6:,.0f} (node.network)"
+            )
+
+
+def _answering(system: System, catalogue: Catalogue) -> str:
+    """The API's pods, of which one region has to carry all once the other is lost: as many as its autoscaler adds, each
+    with the cores of its limit, or of its machine where it has none."""
+    pods = [
+        (service.autoscale.max_replicas if service.autoscale else service.replicas, service.cpu_limit_cores)
+        for service in system.with_role(Role.API)
+        if lives(service)
+    ]
+    machine = _machine_cores(system, catalogue)
+    cores = math.fsum(count * (machine if limit is None else limit) for count, limit in pods)
+    takes = cores * catalogue.figures["api.requests"].mean
+    if not pods or system.load.peak_per_s <= takes:
+        return ""
+    count = sum(count for count, _ in pods)
+    return (
+        f"the API is asked for {system.load.peak_per_s:,.0f} writes/s at peak, and {count} pods with {cores:g} cores "
+        f"together take {takes:,.0f} (api.requests)"
+    )
+
+
+def _machine_cores(system: System, catalogue: Catalogue) -> float:
+    provider = system.region.provider
+    return catalogue.prices.node_type(provider if provider in PROVIDERS else PROVIDERS[0]).vcpu
 
 
 def _servers(deployment: Deployment, figures: Figures) -> Iterator[str]:

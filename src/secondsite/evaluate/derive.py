@@ -69,10 +69,20 @@ def weakest(*figures: Estimate) -> Provenance:
 
 
 def leaves(figure: Estimate) -> tuple[Estimate, ...]:
-    """The figures at the bottom of the derivation."""
-    if not figure.inputs:
-        return (figure,)
-    return tuple(leaf for part in figure.inputs for leaf in leaves(part))
+    """The figures at the bottom of the derivation; what several parts are made of is walked once."""
+    bottom: list[Estimate] = []
+    known: set[int] = set()
+    waiting = [figure]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in known:
+            continue
+        known.add(id(part))
+        if part.inputs:
+            waiting.extend(reversed(part.inputs))
+        else:
+            bottom.append(part)
+    return tuple(bottom)
 
 
 def _spread(factors: Sequence[Estimate]) -> tuple[float, float]:

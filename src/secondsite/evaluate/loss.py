@@ -136,11 +136,7 @@ def _items(deployment: Deployment, subject: Subject, part: str = "") -> tuple[st
 
 
 def _surviving(deployment: Deployment, subject: Subject, fault: Fault, item: str) -> list[Copy]:
-    return [
-        copy
-        for copy in deployment.copies
-        if copy.subject is subject and fault in copy.survives and (not copy.covers or item in copy.covers)
-    ]
+    return [copy for copy in deployment.copies if copy.left(subject, fault, item)]
 
 
 def _freshest(copies: list[Copy], draws: Draws) -> Samples:

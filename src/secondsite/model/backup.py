@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from secondsite.model.units import Seconds
+from secondsite.model.units import Bytes, Seconds
 
 
 class Content(StrEnum):
@@ -31,7 +31,12 @@ class Where(StrEnum):
 
 @frozen
 class Backup:
-    """``covers`` names services. ``optional_upload``: the copy elsewhere is skipped when a credential is missing."""
+    """``covers`` names services. ``optional_upload``: the copy elsewhere is skipped when a credential is missing.
+
+    ``copy_of``: the backup whose copies these are, a level above it in a chain. A copy waits ``hold_s`` before it sets
+    out and is under way for ``travel_s``. A restore waits ``fetch_s`` until it is at hand, and reads it at
+    ``restore_bytes_per_s``. None: as the catalogue's figures say.
+    """
 
     name: str
     covers: tuple[str, ...]
@@ -44,3 +49,8 @@ class Backup:
     errors_swallowed: bool = False
     optional_upload: bool = False
     restore_tested: bool = False
+    copy_of: str = ""
+    hold_s: Seconds = Seconds(0)
+    travel_s: Seconds | None = None
+    fetch_s: Seconds | None = None
+    restore_bytes_per_s: Bytes | None = None

@@ -85,7 +85,7 @@ class Copy:
     What a loss costs when this is the best surviving copy: ``hold`` (how long data waits before it sets
     out) + ``propagate`` (how long it travels) + ``interval`` (how often the copy is refreshed).
     ``survives`` are the faults after which the copy is there and good; ``covers`` names the stores it holds
-    (empty: all there is of the subject).
+    (empty: all there is of the subject). ``restore``: how long bringing it back takes, where it says so itself.
     """
 
     subject: Subject
@@ -97,6 +97,11 @@ class Copy:
     interval: Estimate
     survives: frozenset[Fault]
     covers: tuple[str, ...] = ()
+    restore: Estimate | None = None
+
+    def left(self, subject: Subject, fault: Fault, item: str) -> bool:
+        """Whether a store (or the streams) comes back from it after the fault."""
+        return self.subject is subject and fault in self.survives and (not self.covers or item in self.covers)
 
 
 @frozen

@@ -74,6 +74,7 @@ _LIMITS: dict[str, tuple[float, float | None]] = {
     "NatsClient.max_reconnects": (-1, None),
     "NatsCluster.servers": (1, None),
     "Region.zones": (1, None),
+    "Backup.restore_bytes_per_s": (1, None),
     "Autoscale.min_replicas": (0, None),
     "Autoscale.max_replicas": (1, None),
     "Autoscale.cpu_percent": (1, 1000),
@@ -253,6 +254,19 @@ def _cycles(system: System) -> Iterator[Flaw]:
         yield Flaw(where, f"the dependencies run in a circle: {' -> '.join(cycle)}", remedy)
 
 
+def _backup_chains(system: System) -> Iterator[Flaw]:
+    names = {backup.name for backup in system.backups}
+    for position, backup in enumerate(system.backups):
+        if backup.copy_of and backup.copy_of not in names:
+            what = f"{backup.copy_of!r} is no backup of this system"
+            yield Flaw(("backups", position, "copy_of"), what, "name one under `backups`, or remove it")
+    cycle = find_cycle({backup.name: (backup.copy_of,) for backup in system.backups if backup.copy_of})
+    if cycle:
+        position = next(i for i, backup in enumerate(system.backups) if backup.name == cycle[-2])
+        what = f"the backups are copies of each other: {' -> '.join(cycle)}"
+        yield Flaw(("backups", position, "copy_of"), what, "remove it from the one that saves the data itself")
+
+
 def _regions(system: System) -> Iterator[Flaw]:
     places = {(system.region.provider, system.region.name): "region"}
     for attribute in ("second", "third"):
@@ -310,6 +324,7 @@ _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _references,
     _origins,
     _cycles,
+    _backup_chains,
     _regions,
     _shares,
     _promises,

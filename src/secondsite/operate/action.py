@@ -226,6 +226,20 @@ def failed(what: str, remedy: str) -> FinalError:
     return FinalError.at("", what, remedy)
 
 
+INSIST_TRIES, INSIST_AGAIN_S = 8, 0.5
+"""What fails for a moment is no reason to leave nobody who writes."""
+
+
+async def insisting(context: Context, ask: Callable[[], Awaitable[Result]]) -> Result:
+    """Asked again where it fails; raises the last failure."""
+    for _ in range(INSIST_TRIES - 1):
+        try:
+            return await ask()
+        except (MachineError, TimeoutError):
+            await context.world.clock.sleep(INSIST_AGAIN_S)
+    return await ask()
+
+
 async def until(context: Context, done: Callable[[], Awaitable[bool]], reached: Callable[[], int] = int) -> None:
     """Ask again and again; the step's limit ends it. What fails for now is asked again too.
 

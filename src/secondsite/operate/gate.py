@@ -129,7 +129,7 @@ class Gate:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
             self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
-        for server in await self._kept(streams, servers) - self._took:
+        for server in sorted(await self._kept(streams, servers) - self._took):
             await servers.reload(server)
             self._took.add(server)
         if not wanted and self.held:

@@ -23,8 +23,9 @@ from secondsite.strategies.links.archive import restore_archived
 from secondsite.strategies.links.backup import restore_streams
 from secondsite.strategies.placement import quorum_loss_probability, total_loss_probability
 from secondsite.strategies.sizing import all_streams, maybe, stream_bytes, transfer_time, write_shares
-from secondsite.strategies.steps import blocked_step, instant, make_step, stores_restored
+from secondsite.strategies.steps import blocked_step, instant, make_step
 from secondsite.strategies.switches.switching import people_detect
+from secondsite.strategies.todays_backups import restored_after
 from secondsite.strategies.write_gate import leased
 
 STREAMS_BACK = "streams back, as clients see it"
@@ -151,7 +152,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
             kit,
             Verb.RESTORE_STORES,
             "restore databases and vector stores to before the mistake",
-            stores_restored(kit, tuple(store.name for store in kit.system.stores)),
+            restored_after(kit, deployment.copies, fault),
             check="counts match the backup's manifest",
             after=(decide.id,),
             targets=tuple(store.name for store in kit.system.stores),

@@ -76,6 +76,8 @@ def summed(name: str, *parts: Estimate) -> Estimate:
 
     A part that is a hundredth of another changes nothing: the larger one is then taken as it is.
     """
+    if all(isinstance(part.distribution, Fixed) for part in parts):
+        return _added(name, parts)
     largest = max(parts, key=lambda part: part.mean)
     if all(part is largest or part.mean < 0.01 * largest.mean for part in parts):
         return largest
@@ -92,6 +94,32 @@ def summed(name: str, *parts: Estimate) -> Estimate:
         settle=largest.settle,
         formula=" + ".join(part.name for part in parts),
         inputs=parts,
+    )
+
+
+def _added(name: str, parts: tuple[Estimate, ...]) -> Estimate:
+    """Without spread there is nothing to approximate."""
+    return Estimate(
+        name=name,
+        unit="s",
+        distribution=Fixed(math.fsum(part.mean for part in parts)),
+        provenance=Provenance.DERIVED,
+        source="; ".join(part.source for part in parts),
+        formula=" + ".join(part.name for part in parts),
+        inputs=parts,
+    )
+
+
+def at_rate(name: str, size_bytes: float, rate: Estimate) -> Estimate:
+    """Seconds to move ``size_bytes`` at a rate that somebody stated, in bytes a second."""
+    return Estimate(
+        name=f"{name}: moving it",
+        unit="s",
+        distribution=Fixed(size_bytes / rate.mean),
+        provenance=Provenance.DERIVED,
+        source=f"{size_bytes / 1e9:.1f} GB at {rate.mean / 1e6:,.0f} MB/s ({rate.source})",
+        formula=f"{size_bytes / 1e6:.0f} MB / {rate.name}",
+        inputs=(rate,),
     )
 
 

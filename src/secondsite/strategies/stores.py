@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
-from secondsite.model.stated import stated
 from secondsite.model.store import Loss, Store
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
@@ -126,42 +124,6 @@ def off_region_backup(kit: Kit, region: Region) -> Copy:
         travel,
         refreshed(figures["backup.stores.interval"], travel),
         survivable(kit, region, operators=True),
-    )
-
-
-def existing_backups(kit: Kit) -> tuple[Copy, ...]:
-    """Today's backups as they are: only those that hold data count, and only against what leaves them whole."""
-    return tuple(copy for backup in kit.system.backups for copy in _existing(kit, backup))
-
-
-def _existing(kit: Kit, backup: Backup) -> tuple[Copy, ...]:
-    if backup.content not in (Content.MESSAGES, Content.DATA, Content.VOLUMES):
-        return ()
-    elsewhere = backup.where is Where.ELSEWHERE
-    faults = EVERY_FAULT if elsewhere else EVERY_FAULT - LEAVES_REGION - {Fault.ZONE}
-    path = f"backups.{backup.name}.interval"
-    interval = stated(kit.system, path, f"interval of {backup.name}", backup.interval_s, "s")
-    nats_services = {cluster.service for cluster in kit.system.nats}
-    covers_nats = backup.content is Content.MESSAGES or bool(nats_services & set(backup.covers))
-    covers_stores = bool({store.service for store in kit.system.stores} & set(backup.covers))
-    subjects = [Subject.NATS] * covers_nats + [Subject.STATE] * covers_stores
-    travel = kit.figures["backup.stores.travel"]
-    where = "elsewhere" if elsewhere else kit.home.name
-    covered = tuple(store.name for store in kit.system.stores if store.service in backup.covers)
-    method = f"backup ({backup.content})"
-    return tuple(
-        Copy(
-            subject,
-            backup.name,
-            where,
-            method,
-            nothing(),
-            travel,
-            interval,
-            faults,
-            covered if subject is Subject.STATE else (),
-        )
-        for subject in subjects
     )
 
 

@@ -106,16 +106,8 @@ def _fits(version: str, wanted: str) -> bool:
 # Attributes that the nouns gained after evidence was kept: at their defaults the system is the one that was drilled.
 _ADDED = frozenset(
     {
-        "settings",
-        "cluster_name",
-        "headless",
-        "store_dir",
-        "container",
-        "parts",
-        "operator",
-        "external",
-        "kept",
-        "premises",
+        *("settings", "cluster_name", "headless", "store_dir", "container", "parts", "operator", "external", "kept"),
+        *("premises", "copy_of", "hold_s", "travel_s", "fetch_s", "restore_bytes_per_s"),
     }
 )
 

@@ -15,7 +15,10 @@ from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.nats_release import Feature, Support, supports
+from secondsite.model.procedure import Verb
 from secondsite.model.strategy import Link
+from secondsite.operate.executor import OperationOutcome
+from secondsite.operate.journal import StepState
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement
 from secondsite.strategies.archiver import EVERY_S, archived
 
@@ -35,9 +38,10 @@ async def play(stage: Stage) -> None:
     if outcome is not None and outcome.finished:
         await stage.settled()
         stage.rejoin = stage.setup.strategy.link is Link.SUPERCLUSTER_MIRROR
-    elif mirrored(stage):
+    elif mirrored(stage) and not promotion_done(outcome):
         await _ask_all_the_same(stage, refused)
     else:
+        _note_stop(stage, outcome)
         await stage.rest()
 
 
@@ -79,6 +83,18 @@ async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
     asked = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
     stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {asked}")
     stage.observe(f"the server refuses the promotion: {asked}", not _promoted(answers))
+
+
+def promotion_done(outcome: OperationOutcome | None) -> bool:
+    """Whether the streams were promoted, whatever else failed: then no server refused that."""
+    record = outcome.steps.get(str(Verb.PROMOTE_STREAMS)) if outcome else None
+    return record is not None and record.state is StepState.DONE
+
+
+def _note_stop(stage: Stage, outcome: OperationOutcome | None) -> None:
+    if outcome is not None and stage.failure:
+        stage.note(EventName.STOPPED, why=stage.failure)
+        stage.observe(f"the failover stopped: {stage.failure}", False)
 
 
 def _promoted(answers: list[str]) -> bool:

@@ -223,7 +223,7 @@ def read_ledger_header(path: Path) -> LedgerHeader:
     try:
         streams = tuple(stream_from(stream) for stream in header["streams"])
         return LedgerHeader(str(header["run"]), int(header["client"]), streams)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError.at(str(path), "its header is not a ledger's", "name the file that a drill wrote") from None
 
 

@@ -7,12 +7,14 @@ reached and its streams were seen not to take writes; nothing else counts as a f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
+from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
+from secondsite.nats.streams import PublishAnswer
 from secondsite.operate.action import (
     Context,
     Facts,
@@ -54,14 +56,27 @@ def to_fence(context: Scope, region: str) -> tuple[tuple[StreamFamily, StreamPla
     return tuple((family, placement) for family, placement in pairs if placement is not None)
 
 
+def _unheard() -> None:
+    """Nobody wants to know."""
+
+
 async def fence_stream(
-    door: StreamsDoor, family: StreamFamily, placement: StreamPlacement, *, leaseless: bool = False
+    door: StreamsDoor,
+    family: StreamFamily,
+    placement: StreamPlacement,
+    *,
+    leaseless: bool = False,
+    begins: Callable[[], None] = _unheard,
 ) -> bool:
-    """Whether it had to be fenced. Raises MachineError where it takes writes afterwards, as by a controller that owns
-    it: unless its writers hold no lease any more (``leaseless``), and are refused by the servers themselves."""
+    """Whether it had to be fenced; ``begins`` is called right before, as an answer may be lost.
+
+    Raises MachineError where it takes writes afterwards, as by a controller that owns it: unless its writers hold no
+    lease any more (``leaseless``), and are refused by the servers themselves.
+    """
     state = await door.stream(placement.name)
     if state is None or not is_writable(state.config, family):
         return False
+    begins()
     await door.update(writer_config(state.config, (fenced_subject(placement),)))
     if not leaseless and await takes_writes(door, family, placement):
         remedy = "stop its writers, then resume: do not promote while it stores what they send"
@@ -73,9 +88,15 @@ async def takes_writes(door: StreamsDoor, family: StreamFamily, placement: Strea
     """Asked on every subject, as a writer would."""
     for subject in family.subjects:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream == placement.name:
+        if answer is not None and is_answer_of(placement, answer):
             return True
     return False
+
+
+def is_answer_of(placement: StreamPlacement, answer: PublishAnswer) -> bool:
+    """A copy in another domain has the same name, and may answer through the link. Older servers tell no domain."""
+    known = answer.domain and placement.cluster.domain
+    return answer.stream == placement.name and (not known or answer.domain == placement.cluster.domain)
 
 
 @frozen
@@ -119,6 +140,9 @@ class Fence:
         """The lease is ended first: it runs out while the streams are fenced, and whatever gives them their subjects
         back (a controller that owns them) gives nobody a lease."""
         async with context.reached(region) as door:
+            if door is None and starts_isolated(context, step):
+                what = f"{region} does not answer: what it holds is to be salvaged, so it is not left unfenced"
+                raise MachineError.at(region, what, "start its servers apart from the others, then resume")
             if door is None:
                 for guard in await _silent(context, step, region):
                     if guard.id not in context.allowed:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -35,25 +34,32 @@ from secondsite.operate.action import (
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
-from secondsite.operate.actions.fence import fence_guard, fence_stream, fencing, leaseless, without_clients
+from secondsite.operate.actions.fence import (
+    fence_guard,
+    fence_stream,
+    fencing,
+    is_answer_of,
+    leaseless,
+    without_clients,
+)
+from secondsite.operate.actions.give_back import give_back
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
     Reach,
     StreamFamily,
     StreamPlacement,
-    fenced_subject,
     probe_subject,
     promoting_subject,
     writer_config,
 )
+from secondsite.operate.reconcilers import owned_guard, pausing, stream_owners
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
 from secondsite.operate.writer_lease import grant_lease, granting
 from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
-GIVE_BACK_S = 5.0
 _NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
@@ -77,6 +83,7 @@ class Promote:
                 )
             guards += _version_guard(door, region)
             pairs = _mirrors_at(context, step, region)
+            guards += _reconciled(context, pairs, region)
             states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         changes = [
             f"{placement.name} in {region}: mirror removed, subjects {', '.join(wanted_subjects(step, family))}"
@@ -142,7 +149,7 @@ class Promote:
                     await asyncio.gather(*stops)
                     await self._drain(context, door, here, other, region)
                 except BaseException:
-                    await _give_back(context, stopped, region)
+                    await give_back(context, stopped, region)
                     raise
                 drained.append(other)
         return drained
@@ -252,6 +259,7 @@ def _opening(subjects: tuple[str, ...], family: StreamFamily, placement: StreamP
 def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:
     """A planned move: the serving side takes no more, and the other has all of it."""
     yield from without_clients(context, context.away)
+    yield from pausing(stream_owners(context, context.away, (placement.name for _, placement in pairs)))
     yield from fencing(context, context.away)
     for family, placement in pairs:
         if (there := family.at(context.away)) is not None:
@@ -265,8 +273,9 @@ async def _acknowledges(
 
     async def answers(subject: str) -> bool:
         answer = await door.probe(probe_subject(subject))
-        if answer is not None and answer.stream != placement.name:
-            what = f"{subject} is answered by {answer.stream}, not by {placement.name}"
+        if answer is not None and not is_answer_of(placement, answer):
+            of = f" of {answer.domain}" if answer.domain else ""
+            what = f"{subject} is answered by {answer.stream}{of}, not by {placement.name} of {placement.region}"
             raise failed(what, "take the subject from that stream, then resume")
         return answer is not None
 
@@ -284,8 +293,13 @@ async def _stop(
     leaseless: bool,
 ) -> None:
     placement = family.at(region)
-    if placement is not None and await fence_stream(door, family, placement, leaseless=leaseless):
+    if placement is None:
+        return
+
+    def begins() -> None:
         stopped.append((family, placement))
+
+    if await fence_stream(door, family, placement, leaseless=leaseless, begins=begins):
         context.progressed()
 
 
@@ -338,23 +352,13 @@ async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPl
                 )
 
 
-async def _give_back(context: Context, stopped: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
-    """Undo the fences of this attempt, so that a step that fails leaves a writer. None where a copy was promoted since.
-
-    The attempt has failed already: what fails here too stays fenced, and is told by the look that comes next.
-    """
-    with suppress(MachineError, TimeoutError):
-        async with asyncio.timeout(GIVE_BACK_S), context.world.streams(region) as door:
-            for family, placement in stopped:
-                copy = family.at(region)
-                state = None if copy is None else await door.stream(copy.name)
-                if state is None or not state.is_mirror:
-                    continue
-                async with context.world.streams(placement.region) as other:
-                    now = await other.stream(placement.name)
-                    if now is not None and now.subjects == (fenced_subject(placement),):
-                        await other.update({**now.config, "subjects": list(family.subjects)})
-                        context.note("unfenced", {"stream": placement.name, "region": placement.region})
+def _reconciled(context: Scope, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> tuple[Guard, ...]:
+    """On the way back the promotion itself fences the other region, whose writers hold no lease."""
+    if region != context.home:
+        return ()
+    others = [placement for family, _ in pairs for placement in family.others(region)]
+    owners = [one for r in {p.region for p in others} for one in stream_owners(context, r, (p.name for p in others))]
+    return owned_guard(tuple(owners), f"the subjects of {context.away}'s streams")
 
 
 def _refuse_old(door: StreamsDoor, region: str) -> None:

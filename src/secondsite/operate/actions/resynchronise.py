@@ -8,8 +8,7 @@ and takes them alone. All of it is looked at again right before each stream is d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterable
 
 from attrs import frozen
 
@@ -26,6 +25,8 @@ from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
 
+_NOT_YET = (10005, 10023, 10035, 10058, 10059)
+"""No suitable peers or resources yet, a leader that is new, a name that is just being given up, or is gone."""
 _SALVAGE_FIRST = "salvage first, or give it up: --allow not-salvaged"
 
 
@@ -97,7 +98,8 @@ class Resynchronise:
                 if here is None:
                     await _durables_first(serving, family, of)
                     if await _linked(door, placement, of):
-                        await door.create(mirror_config(placement, of))
+                        creating = door.create(mirror_config(placement, of))
+                        await _asked(creating, f"create the mirror {placement.name}", placement.region)
                     return False
                 wanted[:] = wanted or [there.last_seq]
                 ends[:] = [here.last_seq]
@@ -105,6 +107,16 @@ class Resynchronise:
 
         await until(context, whole, lambda: ends[0] if ends else 0)
         return ends[0]
+
+
+async def _asked(call: Awaitable[None], what: str, region: str) -> None:
+    """What is refused for the moment is asked again; what is refused for good is no wait."""
+    try:
+        await call
+    except RefusedError as refused:
+        if not refused.passing and refused.code not in _NOT_YET:
+            problem = refused.problems[0]
+            raise failed(f"{region} does not {what}: {problem.what}", f"{problem.remedy}; then resume") from None
 
 
 async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: StreamPlacement) -> None:
@@ -136,8 +148,7 @@ async def _replace(
             if read_only:
                 await _durables_first(serving, family, of)
                 return True
-            with suppress(RefusedError):
-                await door.delete(placement.name)
+            await _asked(door.delete(placement.name), f"delete {placement.name}", placement.region)
             return False
 
     await until(context, gone)

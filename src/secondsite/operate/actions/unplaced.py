@@ -16,6 +16,7 @@ from secondsite.operate.world import StreamsDoor
 UNPLACED = "secondsite-unplaced"
 _SUBJECT = "secondsite.unplaced"
 _WHY, _ON, _STORED, _WAS = "Secondsite-Why", "Secondsite-Subject", "Secondsite-Stored", "Secondsite-Was-"
+WAS_ID = f"{_WAS}Nats-Msg-Id"
 
 
 async def make_room(serving: StreamsDoor, beside: StreamPlacement) -> None:

@@ -31,11 +31,16 @@ def runbook_section(inputs: Inputs) -> str:
     return runbook.section(inputs)
 
 
+def documents(inputs: Inputs) -> Mapping[str, str]:
+    """Those in Markdown, without the runbook."""
+    return {name: document(inputs) for name, document in _DOCUMENTS.items()}
+
+
 def files(inputs: Inputs, read: ReadTimeline | None = None) -> Mapping[str, str]:
     """All but the runbook, which is put into one that may be there already; ``read`` reads evidence for timelines."""
     watched = alerts.alerts(inputs)
     return {
-        **{name: document(inputs) for name, document in _DOCUMENTS.items()},
+        **documents(inputs),
         **evaluation.charts(inputs),
         **roadmap.charts(inputs),
         schedule.CALENDAR: calendar(inputs.system.name, drills(inputs), inputs.as_of),

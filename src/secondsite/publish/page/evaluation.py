@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
     return _UNPRINTABLE.sub("\ufffd", page)
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -6,9 +6,10 @@ from attrs import frozen
 
 from secondsite.model.deployment import Copy, Requirement, Site, SiteRole, WanLink
 from secondsite.model.procedure import Step, Verb
-from secondsite.strategies import services, stores
+from secondsite.strategies import services
 from secondsite.strategies.design import Kit
 from secondsite.strategies.steps import blocked_step
+from secondsite.strategies.todays_backups import existing_backups
 
 
 @frozen
@@ -22,7 +23,7 @@ class SingleRegion:
         return ()
 
     def copies(self) -> tuple[Copy, ...]:
-        return stores.existing_backups(self.kit)
+        return existing_backups(self.kit)
 
     def requirements(self) -> tuple[Requirement, ...]:
         return ()

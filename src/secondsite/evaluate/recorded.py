@@ -1,0 +1,133 @@
+"""What an evaluation found, as text and back: to be kept between verbs.
+
+One row for each value that is not a plain one, in the order in which they can be built again; a value that stands in a
+hundred places is one row. Nothing of the text is executed: only the classes that an `Evaluation` is made of are built
+from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+import attrs
+from attrs import define, field
+
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.settings import Settings
+
+_TUPLE, _MAP, _SET = "tuple", "map", "set"
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class UnreadableError(ValueError):
+    """The text is not one that `record` wrote."""
+
+
+def record(value: object) -> str:
+    """Equal values have equal texts; numbers come back to the last bit."""
+    table = _Rows()
+    root = table.item(value)
+    return f"[{','.join(table.rows)},{root}]" if table.rows else f"[{root}]"
+
+
+def evaluation_of(text: str) -> Evaluation:
+    """Raises `UnreadableError`."""
+    try:
+        *rows, root = json.loads(text)
+        built: list[Any] = []
+        for name, *items in rows:
+            built.append(_builder(name)([built[item[0]] if isinstance(item, list) else item for item in items]))
+        evaluation = built[root[0]]
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise UnreadableError(str(error)) from error
+    if not isinstance(evaluation, Evaluation):
+        raise UnreadableError(f"holds a {type(evaluation).__name__}")
+    return evaluation
+
+
+@define
+class _Rows:
+    rows: list[str] = field(factory=list)
+    _by_identity: dict[int, str] = field(factory=dict)
+    _by_text: dict[str, str] = field(factory=dict)
+
+    def item(self, value: object) -> str:
+        """A plain value as it is; of any other the number of its row, in a list."""
+        if type(value) in _PLAIN:
+            return json.dumps(value)
+        known = self._by_identity.get(id(value))
+        if known is None:
+            items = [json.dumps(_name(value)), *map(self.item, _parts(value))]
+            text = f"[{','.join(items)}]"
+            known = self._by_text.get(text)
+            if known is None:
+                known = self._by_text[text] = f"[{len(self.rows)}]"
+                self.rows.append(text)
+            self._by_identity[id(value)] = known
+        return known
+
+
+def _name(value: object) -> str:
+    if isinstance(value, tuple):
+        return _TUPLE
+    if isinstance(value, (set, frozenset)):
+        return _SET
+    if isinstance(value, Mapping) and not isinstance(value, Settings):
+        return _MAP
+    return type(value).__name__
+
+
+def _parts(value: Any) -> Iterator[object]:
+    if isinstance(value, Enum):
+        yield value.value
+    elif isinstance(value, Settings):
+        yield value.text
+    elif attrs.has(type(value)):
+        yield from (getattr(value, attribute.name) for attribute in attrs.fields(type(value)) if attribute.init)
+    elif isinstance(value, Mapping):
+        for key, what in value.items():
+            yield key
+            yield what
+    elif isinstance(value, (set, frozenset)):
+        yield from sorted(value)
+    elif isinstance(value, tuple):
+        yield from value
+    else:
+        raise TypeError(f"no evaluation holds a {type(value).__name__}")
+
+
+@cache
+def _builder(name: str) -> Callable[[list[Any]], Any]:
+    """KeyError for what is no part of an evaluation."""
+    made: dict[str, Callable[[list[Any]], Any]] = {
+        _TUPLE: tuple,
+        _SET: frozenset,
+        _MAP: lambda items: dict(zip(items[::2], items[1::2], strict=True)),
+    }
+    if name in made:
+        return made[name]
+    if name == Settings.__name__:
+        return lambda items: Settings(json.loads(items[0]))
+    noun = _classes()[name]
+    return lambda items: noun(*items)
+
+
+@cache
+def _classes() -> Mapping[str, type[Any]]:
+    """Every class that a field of an evaluation may hold, however deep, by its name."""
+    classes: dict[str, type[Any]] = {}
+    ahead: list[Any] = [Evaluation]
+    while ahead:
+        hint = ahead.pop()
+        ahead += get_args(hint)
+        if isinstance(hint, type) and hint.__name__ not in classes:
+            if attrs.has(hint):
+                classes[hint.__name__] = hint
+                ahead += get_type_hints(hint).values()
+            elif issubclass(hint, Enum):
+                classes[hint.__name__] = hint
+    return classes
