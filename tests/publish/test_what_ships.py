@@ -19,6 +19,7 @@ from secondsite.lab.gates import Gates
 from secondsite.lab.nats_binary import find
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
+from secondsite.lab.services import S3
 from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.operate import Operate, Writers
@@ -30,6 +31,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.requirements import POSITION_AGENT
 
+STORE = S3("http://127.0.0.1:9", "key", "secret", "bucket")
 RUNNABLE = [strategy for strategy in STRATEGIES if strategy.link is not Link.MANAGED]
 _VERBS = ("gate", "agent", "archive")
 _OF_THE_LAB = {"--endpoint", "--single-writer"}
@@ -60,7 +62,7 @@ def started(deployment: Deployment, folder: Path) -> set[Program]:
     fleet = NatsFleet(deployment, book, LabOptions(nats_server=find("2.15.1")), folder)
     gates = Gates(deployment, folder, lambda _region: "nats://here", book.gate)
     agents = Agents(deployment, folder, lambda _region: "nats://here", book.operator, 1.0)
-    archivers = Archivers(deployment, book, lambda _region: "nats://here", "bucket", {})
+    archivers = Archivers(deployment, book, lambda _region: "nats://here", STORE)
     (folder / "nats").mkdir()
     ways = (gates, agents, archivers)
     beside = [spec for region in regions for way in ways for spec in way.specs(region)]
@@ -144,7 +146,7 @@ def test_the_archiver_of_a_drill_ships_as_often_as_the_deployed_one(strategy: St
     deployment = lay_out(strategy, kit)
     home, vault = (site.region.name for site in deployment.sites[:2])
     book = LabAddresses(0, (home, vault), "")
-    archivers = Archivers(deployment, book, lambda _region: "nats://here", "bucket", {})
+    archivers = Archivers(deployment, book, lambda _region: "nats://here", STORE)
     (ours,) = archivers.specs(home)
     assert archivers.specs(vault) == (), "its streams are not shipped"
     texts = files(deployment, DeployedAddresses(deployment.system.services), "secondsite render", "secondsite:1")

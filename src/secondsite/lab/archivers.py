@@ -5,11 +5,12 @@ The store stands beyond the WAN link, and ignores conditional writes: there is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from attrs import frozen
 
 from secondsite.lab.addresses import LabAddresses, WanListener
+from secondsite.lab.services import S3
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
 from secondsite.strategies.archiver import METRICS_PORT, archive_arguments, archived, vault_of
@@ -20,28 +21,27 @@ PREFIX = "archive"
 
 @frozen
 class Archivers:
-    """``url`` says where a region's servers are, without a login; ``store`` is the bucket, and its keys."""
+    """``url`` says where a region's servers are, without a login; ``store`` is None where the lab has none."""
 
     deployment: Deployment
     addresses: LabAddresses
     url: Callable[[str], str]
-    bucket: str
-    keys: Mapping[str, str]
+    store: S3 | None
 
     def specs(self, region: str) -> tuple[Spec, ...]:
         """None where nothing of the region is shipped."""
-        if not archived(self.deployment, region):
+        if self.store is None or not archived(self.deployment, region):
             return ()
         endpoint = self.addresses.s3_from(region, vault_of(self.deployment).name)
         host = self.addresses.archiver_metrics(region).host
         command = python(
             "secondsite",
-            *archive_arguments(self.url(region), f"s3://{self.bucket}/{PREFIX}"),
+            *archive_arguments(self.url(region), f"s3://{self.store.bucket}/{PREFIX}"),
             *("--endpoint", f"http://{endpoint}", "--single-writer"),
             *("--metrics-host", host, "--metrics-port", str(METRICS_PORT)),
         )
         login = self.addresses.archive
-        environment = {"NATS_USER": login.user, "NATS_PASSWORD": login.password, **self.keys}
+        environment = {"NATS_USER": login.user, "NATS_PASSWORD": login.password, **self.store.environment}
         return (
             Spec(
                 f"archive-{region}",
@@ -54,6 +54,8 @@ class Archivers:
 
     def ways(self) -> tuple[WanListener, ...]:
         """To the store, from each region whose streams are shipped."""
+        if self.store is None:
+            return ()
         vault = vault_of(self.deployment).name if len(self.deployment.sites) > 1 else ""
         shipped = [region for region in self.addresses.regions if archived(self.deployment, region)]
         book = self.addresses

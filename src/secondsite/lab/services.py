@@ -39,6 +39,11 @@ class S3:
     secret_key: str
     bucket: str
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where the provider's own tools look for the keys."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+
 
 @frozen
 class ApiPod:

@@ -79,8 +79,7 @@ class Lab:
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
-        keys = {"AWS_ACCESS_KEY_ID": self.s3.access_key, "AWS_SECRET_ACCESS_KEY": self.s3.secret_key}
-        self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3.bucket, keys)
+        self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3 if options.services else None)
         self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -209,8 +208,7 @@ class Lab:
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
-        archivers = self.archivers.specs(region) if self.options.services else ()
-        return (*self.gates.specs(region), *self.agents.specs(region), *archivers)
+        return (*self.gates.specs(region), *self.agents.specs(region), *self.archivers.specs(region))
 
     def monitor_url(self, server: str) -> str:
         spec = next((each for each in self.servers() if each.name == server), None)
@@ -265,8 +263,6 @@ class Lab:
         A server that listens has no leader yet; a region that lost its quorum never gets one.
         """
         await wait_for_jetstream(self.nats_url(self._region(region)), within_s)
-
-    # --- services
 
     async def start_services(self, *regions: str) -> None:
         """API, gateway and consumers of regions whose servers run; what runs already is left alone."""
@@ -330,8 +326,6 @@ class Lab:
             await self.kubelet.end()
             self.kubelet = None
 
-    # --- how it is made
-
     def _pods(self) -> Iterator[Pod]:
         """What restarts by itself: servers, and the API where it runs."""
         by_name = {service.name: service for service in self.deployment.system.services}
@@ -361,8 +355,8 @@ class Lab:
         return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.databases.endpoints()])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        listeners = (*self.addresses.wan_listeners(servers, pods=self.options.pods), *self.databases.listeners())
-        return (*listeners, *self.archivers.ways()) if self.options.services else listeners
+        beside = (*self.databases.listeners(), *self.archivers.ways())
+        return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:
         options = self.options

@@ -124,7 +124,7 @@ def _lab_store(lab: Lab, prefix: str) -> ObjectStorage:
 @contextmanager
 def _credentials(lab: Lab) -> Iterator[None]:
     """Where the provider's own tools look for them; what stood there before is put back."""
-    wanted = {"AWS_ACCESS_KEY_ID": lab.s3.access_key, "AWS_SECRET_ACCESS_KEY": lab.s3.secret_key}
+    wanted = lab.s3.environment
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
