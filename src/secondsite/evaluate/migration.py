@@ -70,9 +70,16 @@ def _milestone(
     if target.strategy.pattern is pattern and target.strategy.switch is switch:
         return target
     fitting = [a for a in assessments if a.strategy.pattern is pattern and a.strategy.switch is switch]
-    wanted = Link.SOURCED if pattern is Pattern.ACTIVE_ACTIVE else target.strategy.link
+    wanted = _link_on_the_way(pattern, target.strategy.link)
     same = [a for a in fitting if a.strategy.link is wanted]
     return min(same or fitting, key=lambda a: (len(a.breached), a.owning_usd.mean), default=None)
+
+
+def _link_on_the_way(pattern: Pattern, wanted: Link) -> Link:
+    """What the target asks for; where that pattern has no such link, the one that asks for nothing new."""
+    if pattern is Pattern.ACTIVE_ACTIVE:
+        return Link.SOURCED
+    return Link.BACKUP if pattern is Pattern.BACKUP_RESTORE and wanted is not Link.ARCHIVE else wanted
 
 
 def _name(assessment: Assessment) -> str:
