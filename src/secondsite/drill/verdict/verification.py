@@ -244,7 +244,8 @@ def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[Con
         for v in run.judgement.verdicts:
             if v.contract == contract and v.loss is not None:
                 back = "never back" if v.measured_s is None else f"back after {v.measured_s:.1f} s"
-                why = f"only {', '.join(manifest.stores)} ran, {back}, {counted(v.loss.messages, 'commits')} lost; {v.why}"
+                lost = counted(v.loss.messages, "commits")
+                why = f"only {', '.join(manifest.stores)} ran, {back}, {lost} lost; {v.why}"
                 about = (manifest.design, manifest.drill, None, _age_s(run, now))
                 newest[manifest.design] = ContractVerdict(contract, v.verdict, why, *about)
     return list(newest.values())
