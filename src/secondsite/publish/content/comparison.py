@@ -299,8 +299,8 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
         first = recommendation.runners_up[0]
         if first.share > recommendation.stability:
             lines.append(
-                f"{first.strategy} wins more often: with every assumption as taken it does not, or costs the same and is "
-                "less simple"
+                f"{first.strategy} wins more often: with every assumption as taken it does not, or costs the same and "
+                "is less simple"
             )
     if recommendation.breached:
         lines.append(f"it breaches a contract in {percent(recommendation.breached)} of draws")
