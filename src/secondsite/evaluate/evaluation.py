@@ -161,6 +161,8 @@ class Flip:
         if self.unit.startswith("×"):
             return f"with {self.name} {side} {number(self.threshold)} times what is taken: {self.to}"
         threshold, today = quantity(self.threshold, self.unit), quantity(self.today, self.unit)
+        if threshold == today and self.unit.startswith("USD"):
+            threshold, today = f"${self.threshold:.3g}", f"${self.today:.3g}"
         return f"if {self.name} is {side} {threshold} (taken: {today}): {self.to}"
 
 
