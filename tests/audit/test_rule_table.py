@@ -40,6 +40,7 @@ from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load
 from secondsite.model.nats import Consumer, Discard, GatewayLink, Retention, Stream, StreamOrigin
+from secondsite.model.operate import Operate, Reconciler, ReconcilerKind
 from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
@@ -212,6 +213,10 @@ TABLE: dict[str, tuple[str, Change]] = {
             cpu_request_cores=Cores(0.25),
             cpu_limit_cores=Cores(0.5),
         ),
+    ),
+    "reconciler-undoes-fence": (
+        "system",
+        in_system(operate=Operate(reconcilers=(Reconciler(ReconcilerKind.NACK, "events", "us-east-1"),))),
     ),
     "image-latest": ("system", in_service("api", image="registry.example.org:5000/api")),
     "waiver-unused": ("system", in_system(waivers=(Waiver("image-latest", "looked at"),))),

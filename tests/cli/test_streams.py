@@ -100,7 +100,7 @@ def test_a_full_disk_under_standard_output_is_named() -> None:
 def test_a_terminal_without_utf_8_gets_escapes() -> None:
     done = run("audit", "--explain", "dns-by-hand", env={"PYTHONIOENCODING": "latin-1"})
     assert (done.returncode, done.stderr) == (0, b"")
-    assert rb"\u03bc 3.79" in b" ".join(done.stdout.split())  # a line may be broken between any two words
+    assert rb"\u03bc 3.47" in b" ".join(done.stdout.split())  # a line may be broken between any two words
 
 
 def test_closed_streams_are_no_error() -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from attrs import evolve
 from drilled import API, MANIFEST, NATS, STATE, Scenario, leave
+from postgres_pair import EXAMPLE
 
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, streams_about
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement
+from secondsite.drill.verdict.verification import verify
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.units import Seconds
 
 TABLE = "state/postgres"
+SYSTEM = evolve(load_system(EXAMPLE), contracts=(STATE,))
 PART = evolve(STATE, part="postgres")
 WITH_STORE = evolve(MANIFEST, stores=("postgres",), contracts=(API, NATS, STATE, PART))
 ALL_STORES = evolve(WITH_STORE, subjects=(*MANIFEST.subjects, Subject.STATE))
@@ -75,6 +81,21 @@ def test_a_loss_beyond_the_rpo_of_the_state_is_red(tmp_path: Path) -> None:
     manifest = evolve(ALL_STORES, contracts=(API, NATS, strict))
     found = judged(tmp_path, manifest, frozenset(range(101, 200, 2)))
     assert verdicts(found) == {"api": Verdict.MET, "nats": Verdict.MET, "state": Verdict.BREACHED}
+
+
+def test_what_a_part_breaks_is_broken_whatever_the_rest_would_do(tmp_path: Path) -> None:
+    manifest = evolve(SOME_STORES, contracts=(API, evolve(STATE, rpo_s=Seconds(5))))
+    found = judged(tmp_path, manifest, frozenset(range(101, 200, 2)))
+    assert verdicts(found) == {"api": Verdict.MET, "state": Verdict.BREACHED}
+    assert found.verdict is Verdict.BREACHED
+
+
+def test_verify_says_what_ran_of_the_state_and_what_did_not(tmp_path: Path) -> None:
+    scenario = Scenario(manifest=evolve(SOME_STORES, contracts=(API, NATS, STATE)), second=TABLE, aged_s=3700.0)
+    leave(tmp_path, evolve(scenario, lost=frozenset({195})))
+    (row,) = verify(SYSTEM, load_catalogue(), [tmp_path], datetime(2026, 11, 21, tzinfo=UTC)).rows
+    assert row.verdict is Verdict.UNPROVEN
+    assert row.why == "only postgres ran, back after 12.2 s, 1 commit lost; qdrant did not run here"
 
 
 def test_old_writes_that_know_no_store_are_of_the_same_run(tmp_path: Path) -> None:

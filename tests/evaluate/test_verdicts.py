@@ -635,3 +635,8 @@ def test_a_saving_that_is_one_product_says_so_and_how_far_it_may_be_off() -> Non
     )
     spread = saving(100_000.0, {Fault.REGION: (2_000.0, 0.0)}, ranges, LOST_WRITE)
     assert "product" not in spread.words
+
+
+def test_a_flip_near_what_is_taken_shows_on_which_side_it_lies() -> None:
+    told = str(Flip("economics.lost_message_usd", "USD", 0.05, 0.0483, WARM))
+    assert "is below $0.0483 (taken: $0.05)" in told

@@ -129,3 +129,19 @@ def test_nothing_is_infinite() -> None:
 
 def test_a_bound_is_not_about_anything() -> None:
     assert [about(0.99996), about(0.978)] == [">99.9 %", "~97.8 %"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.096, "USD/h", "$0.096/h"),
+        (0.0225, "USD/h", "$0.0225/h"),
+        (0.005, "USD/h", "$0.005/h"),
+        (19.71 / 128, "USD/GB-month", "$0.153984375/GB-month"),
+        (0.1, "USD/h", "$0.10/h"),
+        (100.0, "USD/h", "$100/h"),
+        (0.0, "USD/month", "$0"),
+    ],
+)
+def test_a_unit_price_is_never_rounded(value: float, unit: str, shown: str) -> None:
+    assert quantity(value, unit) == shown

@@ -19,7 +19,7 @@ from secondsite.operate.gate import Gate, GateLease, GateView, gate_of, is_open_
 from secondsite.operate.gate_config import GateConfig, GuardedStream
 from secondsite.operate.writer_lease import WriterLease, WriterRecord
 from secondsite.strategies.rights import WRITERS_STREAM
-from secondsite.strategies.write_gate import OPEN, LeaseTerms
+from secondsite.strategies.write_gate import OPEN, SHUT, LeaseTerms
 
 OWN, FAR = "$JS.API", "$JS.west.API"
 STREAM = GuardedStream("A", ("a.>", "b"), ((FAR, "A"),))
@@ -230,7 +230,7 @@ def test_a_lease_is_kept_by_whoever_starts_the_server(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_open"), [(None, False), ("", True), ("# a person opened it\n", True), ("permissions {\n", False)]
+    ("text", "is_open"), [(None, False), ("", True), ("# a person opened it\n", True), (f"{SHUT}: []\n", False)]
 )
 def test_a_file_is_open_where_it_denies_nothing(tmp_path: Path, text: str | None, *, is_open: bool) -> None:
     file = tmp_path / "gate.conf"

@@ -334,7 +334,7 @@ def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     """Nor has one that waits for a provider: three times their 95 % quantile is no time-out for who is on call."""
     runbook = markdown(_recommending(inputs, "warm-standby/leafnode-mirror"))["runbook.md"].replace("\u00a0", " ")
     decided = runbook.partition("declares the failover\n")[2].partition("####")[0]
-    assert re.search(r"A person: expect 44 min 15 s .* \[p\d+\]; escalate after 44 min 15 s \[c\d+\]", decided)
+    assert re.search(r"A person: expect 32 min .* \[p\d+\]; escalate after 32 min \[c\d+\]", decided)
     assert "16 h 28 min" not in runbook
     assert "nobody is waiting yet, so there is no limit" in runbook
     waited = runbook.partition("Wait for the provider's control plane\n")[2].partition("####")[0]

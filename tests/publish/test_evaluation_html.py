@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from secondsite.evaluate.bill import CostItem
-from secondsite.evaluate.evaluation import Assessment, Evaluation
+from secondsite.evaluate.evaluation import Assessment, Evaluation, RunnerUp
 from secondsite.model.contract import Verdict
 from secondsite.model.estimate import unbounded
 from secondsite.model.hazard import Hazard, Severity
@@ -358,3 +358,11 @@ def test_how_firm_it_is_stands_in_words_before_any_share(evaluation: Evaluation)
         assert str(escape(line)) in tile, "what wins instead, and what a wrong choice costs"
     for one in recommendation.influences[:2]:
         assert f"measure {one.name}" in tile
+
+
+def test_what_wins_more_often_than_the_recommendation_is_said(evaluation: Evaluation) -> None:
+    rival = RunnerUp(evaluation.assessments[1].strategy, 0.5)
+    said = firm_words(evolve(evaluation.recommendation, stability=0.2, runners_up=(rival,)))
+    assert any(line.startswith(f"{rival.strategy} wins more often") for line in said)
+    firm = firm_words(evolve(evaluation.recommendation, stability=0.6, runners_up=(evolve(rival, share=0.4),)))
+    assert not any("wins more often" in line for line in firm)

@@ -248,7 +248,7 @@ def test_servers_logins_are_none_of_a_client(pair: Pair, login: str) -> None:
             "$SYS.REQ.SERVER.X.KICK",
             "$SYS.REQ.ACCOUNT.APP.CONNZ",
         ),
-        *("$SYS.REQ.ACCOUNT.APP.CONNZ", "$SYS.REQ.CLAIMS.LIST", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.APP"),
+        *("$SYS.REQ.CLAIMS.LIST", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.APP"),
     ],
 )
 def test_a_gate_has_servers_reload_and_nothing_more(pair: Pair, subject: str) -> None:

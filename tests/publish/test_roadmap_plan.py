@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
+from secondsite.catalogue.figures import load_figures
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.roadmap import RoadmapStep, roadmap, why_stop
 from secondsite.publish.content.tasks import as_json, as_markdown, tasks
+
+EXAMPLE = Path(__file__).parents[2] / "examples/kgents"
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +69,10 @@ def test_a_step_that_wins_contracts_ends_with_their_verdicts(steps: tuple[Roadma
         last = step.exit_tests[-1]
         assert ("secondsite verify" in last) == bool(step.won)
         assert all(f'"{name}"' in last for name in step.won)
+
+
+def test_drills_cost_the_hours_that_the_calendar_of_the_example_has() -> None:
+    """112 hours a year: the figure that bills take, and the sum over what is scheduled."""
+    schedule = (EXAMPLE / "docs/saas/dr-test-schedule.md").read_text("utf-8")
+    (hours,) = re.findall(r"About (\d+) hours", schedule)
+    assert load_figures()["drill.people-hours"].mean * 12 == pytest.approx(float(hours), rel=0.01)

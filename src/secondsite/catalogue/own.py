@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from secondsite.catalogue.bundle import Catalogue
+from secondsite.catalogue.bundle import Catalogue, load_catalogue
 from secondsite.catalogue.prices import Price, Prices
 from secondsite.catalogue.regions import PROVIDERS, Regions
 from secondsite.catalogue.round_trips import RoundTrip, RoundTrips
+from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.model.estimate import Provenance
 from secondsite.model.premises import Premises
@@ -31,6 +32,13 @@ def beside(catalogue: Catalogue, premises: Sequence[Premises]) -> Catalogue:
         prices=_with_regions(catalogue.prices, rows, regions),
         round_trips=RoundTrips({**catalogue.round_trips.rows, **trips}, regions),
     )
+
+
+def rtt_ms(deployment: Deployment, a: str, b: str) -> float:
+    """Between two of its regions by their names, each looked up by its own provider, in the tables that ship."""
+    regions = {site.region.name: site.region for site in deployment.sites}
+    trips = beside(load_catalogue(), deployment.system.premises).round_trips
+    return trips.of(regions[a], regions[b]).mean
 
 
 def _with_regions(prices: Prices, rows: dict[tuple[str, str, str], Price], regions: Regions) -> Prices:

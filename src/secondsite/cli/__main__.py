@@ -105,7 +105,7 @@ def run(arguments: list[str]) -> int:
     """The exit code of one run."""
     try:
         refuse_secrets(arguments)
-        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=True)
+        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     except SecondsiteError as error:
         return _exit_code(error)
     except KeyboardInterrupt:
@@ -113,12 +113,22 @@ def run(arguments: list[str]) -> int:
         return EXIT_INTERRUPTED
     except Exception as error:
         if type(error).__module__.startswith("cyclopts"):
-            return EXIT_BAD_INPUT
+            return _usage(error)
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             print(_no_room(error), file=sys.stderr)
             return EXIT_ENVIRONMENT
         return _internal(error)
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: Exception) -> int:
+    """What was typed is repeated; by a console of ours, as it may have come from somewhere else."""
+    from cyclopts import CycloptsPanel
+
+    from secondsite.publish.terminal.console import PrintableConsole
+
+    PrintableConsole(stderr=True).print(CycloptsPanel(redacted(str(error))))
+    return EXIT_BAD_INPUT
 
 
 def _exit_code(error: SecondsiteError) -> int:

@@ -139,11 +139,13 @@ class Assessor:
         )
 
     def _away(self, deployment: Deployment) -> Mapping[str, Estimate]:
-        there = failed_over(deployment)
-        no_people = fixed("hours", 0.0, "h/month", "told apart")
+        """At the home provider's prices; elsewhere nobody would compare it."""
+        there, home = failed_over(deployment), self.system.region.provider
         if there is None:
             return {}
-        return {provider: machines_usd(self._bill(there, provider, no_people)) for provider in PROVIDERS}
+        provider = home if home in PROVIDERS else PROVIDERS[0]
+        no_people = fixed("hours", 0.0, "h/month", "told apart")
+        return {provider: machines_usd(self._bill(there, provider, no_people))}
 
     def _policies(self, deployment: Deployment) -> Iterator[PolicyFigures]:
         """Both, side by side, where the strategy has a gate that can hold a lease."""

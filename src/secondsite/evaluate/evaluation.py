@@ -59,8 +59,8 @@ class Assessment:
     """One strategy, assessed. ``excluded`` says which contract cannot hold, and why; empty where all can.
 
     ``owning_usd`` a year: infrastructure and people, requirements spread over three years, expected loss.
-    ``unprepared`` says what fails where the strategy's requirements are skipped. ``away_usd``: what each provider is
-    paid a month while the first region is away; ``away_hours`` a year.
+    ``unprepared`` says what fails where the strategy's requirements are skipped. ``away_usd``: what the home
+    provider is paid a month while the first region is away; ``away_hours`` a year.
     """
 
     deployment: Deployment
@@ -161,6 +161,8 @@ class Flip:
         if self.unit.startswith("×"):
             return f"with {self.name} {side} {number(self.threshold)} times what is taken: {self.to}"
         threshold, today = quantity(self.threshold, self.unit), quantity(self.today, self.unit)
+        if threshold == today and self.unit.startswith("USD"):
+            threshold, today = f"${self.threshold:.3g}", f"${self.today:.3g}"
         return f"if {self.name} is {side} {threshold} (taken: {today}): {self.to}"
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from secondsite.catalogue.round_trips import load_round_trips
+from secondsite.catalogue.own import rtt_ms
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.agents import Agents
 from secondsite.lab.archivers import Archivers
@@ -370,7 +370,7 @@ class Lab:
         given = self.options.rtt_ms.get((a, b), self.options.rtt_ms.get((b, a)))
         if given is not None:
             return given
-        return load_round_trips().between(self.deployment.primary.region.provider, a, b).mean
+        return rtt_ms(self.deployment, a, b)
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]

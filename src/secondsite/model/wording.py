@@ -88,7 +88,7 @@ def quantity(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return UNBOUNDED
     if unit not in _SPELLINGS and unit.startswith("USD/"):
-        return f"{dollars(value)}{unit.removeprefix('USD')}"
+        return f"{unit_price(value)}{unit.removeprefix('USD')}"
     spell = _SPELLINGS.get(unit)
     return spell(value) if spell else f"{number(value)} {unit}".rstrip()
 
@@ -112,6 +112,14 @@ def dollars(value: float) -> str:
     if 0.001 <= abs(value) < 0.01:
         return f"{sign}${number(abs(value))}"
     return f"{sign}${abs(value):,.2f}" if 0 < abs(value) < 10 else f"{sign}${abs(value):,.0f}"
+
+
+def unit_price(value: float) -> str:
+    """What one of something costs, as a price list has it: $0.0225, not $0.02, of which hundreds are bought."""
+    if not 0 < abs(value) < 10:
+        return dollars(value)
+    whole, _, cents = f"{abs(value):.9f}".rstrip("0").partition(".")
+    return f"{'−' if value < 0 else ''}${whole}.{cents:0<2}"
 
 
 def percent(share: float) -> str:

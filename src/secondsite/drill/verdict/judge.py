@@ -97,23 +97,31 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         return RunJudgement(verdicts, crashed=facts.why, subjects=manifest.subjects, observations=observed)
     runs = tuple(facts.steps.values())
     service = _only(facts, service_streams(facts.history.streams))
+    verdicts = tuple(_judged(contract, facts) for contract in chosen)
     return RunJudgement(
-        verdicts=tuple(_judged(contract, facts) for contract in chosen),
+        verdicts=verdicts,
         rto=facts.rto,
         ledger=facts.findings.counts(),
         steps_s=rehearsed_s(manifest, facts.rto, runs),
         writer_changes=facts.writer_changes,
         subjects=manifest.subjects,
-        parts=tuple(contract for contract in chosen if manifest.in_part(contract)),
+        parts=tuple(each.contract for each in verdicts if _decides(each, manifest)),
         observations=observed,
         loss=rpo(service.history, service.findings, facts.fault_ns),
         loss_by_stream=rpo_by_stream(facts.history, facts.findings, facts.fault_ns),
         stopped=facts.stopped,
         salvageable=_on_old_disks(facts, SALVAGE),
+        commits_salvageable=_on_old_disks(facts, SALVAGE, of_stores=True) if manifest.stores else None,
         after_rejoin=_on_old_disks(facts, REJOINED),
         skipped=not_rehearsed(evidence.events),
         refusals=_refusals(evidence),
     )
+
+
+def _decides(verdict: RunVerdict, manifest: DrillManifest) -> bool:
+    """Of a subject that ran in part: what is about that part, and what that part alone has broken."""
+    broken = verdict.verdict is Verdict.BREACHED and not manifest.not_run(verdict.contract)
+    return manifest.in_part(verdict.contract) or broken
 
 
 def _refusals(evidence: Evidence) -> Mapping[str, int]:
@@ -123,16 +131,16 @@ def _refusals(evidence: Evidence) -> Mapping[str, int]:
     return dict(by_name.most_common())
 
 
-def _on_old_disks(facts: _Facts, name: str) -> int | None:
-    """How many of the lost messages they hold; None where nobody looked, or not at all of them."""
+def _on_old_disks(facts: _Facts, name: str, *, of_stores: bool = False) -> int | None:
+    """How many of the lost messages, or commits, they hold; None where nobody looked, or not at all of them."""
     folder = facts.evidence.folder / name
     if not folder.is_dir():
         return None
     copies = [saved.load() for saved in read_finals(folder).copies if isinstance(saved, SavedCopy)]
     if not all(copy.complete for copy in copies):
         return None
-    tables = [number for number, each in enumerate(facts.history.streams) if each.store]
-    lost = (facts.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & ~np.isin(facts.history.stream, tables)
+    asked = [number for number, each in enumerate(facts.history.streams) if each.store is of_stores]
+    lost = (facts.findings.marks.fate == Fate.ACKNOWLEDGED_LOST) & np.isin(facts.history.stream, asked)
     there = check(facts.history, Finals(copies)).marks.fate == Fate.ACKNOWLEDGED_PRESENT
     return int((lost & there).sum())
 

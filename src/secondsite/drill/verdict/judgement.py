@@ -43,11 +43,11 @@ class RunVerdict:
 class RunJudgement:
     """``crashed`` is the reason for which nothing could be judged, empty where all was.
 
-    ``subjects`` are what the drill ran, ``parts`` contracts of a part that ran alone.
-    ``steps_s``: of the steps that were really rehearsed, how long each took at the
-    strategy's own intervals. ``stopped``: what refused the procedure. ``salvageable``: of the lost messages, those that
-    the old region's disks hold, and ``after_rejoin`` what is left of them once it joined the others again; None where
-    nobody looked, or could not see. ``skipped``: steps that the lab has nothing for. ``refusals``: what servers
+    ``subjects`` are what the drill ran, ``parts`` contracts of a part that ran alone. ``steps_s``: of the steps that
+    were really rehearsed, how long each took at the strategy's own intervals. ``stopped``: what refused the procedure.
+    ``salvageable``: of the lost messages, and ``commits_salvageable`` of the lost commits, those that the old region's
+    disks hold, and ``after_rejoin`` what is left of the messages once it joined the others again; None where nobody
+    looked, or could not see. ``skipped``: steps that the lab has nothing for. ``refusals``: what servers
     said to writes that they refused, and how often. ``processed``: how many messages
     consumers processed twice and skipped, None for unknown.
     """
@@ -65,6 +65,7 @@ class RunJudgement:
     loss_by_stream: Mapping[str, Rpo] = {}
     stopped: str = ""
     salvageable: int | None = None
+    commits_salvageable: int | None = None
     after_rejoin: int | None = None
     skipped: tuple[str, ...] = ()
     refusals: Mapping[str, int] = {}

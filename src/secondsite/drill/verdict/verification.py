@@ -34,7 +34,7 @@ from secondsite.model.service import Role
 from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
-from secondsite.model.wording import percent
+from secondsite.model.wording import counted, percent
 from secondsite.strategies.compose import failback, lay_out, procedures
 from secondsite.strategies.design import Kit
 
@@ -231,9 +231,24 @@ def _rows(
         series = [list(each) for _, each in groupby(group, key=lambda run: run.series)]
         rows.append(_deciding([_judged(contract, each, absent, today, now) for each in series]))
     rows += _removed(contract, {run.series for run in mine}, absent, now)
-    if rows:
+    if rows := rows or _in_part(contract, runs, now):
         return rows
     return [ContractVerdict(contract, Verdict.UNPROVEN, _nothing_left(contract))]
+
+
+def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[ContractVerdict]:
+    """What the newest run of each design shows of a subject of which it ran only a part."""
+    newest: dict[str, ContractVerdict] = {}
+    for run in sorted(runs, key=lambda run: run.evidence.manifest.started_at):
+        manifest = run.evidence.manifest
+        for v in run.judgement.verdicts:
+            if v.contract == contract and v.loss is not None:
+                back = "never back" if v.measured_s is None else f"back after {v.measured_s:.1f} s"
+                lost = counted(v.loss.messages, "commits")
+                why = f"only {', '.join(manifest.stores)} ran, {back}, {lost} lost; {v.why}"
+                about = (manifest.design, manifest.drill, None, _age_s(run, now))
+                newest[manifest.design] = ContractVerdict(contract, v.verdict, why, *about)
+    return list(newest.values())
 
 
 def _nothing_left(contract: Contract) -> str:

@@ -297,6 +297,12 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
     if recommendation.runners_up:
         instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in recommendation.runners_up)
         lines.append(f"otherwise {instead}")
+        first = recommendation.runners_up[0]
+        if first.share > recommendation.stability:
+            lines.append(
+                f"{first.strategy} wins more often: with every assumption as taken it does not, or costs the same and "
+                "is less simple"
+            )
     if recommendation.breached:
         lines.append(f"it breaches a contract in {percent(recommendation.breached)} of draws")
     if recommendation.regret_usd >= 1:

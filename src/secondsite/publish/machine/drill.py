@@ -37,6 +37,7 @@ def _run(run: RunResult) -> dict[str, Any]:
         },
         "proven": run.loss.proven,
         "salvageable": run.judgement.salvageable,
+        "commits_salvageable": run.judgement.commits_salvageable,
         "after_rejoin": run.judgement.after_rejoin,
         "verdict": str(run.verdict),
         "ledger": dict(run.judgement.ledger),

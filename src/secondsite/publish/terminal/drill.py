@@ -124,6 +124,8 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
         "on the old region's disks",
         lambda r: _known(r.judgement.salvageable),
     )
+    if any(r.loss_of_stores for r in results):
+        yield "lost commits on the old primary's disks", lambda r: _known(r.judgement.commits_salvageable)
     if any(r.judgement.after_rejoin is not None for r in results):
         yield (
             "the same, once it rejoined",
