@@ -11,7 +11,7 @@ from moments import ship
 from nats_world import connect, run
 from stream_kinds import facts
 
-from secondsite.archive.after import LaterMessage, Standing, WrongWrites, judged
+from secondsite.archive.after import Dependence, LaterMessage, WrongWrites, judged
 from secondsite.backup.progress import Silent
 from secondsite.backup.run import BackupPlan, run_backup
 from secondsite.cli.__main__ import app
@@ -37,13 +37,14 @@ def test_a_subject_is_touched_by_the_first_wrong_message_on_it(wrong: WrongWrite
         ],
         wrong,
     )
-    last = Standing.WRONG if by_subject else Standing.TOUCHED
-    assert [each.standing for each in found] == [Standing.INDEPENDENT, Standing.WRONG, Standing.INDEPENDENT, last]
+    last = Dependence.WRONG if by_subject else Dependence.TOUCHED
+    independent = Dependence.INDEPENDENT
+    assert [each.dependence for each in found] == [independent, Dependence.WRONG, independent, last]
 
 
 def test_a_message_without_an_id_is_wrong_by_no_pattern_of_ids() -> None:
     (found,) = judged([_message(1, "orders.eu")], WrongWrites(ids=("*",)))
-    assert found.standing is Standing.INDEPENDENT
+    assert found.dependence is Dependence.INDEPENDENT
 
 
 def _told(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:

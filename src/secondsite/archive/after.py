@@ -20,7 +20,7 @@ from secondsite.backup.codec import Keys
 from secondsite.model.errors import InputError
 
 
-class Standing(StrEnum):
+class Dependence(StrEnum):
     """``touched``: good, and on a subject that was written wrongly before it."""
 
     WRONG = "wrong"
@@ -53,7 +53,7 @@ class LaterMessage:
 @frozen
 class Judged:
     message: LaterMessage
-    standing: Standing
+    dependence: Dependence
 
 
 def judged(messages: Iterable[LaterMessage], wrong: WrongWrites) -> Iterator[Judged]:
@@ -62,9 +62,9 @@ def judged(messages: Iterable[LaterMessage], wrong: WrongWrites) -> Iterator[Jud
     for message in messages:
         if wrong.holds(message.subject, message.message_id):
             touched.add(message.subject)
-            yield Judged(message, Standing.WRONG)
+            yield Judged(message, Dependence.WRONG)
         else:
-            yield Judged(message, Standing.TOUCHED if message.subject in touched else Standing.INDEPENDENT)
+            yield Judged(message, Dependence.TOUCHED if message.subject in touched else Dependence.INDEPENDENT)
 
 
 async def later(chain: Chain, keys: Keys, stream: str, sequence: int) -> AsyncIterator[LaterMessage]:

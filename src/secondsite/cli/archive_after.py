@@ -46,7 +46,7 @@ def after_(
     json
         Print the result for machines.
     """
-    from secondsite.archive.after import Standing, WrongWrites, judged, later
+    from secondsite.archive.after import Dependence, WrongWrites, judged, later
 
     stream, _, number = last_good.rpartition("=")
     if not stream or not number.isdigit():
@@ -55,24 +55,24 @@ def after_(
         remedy = "say which: --wrong-subject 'orders.eu.*' or --wrong-id 'release-7-*'"
         raise InputError.at("--wrong-subject, --wrong-id", "nothing is said to be wrong", remedy)
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
-    wrong, counts = WrongWrites(wrong_subject, wrong_id), Counter[Standing]()
+    wrong, counts = WrongWrites(wrong_subject, wrong_id), Counter[Dependence]()
 
     async def work() -> None:
         chain = await open_chain(store, signed.trust(keys))
         messages = [each async for each in later(chain, keys, stream, int(number))]
         for each in judged(messages, wrong):
-            counts[each.standing] += 1
+            counts[each.dependence] += 1
             if json:
                 print_json(_shape(each, payload=payload))
-            elif each.standing is Standing.INDEPENDENT:
+            elif each.dependence is Dependence.INDEPENDENT:
                 print(_line(each), flush=True)
 
     asyncio.run(work())
     if not json:
         print(
-            f"{sum(counts.values())} messages after {last_good}: {counts[Standing.WRONG]} wrong, "
-            f"{counts[Standing.TOUCHED]} on subjects that were written wrongly before them, "
-            f"{counts[Standing.INDEPENDENT]} independent of both",
+            f"{sum(counts.values())} messages after {last_good}: {counts[Dependence.WRONG]} wrong, "
+            f"{counts[Dependence.TOUCHED]} on subjects that were written wrongly before them, "
+            f"{counts[Dependence.INDEPENDENT]} independent of both",
             flush=True,
         )
     return EXIT_HOLDS
@@ -93,13 +93,13 @@ def _shape(each: Judged, *, payload: bool) -> dict[str, object]:
     from secondsite.archive.entries import rfc3339
 
     message = each.message
-    told: dict[str, object] = {
+    content: dict[str, object] = {
         "schema": "secondsite/archive-after/1",
         "sequence": message.sequence,
         "time": rfc3339(message.time_ns),
         "subject": message.subject,
         "id": message.message_id,
         "bytes": message.size_bytes,
-        "standing": str(each.standing),
+        "standing": str(each.dependence),
     }
-    return {**told, "payload": base64.b64encode(message.payload).decode()} if payload else told
+    return {**content, "payload": base64.b64encode(message.payload).decode()} if payload else content

@@ -92,8 +92,8 @@ async def _verify(
     if json:
         content = asdict(result)
         looks = content.pop("checkpoints")
-        told = {"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content}
-        print_json({**told, "protection": asdict(shield)})
+        content = {"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content}
+        print_json({**content, "protection": asdict(shield)})
     else:
         print(f"the newest object is {shield.text}")
         print(_text(result), flush=True)

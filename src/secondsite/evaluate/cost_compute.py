@@ -93,8 +93,8 @@ def _archive(bill: Bill) -> Iterator[CostItem]:
         kept = gigabytes("archive", size + rate * 86400 * days.mean, why, days, *load_of(system))
         yield bill.item(f"{METHOD}, {region.name}", kept, bill.price("object_gb_month", region))
         asked = SECONDS / copy.interval.mean * (_ASKED_EACH + len(all_streams(system))) / 1000
-        told = "each interval a checkpoint, a listing, and a segment of each stream"
-        requests = count("requests that write", asked, told, copy.interval, unit="1000 requests")
+        why = "each interval a checkpoint, a listing, and a segment of each stream"
+        requests = count("requests that write", asked, why, copy.interval, unit="1000 requests")
         yield bill.item(f"{METHOD} requests, {region.name}", requests, bill.price("object_put_1k", region))
 
 

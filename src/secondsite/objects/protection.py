@@ -42,9 +42,9 @@ def protection_at(signed_url: str, version: str | None) -> Protection:
     request = urllib.request.Request(signed_url, headers={"Range": "bytes=0-0"})  # noqa: S310 # the store's own
     try:
         with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310
-            told = answer.headers
+            headers = answer.headers
     except (urllib.error.URLError, OSError, ValueError):
         return Protection(versions=None if version is None else True)
-    named = version or told.get("x-amz-version-id")
-    until, mode = told.get("x-amz-object-lock-retain-until-date", ""), told.get("x-amz-object-lock-mode", "")
+    named = version or headers.get("x-amz-version-id")
+    until, mode = headers.get("x-amz-object-lock-retain-until-date", ""), headers.get("x-amz-object-lock-mode", "")
     return Protection(bool(named and named != "null"), until, mode)

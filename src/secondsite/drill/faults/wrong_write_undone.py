@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from secondsite.archive.after import LaterMessage, Standing, WrongWrites, judged
+from secondsite.archive.after import Dependence, LaterMessage, WrongWrites, judged
 from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.play.lab_backup import LabArchive
 from secondsite.drill.play.lab_world import place
@@ -75,11 +75,11 @@ async def _list_good(stage: Stage, archive: LabArchive, events: StreamPlacement,
     which = WrongWrites(ids=tuple(sorted(wrong.ids)))
     listed = [each async for each in archive.later(events.name, last_good) if each.sequence <= until]
     there = await _later(stage, events, last_good, until)
-    of_archive = {each.message.message_id: each.standing for each in judged(listed, which)}
-    of_stream = {each.message.message_id: each.standing for each in judged(there, which)}
-    good = [standing for standing in of_archive.values() if standing is not Standing.WRONG]
-    independent = sum(standing is Standing.INDEPENDENT for standing in good)
-    stage.note("good-writes-after", independent=[key for key, s in of_archive.items() if s is Standing.INDEPENDENT])
+    of_archive = {each.message.message_id: each.dependence for each in judged(listed, which)}
+    of_stream = {each.message.message_id: each.dependence for each in judged(there, which)}
+    good = [each for each in of_archive.values() if each is not Dependence.WRONG]
+    independent = sum(each is Dependence.INDEPENDENT for each in good)
+    stage.note("good-writes-after", independent=[key for key, s in of_archive.items() if s is Dependence.INDEPENDENT])
     stage.observe(
         f"of {len(good)} good messages after the first wrong one the archive lists {independent} that do not depend on "
         f"the wrong ones; {len(good) - independent} are on subjects that were written wrongly before them",
