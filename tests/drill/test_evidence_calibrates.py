@@ -99,7 +99,7 @@ def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: p
     ratios = [one.ratio for one in found.contracts]
     with capsys.disabled():
         print("prediction / measurement:", {name: round(one.ratio, 3) for name, one in by_name.items()})
-    assert 0.8 < median(ratios) < 1.25
+    assert 0.8 <= median(ratios) <= 1.2, "within 20 %"
     assert all(0.8 < ratio < 1.25 for ratio in ratios)
     counts = {name: len(one.measured) for name, one in by_name.items()}
     assert counts == {"api/region": 22, "nats/region": 22, "nats/process": 15}, "one campaign was interrupted"

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 
 import pytest
+from attrs import evolve
 from in_loop import in_loop
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
 
@@ -25,6 +26,7 @@ from secondsite.drill.play.lab_world import LabStores
 from secondsite.lab.postgres_files import TABLE, WRITER, tools
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
+from secondsite.model.operate import Operate, RegionStore
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.operate.action import Context, Facts, ManualContext
@@ -124,6 +126,9 @@ async def test_a_plan_says_what_it_would_do_to_databases_and_shows_no_password(m
         with pytest.raises(InputError, match="replicates"):
             store_logins((f"{pair.home}/redis=env:PG_0",), pair.lab.deployment)
         assert store_logins((), pair.lab.deployment) is None
+        written = tuple(RegionStore(each, STORE, f"env:PG_{number}") for number, each in enumerate(regions))
+        system = evolve(pair.lab.deployment.system, operate=Operate(stores=written))
+        assert store_logins((), evolve(pair.lab.deployment, system=system)) == logins
 
 
 @in_loop

@@ -66,13 +66,17 @@ def commands_of(given: tuple[str, ...], procedure: Procedure) -> dict[str, str]:
 
 
 def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins | None:
-    """None where none is given: databases are promoted by hand then. Raises InputError where one is left out."""
+    """Those of `operate: stores:`, and over them those that are given; None where there is none: databases are promoted
+    by hand then. Raises InputError where one is left out.
+    """
     from secondsite.operate.store_logins import StoreLogins
     from secondsite.stores.postgres_place import postgres_place
     from secondsite.strategies.stores import store_replicas
 
     wanted = {f"{at}/{each.store.name}" for each in store_replicas(deployment) for at in (each.primary, each.standby)}
-    logins = pairs(given, "--store")
+    operate = deployment.system.operate
+    written = {f"{each.region}/{each.store}": each.login for each in (operate.stores if operate else ())}
+    logins = {**written, **pairs(given, "--store")}
     for name in logins:
         if name not in wanted:
             raise _unknown("--store", name, wanted, "a database that this strategy replicates")

@@ -48,6 +48,15 @@ class RegionCluster:
     uid: str
 
 
+@frozen
+class RegionStore:
+    """A database of a region: ``login`` is ``env:NAME``, ``file:PATH`` or ``service:NAME``, where its login is read."""
+
+    region: str
+    store: str
+    login: str
+
+
 class ReconcilerKind(StrEnum):
     """Controllers that put back what a step changes."""
 
@@ -90,6 +99,7 @@ class Operate:
     entrances: tuple[RegionEntrance, ...] = ()
     clusters: tuple[RegionCluster, ...] = ()
     reconcilers: tuple[Reconciler, ...] = ()
+    stores: tuple[RegionStore, ...] = ()
 
     def cluster_uid(self, region: str) -> str:
         """Empty where nobody said."""

@@ -17,7 +17,7 @@ from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import key_of
 from secondsite.model.nats import GatewayLink, LeafLink, StreamOrigin
-from secondsite.model.operate import Reconciler, RegionCluster, RegionEntrance
+from secondsite.model.operate import Reconciler, RegionCluster, RegionEntrance, RegionStore
 from secondsite.model.premises import OwnPrice, OwnRoundTrip, Premises
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, format_bytes, format_cores, format_seconds
@@ -118,6 +118,7 @@ _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     OwnRoundTrip: lambda trip: trip.to,
     RegionEntrance: lambda entrance: entrance.region,
     RegionCluster: lambda cluster: cluster.region,
+    RegionStore: lambda one: f"{one.region}/{one.store}",
     Reconciler: lambda one: f"{one.region}/{one.kind}/{one.namespace}/{one.name}",
     Waiver: lambda waiver: f"{waiver.rule}@{waiver.at}" if waiver.at else waiver.rule,
     GatewayLink: lambda link: link.cluster,
