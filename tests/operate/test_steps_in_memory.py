@@ -19,11 +19,11 @@ from secondsite.model.procedure import QuorumMethod, Verb
 from secondsite.nats.streams import PublishAnswer
 from secondsite.operate.abort import Aborted, abort, open_again
 from secondsite.operate.action import Facts, FinalError
-from secondsite.operate.actions.fence import FENCED, LEASE_RAN_OUT, fence_returned, fence_stream, leaseless
+from secondsite.operate.actions.fence import LEASE_RAN_OUT, fence_returned, fence_stream, leaseless
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import RestoreQuorum
 from secondsite.operate.actions.restore import RestoreStreams
-from secondsite.operate.journal import SERVES_AGAIN, UNFENCED, EntryKind, Journal
+from secondsite.operate.journal import FENCED, SERVES_AGAIN, UNFENCED, EntryKind, Journal
 from secondsite.operate.layout import families, fenced_subject, promoting_subject
 from secondsite.operate.undo import done_anew, undo_fence
 from secondsite.strategies.design import Kit

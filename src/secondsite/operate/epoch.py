@@ -19,6 +19,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import ANSWER_S, Context, Facts
+from secondsite.operate.journal import FENCED
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, is_writable
 
 StreamStates = Mapping[str, StreamState]
@@ -204,7 +205,7 @@ def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:
 
 def _changed_before(context: Context, family: StreamFamily, target: str, begun: Epoch, now: Epoch) -> str:
     name, serving = family.name, now.serving.get(family.name, ())
-    fenced = any(facts.get("state") == "fenced" and facts.get("region") == target for facts in context.facts.values())
+    fenced = any(facts.get("state") == FENCED and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
         return f"{target} serves {name} now, which this operation has not promoted"
     for placement in family.others(target):

@@ -27,7 +27,8 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.world import Clock
 
 Data = Mapping[str, Any]
-UNFENCED, FENCED_ON_RETURN, SERVES_AGAIN = "unfenced", "fenced-on-return", "serves-again"
+FENCED, UNFENCED = "fenced", "unfenced"
+FENCED_ON_RETURN, SERVES_AGAIN = "fenced-on-return", "serves-again"
 ABORTED, UNDONE = "aborted", "undone"
 _DO_AGAIN = "correct that, then resume: this is done again"
 _FIRST = "0" * 64
@@ -190,7 +191,7 @@ def records(entries: list[JournalEntry]) -> dict[str, StepRecord]:
                 str(data.get("remedy", "")),
             )
         elif known and FENCED_ON_RETURN in entry.data:
-            by_step[entry.step] = evolve(known, facts={**known.facts, "state": "fenced", "returned": True})
+            by_step[entry.step] = evolve(known, facts={**known.facts, "state": FENCED, "returned": True})
         elif known and UNDONE in entry.data:
             why = str(entry.data[UNDONE])
             by_step[entry.step] = evolve(known, state=StepState.FAILED, facts={}, why=why, remedy=_DO_AGAIN)

@@ -13,9 +13,9 @@ from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.abort import open_again, source_of, target_of_operation
 from secondsite.operate.action import Context, Facts, insisting
-from secondsite.operate.actions.fence import FENCED, LEASE_RAN_OUT
+from secondsite.operate.actions.fence import LEASE_RAN_OUT
 from secondsite.operate.epoch import single_writer
-from secondsite.operate.journal import StepRecord, StepState
+from secondsite.operate.journal import FENCED, StepRecord, StepState
 from secondsite.operate.layout import StreamFamily, StreamPlacement
 from secondsite.operate.writer_lease import grant_lease
 

@@ -9,7 +9,8 @@ from attrs import frozen
 from secondsite.model.errors import InputError
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Action, Context, Facts, ManualContext, Prospect
-from secondsite.operate.actions.fence import FENCED, to_fence
+from secondsite.operate.actions.fence import to_fence
+from secondsite.operate.journal import FENCED
 from secondsite.operate.layout import DIVERGED
 from secondsite.operate.verbs import EXECUTORS
 

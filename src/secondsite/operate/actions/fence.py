@@ -26,7 +26,7 @@ from secondsite.operate.action import (
     failed,
     through,
 )
-from secondsite.operate.journal import SERVES_AGAIN, UNFENCED
+from secondsite.operate.journal import FENCED, SERVES_AGAIN, UNFENCED
 from secondsite.operate.layout import (
     Reach,
     StreamFamily,
@@ -42,7 +42,7 @@ from secondsite.operate.world import Sites, StreamsDoor
 from secondsite.operate.writer_lease import end_lease, ending, run_out
 from secondsite.strategies.write_gate import leased
 
-FENCED, NOT_NEEDED = "fenced", "not-needed"
+NOT_NEEDED = "not-needed"
 LEASE_RAN_OUT = "ran out"
 _WHY_NOT = {
     Reach.SOURCED: "each region writes streams of its own",
