@@ -11,6 +11,7 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.assess import Assessor, Auditor, plan
 from secondsite.evaluate.compare import compare
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome
+from secondsite.evaluate.loss import _alike
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import LinkKind
@@ -96,3 +97,15 @@ def test_only_what_is_mirrored_is_promoted_and_the_rest_is_restored(telemetry: S
     assert steps[Verb.RESTORE_STREAMS].targets == ("TELEMETRY",)
     there = [c for c in planned.deployment.clusters if c.region == "us-west-2"]
     assert [stream.name for cluster in there for stream in cluster.streams] == ["ORDERS"]
+
+
+def test_streams_with_the_same_copies_are_looked_at_once_and_lose_their_own_share(
+    telemetry: System, catalogue: Catalogue
+) -> None:
+    (cluster,) = telemetry.nats
+    orders, readings = cluster.streams
+    many = tuple(evolve(readings, name=f"T{i}", subjects=(f"t{i}.>",), rate_per_s=12.6) for i in range(100))
+    wide = evolve(telemetry, nats=(evolve(cluster, streams=(orders, *many)),))
+    groups = _alike(plan(Strategy.parse(MIXED), wide, catalogue).deployment)
+    assert set(groups) == {"ORDERS", "T0"}
+    assert groups["T0"] == pytest.approx(1260 / 1300)

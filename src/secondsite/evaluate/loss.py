@@ -7,6 +7,7 @@ interval. Of several copies that survive, the freshest is used; where stores dif
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial, reduce
 
 import numpy as np
@@ -86,10 +87,22 @@ def _by_stream(
     if subject is not Subject.API or not own or fault not in DESTROYING:
         return lost_for_good_s(deployment, subject, fault, draws, buffer, kept_s, destroyed)
     lost: Samples = np.zeros(1)
-    for name, share in write_shares(deployment.system).items():
+    for name, share in _alike(deployment).items():
         stored = lost_for_good_s(deployment, Subject.NATS, fault, draws, buffer, kept_s, destroyed, name)
         lost = lost + share * np.maximum(stored, np.minimum(buffer.loss_s(deployment, fault, draws), kept_s))
     return lost
+
+
+def _alike(deployment: Deployment) -> Mapping[str, float]:
+    """Of streams with the same copies, one by name, with the share of writes that go into all of them."""
+    limited = [copy for copy in deployment.copies if copy.subject is Subject.NATS and copy.covers]
+    covered = [frozenset(copy.covers) for copy in limited]
+    first: dict[tuple[bool, ...], str] = {}
+    shares: dict[str, float] = {}
+    for name, share in write_shares(deployment.system).items():
+        one = first.setdefault(tuple(name in names for names in covered), name)
+        shares[one] = shares.get(one, 0.0) + share
+    return shares
 
 
 def rpo(

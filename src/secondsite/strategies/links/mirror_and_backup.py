@@ -49,7 +49,8 @@ class MirrorAndBackup(LeafnodeMirror):
         """The second region holds the mirrors that somebody asked for, and room for the rest."""
         if cluster.region == self.kit.home.name:
             return cluster
-        return evolve(cluster, streams=tuple(s for s in cluster.streams if s.name in self.mirrored))
+        mirrored = self.mirrored
+        return evolve(cluster, streams=tuple(s for s in cluster.streams if s.name in mirrored))
 
     @property
     def mirrored(self) -> frozenset[str]:
@@ -58,7 +59,8 @@ class MirrorAndBackup(LeafnodeMirror):
     @property
     def _share(self) -> float:
         """Of all writes, those into mirrored streams."""
-        return sum(share for name, share in write_shares(self.kit.system).items() if name in self.mirrored)
+        mirrored = self.mirrored
+        return sum(share for name, share in write_shares(self.kit.system).items() if name in mirrored)
 
     def links(self) -> tuple[WanLink, ...]:
         kit, interval = self.kit, self.kit.figures["backup.streams.interval"].mean
@@ -82,11 +84,13 @@ class MirrorAndBackup(LeafnodeMirror):
         return (*(self._of_mirrored(step) for step in steps), self._restored(steps[-1].id))
 
     def _of_mirrored(self, step: Step) -> Step:
-        return evolve(step, targets=tuple(one for one in step.targets if one.split("/")[0] in self.mirrored))
+        mirrored = self.mirrored
+        return evolve(step, targets=tuple(one for one in step.targets if one.split("/")[0] in mirrored))
 
     def _restored(self, after: str) -> Step:
         kit = self.kit
-        names = tuple(stream.name for stream in all_streams(kit.system) if stream.name not in self.mirrored)
+        mirrored = self.mirrored
+        names = tuple(stream.name for stream in all_streams(kit.system) if stream.name not in mirrored)
         size = stream_bytes(kit.system, kit.figures) * (1 - self._share)
         return make_step(
             kit,
