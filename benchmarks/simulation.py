@@ -42,7 +42,7 @@ from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.strategies.registry import STRATEGIES
 
-GOAL_RATIO, GOAL_S = 100.0, 10.0
+GOAL_RATIO, GOAL_S = 200.0, 10.0
 PEER_SECONDS = 5.0
 PEER_YEARS = 400
 CHECKED_YEARS = 100_000
@@ -203,6 +203,11 @@ def peer_rate(exposure: Exposure, model: FaultModel) -> float:
     return len(yearly) / seconds
 
 
+def alone(exposure: Exposure, model: FaultModel) -> float:
+    """Years a second of one strategy by itself, the better of three."""
+    return max(YEARS / timed(lambda: downtime([exposure], model, YEARS, 1))[1] for _ in range(3))
+
+
 def versus(name: str, exposure: Exposure, model: FaultModel) -> bool:
     """Prints one strategy's race; whether the two agree.
 
@@ -243,18 +248,21 @@ def main() -> int:
     print(f"{'':34} {'SimPy':>9} {'secondsite':>11} {'ratio':>9}   {'minutes a year':>18}")
     print(f"{'strategy':34} {'years/s':>9} {'years/s':>11} {'':>9}   {'SimPy':>7} {'secondsite':>10}")
     agreed = [versus(name, found[Strategy.parse(name)], model) for name in COMPARED]
+    rates = {strategy: peer_rate(exposure, model) for strategy, exposure in found.items()}
+    ratios = {strategy: alone(exposure, model) / rates[strategy] for strategy, exposure in found.items()}
+    for strategy, ratio in ratios.items():
+        print(f"{strategy.id:50} {rates[strategy]:>9,.0f} years/s in SimPy, {ratio:,.0f} x")
     everything = list(found.values())
-    their_s = sum(1 / rate for rate in (peer_rate(exposure, model) for exposure in everything))
+    their_s = sum(1 / rate for rate in rates.values())
     results, all_s = timed(lambda: downtime(everything, model, YEARS, 1))
-    ratio = their_s * YEARS / all_s
-    print(f"{f'all {len(results)} side by side':34} {1 / their_s:>9,.0f} {YEARS / all_s:>11,.0f} {ratio:>7,.0f} x")
+    print(f"{f'all {len(results)} side by side':34} {1 / their_s:>9,.0f} {YEARS / all_s:>11,.0f}")
     print(f"\n{YEARS:,} years of {len(results)} strategies: {all_s:.1f} s (goal < {GOAL_S:g} s)")
     for years in (YEARS // 5, YEARS):
         print(f"  peak of {years:,} years: {peak_mib(lambda n=years: downtime(everything, model, n, 1)):.0f} MiB")  # type: ignore[misc] # a default binds the loop's value
     _, whole_s = timed(lambda: compare(system, catalogue, no_hazards))
     peak = peak_mib(lambda: compare(system, catalogue, no_hazards, years=YEARS // 10))
     print(f"whole comparison, with its study of assumptions: {whole_s:.1f} s, peak {peak:.0f} MiB")
-    return 0 if all(agreed) and ratio >= GOAL_RATIO and all_s < GOAL_S else 1
+    return 0 if all(agreed) and min(ratios.values()) >= GOAL_RATIO and all_s < GOAL_S else 1
 
 
 if __name__ == "__main__":

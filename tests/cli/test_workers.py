@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dask
+import distributed
 import pytest
 from attrs import evolve
 from identities import Certificates, certificates
@@ -21,6 +24,8 @@ from secondsite.cli.workers import distributed_over, installed
 from secondsite.evaluate.assess import Assessor
 from secondsite.evaluate.compare import compare, evaluate_many, study_setting
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.evaluate.recorded import record
+from secondsite.evaluate.years import CHUNK_YEARS
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.hazard import Hazard
@@ -134,6 +139,48 @@ def test_scores_are_bit_identical(cluster: str, system: System) -> None:
         remote = score(setting, names, factors, parallel_map)
     assert (local.owning_usd == remote.owning_usd).all()
     assert (local.breached == remote.breached).all()
+
+
+def pid(_shared: object, _item: int) -> int:
+    return os.getpid()
+
+
+def not_here(*_: object) -> None:
+    raise AssertionError("worked out in this process")
+
+
+@pytest.mark.slow
+def test_years_and_draws_are_worked_out_by_the_workers_and_what_they_share_is_sent_once(
+    cluster: str, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    scatter = distributed.Client.scatter
+
+    def counted(client: distributed.Client, data: object, **options: object) -> object:
+        sent.append(type(data).__name__)
+        return scatter(client, data, **options)  # type: ignore[no-untyped-call] # theirs
+
+    monkeypatch.setattr(distributed.Client, "scatter", counted)
+    catalogue, years = load_catalogue(), 3 * CHUNK_YEARS
+    here = compare(system, catalogue, no_hazards, years=years, strategies=STRATEGIES)
+    with distributed_over(cluster, 60) as parallel_map, monkeypatch.context() as patch:
+        assert len(set(parallel_map(pid, "who", range(20)))) == 2
+        patch.setattr("secondsite.evaluate.years.Chunk.yearly_s", not_here)
+        sent.clear()
+        there = compare(system, catalogue, no_hazards, years=years, strategies=STRATEGIES, parallel_map=parallel_map)
+    assert sent == ["Race", "StudySetting"]
+    assert record(there) == record(here)
+
+
+@pytest.mark.slow
+def test_many_systems_are_spread_as_wholes(cluster: str, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    systems = [evolve(system, name=f"s{i}", load=Load(mean_per_s=40.0 + i)) for i in range(16)]
+    alone = partial(evaluate_many, systems, load_catalogue(), no_hazards, years=200, strategies=STRATEGIES[:1])
+    here = alone()
+    with distributed_over(cluster, 60) as parallel_map:
+        monkeypatch.setattr("secondsite.evaluate.years.Chunk.yearly_s", not_here)
+        there = alone(parallel_map=parallel_map)
+    assert [record(one) for one in there] == [record(one) for one in here]
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ from secondsite.model.units import Seconds
 
 A = TypeVar("A")
 B = TypeVar("B")
+S = TypeVar("S")
 
 
 def _as_taken(setting: StudySetting) -> Scores:
@@ -64,8 +65,8 @@ def test_draws_give_the_same_scores_however_they_are_split(setting: StudySetting
     names = tuple(axis.name for axis in axes)
     factors = np.random.default_rng(1).uniform(0.5, 2, (7, len(names)))
 
-    def backwards(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
-        return [task(item) for item in reversed(items)][::-1]
+    def backwards(task: Callable[[S, A], B], shared: S, items: Sequence[A]) -> Sequence[B]:
+        return [task(shared, item) for item in reversed(items)][::-1]
 
     whole = score(setting, names, factors)
     rows = [score(setting, names, factors[[i]], backwards) for i in range(len(factors))]

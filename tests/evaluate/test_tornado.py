@@ -29,6 +29,7 @@ from secondsite.model.economics import Economics
 
 A = TypeVar("A")
 B = TypeVar("B")
+S = TypeVar("S")
 
 
 def _axis(name: str, value: float, low: float, high: float) -> Assumption:
@@ -112,7 +113,7 @@ def test_an_assumption_without_a_range_moves_nothing(
 def test_it_is_the_same_wherever_it_is_computed(
     setting: StudySetting, axes: tuple[Assumption, ...], evaluation: Evaluation
 ) -> None:
-    def backwards(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
-        return [task(item) for item in reversed(items)][::-1]
+    def backwards(task: Callable[[S, A], B], shared: S, items: Sequence[A]) -> Sequence[B]:
+        return [task(shared, item) for item in reversed(items)][::-1]
 
     assert tornado(setting, axes, 3, backwards) == tornado(setting, axes, 3)

@@ -37,7 +37,7 @@ def evaluate(
     html: Annotated[Path | None, Parameter(help="Write the report as one HTML page that works offline.")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
     workers: Annotated[
-        str, Parameter(help="Distribute the study over a Dask cluster: dask://localhost:PORT or tls://HOST:PORT.")
+        str, Parameter(help="Distribute the work over a Dask cluster: dask://localhost:PORT or tls://HOST:PORT.")
     ] = "",
     catalogue: Annotated[Path | None, Parameter(help="Folder with your own prices and round-trip times.")] = None,
     evidence: Annotated[

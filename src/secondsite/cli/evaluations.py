@@ -25,7 +25,7 @@ from secondsite.model.errors import InputError, MachineError
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
     from secondsite.evaluate.evaluation import Evaluation
-    from secondsite.evaluate.study import ParallelMap
+    from secondsite.evaluate.parallel import ParallelMap
     from secondsite.model.strategy import Strategy
     from secondsite.model.system import System
 
@@ -119,7 +119,7 @@ def all_evaluated(
 @contextmanager
 def parallel(workers: str) -> Iterator[ParallelMap]:
     """In this process, or over the Dask cluster that is named."""
-    from secondsite.evaluate.study import here
+    from secondsite.evaluate.parallel import here
 
     if not workers:
         yield here

@@ -1,4 +1,4 @@
-"""Spreading a study over a Dask cluster: the same numbers as here, sooner.
+"""Spreading an evaluation over a Dask cluster: the same numbers as here, sooner.
 
 A cluster is used only when it answers in bounded time and every worker has this version of secondsite and of
 numpy, since figures that depend on which worker drew them would be worth nothing.
@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from secondsite.evaluate.study import ParallelMap
+from secondsite.evaluate.parallel import ParallelMap
 from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
     from distributed.security import Security
 
 TIMEOUT_S = 10.0
@@ -35,6 +35,7 @@ _SAME = ("secondsite", "numpy")
 
 A = TypeVar("A")
 B = TypeVar("B")
+S = TypeVar("S")
 
 
 @contextmanager
@@ -56,13 +57,18 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
     with client:
         _check(client, address, timeout_s)
 
-        def parallel_map(task: Callable[[A], B], items: Sequence[A]) -> Sequence[B]:
+        sent: dict[int, tuple[object, Future[Any]]] = {}
+
+        def parallel_map(task: Callable[[S, A], B], shared: S, items: Sequence[A]) -> Iterator[B]:
             try:
-                futures = client.map(task, items, pure=False)
-                results: list[B] = client.gather(futures)  # type: ignore[no-untyped-call] # theirs
+                if id(shared) not in sent:
+                    there = client.scatter(shared, broadcast=True, hash=False)  # type: ignore[no-untyped-call] # theirs
+                    sent[id(shared)] = shared, there
+                futures = client.map(task, [sent[id(shared)][1]] * len(items), items, pure=False)
+                for future in futures:
+                    yield future.result()
             except (KilledWorker, CancelledError, OSError) as error:
                 raise _unusable(address, f"the cluster was lost on the way ({error})") from error
-            return results
 
         yield parallel_map
 

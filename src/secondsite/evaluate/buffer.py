@@ -25,7 +25,7 @@ class Buffer:
     rows: Mapping[str, Estimate]
 
     def applies(self, deployment: Deployment) -> bool:
-        return any(s.ack_buffer and not s.ack_buffer.durable for s in deployment.system.services)
+        return bool(deployment.system.forgetful)
 
     def lost(self, fault: Fault) -> Estimate:
         """Age of the oldest buffered write when its pod dies, in seconds; zero where NATS was well until then."""
@@ -45,7 +45,7 @@ class Buffer:
 
     def share(self, fault: Fault, deployment: Deployment) -> float:
         """Of all writes that wait in memory, those that are lost: one pod's where one pod dies, else every pod's."""
-        pods = [s.replicas for s in deployment.system.services if s.ack_buffer and not s.ack_buffer.durable]
+        pods = [service.replicas for service in deployment.system.forgetful]
         return 1 / max(1, min(pods)) if fault in _POD_DIES and pods else 1.0
 
     def loss_s(self, deployment: Deployment, fault: Fault, draws: Draws) -> Samples:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+
+from attrs import frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.own import beside
@@ -14,11 +15,13 @@ from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendatio
 from secondsite.evaluate.known import require, unseen_streams
 from secondsite.evaluate.memory import keep_freed
 from secondsite.evaluate.migration import migration
+from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.pareto import pareto
 from secondsite.evaluate.reasons import reasons
 from secondsite.evaluate.saving import Saving, saving
 from secondsite.evaluate.sensitivity import sensitivity
-from secondsite.evaluate.study import LOST_WRITE, Assumption, ParallelMap, StudyCandidate, StudySetting, here
+from secondsite.evaluate.slim import Slimmer
+from secondsite.evaluate.study import LOST_WRITE, Assumption, StudyCandidate, StudySetting
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
@@ -54,8 +57,9 @@ def compare(
         for strategy in strategies or suiting(system, mixed=_mixed(system, catalogue))
     ]
     assessor = Assessor(system, catalogue, seed, auditor)
-    exposures = [Exposure(p.procedures, len(p.deployment.serving)) for p in plans]
-    outages = downtime(exposures, assessor.model, years, seed, progress)
+    slim = Slimmer()
+    exposures = [Exposure(slim.procedures(p.procedures), len(p.deployment.serving)) for p in plans]
+    outages = downtime(exposures, assessor.model, years, seed, progress, parallel_map)
     assessments = tuple(assessor.assess(p, d) for p, d in zip(plans, outages, strict=True))
     provider = system.region.provider if system.region.provider in PROVIDERS else PROVIDERS[0]
     return Evaluation(
@@ -93,9 +97,29 @@ def evaluate_many(
     strategies: Sequence[Strategy] = (),
     parallel_map: ParallelMap = here,
 ) -> tuple[Evaluation, ...]:
-    """Each system compared on its own, wherever ``spread`` takes it; the auditor has to be a plain function."""
-    alone = partial(compare, catalogue=catalogue, auditor=auditor, seed=seed, years=years, strategies=tuple(strategies))
-    return tuple(parallel_map(alone, systems))
+    """Each system compared on its own, wherever ``parallel_map`` takes it; the auditor has to be a plain function."""
+    options = _Options(catalogue, auditor, seed, years, tuple(strategies))
+    return tuple(parallel_map(_compared, options, systems))
+
+
+@frozen
+class _Options:
+    catalogue: Catalogue
+    auditor: Auditor
+    seed: int
+    years: int
+    strategies: tuple[Strategy, ...]
+
+
+def _compared(options: _Options, system: System) -> Evaluation:
+    return compare(
+        system,
+        options.catalogue,
+        options.auditor,
+        seed=options.seed,
+        years=options.years,
+        strategies=options.strategies,
+    )
 
 
 def _recommendation(
@@ -155,8 +179,9 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
     """The study's view of what was assessed."""
     ranks = recommend.preference(assessments)
     contracts = tuple(c for c in assessor.system.contracts if c.rto_s is not None or c.rpo_s is not None)
+    slim = Slimmer({contract.part for contract in contracts if contract.part})
     return StudySetting(
-        candidates=tuple(_candidate(assessor, contracts, a, provider, ranks[a.strategy]) for a in assessments),
+        candidates=tuple(_candidate(assessor, contracts, a, provider, ranks[a.strategy], slim) for a in assessments),
         model=assessor.model,
         buffer=assessor.buffer,
         contracts=contracts,
@@ -169,14 +194,19 @@ def study_setting(assessor: Assessor, assessments: Sequence[Assessment], provide
 
 
 def _candidate(
-    assessor: Assessor, contracts: Sequence[Contract], assessment: Assessment, provider: str, preference: int
+    assessor: Assessor,
+    contracts: Sequence[Contract],
+    assessment: Assessment,
+    provider: str,
+    preference: int,
+    slim: Slimmer,
 ) -> StudyCandidate:
     bill = assessment.bills[provider]
     planned = Planned(assessment.deployment, assessment.procedures)
     return StudyCandidate(
-        by_part={c.name: assessor.own_procedures(planned, c) for c in contracts if c.part},
-        deployment=assessment.deployment,
-        procedures=assessment.procedures,
+        by_part={c.name: slim.procedures(assessor.own_procedures(planned, c)) for c in contracts if c.part},
+        deployment=slim.deployment(assessment.deployment),
+        procedures=slim.procedures(assessment.procedures),
         infrastructure_usd=sum(item.monthly_usd.mean for item in bill if not item.for_people),
         upkeep_hours=sum(item.hours.mean for item in bill if item.for_people),
         work_hours=sum(need.hours.mean for need in assessment.deployment.requirements),

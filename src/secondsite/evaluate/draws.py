@@ -16,6 +16,7 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
+from secondsite.evaluate.recall import Recall
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Uniform
 
 Samples: TypeAlias = NDArray[np.float64]
@@ -25,15 +26,17 @@ Samples: TypeAlias = NDArray[np.float64]
 class Draws:
     """``count`` samples of everything that is asked for, in the given ``scope`` (a fault, a chunk of years).
 
-    ``factors``: figure name -> column of shape (draws, 1); results then have the shape (draws, count).
+    ``factors``: figure name -> column of shape (draws, 1); results then have the shape (draws, count). ``base``: the
+    same but for one figure; what does not hang on that one is recalled from there.
     """
 
     seed: int
     scope: str
     count: int
     factors: Mapping[str, Samples] = field(factory=dict)
+    base: Draws | None = None
+    _recall: Recall[Samples] = field(factory=Recall)
     _noise: dict[str, Samples] = field(factory=dict, init=False)
-    _results: dict[Hashable, Samples] = field(factory=dict, init=False)
 
     def of(self, key: str, estimate: Estimate) -> Samples:
         """Samples of ``estimate`` for the use ``key``, in its own unit; inf where it is unbounded."""
@@ -41,12 +44,15 @@ class Draws:
 
     def once(self, key: Hashable, make: Callable[[], Samples]) -> Samples:
         """What ``make`` gives, worked out once for a key: strategies that do the same thing share its samples."""
-        known = self._results.get(key)
-        if known is None:
-            known = self._results[key] = make()
-        return known
+        return self._recall.once(key, make)
+
+    def moved(self, figure: str, column: Samples, asked: list[set[str]]) -> Draws:
+        """The same samples with one figure moved."""
+        recall = Recall(asked, self._recall, figure)
+        return Draws(self.seed, self.scope, self.count, {**self.factors, figure: column}, self, recall)
 
     def factor(self, name: str) -> Samples | float:
+        self._recall.hangs_on(name)
         return self.factors.get(name, 1.0)
 
     def uniform(self, key: str) -> Samples:
@@ -78,6 +84,8 @@ class Draws:
                 raise TypeError(f"{type(other).__name__} cannot be sampled; only Fixed, Uniform, Lognormal and Maybe")
 
     def _cached(self, key: str, make: Callable[[np.random.Generator], Samples]) -> Samples:
+        if self.base is not None:
+            return self.base._cached(key, make)
         if key not in self._noise:
             self._noise[key] = make(generator(self.seed, f"{self.scope}/{key}"))
         return self._noise[key]

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Samples, generator
 from secondsite.evaluate.evaluation import Flip, Influence, RunnerUp
+from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.study import (
     ENGINEER,
     LOST_WRITE,
     OUTAGE,
     Assumption,
-    ParallelMap,
     Scores,
+    Start,
     StudySetting,
-    here,
     score,
 )
 
@@ -127,19 +127,21 @@ def _influences(
     setting: StudySetting, names: tuple[str, ...], axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap
 ) -> tuple[Influence, ...]:
     """Shares of the doubt: total effects on the decision itself (on the distance to the runner-up where it never
-    changes), of each assumption as part of all of them; where several act together, each has its part once."""
+    changes), of each assumption as part of all of them; where several act together, each has its part once. Only one at
+    a time is drawn anew: what changes is its total effect (Jansen 1999)."""
     if len(setting.candidates) < 2 or not axes:
         return ()
     rng = generator(setting.seed, "influence")
-    base, other = _stratified(rng, len(axes))
-    unit = np.concatenate([base, *(_with_column(base, other, index) for index in range(len(axes)))])
-    scores = score(setting, names, _factors(axes, unit), parallel_map)
-    stays = (scores.winners == chosen).astype(np.float64)
-    output = stays if stays[: len(base)].std() > 0.05 else _lead(scores, chosen)
-    first, *changed = np.split(output, 1 + len(axes))
+    base, other = (_factors(axes, unit) for unit in _stratified(rng, len(axes)))
+    start = setting.start(names, base)
+    moves = [(name, other[:, index]) for index, name in enumerate(names)]
+    scores = [start.scores, *start.moved(moves, parallel_map)]
+    stays = [(one.winners == chosen).astype(np.float64) for one in scores]
+    first, *changed = stays if stays[0].std() > 0.05 else [_lead(one, chosen) for one in scores]
+    variance = np.concatenate([first, *changed]).var()
     if first.var() == 0:
         return ()
-    total = [float(np.mean((first - one) ** 2) / (2 * output.var())) for one in changed]
+    total = [float(np.mean((first - one) ** 2) / (2 * variance)) for one in changed]
     whole = max(1.0, math.fsum(total))
     total = [one / whole for one in total]
     ranked = sorted(zip(total, axes, strict=True), key=lambda pair: -pair[0])
@@ -156,13 +158,6 @@ def _stratified(rng: np.random.Generator, axes: int) -> tuple[Samples, Samples]:
     return base, other
 
 
-def _with_column(base: Samples, other: Samples, index: int) -> Samples:
-    """Only this assumption drawn anew: what changes is its total effect (Jansen 1999)."""
-    changed = base.copy()
-    changed[:, index] = other[:, index]
-    return changed
-
-
 def _lead(scores: Scores, chosen: int) -> Samples:
     """USD a year between the recommendation and the best of the others, contracts aside."""
     others = np.delete(scores.owning_usd, chosen, axis=0)
@@ -175,14 +170,15 @@ def _flips(
     """Each assumption moved alone, over its range (money: over four orders of magnitude), coarsely then finely."""
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
     grids = [np.sort(np.append(np.geomspace(low, high, GRID), 1.0)) for low, high in ranges]
-    winners = _one_at_a_time(setting, names, grids, parallel_map)
+    start = setting.start(names, np.ones((1, len(names))))
+    winners = _one_at_a_time(start, grids, parallel_map)
     samples: dict[int, Samples] = {}
     for index, (grid, row) in enumerate(zip(grids, winners, strict=True)):
         bracket = _nearest_change(grid, row, chosen)
         if bracket:
             samples[index] = np.geomspace(*bracket, REFINED)
     fine = [samples.get(index, np.ones(1)) for index in range(len(axes))]
-    rows = _one_at_a_time(setting, names, fine, parallel_map)
+    rows = _one_at_a_time(start, fine, parallel_map)
     flips = []
     for index, grid in samples.items():
         changed = int(np.argmax(rows[index] != chosen))
@@ -192,19 +188,12 @@ def _flips(
     return tuple(sorted(flips, key=lambda flip: abs(np.log(flip.threshold / flip.today))))
 
 
-def _one_at_a_time(
-    setting: StudySetting, names: tuple[str, ...], grids: Sequence[Samples], parallel_map: ParallelMap
-) -> list[Samples]:
-    rows = np.ones((sum(map(len, grids)), len(names)))
-    at = 0
-    for index, grid in enumerate(grids):
-        rows[at : at + len(grid), index] = grid
-        at += len(grid)
-    winners = score(setting, names, rows, parallel_map).winners
-    return list(np.split(winners, np.cumsum([len(grid) for grid in grids])[:-1]))
+def _one_at_a_time(start: Start, grids: Sequence[Samples], parallel_map: ParallelMap) -> list[NDArray[np.intp]]:
+    moves = list(zip(start.names, grids, strict=True))
+    return [scores.winners for scores in start.moved(moves, parallel_map)]
 
 
-def _nearest_change(grid: Samples, winners: Samples, chosen: int) -> tuple[float, float] | None:
+def _nearest_change(grid: Samples, winners: NDArray[np.intp], chosen: int) -> tuple[float, float] | None:
     """(last factor that keeps, first factor that changes the decision), walking away from 1 on either side."""
     home = int(np.argmin(np.abs(np.log(grid))))
     if winners[home] != chosen:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondsite.evaluate.evaluation import Swing, Tornado
-from secondsite.evaluate.study import Assumption, ParallelMap, Scores, StudySetting, here, score
+from secondsite.evaluate.parallel import ParallelMap, here
+from secondsite.evaluate.study import Assumption, Scores, StudySetting
 from secondsite.model.strategy import Strategy
 
 
@@ -19,20 +20,19 @@ def tornado(
     setting: StudySetting, axes: Sequence[Assumption], chosen: int, parallel_map: ParallelMap = here
 ) -> Tornado:
     """``chosen`` is the index of the recommended candidate. The widest swing comes first, equal ones by name."""
-    factors = np.ones((1 + 2 * len(axes), len(axes)))
-    for index, axis in enumerate(axes):
-        factors[1 + 2 * index : 3 + 2 * index, index] = axis.low, axis.high
-    scores = score(setting, tuple(axis.name for axis in axes), factors, parallel_map)
-    swings = [_swing(setting, axis, scores, chosen, 1 + 2 * index) for index, axis in enumerate(axes)]
+    start = setting.start(tuple(axis.name for axis in axes), np.ones((1, len(axes))))
+    moves = [(axis.name, np.array([axis.low, axis.high])) for axis in axes]
+    moved = start.moved(moves, parallel_map)
+    swings = [_swing(setting, axis, scores, chosen) for axis, scores in zip(axes, moved, strict=True)]
     return Tornado(
-        owning_usd=float(scores.owning_usd[chosen, 0]),
+        owning_usd=float(start.scores.owning_usd[chosen, 0]),
         swings=tuple(sorted(swings, key=lambda swing: (-swing.width_usd, swing.name))),
     )
 
 
-def _swing(setting: StudySetting, axis: Assumption, scores: Scores, chosen: int, at: int) -> Swing:
-    low_usd, high_usd = (float(usd) for usd in scores.owning_usd[chosen, at : at + 2])
-    low_to, high_to = (_strategy(setting, int(winner)) for winner in scores.winners[at : at + 2])
+def _swing(setting: StudySetting, axis: Assumption, scores: Scores, chosen: int) -> Swing:
+    low_usd, high_usd = (float(usd) for usd in scores.owning_usd[chosen])
+    low_to, high_to = (_strategy(setting, int(winner)) for winner in scores.winners)
     return Swing(
         name=axis.name,
         unit=axis.unit,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Draws, Samples, generator
 from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.recovery import finish_s
-from secondsite.evaluate.threads import in_threads
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
@@ -36,6 +36,17 @@ class Exposure:
     sites: int
 
 
+def _bin_of(yearly_s: Samples) -> NDArray[np.intp]:
+    """The first bin whose edge is not below; by the logarithm, and moved by one where that was rounded."""
+    with np.errstate(divide="ignore"):
+        ratio = np.log(yearly_s / _BINS[1]) * ((len(_BINS) - 2) / np.log(_BINS[-1] / _BINS[1]))
+    at: NDArray[np.intp] = np.clip(np.ceil(ratio) + 1, 0, len(_BINS) - 1).astype(np.intp)
+    at -= yearly_s <= _BINS[np.maximum(at - 1, 0)]
+    np.maximum(at, 0, out=at)
+    at += yearly_s > _BINS[at]
+    return at
+
+
 @define
 class YearlyDowntime:
     """Downtime per year in seconds, as a histogram with bins of 0.6 %."""
@@ -45,9 +56,14 @@ class YearlyDowntime:
     years: int = 0
 
     def add(self, yearly_s: Samples) -> None:
-        self.counts += np.bincount(np.searchsorted(_BINS, yearly_s, side="left"), minlength=len(_BINS))[: len(_BINS)]
+        self.counts += np.bincount(_bin_of(yearly_s), minlength=len(_BINS))[: len(_BINS)]
         self.total_s += float(yearly_s.sum())
         self.years += len(yearly_s)
+
+    def merge(self, more: YearlyDowntime) -> None:
+        self.counts += more.counts
+        self.total_s += more.total_s
+        self.years += more.years
 
     @property
     def mean_s(self) -> float:
@@ -73,27 +89,44 @@ class Timeline:
         return np.minimum((self.start_s / YEAR_S).astype(np.intp), self.years - 1)
 
 
+@frozen(eq=False)
+class Race:
+    """Strategies over the same years of faults."""
+
+    exposures: tuple[Exposure, ...]
+    model: FaultModel
+    seed: int
+
+
 def downtime(
     exposures: Sequence[Exposure],
     model: FaultModel,
     years: int,
     seed: int,
     progress: Callable[[int], None] | None = None,
+    parallel_map: ParallelMap = here,
 ) -> tuple[YearlyDowntime, ...]:
     """Yearly downtime of each strategy over the same ``years`` of faults. Time is linear in both."""
     results = tuple(YearlyDowntime() for _ in exposures)
     sizes = list(enumerate(_chunks(years)))
-
-    def simulated(numbered: tuple[int, int]) -> list[Samples]:
-        chunk = Chunk(model, seed, *numbered)
-        return [chunk.yearly_s(exposure) for exposure in exposures]
-
-    for (_, size), yearly in zip(sizes, in_threads(simulated, sizes), strict=True):
-        for result, seconds in zip(results, yearly, strict=True):
-            result.add(seconds)
+    parts = parallel_map(simulated, Race(tuple(exposures), model, seed), sizes)
+    for (_, size), chunk in zip(sizes, parts, strict=True):
+        for result, part in zip(results, chunk, strict=True):
+            result.merge(part)
         if progress:
             progress(size)
     return results
+
+
+def simulated(race: Race, numbered: tuple[int, int]) -> tuple[YearlyDowntime, ...]:
+    """One chunk of years, wherever."""
+    chunk = Chunk(race.model, race.seed, *numbered)
+    results = []
+    for exposure in race.exposures:
+        result = YearlyDowntime()
+        result.add(chunk.yearly_s(exposure))
+        results.append(result)
+    return tuple(results)
 
 
 def _chunks(years: int) -> Iterator[int]:
@@ -132,7 +165,7 @@ class Chunk:
         if key not in self._outages:
             draws = self._draws_of(fault, site, count)
             whole = outage_s(procedures, fault, self.model, draws)
-            failing = failing_s(procedures, fault, self.model, draws)
+            failing = failing_s(procedures, fault, self.model, draws, whole)
             self._outages[key] = whole, failing / np.maximum(whole, _LEAST_S)
         return self._outages[key]
 
@@ -159,13 +192,23 @@ class Chunk:
 
 
 def _merged(years: int, arrivals: Mapping[tuple[Fault, int], Samples]) -> Timeline:
-    pieces = list(arrivals.values())
-    starts = np.concatenate(pieces)
-    order = np.argsort(starts, kind="stable")  # merges what is sorted already
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    slots = dict(zip(arrivals, np.split(rank, np.cumsum([len(piece) for piece in pieces])[:-1]), strict=True))
-    return Timeline(years, starts[order], slots)
+    """Each of them is in order already. One fault brings most of the events: the others are sorted in among them."""
+    most = max(arrivals, key=lambda key: len(arrivals[key]))
+    rare = [key for key in arrivals if key != most]
+    others = np.concatenate([np.empty(0), *(arrivals[key] for key in rare)])
+    order = np.argsort(others, kind="stable")
+    ordered = others[order]
+    place = np.searchsorted(arrivals[most], ordered, side="right") + np.arange(len(ordered))
+    free = np.ones(len(arrivals[most]) + len(ordered), dtype=np.bool_)
+    free[place] = False
+    slot_of_most = np.flatnonzero(free)
+    starts = np.empty(len(free))
+    starts[slot_of_most], starts[place] = arrivals[most], ordered
+    slots = np.empty_like(place)
+    slots[order] = place
+    parts = np.split(slots, np.cumsum([len(arrivals[key]) for key in rare])[:-1])
+    by_key = {most: slot_of_most, **dict(zip(rare, parts, strict=True))}
+    return Timeline(years, starts, {key: by_key[key] for key in arrivals})
 
 
 def alike(procedures: Mapping[Fault, Procedure], fault: Fault) -> Hashable:
@@ -176,15 +219,21 @@ def alike(procedures: Mapping[Fault, Procedure], fault: Fault) -> Hashable:
     return one.steps, one.affected, one.degraded, one.stalled, ends, further
 
 
-def failing_s(procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws) -> Samples:
+def failing_s(
+    procedures: Mapping[Fault, Procedure], fault: Fault, model: FaultModel, draws: Draws, whole: Samples | None = None
+) -> Samples:
     """The outage in seconds of all requests: while one pod of many is gone, its share of them fails; while streams
-    take nothing, all writes do, however many pods there are."""
+    take nothing, all writes do, however many pods there are. ``whole`` is the outage itself, where it is known."""
     procedure = procedures[fault]
-    whole = outage_s(procedures, fault, model, draws)
+    if whole is None:
+        whole = outage_s(procedures, fault, model, draws)
     if not procedure.degraded:
         return whole * procedure.affected
-    stalled = np.minimum(whole, _until_s(procedure, procedure.milestones[Subject.NATS], draws))
-    degraded = np.minimum(whole, _until_s(procedure, procedure.degraded, draws))
+    stalled = _until_s(procedure, procedure.milestones[Subject.NATS], draws)
+    degraded = _until_s(procedure, procedure.degraded, draws)
+    if procedure.stalled == procedure.affected:
+        return np.asarray(np.minimum(whole, np.maximum(stalled, degraded)) * procedure.affected)
+    stalled, degraded = np.minimum(whole, stalled), np.minimum(whole, degraded)
     both: Samples = stalled * procedure.stalled + np.maximum(degraded - stalled, 0.0) * procedure.affected
     return both
 
@@ -218,9 +267,10 @@ def union_per_year_s(line: Timeline, length_s: Samples, share: Samples) -> Sampl
     What an earlier outage covers already is not counted again, at the earlier one's share; an outage that crosses
     the end of a year counts for the year in which it began.
     """
-    end = line.start_s + length_s
-    covered = np.maximum.accumulate(end)
-    begin = line.start_s.copy()
-    np.maximum(begin[1:], covered[:-1], out=begin[1:])
-    new = np.maximum(end - begin, 0.0) * share
+    new = line.start_s + length_s
+    covered = np.maximum.accumulate(new)
+    new[1:] -= np.maximum(line.start_s[1:], covered[:-1], out=covered[:-1])
+    new[:1] -= line.start_s[:1]
+    np.maximum(new, 0.0, out=new)
+    new *= share
     return np.asarray(np.bincount(line.year, weights=new, minlength=line.years), dtype=np.float64)

@@ -62,6 +62,11 @@ class System:
     def _by_name(self) -> Mapping[str, Service]:
         return {service.name: service for service in reversed(self.services)}
 
+    @cached_property
+    def forgetful(self) -> tuple[Service, ...]:
+        """Services that acknowledge writes which wait in their memory alone."""
+        return tuple(one for one in self.services if one.ack_buffer and not one.ack_buffer.durable)
+
     def parts(self, subject: Subject) -> tuple[str, ...]:
         """The names of the streams, or of the stores that hold data, as far as they are known."""
         if subject is Subject.STATE:
