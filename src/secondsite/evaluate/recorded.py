@@ -8,9 +8,10 @@ from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import cache
+from itertools import chain
 from typing import Any, get_args, get_type_hints
 
 import attrs
@@ -20,7 +21,13 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.settings import Settings
 
 _TUPLE, _MAP, _SET = "tuple", "map", "set"
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN: Mapping[type[Any], Callable[[Any], str]] = {
+    str: json.dumps,
+    int: repr,
+    float: json.dumps,
+    bool: json.dumps,
+    type(None): json.dumps,
+}
 
 
 class UnreadableError(ValueError):
@@ -57,12 +64,13 @@ class _Rows:
 
     def item(self, value: object) -> str:
         """A plain value as it is; of any other the number of its row, in a list."""
-        if type(value) in _PLAIN:
-            return json.dumps(value)
+        plain = _PLAIN.get(type(value))
+        if plain is not None:
+            return plain(value)
         known = self._by_identity.get(id(value))
         if known is None:
-            items = [json.dumps(_name(value)), *map(self.item, _parts(value))]
-            text = f"[{','.join(items)}]"
+            name, parts = _taken_apart(type(value))
+            text = f'["{name}"{"".join([f",{self.item(part)}" for part in parts(value)])}]'
             known = self._by_text.get(text)
             if known is None:
                 known = self._by_text[text] = f"[{len(self.rows)}]"
@@ -71,33 +79,23 @@ class _Rows:
         return known
 
 
-def _name(value: object) -> str:
-    if isinstance(value, tuple):
-        return _TUPLE
-    if isinstance(value, (set, frozenset)):
-        return _SET
-    if isinstance(value, Mapping) and not isinstance(value, Settings):
-        return _MAP
-    return type(value).__name__
-
-
-def _parts(value: Any) -> Iterator[object]:
-    if isinstance(value, Enum):
-        yield value.value
-    elif isinstance(value, Settings):
-        yield value.text
-    elif attrs.has(type(value)):
-        yield from (getattr(value, attribute.name) for attribute in attrs.fields(type(value)) if attribute.init)
-    elif isinstance(value, Mapping):
-        for key, what in value.items():
-            yield key
-            yield what
-    elif isinstance(value, (set, frozenset)):
-        yield from sorted(value)
-    elif isinstance(value, tuple):
-        yield from value
-    else:
-        raise TypeError(f"no evaluation holds a {type(value).__name__}")
+@cache
+def _taken_apart(kind: type[Any]) -> tuple[str, Callable[[Any], Iterable[object]]]:
+    """What a row of this class begins with, and what stands in it."""
+    if issubclass(kind, Enum):
+        return kind.__name__, lambda value: (value.value,)
+    if issubclass(kind, Settings):
+        return kind.__name__, lambda value: (value.text,)
+    if attrs.has(kind):
+        names = [attribute.name for attribute in attrs.fields(kind) if attribute.init]
+        return kind.__name__, lambda value: [getattr(value, name) for name in names]
+    if issubclass(kind, tuple):
+        return _TUPLE, iter
+    if issubclass(kind, (set, frozenset)):
+        return _SET, sorted
+    if issubclass(kind, Mapping):
+        return _MAP, lambda value: chain.from_iterable(value.items())
+    raise TypeError(f"no evaluation holds a {kind.__name__}")
 
 
 @cache
