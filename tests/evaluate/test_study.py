@@ -19,6 +19,7 @@ from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.parallel import here
 from secondsite.evaluate.sensitivity import interval, sensitivity
 from secondsite.evaluate.study import (
     INFRASTRUCTURE,
@@ -28,7 +29,6 @@ from secondsite.evaluate.study import (
     Scores,
     StudyCandidate,
     StudySetting,
-    here,
     score,
 )
 from secondsite.model.contract import Contract, Subject

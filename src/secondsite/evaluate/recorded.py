@@ -61,6 +61,7 @@ class _Rows:
     rows: list[str] = field(factory=list)
     _by_identity: dict[int, str] = field(factory=dict)
     _by_text: dict[str, str] = field(factory=dict)
+    _by_class: dict[type[Any], tuple[str, Callable[[Any], Iterable[object]]]] = field(factory=dict)
 
     def item(self, value: object) -> str:
         """A plain value as it is; of any other the number of its row, in a list."""
@@ -69,7 +70,7 @@ class _Rows:
             return plain(value)
         known = self._by_identity.get(id(value))
         if known is None:
-            name, parts = _taken_apart(type(value))
+            name, parts = self._apart(type(value))
             text = f'["{name}"{"".join([f",{self.item(part)}" for part in parts(value)])}]'
             known = self._by_text.get(text)
             if known is None:
@@ -78,8 +79,12 @@ class _Rows:
             self._by_identity[id(value)] = known
         return known
 
+    def _apart(self, kind: type[Any]) -> tuple[str, Callable[[Any], Iterable[object]]]:
+        if kind not in self._by_class:
+            self._by_class[kind] = _taken_apart(kind)
+        return self._by_class[kind]
 
-@cache
+
 def _taken_apart(kind: type[Any]) -> tuple[str, Callable[[Any], Iterable[object]]]:
     """What a row of this class begins with, and what stands in it."""
     if issubclass(kind, Enum):
