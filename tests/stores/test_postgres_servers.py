@@ -15,7 +15,7 @@ from postgres_pair import PostgresPair, postgres_pair
 from secondsite.cli.__main__ import app
 from secondsite.lab.postgres_files import TABLE, tools
 from secondsite.model.errors import InputError, MachineError
-from secondsite.stores.postgres_host import COPY, REWIND
+from secondsite.stores.postgres_host import COPY, REWIND, PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError, postgres_place
 from secondsite.stores.postgres_rows import salvage_rows
 
@@ -198,3 +198,23 @@ def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch
         postgres_place("env:DR_NONE", "DSN")
     with pytest.raises(InputError, match="connection string"):
         postgres_place("neither=this nor that", "DSN")
+
+
+@in_loop
+async def test_no_password_is_in_the_list_of_processes(tmp_path: Path) -> None:
+    """The tools get it through the environment, and the standby's settings are its owner's alone."""
+    if tools() is None:
+        missing("psycopg is not installed: pip install 'secondsite[lab]'")
+    told, data = tmp_path / "told", tmp_path / "data"
+    data.mkdir()
+    rewind = tmp_path / "pg_rewind"
+    rewind.write_text(f'#!/bin/sh\necho "$@" > {told}\necho "$PGPASSWORD" >> {told}\n', encoding="utf-8")
+    rewind.chmod(0o755)
+    place = PostgresPlace("host=127.0.0.1 user=op password=s3cret")
+    assert (await PostgresHost(data, tmp_path).follow(place, "standby")).how == REWIND
+    arguments, environment = told.read_text(encoding="utf-8").splitlines()
+    assert "s3cret" not in arguments
+    assert environment == "s3cret"
+    settings = data / "postgresql.auto.conf"
+    assert "primary_slot_name = 'standby'" in settings.read_text(encoding="utf-8")
+    assert settings.stat().st_mode & 0o077 == 0

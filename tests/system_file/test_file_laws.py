@@ -81,7 +81,7 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
         else:
             drawn = _lists(field.noun or object)
         if field.attribute in ("service", "depends_on", "routes_to", "covers", "copy_of", "mirror", "sources"):
-            drawn = st.just({"service": "", "mirror": None}.get(field.attribute, ()))
+            drawn = st.just({"service": "", "copy_of": "", "mirror": None}.get(field.attribute, ()))
         if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
             drawn = NAMES
         if field.attribute == "restore_bytes_per_s":
@@ -95,8 +95,7 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
 
 
 def _lists(noun: type[Any]) -> st.SearchStrategy[Any]:
-    key = fields_of(noun)[0].attribute
-    return st.lists(nouns(noun), max_size=2, unique_by=lambda item: getattr(item, key)).map(tuple)
+    return st.lists(nouns(noun), max_size=2, unique_by=identity).map(tuple)
 
 
 _NARROWED: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {

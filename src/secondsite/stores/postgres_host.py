@@ -77,6 +77,8 @@ class PostgresHost:
         lines = [f"primary_conninfo = {_quoted(primary.conninfo)}"]
         lines += [f"primary_slot_name = {_quoted(slot)}"] if slot else []
         settings = self.data / "postgresql.auto.conf"
+        settings.touch()
+        settings.chmod(0o600)  # a password may stand in it
         with settings.open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         (self.data / _SIGNAL).touch(mode=0o600)
