@@ -23,7 +23,7 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
 
 HOME, AWAY = "us-east-1", "us-west-2"
-NO_WAY = ("none", "backup")
+NO_WAY = ("none", "backup", "archive")
 
 
 async def _run(procedure: Procedure, deployment: Deployment, world: FakeWorld, path: Path) -> OperationOutcome:
