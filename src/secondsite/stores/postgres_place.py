@@ -112,12 +112,12 @@ class PostgresPlace:
 def postgres_place(reference: str, option: str, within_s: float = 2.0) -> PostgresPlace:
     """Raises InputError for a reference that leads nowhere, and for a password in the open."""
     from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     kind, _, name = reference.partition(":")
     try:
         if kind == "service":
-            return PostgresPlace(f"service={name}", within_s)
+            return PostgresPlace(make_conninfo(service=name), within_s)
         conninfo = _referred(kind, name, option) if kind in ("env", "file") else reference
         parts = conninfo_to_dict(conninfo)
     except ProgrammingError:
@@ -137,8 +137,9 @@ def _referred(kind: str, name: str, option: str) -> str:
         return os.environ[name]
     try:
         return Path(name).expanduser().read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise InputError.at(option, f"{name} cannot be read: {error.strerror}", "name a file of yours") from None
+    except (OSError, ValueError, RuntimeError) as error:  # no file, no text, no home
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise InputError.at(option, f"{name} cannot be read: {why}", "name a file of yours") from None
 
 
 def _words(error: Exception) -> str:
