@@ -66,6 +66,7 @@ bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/small_streams_bench.py
 	$(BIN)/python benchmarks/salvage_bench.py
 	$(BIN)/python benchmarks/archive_bench.py
+	SECONDSITE_KILLS=100 $(BIN)/python -m pytest -q tests/archive/test_killed_at_any_moment.py
 
 mutants: setup ## would the tests notice a lie? a sample of each group (GROUP=check for one, SAMPLE=0 for all, SEED)
 	$(BIN)/python benchmarks/mutants.py --group "$(GROUP)" --sample $(SAMPLE) --seed $(SEED)
