@@ -77,7 +77,7 @@ class Scale:
             inside = tuple(value for value in marks if self.low <= value <= self.high)
             if len(inside) <= wanted + 2:
                 return inside
-        return inside
+        return inside[:: math.ceil(len(inside) / (wanted + 2))]
 
     def _steps(self, wanted: int) -> tuple[float, ...]:
         rough = (self.high - self.low) / wanted
