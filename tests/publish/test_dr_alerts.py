@@ -112,6 +112,9 @@ CASES = {
     ),
     "StreamBackupOld": Case({"secondsite_backup_age_seconds": "60x20 100000x40"}),
     "StreamBackupUnseen": Case({"secondsite_backup_age_seconds": "60x20 stale"}),
+    "ArchiveBehind": Case({'secondsite_archive_stream_age_seconds{stream="EVENTS"}': "4x20 100000x40"}),
+    "ArchiveStands": Case({"secondsite_archive_age_seconds": "4x20 600x40"}),
+    "ArchiveUnseen": Case({"secondsite_archive_age_seconds": "4x20 stale"}),
     "StoreBackupOld": Case(
         {'kube_cronjob_status_last_successful_time{cronjob="db-backup"}': "0+60x20 -1000000x40"},
     ),

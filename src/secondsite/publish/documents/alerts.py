@@ -1,7 +1,8 @@
 """Prometheus rules for what has to be true before a failover, with the thresholds that the contracts state.
 
 Metrics are those of prometheus-nats-exporter, postgres_exporter, kube-state-metrics, external-secrets, the blackbox
-exporter and `secondsite backup`; every series carries a `region` label. The `lag` that a mirror reports is not used.
+exporter, `secondsite backup` and `secondsite archive`; every series carries a `region` label. The `lag` that a mirror
+reports is not used.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from secondsite.publish.content.state import Replicated, replicated
 from secondsite.publish.text.markdown import plain
 from secondsite.publish.text.nonbreaking import duration
 from secondsite.publish.text.yaml_text import yaml_text
+from secondsite.strategies.links.archive import METHOD
 
 _FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
+_STANDS_S = 60
 
 
 @frozen
@@ -139,7 +142,9 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
 
 
 def _copy(one: Replicated) -> Iterator[AlertRule]:
-    if one.copy.subject is Subject.NATS and one.scheduled:
+    if one.copy.method == METHOD:
+        yield from _archive(one)
+    elif one.copy.subject is Subject.NATS and one.scheduled:
         yield _aged("StreamBackupOld", "max(secondsite_backup_age_seconds)", one, "secondsite backup list")
         yield AlertRule(
             "StreamBackupUnseen",
@@ -156,6 +161,32 @@ def _copy(one: Replicated) -> Iterator[AlertRule]:
     elif one.copy.subject is Subject.STATE:
         value = f"max(pg_replication_lag_seconds{{region={_text(one.copy.region)}}})"
         yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
+
+
+def _archive(one: Replicated) -> Iterator[AlertRule]:
+    yield _aged(
+        "ArchiveBehind", "max(secondsite_archive_stream_age_seconds)", one, "the archiver's log: which stream, and why"
+    )
+    yield AlertRule(
+        "ArchiveStands",
+        "min(secondsite_archive_age_seconds)",
+        f"> {_STANDS_S}",
+        60,
+        "critical",
+        "no copy of the archiver ships",
+        "the store's answers in the log of each `secondsite archive`",
+        "s",
+        _STANDS_S,
+    )
+    yield AlertRule(
+        "ArchiveUnseen",
+        "absent(secondsite_archive_age_seconds)",
+        "== 1",
+        300,
+        "critical",
+        "nothing is known of the archive",
+        "start `secondsite archive`, with its metrics scraped",
+    )
 
 
 def _aged(name: str, value: str, one: Replicated, check: str) -> AlertRule:
