@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -271,3 +274,18 @@ def test_the_share_is_the_same_at_any_seed_within_its_interval(
         (low, high), (low_other, high_other) = (interval(each, sensitivity_module.STABILITY_DRAWS) for each in hits)
         assert low <= high_other, chosen
         assert low_other <= high, chosen
+
+
+def test_moves_are_scored_alike_by_many_threads_at_once(setting: StudySetting, axes: tuple[Assumption, ...]) -> None:
+    """As on a worker of a cluster that has threads: nobody has scored the start before them."""
+    names = tuple(axis.name for axis in axes)
+    moves = [study.Move(names, np.ones((1, len(names))), axis.name, np.array([axis.low, axis.high])) for axis in axes]
+    alone = [study.score_moved(setting, move).owning_usd for move in moves]
+    shared = evolve(setting)
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            together = [scores.owning_usd for scores in pool.map(partial(study.score_moved, shared), moves)]
+    finally:
+        sys.setswitchinterval(0.005)
+    assert all((one == other).all() for one, other in zip(alone, together, strict=True))

@@ -9,7 +9,9 @@ over workers, and give the same numbers wherever they run.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -143,6 +145,8 @@ class Start:
     setting: StudySetting
     names: tuple[str, ...]
     factors: Samples
+    lock: AbstractContextManager[object] = field(factory=Lock, init=False)
+    """Held while it is scored: a worker of a cluster may have threads."""
 
     @cached_property
     def scoring(self) -> _Scoring:
@@ -191,7 +195,8 @@ class Move:
 
 def score_moved(setting: StudySetting, move: Move) -> Scores:
     start = setting.start(move.names, move.start)
-    _ = start.scores  # what stays as it is has been worked out
+    with start.lock:
+        _ = start.scores  # what stays as it is has been worked out
     return start.scoring.moved(move.name, move.factors[:, None]).scores()
 
 
