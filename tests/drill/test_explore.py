@@ -10,7 +10,7 @@ from attrs import evolve
 from command import secondsite
 from drilling import EXAMPLE
 
-from secondsite.drill.explore.laws import Breach, Promise, conservation, lost, overlap, silence_s
+from secondsite.drill.explore.laws import Breach, Promise, conservation, lasted_s, lost, overlap, silence_s
 from secondsite.drill.explore.play import Played
 from secondsite.drill.explore.schedule import (
     TARGETS,
@@ -74,7 +74,7 @@ class PlayedInMemory(Search):
 
     def play(self, schedule: FaultSchedule) -> Explored:
         broken = any((one.phase, one.kind) == (MovePhase.BACK, Trouble.CUT) for one in schedule.disturbances)
-        return Explored(schedule, Played((Breach("conservation", "gone"),) if broken else (), {}, 0, 1, 1.0))
+        return Explored(schedule, Played((Breach("conservation", "gone"),) if broken else (), {}, 0, 0.0, 1, 1.0))
 
 
 def test_what_breaks_a_law_is_made_as_small_as_it_can_be_and_written(tmp_path: Path) -> None:
@@ -96,6 +96,7 @@ def test_the_laws_are_broken_by_what_breaks_them() -> None:
             (("home", 1, 1.0), ("home", 2, 2.0), ("away", 2, 3.0), ("home", 3, 4.0))]  # fmt: skip
     assert [one.message_id for one in overlap(kept, "home", "away", 0.0)] == ["home-3"]
     assert overlap(kept[:3], "home", "away", 0.0) == []
+    assert lasted_s([kept[1], kept[3]]) == 2.0
     held = {"E": {"home-1", "home-2", "away-2"}}
     assert [one.message_id for one in lost(kept, held)] == ["home-3"]
     (breach,) = conservation(lost(kept, held), "salvage")

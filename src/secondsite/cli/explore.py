@@ -92,4 +92,8 @@ def _closing(done: list[Explored]) -> str:
     for name in dict.fromkeys(name for _, name in silences):
         longest = max(seconds for seconds, of in silences if of == name)
         text += f"\nlongest time without a writer during a {name}, faults included: {longest:.1f} s"
+    most_s = max((one.played.overlap_s for one in played if one.played), default=0.0)
+    if most_s:
+        taken = sum(one.played.overlap for one in played if one.played)
+        text += f"\n`writers: available`: {taken} writes were taken beside the other region, for {most_s:.1f} s at most"
     return text

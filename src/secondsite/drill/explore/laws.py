@@ -61,6 +61,12 @@ def overlap(promises: Iterable[Promise], left: str, taken_by: str, since_s: floa
     return [one for one in moved if one.region == left and one.stream in begun and one.sent_s > begun[one.stream]]
 
 
+def lasted_s(both: Sequence[Promise]) -> float:
+    """For how long both sides took writes, from the first of an overlap to its last."""
+    times = [one.sent_s for one in both]
+    return max(times) - min(times) if times else 0.0
+
+
 def silence_s(promises: Iterable[Promise], from_s: float, to_s: float) -> float:
     """The longest time within which nobody was acknowledged anything."""
     times = sorted(one.acknowledged_s for one in promises if from_s <= one.acknowledged_s <= to_s)

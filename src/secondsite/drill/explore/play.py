@@ -22,6 +22,7 @@ from secondsite.drill.explore.laws import (
     Breach,
     Promise,
     conservation,
+    lasted_s,
     lost,
     overlap,
     silence_s,
@@ -60,11 +61,12 @@ _MOVE_S = 120.0
 @frozen
 class Played:
     """``silences_s``: of each move, the longest time in which nobody was acknowledged anything. ``overlap``: writes
-    that both sides took under a named exception."""
+    that both sides took under a named exception, and for how long."""
 
     breaches: tuple[Breach, ...]
     silences_s: Mapping[str, float]
     overlap: int
+    overlap_s: float
     promises: int
     seconds: float
     log: tuple[str, ...] = ()
@@ -84,6 +86,7 @@ class Explorer:
     log: list[str] = field(factory=list)
     silences_s: dict[str, float] = field(factory=dict)
     named_overlap: int = 0
+    named_overlap_s: float = 0.0
     _journal: Path = Path()
     _move: asyncio.Task[OperationOutcome | None] | None = None
     _checks: list[asyncio.Task[None]] = field(factory=list)
@@ -107,7 +110,8 @@ class Explorer:
             await end_tasks(*tasks, *self._checks)
         took_s = time.monotonic() - began_s
         unique = tuple(dict.fromkeys(self.breaches))
-        return Played(unique, self.silences_s, self.named_overlap, len(self.promises), took_s, tuple(self.log))
+        both = (self.named_overlap, self.named_overlap_s)
+        return Played(unique, self.silences_s, *both, len(self.promises), took_s, tuple(self.log))
 
     async def _all(self) -> None:
         await self._writes("before the loss", _WRITES_WITHIN_S)
@@ -282,6 +286,7 @@ class Explorer:
         named = move == "the failover" and self.schedule.writers is Writers.AVAILABLE
         if named and self.schedule.loss in (RegionLoss.CUT, RegionLoss.FREEZE):
             self.named_overlap += len(both)
+            self.named_overlap_s = max(self.named_overlap_s, lasted_s(both))
             return
         what = f"{len(both)} writes were taken by {left} after {taken_by} had begun to, in {move}"
         self.breaches.append(Breach(ONE_WRITER, f"{what}: {both[0].stream} {both[0].sequence}"))

@@ -53,6 +53,7 @@ class Explored:
             "breaches": [one.text for one in played.breaches] if played else [],
             "longest_without_writer_s": {k: round(v, 2) for k, v in played.silences_s.items()} if played else {},
             "both_sides": played.overlap if played else 0,
+            "both_sides_s": round(played.overlap_s, 2) if played else 0.0,
             "acknowledged": played.promises if played else 0,
             "died": self.died,
             "least": self.least.text if self.least else "",

@@ -70,9 +70,9 @@ class RestoreConsumers:
             placement = family.at(region)
             if placement is None:
                 continue
-            for name in (one.name for one in family.origin.stream.consumers if one.durable):
-                last = {"last_by_subj": position_subject(family.name, name)}
-                yield from _positioned(placement, name, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
+            for consumer in (one for one in family.origin.stream.consumers if one.durable):
+                last = {"last_by_subj": position_subject(family.name, consumer.name)}
+                yield from _positioned(placement, consumer, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
 
 
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
@@ -122,7 +122,7 @@ def carrying(family: StreamFamily, placement: StreamPlacement, *, from_: str) ->
         return
     for consumer in family.origin.stream.consumers:
         asked = (from_, f"CONSUMER.INFO.{there.name}.{consumer.name}", "")
-        yield from _positioned(placement, consumer.name, asked, _INFO)
+        yield from _positioned(placement, consumer, asked, _INFO)
 
 
 HELD_UNTIL = "2100-01-01T00:00:00Z"
@@ -132,7 +132,7 @@ _INFO = "{config, start: (.ack_floor.stream_seq + 1)}"
 
 
 def _positioned(
-    placement: StreamPlacement, name: str, asked: tuple[str, str, Mapping[str, Any] | str], position: str
+    placement: StreamPlacement, consumer: Consumer, asked: tuple[str, str, Mapping[str, Any] | str], position: str
 ) -> Iterable[str]:
     """Created as it was, then set to its position: ``asked`` is the request that tells it, ``position`` reads it."""
     region, call, body = asked
@@ -140,15 +140,17 @@ def _positioned(
     def known(program: str) -> str:
         return read(region, call, f"{position} | {program}", body)
 
-    where = f"{placement.name}.{name}"
+    where = f"{placement.name}.{consumer.name}"
     kept = ".config | del(.metadata)"
-    if supports(placement.cluster.version, Feature.CONSUMER_RESET) is Support.NO:
+    known_to = supports(placement.cluster.version, Feature.CONSUMER_RESET) is not Support.NO
+    resets = known_to and may_be_set(consumer_config(consumer), 1)
+    if not resets:
         kept += ' | del(.opt_start_time) | .deliver_policy = "by_start_sequence" | .opt_start_seq = $start'
     else:
         kept += f' | .pause_until = "{HELD_UNTIL}"'
     created = f"{{stream_name: {json.dumps(placement.name)}, config: (.start as $start | {kept})}}"
     yield changed(placement.region, f"CONSUMER.CREATE.{where}", f'"$({known(created)})"')
-    if supports(placement.cluster.version, Feature.CONSUMER_RESET) is not Support.NO:
+    if resets:
         yield changed(placement.region, f"CONSUMER.RESET.{where}", f'"$({known("{seq: .start}")})"')
         yield changed(placement.region, f"CONSUMER.PAUSE.{where}", {})
 
