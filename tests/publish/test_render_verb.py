@@ -148,3 +148,18 @@ def test_a_field_that_a_server_does_not_take_stops_it_and_is_named(
     assert render(folder, *LEAF) == 2
     assert "does not take allow_batched (2.14) of EVENTS" in capsys.readouterr().err
     assert not (folder / "deploy").exists()
+
+
+def test_what_the_application_uses_beside_its_streams_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may publish and hear it; the README says how to render the same again."""
+    assert render(folder, *LEAF, "--app-subject", "rpc.>") == 0
+    conf = (folder / "deploy" / "us-east-1" / "nats" / "nats-0.conf").read_text()
+    application = conf[conf.index('user: "app"') : conf.index('user: "operator"')]
+    assert application.count('"rpc.>"') == 2
+    assert conf.count('"rpc.>"') == 2
+    assert "--app-subject 'rpc.>'" in (folder / "deploy" / "README.md").read_text()
+    capsys.readouterr()
+    assert render(folder, *LEAF, "--app-subject", "a..b") == 2
+    assert "'a..b' is no subject: a part of it is empty" in capsys.readouterr().err
