@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from attrs import fields
-from source_trees import SOURCE, nodes
+from source_trees import SOURCE, nodes_of
 
 from secondsite.catalogue.figures import load_figures
 from secondsite.model.economics import Economics
@@ -23,9 +23,7 @@ SERVERS_OWN = {"DEFAULT_SYNC_INTERVAL_S"}
 def assumed_in_code(source: Path) -> list[str]:
     """Constants that are called an assumption, ranges of an `Assumption`, and numbers in an assumed `Estimate`."""
     places = []
-    for path, node in nodes(source):
-        if path.relative_to(source).parts[0] not in ROOMS:
-            continue
+    for path, node in nodes_of(source, ROOMS):
         if isinstance(node, ast.Assign) and any(map(_is_number, ast.walk(node.value))):
             names = {target.id for target in node.targets if isinstance(target, ast.Name)} - SERVERS_OWN
             places += [f"{path.name}: {name}" for name in names if SUSPICIOUS.search(name)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from source_trees import SOURCE, nodes, trees
+from source_trees import SOURCE, nodes, nodes_of, trees
 
 READERS = ("model", "discover")
 """They read, merge, check and write every field; a use is one in any other room."""
@@ -29,10 +29,10 @@ def templates(source: Path) -> str:
 def unread_fields(source: Path) -> list[str]:
     """Fields of the nouns whose name stands behind no dot outside of what reads and writes the file."""
     read = set(re.findall(r"\.(\w+)", templates(source)))
-    for path, node in nodes(source):
-        room = path.relative_to(source).parts[0]
-        if isinstance(node, ast.Attribute) and (room not in READERS or (room == "model" and _of_self(node))):
-            read.add(node.attr)  # by others, or by a property of the noun that says it otherwise
+    for room in (path.name for path in source.iterdir()):
+        for _, node in nodes_of(source, (room,)):
+            if isinstance(node, ast.Attribute) and (room not in READERS or (room == "model" and _of_self(node))):
+                read.add(node.attr)  # by others, or by a property of the noun that says it otherwise
     return [
         f"{noun.name}.{field.target.id}"
         for path, tree in trees(source).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,13 @@ def trees(source: Path) -> Mapping[Path, ast.Module]:
 def nodes(source: Path) -> tuple[tuple[Path, ast.AST], ...]:
     with uncollected():
         return tuple((path, node) for path, tree in trees(source).items() for node in ast.walk(tree))
+
+
+def nodes_of(source: Path, rooms: Collection[str]) -> Iterator[tuple[Path, ast.AST]]:
+    """Those of some packages, or modules, below the source."""
+    for path, tree in trees(source).items():
+        if path.relative_to(source).parts[0] in rooms:
+            yield from ((path, node) for node in ast.walk(tree))
 
 
 @contextmanager
