@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from secondsite.backup.archive import MAGIC
 from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Archived
 from secondsite.backup.inventory import take_inventory
+from secondsite.backup.layout import proof_key
 from secondsite.backup.manifest import BackupManifest, StoredObject, from_json
 from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Silent
@@ -360,3 +362,11 @@ def test_archives_are_compressed_before_they_are_encrypted(
         assert MAGIC not in await store.read(stream.archive.key)
 
     run(work())
+
+
+def test_two_proofs_of_one_second_are_two_in_the_order_of_time() -> None:
+    """A backup that was verified twice in a second, on two releases, had its second proof refused."""
+    first = datetime(2026, 11, 24, 1, 0, 0, 999_998, tzinfo=UTC)
+    keys = [proof_key("b", first + timedelta(microseconds=more)) for more in range(4)]
+    assert len(set(keys)) == 4
+    assert keys == sorted(keys)

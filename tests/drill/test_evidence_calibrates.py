@@ -95,16 +95,15 @@ def test_a_step_that_borrows_a_figure_does_not_measure_it(tmp_path: Path) -> Non
 def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: pytest.CaptureFixture[str]) -> None:
     found = calibration(load_system(EXAMPLE), load_catalogue(), [EXAMPLE.parent / "evidence"])
     by_name = {one.contract.name: one for one in found.contracts}
-    assert set(by_name) == {"api/region", "nats/region", "nats/process"}
+    assert set(by_name) == {"api/region", "nats/region", "api/process"}
     ratios = [one.ratio for one in found.contracts]
     with capsys.disabled():
         print("prediction / measurement:", {name: round(one.ratio, 3) for name, one in by_name.items()})
     assert 0.8 <= median(ratios) <= 1.2, "within 20 %"
     assert all(0.8 < ratio < 1.25 for ratio in ratios)
     counts = {name: len(one.measured) for name, one in by_name.items()}
-    assert counts == {"api/region": 22, "nats/region": 22, "nats/process": 15}, "one campaign was interrupted"
-    outside = {one.contract.name for one in found.surprises}
-    assert outside == {"nats/process"}, "15 breakers closed within 0.4 s of their 30, at the edge of what 22 had shown"
+    assert counts == {"api/region": 22, "nats/region": 22, "api/process": 22}
+    assert not found.surprises
 
 
 def test_what_lies_outside_of_what_was_expected_is_said_before_any_figure(

@@ -105,9 +105,9 @@ def test_a_lab_starts_what_render_ships(kit: Kit, tmp_path: Path) -> None:
             lab.supervisor.close()
         for region in regions:
             started = {spec.name.removesuffix(f"-{region}") for spec in specs[region]}
-            folders = (f"{region}/kubernetes/", f"{region}/agent/")
+            folders = (f"{region}/kubernetes/", f"{region}/agent/", f"{region}/archive/")
             own = "".join(text for path, text in texts.items() if path.startswith(folders))
-            shipped = {name for name in ("gate", "agent") if f"name: {name}\n" in own}
+            shipped = {name for name in ("gate", "agent", "archive") if f"name: {name}\n" in own}
             assert started == shipped, (strategy.id, region)
             if "agent" in started:
                 assert (tmp_path / f"agent-{region}.json").read_text() == texts[f"{region}/agent/agent.json"]

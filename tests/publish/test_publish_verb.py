@@ -30,12 +30,12 @@ def evaluated_once() -> Iterator[None]:
     known: dict[tuple[object, ...], Inputs] = {}
     gather = verb.gather
 
-    def once(file: Path, folder: Path, *rest: Any) -> Inputs:
+    def once(file: Path, folder: Path, *rest: Any, **options: Any) -> Inputs:
         beside = [file.parent / name for name in ("secondsite-catalogue", ".secondsite")]
         lying = tuple(str(path.relative_to(file.parent)) for place in beside for path in sorted(place.rglob("*")))
         key = (file.read_text(encoding="utf-8"), lying, os.path.relpath(folder, file.parent), *rest)
         if key not in known:
-            known[key] = gather(file, folder, *rest)
+            known[key] = gather(file, folder, *rest, **options)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -7,7 +7,7 @@
       streams/ORDERS/stream.arc.s2             the snapshot, byte for byte (stream.tar.s2 from servers before 2.15)
       streams/ORDERS/consumers.json            consumers with their positions
       manifest.json                            written last, on condition that it is not there
-      proofs/20261124T010000Z.json             what `backup verify` found
+      proofs/20261124T010000.250000Z.json      what `backup verify` found
       hold.json                                while there, no retention rule deletes this backup
     slots/20261123T172500Z.json                who took this run of a schedule
     probes/…                                   a try whether the store honours conditional writes; gone at once
@@ -43,6 +43,11 @@ def new_id(now: datetime, entropy: str) -> str:
 
 def stamp(now: datetime) -> str:
     return now.astimezone(UTC).strftime(_STAMP)
+
+
+def proof_key(backup_id: str, now: datetime) -> str:
+    """By the microsecond, in the order of time: two people may verify a backup in the same second."""
+    return f"{backup_id}/{PROOFS}/{now.astimezone(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}.json"
 
 
 def started(backup_id: str) -> datetime:

@@ -18,7 +18,7 @@ from attrs import asdict, frozen
 
 from secondsite import __version__
 from secondsite.backup.codec import Keys
-from secondsite.backup.layout import PROOFS, stamp
+from secondsite.backup.layout import proof_key
 from secondsite.backup.manifest import BackupManifest
 from secondsite.backup.progress import Progress
 from secondsite.backup.restore import RestorePlan, run_restore
@@ -79,8 +79,7 @@ async def run_verify(
         outcomes=outcomes,
     )
     if record:
-        key = f"{manifest.id}/{PROOFS}/{stamp(datetime.now(UTC))}.json"
-        await store.create(key, proof_json(verification, manifest, keys))
+        await store.create(proof_key(manifest.id, datetime.now(UTC)), proof_json(verification, manifest, keys))
     return verification
 
 
