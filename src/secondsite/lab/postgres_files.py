@@ -26,6 +26,7 @@ SLOT = "standby"
 OPERATOR, WRITER, FOLLOWER = "postgres", "app", "follower"
 TABLE = "secondsite_writes"
 _UNPRIVILEGED = 65534
+_UID_MAP = Path("/proc/self/uid_map")
 _PREPARED = 1
 """Counted on where what is prepared changes."""
 _STATEMENTS = (
@@ -39,9 +40,22 @@ _STATEMENTS = (
 
 
 def tools() -> Path | None:
-    """The folder of the programs; None where the packages of the extra ``lab`` are not installed."""
+    """The folder of the programs; None where the packages of the extra ``lab`` are not installed, or nobody may run
+    them: as root they refuse, and in a user namespace without other users there is nobody else.
+    """
     server = binary(PACKAGE, "postgres")
+    if os.geteuid() == 0 and not is_mapped(_UNPRIVILEGED, _UID_MAP):
+        return None
     return server.parent if server and importlib.util.find_spec("psycopg") else None
+
+
+def is_mapped(user: int, uid_map: Path) -> bool:
+    """Whether this namespace has the user; true where the kernel has no such map."""
+    try:
+        ranges = [tuple(map(int, line.split())) for line in uid_map.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return True
+    return any(first <= user < first + count for first, _, count in ranges)
 
 
 def version(folder: Path) -> str:
