@@ -135,7 +135,6 @@ def test_one_schedule_on_real_servers_holds(tmp_path: Path) -> None:
     ("control", "law", "loss", "writers"),
     [
         ("no-salvage", "conservation", RegionLoss.KILL, Writers.AVAILABLE),
-        ("no-fence", "one writer", RegionLoss.CUT, Writers.ONE),
     ],
 )
 def test_a_law_that_is_broken_on_purpose_is_found_and_made_small(
