@@ -29,7 +29,7 @@ class Answering(JetStream):
 def info(delivered: tuple[int, int], floor: tuple[int, int]) -> dict[str, Any]:
     pairs = {"delivered": delivered, "ack_floor": floor}
     told = {key: dict(zip(("consumer_seq", "stream_seq"), pair, strict=True)) for key, pair in pairs.items()}
-    return {"name": "w", "config": {"durable_name": "w"}, "num_pending": 10, **told}
+    return {"name": "w", "config": {"durable_name": "w"}, "num_pending": 10, "num_ack_pending": 4, **told}
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_a_consumer_that_delivered_nothing_stands_where_it_begins(told: Json, fl
     api = StreamApi(Answering(Connection(parse_addresses("nats://nowhere:4222"), ConnectOptions()), answer=told))
     state = asyncio.run(api.consumer("S", "w"))
     assert state
-    assert state.floor == floor
+    assert (state.floor, state.pending, state.unacknowledged) == (floor, 10, 4)

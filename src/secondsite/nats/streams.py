@@ -71,7 +71,7 @@ class StreamState:
 @frozen
 class ConsumerState:
     """``floor`` is the stream sequence up to which everything is acknowledged. ``untouched``: nothing was delivered
-    since it was made or its position was set.
+    since it was made or its position was set. ``unacknowledged``: delivered, and not yet acknowledged.
     """
 
     name: str
@@ -80,6 +80,7 @@ class ConsumerState:
     delivered: int
     pending: int
     untouched: bool = False
+    unacknowledged: int = 0
 
 
 @frozen
@@ -328,6 +329,7 @@ def _consumer(info: Json) -> ConsumerState:
         delivered=delivered,
         pending=count(info.get("num_pending", 0)),
         untouched=untouched,
+        unacknowledged=count(info.get("num_ack_pending", 0)),
     )
 
 

@@ -118,9 +118,13 @@ def placement_in(family: StreamFamily, region: str) -> StreamPlacement | None:
 
 
 def _caught_up(state: StreamState, consumer: ConsumerState) -> bool:
-    """The last messages need not be for one with a filter: then it has acknowledged all that it was given."""
+    """The last messages need not be for one with a filter: then it has acknowledged all that it was given.
+
+    Its floor does not say so: where it is delivered to goes on past what is not for it, and its floor stays.
+    """
     filtered = consumer.config.get("filter_subject") or consumer.config.get("filter_subjects")
-    return not consumer.pending and consumer.floor >= (consumer.delivered if filtered else state.last_seq)
+    acknowledged = not consumer.unacknowledged if filtered else consumer.floor >= state.last_seq
+    return acknowledged and not consumer.pending
 
 
 async def drained(place: NatsPlace, placement: StreamPlacement, consumer: str, within_s: float) -> bool:
