@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 from identities import certificates
+from nats_world import Server as OneServer
 
 from secondsite.lab.meta import agreed
 
@@ -113,6 +114,15 @@ def running() -> Iterator[Callable[..., list[Server]]]:
     finally:
         for server in started:
             kill(server)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[OneServer]:
+    """One server with JetStream, alone."""
+    made = OneServer(tmp_path / "server")
+    made.start()
+    yield made
+    made.kill()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,6 @@ from secondsite.nats.jetstream import JetStream
 pytestmark = pytest.mark.slow
 RELOADS = 60
 LATE = "$JS.late.API"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "server")
-    made.start()
-    yield made
-    made.kill()
 
 
 def test_what_nobody_takes_yet_is_asked_again(server: Server) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
@@ -14,14 +12,6 @@ from secondsite.nats.restore import RestoreCutError, _Upload
 
 pytestmark = pytest.mark.slow
 SUBJECT = "restore.chunks"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "server")
-    made.start()
-    yield made
-    made.kill()
 
 
 def test_a_chunk_that_nobody_took_is_sent_again(server: Server) -> None:

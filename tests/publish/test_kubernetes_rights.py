@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from secondsite.archive.manifests import ArchiverSpec
 from secondsite.archive.manifests import deployment as archiver_deployment
 from secondsite.backup.cronjob import CronJobSpec, cron_job
+from secondsite.backup.pod import PodSpec
 from secondsite.model.deployment import Deployment
 from secondsite.model.operate import Operate, Writers
 from secondsite.model.strategy import Strategy
@@ -28,7 +29,7 @@ def pod(request: pytest.FixtureRequest, laid_out: Callable[[str], Deployment]) -
         job: Mapping[str, Any] = cron_job(spec)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         return job
     if request.param == "archive":
-        archiver = ArchiverSpec("archive", "nats", "image", ("--to", "s3://b"))
+        archiver = ArchiverSpec("archive", "nats", PodSpec("archive", "image", ("--to", "s3://b")))
         shipping: Mapping[str, Any] = archiver_deployment(archiver)["spec"]["template"]["spec"]
         return shipping
     deployment = laid_out("warm-standby/leafnode-mirror")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.backup.pod import PodSpec, pod
 from secondsite.strategies.archiver import METRICS_PORT
@@ -13,17 +12,11 @@ from secondsite.strategies.archiver import METRICS_PORT
 
 @frozen
 class ArchiverSpec:
-    """``arguments`` are those of ``secondsite archive``. Secrets are named, and their values are in the cluster."""
+    """What it is called, where it runs, and the pod of which there are two."""
 
     name: str
     namespace: str
-    image: str
-    arguments: Sequence[str]
-    service_account: str = ""
-    environment_secret: str = ""
-    credentials_secret: str = ""
-    signing_secret: str = ""
-    env: Sequence[Mapping[str, Any]] = ()
+    pod: PodSpec
 
 
 def deployment(spec: ArchiverSpec) -> dict[str, Any]:
@@ -36,8 +29,7 @@ def deployment(spec: ArchiverSpec) -> dict[str, Any]:
         "labelSelector": {"matchLabels": {"app.kubernetes.io/name": spec.name}},
     }
     served = ("--metrics-host", "0.0.0.0", "--metrics-port", str(METRICS_PORT))  # noqa: S104 # the pod's own address
-    secrets = (spec.service_account, spec.environment_secret, spec.credentials_secret, spec.signing_secret)
-    replica = pod(PodSpec("archive", spec.image, (*spec.arguments, *served), *secrets, env=spec.env))
+    replica = pod(evolve(spec.pod, arguments=(*spec.pod.arguments, *served)))
     replica |= {"terminationGracePeriodSeconds": 60, "topologySpreadConstraints": [spread]}
     replica["containers"][0]["ports"] = [{"name": "metrics", "containerPort": METRICS_PORT}]
     scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(METRICS_PORT)}

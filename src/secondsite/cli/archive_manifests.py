@@ -57,6 +57,7 @@ def deployment_(
     from ruamel.yaml import YAML
 
     from secondsite.archive.manifests import ArchiverSpec, deployment
+    from secondsite.backup.pod import PodSpec
     from secondsite.nats.address import parse_addresses
     from secondsite.objects.address import parse_store
 
@@ -77,7 +78,7 @@ def deployment_(
     writer = YAML()
     writer.default_flow_style = False
     writer.width = 120
-    writer.dump(deployment(ArchiverSpec(name, namespace, image, arguments, *secrets)), sys.stdout)
+    writer.dump(deployment(ArchiverSpec(name, namespace, PodSpec("archive", image, arguments, *secrets))), sys.stdout)
     return EXIT_HOLDS
 
 

@@ -9,7 +9,7 @@ from secondsite.model.nats import Stream
 from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
-from secondsite.strategies.sizing import by_size, summed
+from secondsite.strategies.sizing import all_streams, by_size, stream_bytes, summed, transfer_time
 from secondsite.strategies.stores import backed_up_only, following
 
 PATIENCE = 3.0
@@ -207,3 +207,17 @@ def included_in(figure: str, kit: Kit) -> Estimate:
     """No time of its own: it was measured as part of another figure."""
     row = kit.figures[figure]
     return Estimate(f"part of {figure}", "s", Fixed(0.0), Provenance.DERIVED, row.source, inputs=(row,))
+
+
+def restore_streams_step(kit: Kit, copy: str, rate: str, manifest: str, after: str) -> Step:
+    """From ``copy``, at the figure ``rate``; ``manifest`` is what the restored streams are compared with."""
+    return make_step(
+        kit,
+        Verb.RESTORE_STREAMS,
+        f"restore every stream with its consumers from {copy}",
+        transfer_time("restore of the streams", stream_bytes(kit.system, kit.figures), kit.figures[rate]),
+        check=f"messages, first and last sequence and digest as in {manifest}",
+        after=(after,),
+        region=kit.second.name,
+        targets=tuple(stream.name for stream in all_streams(kit.system)),
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from secondsite.archive.manifests import ArchiverSpec, bucket_policy
 from secondsite.archive.manifests import deployment as two_copies
+from secondsite.backup.pod import PodSpec
 from secondsite.model.deployment import Deployment
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.archiver import archive_arguments, archived, bucket_of, store_url, vault_of
@@ -53,7 +54,7 @@ def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, im
     )
     arguments = archive_arguments(urls, store_url(deployment))[1:]
     namespace = book.namespace(near[0].cluster) or "default"
-    spec = ArchiverSpec(ARCHIVE, namespace, image, arguments, service_account=ARCHIVE, env=env)
+    spec = ArchiverSpec(ARCHIVE, namespace, PodSpec("archive", image, arguments, service_account=ARCHIVE, env=env))
     return f"# Written by `secondsite render`.\n{yaml_text(two_copies(spec))}"
 
 

@@ -15,8 +15,8 @@ from secondsite.strategies.archiver import EVERY_S
 from secondsite.strategies.clusters import empty_at_standby
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import no_failback
-from secondsite.strategies.sizing import all_streams, stream_bytes, stream_rate_bytes_per_s, transfer_time
-from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.sizing import stream_rate_bytes_per_s
+from secondsite.strategies.steps import blocked_step, restore_streams_step
 from secondsite.strategies.stores import nothing, refreshed, survivable
 
 METHOD = "stream archive"
@@ -29,17 +29,7 @@ def restore_archived(kit: Kit, after: str, moment: str) -> Step:
         since_release = since(Feature.MESSAGE_ARCHIVE)
         why = f"nats-server below {since_release} takes no archive that was put together from messages"
         return blocked_step(Verb.RESTORE_STREAMS, why, after)
-    size = stream_bytes(kit.system, kit.figures)
-    return make_step(
-        kit,
-        Verb.RESTORE_STREAMS,
-        f"restore every stream with its consumers from the archive, as of {moment}",
-        transfer_time("restore of the streams from the archive", size, kit.figures["archive.restore-rate"]),
-        check="messages, first and last sequence and digest as in the archive",
-        after=(after,),
-        region=kit.second.name,
-        targets=tuple(stream.name for stream in all_streams(kit.system)),
-    )
+    return restore_streams_step(kit, f"the archive, as of {moment}", "archive.restore-rate", "the archive", after)
 
 
 @frozen

@@ -13,8 +13,8 @@ from secondsite.strategies import requirements
 from secondsite.strategies.clusters import empty_at_standby
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import no_failback
-from secondsite.strategies.sizing import all_streams, by_size, stream_bytes, transfer_time
-from secondsite.strategies.steps import make_step
+from secondsite.strategies.sizing import by_size, stream_bytes
+from secondsite.strategies.steps import restore_streams_step
 from secondsite.strategies.stores import nothing, refreshed, survivable
 
 
@@ -46,16 +46,7 @@ def backup_requirement(kit: Kit) -> Requirement:
 
 
 def restore_streams(kit: Kit, after: str) -> Step:
-    return make_step(
-        kit,
-        Verb.RESTORE_STREAMS,
-        "restore every stream with its consumers from the newest backup",
-        transfer_time("restore of the streams", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"]),
-        check="messages, first and last sequence and digest as in the backup's manifest",
-        after=(after,),
-        region=kit.second.name,
-        targets=tuple(stream.name for stream in all_streams(kit.system)),
-    )
+    return restore_streams_step(kit, "the newest backup", "restore.rate", "the backup's manifest", after)
 
 
 @frozen
