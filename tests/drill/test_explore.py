@@ -135,6 +135,8 @@ def test_one_schedule_on_real_servers_holds(tmp_path: Path) -> None:
     ("control", "law", "loss", "writers"),
     [
         ("no-salvage", "conservation", RegionLoss.KILL, Writers.AVAILABLE),
+        # Its lease ends the region that is cut off, so nobody writes twice; the salvage sees that it is not fenced.
+        ("no-fence", "comes to its end", RegionLoss.CUT, Writers.ONE),
     ],
 )
 def test_a_law_that_is_broken_on_purpose_is_found_and_made_small(
