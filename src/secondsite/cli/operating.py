@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from enum import StrEnum
@@ -19,14 +18,16 @@ from secondsite.cli.operating_options import (
     check_allowed,
     clusters,
     commands_of,
+    destroying,
     done_by,
-    pairs,
     path_line,
     path_of,
+    places,
     store_logins,
     target_of,
 )
 from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.restored_origins import NOTHING_CHOSEN, RestoredOrigins
 from secondsite.cli.stores import Flag, open_store, option, print_json
 from secondsite.model.errors import (
     EXIT_DOES_NOT_HOLD,
@@ -40,17 +41,26 @@ from secondsite.model.errors import (
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
     from secondsite.model.procedure import Procedure
-    from secondsite.nats.place import NatsPlace
     from secondsite.operate.lease import SharedJournal
     from secondsite.operate.live import LiveWorld
+
+
+DESTROYED = "data is destroyed"
 
 
 class ProcedureDirection(StrEnum):
     OVER = "failover"
     BACK = "failback"
+    REPAIR = "repair"
 
+    @property
+    def others(self) -> tuple[ProcedureDirection, ...]:
+        return tuple(one for one in ProcedureDirection if one is not self)
 
-_OTHER = {ProcedureDirection.OVER: ProcedureDirection.BACK, ProcedureDirection.BACK: ProcedureDirection.OVER}
+    @property
+    def begins(self) -> str:
+        """How the names of its procedures begin."""
+        return DESTROYED if self is ProcedureDirection.REPAIR else str(self)
 
 
 @frozen
@@ -59,7 +69,9 @@ class OperationScope:
 
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
     strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror"
-    fault: Annotated[str, option("The fault: region, gray, control-plane, … (failover only).")] = "region"
+    fault: Annotated[
+        str, option("The fault: region, gray, control-plane, … (failover); deletion, bad-write (repair).")
+    ] = "region"
     allow: Annotated[
         tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
     ] = ()
@@ -83,6 +95,7 @@ class OperationPlaces:
     ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
     from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    restored: Annotated[RestoredOrigins, Parameter(name="*")] = NOTHING_CHOSEN
     store: Annotated[
         tuple[str, ...], option("A database, for each region: REGION/STORE=env:NAME (or file:, service:).", negative="")
     ] = ()
@@ -135,7 +148,8 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         """
         path = _journal_path(direction, what, journal)
         if journal is None:
-            begun.refuse_beside(_journal_path(_OTHER[direction], what, None), _OTHER[direction])
+            for other in direction.others:
+                begun.refuse_beside(_journal_path(other, what, None), other)
         begun.make_room(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
 
@@ -270,7 +284,7 @@ def _fetch(direction: ProcedureDirection, what: OperationScope, where: Operation
     deployment, procedure = _procedure(direction, what)
     world = _world(what, where, who, deployment, procedure)
     try:
-        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction)):
+        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction.begins)):
             print(f"{path}: fetched from {home_of_journal(deployment)}", file=sys.stderr)
     except HeldElsewhereError:
         raise
@@ -305,7 +319,8 @@ def _shared(direction: ProcedureDirection, what: OperationScope, where: Operatio
     deployment, procedure = _procedure(direction, what)
     region = home_of_journal(deployment)
     try:
-        return asyncio.run(read_shared(_world(what, where, WHO, deployment, procedure), region, path, direction))
+        world = _world(what, where, WHO, deployment, procedure)
+        return asyncio.run(read_shared(world, region, path, direction.begins))
     except MachineError as error:
         print(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read", file=sys.stderr)
         return SharedJournal()
@@ -321,7 +336,7 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.model.fault import LEAVES_REGION, Fault
-    from secondsite.strategies.compose import failback, failover, lay_out
+    from secondsite.strategies.compose import failback, failover, lay_out, procedures
     from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(what.file.parent / USER_FOLDER)
@@ -330,6 +345,8 @@ def _procedure(direction: ProcedureDirection, what: OperationScope) -> tuple[Dep
     ready = evolve(kit, system=deployment.system)
     if direction is ProcedureDirection.BACK:
         return deployment, failback(deployment, ready)
+    if direction is ProcedureDirection.REPAIR:
+        return deployment, procedures(deployment, ready)[destroying(what.fault)]
     names = sorted(LEAVES_REGION)
     if what.fault not in names:
         raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
@@ -347,7 +364,8 @@ def _world(
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
-    regions, system = _places(where.nats, "--nats"), _places(where.system, "--system")
+    where.restored.check(procedure)
+    regions, system = places(where.nats, "--nats"), places(where.system, "--system")
     commands = commands_of(where.command, procedure)
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
@@ -362,6 +380,7 @@ def _world(
         "commands": dict(sorted(commands.items())),
         "path": path_line(path),
         "backups": where.from_,
+        **where.restored.bound,
     }
     return LiveWorld(
         regions=regions,
@@ -372,21 +391,8 @@ def _world(
         path=path,
         record_look=record_look(deployment.system.traffic.host, deployment.system.operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+        origins=where.restored.restorer(where.from_, regions) if where.from_ else None,
         stores=logins,
         bound=bound,
         identities=known,
     )
-
-
-def _places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
-    from secondsite.nats.options import ConnectOptions
-    from secondsite.nats.place import nats_place
-
-    options = ConnectOptions().with_environment(os.environ)
-    places: dict[str, NatsPlace] = {}
-    for region, where in pairs(given, name).items():
-        context = where.removeprefix("context:") if where.startswith("context:") else None
-        places[region] = nats_place(
-            None if context else where, ConnectOptions() if context else options, context=context
-        )
-    return places

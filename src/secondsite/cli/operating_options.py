@@ -13,8 +13,10 @@ from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
+    from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure
     from secondsite.model.system import System
+    from secondsite.nats.place import NatsPlace
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.store_logins import StoreLogins
 
@@ -122,3 +124,29 @@ def path_line(path: HttpPath | None) -> str:
         return ""
     codes = ", ".join(map(str, path.acknowledged))
     return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
+
+
+def places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
+    from secondsite.nats.options import ConnectOptions
+    from secondsite.nats.place import nats_place
+
+    options = ConnectOptions().with_environment(os.environ)
+    places: dict[str, NatsPlace] = {}
+    for region, where in pairs(given, name).items():
+        context = where.removeprefix("context:") if where.startswith("context:") else None
+        places[region] = nats_place(
+            None if context else where, ConnectOptions() if context else options, context=context
+        )
+    return places
+
+
+def destroying(fault: str) -> Fault:
+    """Raises InputError for a fault that destroys no data."""
+    from secondsite.model.fault import Fault
+
+    names = sorted(str(one) for one in Fault if one.destroys_data)
+    if fault not in names:
+        raise InputError.at(
+            "--fault", f"nothing is restored in its place for {fault!r}", f"name one of {', '.join(names)}"
+        )
+    return Fault(fault)

@@ -146,6 +146,8 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
 
 def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
     """The same procedure by the executor, with what its steps need; empty for what it does not carry out."""
+    if fault is not None and fault.destroys_data:
+        return _repair(inputs, fault)
     if fault is not None and not fault.leaves_region:
         return Md("")
     about = "failback" if fault is None else "failover"
@@ -165,6 +167,21 @@ def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
             f'secondsite {about} run{arguments} --approve "$HASH"',
             f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
             f"secondsite {about} abort{arguments}  # before the first stream takes writes elsewhere: back to who did",
+        )
+    )
+
+
+def _repair(inputs: Inputs, fault: Fault) -> Md:
+    strategy = f" --strategy {word(inputs.chosen.strategy.id)} --fault {fault}"
+    regions = dict.fromkeys((inputs.system.region.name, _second(inputs)))
+    servers = "".join(f" --nats {word(f'{region}=context:{region}')}" for region in regions)
+    chosen = ' --restore "$STREAM" --at "$BEFORE" --from "$BACKUP_URL" --who "$WHO" --why "$WHY"'
+    arguments = f"{strategy}{servers}{chosen}"
+    return fence(
+        (
+            f"secondsite repair plan{arguments}",
+            f'secondsite repair run{arguments} --approve "$HASH"',
+            "secondsite repair status  # interrupted? secondsite repair resume, with the same options",
         )
     )
 
