@@ -75,8 +75,7 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
 
     wanted = {f"{at}/{each.store.name}" for each in store_replicas(deployment) for at in (each.primary, each.standby)}
     operate = deployment.system.operate
-    written = {f"{each.region}/{each.store}": each.login for each in (operate.stores if operate else ())}
-    logins = {**written, **pairs(given, "--store")}
+    logins = {**(operate.store_logins if operate else {}), **pairs(given, "--store")}
     for name in logins:
         if name not in wanted:
             raise _unknown("--store", name, wanted, "a database that this strategy replicates")
@@ -89,8 +88,8 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
 
 def clusters(system: System) -> dict[str, dict[str, str]]:
     """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
-    written = system.operate.clusters if system.operate else ()
-    uids = {each.region: f"{each.uid} (not checked here)" for each in written}
+    written = system.operate.cluster_uids if system.operate else {}
+    uids = {region: f"{uid} (not checked here)" for region, uid in written.items()}
     return {"Kubernetes clusters": uids} if uids else {}
 
 
