@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import os
+import shlex
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,12 +22,14 @@ from secondsite.drill.play.lab_world import LabStores
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.strategy import Strategy
-from secondsite.operate.action import Context, Facts, WaitingError
+from secondsite.operate.action import Context, Facts, ManualContext, WaitingError
 from secondsite.operate.actions.follow import SAVED, FollowStores
 from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import StoreLogins
+from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision, Stores
+from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.strategies.compose import failback, lay_out
 from secondsite.strategies.design import Kit
@@ -155,6 +161,54 @@ def _ids_in(path: str) -> list[str]:
 
 def _lines(path: str) -> int:
     return len(Path(path).read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.slow
+@in_loop
+async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person stops and starts the server where the runbook says so."""
+    async with lost_and_back() as pair:
+        manual = ManualContext(DEPLOYMENT, BACK, pair.home, None)
+        lines = [line for step in (HOME_FOLLOWS, PROMOTED) for line in commands(manual, step)]
+        host = pair.lab.databases.host(STORE, pair.home)
+        given = {f"PG_{r.upper().replace('-', '_')}": pair.server(r).place.conninfo for r in (pair.home, pair.away)}
+        monkeypatch.setenv("PGDATA", str(host.data))
+        for name, login in given.items():
+            monkeypatch.setenv(name, login)
+        _write_tool(tmp_path / "pg_config", f"echo {_tools(tmp_path, host)}")
+        monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+        for typed in _between_comments(lines):
+            if typed.startswith("secondsite postgres follow"):
+                pair.lab.kill(pair.name(pair.home))
+            run = await asyncio.create_subprocess_exec("bash", "-ec", typed, cwd=tmp_path)
+            assert await run.wait() == 0, typed
+            if typed.startswith("secondsite postgres follow"):
+                await pair.lab.restart(pair.name(pair.home))
+        await pair.write(pair.home, "d")
+        assert await pair.ids(pair.home) == ["a", "b", "c", "d"]
+        assert [_ids_in(str(path)) for path in _files(tmp_path / "rows")] == [["only there"]]
+
+
+def _between_comments(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("#")]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.csv"))
+
+
+def _tools(folder: Path, host: PostgresHost) -> Path:
+    """The server's programs, run as the one who owns its files."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("pg_rewind", "pg_basebackup"):
+        _write_tool(tools / name, f'exec {shlex.join((*host.prefix, str(host.tools / name)))} "$@"')
+    return tools
+
+
+def _write_tool(path: Path, does: str) -> None:
+    path.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 def test_a_store_without_a_replica_is_brought_back_by_hand() -> None:

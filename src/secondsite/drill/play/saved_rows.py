@@ -23,20 +23,22 @@ async def observe_saved_rows(stage: Stage, before_ns: int) -> None:
     for store in stage.lab.databases.stores:
         async with stage.lab.databases.server(store, stage.home).place.open() as session:
             there = {str(row[0]) for row in await session.rows(_IDS, within_s=30.0)}
-        missing = _acknowledged(history, store, before_ns) - there
-        saved = _saved(stage.lab.folder / ROWS)
+        missing = not_across(history, store, before_ns, there)
+        saved = saved_ids(stage.lab.folder / ROWS)
         what = f"{counted(len(missing), 'commits')} of {store} did not get across before the loss"
         stage.note("rows-saved", store=store, missing=len(missing), saved=len(saved))
         stage.observe(f"{what}, and each was saved before {stage.home} was rewound", missing <= saved)
 
 
-def _acknowledged(history: History, store: str, before_ns: int) -> set[str]:
+def not_across(history: History, store: str, before_ns: int, there: set[str]) -> set[str]:
+    """Commits that were acknowledged before the moment and are not among those that are ``there``."""
     numbers = [number for number, each in enumerate(history.streams) if each.name == store_stream(store)]
     asked = np.isin(history.stream, numbers) & history.acknowledged & (history.ack_ns < before_ns)
-    return set(history.message_ids(np.flatnonzero(asked)))
+    return set(history.message_ids(np.flatnonzero(asked))) - there
 
 
-def _saved(folder: Path) -> set[str]:
+def saved_ids(folder: Path) -> set[str]:
+    """In all files that rows of the table were saved to."""
     saved: set[str] = set()
     for path in folder.rglob(f"*.{TABLE}.only-there.csv"):
         with path.open(encoding="utf-8", newline="") as file:

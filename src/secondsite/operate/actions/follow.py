@@ -13,6 +13,7 @@ from attrs import frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, WaitingError, failed
+from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
@@ -56,16 +57,18 @@ class FollowStores:
 
 
 def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
-    """OLD and NEW are superusers' connection strings."""
+    """The server is stopped and started by whoever runs it: a pod, a unit, an operator."""
     serving = context.away if step.region == context.home else context.home
+    old, new = login(step.region), login(serving)
     for store in step.targets:
-        yield f"# OLD is {word(store)} in {word(step.region)}, NEW the one in {word(serving)}: superusers' logins"
-        yield "secondsite postgres fence env:OLD"
-        yield f"secondsite postgres salvage env:OLD env:NEW --folder {word(f'rows/{step.region}-{store}')}"
+        yield f"# {old[4:]} and {new[4:]}: superusers' connection strings for {word(store)}"
+        yield f"secondsite postgres fence {old}"
+        folder = word(f"rows/{step.region}-{store}")
+        yield f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: rows were saved there"
         yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
-        yield f'secondsite postgres follow env:NEW --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
-        yield "# start it again"
-        yield "secondsite postgres caught-up env:OLD env:NEW"
+        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
+        yield f"# start the server in {word(step.region)} again"
+        yield f"secondsite postgres caught-up {old} {new}"
 
 
 async def _followed(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
