@@ -45,15 +45,15 @@ async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> 
     async with old.open() as ours, new.open() as theirs:
         names = [str(row[0]) for row in await ours.rows(_DATABASES)]
         there = {str(row[0]) for row in await theirs.rows(_DATABASES)}
-    found: list[ComparedTable] = []
+    tables: list[ComparedTable] = []
     for name in names:
         async with old.database(name).open() as ours:
             if name in there:
                 async with new.database(name).open() as theirs:
-                    found += await _salvaged(ours, theirs, name, folder)
+                    tables += await _salvaged(ours, theirs, name, folder)
             else:
-                found += await _salvaged(ours, None, name, folder)
-    return tuple(found)
+                tables += await _salvaged(ours, None, name, folder)
+    return tuple(tables)
 
 
 async def _salvaged(
