@@ -20,7 +20,17 @@ from secondsite.discover.system_file.scalars import flow_list, scalar
 from secondsite.discover.system_file.schema import Field, FieldShape, canonical, fields_of, identity, paths
 from secondsite.discover.system_file.writing import write_system
 from secondsite.discover.yaml_source import load_documents, to_plain
+from secondsite.model.access import (
+    DnsProvider,
+    Entrance,
+    KubeAccess,
+    NatsAccess,
+    RecordAccess,
+    RegionPlace,
+    StoreAccess,
+)
 from secondsite.model.contract import Contract
+from secondsite.model.fault import Fault
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
@@ -31,6 +41,7 @@ from secondsite.model.service import Autoscale
 from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds
+from secondsite.model.watching import WatchPolicy
 
 NAMES = st.sampled_from(["api", "nats-1", "B"]) | st.from_regex(r"[a-zA-Z][a-zA-Z0-9-]{0,8}", fullmatch=True)
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
@@ -44,6 +55,13 @@ MARKS = (
     | st.builds(Mark, st.just(Knowledge.READ), PLACES, ASIDES)
     | st.builds(Mark, st.just(Knowledge.ASSUMED), st.none(), ASIDES)
     | st.builds(Mark, st.just(Knowledge.ASSUMED), PLACES, ASIDES)
+)
+REFERENCES = st.sampled_from(["", "env:DR_KEY", "file:~/a b"])
+OPERATED = (
+    RegionPlace("a", NatsAccess(context="c", domain="d"), kube=KubeAccess("file:k"), address=Entrance("n/s")),
+    RegionPlace(
+        "b", address=Entrance(at="b.example.io"), stores=(StoreAccess("x", "env:X"), StoreAccess("y", "env:Y"))
+    ),
 )
 JSON = st.recursive(
     WORDS | st.integers() | st.booleans(),
@@ -65,8 +83,11 @@ _LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
 def leaves(field: Field) -> st.SearchStrategy[Any]:
     hint = field.hint
     if get_origin(hint) is tuple:
-        inner = _LEAVES[get_args(hint)[0]]
-        return st.lists(inner, max_size=2).map(tuple)
+        return st.lists(_leaf(get_args(hint)[0]), max_size=2).map(tuple)
+    return _leaf(hint)
+
+
+def _leaf(hint: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(list(hint)) if isinstance(hint, type) and issubclass(hint, StrEnum) else _LEAVES[hint]
 
 
@@ -107,7 +128,13 @@ _NARROWED: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
         "rto_s": _LEAVES[Seconds],
         "confidence": st.sampled_from([0.5, 0.9, 0.999]),
     },
-    Operate: {"lease_s": st.sampled_from([Seconds(3), Seconds(10), Seconds(90)])},
+    Operate: {
+        "lease_s": st.sampled_from([Seconds(3), Seconds(10), Seconds(90)]),
+        "places": st.sampled_from([(), OPERATED]),
+        "dns": st.none() | st.builds(RecordAccess, st.just(DnsProvider.ROUTE53), st.just("Z1"), key=REFERENCES),
+        "watch": st.none()
+        | st.builds(WatchPolicy, ask=st.lists(st.sampled_from(Fault), max_size=2).map(tuple), block_s=_LEAVES[Seconds]),
+    },
     Region: {"provider": st.sampled_from(["aws", "gcp"]), "name": NAMES, "zones": st.integers(1, 3)},
 }
 

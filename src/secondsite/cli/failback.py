@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from secondsite.cli.operating import ProcedureDirection, make_app
+from secondsite.cli.operating import make_app
+from secondsite.cli.operating_world import ProcedureDirection
 
 app = make_app(ProcedureDirection.BACK, "Move back to the first region, with what only it had.")

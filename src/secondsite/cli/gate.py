@@ -28,7 +28,7 @@ def gate(
     folder: Annotated[Path, option("Folder of nats.conf, which includes gate/REGION.conf.")],
     config: Annotated[Path | None, option("gate.json as written by `secondsite render`; replaces --file.")] = None,
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
-    strategy: Annotated[str, option("The strategy that is deployed.")] = "warm-standby/leafnode-mirror",
+    strategy: Annotated[str, option("The strategy that is deployed; by default the one of the file.")] = "",
     shut: Annotated[bool, option("Close the gate and exit; run this before a server starts.", negative="")] = False,
     server: Annotated[
         str,
@@ -75,6 +75,7 @@ def gate(
 def _configured(file: Path, strategy: str) -> GateConfig:
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.cli.operating_world import deployed
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.operate.gate_config import gate_config
@@ -82,7 +83,9 @@ def _configured(file: Path, strategy: str) -> GateConfig:
     from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(file.parent / USER_FOLDER)
-    deployment = lay_out(parse_strategy(strategy), Kit.of(load_system(file), catalogue))
+    system = load_system(file)
+    strategy = deployed(system, strategy)
+    deployment = lay_out(parse_strategy(strategy), Kit.of(system, catalogue))
     region = deployment.primary.region.name
     config_read = gate_config(deployment, region)
     if config_read is None:

@@ -16,6 +16,7 @@ from secondsite.discover.live import cluster_from_live, merge_live
 from secondsite.discover.manifests import Discovery, discover
 from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.updating import Update, apply, plan
+from secondsite.kube.listing import Listing, list_objects
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.nats.options import ConnectOptions
 
@@ -37,6 +38,20 @@ class InitReading:
     verbose: Annotated[bool, option("List every skipped file and every value that was not read.", negative="")] = False
 
 
+@frozen
+class RunningCluster:
+    """A cluster that is read beside the paths, or alone."""
+
+    kube: Annotated[
+        str | None,
+        option("Read what runs in the cluster of this kubeconfig context too: read only, and never a Secret."),
+    ] = None
+    kubeconfig: Annotated[Path | None, option("The kubeconfig; by default KUBECONFIG, then ~/.kube/config.")] = None
+    namespace: Annotated[
+        tuple[str, ...], option("Of that cluster, read this namespace only; repeat for more.", negative="")
+    ] = ()
+
+
 def init(
     *paths: Path,
     nats: str | None = None,
@@ -49,6 +64,7 @@ def init(
     name: str | None = None,
     file: Path = SYSTEM_FILE,
     reading: Annotated[InitReading, Parameter(name="*")] = InitReading(),
+    cluster: Annotated[RunningCluster, Parameter(name="*")] = RunningCluster(),
     yes: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -83,18 +99,15 @@ def init(
     json
         Print the result for machines; write a changed file only with --yes.
     """
-    if not paths and not nats:
-        raise InputError.at("init", "there is nothing to read", "name folders with manifests, or a server with --nats")
-    base = file.resolve().parent
-    environments = reading.environment or _remembered(file)
-    where, kubectl = [_under(base, path) for path in paths], reading.kubectl
-    discovery = discover(
-        where, name=name, base=base, kubectl=kubectl, exclude=reading.exclude, environments=environments
-    )
+    if not paths and not nats and not cluster.kube:
+        remedy = "name folders with manifests, a cluster with --kube, or a server with --nats"
+        raise InputError.at("init", "there is nothing to read", remedy)
+    listed = _listed(cluster)
+    discovery = _discovered(paths, reading, listed, name=name, file=file)
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
         discovery = _with_live(discovery, nats, options, monitor)
-    _refuse_nothing(discovery, paths)
+    _refuse_nothing(discovery, paths, listed)
     update = plan(file, discovery.system, live=nats is not None)
     if update.changed and not update.first and not json:
         print_diff(update.diff())
@@ -105,6 +118,22 @@ def init(
             save(_answer(file), "".join(f"{name}\n" for name in reading.environment))
     _report(update, discovery, written=written, verbose=reading.verbose, json=json)
     return EXIT_HOLDS if written else EXIT_DOES_NOT_HOLD
+
+
+def _discovered(
+    paths: tuple[Path, ...], reading: InitReading, listed: Listing, *, name: str | None, file: Path
+) -> Discovery:
+    base = file.resolve().parent
+    discovery = discover(
+        [_under(base, path) for path in paths],
+        name=name,
+        base=base,
+        kubectl=reading.kubectl,
+        exclude=reading.exclude,
+        environments=reading.environment or _remembered(file),
+        live=listed.resources,
+    )
+    return evolve(discovery, notes=(*discovery.notes, *listed.notes), unread=(*discovery.unread, *listed.unread))
 
 
 def _report(update: Update, discovery: Discovery, *, written: bool, verbose: bool, json: bool) -> None:
@@ -125,7 +154,15 @@ def _remembered(file: Path) -> tuple[str, ...]:
     return tuple(kept.read_text(encoding="utf-8").split("\n")[:-1]) if file.exists() and kept.is_file() else ()
 
 
-def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...]) -> None:
+def _listed(cluster: RunningCluster) -> Listing:
+    if cluster.kube:
+        return list_objects(cluster.kube, kubeconfig=cluster.kubeconfig, namespaces=cluster.namespace)
+    if cluster.kubeconfig or cluster.namespace:
+        raise InputError.at("init", "no cluster is named", "name the kubeconfig's context with --kube")
+    return Listing(())
+
+
+def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...], listed: Listing) -> None:
     """A system of nothing is no finding: its file would hold assumptions only."""
     if discovery.system.services or discovery.system.nats:
         return
@@ -133,11 +170,19 @@ def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...]) -> None:
     more = "; ".join(
         filter(
             None,
-            (f"found only {kinds}" if kinds else "", f"{len(discovery.skipped)} skipped" if discovery.skipped else ""),
+            (
+                f"found only {kinds}" if kinds else "",
+                f"{len(discovery.skipped)} skipped" if discovery.skipped else "",
+                f"{listed.unread[0].place} and {len(listed.unread) - 1} more: {listed.unread[0].what}"
+                if listed.unread
+                else "",
+            ),
         )
     )
     what = f"no workload was found{f' ({more})' if more else ''}"
     remedy = "name the folder with the manifests, render charts first, or read the servers with --nats"
+    if listed.unread:
+        remedy = listed.unread[0].remedy
     raise InputError.at(" ".join(str(path) for path in paths) or "init", what, remedy)
 
 

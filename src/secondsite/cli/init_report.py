@@ -101,8 +101,9 @@ def _left_out(head: str, problems: Sequence[Problem], *, verbose: bool) -> Itera
     if not problems:
         return
     files = len({problem.place.file for problem in problems})
+    noun = "place" if any(problem.place.file.startswith("context:") for problem in problems) else "file"
     where = "" if verbose else f", first {problems[0].place}; --verbose lists them"
-    yield from _wrapped(head, f"{len(problems)} in {files} {'file' if files == 1 else 'files'}{where}")
+    yield from _wrapped(head, f"{len(problems)} in {counted(files, noun + 's')}{where}")
     if verbose:
         for problem in problems:
             yield from _wrapped(f"  {problem.place}", problem.what)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure
     from secondsite.model.system import System
-    from secondsite.nats.place import NatsPlace
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.store_logins import StoreLogins
 
@@ -77,8 +76,7 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
 
     wanted = {f"{at}/{each.store.name}" for each in store_replicas(deployment) for at in (each.primary, each.standby)}
     operate = deployment.system.operate
-    written = {f"{each.region}/{each.store}": each.login for each in (operate.stores if operate else ())}
-    logins = {**written, **pairs(given, "--store")}
+    logins = {**(operate.store_logins if operate else {}), **pairs(given, "--store")}
     for name in logins:
         if name not in wanted:
             raise _unknown("--store", name, wanted, "a database that this strategy replicates")
@@ -91,8 +89,8 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
 
 def clusters(system: System) -> dict[str, dict[str, str]]:
     """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
-    written = system.operate.clusters if system.operate else ()
-    uids = {each.region: f"{each.uid} (not checked here)" for each in written}
+    written = system.operate.cluster_uids if system.operate else {}
+    uids = {region: f"{uid} (not checked here)" for region, uid in written.items()}
     return {"Kubernetes clusters": uids} if uids else {}
 
 
@@ -126,27 +124,12 @@ def path_line(path: HttpPath | None) -> str:
     return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
 
 
-def places(given: tuple[str, ...], name: str) -> dict[str, NatsPlace]:
-    from secondsite.nats.options import ConnectOptions
-    from secondsite.nats.place import nats_place
-
-    options = ConnectOptions().with_environment(os.environ)
-    places: dict[str, NatsPlace] = {}
-    for region, where in pairs(given, name).items():
-        context = where.removeprefix("context:") if where.startswith("context:") else None
-        places[region] = nats_place(
-            None if context else where, ConnectOptions() if context else options, context=context
-        )
-    return places
-
-
 def destroying(fault: str) -> Fault:
     """Raises InputError for a fault that destroys no data."""
     from secondsite.model.fault import Fault
 
     names = sorted(str(one) for one in Fault if one.destroys_data)
     if fault not in names:
-        raise InputError.at(
-            "--fault", f"nothing is restored in its place for {fault!r}", f"name one of {', '.join(names)}"
-        )
+        what = f"nothing is restored in its place for {fault!r}"
+        raise InputError.at("--fault", what, f"name one of {', '.join(names)}")
     return Fault(fault)

@@ -35,8 +35,8 @@ class RestoredOrigins:
     @property
     def bound(self) -> Mapping[str, Any]:
         """What an approval is bound to."""
-        told = {"restore": list(self.restore), "at": self.at, "at sequence": self.at_sequence}
-        return {key: value for key, value in told.items() if value}
+        choices = {"restore": list(self.restore), "at": self.at, "at sequence": self.at_sequence}
+        return {key: value for key, value in choices.items() if value}
 
     def check(self, procedure: Procedure) -> None:
         """Raises InputError where it would be passed over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from secondsite.discover.helm_releases import is_release
-from secondsite.discover.operated import is_operated
+from secondsite.discover.operated import is_operated, operates
 from secondsite.discover.resources import ResourceInventory
 
 _READ = frozenset(
@@ -44,6 +44,14 @@ _IN_GROUP = {
     "Schedule": "velero.io",
     **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore"), "jetstream.nats.io"),
 }
+
+
+def is_understood(kind: str, group: str) -> bool:
+    """Whether an object of this kind can say anything about the system."""
+    wanted = _IN_GROUP.get(kind)
+    if wanted:
+        return group == wanted
+    return kind in _READ or kind in ("HelmRelease", "PersistentVolume") or operates(kind, group)
 
 
 def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:

@@ -7,7 +7,7 @@ here: contracts are a person's to write. All problems of all manifests are told 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -32,7 +32,7 @@ from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_discovery import nats_of
 from secondsite.discover.reconcilers import reconciler_notes
-from secondsite.discover.resources import ResourceInventory
+from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.surroundings import (
     economics_draft,
     load_draft,
@@ -73,10 +73,13 @@ def discover(
     kubectl: bool = False,
     exclude: Sequence[str] = (),
     environments: Sequence[str] = (),
+    live: Sequence[Resource] = (),
 ) -> Discovery:
-    """Read folders and files. ``base`` is what places are told relative to. Raises `InputError`, all problems in it."""
+    """Read folders and files. ``base`` is what places are told relative to; ``live`` are objects of a running cluster,
+    taken where the files do not have them. Raises `InputError`, all problems in it.
+    """
     manifests = find(paths, base, kubectl=kubectl, exclude=exclude, environments=environments)
-    world = ReadManifests.of(ResourceInventory.of(tuple(manifests.resources)))
+    world = ReadManifests.of(ResourceInventory.of((*manifests.resources, *_beside(manifests.resources, live))))
     assembly = Assembly(notes=list(manifests.notes))
     add_services(assembly, world)
     add_operated(assembly, world)
@@ -100,6 +103,16 @@ def discover(
     unread = tuple(dict.fromkeys(assembly.problems))
     kinds = unknown_kinds(world.inventory)
     return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(manifests.skipped), unread)
+
+
+def _beside(known: Sequence[Resource], live: Sequence[Resource]) -> Iterator[Resource]:
+    """Without what the files have: there an object without a namespace is the one of that name in any."""
+    there = {(one.group, one.kind, one.namespace, one.name) for one in known}
+    for resource in live:
+        if not any(
+            (resource.group, resource.kind, where, resource.name) in there for where in ("", resource.namespace)
+        ):
+            yield resource
 
 
 def _system(assembly: Assembly, world: ReadManifests) -> System:
@@ -158,7 +171,7 @@ def _named(system: System, inventory: ResourceInventory, name: str | None, paths
         label, mark = application.name, Mark(Knowledge.READ, application.place)
     else:
         label = paths[0].resolve().name if paths else "system"
-        mark = Mark(Knowledge.ASSUMED, why="the name of the folder")
+        mark = Mark(Knowledge.ASSUMED, why="the name of the folder" if paths else "nothing that was read names it")
     return evolve(system, name=label, marks={**system.marks, "name": mark})
 
 

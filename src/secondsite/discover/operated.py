@@ -104,7 +104,11 @@ def operated_in(inventory: ResourceInventory, taken: frozenset[str]) -> tuple[Op
 
 
 def is_operated(resource: Resource) -> bool:
-    return any(one.kind == resource.kind and one.group == resource.group for one in OPERATORS)
+    return operates(resource.kind, resource.group)
+
+
+def operates(kind: str, group: str) -> bool:
+    return any(one.kind == kind and one.group == group for one in OPERATORS)
 
 
 def service_of(one: Operated) -> Draft:

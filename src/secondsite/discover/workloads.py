@@ -16,6 +16,7 @@ from attrs import field, frozen
 from secondsite.catalogue.figures import load_figures
 from secondsite.discover.draft import Draft
 from secondsite.discover.nats_command import names_a_server
+from secondsite.discover.operated import operates
 from secondsite.discover.recognise import Product, kind_of
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.spreading import spread_of
@@ -60,13 +61,25 @@ def workloads_of(inventory: ResourceInventory, *kinds: str) -> Iterator[Workload
     taken: set[str] = set()
     referenced = {(rollout.where, rollout.spec["workloadRef"]["name"].text) for rollout in inventory.of_kind("Rollout")}
     for resource in inventory.of_kind(*(kinds or KINDS)):
-        if resource.kind == "ReplicaSet" and resource.top.dig("metadata", "ownerReferences").items:
+        if _is_made(resource, inventory):
             continue
         if resource.kind == "Deployment" and (resource.where, resource.name) in referenced:
             continue
         name = resource.name if resource.name not in taken else f"{resource.where}/{resource.name}"
         taken.add(name)
         yield _workload(resource, name, inventory)
+
+
+def _is_made(resource: Resource, inventory: ResourceInventory) -> bool:
+    """Whether another object that is read makes it: a running cluster shows both."""
+    for owner in resource.top.dig("metadata", "ownerReferences").items:
+        kind, group, name = owner["kind"].text, owner["apiVersion"].text.rpartition("/")[0], owner["name"].text
+        if kind == "Revision":  # of Knative, which puts two objects of its own between
+            kind, name = "KnativeService", resource.labels.get("serving.knative.dev/service", "")
+        known = kind in KINDS or operates(kind, group)
+        if resource.kind == "ReplicaSet" or (known and inventory.find(kind, resource.where, name)):
+            return True
+    return False
 
 
 def _workload(resource: Resource, name: str, inventory: ResourceInventory) -> Workload:

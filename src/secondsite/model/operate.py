@@ -5,11 +5,14 @@ A header's value is ``env:NAME`` or ``file:PATH``, read when it is sent; one tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from attrs import frozen
 
+from secondsite.model.access import JournalPlace, RecordAccess, RegionPlace, SecretAccess
 from secondsite.model.units import Seconds
+from secondsite.model.watching import WatchPolicy
 
 
 @frozen
@@ -46,6 +49,10 @@ class RegionCluster:
 
     region: str
     uid: str
+
+    @property
+    def entry(self) -> tuple[str, str]:
+        return self.region, self.uid
 
 
 @frozen
@@ -89,11 +96,28 @@ class Writers(StrEnum):
     AVAILABLE = "available"
 
 
+class Environment(StrEnum):
+    """``staging`` is where a game day may do harm."""
+
+    PRODUCTION = "production"
+    STAGING = "staging"
+
+
 @frozen
 class Operate:
-    """The block ``operate:`` of secondsite.yaml. ``lease_s`` is how long a lease of `writers: one` lasts."""
+    """The block ``operate:`` of secondsite.yaml. ``lease_s`` is how long a lease of `writers: one` lasts.
 
+    ``entrances``, ``clusters`` and ``stores`` say of a region what its place may say as well; both at once is refused.
+    """
+
+    deployed: str = ""
+    environment: Environment = Environment.PRODUCTION
+    places: tuple[RegionPlace, ...] = ()
     path: WritePath | None = None
+    dns: RecordAccess | None = None
+    secrets: SecretAccess | None = None
+    journal: JournalPlace | None = None
+    watch: WatchPolicy | None = None
     writers: Writers = Writers.AVAILABLE
     lease_s: Seconds = Seconds(10)
     entrances: tuple[RegionEntrance, ...] = ()
@@ -101,6 +125,27 @@ class Operate:
     reconcilers: tuple[Reconciler, ...] = ()
     stores: tuple[RegionStore, ...] = ()
 
+    def place(self, region: str) -> RegionPlace | None:
+        return next((each for each in self.places if each.region == region), None)
+
     def cluster_uid(self, region: str) -> str:
         """Empty where nobody said."""
-        return next((each.uid for each in self.clusters if each.region == region), "")
+        return self.cluster_uids.get(region, "")
+
+    @property
+    def cluster_uids(self) -> Mapping[str, str]:
+        """By region, of those that somebody said."""
+        placed = {each.region: each.kube.cluster for each in self.places if each.kube and each.kube.cluster}
+        return {**dict(each.entry for each in self.clusters), **placed}
+
+    @property
+    def entrances_written(self) -> Mapping[str, str]:
+        """By region, the address or name that stands in the file."""
+        placed = {each.region: each.address.at for each in self.places if each.address and each.address.at}
+        return {**{each.region: each.at for each in self.entrances}, **placed}
+
+    @property
+    def store_logins(self) -> Mapping[str, str]:
+        """By ``REGION/STORE``, where its login is read."""
+        placed = {f"{place.region}/{each.store}": each.login for place in self.places for each in place.stores}
+        return {**{f"{each.region}/{each.store}": each.login for each in self.stores}, **placed}

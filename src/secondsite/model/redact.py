@@ -41,6 +41,12 @@ def redacted(text: str, values: Iterable[str] = ()) -> str:
     return _NAMED.sub(_hidden, text)
 
 
+def looks_secret(value: str) -> bool:
+    """Whether a value that ought to be a reference is what it should lead to; a user in a URL proves nothing alone."""
+    without_user = re.sub(r"(://)[^\s:@/]*@", r"\1", value)
+    return redacted(without_user) != without_user
+
+
 def names_a_secret(key: str) -> bool:
     return bool(_NAMED.search(f"{key}: value"))
 

@@ -5,30 +5,19 @@ Pure. A path leads through attributes and positions, so that whoever read the Sy
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
-from attrs import frozen
 
 from secondsite.model.contract import Subject
+from secondsite.model.flaw import Flaw, Path
 from secondsite.model.service import Autoscale
 from secondsite.model.system import System
-
-Path = tuple[str | int, ...]
+from secondsite.model.validate_operate import OPERATE_CHECKS
 
 _SHARE_TOLERANCE = 0.001
-SHORTEST_LEASE_S, LONGEST_LEASE_S = 3.0, 300.0
-_SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
-
-
-@frozen
-class Flaw:
-    path: Path
-    what: str
-    remedy: str
 
 
 def flaws(system: System) -> list[Flaw]:
@@ -146,24 +135,6 @@ def _subjects(system: System) -> Iterator[Flaw]:
                 elif of_the_server(subject) and not stream.settings.get("no_ack"):
                     what = f"{subject!r} captures what servers say to each other, and they refuse such a stream"
                     yield Flaw(where, what, "narrow it; a stream that runs so has `no_ack: true` in its settings")
-
-
-def _path_headers(system: System) -> Iterator[Flaw]:
-    """What proves who we are is never written down."""
-    path = system.operate.path if system.operate else None
-    for place, header in enumerate(path.headers if path else ()):
-        secret = _SECRET_HEADER.search(header.name)
-        if secret and not header.value.startswith(("env:", "file:")):
-            where = ("operate", "path", "headers", place, "value")
-            yield Flaw(where, f"{header.name} is written out", "name where it is: env:NAME or file:PATH")
-
-
-def _lease(system: System) -> Iterator[Flaw]:
-    """A shorter one is lost by a slow answer, a longer one is a failover that nobody waits for."""
-    lease_s = system.operate.lease_s if system.operate else SHORTEST_LEASE_S
-    if not SHORTEST_LEASE_S <= lease_s <= LONGEST_LEASE_S:
-        what = f"a lease of {lease_s:g} s is not between {SHORTEST_LEASE_S:g} s and {LONGEST_LEASE_S:g} s"
-        yield Flaw(("operate", "lease_s"), what, "10 s is what most want: it is added to the RTO")
 
 
 def not_a_subject(subject: str) -> str:
@@ -319,8 +290,7 @@ _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _numbers,
     _names,
     _subjects,
-    _path_headers,
-    _lease,
+    *OPERATE_CHECKS,
     _references,
     _origins,
     _cycles,

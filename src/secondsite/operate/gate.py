@@ -211,12 +211,12 @@ def gate_state(file: Path) -> GateState:
     if not file.exists():
         return GateState.SHUT
     try:
-        said = parse_conf(file.read_text(encoding="utf-8"), str(file)).values
+        values = parse_conf(file.read_text(encoding="utf-8"), str(file)).values
     except (InputError, OSError, UnicodeDecodeError):
         return GateState.UNKNOWN
-    if not said:
+    if not values:
         return GateState.OPEN
-    return GateState.SHUT if list(said) == [SHUT] and said[SHUT] else GateState.UNKNOWN
+    return GateState.SHUT if list(values) == [SHUT] and values[SHUT] else GateState.UNKNOWN
 
 
 def is_open_file(file: Path) -> bool:

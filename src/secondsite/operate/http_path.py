@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import http
 import json
-import os
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx2
 from attrs import field, frozen
 
-from secondsite.model.errors import InputError
 from secondsite.model.operate import WritePath
 from secondsite.nats.http_read import PLAIN, json_object, read_body
+from secondsite.operate.references import followed, is_reference
 from secondsite.operate.world import PathWrite
 
 _STORED = 200
@@ -66,23 +64,13 @@ class HttpPath:
 
 def client_path(path: WritePath) -> HttpPath:
     """As the system file says; raises InputError for a reference that leads nowhere."""
-    headers = {header.name: _resolved(header.name, header.value) for header in path.headers}
+    headers = {
+        header.name: followed(header.value, f"operate.path.headers.{header.name}")
+        if is_reference(header.value)
+        else header.value
+        for header in path.headers
+    }
     return HttpPath(path.url, headers, method=path.method.upper(), template=path.body, acknowledged=path.acknowledged)
-
-
-def _resolved(name: str, value: str) -> str:
-    place = f"operate.path.headers.{name}"
-    if value.startswith("env:"):
-        value_given = os.environ.get(value.removeprefix("env:"))
-        if not value_given:
-            raise InputError.at(place, f"{value} is not set", "set it where this runs")
-        return value_given
-    if value.startswith("file:"):
-        try:
-            return Path(value.removeprefix("file:")).expanduser().read_text("utf-8").strip()
-        except (OSError, ValueError, RuntimeError):  # the last is of a user without a home
-            raise InputError.at(place, f"{value} cannot be read", "name a file that you may read") from None
-    return value
 
 
 def _not_stored(status: int) -> int:

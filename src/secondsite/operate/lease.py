@@ -235,7 +235,10 @@ def lease_of(deployment: Deployment, world: World, journal: Journal, report: Cal
 
 
 def home_of_journal(deployment: Deployment) -> str:
-    """The region that survives the one which is failed over."""
+    """As `operate: journal:` says, or the region that survives the one which is failed over."""
+    operate = deployment.system.operate
+    if operate and operate.journal and operate.journal.region:
+        return operate.journal.region
     return (deployment.standby or deployment.sites[-1]).region.name
 
 

@@ -28,5 +28,5 @@ class ResolvedRecord:
 
 def record_look(host: str, operate: Operate | None) -> ResolvedRecord | None:
     """None where it is not known what the record is, or where it should lead to."""
-    entrances = {each.region: each.at for each in (operate.entrances if operate else ())}
+    entrances = operate.entrances_written if operate else {}
     return ResolvedRecord(host, entrances) if host and entrances else None

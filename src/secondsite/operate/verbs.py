@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from secondsite.model.procedure import Step, Verb
+from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import Action, Guard, ManualContext, Through
 from secondsite.operate.actions.consumers import RestoreConsumers
 from secondsite.operate.actions.fence import Fence
+from secondsite.operate.actions.follow import FollowStores, follow_stores
 from secondsite.operate.actions.manual import (
     announce,
     create_cluster,
@@ -27,6 +29,7 @@ from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
 from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.actions.traffic import ChangedByHand, ChangeTraffic, Converge, VerifyPath, WaitOneTtl
+from secondsite.operate.world import World
 
 _NO_PATH = Guard(
     "no-client-path",
@@ -56,6 +59,7 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.SCALE_SERVICES: _SCALE,
     Verb.PROMOTE_STORES: Through(lambda world: world.stores, PromoteStores(), ByHand(promote_stores)),
     Verb.RESTORE_STORES: ByHand(restore_stores),
+    Verb.FOLLOW_STORES: Through(lambda world: world.stores, FollowStores(), ByHand(follow_stores)),
     Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand()),
     Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), _MOVED),
     Verb.CONVERGE: Through(lambda world: world.dns, Converge(), WaitOneTtl()),
@@ -65,6 +69,29 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.SALVAGE: Salvage(),
     Verb.ANNOUNCE: ByHand(announce),
 }
+
+
+_NEEDED: Mapping[Verb, str] = {
+    Verb.START_SERVICES: "no `kube` under `operate: places:`",
+    Verb.SCALE_SERVICES: "no `kube` under `operate: places:`",
+    Verb.PROMOTE_STORES: "no login of its databases under `operate: places:`",
+    Verb.VERIFY_SECRETS: "nothing compares secrets: `operate: secrets:`",
+    Verb.CHANGE_TRAFFIC: "nobody may change the record: `operate: dns:`",
+    Verb.VERIFY_PATH: "how a client writes is not known: `operate: path:`",
+    Verb.RESTORE_STREAMS: "the backup store is not known: --from URL",
+}
+
+
+def left_by_hand(world: World, procedure: Procedure) -> tuple[tuple[Step, str], ...]:
+    """Steps that wait for a person in this world, each with what is missing."""
+    steps = []
+    for step in procedure.steps:
+        action: Any = EXECUTORS[step.verb]
+        while isinstance(action, Through):
+            action = action.action if action.door(world) else action.otherwise
+        if isinstance(action, (ByHand, Refused, ChangedByHand)):
+            steps.append((step, _NEEDED.get(step.verb, "nothing reaches what it changes")))
+    return tuple(steps)
 
 
 def commands(context: ManualContext, step: Step) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from secondsite.model.access import RegionPlace, StoreAccess
 from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import key_of
@@ -119,6 +120,8 @@ _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     RegionEntrance: lambda entrance: entrance.region,
     RegionCluster: lambda cluster: cluster.region,
     RegionStore: lambda one: f"{one.region}/{one.store}",
+    RegionPlace: lambda place: place.region,
+    StoreAccess: lambda one: one.store,
     Reconciler: lambda one: f"{one.region}/{one.kind}/{one.namespace}/{one.name}",
     Waiver: lambda waiver: f"{waiver.rule}@{waiver.at}" if waiver.at else waiver.rule,
     GatewayLink: lambda link: link.cluster,

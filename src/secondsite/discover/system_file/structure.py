@@ -258,7 +258,8 @@ def _mend_value(plain: Plain, path: Path) -> None:
     if isinstance(parent, list) and isinstance(last, int):
         field = _field_at(path)
         hint = get_args(field.hint)[0]
-        parent[last] = _filled(field.noun, path) if field.noun else _SUBSTITUTES[hint]
+        choice = str(next(iter(hint))) if _is_enum(hint) else None
+        parent[last] = _filled(field.noun, path) if field.noun else choice or _SUBSTITUTES[hint]
     elif isinstance(parent, dict):
         field = _field_at(path)
         if field.required:

@@ -19,9 +19,10 @@ from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.schema import identity, join
 from secondsite.discover.system_file.writing import write_system
 from secondsite.model.errors import InputError, Problem
+from secondsite.model.flaw import Flaw
 from secondsite.model.mark import key_of
 from secondsite.model.system import System
-from secondsite.model.validate import Flaw, find_cycle, flaws
+from secondsite.model.validate import find_cycle, flaws
 
 
 @frozen

@@ -57,8 +57,8 @@ def copies_to_remake(
 
 def local_mirrors(context: Scope, origin: StreamPlacement) -> tuple[StreamPlacement, ...]:
     """Mirrors of it in its own region: what stands beside it for readers."""
-    found = (one for one in _placements(context) if one.region == origin.region and one.stream.mirror)
-    return tuple(one for one in found if (origin.region, origin.name) == _origin_key(one))
+    mirrors = (one for one in _placements(context) if one.region == origin.region and one.stream.mirror)
+    return tuple(one for one in mirrors if (origin.region, origin.name) == _origin_key(one))
 
 
 def _origin_key(copy: StreamPlacement) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def copies_anew(context: ManualContext) -> Iterable[str]:
     origins = [one.name for one in _placements(context) if one.region == context.home and one.stream.mirror is None]
     remade, left = copies_to_remake(context, origins)
     for copy in left:
-        yield f"# {word(copy.name)} in {word(copy.region)} takes writes of its own: left, it may hold twice what it takes"
+        yield f"# {word(copy.name)} in {word(copy.region)} takes writes of its own: left; may hold twice what it takes"
     if remade:
         yield "# only those whose origin was restored"
     for copy in remade:

@@ -85,8 +85,8 @@ async def remake(context: Context, copy: StreamPlacement, save: Save) -> Facts:
 
 
 def _noted(context: Context, copy: StreamPlacement) -> Mapping[str, Any] | None:
-    found = (one[COPY] for one in context.noted if COPY in one)
-    return next((one for one in found if (one["region"], one["stream"]) == (copy.region, copy.name)), None)
+    entries = (one[COPY] for one in context.noted if COPY in one)
+    return next((one for one in entries if (one["region"], one["stream"]) == (copy.region, copy.name)), None)
 
 
 async def _begun(context: Context, copy: StreamPlacement, save: Save) -> Mapping[str, Any]:

@@ -38,17 +38,19 @@ class RestoreOrigins:
     """Those that somebody chose, which may be there and are saved first; without a choice, those that are gone."""
 
     async def look(self, context: Context, step: Step, restorer: OriginRestorer) -> Prospect:
-        found = await _found(context, step, restorer)
-        changes = tuple(_change(context, restorer, name, state) for name, state in sorted(found.items()))
-        return Prospect(changes=changes, guards=() if found else (_nothing(context, step),))
+        targets = await _targets(context, step, restorer)
+        changes = tuple(_change(context, restorer, name, state) for name, state in sorted(targets.items()))
+        return Prospect(changes=changes, guards=() if targets else (_nothing(context, step),))
 
     async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
         """What an attempt before brought back is not brought back again: clients write to it."""
         before = {name for one in context.noted if RESTORED in one for name in one[RESTORED]["streams"]}
-        found = {name: state for name, state in (await _found(context, step, restorer)).items() if name not in before}
-        if not found and not before:
+        targets = {
+            name: state for name, state in (await _targets(context, step, restorer)).items() if name not in before
+        }
+        if not targets and not before:
             raise failed(_nothing(context, step).what, _nothing(context, step).remedy)
-        outcomes = await restorer.put_back(context.home, tuple(found)) if found else {}
+        outcomes = await restorer.put_back(context.home, tuple(targets)) if targets else {}
         done = [name for name, why in outcomes.items() if not why]
         if done:
             context.note(RESTORED, {"streams": done})
@@ -72,7 +74,7 @@ def _all_restored(outcomes: Mapping[str, str]) -> list[str]:
     return sorted(outcomes)
 
 
-async def _found(context: Context, step: Step, restorer: OriginRestorer) -> Mapping[str, StreamState | None]:
+async def _targets(context: Context, step: Step, restorer: OriginRestorer) -> Mapping[str, StreamState | None]:
     """What is to come back, as it is now."""
     for name in restorer.chosen:
         context.family(name)

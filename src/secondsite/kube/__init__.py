@@ -1,0 +1,1 @@
+"""The door to Kubernetes: what an API server answers."""

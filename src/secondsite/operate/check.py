@@ -1,0 +1,210 @@
+"""Whether a failover could be carried out now: each place is opened and asked who it is and what we may do there.
+
+Three answers: yes, no, and unknown for who is silent, who does not count as either. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from enum import StrEnum
+from functools import partial
+
+from attrs import frozen
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import SecondsiteError
+from secondsite.model.operate import Operate
+from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.watching import WatchPolicy
+from secondsite.nats.connection import RejectedError
+from secondsite.operate.lease import home_of_journal
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.references import followed, path_of
+from secondsite.operate.verbs import left_by_hand
+from secondsite.stores.postgres_place import StoreRefusedError
+
+
+class Answer(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class PlaceFinding:
+    """``what`` was asked, and what was seen; ``remedy`` is empty where the answer is yes."""
+
+    about: str
+    answer: Answer
+    what: str
+    remedy: str = ""
+
+
+@frozen
+class StepLeft:
+    """A step that a person has to do, as nothing reaches what it changes."""
+
+    procedure: str
+    step: str
+    title: str
+    why: str
+
+
+@frozen
+class Preparation:
+    environment: str
+    strategy: str
+    findings: tuple[PlaceFinding, ...]
+    by_hand: tuple[StepLeft, ...]
+
+    @property
+    def answer(self) -> Answer:
+        answers = {finding.answer for finding in self.findings}
+        return next((each for each in (Answer.NO, Answer.UNKNOWN) if each in answers), Answer.YES)
+
+
+async def prepared(
+    deployment: Deployment, world: LiveWorld, procedures: tuple[Procedure, ...], strategy: str
+) -> Preparation:
+    """Ask everything at once; changes nothing."""
+    operate = deployment.system.operate or Operate()
+    asked = [
+        *(_nats(world, region) for region in _regions(deployment)),
+        *(_system(world, region) for region in world.system),
+        _journal(deployment, world),
+    ]
+    answers = await asyncio.gather(*asked)
+    by_hand = tuple(
+        StepLeft(procedure.name, step.id, step.title, why)
+        for procedure in procedures
+        for step, why in left_by_hand(world, procedure)
+    )
+    if operate.watch is None:
+        declared = [step for step in procedures[0].steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
+        undetected = [StepLeft(procedures[0].name, step.id, step.title, "no `operate: watch:`") for step in declared]
+        by_hand = (*undetected, *by_hand)
+    rest = (*_written(operate), *_watch(operate.watch))
+    return Preparation(str(operate.environment), strategy, (*answers, *rest), by_hand)
+
+
+async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "") -> PlaceFinding:
+    """What an asking ended in: silence is unknown, a refusal of us or another place is no."""
+    try:
+        return PlaceFinding(about, Answer.YES, await ask())
+    except (RejectedError, StoreRefusedError) as error:
+        problem = error.problems[0]
+        return PlaceFinding(about, Answer.NO, problem.what, problem.remedy)
+    except SecondsiteError as error:
+        problem = error.problems[0]
+        answer = Answer.NO if error.exit_code == _BAD_INPUT else Answer.UNKNOWN
+        return PlaceFinding(about, answer, problem.what, remedy or problem.remedy)
+    except TimeoutError:
+        return PlaceFinding(about, Answer.UNKNOWN, "no answer in time", remedy or "see that it is there and reachable")
+
+
+_BAD_INPUT = 2
+
+
+def _regions(deployment: Deployment) -> Iterator[str]:
+    """Those that a procedure reaches: where data or a standby is."""
+    home = deployment.primary.region.name
+    yield from dict.fromkeys(cluster.region or home for cluster in deployment.clusters)
+
+
+async def _nats(world: LiveWorld, region: str) -> PlaceFinding:
+    async def ask() -> str:
+        async with world.streams(region) as door:
+            return f"logged in, nats-server {door.version}"
+
+    return await finding(f"{region}: nats", ask)
+
+
+async def _system(world: LiveWorld, region: str) -> PlaceFinding:
+    async def ask() -> str:
+        async with world.meta(region) as door:
+            return f"logged in to the system account, {len(await door.servers())} servers answer"
+
+    return await finding(f"{region}: system account", ask)
+
+
+async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
+    region = home_of_journal(deployment)
+
+    async def ask() -> str:
+        async with world.streams(region) as door:
+            await door.stream("secondsite-operations")
+            return f"lease and journal can be kept in {region}"
+
+    return await finding("journal", ask, "until it answers only this machine's journal is written")
+
+
+def _written(operate: Operate) -> Iterator[PlaceFinding]:
+    for place in operate.places:
+        if place.kube:
+            where = " ".join(filter(None, (place.kube.kubeconfig, place.kube.context))) or "what kubectl would use"
+            yield PlaceFinding(f"{place.region}: kube", Answer.UNKNOWN, f"{where} is not opened yet", "")
+        if place.address and place.address.service:
+            yield PlaceFinding(
+                f"{place.region}: address", Answer.UNKNOWN, f"{place.address.service} is not asked yet", ""
+            )
+    if record := operate.dns:
+        asked = ", ".join((record.server, *record.authoritative, *record.resolvers))
+        what = f"{record.switch} of {record.zone} by {record.provider} {record.key}: {asked} not asked yet"
+        yield PlaceFinding("dns", Answer.UNKNOWN, what)
+    secrets = operate.secrets
+    if secrets:
+        refresh = f", brought into the cluster by {secrets.refresh}" if secrets.refresh else ""
+        yield PlaceFinding("secrets", Answer.YES, f"compared with {secrets.reference}{refresh}")
+
+
+def _watch(watch: WatchPolicy | None) -> Iterator[PlaceFinding]:
+    """What it would do, and whether it can reach whom it has to ask and tell."""
+    if watch is None:
+        return
+    observers = [
+        f"{each.name} ({each.region or 'outside'}{', ' + each.at if each.at else ''})" for each in watch.observers
+    ]
+    quorum = watch.quorum or len(observers) // 2 + 1
+    decide, ask = ", ".join(watch.decide) or "nothing", ", ".join(f for f in watch.ask if f not in watch.decide)
+    what = f"decides {decide} after {watch.window_s:g} s by {quorum} of {len(observers)}: {', '.join(observers)}"
+    again = f"asks about {ask or 'nothing'}; a second failover within {watch.block_s:g} s needs a person"
+    enough = len(observers) >= _FEWEST_OBSERVERS
+    remedy = "" if enough else "name three observers or more, one of them outside of both regions"
+    yield PlaceFinding("watch", Answer.YES if enough else Answer.NO, f"{what}; {again}", remedy)
+    if watch.approvers:
+        yield _followed("watch: approvers", lambda: str(path_of(watch.approvers, "operate.watch.approvers").stat()))
+    for place, target in enumerate(watch.notify):
+        where = f"operate.watch.notify.{place}"
+        yield _followed(f"watch: notify {target}", partial(followed, target, where))
+
+
+_FEWEST_OBSERVERS = 3
+
+
+def _followed(about: str, follow: Callable[[], str]) -> PlaceFinding:
+    """The value is not shown."""
+    try:
+        follow()
+    except SecondsiteError as error:
+        return PlaceFinding(about, Answer.NO, error.problems[0].what, error.problems[0].remedy)
+    except OSError as error:
+        return PlaceFinding(about, Answer.NO, f"cannot be read: {error.strerror}", "name a file that you may read")
+    return PlaceFinding(about, Answer.YES, "is set")
+
+
+def plain(preparation: Preparation) -> Mapping[str, object]:
+    return {
+        "schema": "secondsite/preparation/1",
+        "environment": preparation.environment,
+        "strategy": preparation.strategy,
+        "answer": str(preparation.answer),
+        "findings": [
+            {"about": one.about, "answer": str(one.answer), "what": one.what, "remedy": one.remedy}
+            for one in preparation.findings
+        ],
+        "by_hand": [
+            {"procedure": one.procedure, "step": one.step, "title": one.title, "why": one.why}
+            for one in preparation.by_hand
+        ],
+    }

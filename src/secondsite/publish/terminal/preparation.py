@@ -1,0 +1,38 @@
+"""What `operate check` found, for people: what is wrong first, then what stays by hand."""
+
+from __future__ import annotations
+
+from secondsite.model.wording import counted
+from secondsite.operate.check import Answer, PlaceFinding, Preparation, StepLeft
+
+_ORDER = (Answer.NO, Answer.UNKNOWN, Answer.YES)
+
+
+def preparation_text(preparation: Preparation) -> str:
+    findings = sorted(preparation.findings, key=lambda one: _ORDER.index(one.answer))
+    lines = [
+        f"{preparation.strategy}, {preparation.environment}",
+        "",
+        *(line for one in findings for line in _lines(one)),
+    ]
+    if preparation.by_hand:
+        lines += ["", f"by hand: {counted(len(preparation.by_hand), 'step')}"]
+        lines += [_by_hand(one) for one in preparation.by_hand]
+    return "\n".join([*lines, "", _WORDS[preparation.answer]])
+
+
+_WORDS = {
+    Answer.YES: "every place answers and lets us do what a failover needs",
+    Answer.NO: "a failover could not be carried out as it stands here: correct what says no",
+    Answer.UNKNOWN: "somebody did not answer: whether a failover could be carried out is not known",
+}
+
+
+def _lines(one: PlaceFinding) -> list[str]:
+    lines = [f"{one.answer:<8}{one.about}: {one.what}"]
+    return [*lines, f"        {one.remedy}"] if one.remedy and one.answer is not Answer.YES else lines
+
+
+def _by_hand(one: StepLeft) -> str:
+    procedure = one.procedure.partition(" ")[0]
+    return f"        {procedure}: {one.step}: {one.title} ({one.why})"
