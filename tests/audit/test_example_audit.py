@@ -60,7 +60,7 @@ WEAKNESSES = [
     ),
     ("alert-after-rpo", "alerts.NatsBackupOverdue", "rules.yaml", "25 h"),
     ("alert-after-rpo", "alerts.NatsBackupMissing", "rules.yaml", "2 d"),
-    ("client-ping-interval", "services.kgent-api", "deployment.yaml", "every 2 min"),
+    ("client-settings-unknown", "services.kgent-api", "deployment.yaml", "ping_interval, max_reconnects"),
     ("secret-one-region", "secrets.kgents-api-secrets", "cluster-secret-store.yaml", "us-east-1"),
     ("dns-by-hand", "traffic.automatic", "", "a person changes DNS"),
 ]

@@ -95,9 +95,29 @@ EDGES: list[tuple[str, str, Change, bool]] = [
         False,
     ),
     ("nats-version-without-promotion", "leaf", in_versions("2.11.11"), False),
-    ("client-ping-interval", "system", both(in_client(ping_interval_s=None), in_service("api", kind="CronJob")), False),
-    ("client-no-message-ids", "system", both(in_client(message_ids=None), in_service("api", kind="CronJob")), True),
-    ("client-no-message-ids", "system", both(in_client(message_ids=None), in_service("api", role=Role.BACKUP)), False),
+    *(
+        (
+            "client-ping-interval",
+            "system",
+            both(in_client(ping_interval_s=Seconds(9)), in_service("api", kind=kind)),
+            hit,
+        )
+        for kind, hit in (("Deployment", True), ("CronJob", False))
+    ),
+    ("client-no-message-ids", "system", both(in_client(message_ids=False), in_service("api", kind="CronJob")), True),
+    ("client-no-message-ids", "system", both(in_client(message_ids=False), in_service("api", role=Role.BACKUP)), False),
+    # what nobody read is unknown, and no accusation
+    ("client-ping-interval", "system", in_client(ping_interval_s=None), False),
+    ("client-finite-reconnects", "system", in_client(max_reconnects=None), False),
+    ("client-no-message-ids", "system", in_client(message_ids=None), False),
+    ("client-settings-unknown", "system", in_client(message_ids=None), True),
+    (
+        "client-settings-unknown",
+        "system",
+        both(in_client(message_ids=None), in_service("api", role=Role.BACKUP)),
+        False,
+    ),
+    ("client-settings-unknown", "system", both(in_client(max_reconnects=None), in_service("api", kind="Job")), False),
     ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(301), expression="age of dump"), False),
     ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3601), expression="age of dump"), True),
     ("backup-interval", "system", in_backup("snapshots", interval_s=Seconds(301), content=Content.RESOURCES), False),
@@ -322,10 +342,10 @@ SLOW = with_copies(copy_of(Subject.NATS, 0.03))
     [
         ("nats-meta-quorum", "super", two_regions, "leaves 3 of 6, and 4 are needed"),
         ("nats-meta-unequal-split", "super", both(two_regions, in_cluster("nats", servers=5)), "us-east-1 has 5 of 8"),
-        ("client-ping-interval", "system", in_client(ping_interval_s=None), "2 min (the default), leaves"),
+        ("client-ping-interval", "system", in_client(ping_interval_s=120.0), "every 2 min, leaves"),
         ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=None), "after 30 s"),
         ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=4), "after 50 s"),
-        ("client-finite-reconnects", "system", in_client(max_reconnects=None), "60 reconnects (the default)"),
+        ("client-settings-unknown", "system", in_client(max_reconnects=None), "nobody read max_reconnects of api"),
         ("client-finite-reconnects", "system", in_client(max_reconnects=5), "after 5 reconnects"),
         ("nats-mirror-smaller", "leaf", in_mirror(max_age_s=Seconds(60)), "age 60 s against 60 min"),
         ("nats-mirror-smaller", "leaf", in_mirror(max_messages=9), "messages 9 against none"),
