@@ -102,6 +102,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-leaf-double-capture": ("leaf", in_leaf(deny_imports=())),
     "nats-leaf-object-capture": ("leaf", with_objects),
     "nats-route-tls": ("system", in_cluster("nats", route_tls=False)),
+    "nats-clients-open": ("system", in_cluster("nats", client_authorization=False)),
     "nats-routes-open": ("system", in_cluster("nats", route_tls=False, route_authorization=False)),
     "nats-gateways-open": (
         "system",
@@ -120,6 +121,7 @@ TABLE: dict[str, tuple[str, Change]] = {
         "leaf",
         both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
     ),
+    "nats-mirror-silent-stall": ("leaf", in_cluster("nats-west", version="2.11.11")),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),
