@@ -15,9 +15,12 @@ from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, streams_about
+from secondsite.drill.ledger.record import Status
+from secondsite.drill.play.saved_rows import not_across, saved_ids
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement
 from secondsite.drill.verdict.verification import verify
+from secondsite.lab.postgres_files import TABLE as ROWS_OF
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.units import Seconds
 
@@ -108,3 +111,21 @@ def test_old_writes_that_know_no_store_are_of_the_same_run(tmp_path: Path) -> No
     assert history.only(1).streams == streams[1:]
     assert history.only(0, 1).stream.tolist() == [0, 1]
     assert streams_about(NATS, streams) == ("EVENTS",)
+
+
+def test_a_commit_that_was_rewound_unsaved_is_named(tmp_path: Path) -> None:
+    streams = (LedgerStream("EVENTS", "events"), LedgerStream(TABLE, "postgres", store=True))
+    with Ledger.create(tmp_path / "0.ledger", LedgerHeader("run", 0, streams)) as ledger:
+        for stream in (0, 1, 1, 1, 1):
+            ledger.intend(stream, 1, 10)
+        for sequence, stream in enumerate((0, 1, 1, 1)):  # the last one was never answered
+            ledger.outcome(sequence, stream, 1, Status.STORED)
+    history = read_history([tmp_path / "0.ledger"])
+    last_ns = int(history.ack_ns[3])
+    assert not_across(history, "postgres", last_ns, {"run.0.1"}) == {"run.0.2"}
+    assert not_across(history, "postgres", last_ns + 1, {"run.0.1"}) == {"run.0.2", "run.0.3"}
+    rows = tmp_path / "rows" / "us-east-1-postgres-1"
+    rows.mkdir(parents=True)
+    (rows / f"postgres.public.{ROWS_OF}.only-there.csv").write_text("id,key\nrun.0.3,1\n", encoding="utf-8")
+    assert saved_ids(tmp_path / "rows") == {"run.0.3"}
+    assert not not_across(history, "postgres", last_ns + 1, {"run.0.1"}) <= saved_ids(tmp_path / "rows")

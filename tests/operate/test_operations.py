@@ -41,7 +41,7 @@ HOME, AWAY = "us-east-1", "us-west-2"
 LOST = frozenset({"unfenced"})
 NOT_UNDONE = {
     *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
-    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.CHANGE_TRAFFIC),
+    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.FOLLOW_STORES, Verb.CHANGE_TRAFFIC),
 }
 """What whoever gives up finds done."""
 

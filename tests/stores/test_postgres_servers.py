@@ -127,7 +127,7 @@ async def test_what_only_the_old_primary_committed_is_found_and_saved_before_it_
         await pair.write(pair.away, "c")
         await pair.lab.restart_region(pair.home, isolated=True)
         tables = await salvage_rows(pair.server(pair.home).place, pair.server(pair.away).place, tmp_path)
-        found = {table.name: table for table in tables}[f"public.{TABLE}"]
+        found = {table.name: table for table in tables}[f"postgres.public.{TABLE}"]
         assert found.keys == ("and there", "only there")
         assert found.file is not None
         with found.file.open(encoding="utf-8", newline="") as file:

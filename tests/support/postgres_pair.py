@@ -24,6 +24,7 @@ from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 
 STORE = "postgres"
+_RTT_MS = 4.0
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kgents" / "secondsite.yaml"
 
 
@@ -77,5 +78,8 @@ class PostgresPair:
 async def postgres_pair() -> AsyncIterator[PostgresPair]:
     if tools() is None:
         missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
-    async with Lab.up(pair_deployment(), LabOptions(services=False, databases=True)) as lab:
+    deployment = pair_deployment()
+    home, away = (site.region.name for site in deployment.sites)
+    options = LabOptions(services=False, databases=True, rtt_ms={(home, away): _RTT_MS})
+    async with Lab.up(deployment, options) as lab:
         yield PostgresPair(lab)

@@ -40,6 +40,7 @@ async def main(arguments):
 
 asyncio.run(main(sys.argv[1:]))
 """
+_SECONDSITE = '#!/bin/sh\n[ "$1" = postgres ] || exec {real} "$@"\nprintf "secondsite %s\\n" "$*" >> "$NOTED"\n'
 _NOTED = '#!/bin/sh\nprintf "%s %s\\n" "${0##*/}" "$*" >> "$NOTED"\n'
 
 
@@ -60,6 +61,7 @@ class Typist:
             (contexts / f"{region}.json").write_text(json.dumps({"url": url}))
         for name in ("kubectl", "curl", "dig", "aws"):
             _write(tools / name, _NOTED)
+        _write(tools / "secondsite", _SECONDSITE.format(real=Path(sys.executable).parent / "secondsite"))
         _write(tools / "nats", _NATS.format(python=sys.executable))
 
     def type(self, lines: Iterable[str]) -> subprocess.CompletedProcess[str]:

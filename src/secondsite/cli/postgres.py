@@ -15,6 +15,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
 
 if TYPE_CHECKING:
     from secondsite.stores.postgres import PostgresServer
+    from secondsite.stores.postgres_host import Followed
 
 app = App(name="postgres", help="Look at a PostgreSQL server, fence it, promote it, bring it back.")
 Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
@@ -88,13 +89,12 @@ def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Where the row
     folder.mkdir(parents=True, exist_ok=True)
     tables = asyncio.run(salvage_rows(_server(old).place, _server(new).place, folder))
     for table in tables:
-        if table.keyless:
-            print(f"{table.name}: has no primary key and was not compared")
-        elif table.keys:
-            print(f"{table.name}: {len(table.keys):,} rows are only there, saved to {table.file}")
+        if table.keys:
+            alike = " (no primary key: whole rows were compared)" if table.keyless else ""
+            print(f"{table.name}: {len(table.keys):,} rows are only there{alike}, saved to {table.file}")
     if not any(table.keys for table in tables):
         print("no row is only there")
-    return EXIT_DOES_NOT_HOLD if any(table.keys or table.keyless for table in tables) else EXIT_HOLDS
+    return EXIT_DOES_NOT_HOLD if any(table.keys for table in tables) else EXIT_HOLDS
 
 
 @app.command
@@ -103,12 +103,17 @@ def follow(
     *,
     data: Annotated[Path, option("The data folder of the stopped server.")],
     tools: Annotated[Path, option("The folder with pg_rewind and pg_basebackup.")],
-    slot: Annotated[str, option("The replication slot on the primary.")] = "",
+    slot: Annotated[str, option("The replication slot on the primary; made where it has none of that name.")] = "",
 ) -> int:
     """Make a stopped server follow a new primary: by pg_rewind, else by a copy anew. Run `salvage` first."""
     from secondsite.stores.postgres_host import PostgresHost
 
-    followed = asyncio.run(PostgresHost(data, tools).follow(_server(primary).place, slot))
+    async def work() -> Followed:
+        if slot:
+            await _server(primary).keep_for(slot)
+        return await PostgresHost(data, tools).follow(_server(primary).place, slot)
+
+    followed = asyncio.run(work())
     why = f" (a rewind was not possible: {followed.why}; the old files are in {followed.kept})" if followed.why else ""
     print(f"follows by {followed.how}, in {followed.seconds:.1f} s{why}; start it")
     return EXIT_HOLDS

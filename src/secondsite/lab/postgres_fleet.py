@@ -19,7 +19,8 @@ from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
-from secondsite.stores.postgres import PostgresServer
+from secondsite.stores.postgres import PostgresServer, with_fence
+from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
 from secondsite.strategies.stores import StoreReplica, store_replicas
 
@@ -105,7 +106,7 @@ class PostgresFleet:
         return tuple(lines)
 
     def specs(self, region: str, *, fenced: bool = False) -> tuple[Spec, ...]:
-        """``fenced``: nobody but the operator gets in, and nothing is replicated."""
+        """``fenced``: nobody but the operator gets in."""
         return tuple(self._spec(each, fenced=fenced) for each in self.databases if each.region == region)
 
     def find(self, store: str, region: str) -> Database:
@@ -124,6 +125,12 @@ class PostgresFleet:
         if reached_from not in ("", region):
             at = self.addresses.database_reached_from(reached_from, region, self.find(store, region).number)
         return PostgresServer(PostgresPlace(conninfo(at, files.OPERATOR), within_s))
+
+    def host(self, store: str, region: str) -> PostgresHost:
+        """Its files, where it is stopped."""
+        if self.tools is None:
+            raise MachineError.at("lab", "PostgreSQL is not installed", "run: pip install 'secondsite[lab]'")
+        return PostgresHost(self.data(self.find(store, region)), self.tools, files.prefix())
 
     def listeners(self) -> tuple[WanListener, ...]:
         return tuple(
@@ -185,6 +192,6 @@ def conninfo(at: Endpoint, user: str) -> str:
 
 def _rules(*, fenced: bool) -> str:
     """Everybody is trusted: a lab listens on loopback alone, and its logins are no secrets."""
-    open_to = (("all", files.WRITER), ("replication", "all")) if not fenced else ()
-    every = (("all", files.OPERATOR), *open_to)
-    return "".join(f"host {what} {user} 127.0.0.0/8 trust\n" for what, user in every)
+    every = (("all", files.OPERATOR), ("all", files.WRITER), ("replication", "all"))
+    rules = "".join(f"host {what} {user} 127.0.0.0/8 trust\n" for what, user in every)
+    return with_fence(rules, (files.WRITER, files.FOLLOWER)) if fenced else rules

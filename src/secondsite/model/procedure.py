@@ -35,6 +35,7 @@ class Verb(StrEnum):
     SCALE_SERVICES = "scale-services"
     PROMOTE_STORES = "promote-stores"
     RESTORE_STORES = "restore-stores"
+    FOLLOW_STORES = "follow-stores"
     VERIFY_SECRETS = "verify-secrets"
     CHANGE_TRAFFIC = "change-traffic"
     CONVERGE = "converge"

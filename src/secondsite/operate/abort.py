@@ -24,7 +24,7 @@ from secondsite.operate.writer_lease import grant_lease
 
 _STAYS = (
     *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
-    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.CHANGE_TRAFFIC),
+    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.FOLLOW_STORES, Verb.CHANGE_TRAFFIC),
 )
 
 

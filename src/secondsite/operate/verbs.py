@@ -9,6 +9,7 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import Action, Guard, ManualContext, Through
 from secondsite.operate.actions.consumers import RestoreConsumers
 from secondsite.operate.actions.fence import Fence
+from secondsite.operate.actions.follow import FollowStores, follow_stores
 from secondsite.operate.actions.manual import (
     announce,
     create_cluster,
@@ -55,6 +56,7 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.SCALE_SERVICES: _SCALE,
     Verb.PROMOTE_STORES: Through(lambda world: world.stores, PromoteStores(), ByHand(promote_stores)),
     Verb.RESTORE_STORES: ByHand(restore_stores),
+    Verb.FOLLOW_STORES: Through(lambda world: world.stores, FollowStores(), ByHand(follow_stores)),
     Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand()),
     Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), _MOVED),
     Verb.CONVERGE: Through(lambda world: world.dns, Converge(), WaitOneTtl()),

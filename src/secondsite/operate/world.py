@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -18,6 +19,7 @@ from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.stores.postgres import PostgresServer
+from secondsite.stores.postgres_host import Followed
 
 Json = Mapping[str, Any]
 
@@ -192,6 +194,14 @@ class Stores(Protocol):
 
     def server(self, region: str, store: str) -> PostgresServer:
         """Raises InputError where nobody said where it is."""
+        ...
+
+    def kept(self, region: str, store: str) -> Path:
+        """A folder that is there and empty, for rows that only this server has."""
+        ...
+
+    async def follow(self, region: str, store: str, serving: str) -> Followed | None:
+        """Stop the server, let it follow that of ``serving``, start it; None where nobody here can."""
         ...
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
@@ -109,8 +110,7 @@ class PostgresServer:
             await _refuse_our_own(session)
             roles = [str(row[0]) for row in await session.rows(_ROLES)]
             rules = await _rules(session)
-            fence = [FENCE_BEGIN, *(line for role in roles for line in _rejected(role)), FENCE_END]
-            await _write_rules(session, "\n".join([*fence, without_fence(rules)]))
+            await _write_rules(session, with_fence(rules, roles))
             return await _end_sessions(session, within_s)
 
     async def unfence(self) -> None:
@@ -134,6 +134,12 @@ class PostgresServer:
             what = f"is still a {after.role} on timeline {after.timeline}"
             raise MachineError.at(self.place.shown, what, "see its log; promote again")
         return after
+
+    async def keep_for(self, slot: str) -> None:
+        """The WAL from now on is kept for a standby, by a slot that is made where there is none with that name."""
+        async with self.place.open() as session:
+            if not await session.rows("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [slot]):
+                await session.rows("SELECT pg_create_physical_replication_slot(%s, true)", [slot])
 
     async def replayed_up_to(self, position: int, within_s: float) -> bool:
         """Whether a standby has replayed that much, within the time."""
@@ -202,6 +208,12 @@ async def _end_sessions(session: PostgresSession, within_s: float) -> int:
 def _rejected(role: str) -> tuple[str, str]:
     quoted = '"' + role.replace('"', '""') + '"'
     return f"local all {quoted} reject", f"host all {quoted} all reject"
+
+
+def with_fence(rules: str, roles: Sequence[str]) -> str:
+    """None of the roles gets in; a fence that is there already is replaced."""
+    fence = [FENCE_BEGIN, *(line for role in roles for line in _rejected(role)), FENCE_END]
+    return "\n".join([*fence, without_fence(rules)])
 
 
 def without_fence(rules: str) -> str:

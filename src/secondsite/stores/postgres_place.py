@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from secondsite.model.errors import InputError, MachineError
 
@@ -84,6 +84,12 @@ class PostgresPlace:
         if "service" in parts:
             return f"service {parts['service']}"
         return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+    def database(self, name: str) -> PostgresPlace:
+        """Another database of the same server."""
+        from psycopg.conninfo import make_conninfo
+
+        return evolve(self, conninfo=make_conninfo(self.conninfo, dbname=name))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[PostgresSession]:

@@ -1,18 +1,21 @@
 """What only one of two servers has committed: found row by row, and saved to named files before anything destroys it.
 
-A row counts as only there where the other server has none with its primary key and its very content. So an update
-that never got across is found as well as an insert. A table without a primary key cannot be compared, and is named.
+Every database of the server is compared, as a rewind takes them all. A row counts as only there where the other server
+has none with its primary key and its very content. So an update that never got across is found as well as an insert.
+Rows of a table without a primary key are compared whole, and counted: of two that are alike one may be missing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from attrs import frozen
 
 from secondsite.model.errors import InputError
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession
 
+_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
 _TABLES = """
 SELECT n.nspname, c.relname,
   (SELECT array_agg(a.attname ORDER BY k.place) FROM pg_index i, unnest(i.indkey) WITH ORDINALITY AS k(number, place)
@@ -24,9 +27,8 @@ WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'informat
 
 @frozen
 class ComparedTable:
-    """``keys``: the primary keys, as text, of rows that only the first server has; ``file`` holds them as CSV.
-
-    ``keyless``: there is no primary key, and nothing was compared.
+    """``keys``: the primary keys, as text, of rows that only the first server has; of a table without one
+    (``keyless``) digests of whole rows. ``file`` holds the rows as CSV.
     """
 
     name: str
@@ -36,64 +38,98 @@ class ComparedTable:
 
 
 async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> tuple[ComparedTable, ...]:
-    """Of every table of the database, into a folder that is there; raises InputError where a file is in the way."""
+    """Of every table of every database, named ``database.schema.table``, into a folder that is there.
+
+    Raises InputError where a file is in the way.
+    """
     async with old.open() as ours, new.open() as theirs:
-        tables = await ours.rows(_TABLES)
-        there = {(schema, table) for schema, table, _ in await theirs.rows(_TABLES)}
-        return tuple(
-            [
-                await _compared(ours, theirs if (schema, table) in there else None, schema, table, keys, folder)
-                for schema, table, keys in tables
-            ]
+        names = [str(row[0]) for row in await ours.rows(_DATABASES)]
+        there = {str(row[0]) for row in await theirs.rows(_DATABASES)}
+    tables: list[ComparedTable] = []
+    for name in names:
+        async with old.database(name).open() as ours:
+            if name in there:
+                async with new.database(name).open() as theirs:
+                    tables += await _salvaged(ours, theirs, name, folder)
+            else:
+                tables += await _salvaged(ours, None, name, folder)
+    return tuple(tables)
+
+
+async def _salvaged(
+    ours: PostgresSession, theirs: PostgresSession | None, database: str, folder: Path
+) -> list[ComparedTable]:
+    tables = [_Table(database, *row) for row in await ours.rows(_TABLES)]
+    known = {(schema, table) for schema, table, _ in await theirs.rows(_TABLES)} if theirs else set()
+    return [await _compared(ours, theirs if (one.schema, one.name) in known else None, one, folder) for one in tables]
+
+
+@frozen
+class _Table:
+    """``keys``: the columns of its primary key; None where it has none."""
+
+    database: str
+    schema: str
+    name: str
+    keys: list[str] | None
+
+    @property
+    def whole(self) -> str:
+        return f"{self.database}.{self.schema}.{self.name}"
+
+    @property
+    def key(self) -> object:
+        from psycopg import sql
+
+        if self.keys is None:
+            return sql.SQL("md5(t::text)")
+        columns = sql.SQL(", ").join(sql.SQL("t.") + sql.Identifier(each) for each in self.keys)
+        return sql.SQL("ROW({columns})").format(columns=columns) if len(self.keys) > 1 else columns
+
+    def contents(self) -> object:
+        """By key, what it holds: the digest of the row, or how many rows are like it."""
+        from psycopg import sql
+
+        plain = "SELECT ({key})::text, md5(t::text) FROM {table} AS t"
+        counted = "SELECT {key}, count(*) FROM {table} AS t GROUP BY 1"
+        return sql.SQL(plain if self.keys else counted).format(
+            key=self.key, table=sql.Identifier(self.schema, self.name)
+        )
+
+    def dump(self, only: tuple[str, ...]) -> object:
+        from psycopg import sql
+
+        copied = "COPY (SELECT * FROM {table} AS t WHERE ({key})::text = ANY({only})) TO STDOUT (FORMAT csv, HEADER)"
+        return sql.SQL(copied).format(
+            key=self.key, table=sql.Identifier(self.schema, self.name), only=sql.Literal(list(only))
         )
 
 
 async def _compared(
-    ours: PostgresSession,
-    theirs: PostgresSession | None,
-    schema: str,
-    table: str,
-    keys: list[str] | None,
-    folder: Path,
+    ours: PostgresSession, theirs: PostgresSession | None, table: _Table, folder: Path
 ) -> ComparedTable:
-    name = f"{schema}.{table}"
-    if keys is None:
-        return ComparedTable(name, keyless=True)
-    mine = await _contents(ours, schema, table, keys)
-    known = await _contents(theirs, schema, table, keys) if theirs else {}
-    only = tuple(sorted(key for key, content in mine.items() if known.get(key) != content))
+    mine = await _contents(ours, table)
+    known = await _contents(theirs, table) if theirs else {}
+    keyless = table.keys is None
+    only = tuple(sorted(key for key, content in mine.items() if _missing(content, known.get(key))))
     if not only:
-        return ComparedTable(name)
-    path = folder / f"{name}.only-there.csv"
+        return ComparedTable(table.whole, keyless=keyless)
+    path = folder / f"{quote(table.whole, safe='')}.only-there.csv"
     if path.exists():
         raise InputError.at(str(path), "holds what was salvaged before", "keep it, and name another folder")
-    path.write_bytes(await _dump(ours, schema, table, keys, only))
-    return ComparedTable(name, only, path)
+    path.write_bytes(await ours.copied(table.dump(only)))
+    return ComparedTable(table.whole, only, path, keyless)
 
 
-async def _contents(session: PostgresSession, schema: str, table: str, keys: list[str]) -> dict[str, str]:
-    from psycopg import sql
-
-    statement = sql.SQL("SELECT ({key})::text, md5(t::text) FROM {table} AS t").format(
-        key=_key(keys), table=sql.Identifier(schema, table)
-    )
-    return {str(row[0]): str(row[1]) for row in await session.rows(statement, within_s=_LONG_S)}
+async def _contents(session: PostgresSession, table: _Table) -> dict[str, str | int]:
+    return {str(row[0]): row[1] for row in await session.rows(table.contents(), within_s=_LONG_S)}
 
 
-async def _dump(session: PostgresSession, schema: str, table: str, keys: list[str], only: tuple[str, ...]) -> bytes:
-    from psycopg import sql
-
-    statement = sql.SQL(
-        "COPY (SELECT * FROM {table} AS t WHERE ({key})::text = ANY({only})) TO STDOUT (FORMAT csv, HEADER)"
-    ).format(key=_key(keys), table=sql.Identifier(schema, table), only=sql.Literal(list(only)))
-    return await session.copied(statement)
-
-
-def _key(keys: list[str]) -> object:
-    from psycopg import sql
-
-    columns = sql.SQL(", ").join(sql.SQL("t.") + sql.Identifier(each) for each in keys)
-    return sql.SQL("ROW({columns})").format(columns=columns) if len(keys) > 1 else columns
+def _missing(mine: str | int, theirs: str | int | None) -> bool:
+    """Another content, or fewer rows than here."""
+    if isinstance(mine, int):
+        return mine > (theirs if isinstance(theirs, int) else 0)
+    return mine != theirs
 
 
 _LONG_S = 600.0

@@ -11,16 +11,14 @@ from secondsite.model.deployment import Deployment, Requirement
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
-from secondsite.model.store import Loss
 from secondsite.model.strategy import TODAY, Link, Strategy
 from secondsite.model.system import System
-from secondsite.strategies import repairs, requirements
+from secondsite.strategies import repairs, requirements, stores_back
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again
 from secondsite.strategies.parts import parts
 from secondsite.strategies.sizing import summed
-from secondsite.strategies.steps import blocked_step, make_step, stores_restored
-from secondsite.strategies.stores import following
+from secondsite.strategies.steps import blocked_step, make_step
 from secondsite.strategies.switches.switching import holds_dns_control
 from secondsite.strategies.write_gate import leased
 
@@ -231,14 +229,14 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     ready = evolve(kit, system=deployment.system)
     _, link, switch = parts(deployment.strategy, ready)
     name = f"failback of {deployment.strategy.id}"
-    prepared = tuple(_prepared_at_home(ready))
+    prepared = (*_prepared_at_home(ready), *stores_back.prepared(deployment, ready))
     streams = link.failback_steps(deployment, tuple(step.id for step in prepared))
     blocked = next((step for step in streams if step.blocked), None)
     if blocked:
         return Procedure(name, Fault.REGION, (blocked,), dict.fromkeys((Subject.API, Subject.NATS), blocked.id))
     *before, moved = streams
     prepared = tuple(evolve(step, after=step.after or (before[-1].id,)) if before else step for step in prepared)
-    stores = _stores_back(ready, moved.id)
+    stores = stores_back.switched(deployment, ready, moved.id)
     done = (moved.id, *(step.id for step in stores))
     change = switch.change_steps(deployment, moved.id, done, kit.home)
     verify = make_step(
@@ -250,6 +248,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
         after=(change[-1].id,),
     )
     mirrors = (mirror_again(ready, verify.id),) if _mirrors(deployment) else ()
+    mirrors = (*mirrors, *stores_back.again(deployment, ready, verify.id))
     announce = make_step(
         ready,
         Verb.ANNOUNCE,
@@ -286,41 +285,6 @@ def _prepared_at_home(kit: Kit) -> Iterator[Step]:
         region=kit.home.name,
         targets=tuple(secret.name for secret in kit.system.secrets),
     )
-    if _stored(kit):
-        yield make_step(
-            kit,
-            Verb.RESTORE_STORES,
-            f"load the stores of {kit.home.name} from {kit.second.name}"
-            + (f", and let {', '.join(following(kit.system))} follow" if following(kit.system) else ""),
-            stores_restored(kit, _stored(kit)),
-            check=f"each store of {kit.home.name} follows the one of {kit.second.name}",
-            region=kit.home.name,
-            targets=_stored(kit),
-            by_person=True,
-        )
-
-
-def _stores_back(kit: Kit, after: str) -> tuple[Step, ...]:
-    if not _stored(kit):
-        return ()
-    step = make_step(
-        kit,
-        Verb.PROMOTE_STORES,
-        f"promote the databases of {kit.home.name}: those of {kit.second.name} take no more writes"
-        if following(kit.system)
-        else f"serve from the stores of {kit.home.name}: those of {kit.second.name} take no more writes",
-        "promote.stores",
-        check=f"each store of {kit.home.name} accepts writes, with the last row that {kit.second.name} took",
-        after=(after,),
-        region=kit.home.name,
-        targets=_stored(kit),
-        by_person=True,
-    )
-    return (step,)
-
-
-def _stored(kit: Kit) -> tuple[str, ...]:
-    return tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA)
 
 
 def _mirrors(deployment: Deployment) -> bool:

@@ -7,6 +7,7 @@ import time
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.final_reads import all_led
 from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.saved_rows import observe_saved_rows
 from secondsite.drill.play.script import Drill, mirrored
 from secondsite.drill.play.stage import PATIENCE, Stage
 from secondsite.model.fault import Fault
@@ -61,6 +62,7 @@ async def home_again(stage: Stage) -> None:
     mirrors = await _mirrors(stage)
     stage.observe(f"{stage.away} mirrors {stage.home} again, so that the next loss is failed over alike", mirrors)
     await stage.pass_time(_FOLLOW_S, "clients follow")
+    await observe_saved_rows(stage, begin_ns)
     note_silence(stage, "failback", begin_ns)
 
 
@@ -78,4 +80,6 @@ async def _mirrors(stage: Stage) -> bool:
     return all(state is not None and state.is_mirror for state in states)
 
 
-DRILL = Drill("failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored, returns=True)
+DRILL = Drill(
+    "failback", "lost, failed over, and failed back to", Fault.REGION, play, mirrored, returns=True, databases=True
+)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
+from secondsite.lab.postgres_files import SLOT
 from secondsite.lab.services import at_work
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
@@ -28,11 +30,15 @@ from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
+from secondsite.operate.store_logins import new_folder
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
 from secondsite.stores.postgres import PostgresServer
+from secondsite.stores.postgres_host import Followed
 from secondsite.strategies.service_records import service_records
 
 NOT_REHEARSED = "nobody: not in the lab"
+ROWS = "rows"
+"""The folder of a lab with the rows that a failback saved."""
 _VALUE_BYTES = 24
 
 
@@ -234,6 +240,21 @@ class LabStores:
 
     def server(self, region: str, store: str) -> PostgresServer:
         return self.lab.databases.server(store, region, reached_from=self.operating, within_s=1.5)
+
+    def kept(self, region: str, store: str) -> Path:
+        return new_folder(self.lab.folder / ROWS, f"{region}-{store}")
+
+    async def follow(self, region: str, store: str, serving: str) -> Followed:
+        """As whoever has the server's files does: through the WAN from its own region."""
+        fleet = self.lab.databases
+        name = fleet.find(store, region).name
+        await self.server(serving, store).keep_for(SLOT)
+        self.lab.kill(name)
+        followed = await fleet.host(store, region).follow(
+            fleet.server(store, serving, reached_from=region).place, slot=SLOT
+        )
+        await self.lab.restart(name)
+        return followed
 
 
 def lab_world(

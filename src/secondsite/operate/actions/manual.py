@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from secondsite.model.procedure import Step
@@ -32,7 +33,20 @@ def workloads(context: ManualContext, step: Step) -> Iterable[str]:
         yield f"{kubectl(context.region_of(step), namespace)} get deployments,statefulsets"
 
 
+def login(region: str) -> str:
+    """A superuser's connection string to the region's database, by the variable that holds it."""
+    return "env:PG_" + re.sub(r"[^A-Za-z0-9]", "_", region).upper()
+
+
 def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
+    """On the way back the region that serves is alive, and fenced before another is promoted."""
+    if context.fault is None:
+        new, serving = login(context.region_of(step)), login(context.away)
+        yield f"secondsite postgres fence {serving}"
+        yield f"secondsite postgres caught-up {new} {serving}"
+        yield f"secondsite postgres promote {new}"
+        yield f"secondsite postgres unfence {new}"
+        return
     for service, engine in _stores(context):
         if engine == "postgres":
             pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.name}-0')} --"
@@ -40,7 +54,7 @@ def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
 
 
 def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
-    for service, engine in _stores(context):
+    for service, engine in _stores(context, step.targets):
         inside = kubectl(context.region_of(step), service.namespace)
         if engine == "postgres":
             pod = f"{inside} exec -i {word(f'{service.name}-0')} --"
@@ -59,8 +73,9 @@ def announce(_context: ManualContext, _step: Step) -> Iterable[str]:
     yield "# the texts stand under Communication, below"
 
 
-def _stores(context: ManualContext) -> Iterable[tuple[Service, str]]:
+def _stores(context: ManualContext, names: tuple[str, ...] = ()) -> Iterable[tuple[Service, str]]:
+    """Those with data, or of them those that are named."""
     for store in context.deployment.system.stores:
         service = context.deployment.system.service(store.service)
-        if service is not None and store.loss is Loss.DATA:
+        if service is not None and store.loss is Loss.DATA and (not names or store.name in names):
             yield service, store.engine

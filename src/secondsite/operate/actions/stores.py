@@ -6,13 +6,14 @@ cannot follow to the end, or cannot be promoted, the fence is lifted again: some
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed
 from secondsite.operate.actions.manual import promote_stores
 from secondsite.operate.world import Stores
@@ -20,6 +21,7 @@ from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import StoreRefusedError
 
 _FOLLOWED_WITHIN_S = 60.0
+_PROMOTING = "promoting"
 
 
 @frozen
@@ -27,23 +29,27 @@ class PromoteStores:
     """Asked again where it is done, it says so and changes nothing."""
 
     async def look(self, context: Context, step: Step, door: Stores) -> Prospect:
-        changes, now, guards = [], [], []
+        changes: list[str] = []
+        now, guards = [], []
         for store in step.targets:
-            standby = await _state_of(door.server(step.region, store))
-            home = await _state_of(door.server(_other(context, step), store))
+            standby = await state_of(door.server(step.region, store))
+            home = await state_of(door.server(other_region(context, step), store))
+            if home is not None and standby is not None and home.system_identifier != standby.system_identifier:
+                guards.append(stranger(store, step.region))
+            if _comes_back(context, step) and (standby is None or not standby.standby):
+                now.append(f"{store} in {step.region} does not follow yet")
+                changes += _switch(store, step.region, other_region(context, step))
+                continue
             if standby is None:
                 guards.append(_silent(store, step.region))
                 continue
-            if home is not None and home.system_identifier != standby.system_identifier:
-                guards.append(_stranger(store, step.region))
             if not standby.standby:
                 now.append(f"{store} takes writes in {step.region} on timeline {standby.timeline}")
                 continue
             if home is None:
-                now.append(f"{store} in {_other(context, step)} does not answer: it stays unfenced")
-            elif not home.standby and not home.fenced:
-                changes.append(f"{store}: fenced in {_other(context, step)}, until {step.region} has all of it")
-            changes.append(f"{store}: promoted in {step.region}")
+                now.append(f"{store} in {other_region(context, step)} does not answer: it stays unfenced")
+            whole = home is not None and not home.standby and not home.fenced
+            changes += _switch(store, step.region, other_region(context, step))[0 if whole else 1 :]
             now.append(f"{store} in {step.region} has replayed {standby.replayed:,} bytes of WAL")
         return Prospect(tuple(changes), tuple(now), tuple(guards))
 
@@ -55,23 +61,29 @@ class PromoteStores:
 
 
 async def _promoted(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
-    standby = door.server(step.region, store)
-    before = await standby.look()
-    home = await _state_of(door.server(_other(context, step), store))
-    fenced = False
+    other = other_region(context, step)
+    standby, serving = door.server(step.region, store), door.server(other, store)
+    before, home = await standby.look(), await state_of(serving)
     if home is not None and home.system_identifier != before.system_identifier:
-        raise failed(f"{store} in {step.region} is no copy of the one in {_other(context, step)}", "check both logins")
-    if before.standby and home is not None and not home.standby:
-        await context.stopping(_other(context, step))
-        context.note("fencing", {"store": store, "region": _other(context, step)})
-        await door.server(_other(context, step), store).fence()
-        fenced = True
+        raise failed(f"{store} in {step.region} is no copy of the one in {other}", "check both logins")
+    if not before.standby and before.fenced and not _begun(context, store):
+        what = f"{store} in {step.region} is fenced and follows nobody"
+        raise failed(what, "let it follow first; nothing was changed")
+    context.note(_PROMOTING, {"store": store, "region": step.region})
+    fenced = before.standby and home is not None and not home.standby
+    if fenced:
+        await context.stopping(other)
+        context.note("fencing", {"store": store, "region": other})
     try:
-        after = await _taken_over(standby, door.server(_other(context, step), store) if fenced else None)
-    except MachineError:
         if fenced:
-            await door.server(_other(context, step), store).unfence()
+            await serving.fence()
+        after = await _taken_over(standby, serving if fenced else None)
+    except (MachineError, asyncio.CancelledError):
+        if fenced:
+            await serving.unfence()
         raise
+    if after.fenced:  # from when it lost its place
+        await standby.unfence()
     return {
         "system_identifier": after.system_identifier,
         "timeline": after.timeline,
@@ -81,7 +93,12 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     }
 
 
-def _other(context: Context, step: Step) -> str:
+def _begun(context: Context, store: str) -> bool:
+    """Whether an earlier attempt at this step was about to promote it."""
+    return any(note.get(_PROMOTING, {}).get("store") == store for note in context.noted)
+
+
+def other_region(context: Context, step: Step) -> str:
     return context.away if step.region == context.home else context.home
 
 
@@ -93,7 +110,7 @@ async def _taken_over(standby: PostgresServer, fenced: PostgresServer | None) ->
     return await standby.promote()
 
 
-async def _state_of(server: PostgresServer) -> PostgresState | None:
+async def state_of(server: PostgresServer) -> PostgresState | None:
     """None for silence; one that answers and will not have us is no lost one."""
     try:
         return await server.look()
@@ -103,10 +120,19 @@ async def _state_of(server: PostgresServer) -> PostgresState | None:
         return None
 
 
+def _switch(store: str, region: str, other: str) -> tuple[str, str]:
+    return f"{store}: fenced in {other}, until {region} has all of it", f"{store}: promoted in {region}"
+
+
+def _comes_back(context: Context, step: Step) -> bool:
+    """Whether a step before it makes this server a standby."""
+    return any(one.verb is Verb.FOLLOW_STORES for one in context.procedure.leading_to(step.id))
+
+
 def _silent(store: str, region: str) -> Guard:
     return Guard("silent-store", f"{store} in {region} does not answer", "start it, then plan again", absolute=True)
 
 
-def _stranger(store: str, region: str) -> Guard:
+def stranger(store: str, region: str) -> Guard:
     what = f"{store} in {region} has another system identifier: it is no copy"
     return Guard("strange-store", what, "check the logins of both regions", absolute=True)

@@ -24,6 +24,7 @@ _REMEDIES: Mapping[Verb, str] = {
     Verb.SCALE_SERVICES: "no capacity: keep what runs, shed load by tenant at the gateway, ask for capacity elsewhere",
     Verb.PROMOTE_STORES: "the replica refuses: restore the newest dump, and say which writes are gone",
     Verb.RESTORE_STORES: "take the backup before; compare counts with its manifest",
+    Verb.FOLLOW_STORES: "stop: the serving region stays primary. Keep the old files until every row is saved or listed",
     Verb.VERIFY_SECRETS: "a fingerprint differs: force a refresh of the ExternalSecret, then restart what uses it",
     Verb.CHANGE_TRAFFIC: "the provider's API refuses: use its console, then the second provider; do not undo promotion",
     Verb.CONVERGE: "resolvers keep the old address: wait; it ends with the TTL for most, not for all",

@@ -1,0 +1,46 @@
+"""What a failback did with commits that only the old primary had: each is in a file, or back in the table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from secondsite.drill.ledger.history import History
+from secondsite.drill.ledger.ledger import store_stream
+from secondsite.drill.play.lab_world import ROWS
+from secondsite.drill.play.stage import Stage
+from secondsite.lab.postgres_files import TABLE
+from secondsite.model.wording import counted
+
+_IDS = f"SELECT id FROM {TABLE}"  # noqa: S608 - our own table
+
+
+async def observe_saved_rows(stage: Stage, before_ns: int) -> None:
+    """Of commits that were acknowledged before the moment, while the load goes on."""
+    history = stage.history()
+    for store in stage.lab.databases.stores:
+        async with stage.lab.databases.server(store, stage.home).place.open() as session:
+            there = {str(row[0]) for row in await session.rows(_IDS, within_s=30.0)}
+        missing = not_across(history, store, before_ns, there)
+        saved = saved_ids(stage.lab.folder / ROWS)
+        what = f"{counted(len(missing), 'commits')} of {store} did not get across before the loss"
+        stage.note("rows-saved", store=store, missing=len(missing), saved=len(saved))
+        stage.observe(f"{what}, and each was saved before {stage.home} was rewound", missing <= saved)
+
+
+def not_across(history: History, store: str, before_ns: int, there: set[str]) -> set[str]:
+    """Commits that were acknowledged before the moment and are not among those that are ``there``."""
+    numbers = [number for number, each in enumerate(history.streams) if each.name == store_stream(store)]
+    asked = np.isin(history.stream, numbers) & history.acknowledged & (history.ack_ns < before_ns)
+    return set(history.message_ids(np.flatnonzero(asked))) - there
+
+
+def saved_ids(folder: Path) -> set[str]:
+    """In all files that rows of the table were saved to."""
+    saved: set[str] = set()
+    for path in folder.rglob(f"*.{TABLE}.only-there.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            saved |= {row["id"] for row in csv.DictReader(file)}
+    return saved

@@ -1,0 +1,137 @@
+"""A database that lost its place comes back as a standby: fenced, what only it committed saved and named, then rewound.
+
+Nothing is rewound before its rows were compared while nobody could write to it. Where this has no hands on the server's
+files a person stops it, makes it follow and starts it; then it is looked at, as if it had been done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from secondsite.model.procedure import Step
+from secondsite.operate.action import Context, Facts, ManualContext, Prospect, WaitingError, failed
+from secondsite.operate.actions.manual import login
+from secondsite.operate.actions.stores import other_region, state_of, stranger
+from secondsite.operate.shell import word
+from secondsite.operate.world import Stores
+from secondsite.stores.postgres import PostgresState
+from secondsite.stores.postgres_rows import salvage_rows
+
+_SLOT = "secondsite"
+SAVED = "rows-saved"
+_NAMED = 20
+"""Keys that stand in the journal; the files have them all."""
+_FOLLOWS_WITHIN_S = 60.0
+
+
+@frozen
+class FollowStores:
+    """Asked again where it follows already, it says so and changes nothing."""
+
+    async def look(self, context: Context, step: Step, door: Stores) -> Prospect:
+        changes, now, guards = [], [], []
+        serving_in = other_region(context, step)
+        for store in step.targets:
+            serving = await state_of(door.server(serving_in, store))
+            returned = await state_of(door.server(step.region, store))
+            if serving is None:
+                now.append(f"{store} in {serving_in} does not answer now")
+            if returned is None:
+                now.append(f"{store} in {step.region} does not answer yet")
+            if serving and returned and serving.system_identifier != returned.system_identifier:
+                guards.append(stranger(store, step.region))
+            if serving and returned and _follows(returned, serving):
+                now.append(f"{store} in {step.region} follows {serving_in} already")
+                continue
+            changes.append(f"{store}: rows that only {step.region} has are saved, then it follows {serving_in}")
+        return Prospect(tuple(changes), tuple(now), tuple(guards))
+
+    async def run(self, context: Context, step: Step, door: Stores) -> Facts:
+        return {"stores": {store: await _followed(context, step, door, store) for store in step.targets}}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return follow_stores(context, step)
+
+
+def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
+    """The server is stopped and started by whoever runs it: a pod, a unit, an operator."""
+    serving = context.away if step.region == context.home else context.home
+    old, new = login(step.region), login(serving)
+    for store in step.targets:
+        yield f"# {old[4:]} and {new[4:]}: superusers' connection strings for {word(store)}"
+        yield f"secondsite postgres fence {old}"
+        folder = word(f"rows/{step.region}-{store}")
+        yield f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: rows were saved there"
+        yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
+        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
+        yield f"# start the server in {word(step.region)} again"
+        yield f"secondsite postgres caught-up {old} {new}"
+
+
+async def _followed(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
+    serving_in = other_region(context, step)
+    serving, returned = door.server(serving_in, store), door.server(step.region, store)
+    primary, before = await serving.look(), await returned.look()
+    if primary.standby:
+        raise failed(f"{store} in {serving_in} is no primary", "promote it first; nothing was changed")
+    if primary.system_identifier != before.system_identifier:
+        raise failed(f"{store} in {step.region} is no copy of the one in {serving_in}", "check both logins")
+    if not _follows(before, primary):
+        if not before.standby:
+            await returned.fence()
+        saved = await _saved(context, step, door, store)
+        await _made_to_follow(context, step, door, store)
+    else:
+        saved = _saved_before(context, store)
+    after = await _caught_up(step, door, store, serving_in)
+    return {"timeline": after.timeline, "replayed": after.replayed, "saved": saved}
+
+
+async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
+    """Written down before anything is destroyed; the files have each row, the journal the first keys."""
+    folder = door.kept(step.region, store)
+    old, new = door.server(step.region, store), door.server(other_region(context, step), store)
+    tables = await salvage_rows(old.place, new.place, folder)
+    state = await old.look()
+    if not (state.fenced or state.standby):
+        raise failed(f"the fence of {store} in {step.region} was lifted meanwhile", "see who did, then resume")
+    only = {
+        one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)}
+        for one in tables
+        if one.keys
+    }
+    context.note(SAVED, {"store": store, "region": step.region, "folder": str(folder), "tables": only})
+    return only
+
+
+async def _made_to_follow(context: Context, step: Step, door: Stores, store: str) -> None:
+    followed = await door.follow(step.region, store, other_region(context, step))
+    if followed is None:
+        what = f"nobody here can stop {store} in {step.region} and rewind its files"
+        raise WaitingError.at("", what, "do it by hand: the runbook has the commands; then resume")
+    facts = {"store": store, "by": followed.how, "seconds": followed.seconds, "why": followed.why}
+    context.note("followed", {**facts, "kept": str(followed.kept or "")})
+
+
+async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> PostgresState:
+    position = (await door.server(serving_in, store).look()).position
+    returned = door.server(step.region, store)
+    if not await returned.replayed_up_to(position, _FOLLOWS_WITHIN_S):
+        raise failed(f"{store} in {step.region} does not get what {serving_in} has", "see its log, then resume")
+    after, primary = await returned.look(), await door.server(serving_in, store).look()
+    if not _follows(after, primary):
+        raise failed(f"{store} in {step.region} does not follow {serving_in}", "see its log, then resume")
+    return after
+
+
+def _saved_before(context: Context, store: str) -> Mapping[str, Any]:
+    """By an earlier attempt at this step."""
+    notes = [note[SAVED] for note in context.noted if SAVED in note]
+    return next((note["tables"] for note in reversed(notes) if note["store"] == store), {})
+
+
+def _follows(one: PostgresState, primary: PostgresState) -> bool:
+    return one.standby and one.receiving and not primary.standby and one.timeline == primary.timeline

@@ -1,0 +1,224 @@
+"""A database comes home by the procedure's own steps, and nothing that only it committed is thrown away unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import shlex
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from in_loop import in_loop
+from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
+from secondsite.drill.play.lab_world import LabStores
+from secondsite.model.errors import MachineError
+from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.action import Context, Facts, ManualContext, WaitingError
+from secondsite.operate.actions.follow import SAVED, FollowStores
+from secondsite.operate.actions.stores import PromoteStores
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.store_logins import StoreLogins
+from secondsite.operate.verbs import commands
+from secondsite.operate.world import Decision, Stores
+from secondsite.stores.postgres_host import PostgresHost
+from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.strategies.compose import failback, lay_out
+from secondsite.strategies.design import Kit
+
+KIT = Kit.of(load_system(EXAMPLE), load_catalogue())
+DEPLOYMENT = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), KIT)
+BACK = failback(DEPLOYMENT, KIT)
+HOME_FOLLOWS, AWAY_FOLLOWS = (step for step in BACK.steps if step.verb is Verb.FOLLOW_STORES)
+(PROMOTED,) = (step for step in BACK.steps if step.verb is Verb.PROMOTE_STORES)
+
+
+class Way:
+    """One failback; ``noted`` is what its steps wrote into the journal."""
+
+    def __init__(self, pair: PostgresPair, door: Stores | None = None) -> None:
+        self.door = door or LabStores(pair.lab, pair.away)
+        self.noted: list[Facts] = []
+        self._world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=self.door)
+
+    def context(self, procedure: Procedure = BACK) -> Context:
+        def note(kind: str, facts: Facts) -> None:
+            self.noted.append({kind: dict(facts)})
+
+        return Context(DEPLOYMENT, procedure, self._world, {}, note, noted=list(self.noted))
+
+    async def follow(self, step: Step) -> Mapping[str, Any]:
+        facts = await FollowStores().run(self.context(), step, self.door)
+        found: Mapping[str, Any] = facts["stores"][STORE]
+        return found
+
+    async def promote(self) -> Mapping[str, Any]:
+        facts = await PromoteStores().run(self.context(), PROMOTED, self.door)
+        found: Mapping[str, Any] = facts["stores"][STORE]
+        return found
+
+    async def changes(self, step: Step) -> tuple[str, ...]:
+        action = FollowStores() if step.verb is Verb.FOLLOW_STORES else PromoteStores()
+        return (await action.look(self.context(), step, self.door)).changes
+
+
+@asynccontextmanager
+async def lost_and_back() -> AsyncIterator[PostgresPair]:
+    """The old primary committed what never got across, was lost, and is there again, alone."""
+    async with postgres_pair() as pair:
+        await pair.write(pair.home, "a", "b")
+        await pair.caught_up()
+        await pair.lab.wan.cut(pair.home, pair.away)
+        await pair.write(pair.home, "only there")
+        await pair.lab.kill_region(pair.home)
+        await pair.server(pair.away).promote()
+        await pair.write(pair.away, "c")
+        await pair.lab.restart_region(pair.home, isolated=True)
+        yield pair
+
+
+@pytest.mark.slow
+@in_loop
+async def test_over_written_to_and_back_and_what_only_the_old_primary_had_is_named_first() -> None:
+    async with lost_and_back() as pair:
+        way = Way(pair)
+        planned = [line for step in (HOME_FOLLOWS, PROMOTED) for line in await way.changes(step)]
+        assert [line.split(": ")[1].split()[0] for line in planned] == ["rows", "fenced", "promoted"]
+        with pytest.raises(StoreRefusedError):
+            await pair.write(pair.home, "before it follows")
+        with pytest.raises(MachineError, match="follows nobody"):
+            await way.promote()
+        assert not (await pair.server(pair.away).look()).fenced
+        followed = await way.follow(HOME_FOLLOWS)
+        (saved,) = followed["saved"].values()
+        assert (saved["rows"], saved["keys"]) == (1, ["only there"])
+        assert _ids_in(saved["file"]) == ["only there"]
+        assert [kind for note in way.noted for kind in note if kind in (SAVED, "followed")] == [SAVED, "followed"]
+        assert (await way.follow(HOME_FOLLOWS))["saved"] == followed["saved"]  # again: no more
+        assert await way.changes(HOME_FOLLOWS) == ()
+        await pair.write(pair.away, "d")
+        assert (await way.promote())["fenced"]
+        await pair.write(pair.home, "e")
+        with pytest.raises(StoreRefusedError):
+            await pair.write(pair.away, "late")
+        again = await way.follow(AWAY_FOLLOWS)
+        assert again["saved"] == {}
+        position = (await pair.server(pair.home).look()).position
+        assert await pair.server(pair.away).replayed_up_to(position, 10.0)
+        assert await pair.ids(pair.home) == await pair.ids(pair.away) == ["a", "b", "c", "d", "e"]
+        home, away = await pair.server(pair.home).look(), await pair.server(pair.away).look()
+        assert (home.role, home.fenced, away.role) == ("primary", False, "standby")
+        assert away.slots == ()  # nothing keeps WAL for a follower that is gone
+
+
+@pytest.mark.slow
+@in_loop
+async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_rewinds(tmp_path: Path) -> None:
+    async with postgres_pair() as pair:
+        server = pair.server(pair.home)
+        async with server.place.open() as session:
+            await session.rows("CREATE DATABASE billing")
+        async with server.place.database("billing").open() as session:
+            await session.rows('CREATE TABLE "odd/name" (what text)')
+            await session.rows("INSERT INTO \"odd/name\" VALUES ('twice')")
+        await pair.caught_up()
+        await pair.lab.wan.cut(pair.home, pair.away)
+        async with server.place.database("billing").open() as session:
+            await session.rows("INSERT INTO \"odd/name\" VALUES ('twice'), ('new')")
+        async with server.place.open() as session:
+            await session.rows("CREATE DATABASE young")
+        async with server.place.database("young").open() as session:
+            await session.rows("CREATE TABLE all_of_it (id int PRIMARY KEY)")
+            await session.rows("INSERT INTO all_of_it VALUES (1), (2)")
+        await pair.lab.kill_region(pair.home)
+        await pair.server(pair.away).promote()
+        await pair.lab.restart_region(pair.home, isolated=True)
+        way = Way(pair, StoreLogins({f"{r}/{STORE}": pair.server(r).place for r in pair.lab.regions}, tmp_path))
+        with pytest.raises(WaitingError):
+            await way.follow(HOME_FOLLOWS)
+        tables = next(note[SAVED] for note in way.noted if SAVED in note)["tables"]
+        assert {name: one["rows"] for name, one in tables.items()} == {
+            **{"billing.public.odd/name": 2, "young.public.all_of_it": 2},
+        }
+        assert sorted(_lines(one["file"]) for one in tables.values()) == [3, 4]
+        assert (await pair.server(pair.home).look()).role == "primary"
+        await LabStores(pair.lab, pair.away).follow(pair.home, STORE, pair.away)
+        assert (await way.follow(HOME_FOLLOWS))["saved"] == tables
+
+
+def _ids_in(path: str) -> list[str]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return [row["id"] for row in csv.DictReader(file)]
+
+
+def _lines(path: str) -> int:
+    return len(Path(path).read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.slow
+@in_loop
+async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person stops and starts the server where the runbook says so."""
+    async with lost_and_back() as pair:
+        manual = ManualContext(DEPLOYMENT, BACK, pair.home, None)
+        lines = [line for step in (HOME_FOLLOWS, PROMOTED) for line in commands(manual, step)]
+        host = pair.lab.databases.host(STORE, pair.home)
+        given = {f"PG_{r.upper().replace('-', '_')}": pair.server(r).place.conninfo for r in (pair.home, pair.away)}
+        monkeypatch.setenv("PGDATA", str(host.data))
+        for name, login in given.items():
+            monkeypatch.setenv(name, login)
+        _write_tool(tmp_path / "pg_config", f"echo {_tools(tmp_path, host)}")
+        monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+        for typed in _between_comments(lines):
+            if typed.startswith("secondsite postgres follow"):
+                pair.lab.kill(pair.name(pair.home))
+            run = await asyncio.create_subprocess_exec("bash", "-ec", typed, cwd=tmp_path)
+            assert await run.wait() == 0, typed
+            if typed.startswith("secondsite postgres follow"):
+                await pair.lab.restart(pair.name(pair.home))
+        await pair.write(pair.home, "d")
+        assert await pair.ids(pair.home) == ["a", "b", "c", "d"]
+        assert [_ids_in(str(path)) for path in _files(tmp_path / "rows")] == [["only there"]]
+
+
+def _between_comments(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("#")]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.csv"))
+
+
+def _tools(folder: Path, host: PostgresHost) -> Path:
+    """The server's programs, run as the one who owns its files."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("pg_rewind", "pg_basebackup"):
+        _write_tool(tools / name, f'exec {shlex.join((*host.prefix, str(host.tools / name)))} "$@"')
+    return tools
+
+
+def _write_tool(path: Path, does: str) -> None:
+    path.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def test_a_store_without_a_replica_is_brought_back_by_hand() -> None:
+    known = {step.id: step for step in BACK.steps}
+    assert [known[name].targets for name in ("follow-stores", "restore-stores", "promote-stores", "serve-stores")] == [
+        *(("postgres",), ("qdrant",)),
+        *(("postgres",), ("qdrant",)),
+    ]
+    assert not known["follow-stores"].reversible
+    assert (
+        known["promote-stores"].id in known["change-traffic"].after or "serve-stores" in known["change-traffic"].after
+    )
+    assert known["follow-again"].region == DEPLOYMENT.sites[1].region.name
