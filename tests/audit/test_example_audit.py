@@ -60,7 +60,8 @@ WEAKNESSES = [
     ),
     ("alert-after-rpo", "alerts.NatsBackupOverdue", "rules.yaml", "25 h"),
     ("alert-after-rpo", "alerts.NatsBackupMissing", "rules.yaml", "2 d"),
-    ("client-ping-interval", "services.kgent-api", "deployment.yaml", "every 2 min"),
+    ("client-settings-unknown", "services.kgent-api", "deployment.yaml", "ping_interval, max_reconnects"),
+    ("nats-clients-open", "nats.nats", "", "may write to it"),
     ("secret-one-region", "secrets.kgents-api-secrets", "cluster-secret-store.yaml", "us-east-1"),
     ("dns-by-hand", "traffic.automatic", "", "a person changes DNS"),
 ]
@@ -136,6 +137,7 @@ def mended(system: System) -> System:
                 max_memory_bytes=Bytes(256 * 1024**2),
                 sync_interval_s=Seconds(0),
                 route_tls=True,
+                client_authorization=True,
                 streams=streams,
             ),
         ),

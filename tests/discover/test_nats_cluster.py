@@ -70,6 +70,7 @@ def test_everything_the_audit_asks_is_read() -> None:
             LeafLink("hub-2", "SYS", True),
         ),
         accounts=("SYS", "APP"),
+        client_authorization=True,
     )
 
 
@@ -104,6 +105,26 @@ def test_defaults_are_assumed_and_said_so() -> None:
     assert (cluster.route_tls, cluster.route_authorization, cluster.self_route) == (False, False, False)
     assert cluster.gateway_authorization is False
     assert str(marks["route_tls"]) == "read nats.conf:2:1"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("jetstream {}", False),
+        ("accounts { APP { jetstream: enabled } }", False),
+        ("accounts { APP { users: [{user: a, password: b}] } }", True),
+        ("accounts { APP { users: [{user: a, password: b}] } }\nno_auth_user: a", False),
+        ("authorization { user: a, password: b }", True),
+        ("authorization { timeout: 2 }", False),
+        ("authorization { token: t }", True),
+        ("tls { cert_file: c, key_file: k, verify: true }", True),
+        ("tls { cert_file: c, key_file: k }", False),
+        ("operator: /etc/nats/o.jwt", True),
+        ("include others.conf", None),
+    ],
+)
+def test_whether_clients_log_in(text: str, asked: bool | None) -> None:
+    assert read(text)[0].client_authorization is asked
 
 
 def test_what_the_pod_alone_knows_is_assumed() -> None:

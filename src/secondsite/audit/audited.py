@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
@@ -77,11 +77,19 @@ class MetaGroup:
         return tuple(region for region, count in self.voters.items() if self.total - count < self.majority)
 
 
+def every_contract(contract: Contract) -> bool:
+    """What holds of each: `Audited.endangered` answers it once, as most findings ask the same."""
+    return True
+
+
 @frozen
 class Audited:
     system: System
     deployment: Deployment | None = None
     procedures: tuple[Procedure, ...] = ()
+    _endangered: dict[tuple[tuple[Subject, ...], tuple[Fault, ...]], tuple[str, ...]] = field(
+        factory=dict, init=False, eq=False, repr=False
+    )
 
     @property
     def clusters(self) -> tuple[NatsCluster, ...]:
@@ -131,7 +139,7 @@ class Audited:
         self,
         subjects: Collection[Subject],
         faults: Collection[Fault],
-        holds: Callable[[Contract], bool] = lambda contract: True,
+        holds: Callable[[Contract], bool] = every_contract,
     ) -> tuple[Contract, ...]:
         return tuple(
             contract
@@ -143,9 +151,19 @@ class Audited:
         self,
         subjects: Collection[Subject],
         faults: Collection[Fault],
-        holds: Callable[[Contract], bool] = lambda contract: True,
+        holds: Callable[[Contract], bool] = every_contract,
     ) -> tuple[str, ...]:
         """The names of the contracts on these subjects and faults for which ``holds`` is true."""
+        if holds is not every_contract:
+            return self._names(subjects, faults, holds)
+        asked = (tuple(subjects), tuple(faults))
+        if asked not in self._endangered:
+            self._endangered[asked] = self._names(subjects, faults, holds)
+        return self._endangered[asked]
+
+    def _names(
+        self, subjects: Collection[Subject], faults: Collection[Fault], holds: Callable[[Contract], bool]
+    ) -> tuple[str, ...]:
         return tuple(dict.fromkeys(contract.name for contract in self.contracts(subjects, faults, holds)))
 
     @cached_property

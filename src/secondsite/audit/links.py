@@ -152,6 +152,25 @@ def nats_gateways_open(audited: Audited) -> Iterator[Finding]:
 
 
 @rule(
+    id="nats-clients-open",
+    severity=Severity.HIGH,
+    title="Clients that log in with nothing",
+    why="Whoever reaches the client port publishes, purges and deletes streams, and no write gate holds anybody back.",
+    source="NATS documentation, authentication; nats-server 2.15.1, INFO without auth_required",
+    remedy="Give each application a login in an account of its own: `accounts`, JWTs, or verified certificates.",
+)
+def nats_clients_open(audited: Audited) -> Iterator[Finding]:
+    """Of what runs today: what a strategy renders asks for a login. What nobody could read is no finding."""
+    for cluster in () if audited.deployment else audited.clusters:
+        if cluster.client_authorization is False:
+            yield Finding(
+                f"nats.{cluster.name}.client_authorization",
+                f"whoever reaches {cluster.name} may write to it, and delete its streams",
+                audited.endangered(NATS, (Fault.DELETION, Fault.BAD_WRITE)),
+            )
+
+
+@rule(
     id="nats-link-tls",
     severity=Severity.HIGH,
     title="A link between clusters without TLS",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from secondsite.audit.audited import Audited, Replica, listed, rpo_below
+from secondsite.audit.audited import Audited, Replica, lacks, listed, rpo_below
 from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.nats import Discard, Retention, Stream
+from secondsite.model.nats import Discard, Retention, Stream, StreamKind
+from secondsite.model.nats_release import Feature
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import duration
 from secondsite.strategies.mirrorable import unmirrorable
@@ -85,6 +86,33 @@ def nats_workqueue_late_consumer(mirror: Replica, origin: Stream) -> str:
 @_each_mirror
 def nats_mirror_impossible(mirror: Replica, origin: Stream) -> str:
     return unmirrorable(origin, mirror.home) if mirror.home else ""
+
+
+@rule(
+    id="nats-mirror-silent-stall",
+    severity=Severity.HIGH,
+    title="A copy that stops, or loses messages, and says nothing",
+    why="Older servers apply the publisher's checks to what they copy: a key created or updated by its revision, or a "
+    "message id that comes again after the origin's window, ends the copy with lag 0.",
+    source="nats-server 2.10.26 to 2.15.1, measured 2026-11: 0 and 20 of 60 messages copied",
+    remedy="Run 2.12 or newer where mirrors are, 2.14 where streams are sourced.",
+)
+def nats_mirror_silent_stall(audited: Audited) -> Iterator[Finding]:
+    identified = any(service.nats_client and service.nats_client.message_ids for service in audited.system.services)
+    return _where(audited, audited.replicas, lambda copy, origin: _stalls(copy, origin, identified=identified))
+
+
+def _stalls(copy: Replica, origin: Stream, *, identified: bool) -> str:
+    """By what is known to be written; ``identified``: some service sends message ids."""
+    where = f"nats-server {copy.cluster.version} in {copy.cluster.name}"
+    mirrored = copy.stream.mirror is not None
+    if mirrored and origin.kind is StreamKind.KV and lacks(copy.cluster, Feature.MIRROR_EXPECTED_LAST):
+        return f"{copy.stream.name} stops at the first key that is created or updated by its revision ({where})"
+    feature = Feature.MIRROR_REPEATED_IDS if mirrored else Feature.SOURCE_REPEATED_IDS
+    if identified and origin.kind is StreamKind.STREAM and lacks(copy.cluster, feature):
+        how = "stops at" if mirrored else "leaves out"
+        return f"{copy.stream.name} {how} a message id that comes again after the window of {origin.name} ({where})"
+    return ""
 
 
 @rule(

@@ -138,8 +138,7 @@ def _together(
         return
     for service in audited.system.services:
         spread = service.spread_nodes if domain == "node" else service.spread_zones
-        if spread is not Spreading.REQUIRED and _side_by_side(audited, service) > 1 and kind(service):
-            pods = _side_by_side(audited, service)
+        if spread is not Spreading.REQUIRED and (pods := _side_by_side(audited, service)) > 1 and kind(service):
             only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
             yield Finding(
                 f"services.{service.name}.spread_{domain}s",

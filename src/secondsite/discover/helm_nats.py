@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from secondsite.discover.draft import Draft, under
 from secondsite.discover.nats_cluster import cluster_from_conf
@@ -60,6 +60,8 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
         marks["jetstream"] = Mark(Knowledge.ASSUMED, place, f"{_CHART} of config.jetstream.enabled")
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
+    if top["translated"].flag:
+        cluster, marks = _without_logins(cluster, marks)
     notes = tuple(
         f"{patch.place}: `{key}` of the NATS chart is applied by Helm only; what it changes was not read"
         for key, patch in (("config.patch", config["patch"]), ("statefulSet.patch", top["statefulSet"]["patch"]))
@@ -67,6 +69,13 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
     )
     all_marks = {**under(f"services.{label}", service.marks), **under(f"nats.{label}", marks)}
     return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)), tuple(service.unread))
+
+
+def _without_logins(cluster: NatsCluster, marks: dict[str, Mark]) -> tuple[NatsCluster, dict[str, Mark]]:
+    """Of another chart, or of an operator: who may log in was not carried over, and is unknown."""
+    why = Mark(Knowledge.ASSUMED, why="what deploys these servers says it in words of its own, which were not read")
+    unknown: dict[str, Any] = dict.fromkeys(("route_authorization", "gateway_authorization", "client_authorization"))
+    return evolve(cluster, **unknown), {**marks, **dict.fromkeys(unknown, why)}
 
 
 def _configuration(config: YamlNode, file: str) -> Conf:

@@ -100,6 +100,7 @@ def _from_bitnami(top: YamlNode, node: MapNode) -> MapNode:
     image = _map(node.place, image=_map(node.place, tag=top["image"]["tag"].node))
     return _map(
         node.place,
+        translated=_written(True, node.place),
         config=config,
         container=image,
         fullnameOverride=top["fullnameOverride"].node,
@@ -128,6 +129,7 @@ def _from_old_chart(top: YamlNode, node: MapNode) -> MapNode:
     image = _map(node.place, image=_map(node.place, tag=top["nats"]["image"]["tag"].node))
     return _map(
         node.place,
+        translated=_written(True, node.place),
         config=config,
         container=image,
         fullnameOverride=top["fullnameOverride"].node,
@@ -147,6 +149,7 @@ def chart_values(place: Place, replicas: Node | None, size: Node | None, version
     jetstream = _map(place, enabled=_written(True, place), fileStore=store, memoryStore=memory)
     return _map(
         place,
+        translated=_written(True, place),
         config=_map(place, cluster=_cluster(place, replicas or _text("3", place), None), jetstream=jetstream),
         container=_map(place, image=_map(place, tag=version)),
         fullnameOverride=_text(name, place),

@@ -75,6 +75,10 @@ def cluster_from_live(live: LiveNats) -> tuple[NatsCluster, dict[str, Mark]]:
     read["servers"], marks["servers"] = _servers(live)
     if domain := _text(live.server, "domain") or _text(live.account, "domain"):
         read["domain"], marks["domain"] = domain, Mark(Knowledge.READ, api)
+    if isinstance(asked := live.server.get("auth_required", False), bool):
+        mutual = bool(live.server.get("tls_verify"))
+        read["client_authorization"] = asked or mutual
+        marks["client_authorization"] = Mark(Knowledge.READ, api)
     for attribute, value in _monitored(varz):
         read[attribute], marks[key_of(attribute)] = value, Mark(Knowledge.READ, monitor)
     read["streams"] = tuple(_stream(stream, live, marks) for stream in live.streams)

@@ -25,6 +25,7 @@ T = TypeVar("T")
 DEFAULT_SYNC_INTERVAL_S = Seconds(120)
 
 _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
+_OPERATOR = ("operator", "operators", "trusted_keys")
 _SWITCH = {"enabled": True, "enable": True, "disabled": False, "disable": False}
 _ENCRYPTED = ("tls://", "wss://")
 _HOST = re.compile(r"(?:[^/]*//)?(?:.*@)?(\[[^\]]*\]|[^:/?#]*)", re.DOTALL)
@@ -68,7 +69,8 @@ def cluster_from_conf(
         accounts=_keep(marks, "accounts", root.accounts()),
         cluster_name=_keep(marks, "cluster_name", cluster.text("name") if cluster.values else gateway.text("name")),
         store_dir=_keep(marks, "store_dir", _store_dir(store, root)),
-        operator=_keep(marks, "operator", root.given("operator", "operators", "trusted_keys")),
+        operator=_keep(marks, "operator", root.given(*_OPERATOR)),
+        client_authorization=_keep(marks, "client_authorization", _client_authorization(root)),
     )
     if root.problems and problems is None:
         raise InputError(root.problems)
@@ -76,6 +78,24 @@ def cluster_from_conf(
         marks["jetstream"] = Mark(Knowledge.ASSUMED, root.problems[0].place, root.problems[0].what)
         problems += root.problems
     return declared, marks
+
+
+def _client_authorization(root: _Block) -> _Value[bool | None]:
+    """False where a client gets in with nothing, be it as the user that the server takes it for."""
+    anybody = root.given("no_auth_user")
+    if anybody.value:
+        return _Value(False, anybody.mark)
+    accounts = root.block("accounts")
+    logins = [
+        root.given(*_OPERATOR),
+        root.block("tls").given("verify", "verify_and_map", "verify_cert_and_check_known_urls"),
+    ]
+    logins += [root.block("authorization").given(key) for key in ("user", "users", "token", "auth_callout", "password")]
+    logins += [accounts.block(name.lower()).given("users", "nkeys") for name in accounts.values]
+    known = next((login for login in logins if login.value), None)
+    if known:
+        return _Value(True, known.mark)
+    return _Value(None if root.conf.missing else False, root.given("authorization").mark)
 
 
 def _store_dir(store: _Block, root: _Block) -> _Value[str]:

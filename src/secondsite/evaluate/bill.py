@@ -63,7 +63,7 @@ class Bill:
     figures: Figures
     economics: Economics
     node_type: NodeType
-    _needs: dict[Site, NodeNeed] = field(factory=dict, init=False)
+    _needs: dict[tuple[str, SiteRole], NodeNeed] = field(factory=dict, init=False)
 
     def price(self, item: str, region: Region) -> Estimate:
         """The place's own price where it is no cloud's, whoever the rest is priced at; else that of the counterpart."""
@@ -111,9 +111,10 @@ class Bill:
         return open_doors if doors else self.deployment.serving
 
     def need(self, site: Site) -> NodeNeed:
-        if site not in self._needs:
-            self._needs[site] = node_need(self.deployment, site, self.node_type, self.figures)
-        return self._needs[site]
+        at = (site.region.name, site.role)
+        if at not in self._needs:
+            self._needs[at] = node_need(self.deployment, site, self.node_type, self.figures)
+        return self._needs[at]
 
     def item(self, name: str, *factors: Estimate) -> CostItem:
         return CostItem(name, product(name, USD, *factors))

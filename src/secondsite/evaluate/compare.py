@@ -13,7 +13,7 @@ from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Aud
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
 from secondsite.evaluate.known import require, unseen_streams
-from secondsite.evaluate.memory import keep_freed
+from secondsite.evaluate.memory import collected_rarely, keep_freed
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.pareto import pareto
@@ -35,6 +35,7 @@ from secondsite.strategies.sizing import retention_s
 YEARS = 200_000
 
 
+@collected_rarely()
 def compare(
     system: System,
     catalogue: Catalogue,

@@ -44,7 +44,9 @@ def node_need(deployment: Deployment, site: Site, node: NodeType, figures: Figur
     running = list(_running(deployment.system, site))
     spread = max((_apart(service, replicas, site) for service, replicas in running), default=0)
     traffic = traffic_nodes(deployment, site, figures)
-    low, share, high = (max(_share(running, node, figures, which), traffic) for which in (-1, 0, 1))
+    placed = _asked([each for each in running if each[0].kind != "DaemonSet"])
+    daemons = _asked([(service, 1) for service, _ in running if service.kind == "DaemonSet"])
+    low, share, high = (max(_share(placed, daemons, node, figures, which), traffic) for which in (-1, 0, 1))
     fewest, nodes, most = (max(math.ceil(round(one, 9)), spread) for one in (low, share, high))
     assumptions = _assumptions(figures, [service for service, _ in running])
     filled = "by traffic at peak" if traffic >= share > 0 else "by request"
@@ -59,16 +61,39 @@ def node_need(deployment: Deployment, site: Site, node: NodeType, figures: Figur
     )
 
 
-def _share(running: list[tuple[Service, int]], node: NodeType, figures: Figures, which: int) -> float:
+@frozen
+class _Asked:
+    """What replicas request, and how many of them request nothing."""
+
+    cpu_cores: float
+    without_cpu: int
+    memory_bytes: float
+    without_memory: int
+
+    def requests(self, figures: Figures, which: int) -> Requests:
+        cpu, memory = _at(figures["container.cpu"], which), _at(figures["container.memory"], which)
+        return Requests(self.cpu_cores + self.without_cpu * cpu, self.memory_bytes + self.without_memory * memory)
+
+
+def _asked(replicas: list[tuple[Service, int]]) -> _Asked:
+    return _Asked(
+        math.fsum(n * service.cpu_request_cores for service, n in replicas if service.cpu_request_cores is not None),
+        sum(n for service, n in replicas if service.cpu_request_cores is None),
+        math.fsum(
+            n * service.memory_request_bytes for service, n in replicas if service.memory_request_bytes is not None
+        ),
+        sum(n for service, n in replicas if service.memory_request_bytes is None),
+    )
+
+
+def _share(placed: _Asked, daemons: _Asked, node: NodeType, figures: Figures, which: int) -> float:
     """Nodes that the requests come to with every assumption low (-1), as it is (0) or high (1).
 
     DaemonSets are on every node: what they request lowers what a node has left, to a tenth at worst.
     """
     reserve = _at(figures["node.reserve"], which)
-    placed = [(service, replicas) for service, replicas in running if service.kind != "DaemonSet"]
-    daemons = [(service, 1) for service, _ in running if service.kind == "DaemonSet"]
-    left = max(1 - _requests(daemons, figures, which).share(node, reserve), 0.1)
-    return _requests(placed, figures, which).share(node, reserve) / left
+    left = max(1 - daemons.requests(figures, which).share(node, reserve), 0.1)
+    return placed.requests(figures, which).share(node, reserve) / left
 
 
 def _at(assumption: Estimate, which: int) -> float:
@@ -82,18 +107,6 @@ def _running(system: System, site: Site) -> Iterator[tuple[Service, int]]:
         service = services.get(placed.service)
         if service and placed.replicas > 0:
             yield service, placed.replicas
-
-
-def _requests(replicas: list[tuple[Service, int]], figures: Figures, which: int) -> Requests:
-    cpu, memory = _at(figures["container.cpu"], which), _at(figures["container.memory"], which)
-    return Requests(
-        cpu_cores=math.fsum(n * _or(s.cpu_request_cores, cpu) for s, n in replicas),
-        memory_bytes=math.fsum(n * _or(s.memory_request_bytes, memory) for s, n in replicas),
-    )
-
-
-def _or(requested: float | None, default: float) -> float:
-    return default if requested is None else requested
 
 
 def _apart(service: Service, replicas: int, site: Site) -> int:

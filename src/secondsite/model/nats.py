@@ -134,7 +134,8 @@ class NatsCluster:
     """``servers`` counts nats-server processes; all of them vote for meta unless ``jetstream`` is false.
 
     ``sync_interval_s`` is 0 for ``always``. Sizes are per server. ``accounts`` are those its configuration names.
-    ``route_authorization``, ``gateway_authorization``: whether those have to log in; None where it is not known.
+    ``route_authorization``, ``gateway_authorization``, ``client_authorization``: whether those have to log in; None
+    where it is not known.
     ``cluster_name`` is the one that its servers know; ``headless`` the Service that gives its pods their names;
     ``container`` the one that runs nats-server; ``parts`` the services that run it where they are several, as with one
     for each zone. ``operator``: accounts come from JWTs, not from the configuration.
@@ -166,6 +167,7 @@ class NatsCluster:
     container: str = ""
     parts: tuple[str, ...] = ()
     operator: bool = False
+    client_authorization: bool | None = None
 
     @property
     def voters(self) -> int:

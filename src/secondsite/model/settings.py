@@ -37,6 +37,9 @@ class Settings(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return self.whole()[key]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        return default if self.text == "{}" else self.whole().get(key, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.whole())
 

@@ -98,9 +98,9 @@ class System:
 
     def place(self, path: str) -> Place:
         """Where the value at ``path`` stands: its own mark, or that of the nearest noun around it."""
-        parts = path.split(".")
-        for end in range(len(parts), 0, -1):
-            mark = self.marks.get(".".join(parts[:end]))
+        while path:
+            mark = self.marks.get(path)
             if mark and mark.place:
                 return mark.place
+            path = path.rpartition(".")[0]
         return Place("secondsite.yaml")

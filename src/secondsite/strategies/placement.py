@@ -6,6 +6,7 @@ probability ``placement.ignored``; a *required* one always.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import comb
 
 from secondsite.model.service import Spreading
@@ -21,6 +22,7 @@ def total_loss_probability(replicas: int, domains: int, spreading: Spreading, ig
     return _beyond(replicas, domains, replicas - 1, spreading, ignored)
 
 
+@lru_cache(maxsize=4096)
 def _beyond(count: int, domains: int, tolerated: int, spreading: Spreading, ignored: float) -> float:
     """P(more than ``tolerated`` of ``count`` lie in a domain | at least one does)."""
     if count < 1:

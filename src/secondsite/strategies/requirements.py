@@ -10,7 +10,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Requirement
 from secondsite.model.nats import NatsCluster
 from secondsite.model.nats_release import CURRENT, Feature, Support, since, supports
-from secondsite.model.service import AckBuffer
+from secondsite.model.service import Service
 from secondsite.model.store import Loss
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
@@ -94,10 +94,11 @@ def honest_acknowledgement(kit: Kit) -> tuple[Requirement, ...]:
 def with_durable_buffers(system: System) -> System:
     """The system after `honest_acknowledgement`."""
 
-    def durable(buffer: AckBuffer | None) -> AckBuffer | None:
-        return evolve(buffer, durable=True) if buffer else None
+    def honest(service: Service) -> Service:
+        buffer = service.ack_buffer
+        return evolve(service, ack_buffer=evolve(buffer, durable=True)) if buffer else service
 
-    return evolve(system, services=tuple(evolve(s, ack_buffer=durable(s.ack_buffer)) for s in system.services))
+    return evolve(system, services=tuple(honest(service) for service in system.services))
 
 
 def replicated_secrets(kit: Kit) -> tuple[Requirement, ...]:

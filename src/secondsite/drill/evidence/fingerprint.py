@@ -68,7 +68,10 @@ def _lasting(system: System) -> System:
 
     What objects and folders are called is no part of it: the lab has names of its own.
     """
-    names: Mapping[str, Any] = {"version": "", "cluster_name": "", "headless": "", "store_dir": "", "container": ""}
+    names: Mapping[str, Any] = {
+        **{"version": "", "cluster_name": "", "headless": "", "store_dir": "", "container": ""},
+        "client_authorization": None,  # every login of a drill is the plan's
+    }
     nats = tuple(evolve(cluster, **names) for cluster in system.nats)
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
 
@@ -107,7 +110,7 @@ def _fits(version: str, wanted: str) -> bool:
 _ADDED = frozenset(
     {
         *("settings", "cluster_name", "headless", "store_dir", "container", "parts", "operator", "external", "kept"),
-        *("premises", "copy_of", "hold_s", "travel_s", "fetch_s", "restore_bytes_per_s"),
+        *("premises", "copy_of", "hold_s", "travel_s", "fetch_s", "restore_bytes_per_s", "client_authorization"),
     }
 )
 

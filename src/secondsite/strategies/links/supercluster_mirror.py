@@ -6,6 +6,8 @@ updated or promoted until a person rescues the group, which erases what the lost
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from attrs import evolve, frozen
 
 from secondsite.model.deployment import Copy, Deployment, LinkKind, Requirement, Site, WanLink
@@ -45,18 +47,20 @@ def joined(clusters: tuple[NatsCluster, ...]) -> tuple[NatsCluster, ...]:
 def mirrored_pair(kit: Kit, cluster: NatsCluster) -> tuple[NatsCluster, NatsCluster]:
     """Today's cluster and one in the second region that mirrors its streams, names told apart by the region."""
     other = named(cluster, kit.second)
-    renamed = tuple(_renamed(mirror, cluster, other) for mirror in mirrors(cluster, domain=False))
+    here = {stream.name for stream in cluster.streams}
+    renamed = tuple(_renamed(mirror, cluster.region, here, other) for mirror in mirrors(cluster, domain=False))
     placed = tuple(evolve(stream, placement=cluster.name) for stream in cluster.streams)
     return evolve(cluster, streams=placed), evolve(other, streams=renamed)
 
 
-def _renamed(mirror: Stream, home: NatsCluster, other: NatsCluster) -> Stream:
+def _renamed(mirror: Stream, home: str, here: Set[str], other: NatsCluster) -> Stream:
     """One that mirrors a stream of its own region reads from that one's copy."""
-    renamed = evolve(mirror, name=f"{mirror.name}-{other.region}", placement=other.name)
-    origin = mirror.mirror
-    if origin is None or origin.region == home.region or origin.stream not in {each.name for each in home.streams}:
-        return renamed
-    return evolve(renamed, mirror=evolve(origin, stream=f"{origin.stream}-{other.region}"))
+    name, origin = f"{mirror.name}-{other.region}", mirror.mirror
+    if origin is None or origin.region == home or origin.stream not in here:
+        return evolve(mirror, name=name, placement=other.name)
+    return evolve(
+        mirror, name=name, placement=other.name, mirror=evolve(origin, stream=f"{origin.stream}-{other.region}")
+    )
 
 
 def gateway_requirement(kit: Kit) -> Requirement:
