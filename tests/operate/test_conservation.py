@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 from fake_world import FakeRegion, FakeStream, FakeWorld
 
 from secondsite.model.deployment import Deployment
@@ -29,7 +31,7 @@ HOME, AWAY = "us-east-1", "us-west-2"
 class Case:
     """A failback after a failover, with two messages at home that never crossed."""
 
-    def __init__(self, kit: Kit, folder: Path, world: type[FakeWorld] = FakeWorld) -> None:
+    def __init__(self, kit: Kit, folder: Path, world: Callable[[Deployment, set[str]], FakeWorld] = FakeWorld) -> None:
         self.deployment: Deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit)
         self.kit, self.folder = evolve(kit, system=self.deployment.system), folder
         self.world = world(self.deployment, set())
@@ -119,8 +121,15 @@ def test_what_was_written_after_the_salvage_is_not_deleted(kit: Kit, tmp_path: P
     assert case.back("anew").finished
 
 
+@define
 class _Written(FakeWorld):
-    """Clients write to the serving region for as long as anybody looks; the mirror is always one message behind."""
+    """Clients write ``each`` messages to the serving region between two looks; the mirror is always these behind.
+
+    ``looks``: how often the new mirror was looked at while the writers went on.
+    """
+
+    each: int = 1
+    looks: int = 0
 
     def looked(self, region: str, name: str) -> None:
         held, mirror = self.regions[AWAY].get(name), self.regions[HOME].get(name)
@@ -128,7 +137,10 @@ class _Written(FakeWorld):
             return
         if mirror is not None and mirror.config.get("mirror"):
             mirror.messages, mirror.last_seq = list(held.messages), held.last_seq
-        if region == AWAY and held.config["subjects"] == ["events.>"]:
+        if held.config["subjects"] != ["events.>"]:
+            return
+        self.looks += region == HOME and mirror is not None and bool(mirror.config.get("mirror"))
+        for _ in range(self.each if region == AWAY else 0):
             held.last_seq += 1
             held.messages.append(StoredMessage(held.last_seq, "events.x", {}, b"load", ""))
 
@@ -147,6 +159,25 @@ def test_a_failback_ends_while_clients_write(kit: Kit, tmp_path: Path, monkeypat
     outcome = case.back()
     assert outcome.finished, outcome.problems
     assert case.home.config["subjects"] == ["events.>"]
+
+
+LOOKS_AT_A_NEW_MIRROR = 12
+"""While its writers go on: until it has what was there at first, before they are stopped, and by plan and guards."""
+
+
+@pytest.mark.parametrize("between_looks", [1, 48, 478, 4780])
+def test_how_much_is_written_is_no_matter_to_a_failback(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between_looks: int
+) -> None:
+    """The example's peak is 478 a second. It waits for the copy to have what was there, not what is there now."""
+    case = Case(kit, tmp_path, partial(_Written, each=between_looks))
+    monkeypatch.setattr("fake_world.FakeRegion", _WrittenRegion)
+    outcome = case.back()
+    assert outcome.finished, outcome.problems
+    assert isinstance(case.world, _Written)
+    assert 0 < case.world.looks <= LOOKS_AT_A_NEW_MIRROR
+    written = sum(message.data == b"load" for message in case.home.messages)
+    assert written >= between_looks, "the writers went on meanwhile, and all of it is at home"
 
 
 def test_a_work_queue_is_not_mirrored_before_its_workers_consumers_are_there(kit: Kit, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.executor import OperationOutcome, Options, execute
+from secondsite.operate.gate import is_open_file
 from secondsite.operate.journal import Journal
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.plan import make_plan
@@ -250,3 +251,47 @@ def test_whoever_is_the_first_process_keeps_as_a_child(tmp_path: Path) -> None:
         pytest.skip("this machine gives no PID namespace")
     done = subprocess.run([*apart, sys.executable, str(file)], capture_output=True, text=True, timeout=15, check=False)
     assert done.stdout.split() == ["1", str(128 + signal.SIGKILL)]
+
+
+def test_a_standby_whose_services_run_takes_no_writes(kit: Kit, tmp_path: Path) -> None:
+    """Before a failover, beside a home that serves, and while it is cut off: its streams are mirrors."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            stored = len(scene.home.acknowledged)
+            await _more(scene.home, stored + 20)
+            scene.link.cut()
+            await asyncio.sleep(2 * LEASE_S)
+            assert scene.away.acknowledged == {}, "it writes to its own streams without having been promoted"
+
+    asyncio.run(run())
+
+
+def test_a_region_that_returns_holds_no_lease_until_it_is_given_one(kit: Kit, tmp_path: Path) -> None:
+    """Killed, taken over, and back with its streams as they were, the link whole and no controller alive."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            scene.pair.kill(HOME)
+            outcome = await scene.promote()
+            assert outcome.finished, _show(outcome)
+            await _heard(scene.away)
+            before = dict(scene.home.acknowledged)
+            await asyncio.to_thread(scene.pair.start, HOME)
+            async with door(scene.pair, HOME) as home:
+                look = await home.stream("A")
+            assert look
+            assert look.subjects == ("e.A.>",), "nobody fenced it"
+            await scene.both_write(2 * LEASE_S)
+            assert scene.home.acknowledged == before
+            assert not is_open_file(scene.pair.gate_path)
+            assert both_at_once(scene.home, scene.away) == []
+
+    asyncio.run(run())
+
+
+async def _more(writer: Writer, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while len(writer.acknowledged) < count:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
