@@ -78,7 +78,8 @@ async def _targets(context: Context, step: Step, restorer: OriginRestorer) -> Ma
     """What is to come back, as it is now."""
     for name in restorer.chosen:
         context.family(name)
-    names = restorer.chosen or step.targets or tuple(family.name for family in context.families)
+    written = (family.name for family in context.families)
+    names = restorer.chosen or tuple(name for name in written if name in step.targets or not step.targets)
     async with context.world.streams(context.home) as door:
         states = {name: await door.stream(name) for name in names}
     return states if restorer.chosen else {name: state for name, state in states.items() if state is None}
