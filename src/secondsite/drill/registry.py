@@ -20,6 +20,7 @@ from secondsite.drill.faults import (
     second_loss,
     soak,
     stale_secret,
+    taken_over_alive,
     under_lag,
     wan_partition,
     zombie_primary,
@@ -40,6 +41,7 @@ _MODULES = (
     bad_write,
     loss_during,
     zombie_primary,
+    taken_over_alive,
     failing_back,
     second_loss,
 )

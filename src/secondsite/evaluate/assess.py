@@ -158,7 +158,8 @@ class Assessor:
             lost, cut_off = (
                 rto(laid, fault, Subject.NATS, self.draws(fault)) for fault in (Fault.REGION, Fault.WAN_PARTITION)
             )
-            yield PolicyFigures(policy, policy is written.writers, lost, cut_off)
+            both = self.catalogue.figures[f"both-sides.{policy}"]
+            yield PolicyFigures(policy, policy is written.writers, lost, cut_off, both)
 
     def _contracts(self) -> Sequence[Contract]:
         """What is promised; the loss of the region is looked at even where nothing is."""

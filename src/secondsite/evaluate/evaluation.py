@@ -46,12 +46,13 @@ class ContractOutcome:
 @frozen
 class PolicyFigures:
     """What the other policy of writers would mean: how long NATS takes no writes where the region is lost, and where
-    the regions are cut off from each other."""
+    the regions are cut off from each other; how long both took writes as one was promoted over a cut, in a drill."""
 
     policy: Writers
     in_force: bool
     lost: Estimate
     cut_off: Estimate
+    both_sides: Estimate
 
 
 @frozen
@@ -113,6 +114,7 @@ class Assessment:
         for each in self.policies:
             yield f"writers/{each.policy}/region", each.lost
             yield f"writers/{each.policy}/wan-partition", each.cut_off
+            yield f"writers/{each.policy}/both-sides", each.both_sides
         yield "availability", self.availability
         yield "downtime", self.downtime_minutes
         yield "loss", self.expected_loss_usd

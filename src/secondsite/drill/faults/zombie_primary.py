@@ -44,7 +44,7 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     took = await _asked_as_a_writer(stage, _ALONE_S)
     stage.observe(f"writers who asked the old primary and found that it takes writes: {took}", took == 0)
     if fenced:
-        await _fence(stage)
+        await fence_again(stage)
     await stage.pass_time(_BACK_S, "two regions are up")
     stored = await stored_only_there(stage, stage.home, promoted_ns)
     queued = stage.buffered_by(stage.home, promoted_ns)
@@ -79,7 +79,7 @@ async def _takes(writer: NatsPlace, family: StreamFamily, placement: StreamPlace
         return False
 
 
-async def _fence(stage: Stage) -> None:
+async def fence_again(stage: Stage) -> None:
     """Somebody resumes the procedure, which is done but for a region that was unfenced."""
     end = time.monotonic() + _FENCED_WITHIN_S
     while not _fenced_on_return(stage) and time.monotonic() < end:

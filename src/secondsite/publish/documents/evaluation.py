@@ -10,7 +10,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
-from secondsite.model.strategy import Link, Pattern, Strategy
+from secondsite.model.strategy import Pattern, Strategy
 from secondsite.model.wording import number
 from secondsite.publish.content.claims import claims
 from secondsite.publish.content.comparison import (
@@ -26,6 +26,8 @@ from secondsite.publish.content.comparison import (
 )
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.documents.link_names import LINK_NAMES
+from secondsite.publish.documents.writers_policy import writers_section
 from secondsite.publish.drawings import svg_files as charts_svg
 from secondsite.publish.drawings.tornado import TornadoDrawing, tornado
 from secondsite.publish.text.figure import figure
@@ -43,17 +45,6 @@ _PATTERNS = {
     Pattern.PILOT_LIGHT: "active-passive, pilot light",
     Pattern.WARM_STANDBY: "active-passive, warm standby",
     Pattern.ACTIVE_ACTIVE: "active-active",
-}
-_LINKS = {
-    Link.BACKUP: "backups, no live link",
-    Link.ARCHIVE: "an archive that goes on, no live link",
-    Link.SUPERCLUSTER_MIRROR: "super-cluster of two regions, mirrors",
-    Link.SUPERCLUSTER_MIRROR_WITNESS: "super-cluster with a vote in a third region, mirrors",
-    Link.MIRROR_AND_BACKUP: "a leaf link with mirrors of some streams, backups of the others",
-    Link.LEAFNODE_MIRROR: "independent clusters, cross-region mirrors over a leaf link",
-    Link.STRETCH: "one cluster stretched over three regions",
-    Link.SOURCED: "independent clusters, streams that source each other",
-    Link.MANAGED: "managed NATS",
 }
 
 
@@ -86,6 +77,7 @@ def document(inputs: Inputs) -> str:
         effort=EFFORT if charts_svg.effort(compared) else "",
         latency=_latency(compared, sources),
         complexity=_complexity(compared, inputs.evaluation.assessments[0], sources),
+        writers=writers_section(chosen, sources),
         claims=_claims(inputs, sources),
         needs=_needs(chosen, sources),
         blockers=other_blockers(inputs.evaluation),
@@ -250,7 +242,7 @@ def contracts_text(row: ComparedStrategy) -> str:
 
 def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> Md:
     body = []
-    for link, name in _LINKS.items():
+    for link, name in LINK_NAMES.items():
         mine = tuple(row for row in compared if row.assessment.strategy.link is link)
         if not mine:
             continue

@@ -106,6 +106,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
                 "in_force": each.in_force,
                 "rto_region": estimate_json(each.lost),
                 "rto_wan_partition": estimate_json(each.cut_off),
+                "both_sides": estimate_json(each.both_sides),
             }
             for each in assessment.policies
         ],

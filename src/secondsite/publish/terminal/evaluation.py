@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from secondsite.evaluate.cost import machines_usd
-from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep, PolicyFigures
 from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Verdict
 from secondsite.model.estimate import Estimate
@@ -324,9 +324,15 @@ def _writers(chosen: Assessment) -> list[str]:
     shown_lines = [
         f"{each.policy}{' (as the file says)' if each.in_force else ''} {_spread(each.lost)} where the region is lost, "
         + (f"{_spread(each.cut_off)} where it is cut off" if each.cut_off.mean else "no pause where it is cut off")
+        + f", {_both(each)}"
         for each in sorted(chosen.policies, key=lambda each: not each.in_force)
     ]
     return [f"time without a writer, by `operate.writers`: {'; '.join(shown_lines)}"] if shown_lines else []
+
+
+def _both(each: PolicyFigures) -> str:
+    took = each.both_sides
+    return f"{_spread(took)} with two in a drill over a cut of 4 s" if took.mean else "never two in that drill"
 
 
 def _after(speed: LatencyFigures) -> str:
