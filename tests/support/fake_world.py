@@ -416,6 +416,9 @@ class FakeDoors:
     async def change(self, addresses: tuple[str, ...]) -> None:
         self.world.record = ",".join(addresses)
 
+    def reaches(self, region: str) -> bool:
+        return region in self.world.regions
+
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         del region
         return {"api": Replicas(self.world.scaled.get("api", 0), self.world.scaled.get("api", 0))}

@@ -75,10 +75,11 @@ async def prepared(
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
+    away = (deployment.standby or deployment.sites[-1]).region.name
     by_hand = tuple(
         StepLeft(procedure.name, step.id, step.title, why)
         for procedure in procedures
-        for step, why in left_by_hand(world, procedure)
+        for step, why in left_by_hand(world, procedure, away)
     )
     if operate.watch is None:
         declared = [step for step in procedures[0].steps if step.verb in (Verb.DETECT, Verb.DECIDE)]

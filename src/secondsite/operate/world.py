@@ -136,11 +136,22 @@ class RecordDoor(Protocol):
 
 @frozen
 class Replicas:
+    """``floor``: the least that an autoscaler keeps, None without one. ``holds`` are held still by scaling, ``unheld``
+    would put it back and are out of reach. ``lacking``: rights that scaling takes and that we do not have.
+    """
+
     wanted: int
     ready: int
+    floor: int | None = None
+    holds: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    there: bool = True
 
 
 class Workloads(Protocol):
+    def reaches(self, region: str) -> bool: ...
+
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         """By service, for those that this world runs."""
         ...
