@@ -80,8 +80,8 @@ def look(where: ClusterPlace, name: str = "api") -> WorkloadState:
 
 
 def door(api: KubeApi, who: str = ADMIN) -> ClusterWorkloads:
-    services = tuple(Service(name, SHOP, Role.API, "Deployment") for name in ("api", "worker"))
-    with_data = Service("postgres", SHOP, Role.DATABASE, "StatefulSet")
+    services = tuple(Service(name, SHOP, "Deployment", Role.API) for name in ("api", "worker"))
+    with_data = Service("postgres", SHOP, "StatefulSet", Role.DATABASE)
     return ClusterWorkloads({WEST: place(api, who)}, (*services, with_data))
 
 
