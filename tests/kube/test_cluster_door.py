@@ -28,9 +28,9 @@ from operated_cluster import (
 )
 
 from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace, ClusterRefusedError, Right
-from secondsite.kube.holding import HELD, controller, release
+from secondsite.kube.holding import HELD
 from secondsite.kube.kubeconfig import context_of
-from secondsite.kube.workload import GitOpsOwner, WorkloadState
+from secondsite.kube.workload import WorkloadState
 from secondsite.model.errors import MachineError
 from secondsite.model.operate import Reconciler, ReconcilerKind
 from secondsite.model.service import Role, Service
@@ -155,16 +155,11 @@ def test_a_service_is_scaled_with_its_autoscaler_and_what_puts_it_back_is_held(d
 
 def test_what_was_held_is_let_go_with_what_it_had(deployed: KubeApi) -> None:
     asyncio.run(door(deployed).scale(WEST, "api", 2))
-
-    async def let_go(cluster: Cluster) -> None:
-        state = await controller(cluster, GitOpsOwner(ReconcilerKind.ARGO_CD, "shop"))
-        assert state is not None
-        await release(cluster, state)
-
-    in_cluster(place(deployed), let_go)
+    assert asyncio.run(door(deployed).release(WEST)) == ("argo-cd argocd/shop",)
     app = got(deployed, APPLICATIONS, "shop", "-n", "argocd")
     assert app["spec"] == application("shop")["spec"]
     assert HELD not in app["metadata"].get("annotations", {})
+    assert asyncio.run(door(deployed).release(WEST)) == ()  # what somebody else holds is not ours to let go
 
 
 def test_a_controller_out_of_reach_is_told_and_not_passed_over(deployed: KubeApi) -> None:

@@ -52,7 +52,7 @@ class Right:
 
 @frozen
 class ClusterPlace:
-    """``uid`` is that of kube-system; empty where nobody said which cluster it has to be."""
+    """``uid`` is that of kube-system; empty where nobody reason which cluster it has to be."""
 
     config: SingleConfig = field(repr=False)
     shown: str
@@ -98,7 +98,7 @@ class Cluster:
     async def may(self, rights: Iterable[Right]) -> tuple[Right, ...]:
         """Those that we do not have."""
         wanted = list(dict.fromkeys(rights))
-        granted = await asyncio.gather(*(self._granted(right) for right in wanted))
+        granted = await together(self._granted(right) for right in wanted)
         return tuple(right for right, yes in zip(wanted, granted, strict=True) if not yes)
 
     async def _granted(self, right: Right) -> bool:
@@ -122,8 +122,8 @@ class Cluster:
     async def workload(self, kind: str, namespace: str, name: str) -> WorkloadState | None:
         """None where there is none of that name."""
         kinds = _kinds()
-        found = await self.asked(self.client.get(kinds[kind], name, namespace=namespace)) if kind in kinds else None
-        return workload_of(kind, found) if found else None
+        answer = await self.asked(self.client.get(kinds[kind], name, namespace=namespace)) if kind in kinds else None
+        return workload_of(kind, answer) if answer else None
 
     async def scale(self, expected: WorkloadState, replicas: int, *, dry_run: bool = False) -> None:
         """Only what was looked at is scaled: raises ClusterConflictError where it changed since."""
@@ -186,9 +186,9 @@ class Cluster:
             async with asyncio.timeout(self.within_s):
                 return await asking
         except ApiError as error:
-            code, said = error.status.code, str(error.status.message)
+            code, reason = error.status.code, str(error.status.message)
         except httpx2.HTTPStatusError as error:
-            code, said = error.response.status_code, error.response.reason_phrase
+            code, reason = error.response.status_code, error.response.reason_phrase
         except ConfigError as error:
             raise ClusterRefusedError.at(self.shown, f"no login: {error}", "renew the login of this context") from None
         except (httpx2.HTTPError, TimeoutError, OSError) as error:
@@ -196,17 +196,28 @@ class Cluster:
             raise MachineError.at(self.shown, what, "see that its API server is alive and reachable") from None
         if code == _NO_SUCH:
             return None
-        raise self._refusal(code or 0, said)
+        raise self._refusal(code or 0, reason)
 
-    def _refusal(self, code: int, said: str) -> MachineError:
+    def _refusal(self, code: int, reason: str) -> MachineError:
         if code == _UNAUTHORISED:
             return ClusterRefusedError.at(self.shown, "refuses our login (401)", "renew the login of this context")
         if code == _FORBIDDEN:
             remedy = "bind the role that `secondsite render` writes: REGION/rights/secondsite-failover.yaml"
-            return ClusterRefusedError.at(self.shown, said, remedy)
+            return ClusterRefusedError.at(self.shown, reason, remedy)
         if code == _CONFLICT:
-            return ClusterConflictError.at(self.shown, said, "somebody else changed it: look again")
-        return MachineError.at(self.shown, f"answers {code}: {said}", "see the log of its API server")
+            return ClusterConflictError.at(self.shown, reason, "somebody else changed it: look again")
+        return MachineError.at(self.shown, f"answers {code}: {reason}", "see the log of its API server")
+
+
+async def together(asks: Iterable[Awaitable[Result]]) -> list[Result]:
+    """All at once; where one fails the others are ended first, so that none outlives its connection."""
+    tasks = [asyncio.ensure_future(ask) for ask in asks]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _kinds() -> dict[str, Any]:

@@ -51,22 +51,22 @@ async def controller(cluster: Cluster, owner: GitOpsOwner) -> ControllerState | 
     """None where the cluster has no such object: a controller in another cluster is beyond reach."""
     namespace = owner.namespace or ARGO_NAMESPACE
     for version in _VERSIONS[owner.kind][1]:
-        found = await cluster.asked(cluster.client.get(_resource(owner.kind, version), owner.name, namespace=namespace))
-        if found is not None:
-            return _state(owner, namespace, version, found)
+        given = await cluster.asked(cluster.client.get(_resource(owner.kind, version), owner.name, namespace=namespace))
+        if given is not None:
+            return _state(owner, namespace, version, given)
     return None
 
 
-def _state(owner: GitOpsOwner, namespace: str, version: str, found: Any) -> ControllerState:
-    spec = found.get("spec") or {}
+def _state(owner: GitOpsOwner, namespace: str, version: str, given: Any) -> ControllerState:
+    spec = given.get("spec") or {}
     if owner.kind is ReconcilerKind.ARGO_CD:
         had = (spec.get("syncPolicy") or {}).get("automated")
         still = had is None
     else:
         had, still = bool(spec.get("suspend")), bool(spec.get("suspend"))
-    written = (found.metadata.annotations or {}).get(HELD)
+    written = (given.metadata.annotations or {}).get(HELD)
     return ControllerState(
-        owner, namespace, version, found.metadata.resourceVersion, still, had, json.loads(written) if written else None
+        owner, namespace, version, given.metadata.resourceVersion, still, had, json.loads(written) if written else None
     )
 
 

@@ -55,19 +55,19 @@ class Autoscaler:
         return (self.namespace, self.target_kind, self.target) == (workload.namespace, workload.kind, workload.name)
 
 
-def workload_of(kind: str, found: Any) -> WorkloadState:
+def workload_of(kind: str, given: Any) -> WorkloadState:
     """Of an object of the API; replicas that are left out are 1 there."""
-    meta, status = found.metadata, found.status
-    wanted = found.spec.replicas if found.spec and found.spec.replicas is not None else 1
-    seen = status is not None and (status.observedGeneration or 0) >= (meta.generation or 0)
-    ready = (status.readyReplicas or 0) if seen else 0
+    meta, status = given.metadata, given.status
+    wanted = given.spec.replicas if given.spec and given.spec.replicas is not None else 1
+    is_current = status is not None and (status.observedGeneration or 0) >= (meta.generation or 0)
+    ready = (status.readyReplicas or 0) if is_current else 0
     owner = owner_of(meta.labels or {}, meta.annotations or {})
     return WorkloadState(kind, meta.namespace, meta.name, wanted, ready, meta.resourceVersion, owner)
 
 
-def autoscaler_of(found: Any) -> Autoscaler:
-    target, meta = found.spec.scaleTargetRef, found.metadata
-    floor = 1 if found.spec.minReplicas is None else found.spec.minReplicas
+def autoscaler_of(given: Any) -> Autoscaler:
+    target, meta = given.spec.scaleTargetRef, given.metadata
+    floor = 1 if given.spec.minReplicas is None else given.spec.minReplicas
     return Autoscaler(meta.namespace, meta.name, target.kind, target.name, floor, meta.resourceVersion)
 
 

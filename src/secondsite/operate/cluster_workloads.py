@@ -5,13 +5,12 @@ Servers of NATS and databases are left alone: they carry data, and other steps a
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from secondsite.kube.cluster import Cluster, ClusterPlace, ClusterRefusedError, Right
-from secondsite.kube.holding import ControllerState, controller, hold
+from secondsite.kube.cluster import Cluster, ClusterPlace, ClusterRefusedError, Right, together
+from secondsite.kube.holding import ControllerState, controller, hold, release
 from secondsite.kube.workload import Autoscaler, GitOpsOwner, WorkloadState
 from secondsite.model.errors import MachineError
 from secondsite.model.operate import Operate, Reconciler, ReconcilerKind
@@ -29,7 +28,7 @@ _CONTROLLERS = {
 
 
 @frozen
-class _Seen:
+class _ServiceState:
     """One service as its cluster has it. ``controllers`` would put it back; ``beyond`` those that are out of reach."""
 
     workload: WorkloadState
@@ -53,28 +52,41 @@ class ClusterWorkloads:
         async with self.places[region].open() as cluster:
             mine = [service for service in self.services if scaled_here(service)]
             listed = await self._autoscalers(cluster, mine)
-            seen = await asyncio.gather(*(self._seen(cluster, region, service, listed) for service in mine))
-            rights = [tuple(_rights(service, one)) for service, one in zip(mine, seen, strict=True)]
+            states = await together(self._state_of(cluster, region, service, listed) for service in mine)
+            rights = [tuple(_rights(service, one)) for service, one in zip(mine, states, strict=True)]
             lacking = await cluster.may(right for several in rights for right in several)
         return {
             service.name: _replicas(one, [right for right in several if right in lacking])
-            for service, one, several in zip(mine, seen, rights, strict=True)
+            for service, one, several in zip(mine, states, rights, strict=True)
         }
 
     async def scale(self, region: str, service: str, replicas: int) -> None:
         """Looked at right before; raises ClusterConflictError where somebody changed it in that moment."""
         named = next(one for one in self.services if one.name == service)
         async with self.places[region].open() as cluster:
-            seen = await self._seen(cluster, region, named, await self._autoscalers(cluster, [named]))
-            if seen is None:
+            state = await self._state_of(cluster, region, named, await self._autoscalers(cluster, [named]))
+            if state is None:
                 remedy = "deploy it there, or correct its name and namespace"
                 raise MachineError.at(cluster.shown, f"there is no {_named(named)}", remedy)
-            for one in seen.controllers:
+            for one in state.controllers:
                 await hold(cluster, one)
-            if seen.autoscaler and seen.autoscaler.floor < replicas:
-                await cluster.keep_at_least(seen.autoscaler, replicas)
-            if seen.workload.wanted < replicas:
-                await cluster.scale(seen.workload, replicas)
+            if state.autoscaler and state.autoscaler.floor < replicas:
+                await cluster.keep_at_least(state.autoscaler, replicas)
+            if state.workload.wanted < replicas:
+                await cluster.scale(state.workload, replicas)
+
+    async def release(self, region: str) -> tuple[str, ...]:
+        """Give controllers that we hold still what they had; by name. One that somebody else holds stays."""
+        freed = []
+        async with self.places[region].open() as cluster:
+            for service in filter(scaled_here, self.services):
+                workload = await cluster.workload(service.kind, service.namespace, service.name)
+                for owner in self._owners(region, workload) if workload else ():
+                    state = await controller(cluster, owner)
+                    if state and state.held is not None:
+                        await release(cluster, state)
+                        freed.append(state.shown)
+        return tuple(freed)
 
     async def _autoscalers(self, cluster: Cluster, services: Iterable[Service]) -> tuple[Autoscaler, ...]:
         """None of a namespace that may not be listed, which `_rights` has said then."""
@@ -86,11 +98,11 @@ class ClusterWorkloads:
             except ClusterRefusedError:
                 return ()
 
-        return tuple(one for found in await asyncio.gather(*map(listed, spaces)) for one in found)
+        return tuple(one for several in await together(map(listed, spaces)) for one in several)
 
-    async def _seen(
+    async def _state_of(
         self, cluster: Cluster, region: str, service: Service, autoscalers: Sequence[Autoscaler]
-    ) -> _Seen | None:
+    ) -> _ServiceState | None:
         workload = await cluster.workload(service.kind, service.namespace, service.name)
         if workload is None:
             return None
@@ -105,7 +117,7 @@ class ClusterWorkloads:
                 beyond.append(f"{owner.kind} {owner.name}")
             elif not state.still:
                 controllers.append(state)
-        return _Seen(workload, scales, tuple(controllers), tuple(beyond))
+        return _ServiceState(workload, scales, tuple(controllers), tuple(beyond))
 
     def _owners(self, region: str, workload: WorkloadState) -> Iterator[GitOpsOwner]:
         """Each once: the file knows in which namespace the object of a controller lies."""
@@ -121,15 +133,15 @@ class ClusterWorkloads:
             yield evolve(owner, namespace=owner.namespace or next((one.namespace for one in known), ""))
 
 
-def _replicas(seen: _Seen | None, lacking: Sequence[Right]) -> Replicas:
-    if seen is None:
+def _replicas(state: _ServiceState | None, lacking: Sequence[Right]) -> Replicas:
+    if state is None:
         return Replicas(0, 0, there=False)
     return Replicas(
-        seen.workload.wanted,
-        seen.workload.ready,
-        floor=seen.autoscaler.floor if seen.autoscaler else None,
-        holds=tuple(one.shown for one in seen.controllers),
-        unheld=seen.beyond,
+        state.workload.wanted,
+        state.workload.ready,
+        floor=state.autoscaler.floor if state.autoscaler else None,
+        holds=tuple(one.shown for one in state.controllers),
+        unheld=state.beyond,
         lacking=tuple(map(str, lacking)),
     )
 
@@ -145,16 +157,16 @@ def scaled_here(service: Service) -> bool:
     return service.kind in _SCALED and service.role not in _WITH_DATA
 
 
-def _rights(service: Service, seen: _Seen | None) -> Iterator[Right]:
+def _rights(service: Service, state: _ServiceState | None) -> Iterator[Right]:
     """What scaling it takes."""
     resource = _RESOURCES[service.kind]
     yield Right("get", "apps", resource, service.namespace, service.name)
     yield Right("update", "apps", f"{resource}/scale", service.namespace, service.name)
     yield Right("list", "autoscaling", "horizontalpodautoscalers", service.namespace)
-    if seen and seen.autoscaler:
-        scaler = seen.autoscaler
+    if state and state.autoscaler:
+        scaler = state.autoscaler
         yield Right("patch", "autoscaling", "horizontalpodautoscalers", scaler.namespace, scaler.name)
-    for one in seen.controllers if seen else ():
+    for one in state.controllers if state else ():
         group, resource = _CONTROLLERS[one.owner.kind]
         yield Right("patch", group, resource, one.namespace, one.owner.name)
 
