@@ -41,7 +41,7 @@ def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Flag = False) -> 
 
 @app.command
 def release(region: str, /, *, what: Chosen = WHAT) -> int:
-    """Give the controllers (Argo CD, Flux) of a region that a failover held still what they had before. Do so once their
+    """Give controllers (Argo CD, Flux) of a region that a failover held still what they had before. Do so once their
     source says what should run there now: they put it back.
     """
     from secondsite.discover.system_file.reading import load_system
