@@ -14,6 +14,7 @@ from secondsite.model.procedure import Verb
 if TYPE_CHECKING:
     from secondsite.kube.cluster import ClusterPlace
     from secondsite.model.deployment import Deployment
+    from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure
     from secondsite.model.system import System
     from secondsite.operate.http_path import HttpPath
@@ -124,3 +125,14 @@ def path_line(path: HttpPath | None) -> str:
         return ""
     codes = ", ".join(map(str, path.acknowledged))
     return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
+
+
+def destroying(fault: str) -> Fault:
+    """Raises InputError for a fault that destroys no data."""
+    from secondsite.model.fault import Fault
+
+    names = sorted(str(one) for one in Fault if one.destroys_data)
+    if fault not in names:
+        what = f"nothing is restored in its place for {fault!r}"
+        raise InputError.at("--fault", what, f"name one of {', '.join(names)}")
+    return Fault(fault)

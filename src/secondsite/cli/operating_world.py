@@ -18,6 +18,7 @@ from cyclopts.types import NonNegativeFloat, PositiveFloat
 from secondsite.cli.operating_options import (
     check_allowed,
     commands_of,
+    destroying,
     done_by,
     pairs,
     path_line,
@@ -27,6 +28,7 @@ from secondsite.cli.operating_options import (
     target_of,
 )
 from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.restored_origins import NOTHING_CHOSEN, RestoredOrigins
 from secondsite.cli.stores import open_store, option
 from secondsite.model.errors import InputError
 
@@ -43,9 +45,23 @@ UNTOLD = "warm-standby/leafnode-mirror"
 """What is deployed where neither an option nor the file says so."""
 
 
+DESTROYED = "data is destroyed"
+"""How the name of a procedure begins that brings back what was deleted or overwritten."""
+
+
 class ProcedureDirection(StrEnum):
     OVER = "failover"
     BACK = "failback"
+    REPAIR = "repair"
+
+    @property
+    def others(self) -> tuple[ProcedureDirection, ...]:
+        return tuple(one for one in ProcedureDirection if one is not self)
+
+    @property
+    def begins(self) -> str:
+        """How the names of its procedures begin."""
+        return DESTROYED if self is ProcedureDirection.REPAIR else str(self)
 
 
 @frozen
@@ -56,7 +72,9 @@ class OperationScope:
     strategy: Annotated[
         str, option(f"The strategy that is deployed; else `operate: deployed`, else {UNTOLD}.", name="--strategy")
     ] = ""
-    fault: Annotated[str, option("The fault: region, gray, control-plane, … (failover only).")] = "region"
+    fault: Annotated[
+        str, option("The fault: region, gray, control-plane, … (failover); deletion, bad-write (repair).")
+    ] = "region"
     allow: Annotated[
         tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
     ] = ()
@@ -80,6 +98,7 @@ class OperationPlaces:
     ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
     from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    restored: Annotated[RestoredOrigins, Parameter(name="*")] = NOTHING_CHOSEN
     store: Annotated[
         tuple[str, ...], option("A database, for each region: REGION/STORE=env:NAME (or file:, service:).", negative="")
     ] = ()
@@ -112,7 +131,7 @@ def procedure_of(direction: ProcedureDirection, what: OperationScope) -> tuple[D
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.model.fault import LEAVES_REGION, Fault
-    from secondsite.strategies.compose import failback, failover, lay_out
+    from secondsite.strategies.compose import failback, failover, lay_out, procedures
     from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(what.file.parent / USER_FOLDER)
@@ -122,6 +141,8 @@ def procedure_of(direction: ProcedureDirection, what: OperationScope) -> tuple[D
     ready = evolve(kit, system=deployment.system)
     if direction is ProcedureDirection.BACK:
         return deployment, failback(deployment, ready)
+    if direction is ProcedureDirection.REPAIR:
+        return deployment, procedures(deployment, ready)[destroying(what.fault)]
     names = sorted(LEAVES_REGION)
     if what.fault not in names:
         raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
@@ -142,6 +163,7 @@ def world_of(
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
+    where.restored.check(procedure)
     operate = deployment.system.operate
     regions, system = _places(operate, where.nats, "nats"), _places(operate, where.system, "system")
     commands = commands_of(where.command, procedure)
@@ -160,6 +182,7 @@ def world_of(
         "commands": dict(sorted(commands.items())),
         "path": path_line(path),
         "backups": where.from_,
+        **where.restored.bound,
     }
     return LiveWorld(
         regions=regions,
@@ -173,6 +196,7 @@ def world_of(
         else cluster_workloads(clusters, deployment.system.services, operate),
         record_look=record_look(deployment.system.traffic.host, operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+        origins=where.restored.restorer(where.from_, regions) if where.from_ else None,
         stores=logins,
         bound=bound,
         identities=known,

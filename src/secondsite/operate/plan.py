@@ -33,6 +33,7 @@ from secondsite.operate.epoch import (
     read_sides,
     stop_of,
     stopped_by,
+    verb_of,
 )
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
@@ -182,7 +183,7 @@ def check_plan(plan: Plan, approved: str) -> None:
     if plan.refusals:
         raise InputError(plan.refusals)
     if approved and approved != plan.hash:
-        verb = plan.procedure.name.partition(" ")[0]
+        verb = verb_of(plan.procedure)
         what = f"what would be done now ({plan.hash}) is not what was approved ({approved})"
         raise InputError.at("--approve", what, f"look at the plan again: secondsite {verb} plan, with the same options")
 

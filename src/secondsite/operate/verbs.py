@@ -22,7 +22,8 @@ from secondsite.operate.actions.people import ByHand, Declared, Refused, ask_a_s
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import Elect, FreeSubjects, RestoreQuorum
 from secondsite.operate.actions.record import RecordState
-from secondsite.operate.actions.restore import RestoreStreams
+from secondsite.operate.actions.remake import RemakeCopies
+from secondsite.operate.actions.restore import RestoreOrigins, RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
@@ -55,6 +56,8 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.ELECT: Elect(),
     Verb.PROMOTE_STREAMS: Promote(),
     Verb.RESTORE_STREAMS: Through(lambda world, _: world.restorer, RestoreStreams(), Refused(_NO_BACKUP)),
+    Verb.RESTORE_ORIGINS: Through(lambda world, _: world.origins, RestoreOrigins(), Refused(_NO_BACKUP)),
+    Verb.REMAKE_COPIES: Through(lambda world, _: world.origins, RemakeCopies(), Refused(_NO_BACKUP)),
     Verb.RESTORE_CONSUMERS: RestoreConsumers(),
     Verb.CREATE_CLUSTER: ByHand(create_cluster),
     Verb.RESTART: ByHand(pods_that_do_not_run),

@@ -222,6 +222,24 @@ class Restorer(Protocol):
         ...
 
 
+class OriginRestorer(Protocol):
+    """For data that was destroyed. ``chosen`` are the streams that may be replaced; ``moment`` is from when."""
+
+    @property
+    def chosen(self) -> tuple[str, ...]: ...
+
+    @property
+    def moment(self) -> str: ...
+
+    async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        """In its own place, as it was at the moment; what is there and chosen is saved first."""
+        ...
+
+    async def save(self, region: str, stream: str) -> str:
+        """Where the stream is saved now, with its messages and consumers."""
+        ...
+
+
 class World(Protocol):
     """``reach_s`` is how long an answer is waited for before a region counts as unreachable."""
 
@@ -262,6 +280,9 @@ class World(Protocol):
 
     @property
     def restorer(self) -> Restorer | None: ...
+
+    @property
+    def origins(self) -> OriginRestorer | None: ...
 
     @property
     def stores(self) -> Stores | None: ...
