@@ -103,7 +103,10 @@ class _Reader:
             yield Resource.of(_file(mount) if mount.text else _claim(mount))
         keeps = any(mount.text is None for mount in mounts)
         yield Resource.of(_workload(name, at, mounts, keeps=keeps, place=place))
-        yield Resource.of(_network(name, at, place))
+        yield Resource.of(_network(name, name, at, place))
+        for other in _other_names(at):
+            if other != name:
+                yield Resource.of(_network(other, name, at, place))
 
     def _volumes(self, name: str, at: YamlNode) -> Iterator[_Mount]:
         for number, item in enumerate(at["volumes"].items):
@@ -188,9 +191,15 @@ def _workload(name: str, at: YamlNode, mounts: Sequence[_Mount], *, keeps: bool,
     return _object("apps/v1", kind, name, place, {"spec": mapping(spec, place)})
 
 
-def _network(name: str, at: YamlNode, place: Place) -> MapNode:
+def _other_names(at: YamlNode) -> tuple[str, ...]:
+    """What else the network calls it by."""
+    aliases = [alias.text for network in at["networks"].entries.values() for alias in network["aliases"].items]
+    return tuple(dict.fromkeys(filter(None, (at["container_name"].text, at["hostname"].text, *aliases))))
+
+
+def _network(name: str, service: str, at: YamlNode, place: Place) -> MapNode:
     """What publishes a port is reached from outside; so are all of them from each other."""
-    spec: dict[str, Node] = {"selector": mapping({"app": scalar(name, place)}, place)}
+    spec: dict[str, Node] = {"selector": mapping({"app": scalar(service, place)}, place)}
     ports = [mapping({"port": number["containerPort"]}, place) for number in map(_entries, _ports(at))]
     spec["ports"] = ListNode(tuple(ports), place)
     if at["ports"].items:

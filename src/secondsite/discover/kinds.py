@@ -42,7 +42,7 @@ _KNOWN = _READ | _SILENT
 _IN_GROUP = {
     "Application": "argoproj.io",
     "Schedule": "velero.io",
-    **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore"), "jetstream.nats.io"),
+    **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore", "Account"), "jetstream.nats.io"),
 }
 
 

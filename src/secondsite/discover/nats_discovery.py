@@ -277,7 +277,7 @@ class _Owners:
     def of(self, resource: Resource) -> str:
         if len(self.names) < 2:
             return self._default(resource.where)
-        for server in resource.spec["servers"].texts:
+        for server in self._servers(resource):
             target = self.network.resolve(server.rpartition("//")[2].partition(":")[0], resource.where)
             if target and target in self.names:
                 return target
@@ -286,6 +286,11 @@ class _Owners:
             if user.namespace == resource.where and resource.name in mounted:
                 return self.called_by(user)
         return self._default(resource.where)
+
+    def _servers(self, resource: Resource) -> tuple[str, ...]:
+        """Its own, else those of the Account that it names."""
+        account = self.inventory.find("Account", resource.where, resource.spec["account"].text)
+        return resource.spec["servers"].texts or (account.spec["servers"].texts if account else ())
 
     def called_by(self, user: Workload) -> str:
         if len(self.names) < 2:
