@@ -119,3 +119,78 @@ def test_where_nothing_was_found_the_notes_say_why(tmp_path: Path) -> None:
     _, told = secondsite("init", str(tmp_path), "--file", str(tmp_path / "s.yaml"), code=2)
     assert "no workload was found" in told
     assert "EventBus b runs NATS Streaming (STAN)" in told
+
+
+SERVER = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: bus}
+spec: {serviceName: bus, template: {spec: {containers: [{name: nats, image: "nats:2.12.1", args: [-js]}]}}}
+"""
+SCRIPT = """#!/bin/sh
+nats context save one --server nats://localhost:4222
+nats stream add --subjects "lamps.>,fans.*" --retention work --no-deny-purge --replicas 3 DEVICES
+nats consumer add DEVICES worker --pull --ack explicit
+"""
+
+
+def test_a_script_beside_the_manifests_defines_its_streams(tmp_path: Path) -> None:
+    found = _read(tmp_path, bus_yaml=SERVER, setup_sh=SCRIPT, other_sh="nats pub lamps.1 on\n")
+    (stream,) = only_cluster(found).streams
+    assert (stream.name, stream.subjects, stream.replicas) == ("DEVICES", ("lamps.>", "fans.*"), 3)
+    assert str(found.system.marks["nats.bus.streams.DEVICES"].place) == "setup.sh:3"
+    assert [consumer.name for consumer in stream.consumers] == ["worker"]
+    assert found.unknown == {}
+
+
+def test_a_script_beside_other_definitions_is_told(tmp_path: Path) -> None:
+    nack = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nmetadata: {name: a}\nspec: {name: A, subjects: [a]}\n"
+    found = _read(tmp_path, bus_yaml=SERVER, setup_sh=SCRIPT, nack_yaml=nack)
+    assert [stream.name for stream in only_cluster(found).streams] == ["A"]
+    assert "setup.sh:1: adds streams as well; not read, as others define them already" in found.notes
+
+
+def test_a_script_that_is_named_is_read(tmp_path: Path) -> None:
+    for name, text in (("bus.yaml", SERVER), ("setup.sh", SCRIPT)):
+        (tmp_path / name).write_text(text)
+    found = discover([tmp_path / "bus.yaml", tmp_path / "setup.sh"], base=tmp_path)
+    assert [stream.name for stream in only_cluster(found).streams] == ["DEVICES"]
+
+
+def test_a_configuration_in_a_mounted_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / "bus").mkdir()
+    (tmp_path / "bus" / "nats.conf").write_text("jetstream { store_dir: /data, max_file_store: 2Gi }\n")
+    bus = "services:\n  bus:\n    image: nats:2.12.1\n    command: -c /data/nats.conf\n    volumes: ['./bus:/data']\n"
+    found = _read(tmp_path, compose_yaml=bus)
+    cluster = only_cluster(found)
+    assert (cluster.jetstream, cluster.max_file_bytes) == (True, 2 * GI)
+    assert str(found.system.marks["nats.bus.max_file"].place) == "bus/nats.conf:1:31"
+
+
+def test_every_flag_of_a_script_is_kept(tmp_path: Path) -> None:
+    script = """nats stream add --defaults ORDERS --subjects 'a.>' --subjects b --max-msg-size 1MB --deny-purge \\
+  --no-allow-rollup --compression s2 --transform-source 'a.*' --transform-destination 'c.{{wildcard(1)}}' --max-msgs -1
+nats consumer add --pull ORDERS bill --filter 'a.x' --filter b --deliver new --wait 90s --max-pending 7 --ack explicit
+nats stream add --no-ack --tag fast --source S1 --source S2 ALL
+"""
+    orders, everything = only_cluster(_read(tmp_path, bus_yaml=SERVER, make_sh=script)).streams
+    assert orders.subjects == ("a.>", "b")
+    assert orders.max_messages is None
+    assert dict(orders.settings) == {
+        "max_msg_size": 2**20,
+        "deny_purge": True,
+        "compression": "s2",
+        "subject_transform": {"src": "a.*", "dest": "c.{{wildcard(1)}}"},
+    }
+    (bill,) = orders.consumers
+    assert dict(bill.settings) == {
+        "filter_subjects": ["a.x", "b"],
+        "deliver_policy": "new",
+        "ack_wait": 90_000_000_000,
+        "max_ack_pending": 7,
+    }
+    assert (everything.name, everything.placement, [one.stream for one in everything.sources]) == (
+        *("ALL", "fast"),
+        ["S1", "S2"],
+    )
+    assert dict(everything.settings) == {"no_ack": True}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.discover.bare_conf import ENDING
 from secondsite.discover.resources import SOURCE, Resource, YamlNode, mapping, scalar, with_entries
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, read_text
 from secondsite.model.errors import InputError
@@ -24,6 +25,7 @@ OVERRIDE = re.compile(r"(docker-)?compose\.override\.ya?ml", re.IGNORECASE)
 _USUAL = re.compile(r"(docker-)?compose\.ya?ml", re.IGNORECASE)
 _DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
 _MOST_BYTES = 1_000_000
+_MOST_CONFS = 20
 _MERGED = ("environment", "labels", "deploy")
 _ADDED = ("ports", "volumes", "configs", "expose")
 
@@ -115,6 +117,8 @@ class _Reader:
                 source, _, rest = _plain(item.text).partition(":")
                 target = rest.partition(":")[0] or source
             place = item.place or Place("?")
+            for file, text in self._configurations(source):
+                yield _Mount(f"{name}-{number}-{file}", f"{target.rstrip('/')}/{file}", text, place)
             yield _Mount(f"{name}-{number}", target, self._text(source), place)
 
     def _configs(self, name: str, at: YamlNode) -> Iterator[_Mount]:
@@ -127,6 +131,14 @@ class _Reader:
                 yield _Mount(
                     f"{name}-config-{number}", item["target"].text or f"/{source}", text, item.place or Place("?")
                 )
+
+    def _configurations(self, source: str) -> Iterator[tuple[str, ScalarNode]]:
+        """Of a folder beside the compose file, what a server may be started with."""
+        folder = self.folder / source
+        for path in _confs_in(folder) if source.startswith((".", "/")) else ():
+            text = self._text(f"{source}/{path.name}")
+            if text is not None:
+                yield path.name, text
 
     def _text(self, source: str) -> ScalarNode | None:
         """Of a file beside the compose file; None for a volume, a folder, and what is no text or not there."""
@@ -150,7 +162,14 @@ def mounted_by(file: ComposeFile) -> Iterator[Path]:
         for item in service["volumes"].items
     ]
     sources += [config["file"].text for config in top["configs"].entries.values()]
-    return (file.path.parent / source for source in sources if source.startswith((".", "/")))
+    beside = [file.path.parent / source for source in sources if source.startswith((".", "/"))]
+    yield from beside
+    for path in beside:
+        yield from _confs_in(path)
+
+
+def _confs_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{ENDING}"))[:_MOST_CONFS] if folder.is_dir() else []
 
 
 def _file(mount: _Mount) -> MapNode:
