@@ -6,31 +6,31 @@ from collections.abc import Callable, Mapping
 
 from attrs import define, field
 
-from secondsite.watch.judging import Judged, WatchRules, WatchState, judged, listened
-from secondsite.watch.signals import Answer, Observation, Sight, Signal
+from secondsite.watch.judging import RegionJudgement, WatchRules, WatchState, judged, listened
+from secondsite.watch.signals import ObserverRound, Sight, Signal, SignalAnswer
 
 EAST, WEST = "us-east-1", "us-west-2"
 THREE = {"east": EAST, "west": WEST, "office": ""}
 FOUR = {**THREE, "branch": ""}
 ALL = (Signal.API, Signal.NATS, Signal.KUBE)
 
-Says = Mapping[str, Mapping[Signal, Answer]]
+Says = Mapping[str, Mapping[Signal, SignalAnswer]]
 
 
-def every(answer: Answer, *signals: Signal) -> dict[Signal, Answer]:
+def every(answer: SignalAnswer, *signals: Signal) -> dict[Signal, SignalAnswer]:
     return dict.fromkeys(signals or ALL, answer)
 
 
-WELL: Says = {EAST: every(Answer.YES), WEST: every(Answer.YES)}
-EAST_LOST: Says = {EAST: every(Answer.NO), WEST: every(Answer.YES)}
-SEES_NOTHING: Says = {EAST: every(Answer.NO), WEST: every(Answer.NO)}
-API_DEAD: Says = {EAST: {**every(Answer.YES), Signal.API: Answer.NO}, WEST: every(Answer.YES)}
-REFUSED: Says = {EAST: {**every(Answer.NO), Signal.NATS: Answer.UNKNOWN}, WEST: every(Answer.YES)}
+WELL: Says = {EAST: every(SignalAnswer.YES), WEST: every(SignalAnswer.YES)}
+EAST_LOST: Says = {EAST: every(SignalAnswer.NO), WEST: every(SignalAnswer.YES)}
+SEES_NOTHING: Says = {EAST: every(SignalAnswer.NO), WEST: every(SignalAnswer.NO)}
+API_DEAD: Says = {EAST: {**every(SignalAnswer.YES), Signal.API: SignalAnswer.NO}, WEST: every(SignalAnswer.YES)}
+REFUSED: Says = {EAST: {**every(SignalAnswer.NO), Signal.NATS: SignalAnswer.UNKNOWN}, WEST: every(SignalAnswer.YES)}
 
 
-def observation(name: str, number: int, says: Says, run: str = "run") -> Observation:
+def observation(name: str, number: int, says: Says, run: str = "run") -> ObserverRound:
     regions = {region: {s: Sight(a) for s, a in signals.items()} for region, signals in says.items()}
-    return Observation(name, run, number, regions)
+    return ObserverRound(name, run, number, regions)
 
 
 @define
@@ -42,7 +42,7 @@ class Story:
     state: WatchState = field(factory=WatchState)
     numbers: dict[str, int] = field(factory=dict)
 
-    def pass_s(self, seconds: int, **says: Says | None) -> Judged:
+    def pass_s(self, seconds: int, **says: Says | None) -> RegionJudgement:
         """None: silent."""
         for _ in range(seconds):
             self.now_s += 1
@@ -53,10 +53,10 @@ class Story:
             self.state = judged(self.state, self.rules, self.now_s)
         return self.east
 
-    def hear(self, what: Observation) -> None:
+    def hear(self, what: ObserverRound) -> None:
         self.state = listened(self.state, self.rules, what, self.now_s)
 
-    def until(self, done: Callable[[Judged], bool], limit: int, **says: Says | None) -> int:
+    def until(self, done: Callable[[RegionJudgement], bool], limit: int, **says: Says | None) -> int:
         """Seconds until it was so."""
         for second in range(1, limit + 1):
             if done(self.pass_s(1, **says)):
@@ -64,7 +64,7 @@ class Story:
         raise AssertionError(f"not within {limit} s: {self.east.why}")
 
     @property
-    def east(self) -> Judged:
+    def east(self) -> RegionJudgement:
         return self.state.regions[EAST]
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from observed import EAST, FOUR, WELL, WEST, Says, Story, observation
 from observed import rules as watched
 
-from secondsite.watch.judging import Finding, Judged
-from secondsite.watch.signals import Answer, Signal
+from secondsite.watch.judging import RegionFinding, RegionJudgement
+from secondsite.watch.signals import Signal, SignalAnswer
 from secondsite.watch.voting import LEAST_SIGNALS, Vote
 
-ANSWERS = st.sampled_from([Answer.NO, Answer.NO, Answer.YES, Answer.UNKNOWN])
+ANSWERS = st.sampled_from([SignalAnswer.NO, SignalAnswer.NO, SignalAnswer.YES, SignalAnswer.UNKNOWN])
 SIGNALS = st.dictionaries(st.sampled_from(list(Signal)), ANSWERS, min_size=1)
 SAYS = st.fixed_dictionaries({EAST: SIGNALS, WEST: SIGNALS})
 SPEECH = st.one_of(st.none(), SAYS)
@@ -23,12 +23,12 @@ RULES = watched(FOUR)
 Rounds = Sequence[tuple[dict[str, Says | None], int]]
 
 
-def findings(history: Rounds, at_s: float = 1000.0) -> list[Finding]:
+def findings(history: Rounds, at_s: float = 1000.0) -> list[RegionFinding]:
     story = Story(RULES, at_s)
     return [story.pass_s(1, **says).finding for says, seconds in history for _ in range(seconds)]
 
 
-def lost_votes(one: Judged) -> int:
+def lost_votes(one: RegionJudgement) -> int:
     return sum(ballot.vote is Vote.LOST for ballot in one.ballots)
 
 
@@ -38,14 +38,14 @@ def test_a_lost_region_has_a_quorum_of_whole_silence_behind_it(history: Rounds) 
     story = Story(RULES)
     for says, seconds in history:
         for _ in range(seconds):
-            if story.pass_s(1, **says).finding is not Finding.LOST:
+            if story.pass_s(1, **says).finding is not RegionFinding.LOST:
                 continue
             assert lost_votes(story.east) >= RULES.needed(EAST)
             for ballot in story.east.ballots:
                 counted = {signal: answer for signal, answer in ballot.settled.items() if signal.counts}
                 if ballot.vote is Vote.LOST:
                     assert len(counted) >= LEAST_SIGNALS
-                    assert set(counted.values()) == {Answer.NO}
+                    assert set(counted.values()) == {SignalAnswer.NO}
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,17 +54,17 @@ def test_refusals_in_place_of_silence_lose_no_region(history: Rounds) -> None:
     """Whoever refuses us is there: with one refusal in each of an observer's rounds nothing is lost by it."""
 
     def refused(says: Says | None) -> Says | None:
-        return says and {EAST: {**says[EAST], Signal.NATS: Answer.UNKNOWN}, WEST: says[WEST]}
+        return says and {EAST: {**says[EAST], Signal.NATS: SignalAnswer.UNKNOWN}, WEST: says[WEST]}
 
     changed = [({name: refused(says) for name, says in one.items()}, seconds) for one, seconds in history]
-    assert Finding.LOST not in findings(changed)
+    assert RegionFinding.LOST not in findings(changed)
 
 
 @settings(max_examples=60, deadline=None)
 @given(HISTORY, st.sampled_from(sorted(FOUR)))
 def test_one_observer_decides_nothing(history: Rounds, liar: str) -> None:
     alone = [({**dict.fromkeys(FOUR, WELL), liar: one[liar]}, seconds) for one, seconds in history]
-    assert set(findings(alone)) == {Finding.NOTHING}
+    assert set(findings(alone)) == {RegionFinding.NOTHING}
 
 
 @settings(max_examples=60, deadline=None)

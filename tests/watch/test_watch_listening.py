@@ -13,19 +13,19 @@ from secondsite.operate.observer_config import ObserverConfig
 from secondsite.watch.http_server import HttpAnswer, HttpRequest, HttpServer, ListenAt
 from secondsite.watch.listening import Listening
 from secondsite.watch.observer import Observer
-from secondsite.watch.signals import Answer, Observation, Sight, Signal
+from secondsite.watch.signals import ObserverRound, Sight, Signal, SignalAnswer
 
 TOKEN = "a token of sixteen"
 AT = ListenAt("127.0.0.1", 0)
 
 
 async def yes() -> Sight:
-    return Sight(Answer.YES)
+    return Sight(SignalAnswer.YES)
 
 
 async def hangs() -> Sight:
     await asyncio.sleep(60)
-    return Sight(Answer.YES)
+    return Sight(SignalAnswer.YES)
 
 
 async def breaks() -> Sight:
@@ -38,9 +38,9 @@ def observer(name: str = "west", token: str = TOKEN) -> Observer:
     return Observer(config, ways, token, lambda _what: None)
 
 
-def listened(answering: Callable[[HttpRequest], HttpAnswer], name: str = "west") -> tuple[list[Observation], str]:
+def listened(answering: Callable[[HttpRequest], HttpAnswer], name: str = "west") -> tuple[list[ObserverRound], str]:
     """What a watch hears, and why it does not."""
-    heard: list[Observation] = []
+    heard: list[ObserverRound] = []
 
     async def once(port: int) -> str:
         listening = Listening({name: f"http://127.0.0.1:{port}"}, TOKEN, 1.0, 0.5, heard.append)
@@ -59,10 +59,10 @@ def test_a_round_is_heard() -> None:
     assert (heard, why) == ([one.latest], "")
     sights = heard[0].regions["us-east-1"]
     assert {signal: sight.answer for signal, sight in sights.items()} == {
-        Signal.API: Answer.YES,
-        Signal.NATS: Answer.NO,
-        Signal.HEARD: Answer.UNKNOWN,
-        Signal.KUBE: Answer.UNKNOWN,
+        Signal.API: SignalAnswer.YES,
+        Signal.NATS: SignalAnswer.NO,
+        Signal.HEARD: SignalAnswer.UNKNOWN,
+        Signal.KUBE: SignalAnswer.UNKNOWN,
     }
 
 

@@ -7,11 +7,11 @@ from attrs import evolve
 from observed import EAST, WEST
 
 from secondsite.model.fault import Fault
-from secondsite.watch.judging import Finding, Judged
+from secondsite.watch.judging import RegionFinding, RegionJudgement
 from secondsite.watch.permission import Circumstances, LastOperation, permission
 
-LOST = Judged(EAST, Finding.LOST, 0.0, Finding.LOST, 3.0, lived=True)
-GRAY = evolve(LOST, raw=Finding.GRAY, finding=Finding.GRAY)
+LOST = RegionJudgement(EAST, RegionFinding.LOST, 0.0, RegionFinding.LOST, 3.0, lived=True)
+GRAY = evolve(LOST, raw=RegionFinding.GRAY, finding=RegionFinding.GRAY)
 NOW = Circumstances(EAST, frozenset({Fault.REGION}), 3600.0, journal_known=True)
 UNDER_WAY = LastOperation("failover", 5.0, is_open=True, is_failover=True, acting="another watch")
 FAILED_BACK = LastOperation("failback of us-east-1", 100.0, is_open=False, is_failover=False)
@@ -23,7 +23,7 @@ def test_a_lost_home_is_failed_over_without_a_person() -> None:
 
 
 def test_nothing_is_begun_for_nothing() -> None:
-    assert permission(evolve(LOST, finding=Finding.NOTHING), NOW).fault is None
+    assert permission(evolve(LOST, finding=RegionFinding.NOTHING), NOW).fault is None
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_nothing_is_begun_for_nothing() -> None:
         (LOST, evolve(NOW, last=FAILED_BACK), "second one within 3600 s"),
     ],
 )
-def test_every_doubt_asks_a_person(one: Judged, now: Circumstances, why: str) -> None:
+def test_every_doubt_asks_a_person(one: RegionJudgement, now: Circumstances, why: str) -> None:
     answer = permission(one, now)
     assert answer.fault is not None
     assert why in answer.asks
@@ -60,7 +60,7 @@ def test_the_block_ends() -> None:
     ],
     ids=["a standby", "an operation is under way", "it was failed over already"],
 )
-def test_nobody_is_asked_for_what_cannot_be_done(one: Judged, now: Circumstances) -> None:
+def test_nobody_is_asked_for_what_cannot_be_done(one: RegionJudgement, now: Circumstances) -> None:
     answer = permission(one, now)
     assert answer.fault is None
     assert answer.why

@@ -186,7 +186,7 @@ class Lease:
         """Somebody wrote since: ourselves, where an answer was lost; else it is not ours any more."""
         state = await door.stream(STREAM)
         last = state.last_seq if state else 0
-        newest, _ = await _newest(door, last)
+        newest, _ = await newest_record(door, last)
         if newest is None or newest.holder != self._holder:
             holder = newest.summary() if newest else "somebody wrote to the shared journal"
             raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
@@ -246,7 +246,7 @@ async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> 
     """The last sequence, where nobody else holds the lease; raises HeldElsewhereError. Only servers' clocks count."""
     state = await door.stream(STREAM)
     last = state.last_seq if state else 0
-    record, at = await _newest(door, last)
+    record, at = await newest_record(door, last)
     if state is None or record is None or record.released or record.holder == holder:
         return last
     age_s = (instant(state.answered_at) - instant(at)).total_seconds()
@@ -286,7 +286,7 @@ async def read_shared(world: World, region: str, path: Path, direction: str) -> 
         state = await door.stream(STREAM)
         if state is None:
             return SharedJournal()
-        record, at = await _newest(door, state.last_seq)
+        record, at = await newest_record(door, state.last_seq)
         copied = await copied_entries(door)
     if not copied or not str(copied[0]["data"].get("procedure", "")).startswith(direction):
         return SharedJournal()
@@ -319,7 +319,7 @@ async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     return tuple(entries)
 
 
-async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:
+async def newest_record(door: StreamsDoor, last: int) -> tuple[Record | None, str]:
     """With the time at which it was stored."""
     async for message in door.messages(STREAM, max(1, last), last):
         return Record.of(message.data), message.at

@@ -12,13 +12,13 @@ from enum import StrEnum
 
 from attrs import evolve, field, frozen
 
-from secondsite.watch.signals import Observation
+from secondsite.watch.signals import ObserverRound
 from secondsite.watch.voting import Ballot, Track, Vote, ballot, taken
 
 STALE_ROUNDS = 3
 
 
-class Finding(StrEnum):
+class RegionFinding(StrEnum):
     LOST = "lost"
     GRAY = "gray"
     NOTHING = "nothing"
@@ -48,16 +48,16 @@ class WatchRules:
 
 
 @frozen
-class Judged:
+class RegionJudgement:
     """``finding`` stood for the window; ``raw`` is what the votes say now, uninterrupted since ``since_s``.
 
     ``decided_s`` is when the window was over, None while nothing was decided. ``lived``: a quorum saw it alive once.
     """
 
     region: str
-    raw: Finding
+    raw: RegionFinding
     since_s: float
-    finding: Finding
+    finding: RegionFinding
     decided_s: float | None
     lived: bool
     ballots: tuple[Ballot, ...] = ()
@@ -69,10 +69,10 @@ class WatchState:
     """All that a watch remembers of what it heard."""
 
     tracks: Mapping[str, Track] = field(factory=dict)
-    regions: Mapping[str, Judged] = field(factory=dict)
+    regions: Mapping[str, RegionJudgement] = field(factory=dict)
 
 
-def listened(state: WatchState, rules: WatchRules, observation: Observation, now_s: float) -> WatchState:
+def listened(state: WatchState, rules: WatchRules, observation: ObserverRound, now_s: float) -> WatchState:
     """With what an observer says; one that nobody named is not heard."""
     name = observation.observer
     if name not in rules.observers:
@@ -86,7 +86,7 @@ def judged(state: WatchState, rules: WatchRules, now_s: float) -> WatchState:
     return evolve(state, regions={region: _judged(state, rules, region, now_s) for region in rules.regions})
 
 
-def _judged(state: WatchState, rules: WatchRules, region: str, now_s: float) -> Judged:
+def _judged(state: WatchState, rules: WatchRules, region: str, now_s: float) -> RegionJudgement:
     ballots = tuple(
         ballot(name, state.tracks.get(name), region, rules.stale_s, now_s) for name in sorted(rules.observers)
     )
@@ -94,13 +94,13 @@ def _judged(state: WatchState, rules: WatchRules, region: str, now_s: float) -> 
     needed, before = rules.needed(region), state.regions.get(region)
     raw = finding_of(votes, needed)
     since_s = before.since_s if before and before.raw is raw else now_s
-    over = raw is not Finding.NOTHING and now_s - since_s >= rules.window_s
+    over = raw is not RegionFinding.NOTHING and now_s - since_s >= rules.window_s
     lived = bool(before and before.lived) or votes[Vote.ALIVE] >= needed
-    return Judged(
+    return RegionJudgement(
         region,
         raw,
         since_s,
-        raw if over else Finding.NOTHING,
+        raw if over else RegionFinding.NOTHING,
         since_s + rules.window_s if over else None,
         lived,
         ballots,
@@ -108,16 +108,16 @@ def _judged(state: WatchState, rules: WatchRules, region: str, now_s: float) -> 
     )
 
 
-def finding_of(votes: Mapping[Vote, int], needed: int) -> Finding:
+def finding_of(votes: Mapping[Vote, int], needed: int) -> RegionFinding:
     """``votes`` of observers; those that do not count are in it under `none`."""
     lost, gray, alive = (votes.get(one, 0) for one in (Vote.LOST, Vote.GRAY, Vote.ALIVE))
     if lost >= needed:
-        return Finding.GRAY if alive >= needed else Finding.LOST
+        return RegionFinding.GRAY if alive >= needed else RegionFinding.LOST
     if lost + gray >= needed:
-        return Finding.GRAY
+        return RegionFinding.GRAY
     if lost + gray and alive < needed:
-        return Finding.GRAY  # too few are left to say that it lives
-    return Finding.NOTHING
+        return RegionFinding.GRAY  # too few are left to say that it lives
+    return RegionFinding.NOTHING
 
 
 def summary(ballots: Iterable[Ballot], needed: int) -> str:

@@ -14,7 +14,7 @@ from secondsite.nats.tasks import end_tasks
 from secondsite.watch.observer import PATH
 from secondsite.watch.probes import http_failure
 from secondsite.watch.shared_token import ASKED, NONCE, PROOF, answer_proof, fresh_nonce, proves, question_proof
-from secondsite.watch.signals import Observation, read_observation
+from secondsite.watch.signals import ObserverRound, read_observation
 
 _MAX_BYTES = 2**18
 
@@ -27,7 +27,7 @@ class Listening:
     token: str
     every_s: float
     timeout_s: float
-    hear: Callable[[Observation], None]
+    hear: Callable[[ObserverRound], None]
     secure: ssl.SSLContext = field(factory=ssl.create_default_context)
     silent: dict[str, str] = field(factory=dict)
 

@@ -17,7 +17,7 @@ from secondsite.operate.observer_config import ObserverConfig
 from secondsite.watch.http_server import HttpAnswer, HttpRequest
 from secondsite.watch.probes import Look
 from secondsite.watch.shared_token import ASKED, NONCE, PROOF, answer_proof, proves, question_proof
-from secondsite.watch.signals import Answer, Observation, Sight, Signal, observation_bytes
+from secondsite.watch.signals import ObserverRound, Sight, Signal, SignalAnswer, observation_bytes
 
 PATH = "/observation"
 _LONGEST_NONCE = 64
@@ -36,7 +36,7 @@ class Observer:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     run: str = field(factory=lambda: secrets.token_hex(8))
-    latest: Observation | None = None
+    latest: ObserverRound | None = None
 
     async def keep(self) -> None:
         """Until cancelled. A slow round delays none but itself."""
@@ -54,7 +54,7 @@ class Observer:
         for (region, signal, _), sight in zip(ways, sights, strict=True):
             regions.setdefault(region, {})[signal] = sight
         before = self.latest
-        self.latest = Observation(self.config.name, self.run, before.number + 1 if before else 1, regions)
+        self.latest = ObserverRound(self.config.name, self.run, before.number + 1 if before else 1, regions)
         self._say_changes(before)
 
     async def _sight_of(self, signal: Signal, look: Look) -> Sight:
@@ -62,11 +62,11 @@ class Observer:
             async with asyncio.timeout(self.config.timeout_s):
                 return await look()
         except TimeoutError:
-            return Sight(Answer.UNKNOWN if signal in _OTHERS else Answer.NO, "no answer in time")
+            return Sight(SignalAnswer.UNKNOWN if signal in _OTHERS else SignalAnswer.NO, "no answer in time")
         except Exception as error:
-            return Sight(Answer.UNKNOWN, f"it cannot be looked at ({type(error).__name__})")
+            return Sight(SignalAnswer.UNKNOWN, f"it cannot be looked at ({type(error).__name__})")
 
-    def _say_changes(self, before: Observation | None) -> None:
+    def _say_changes(self, before: ObserverRound | None) -> None:
         for region, sights in self.latest.regions.items() if self.latest else ():
             known = before.regions.get(region, {}) if before else {}
             for signal, sight in sights.items():

@@ -5,20 +5,35 @@ from __future__ import annotations
 from attrs import frozen
 
 from secondsite.model.fault import Fault
-from secondsite.watch.judging import Finding, Judged
+from secondsite.watch.judging import RegionFinding, RegionJudgement
 
-FAULTS = {Finding.LOST: Fault.REGION, Finding.GRAY: Fault.GRAY}
+FAULTS = {RegionFinding.LOST: Fault.REGION, RegionFinding.GRAY: Fault.GRAY}
+
+
+@frozen
+class LastStep:
+    """``state`` is empty for one that was not begun."""
+
+    id: str
+    title: str
+    state: str = ""
+    why: str = ""
 
 
 @frozen
 class LastOperation:
-    """What the shared journal says. ``age_s``: since it was last written, by the servers' own clock."""
+    """What the shared journal says. ``age_s``: since it was last written, by the servers' own clock.
+
+    ``acting``: who acts, empty where the one who did has gone; ``who`` began it.
+    """
 
     name: str
     age_s: float
     is_open: bool
     is_failover: bool
     acting: str = ""
+    who: str = ""
+    steps: tuple[LastStep, ...] = ()
 
 
 @frozen
@@ -46,7 +61,7 @@ class Permission:
     why: str = ""
 
 
-def permission(one: Judged, now: Circumstances) -> Permission:
+def permission(one: RegionJudgement, now: Circumstances) -> Permission:
     """What a finding allows."""
     fault = FAULTS.get(one.finding)
     if fault is None:
@@ -60,7 +75,7 @@ def permission(one: Judged, now: Circumstances) -> Permission:
     return Permission(fault, _asks(one, fault, now))
 
 
-def _asks(one: Judged, fault: Fault, now: Circumstances) -> str:
+def _asks(one: RegionJudgement, fault: Fault, now: Circumstances) -> str:
     """The first doubt; empty where there is none."""
     last = now.last
     recent = last is not None and last.age_s < now.block_s

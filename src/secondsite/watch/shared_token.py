@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 
-ASKED, NONCE, PROOF = "Secondsite-Proof", "Secondsite-Nonce", "Secondsite-Answer"
+ASKED, NONCE, PROOF = "Secondsite-Proof", "Secondsite-Nonce", "Secondsite-SignalAnswer"
 LEAST_LENGTH = 16
 
 

@@ -35,7 +35,7 @@ class Signal(StrEnum):
         return self is not Signal.STATUS
 
 
-class Answer(StrEnum):
+class SignalAnswer(StrEnum):
     YES = "yes"
     NO = "no"
     UNKNOWN = "unknown"
@@ -45,7 +45,7 @@ class Answer(StrEnum):
 class Sight:
     """``why``: what came instead of a plain yes, in words for people."""
 
-    answer: Answer
+    answer: SignalAnswer
     why: str = ""
 
 
@@ -53,7 +53,7 @@ Sights = Mapping[Signal, Sight]
 
 
 @frozen
-class Observation:
+class ObserverRound:
     """``run`` is one life of an observer's process, ``number`` its round: it only grows. By region, what was seen."""
 
     observer: str
@@ -84,11 +84,11 @@ class _Wire:
     regions: dict[str, dict[str, dict[str, str]]]
 
 
-def observation_bytes(observation: Observation) -> bytes:
+def observation_bytes(observation: ObserverRound) -> bytes:
     return json.dumps(observation.plain(), sort_keys=True).encode()
 
 
-def read_observation(content: bytes) -> Observation | None:
+def read_observation(content: bytes) -> ObserverRound | None:
     """None for what is none."""
     try:
         wire = structure(parse(content), _Wire)
@@ -97,8 +97,10 @@ def read_observation(content: bytes) -> Observation | None:
         regions = {region: _sights(signals) for region, signals in wire.regions.items()}
     except (MisfitError, ValueError, KeyError):
         return None
-    return Observation(wire.observer, wire.run, wire.number, regions)
+    return ObserverRound(wire.observer, wire.run, wire.number, regions)
 
 
 def _sights(signals: Mapping[str, Mapping[str, str]]) -> Sights:
-    return {Signal(name): Sight(Answer(one["answer"]), str(one.get("why", ""))[:200]) for name, one in signals.items()}
+    return {
+        Signal(name): Sight(SignalAnswer(one["answer"]), str(one.get("why", ""))[:200]) for name, one in signals.items()
+    }

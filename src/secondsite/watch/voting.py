@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from secondsite.watch.signals import Answer, Observation, Sight, Sights, Signal
+from secondsite.watch.signals import ObserverRound, Sight, Sights, Signal, SignalAnswer
 
 LEAST_SIGNALS = 2
 """One signal alone may fail for a cause of its own."""
@@ -33,14 +33,14 @@ class Streak:
 
     latest: Sight
     rounds: int
-    settled: Answer
+    settled: SignalAnswer
 
     def after(self, sight: Sight, checks: int) -> Streak:
         rounds = self.rounds + 1 if sight.answer is self.latest.answer else 1
         if rounds >= checks:
             return Streak(sight, rounds, sight.answer)
-        doubted = self.settled is Answer.NO and sight.answer is not Answer.NO
-        return Streak(sight, rounds, Answer.UNKNOWN if doubted else self.settled)
+        doubted = self.settled is SignalAnswer.NO and sight.answer is not SignalAnswer.NO
+        return Streak(sight, rounds, SignalAnswer.UNKNOWN if doubted else self.settled)
 
 
 @frozen
@@ -61,10 +61,10 @@ class Ballot:
     vote: Vote
     why: str = ""
     sights: Sights = field(factory=dict)
-    settled: Mapping[Signal, Answer] = field(factory=dict)
+    settled: Mapping[Signal, SignalAnswer] = field(factory=dict)
 
 
-def taken(track: Track | None, observation: Observation, checks: int, now_s: float) -> Track:
+def taken(track: Track | None, observation: ObserverRound, checks: int, now_s: float) -> Track:
     """With this round; as it was where the round is not a later one of the same life."""
     if track is not None and track.run == observation.run and observation.number <= track.number:
         return track
@@ -77,7 +77,7 @@ def taken(track: Track | None, observation: Observation, checks: int, now_s: flo
 
 
 def _streak(known: Streak | None, sight: Sight, checks: int) -> Streak:
-    first = Streak(sight, 0, Answer.UNKNOWN)
+    first = Streak(sight, 0, SignalAnswer.UNKNOWN)
     return (known or first).after(sight, checks)
 
 
@@ -97,9 +97,9 @@ def ballot(observer: str, track: Track | None, region: str, stale_s: float, now_
     return Ballot(observer, vote, why, sights, settled)
 
 
-def _vote(settled: Mapping[Signal, Answer]) -> tuple[Vote, str]:
-    by_answer = {one: [str(s) for s, answer in settled.items() if answer is one] for one in Answer}
-    lost, there, unknown = by_answer[Answer.NO], by_answer[Answer.YES], by_answer[Answer.UNKNOWN]
+def _vote(settled: Mapping[Signal, SignalAnswer]) -> tuple[Vote, str]:
+    by_answer = {one: [str(s) for s, answer in settled.items() if answer is one] for one in SignalAnswer}
+    lost, there, unknown = by_answer[SignalAnswer.NO], by_answer[SignalAnswer.YES], by_answer[SignalAnswer.UNKNOWN]
     if not lost:
         return (Vote.ALIVE, f"{_listed(there)} answer") if there else (Vote.NONE, "nothing is settled yet")
     if there or unknown:
@@ -117,7 +117,7 @@ def _listed(names: list[str]) -> str:
 def _sees_elsewhere(track: Track, region: str) -> bool:
     """In its last round: whoever is cut off by now has no vote now."""
     return any(
-        streak.latest.answer is Answer.YES and signal.counts
+        streak.latest.answer is SignalAnswer.YES and signal.counts
         for other, streaks in track.streaks.items()
         if other != region
         for signal, streak in streaks.items()
