@@ -52,13 +52,16 @@ class WatchOptions:
         tuple[str, ...], option("NAME=URL, or NAME@REGION=URL for one inside a region; for each.", negative="")
     ] = ()
     quorum: Annotated[
-        NonNegativeInt, option("How many observers have to agree; 0: more than half of those outside the region.")
-    ] = 0
-    window_s: Annotated[PositiveFloat, option("For how long they have to agree, in seconds.")] = 30.0
+        NonNegativeInt | None,
+        option("How many observers agree; 0: more than half of those outside of the region."),
+    ] = None
+    window_s: Annotated[PositiveFloat | None, option("For how long they have to agree, in seconds.")] = None
     checks: Annotated[PositiveInt, option("Rounds in a row before a signal counts.")] = 3
     every_s: Annotated[PositiveFloat, option("Seconds between rounds; as the observers have it.")] = 10.0
     decide: Annotated[tuple[str, ...], option("Fault that is failed over without a person: region.", negative="")] = ()
-    block_s: Annotated[NonNegativeFloat, option("A second failover within so many seconds needs a person.")] = 3600.0
+    block_s: Annotated[NonNegativeFloat | None, option("A second failover within so many seconds needs a person.")] = (
+        None
+    )
     ready_s: Annotated[PositiveFloat, option("Seconds between two looks at whether a failover could run.")] = 300.0
 
 
@@ -74,18 +77,18 @@ def watch(*, what: Chosen = WHAT, where: Placed = WHERE, rules: Ruled = RULES, l
     The token that it shares with the observers comes from SECONDSITE_WATCH_TOKEN, that of the page's own form from
     SECONDSITE_WATCH_PAGE_TOKEN.
     """
-    from secondsite.cli.watch_parts import approvers_of, running_watch
+    from secondsite.cli.watch_parts import watch_parts
     from secondsite.watch.answering import Answering
     from secondsite.watch.http_server import HttpServer
 
-    running = running_watch(what, where, rules, _token(), _say)
-    approvers = approvers_of(what)
+    parts = watch_parts(what, where, rules, _token(), _say)
+    running = parts.running
 
     async def keep() -> None:
         if listen.http is None:
             await running.keep()
             return
-        answering = Answering(running, asyncio.get_running_loop(), approvers, os.environ.get(PAGE_TOKEN, ""))
+        answering = Answering(running, asyncio.get_running_loop(), parts.approvers, os.environ.get(PAGE_TOKEN, ""))
         with HttpServer(listen.at(), answering) as server:
             _say(f"page on {'https' if listen.cert else 'http'}://{listen.host}:{server.port}/")
             await running.keep()

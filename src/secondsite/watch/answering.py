@@ -22,7 +22,6 @@ from secondsite.watch.metrics import WatchMetrics
 from secondsite.watch.page import page
 from secondsite.watch.running import RunningWatch
 
-_HTML = "text/html; charset=utf-8"
 _WAIT_S = 5.0
 _LONGEST_MAINTENANCE_S = 86_400.0
 _HEADERS = (

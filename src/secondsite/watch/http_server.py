@@ -122,9 +122,6 @@ class _Server(ThreadingWSGIServer):
                 return
         super().finish_request(request, client_address)  # type: ignore[arg-type] # the same
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is its own business."""
-
 
 class _Handler(WSGIRequestHandler):
     """Tells strangers no version of anything, logs no request, and waits for none for long."""
@@ -135,15 +132,4 @@ class _Handler(WSGIRequestHandler):
         return _NAME
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-    def get_stderr(self) -> object:  # type: ignore[override] # wsgiref only writes to it
-        return _Nowhere()
-
-
-class _Nowhere:
-    def write(self, _text: str) -> int:
-        return 0
-
-    def flush(self) -> None:
         """Nothing."""
