@@ -16,7 +16,8 @@ from attrs import frozen
 from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from secondsite.cli.operating_world import Chosen, OperationPlaces, OperationScope, Placed
+from secondsite.cli.operating_world import OperationPlaces, OperationScope, Placed
+from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, option, print_json
 from secondsite.model.errors import EXIT_HOLDS, EXIT_INTERRUPTED, InputError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from secondsite.watch.http_server import ListenAt
 
 TOKEN, PAGE_TOKEN = "SECONDSITE_WATCH_TOKEN", "SECONDSITE_WATCH_PAGE_TOKEN"  # where they are read
-WHAT, WHERE = OperationScope(), OperationPlaces()
+WHERE = OperationPlaces()
 app = App(name="watch", help="Notice that a region is lost, and fail over or ask; by a quorum of observers.")
 
 
@@ -65,13 +66,29 @@ class WatchOptions:
     ready_s: Annotated[PositiveFloat, option("Seconds between two looks at whether a failover could run.")] = 300.0
 
 
-LISTEN, RULES = ListenOptions(), WatchOptions()
+@frozen
+class WatchScope:
+    """Which system is watched, and what its plans may pass over."""
+
+    file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
+    strategy: Annotated[str, option("The strategy that is deployed; else `operate: deployed`.")] = ""
+    allow: Annotated[
+        tuple[str, ...], option("A guard that an automatic failover passes over: unfenced.", negative="")
+    ] = ()
+
+    @property
+    def whole(self) -> OperationScope:
+        return OperationScope(self.file, self.strategy, allow=self.allow)
+
+
+LISTEN, RULES, SCOPE = ListenOptions(), WatchOptions(), WatchScope()
+Scoped = Annotated[WatchScope, Parameter(name="*")]
 Listen = Annotated[ListenOptions, Parameter(name="*")]
 Ruled = Annotated[WatchOptions, Parameter(name="*")]
 
 
 @app.default
-def watch(*, what: Chosen = WHAT, where: Placed = WHERE, rules: Ruled = RULES, listen: Listen = LISTEN) -> int:
+def watch(*, scope: Scoped = SCOPE, where: Placed = WHERE, rules: Ruled = RULES, listen: Listen = LISTEN) -> int:
     """Listen to the observers, decide by their quorum, and fail over, or ask a person, until it is ended.
 
     The token that it shares with the observers comes from SECONDSITE_WATCH_TOKEN, that of the page's own form from
@@ -81,7 +98,7 @@ def watch(*, what: Chosen = WHAT, where: Placed = WHERE, rules: Ruled = RULES, l
     from secondsite.watch.answering import Answering
     from secondsite.watch.http_server import HttpServer
 
-    parts = watch_parts(what, where, rules, _token(), _say)
+    parts = watch_parts(scope.whole, where, rules, _token(), _say)
     running = parts.running
 
     async def keep() -> None:
@@ -117,6 +134,22 @@ def observe(
             await observer.keep()
 
     return _until_ended(keep())
+
+
+@app.command
+def describe(
+    *,
+    name: Annotated[str, option("Name of the observer, as `operate: watch: observers` has it.")],
+    scope: Scoped = SCOPE,
+    every_s: Annotated[PositiveFloat, option("Seconds between two rounds.")] = 10.0,
+) -> int:
+    """Print what an observer would look at, from the system file: complete it, and give it to `watch observe`."""
+    from secondsite.cli.operating_world import ProcedureDirection, procedure_of
+    from secondsite.operate.observer_config import observer_config, observer_text
+
+    deployment, _ = procedure_of(ProcedureDirection.OVER, scope.whole)
+    print(observer_text(observer_config(deployment, name, every_s)), end="")
+    return EXIT_HOLDS
 
 
 @app.command

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 10.0
 _OBSERVERS = "operate.watch.observers"
-_FEWEST, _NOBODY_ALONE = 3, 2
+_FEWEST, _LEAST_QUORUM = 3, 2
 
 
 @frozen
@@ -67,9 +67,9 @@ def watch_parts(
     listening = Listening(addresses, token, given.every_s / 2, min(5.0, max(1.0, given.every_s)), watch.hear)
 
     def changed(plan: ReadyPlan) -> None:
-        if notice := readiness_notice(plan):
-            say(f"{notice.title}: {notice.text}")
-            notices.say(notice)
+        notice = readiness_notice(plan)
+        say(f"{notice.title}{': ' if notice.text else ''}{notice.text}")
+        notices.say(notice)
 
     readiness = Readiness(
         operations,
@@ -83,8 +83,7 @@ def watch_parts(
     return WatchParts(RunningWatch(watch, listening, readiness, notices), approvers_of(deployment.system))
 
 
-def readiness_notice(plan: ReadyPlan) -> Notice | None:
-    """None for a first plan that may run: nobody is woken for that."""
+def readiness_notice(plan: ReadyPlan) -> Notice:
     from secondsite.watch.notices import Notice
 
     if plan.ready:
@@ -180,7 +179,7 @@ def _rules(policy: WatchPolicy, given: WatchOptions, deployment: Deployment) -> 
             raise InputError.at(_OBSERVERS, f"nobody said where {one.name} answers", "write `at: https://…`")
     rules = WatchRules(places, regions, policy.quorum, policy.window_s, given.checks, given.every_s)
     fewest = min((rules.needed(region) for region in regions), default=0)
-    if len(places) < _FEWEST or fewest < _NOBODY_ALONE:
+    if len(places) < _FEWEST or fewest < _LEAST_QUORUM:
         what = f"{len(places)} observers: 3 are needed, and 2 outside of each region, so that none decides alone"
         raise InputError.at(_OBSERVERS, what, "run `secondsite watch observe` in each region and outside")
     if policy.quorum > len(places):

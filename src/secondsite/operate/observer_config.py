@@ -11,8 +11,9 @@ from pathlib import Path
 from attrs import asdict, frozen
 
 from secondsite.backup.strict import MisfitError, parse, structure
+from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
-from secondsite.model.operate import WritePath
+from secondsite.model.operate import Operate, WritePath
 
 SCHEMA = "secondsite/observer/1"
 
@@ -47,6 +48,21 @@ class ObserverConfig:
     timeout_s: float = 5.0
     home: str = ""
     path: WritePath | None = None
+
+
+def observer_config(deployment: Deployment, name: str, every_s: float) -> ObserverConfig:
+    """What the system file knows of each region; a context of the nats command is a thing of this machine."""
+    operate = deployment.system.operate or Operate()
+    traffic, domains = deployment.traffic, {one.region: one.domain for one in deployment.clusters if one.domain}
+    regions = []
+    for site in deployment.sites:
+        region = site.region.name
+        place, at = operate.place(region), operate.entrances_written.get(region, "")
+        nats = place.nats.url if place and place.nats else ""
+        api = f"https://{at}{traffic.check_path}" if at else ""
+        regions.append(RegionTargets(region, api, traffic.host if at else "", nats, domains.get(region, "")))
+    timeout_s = min(5.0, every_s)
+    return ObserverConfig(name, tuple(regions), every_s, timeout_s, deployment.primary.region.name, operate.path)
 
 
 def observer_text(config: ObserverConfig) -> str:

@@ -26,14 +26,15 @@ from secondsite.operate.lease import (
     fetch_journal,
     home_of_journal,
     lease_of,
+    made,
     newest_record,
+    stream_of_journal,
 )
 from secondsite.operate.plan import Plan, make_plan, procedure_hash
 from secondsite.operate.world import Decision, World
 from secondsite.watch.permission import LastOperation, LastStep
 
 FAILOVER = "failover"
-_PLAN_TRIES = 3
 WATCH = "watch "
 """What the name of whoever declares begins with, where it is one of us."""
 
@@ -95,6 +96,7 @@ class Operations:
         world = self._world(next(iter(self.procedures)), Decision("", 0.0, ""))
         region = home_of_journal(self.deployment)
         async with world.streams(region) as door:
+            await made(door, stream_of_journal(self.deployment))  # so that it has its leader when it is needed
             state = await door.stream(STREAM)
             if state is None:
                 return None
@@ -123,16 +125,8 @@ class Operations:
     async def begin(
         self, fault: Fault, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
     ) -> OperationOutcome:
-        for left in reversed(range(_PLAN_TRIES)):
-            plan_hash = approved or (await self.plan(fault, decision, allowed)).hash
-            make_room(self.journal, FAILOVER)
-            try:
-                return await self._carried_out(fault, decision, plan_hash, allowed)
-            except InputError as error:
-                # Servers that were dying as it was planned: what would be done is something else by now.
-                if approved or not left or not any(str(one.place) == "--approve" for one in error.problems):
-                    raise
-        raise AssertionError(fault)
+        make_room(self.journal, FAILOVER)
+        return await self._carried_out(fault, decision, approved, allowed)
 
     async def take_over(self, decision: Decision) -> OperationOutcome | None:
         region, path = home_of_journal(self.deployment), self.journal
@@ -154,7 +148,12 @@ class Operations:
         procedure, world = self.procedures[fault], self._world(fault, decision)
         with Journal(self.journal, world.clock) as journal:
             async with lease_of(self.deployment, world, journal, self.report) as lease:
-                options = Options(approved, self.allowed | allowed, self.patience, hold=lease.hold)
+                if not lease.shared:
+                    what = "the lease cannot be had, so another watch may be acting: nothing is begun"
+                    remedy = "see why the shared journal cannot be written; a person may act: secondsite failover run"
+                    raise MachineError.at(lease.region, what, remedy)
+                allow = self.allowed | allowed
+                options = Options(approved, allow, self.patience, hold=lease.hold, decided=not approved)
                 return await execute(
                     procedure, self.deployment, world, journal, options=options, progress=self.progress
                 )

@@ -119,16 +119,25 @@ async def _server_sight(place: NatsPlace) -> Sight:
         )
 
 
-async def heard_sight(others: Sequence[NatsPlace], domain: str) -> Sight:
+async def heard_sight(others: Sequence[NatsPlace], domain: str, within_s: float) -> Sight:
     """Whether the servers of another region still hear this one; unknown where none of them can be asked."""
     for place in others:
         try:
             async with place.open() as jetstream:
-                there = await StreamApi(jetstream).reaches(domain)
+                there = await _reaches(StreamApi(jetstream), domain, within_s)
         except (MachineError, InputError, TimeoutError):
             continue
         return Sight(SignalAnswer.YES) if there else Sight(SignalAnswer.NO, f"{place.shown} does not hear {domain}")
     return Sight(SignalAnswer.UNKNOWN, "no other region's servers can be asked")
+
+
+async def _reaches(streams: StreamApi, domain: str, within_s: float) -> bool:
+    """Those who let us in and get no answer from there in time do not hear it."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await streams.reaches(domain)
+    except TimeoutError:
+        return False
 
 
 async def path_sight(path: ClientPath) -> Sight:
@@ -160,7 +169,7 @@ def _looks(one: RegionTargets, config: ObserverConfig, places: Mapping[str, Nats
         place = places[one.region]
         made[Signal.NATS] = lambda: nats_sight(place)
     if one.domain and others:
-        made[Signal.HEARD] = lambda: heard_sight(others, one.domain)
+        made[Signal.HEARD] = lambda: heard_sight(others, one.domain, config.timeout_s / 2)
     if one.kube:
         token = followed(one.kube_token, f"{one.region}.kube_token") if one.kube_token else ""
         url = f"{one.kube.rstrip('/')}/readyz"

@@ -33,7 +33,10 @@ class ReadyPlan:
 
 @define
 class Readiness:
-    """``paused``: while a region is lost or an operation runs, plans say nothing about readiness."""
+    """``changed`` gets what is new; that all is well at first is not.
+
+    ``paused``: while a region is lost or an operation runs, plans say nothing about readiness.
+    """
 
     operations: OperationDoor
     faults: tuple[Fault, ...]
@@ -56,7 +59,7 @@ class Readiness:
             made = await self._made(fault)
             known = self.plans.get(fault)
             self.plans[fault] = made
-            if known is None or _shown(known) != _shown(made):
+            if not made.ready if known is None else _shown(known) != _shown(made):
                 self.changed(made)
 
     async def _made(self, fault: Fault) -> ReadyPlan:
