@@ -8,6 +8,7 @@ import pytest
 from command import secondsite
 
 from cases import only_cluster
+from secondsite.audit.registry import audit
 from secondsite.discover.manifests import Discovery, discover
 
 GI = 2**30
@@ -194,3 +195,13 @@ nats stream add --no-ack --tag fast --source S1 --source S2 ALL
         ["S1", "S2"],
     )
     assert dict(everything.settings) == {"no_ack": True}
+
+
+def test_nothing_of_kubernetes_is_missed_in_a_compose_file(tmp_path: Path) -> None:
+    """No budget against drains, no policy, no spreading: it has none of these, and is not accused of lacking them."""
+    bus = "services:\n  bus:\n    image: nats:2.12.1\n    command: -js\n    deploy: {replicas: 3}\n"
+    desk = "  desk:\n    image: example.org/desk:1\n    deploy: {replicas: 2}\n    ports: ['80:80']\n"
+    rules = {hazard.rule for hazard in audit(_read(tmp_path, compose_yaml=bus + desk).system)}
+    kubernetes = {"nats-budget-majority", "nats-no-network-policy", "nats-may-share-node", "api-may-share-node"}
+    assert rules & kubernetes == set()
+    assert "nats-no-volume" in rules
