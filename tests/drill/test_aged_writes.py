@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_loop import in_loop
+from postgres_pair import STORE, postgres_pair
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
@@ -20,6 +22,7 @@ from secondsite.lab.aged import AgedStream, keep_stream
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
 from secondsite.model.strategy import Strategy
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import connect
@@ -37,7 +40,9 @@ def kept(tmp_path: Path) -> Path:
     (tmp_path / "client-900.summary.json").write_text(json.dumps({"acknowledged": 60}))
     (tmp_path / "A.archive").write_bytes(b"archive")
     stream = AgedStream("A", {"messages": 60}, tmp_path / "A.archive")
-    save_aged(tmp_path, "old1", 7, "2026-11-28T00:00:00+00:00", (stream,))
+    (tmp_path / "postgres.files").write_bytes(b"files")
+    stores = {"postgres": tmp_path / "postgres.files"}
+    save_aged(tmp_path, "old1", 7, "2026-11-28T00:00:00+00:00", (stream,), stores)
     return tmp_path
 
 
@@ -50,6 +55,7 @@ def _read(folder: Path, most_s: float = 1e12) -> AgedWrites:
 def test_what_was_kept_is_handed_to_each_run(kept: Path, tmp_path: Path) -> None:
     found = _read(kept)
     assert (found.run, found.acknowledged, [each.name for each in found.streams]) == ("old1", 60, ["A"])
+    assert found.stores == {"postgres": kept / "postgres.files"}
     assert found.until_s(0) == 0
     assert found.until_s(found.age_s + 60) == pytest.approx(60, abs=5)
     ledgers = tmp_path / "evidence"
@@ -60,6 +66,10 @@ def test_what_was_kept_is_handed_to_each_run(kept: Path, tmp_path: Path) -> None
 
 def _other_archive(folder: Path) -> None:
     (folder / "A.archive").write_bytes(b"another")
+
+
+def _other_files(folder: Path) -> None:
+    (folder / "postgres.files").write_bytes(b"another")
 
 
 def _other_ledger(folder: Path) -> None:
@@ -76,7 +86,7 @@ def _no_facts(folder: Path) -> None:
     (folder / "aged.json").unlink()
 
 
-@pytest.mark.parametrize("spoil", [_other_archive, _other_ledger, _other_boot, _no_facts])
+@pytest.mark.parametrize("spoil", [_other_archive, _other_files, _other_ledger, _other_boot, _no_facts])
 def test_what_was_changed_or_is_of_another_boot_is_written_anew(spoil: Callable[[Path], None], kept: Path) -> None:
     spoil(kept)
     assert read_aged(kept, 1e12) is None
@@ -134,3 +144,20 @@ def test_an_origin_begins_with_them_at_their_places_and_times(
     origin, mirror = asyncio.run(begin(stream))
     for name in ("messages", "first_seq", "last_seq", "first_ts", "last_ts"):
         assert before[name] == origin[name] == mirror[name]
+
+
+@pytest.mark.slow
+@in_loop
+async def test_a_database_begins_with_the_rows_that_its_server_kept_and_its_standby_has_them(tmp_path: Path) -> None:
+    """One that were begun empty would have lost them."""
+    archive = tmp_path / "postgres.files"
+    async with postgres_pair() as pair:
+        await pair.write(pair.home, "old")
+        await asyncio.to_thread(pair.lab.databases.keep, STORE, pair.home, archive)
+        with pytest.raises(MachineError):
+            await pair.server(pair.home).look()
+    async with postgres_pair({STORE: archive}) as pair:
+        assert await pair.ids(pair.away) == ["old"]
+        await pair.write(pair.home, "new")
+        await pair.caught_up()
+        assert await pair.ids(pair.away) == ["new", "old"]

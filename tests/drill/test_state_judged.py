@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from attrs import evolve
-from drilled import API, MANIFEST, NATS, STATE, Scenario, leave
+from drilled import API, MANIFEST, NATS, STATE, Scenario, campaign, leave
 from postgres_pair import EXAMPLE
 
 from secondsite.catalogue.bundle import load_catalogue
@@ -19,7 +20,7 @@ from secondsite.drill.ledger.record import Status
 from secondsite.drill.play.saved_rows import not_across, saved_ids
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement
-from secondsite.drill.verdict.verification import verify
+from secondsite.drill.verdict.verification import todays, verify
 from secondsite.lab.postgres_files import TABLE as ROWS_OF
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.units import Seconds
@@ -96,9 +97,30 @@ def test_what_a_part_breaks_is_broken_whatever_the_rest_would_do(tmp_path: Path)
 def test_verify_says_what_ran_of_the_state_and_what_did_not(tmp_path: Path) -> None:
     scenario = Scenario(manifest=evolve(SOME_STORES, contracts=(API, NATS, STATE)), second=TABLE, aged_s=3700.0)
     leave(tmp_path, evolve(scenario, lost=frozenset({195})))
-    (row,) = verify(SYSTEM, load_catalogue(), [tmp_path], datetime(2026, 11, 21, tzinfo=UTC)).rows
-    assert row.verdict is Verdict.UNPROVEN
-    assert row.why == "only postgres ran, back after 12.2 s, 1 commit lost; qdrant did not run here"
+    whole, ran, other = verify(SYSTEM, load_catalogue(), [tmp_path], datetime(2026, 11, 21, tzinfo=UTC)).rows
+    assert whole.verdict is Verdict.UNPROVEN
+    assert whole.why == "only postgres ran, back after 12.2 s, 1 commit lost; qdrant did not run here"
+    assert (ran.contract.about, ran.verdict, ran.measurement is not None) == (TABLE, Verdict.UNPROVEN, True)
+    assert (other.contract.about, other.verdict) == ("state/qdrant", Verdict.UNPROVEN)
+    assert other.why.startswith("no drill runs qdrant: restore its backup by hand")
+
+
+@pytest.mark.slow
+def test_a_campaign_proves_the_store_that_ran_and_not_the_state(tmp_path: Path) -> None:
+    """What one of two stores holds is met by its own runs; the whole stays open, and says what is missing."""
+    known = todays(SYSTEM, load_catalogue())
+    manifest = evolve(SOME_STORES, contracts=(API, NATS, STATE))
+    manifest = evolve(manifest, fingerprint=known(manifest))
+    record = campaign(tmp_path, manifest, 22)
+    for number in range(22):
+        leave(tmp_path, Scenario(manifest=evolve(manifest, run=number), second=TABLE, aged_s=3700.0), record=record)
+    record.close()
+    rows = verify(SYSTEM, load_catalogue(), [tmp_path], datetime(2026, 11, 21, tzinfo=UTC)).rows
+    assert [(row.contract.about, row.verdict) for row in rows] == [
+        ("state", Verdict.UNPROVEN),
+        (TABLE, Verdict.MET),
+        ("state/qdrant", Verdict.UNPROVEN),
+    ]
 
 
 def test_old_writes_that_know_no_store_are_of_the_same_run(tmp_path: Path) -> None:

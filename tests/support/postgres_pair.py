@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -75,11 +75,12 @@ class PostgresPair:
 
 
 @asynccontextmanager
-async def postgres_pair() -> AsyncIterator[PostgresPair]:
+async def postgres_pair(aged: Mapping[str, Path] = {}) -> AsyncIterator[PostgresPair]:
+    """``aged``: files to begin with, by store."""
     if tools() is None:
         missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
     deployment = pair_deployment()
     home, away = (site.region.name for site in deployment.sites)
-    options = LabOptions(services=False, databases=True, rtt_ms={(home, away): _RTT_MS})
+    options = LabOptions(services=False, databases=True, rtt_ms={(home, away): _RTT_MS}, aged_stores=aged)
     async with Lab.up(deployment, options) as lab:
         yield PostgresPair(lab)

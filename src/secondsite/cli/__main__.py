@@ -64,6 +64,7 @@ app.command(
 )
 app.command("secondsite.cli.failover:app", name="failover", help="Fail over to the standby region, step by step.")
 app.command("secondsite.cli.failback:app", name="failback", help="Fail back to the home region without losing data.")
+app.command("secondsite.cli.repair:app", name="repair", help="Restore deleted or overwritten streams in place.")
 app.command("secondsite.cli.operate:app", name="operate", help="Check that a failover could be carried out now.")
 app.command(
     "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."

@@ -97,12 +97,13 @@ def _with_old_writes(name: str, setup: Setup) -> tuple[str, Setup]:
 
     from secondsite.drill.play.ageing import can_be_kept, old_writes
     from secondsite.drill.registry import find_drill
-    from secondsite.drill.run import lab_options
+    from secondsite.drill.run import options_of
     from secondsite.publish.terminal.console import PrintableConsole
 
-    if not setup.reach_s or find_drill(name).fits(setup.deployment) or not can_be_kept(setup):
+    drill = find_drill(name)
+    if not setup.reach_s or drill.fits(setup.deployment) or not can_be_kept(setup):
         return name, setup
-    return name, evolve(setup, aged=old_writes(setup, lab_options(setup), PrintableConsole(stderr=True).print))
+    return name, evolve(setup, aged=old_writes(setup, options_of(drill, setup), PrintableConsole(stderr=True).print))
 
 
 def _list() -> int:

@@ -176,7 +176,13 @@ def lab_options(setup: Setup) -> LabOptions:
         ttl_s=setup.profile.ttl_s,
         positions_s=setup.profile.positions_s,
         aged={stream.name: stream for stream in setup.aged.streams} if setup.aged else {},
+        aged_stores=setup.aged.stores if setup.aged else {},
     )
+
+
+def options_of(drill: Drill, setup: Setup) -> LabOptions:
+    """Of the lab in which the drill is played."""
+    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases)
 
 
 async def run_drill(
@@ -195,7 +201,7 @@ async def run_drill(
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
     report(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
-    chosen = options or evolve(lab_options(setup), pods=drill.pods, databases=drill.databases)
+    chosen = options or options_of(drill, setup)
     async with Lab.up(setup.deployment, chosen, report) as lab:
         report(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)

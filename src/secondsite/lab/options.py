@@ -24,7 +24,7 @@ class LabOptions:
     stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
     ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
-    ``databases``: start the stores that follow in another region.
+    ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
     """
 
     folder: Path | None = None
@@ -46,3 +46,4 @@ class LabOptions:
     positions_s: float = 5.0
     aged: Mapping[str, AgedStream] = {}
     databases: bool = False
+    aged_stores: Mapping[str, Path] = {}

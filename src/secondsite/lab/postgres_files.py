@@ -82,17 +82,29 @@ def own(path: Path) -> None:
         os.chown(path, _UNPRIVILEGED, _UNPRIVILEGED)
 
 
-def new_cluster(folder: Path, to: Path, *, standby: bool) -> None:
-    """A copy of the prepared cluster; ``folder`` is that of the programs. Raises MachineError."""
+def new_cluster(folder: Path, to: Path, *, standby: bool, aged: Path | None = None) -> None:
+    """A copy of the prepared cluster, or of the one that was kept as ``aged``; ``folder`` is that of the programs.
+
+    Raises MachineError.
+    """
     prepared = cache() / "postgres" / f"{version(folder)}-{_PREPARED}" / "data"
-    if not prepared.exists():
-        _prepare(folder, prepared)
     to.parent.mkdir(parents=True, exist_ok=True)
-    _run("cp", "-a", str(prepared), str(to))
+    if aged is None:
+        if not prepared.exists():
+            _prepare(folder, prepared)
+        _run("cp", "-a", str(prepared), str(to))
+    else:
+        _run("tar", "-C", str(to.parent), "--numeric-owner", "-xpf", str(aged))
     if standby:
         shutil.rmtree(to / "pg_replslot" / SLOT)
         (to / "standby.signal").touch(mode=0o600)
         own(to / "standby.signal")
+
+
+def keep_cluster(folder: Path, data: Path, archive: Path) -> None:
+    """Shut the server of these files down in good order and keep them; raises MachineError."""
+    _run(*prefix(), str(folder / "pg_ctl"), "stop", "-D", str(data), "-m", "fast", "-w")
+    _run("tar", "-C", str(data.parent), "--numeric-owner", "-cpf", str(archive), data.name)
 
 
 def _prepare(folder: Path, to: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -54,12 +55,13 @@ class Database:
 
 @frozen
 class PostgresFleet:
-    """``wanted``: whether the lab runs databases at all."""
+    """``wanted``: whether the lab runs databases at all. ``aged``: files to begin with, by store."""
 
     deployment: Deployment
     addresses: LabAddresses
     folder: Path
     wanted: bool
+    aged: Mapping[str, Path] = {}
 
     @cached_property
     def databases(self) -> tuple[Database, ...]:
@@ -132,6 +134,10 @@ class PostgresFleet:
             raise MachineError.at("lab", "PostgreSQL is not installed", "run: pip install 'secondsite[lab]'")
         return PostgresHost(self.data(self.find(store, region)), self.tools, files.prefix())
 
+    def keep(self, store: str, region: str, archive: Path) -> None:
+        """The server ends, and its files go to the archive."""
+        files.keep_cluster(self.host(store, region).tools, self.data(self.find(store, region)), archive)
+
     def listeners(self) -> tuple[WanListener, ...]:
         return tuple(
             WanListener(
@@ -156,7 +162,8 @@ class PostgresFleet:
             raise MachineError.at("lab", "PostgreSQL is not installed", "run: pip install 'secondsite[lab]'")
         data, at = self.data(database), self.endpoint(database)
         if not data.exists():
-            files.new_cluster(self.tools, data, standby=database.standby)
+            aged = self.aged.get(database.replica.store.name)
+            files.new_cluster(self.tools, data, standby=database.standby, aged=aged)
         rules = data.with_name("pg_hba.conf")
         if fenced or not rules.exists():  # a fence outlives a restart
             rules.write_text(_rules(fenced=fenced), encoding="utf-8")

@@ -75,7 +75,7 @@ class Lab:
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
-        self.databases = PostgresFleet(deployment, addresses, folder, options.databases)
+        self.databases = PostgresFleet(deployment, addresses, folder, options.databases, options.aged_stores)
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)

@@ -82,6 +82,13 @@ def _nats(operate: Operate) -> Iterator[Flaw]:
                 yield Flaw((*where, "url"), "holds a login", "write `user` and a reference in `password`, or `creds`")
 
 
+def _clusters(operate: Operate) -> Iterator[Flaw]:
+    for position, place in enumerate(operate.places):
+        if place.kube and not place.kube.context:
+            what = f"no context leads to the cluster of {place.region}"
+            yield Flaw(("places", position, "kube"), what, "write `context`: one of the kubeconfig")
+
+
 def _entrances(operate: Operate) -> Iterator[Flaw]:
     for position, place in enumerate(operate.places):
         where = ("places", position, "address")
@@ -165,7 +172,7 @@ def _journal(operate: Operate) -> Iterator[Flaw]:
 
 
 _CHECKS: tuple[Callable[[Operate], Iterator[Flaw]], ...] = (
-    *(_path_headers, _lease, _references, _nats, _entrances, _twice, _deployed, _record, _watch, _journal),
+    *(_path_headers, _lease, _references, _nats, _clusters, _entrances, _twice, _deployed, _record, _watch, _journal),
 )
 
 

@@ -36,6 +36,7 @@ from secondsite.operate.epoch import (
     read_sides,
     single_writer,
     stop_of,
+    verb_of,
 )
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
@@ -290,7 +291,7 @@ class _Run:
         context = self._context(step)
         changed = changed_since(context, Epoch.of(begun), await read_epoch(context))
         if changed:
-            verb = self._procedure.name.partition(" ")[0]
+            verb = verb_of(self._procedure)
             remedy = f"somebody else acted: leave this operation (secondsite {verb} abort), and plan again"
             raise MachineError.at("", f"nothing was done, as {changed}", remedy)
 

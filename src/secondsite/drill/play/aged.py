@@ -1,8 +1,9 @@
 """Writes that are old when a run begins: clients' own, acknowledged by a real server, and kept with its streams.
 
 They are written once for a machine and a design. Each run's origin begins with these streams, at their places and with
-the times at which they were stored; mirrors copy them anew. Their ledgers go to the evidence of each run,
-so a copy that never got them has lost them.
+the times at which they were stored; mirrors copy them anew. A database begins with the files that its server left when
+it was shut down, and its standby with a copy of them, as a base backup makes one. Their ledgers go to the evidence of
+each run, so a copy that never got them has lost them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -24,7 +26,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 @frozen
 class AgedWrites:
     """``run`` stands in the ids of the messages. ``newest_ns``: when the last was sent, by the clock of this boot;
-    ``stored_at`` the same in UTC. ``digest`` is over the ledgers and all the streams.
+    ``stored_at`` the same in UTC. ``digest`` is over the ledgers and all that is kept.
+    ``stores``: the files of each database, by its name.
     """
 
     folder: Path
@@ -34,6 +37,7 @@ class AgedWrites:
     acknowledged: int
     digest: str
     streams: tuple[AgedStream, ...]
+    stores: Mapping[str, Path] = {}
 
     @property
     def age_s(self) -> float:
@@ -55,7 +59,14 @@ def boot_id() -> str:
     return _BOOT.read_text(encoding="utf-8").strip() if _BOOT.exists() else ""
 
 
-def save_aged(folder: Path, run: str, newest_ns: int, stored_at: str, streams: tuple[AgedStream, ...]) -> None:
+def save_aged(
+    folder: Path,
+    run: str,
+    newest_ns: int,
+    stored_at: str,
+    streams: tuple[AgedStream, ...],
+    stores: Mapping[str, Path] = {},
+) -> None:
     """Beside the ledgers and the archives that are in the folder already."""
     facts = {
         "run": run,
@@ -63,6 +74,7 @@ def save_aged(folder: Path, run: str, newest_ns: int, stored_at: str, streams: t
         "newest_ns": newest_ns,
         "stored_at": stored_at,
         "streams": [{"name": each.name, "state": dict(each.state), "archive": each.archive.name} for each in streams],
+        "stores": {name: path.name for name, path in sorted(stores.items())},
         "digest": _digest(folder),
     }
     (folder / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -84,9 +96,10 @@ def read_aged(folder: Path, most_s: float) -> AgedWrites | None:
             sum(int(summary["acknowledged"]) for summary in summaries),
             str(facts["digest"]),
             streams,
+            {str(name): folder / str(file) for name, file in facts["stores"].items()},
         )
         same = facts["boot"] == boot_id() and facts["digest"] == _digest(folder)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return writes if same and 0 <= writes.age_s <= most_s else None
 

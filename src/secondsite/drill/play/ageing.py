@@ -44,7 +44,7 @@ def can_be_kept(setup: Setup) -> bool:
 
 def old_writes(setup: Setup, options: LabOptions, report: ReportProgress) -> AgedWrites:
     """Those that are kept, or new ones. Raises MachineError where the machine cannot hold a lab."""
-    folder = cache() / "aged" / _key(setup)
+    folder = cache() / "aged" / _key(setup, options)
     if kept := read_aged(folder, _most_age_s(setup)):
         return kept
     report("writing what is to be old at the fault")
@@ -73,11 +73,14 @@ async def _write_aside(setup: Setup, options: LabOptions, folder: Path, report: 
         names = [stream.name for stream in load_streams(setup)]
         async with place(lab, home).open() as jetstream:
             streams = tuple([await keep_stream(jetstream, name, folder / f"{name}.archive") for name in names])
+        stores = {store: folder / f"{store}.files" for store in lab.databases.stores}
+        for store, archive in stores.items():
+            await asyncio.to_thread(lab.databases.keep, store, home, archive)
     newest_ns = int(read_history(clients.ledgers).intent_ns.max())
     stored_at = datetime.fromtimestamp(time.time() - (time.monotonic_ns() - newest_ns) / 1e9, UTC)
     for client in clients.clients:
         (folder / f"{client.name}.json").unlink()  # where that lab's servers were
-    save_aged(folder, run, newest_ns, stored_at.isoformat(timespec="seconds"), _named(streams))
+    save_aged(folder, run, newest_ns, stored_at.isoformat(timespec="seconds"), _named(streams), stores)
 
 
 def _named(streams: tuple[AgedStream, ...]) -> tuple[AgedStream, ...]:
@@ -90,10 +93,11 @@ def _most_age_s(setup: Setup) -> float:
     return min([_MOST_AGE_S, *(limit / 2 for limit in limits if limit)])
 
 
-def _key(setup: Setup) -> str:
+def _key(setup: Setup, options: LabOptions) -> str:
     """Of the machine since its start, the design, what its streams are configured to, and what is written to them."""
     design = fingerprint(setup.deployment.system, setup.production, ())
     configured = [stream_config(stream, cluster) for cluster in setup.deployment.clusters for stream in cluster.streams]
     written = [asdict(stream) for stream in load_streams(setup)]
-    whole = [boot_id(), design.whole, setup.nats_version, str(setup.nats_server or ""), configured, written]
+    servers = [setup.nats_version, str(setup.nats_server or ""), options.databases]
+    whole = [boot_id(), design.whole, *servers, configured, written]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

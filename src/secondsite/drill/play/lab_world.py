@@ -78,6 +78,9 @@ class LabServices:
     api: str
     wanted: dict[str, int] = field(factory=dict)
 
+    def reaches(self, region: str) -> bool:
+        return region in self.lab.regions
+
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         runs = self.runs(region)
         sites = [site for site in self.lab.deployment.sites if site.region.name == region]

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.drill.evidence.fingerprint import Fingerprint, fingerprint
@@ -109,20 +109,36 @@ def verify(
     registers, as they were kept elsewhere: what was opened before them has to be there still.
     """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
-    evidence = [find_runs(root, contracts) for root in roots]
+    evidence = [find_runs(root, [*contracts, *_by_store(contracts, system)]) for root in roots]
     runs = [run for each in evidence for run in each.runs if _wanted(run.evidence.manifest, strategies)]
     absent = [one for each in evidence for one in each.absent if not strategies or one.of.strategy in strategies]
     today = todays(system, catalogue)
     rows = tuple(
         row
         for contract in contracts
-        for row in (_unknown(contract, system) or _rows(contract, runs, absent, today, now))
+        for each in (contract, *_parts_that_ran(contract, contracts, runs))
+        for row in (_unknown(each, system) or _rows(each, runs, absent, today, now))
     )
     signed = check_signatures([campaign for each in evidence for campaign in each.campaigns], keys)
     problems, unfinished = _beside(evidence)
     registers = tuple(register for each in evidence for register in each.registers)
     short = [_cut_off(roots, head) for head in cut_off(registers, heads)]
     return EvidenceVerification(rows, (*problems, *signed.problems, *short), unfinished, signed.unsigned, registers)
+
+
+def _by_store(contracts: Sequence[Contract], system: System) -> list[Contract]:
+    """A contract on the whole state, as one on each store with data."""
+    whole = [one for one in contracts if one.subject is Subject.STATE and not one.part]
+    return [evolve(one, part=store.name) for one in whole for store in system.stores if store.loss is Loss.DATA]
+
+
+def _parts_that_ran(contract: Contract, known: Sequence[Contract], runs: Sequence[Run]) -> list[Contract]:
+    """Where drills ran some of the stores and not all: each by itself, so that what is proven can be seen."""
+    if contract.subject is not Subject.STATE or contract.part:
+        return []
+    manifests = [run.evidence.manifest for run in runs if run.evidence.manifest.fault is contract.fault]
+    names = [name for each in manifests if each.other_stores for name in (*each.stores, *each.other_stores)]
+    return [one for name in dict.fromkeys(names) if (one := evolve(contract, part=name)) not in known]
 
 
 def _cut_off(roots: Sequence[Path], head: str) -> Problem:
@@ -233,7 +249,8 @@ def _rows(
     rows += _removed(contract, {run.series for run in mine}, absent, now)
     if rows := rows or _in_part(contract, runs, now):
         return rows
-    return [ContractVerdict(contract, Verdict.UNPROVEN, _nothing_left(contract))]
+    ran = {name for run in runs for name in run.evidence.manifest.stores}
+    return [ContractVerdict(contract, Verdict.UNPROVEN, _nothing_left(contract, ran))]
 
 
 def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[ContractVerdict]:
@@ -251,8 +268,10 @@ def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[Con
     return list(newest.values())
 
 
-def _nothing_left(contract: Contract) -> str:
+def _nothing_left(contract: Contract, ran: Collection[str]) -> str:
     """Whether somebody could drill it, or nobody can yet."""
+    if contract.subject is Subject.STATE and contract.part and contract.part not in ran:
+        return f"no drill runs {contract.part}: restore its backup by hand, counted and timed: nothing here does"
     if contract.subject not in DRILLED:
         return f"no drill runs {contract.subject}: rehearse it by hand, as nothing here proves it"
     return f"no drill of {contract.fault} that runs {contract.about} has left evidence"
