@@ -151,9 +151,9 @@ def _asked(inputs: Inputs, provider: str, standings: tuple[ContractBoardRow, ...
             f"Raise the budget from {dollars(budget)} to {dollars(takes.mean)} a month, or accept what the cheaper "
             "rows of [the comparison](multi-region-evaluation.md#cost-against-downtime) promise less."
         )
-    nobody = [code(one.contract.name) for one in standings if not one.contract.owner]
-    if nobody:
-        yield Md(f"Name an owner for {joined(nobody)}.")
+    ownerless = [code(one.contract.name) for one in standings if not one.contract.owner]
+    if ownerless:
+        yield Md(f"Name an owner for {joined(ownerless)}.")
     first = next(iter(roadmap(inputs, provider)), None)
     if first:
         hours = f"{number(first.low_hours)} to {number(first.high_hours)} hours"
