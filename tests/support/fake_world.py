@@ -416,6 +416,12 @@ class FakeDoors:
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (region,)
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def change(self, addresses: tuple[str, ...]) -> None:
         self.world.record = ",".join(addresses)
 

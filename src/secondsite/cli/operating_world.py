@@ -158,6 +158,7 @@ def world_of(
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
     from secondsite.operate.places import cluster_places, with_domains
+    from secondsite.operate.record_door import record_doorway
     from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
@@ -171,6 +172,7 @@ def world_of(
     manual_steps = Commands(commands, reported, target_of(procedure))
     path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
     clusters = cluster_places(operate)
+    record = record_doorway(deployment.traffic, operate, clusters)
     known = with_domains(identities(deployment), operate)
     bound = {
         "environment": str(operate.environment if operate else Environment.PRODUCTION),
@@ -179,6 +181,7 @@ def world_of(
         **({"stores": logins.shown} if logins else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
+        "record": record.source.shown if record else "",
         "commands": dict(sorted(commands.items())),
         "path": path_line(path),
         "backups": where.from_,
@@ -194,6 +197,7 @@ def world_of(
         services=None
         if _typed(commands, _SCALING)
         else cluster_workloads(clusters, deployment.system.services, operate),
+        dns=None if _typed(commands, ("change-traffic",)) else record,
         record_look=record_look(deployment.system.traffic.host, operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         origins=where.restored.restorer(where.from_, regions) if where.from_ else None,

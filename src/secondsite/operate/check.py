@@ -12,6 +12,7 @@ from functools import partial
 
 from attrs import frozen
 
+from secondsite.dns.record import RecordRefusedError
 from secondsite.kube.cluster import ClusterPlace, ClusterRefusedError
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import SecondsiteError
@@ -24,7 +25,7 @@ from secondsite.operate.live import LiveWorld
 from secondsite.operate.places import cluster_places
 from secondsite.operate.references import followed, path_of
 from secondsite.operate.verbs import left_by_hand
-from secondsite.operate.world import Replicas
+from secondsite.operate.world import Dns, Replicas
 from secondsite.stores.postgres_place import StoreRefusedError
 
 
@@ -78,6 +79,8 @@ async def prepared(
         *(_system(world, region) for region in world.system),
         *(_cluster(place, region) for region, place in clusters.items()),
         *(_services(world, region) for region in clusters),
+        *(_entrance(world.dns, region) for region in operate.entered if world.dns),
+        *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
@@ -99,7 +102,7 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
     """What an asking ended in: silence is unknown, a refusal of us or another place is no."""
     try:
         return PlaceFinding(about, Answer.YES, await ask())
-    except (RejectedError, StoreRefusedError, ClusterRefusedError) as error:
+    except (RejectedError, StoreRefusedError, ClusterRefusedError, RecordRefusedError) as error:
         problem = error.problems[0]
         return PlaceFinding(about, Answer.NO, problem.what, problem.remedy)
     except SecondsiteError as error:
@@ -168,6 +171,33 @@ async def _services(world: LiveWorld, region: str) -> PlaceFinding:
     return asked
 
 
+async def _entrance(dns: Dns, region: str) -> PlaceFinding:
+    async def ask() -> str:
+        return f"clients enter at {', '.join(await dns.addresses(region))}"
+
+    return await finding(f"{region}: address", ask)
+
+
+async def _record(dns: Dns, host: str) -> PlaceFinding:
+    """Who answers for it, whether we may change it, and whether somebody else does."""
+    owner = ""
+
+    async def ask() -> str:
+        nonlocal owner
+        answers = {**await dns.authoritative(), **await dns.resolved()}
+        shown = "; ".join(f"{server}: {', '.join(values) or 'nothing'}" for server, values in answers.items())
+        owner = await dns.owner()
+        if why := await dns.may():
+            raise RecordRefusedError.at("", why, "give its login the rights of docs/rights.md")
+        return f"we may change {host}; {shown}"
+
+    asked = await finding("dns", ask)
+    if asked.answer is Answer.YES and owner:
+        what = f"{owner} keeps {host} and would put it back"
+        return PlaceFinding("dns", Answer.NO, what, "have it follow the region that serves, or leave the record alone")
+    return asked
+
+
 async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
     region = home_of_journal(deployment)
 
@@ -180,10 +210,6 @@ async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
 
 
 def _written(operate: Operate) -> Iterator[PlaceFinding]:
-    if record := operate.dns:
-        asked = ", ".join((record.server, *record.authoritative, *record.resolvers))
-        what = f"{record.switch} of {record.zone} by {record.provider} {record.key}: {asked} not asked yet"
-        yield PlaceFinding("dns", Answer.UNKNOWN, what)
     secrets = operate.secrets
     if secrets:
         refresh = f", brought into the cluster by {secrets.refresh}" if secrets.refresh else ""

@@ -116,7 +116,17 @@ class Dns(Protocol):
         """Where the service is in a region."""
         ...
 
-    async def change(self, addresses: tuple[str, ...]) -> None: ...
+    async def change(self, addresses: tuple[str, ...]) -> None:
+        """From what it is a moment before, and from nothing else: what somebody else changed is not overrun."""
+        ...
+
+    async def owner(self) -> str:
+        """What keeps the record and would put it back; empty where nothing does."""
+        ...
+
+    async def may(self) -> str:
+        """Why we may not change it; empty where nothing speaks against it."""
+        ...
 
 
 class RecordDoor(Protocol):
