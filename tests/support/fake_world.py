@@ -416,8 +416,17 @@ class FakeDoors:
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (region,)
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def change(self, addresses: tuple[str, ...]) -> None:
         self.world.record = ",".join(addresses)
+
+    def reaches(self, region: str) -> bool:
+        return region in self.world.regions
 
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         del region

@@ -69,6 +69,7 @@ app.command("secondsite.cli.operate:app", name="operate", help="Check that a fai
 app.command(
     "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."
 )
+app.command("secondsite.cli.watch:app", name="watch", help="Notice that a region is lost, and fail over or ask.")
 app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumer positions to the standby region.")
 app.command(
     "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."

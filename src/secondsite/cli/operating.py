@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
-from secondsite.cli import begun
 from secondsite.cli.operating_world import (
     WHAT,
     WHERE,
@@ -34,6 +33,7 @@ from secondsite.model.errors import (
     InputError,
     MachineError,
 )
+from secondsite.operate import begun
 
 if TYPE_CHECKING:
     from secondsite.operate.lease import SharedJournal

@@ -17,13 +17,13 @@ from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from secondsite.cli.operating_options import (
     check_allowed,
-    clusters,
     commands_of,
     destroying,
     done_by,
     pairs,
     path_line,
     path_of,
+    shown_clusters,
     store_logins,
     target_of,
 )
@@ -153,10 +153,12 @@ def world_of(
     what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
 ) -> LiveWorld:
     from secondsite.model.operate import Environment
+    from secondsite.operate.cluster_workloads import cluster_workloads
     from secondsite.operate.commands import Commands
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
-    from secondsite.operate.places import with_domains
+    from secondsite.operate.places import cluster_places, with_domains
+    from secondsite.operate.record_door import record_doorway
     from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.world import Decision
@@ -169,14 +171,17 @@ def world_of(
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
     path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
+    clusters = cluster_places(operate)
+    record = record_doorway(deployment.traffic, operate, clusters)
     known = with_domains(identities(deployment), operate)
     bound = {
         "environment": str(operate.environment if operate else Environment.PRODUCTION),
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
-        **clusters(deployment.system),
+        **shown_clusters(deployment.system, clusters),
         **({"stores": logins.shown} if logins else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
+        "record": record.source.shown if record else "",
         "commands": dict(sorted(commands.items())),
         "path": path_line(path),
         "backups": where.from_,
@@ -189,6 +194,10 @@ def world_of(
         reach_s=where.reach_s,
         manual_steps=manual_steps,
         path=path,
+        services=None
+        if _typed(commands, _SCALING)
+        else cluster_workloads(clusters, deployment.system.services, operate),
+        dns=None if _typed(commands, ("change-traffic",)) else record,
         record_look=record_look(deployment.system.traffic.host, operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         origins=where.restored.restorer(where.from_, regions) if where.from_ else None,
@@ -214,6 +223,14 @@ def _places(operate: Operate | None, given: tuple[str, ...], account: str) -> di
             None if context else where, ConnectOptions() if context else options, context=context
         )
     return places
+
+
+_SCALING = ("start-services", "scale-services")
+
+
+def _typed(commands: dict[str, str], names: tuple[str, ...]) -> bool:
+    """A command that somebody gives for a step goes before the door of the file."""
+    return any(name in commands for name in names)
 
 
 def any_place(what: OperationScope, where: OperationPlaces) -> bool:

@@ -80,7 +80,7 @@ async def _alone(_entries: Sequence[JournalEntry]) -> None:
 @frozen
 class Options:
     """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits, which
-    count from the last time that a step got any further.
+    count from the last time that a step got any further. ``decided``: the trigger approves whatever the plan is now.
 
     ``hold`` is awaited with the journal before each step, and raises where another controller acts.
     """
@@ -90,6 +90,7 @@ class Options:
     patience: float = 1.0
     executors: Mapping[Verb, Action] = EXECUTORS
     hold: Callable[[Sequence[JournalEntry]], Awaitable[None]] = _alone
+    decided: bool = False
 
 
 @frozen
@@ -128,7 +129,8 @@ async def execute(
     else:
         plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
         check_plan(plan, options.approved)
-        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **declared(world), "approved": options.approved})
+        approved = plan.hash if options.decided else options.approved
+        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **declared(world), "approved": approved})
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
 
 

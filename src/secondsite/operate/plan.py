@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+from secondsite.kube.cluster import ClusterRefusedError
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.field_support import clusters_not_taking
@@ -170,7 +171,7 @@ async def _look(context: Context, step: Step) -> Prospect:
     except MachineError as error:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
-        if isinstance(error, RejectedError):
+        if isinstance(error, (RejectedError, ClusterRefusedError)):
             what = f"{what}; that is no lost region"
             return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
         prospect = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))

@@ -116,7 +116,17 @@ class Dns(Protocol):
         """Where the service is in a region."""
         ...
 
-    async def change(self, addresses: tuple[str, ...]) -> None: ...
+    async def change(self, addresses: tuple[str, ...]) -> None:
+        """From what it is a moment before, and from nothing else: what somebody else changed is not overrun."""
+        ...
+
+    async def owner(self) -> str:
+        """What keeps the record and would put it back; empty where nothing does."""
+        ...
+
+    async def may(self) -> str:
+        """Why we may not change it; empty where nothing speaks against it."""
+        ...
 
 
 class RecordDoor(Protocol):
@@ -136,11 +146,22 @@ class RecordDoor(Protocol):
 
 @frozen
 class Replicas:
+    """``floor``: the least that an autoscaler keeps, None without one. ``holds`` are held still by scaling, ``unheld``
+    would put it back and are out of reach. ``lacking``: rights that scaling takes and that we do not have.
+    """
+
     wanted: int
     ready: int
+    floor: int | None = None
+    holds: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    there: bool = True
 
 
 class Workloads(Protocol):
+    def reaches(self, region: str) -> bool: ...
+
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         """By service, for those that this world runs."""
         ...

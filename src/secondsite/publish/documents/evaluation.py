@@ -25,7 +25,7 @@ from secondsite.publish.content.comparison import (
     rows,
 )
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents.link_names import LINK_NAMES
 from secondsite.publish.documents.writers_policy import writers_section
 from secondsite.publish.drawings import svg_files as charts_svg
@@ -48,8 +48,7 @@ _PATTERNS = {
 }
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     provider = provider_of(inputs.evaluation)
     compared = rows(inputs.evaluation)
     chosen, recommendation = inputs.chosen, inputs.evaluation.recommendation
@@ -88,9 +87,6 @@ def document(inputs: Inputs) -> str:
         swings=_swings(inputs, shown, sources),
         doubts=_doubts(inputs, sources),
         tracks=_tracks(inputs),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 

@@ -16,7 +16,7 @@ from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
 from secondsite.publish.runbook.remedies import remedy
@@ -67,8 +67,7 @@ class Chapter:
     executor: Md
 
 
-def section(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def section(inputs: Inputs, sources: Sources) -> str:
     chapters = tuple(_chapters(inputs, sources))
     return render(
         "runbook.md.j2",
@@ -85,9 +84,6 @@ def section(inputs: Inputs) -> str:
         final=_final(inputs),
         dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
         phases=_phases(inputs, sources),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 
