@@ -138,6 +138,7 @@ def world_of(
     from secondsite.operate.places import with_domains
     from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
+    from secondsite.operate.secret_places import secret_places
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
@@ -147,12 +148,14 @@ def world_of(
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
     path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
+    secrets = secret_places(deployment)
     known = with_domains(identities(deployment), operate)
     bound = {
         "environment": str(operate.environment if operate else Environment.PRODUCTION),
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
         **clusters(deployment.system),
         **({"stores": logins.shown} if logins else {}),
+        **({"secrets": secrets.shown} if secrets else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "commands": dict(sorted(commands.items())),
@@ -169,6 +172,7 @@ def world_of(
         record_look=record_look(deployment.system.traffic.host, operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         stores=logins,
+        secrets=secrets,
         bound=bound,
         identities=known,
     )
