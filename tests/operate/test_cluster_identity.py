@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from secondsite.cli.operating_options import clusters
+from secondsite.cli.operating_options import shown_clusters
 from secondsite.model.fault import Fault
 from secondsite.model.operate import Operate, RegionCluster
 from secondsite.model.procedure import Verb
@@ -49,5 +49,5 @@ def test_another_cluster_behind_the_context_ends_it(tmp_path: Path, uid: str, co
 
 def test_it_is_part_of_what_is_approved_and_said_to_be_unchecked(kit: Kit) -> None:
     system = evolve(kit.system, operate=Operate(clusters=(RegionCluster(AWAY, UID),)))
-    assert clusters(system) == {"Kubernetes clusters": {AWAY: f"{UID} (not checked here)"}}
-    assert clusters(kit.system) == {}
+    assert shown_clusters(system, {}) == {"Kubernetes clusters": {AWAY: f"{UID} (not checked here)"}}
+    assert shown_clusters(kit.system, {}) == {}

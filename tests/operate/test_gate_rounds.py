@@ -19,7 +19,7 @@ from secondsite.operate.gate import Gate, GateLease, GateView, gate_of, is_open_
 from secondsite.operate.gate_config import GateConfig, GuardedStream
 from secondsite.operate.writer_lease import WriterLease, WriterRecord
 from secondsite.strategies.rights import WRITERS_STREAM
-from secondsite.strategies.write_gate import OPEN, SHUT, LeaseTerms
+from secondsite.strategies.write_gate import OPEN, SHUT, LeaseTerms, shut
 
 OWN, FAR = "$JS.API", "$JS.west.API"
 STREAM = GuardedStream("A", ("a.>", "b"), ((FAR, "A"),))
@@ -144,6 +144,29 @@ def test_a_copy_that_takes_over_shuts_it_at_the_first_look(keeping: Keeping, cop
     assert keeping.servers.reloaded[-2:] == ["N1", "N2"]
     assert not keeping.round(), "one look is not enough to open it again"
     assert keeping.round()
+
+
+OLD = 'permissions { publish { deny: ["a.>", "b"] } }\n'
+"""As a release before wrote it; today's servers take it for no permission at all."""
+
+
+@pytest.mark.parametrize("text", [OLD, "deny: []\n", "allow: [a]\n", 'deny: ["a.>"', "\xff"])
+def test_a_file_of_another_format_is_shut_and_written_anew(keeping: Keeping, text: str) -> None:
+    keeping.gate.file.write_text(text, encoding="latin-1")
+    assert not is_open_file(keeping.gate.file)
+    assert not keeping.round(copy=None), "what is not known leaves a gate as it is: this one is shut"
+    assert '"a.>", "b"' in keeping.gate.file.read_text()
+    (told,) = keeping.reports
+    assert str(keeping.gate.file) in told
+    assert "roll the servers' configuration and their gates out together" in told
+    keeping.round()
+    assert keeping.round()
+
+
+def test_a_gate_of_fewer_streams_is_written_anew(keeping: Keeping) -> None:
+    keeping.gate.file.write_text(shut(("a.>",)))
+    assert not keeping.round(copy=None)
+    assert keeping.gate.file.read_text() == shut(("a.>", "b"))
 
 
 @pytest.mark.parametrize("copy", [MIRRORS, FENCED, FENCED_AWAY])

@@ -17,7 +17,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.strategy import Strategy
 from secondsite.nats.stored import StoredMessage
-from secondsite.nats.streams import WRONG_LAST_SEQUENCE, PublishAnswer, StreamState
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, PublishAnswer, StreamState
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, read_journal
 from secondsite.operate.lease import (
     STREAM,
@@ -49,6 +49,8 @@ class Shared(FakeWorld):
     usurper: Record | None = None
     """Writes right after an answer that was lost."""
     refusing_code = 0
+    leaderless = 0
+    """So many times nobody takes anything yet."""
     beaten: asyncio.Event | None = None
 
     @asynccontextmanager
@@ -83,6 +85,9 @@ class SharedRegion(FakeRegion):
         assert isinstance(world, Shared)
         if self.region in world.dead:
             raise MachineError.at(self.region, "no answer within 5 s", "none")
+        if world.leaderless:
+            world.leaderless -= 1
+            raise NoStreamListensError.at(self.region, f"no stream listens on {subject}", "none")
         if world.refusing_code:
             return PublishAnswer(STREAM, "", 0, code=world.refusing_code, why="full")
         if headers["Nats-Expected-Last-Sequence"] != str(world.shared.last_seq):
@@ -248,6 +253,18 @@ def test_a_stream_that_takes_nothing_leaves_the_local_journal(world: Shared, jou
     why = "refused: full (10077)"
     assert told == [f"{AWAY}: the shared journal cannot be reached ({why}): only {journal.path} is written"]
     assert not world.records()
+
+
+def test_a_stream_without_a_leader_yet_is_waited_for(world: Shared, journal: Journal) -> None:
+    """Two watches made it in one moment, and both went on with a journal of their own."""
+
+    async def run() -> None:
+        world.leaderless = 3
+        async with _lease(world, journal) as lease:
+            assert lease.shared
+
+    asyncio.run(run())
+    assert world.records()
 
 
 def test_a_lease_that_cannot_be_given_back_says_when_it_ends(world: Shared, journal: Journal) -> None:

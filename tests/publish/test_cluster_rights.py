@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -13,8 +14,11 @@ from kube_api import ADMIN, KubeApi, kube_api
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
+from secondsite.kube.cluster import ClusterPlace, ClusterRefusedError
+from secondsite.kube.kubeconfig import context_of
 from secondsite.model.deployment import Deployment
 from secondsite.model.strategy import Strategy
+from secondsite.operate.cluster_workloads import ClusterWorkloads, scaled_here
 from secondsite.publish.deploy.cluster_rights import DEPLOY, FAILOVER
 from secondsite.publish.deploy.tree import files
 from secondsite.strategies.compose import lay_out
@@ -60,9 +64,12 @@ def standing(deployment: Deployment) -> Iterator[dict[str, object]]:
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}
         yield workload("Deployment", "unknown", space)
         yield named("Secret", "unknown", space)
+        yield autoscaler("unknown", space)
     for service in system.services:
         if service.kind in ("Deployment", "StatefulSet"):
             yield workload(service.kind, service.name, service.namespace)
+        if service.autoscale:
+            yield autoscaler(service.name, service.namespace)
         yield pod(f"{service.name}-0", service.namespace)
     yield from (named("Secret", secret.name, secret.namespace) for secret in system.secrets)
     yield named("Secret", "nats-logins", "kgents-agents")
@@ -83,6 +90,12 @@ def workload(kind: str, name: str, namespace: str) -> dict[str, object]:
         "apiVersion": "apps/v1",
         "spec": spec | ({"serviceName": name} if kind == "StatefulSet" else {}),
     }
+
+
+def autoscaler(name: str, namespace: str) -> dict[str, object]:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    spec = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 9}
+    return named("HorizontalPodAutoscaler", name, namespace) | {"apiVersion": "autoscaling/v1", "spec": spec}
 
 
 def typed(text: str) -> list[list[str]]:
@@ -111,6 +124,7 @@ MORE = {
     "change what runs": (*TRIAD, "set", "image", "deployment/kgent-api", "*=evil"),
     "another secret": (*TRIAD, "get", "secret", "unknown"),
     "all secrets": (*TRIAD, "get", "secrets"),
+    "another autoscaler": (*TRIAD, "patch", "hpa", "unknown", "-p", "{}"),
     "write a secret it reads": (*TRIAD, "annotate", "secret", "postgres-credentials", "x=y"),
     "enter another pod": (*TRIAD, "exec", "kgent-api-0", "--", "sh"),
     "run a pod": (*TRIAD, "run", "x", "--image=x"),
@@ -121,6 +135,21 @@ MORE = {
 
 def test_a_failover_asks_which_cluster_it_is(api: KubeApi) -> None:
     assert len(api.done(ANN, *IDENTITY)) == 36
+
+
+def test_the_executors_door_has_the_rights_that_it_asks_for(api: KubeApi, deployment: Deployment) -> None:
+    """It looks at every service, and scales one: by the role alone."""
+    services = deployment.system.services
+    place = ClusterPlace(context_of(ANN, api.folder / "config"), ANN)
+    door = ClusterWorkloads({REGION: place}, services)
+    asyncio.run(door.scale(REGION, "kgent-api", 2))
+    now = asyncio.run(door.replicas(REGION))
+    assert {name for name, one in now.items() if one.there} == {one.name for one in services if scaled_here(one)}
+    assert [right for one in now.values() for right in one.lacking] == []
+    assert (now["kgent-api"].wanted, now["kgent-api"].floor) == (2, 2)
+    stranger = ClusterWorkloads({REGION: ClusterPlace(context_of(STRANGER, api.folder / "config"), STRANGER)}, services)
+    with pytest.raises(ClusterRefusedError, match="forbidden"):
+        asyncio.run(stranger.replicas(REGION))
 
 
 @pytest.mark.parametrize("tried", MORE)

@@ -21,7 +21,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.measurement import Measurement
 from secondsite.publish.content.board import board
 from secondsite.publish.content.inputs import Inputs, newest_date
-from secondsite.publish.documents.document_set import documents, files, runbook_section
+from secondsite.publish.documents.document_set import documents, files
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 _PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
@@ -45,11 +45,11 @@ def measurement(**more: Any) -> Measurement:
 
 
 def all_texts(inputs: Inputs) -> dict[str, str]:
-    return {**files(inputs), "runbook.md": runbook_section(inputs)}
+    return dict(files(inputs))
 
 
 def markdown(inputs: Inputs) -> dict[str, str]:
-    return {**documents(inputs), "runbook.md": runbook_section(inputs)}
+    return dict(documents(inputs))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,8 @@ def pages(published: dict[str, str]) -> dict[str, str]:
 
 def test_the_set_is_the_one_that_was_asked_for(published: dict[str, str]) -> None:
     assert {name for name in published if not name.startswith("charts/")} == {
+        "summary.md",
+        "sources.md",
         "architecture-current.md",
         "multi-region-evaluation.md",
         "dr-contracts.md",
@@ -89,12 +91,16 @@ def test_the_same_inputs_give_the_same_bytes(inputs: Inputs, published: dict[str
 
 
 def test_every_mark_leads_to_a_source_and_every_source_is_used(pages: dict[str, str]) -> None:
+    anchors = set(re.findall(r'<a id="([mpasc]\d+)"></a>', pages["sources.md"]))
+    everywhere = set()
     for name, text in pages.items():
-        body = text.replace("](#", "")
-        used = set(re.findall(r"(?<![\\\]])\[([mpasc]\d+)\](?!:)", body))
-        targets = dict(re.findall(r"^\[([mpasc]\d+)\]: #(\S+)$", text, re.MULTILINE))
-        anchors = set(re.findall(r'<a id="([mpasc]\d+)"></a>', text))
-        assert used == set(targets) == anchors == set(targets.values()), name
+        page = "" if name == "sources.md" else "sources.md"
+        used = set(re.findall(r"\[\[([mpasc]\d+)\]\]", text))
+        targets = dict(re.findall(rf"^\[([mpasc]\d+)\]: {page}#(\S+)$", text, re.MULTILINE))
+        assert used == set(targets) == set(targets.values()), name
+        assert name == "sources.md" or not re.search(r'<a id="[mpasc]\d', text), name
+        everywhere |= used
+    assert everywhere == anchors
 
 
 def test_pictures_and_documents_that_are_linked_exist(published: dict[str, str], pages: dict[str, str]) -> None:
@@ -116,7 +122,7 @@ def test_a_measured_contract_names_drill_date_and_versions(inputs: Inputs) -> No
     measured = attrs.evolve(inputs, measurements=(measurement(),), as_of=date(2026, 11, 23))
     found = markdown(measured)
     assert "**4 contracts: 1 met, 0 breached, 3 unproven.**" in found["dr-contracts.md"]
-    source = next(line for line in found["dr-contracts.md"].split("\n") if "drill region-loss of" in line)
+    source = next(line for line in found["sources.md"].split("\n") if "drill region-loss of" in line)
     assert 'id="m' in source
     for part in ("2026-11-20", "quick", "nats-server 2.15.1", "3 runs", "seed 11", "evidence/20261120-region-loss"):
         assert part in source
@@ -217,14 +223,14 @@ def test_the_plan_on_paper_is_refuted_as_predicted_with_its_source(pages: dict[s
     assert "**refuted, predicted**" in row
     assert "400/10055" in row
     mark = re.findall(r"\[(m\d+)\]", row)[-1]
-    assert "2.10.26" in next(line for line in found.split("\n") if f'id="{mark}"' in line)
+    assert "2.10.26" in next(line for line in pages["sources.md"].split("\n") if f'id="{mark}"' in line)
 
 
 _FIGURE = re.compile(
     r"[~−<>≈]*(\$[\d,.]+|[\d,.]+\s(ms|s|min|h|d|days|minutes|hours|%|USD/h|messages|KiB|MiB|GiB|B|× \w+)(?![\w/]))"
 )
 _COUNTED_IN = re.compile(r"USD|/month|/year|min/year|Hours|hours| ms$")
-_MARK = re.compile(r"\[[mpasc]\d+\]")
+_MARK = re.compile(r"\[\[[mpasc]\d+\]\]")
 _LONGEST_FIGURE = 60
 
 
@@ -272,7 +278,7 @@ def test_every_figure_of_a_table_leads_to_its_provenance(
     committed = pytestconfig.rootpath / "examples/kgents/docs/saas"
     sets = [pages, markdown(drilled), {p.name: p.read_text("utf-8") for p in committed.glob("*.md")}]
     for texts in sets:
-        assert len(texts) == 7
+        assert len(texts) == 9
         found = {name: unsourced(text) for name, text in texts.items()}
         assert not {name: lost for name, lost in found.items() if lost}
 
@@ -282,7 +288,7 @@ def test_every_figure_of_a_table_leads_to_its_provenance(
     [
         ("~59 s", True),
         ("$1,854", True),
-        ("~59 s [a1]", False),
+        ("~59 s [[a1]]", False),
         ("[5 min](../secondsite.yaml#L3)", False),
         ("3", False),
         ("`--every 30 s`", False),
@@ -291,14 +297,15 @@ def test_every_figure_of_a_table_leads_to_its_provenance(
 )
 def test_a_figure_without_provenance_would_be_found(cell: str, lost: bool) -> None:
     assert bool(unsourced(f"\n| What | It |\n| ---- | -- |\n| x | {cell} |")) is lost
-    assert not unsourced(f"\n| What | It [a1] |\n| ---- | -- |\n| x | {cell} |")
+    assert not unsourced(f"\n| What | It [[a1]] |\n| ---- | -- |\n| x | {cell} |")
 
 
 def test_an_assumed_figure_looks_assumed(pages: dict[str, str]) -> None:
     for name, text in pages.items():
-        body = without_headings(text.partition("Where the figures come from")[0])
-        for before in re.findall(r"(\S[^|\[\n]*?) \[a\d+\]", body):
-            said = name == "multi-region-evaluation.md" and before.endswith("**")
+        if name == "sources.md":
+            continue
+        for before in re.findall(r"(\S[^|\[\n]*?) \[\[a\d+\]\]", without_headings(text)):
+            said = name in ("multi-region-evaluation.md", "summary.md") and before.endswith("**")
             planned = before.startswith("About ")
             assert "~" in before or "unbounded" in before or said or planned, f"{name}: {before!r}"
 
@@ -307,11 +314,11 @@ def test_a_measured_figure_says_on_what_and_when(inputs: Inputs) -> None:
     """Or is made of such alone."""
     drilled = attrs.evolve(inputs, measurements=(measurement(),), as_of=date(2026, 11, 23))
     texts = markdown(drilled)
-    assert texts["multi-region-evaluation.md"].count('- <a id="m') > 5
+    assert texts["sources.md"].count('- <a id="m') > 5
     for name, text in texts.items():
         for source in re.findall(r'^- <a id="m\d+"></a>(.*)$', text, re.MULTILINE):
             dated = re.search(r"\b20\d\d-\d\d", source) and re.search(r"nats-server \d+\.\d+", source)
-            assert dated or re.search(r"; from (\[m\d+\] ?)+$", source), f"{name}: {source}"
+            assert dated or re.search(r"; from (\[\[m\d+\]\] ?)+$", source), f"{name}: {source}"
 
 
 WIDEST = 220
@@ -319,7 +326,8 @@ WIDEST = 220
 
 
 def shown_width(row: list[str]) -> int:
-    return sum(len(re.sub(r"[`\\]|\*\*", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell))) for cell in row)
+    linked = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell.replace("[[", "[").replace("]]", "]")) for cell in row)
+    return sum(len(re.sub(r"[`\\]|\*\*", "", cell)) for cell in linked)
 
 
 def test_no_table_is_too_wide_to_read(pages: dict[str, str], pytestconfig: pytest.Config) -> None:
@@ -334,7 +342,7 @@ def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     """Nor has one that waits for a provider: three times their 95 % quantile is no time-out for who is on call."""
     runbook = markdown(_recommending(inputs, "warm-standby/leafnode-mirror"))["runbook.md"].replace("\u00a0", " ")
     decided = runbook.partition("declares the failover\n")[2].partition("####")[0]
-    assert re.search(r"A person: expect 32 min .* \[p\d+\]; escalate after 32 min \[c\d+\]", decided)
+    assert re.search(r"A person: expect 32 min .* \[\[p\d+\]\]; escalate after 32 min \[\[c\d+\]\]", decided)
     assert "16 h 28 min" not in runbook
     assert "nobody is waiting yet, so there is no limit" in runbook
     waited = runbook.partition("Wait for the provider's control plane\n")[2].partition("####")[0]
@@ -366,7 +374,7 @@ def test_hostile_names_stay_text(evaluation: Evaluation, rename: Rename, bite: s
     for name, text in markdown(Inputs(hostile, audit(hostile.system), (), date(2026, 11, 1))).items():
         shape = markdown_shape(text)
         assert not shape["html"], f"{name}: {sorted(shape['html'])[:3]}"
-        assert shape["links"] <= {"#", "..", ".", "d", "m", "c", "a"}, name
+        assert shape["links"] <= {"#", "..", ".", "d", "m", "c", "a", "r", "s"}, name
 
 
 def markdown_shape(text: str) -> dict[str, set[str]]:
@@ -453,7 +461,9 @@ def _recommending(inputs: Inputs, strategy: str) -> Inputs:
 )
 def test_the_executor_is_given_what_its_steps_need(inputs: Inputs, strategy: str, needs: tuple[str, ...]) -> None:
     other = _recommending(inputs, strategy)
-    command = next(line for line in runbook_section(other).split("\n") if line.startswith("secondsite failover run"))
+    command = next(
+        line for line in documents(other)["runbook.md"].split("\n") if line.startswith("secondsite failover run")
+    )
     found = tuple(option for option in (' --from "$BACKUP_URL"', *_SYSTEMS) if option in command)
     assert found == needs
 

@@ -206,7 +206,7 @@ def test_an_archive_comes_back_into_servers_of_2_15_and_no_older(strategy: Strat
 def test_before_a_mistake_is_a_moment_of_the_archive(strategy: Strategy, kit: Kit) -> None:
     found = procedures(lay_out(strategy, kit), kit)
     (newest,) = (step for step in found[Fault.REGION].steps if step.verb is Verb.RESTORE_STREAMS)
-    (before,) = (step for step in found[Fault.BAD_WRITE].steps if step.verb is Verb.RESTORE_STREAMS)
+    (before,) = (step for step in found[Fault.BAD_WRITE].steps if step.verb is Verb.RESTORE_ORIGINS)
     assert "newest moment" in newest.title
     assert "the moment before the mistake" in before.title
     assert newest.targets == before.targets

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 ACTIONS = Path(__file__).resolve().parents[2] / "src" / "secondsite" / "operate" / "actions"
-DOORS = {"dns", "services", "secrets", "path", "sites", "restorer", "manual_steps"}
+DOORS = {"dns", "services", "secrets", "path", "sites", "restorer", "origins", "manual_steps"}
 
 
 def asked(folder: Path) -> list[str]:

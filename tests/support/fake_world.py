@@ -78,6 +78,7 @@ class FakeWorld:
     path: Any = None
     sites: Any = None
     restorer: Any = None
+    origins: Any = None
     stores: Any = None
     record_look: Any = None
     manual_steps: Any = None
@@ -96,7 +97,9 @@ class FakeWorld:
         if self.deployment.strategy.link is Link.STRETCH:
             self.regions = dict.fromkeys(self.regions, self.regions[self.record])
         doors = FakeDoors(self)
-        self.dns = self.services = self.secrets = self.path = self.sites = self.restorer = self.manual_steps = doors
+        self.dns = self.services = self.secrets = self.path = self.sites = self.restorer = self.origins = (
+            self.manual_steps
+        ) = doors
 
     @property
     def clock(self) -> FakeWorld:
@@ -414,8 +417,17 @@ class FakeDoors(UnrefreshedSecrets):
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (region,)
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def change(self, addresses: tuple[str, ...]) -> None:
         self.world.record = ",".join(addresses)
+
+    def reaches(self, region: str) -> bool:
+        return region in self.world.regions
 
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         del region
@@ -447,6 +459,18 @@ class FakeDoors(UnrefreshedSecrets):
         for name in streams:
             self.world.regions[region].setdefault(name, copy.deepcopy(self.world.regions[home][name]))
         return dict.fromkeys(streams, "")
+
+    chosen = ("EVENTS",)
+    moment = "before"
+
+    async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        for name in streams:
+            self.world.made += 1
+            self.world.regions[region][name].created = f"restored {self.world.made}"
+        return dict.fromkeys(streams, "")
+
+    async def save(self, region: str, stream: str) -> str:
+        return f"{region}/{stream}"
 
     async def carry_out(self, step: Step) -> str | None:
         self.world.carried_out.append(step.id)

@@ -127,6 +127,12 @@ class FileDns:
 
     path: Path
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def authoritative(self) -> Mapping[str, tuple[str, ...]]:
         return {"ns1": (self.read(),)}
 

@@ -81,11 +81,11 @@ REFUSED = {
     "webhook": ("  watch: {notify: ['https://hooks/T0/B0']}", "name where it is: env:NAME or file:PATH"),
     "context and url": (PLACE + "nats: {context: c, url: nats://h}", "not one of context and url"),
     "neither": (PLACE + "nats: {domain: d}", "not one of context and url"),
-    "no service": (PLACE + "kube: {}\n      address: {service: kong}", "write NAMESPACE/NAME"),
+    "no service": (PLACE + "kube: {context: c}\n      address: {service: kong}", "write NAMESPACE/NAME"),
     "no cluster to ask": (PLACE + "address: {service: a/kong}", "say how its cluster is reached"),
     "twice": ("  places: [{region: a}, {region: a}]", "stands twice in `places`"),
     "said twice": (
-        "  clusters: [{region: a, uid: u}]\n" + PLACE + "kube: {cluster: u}",
+        "  clusters: [{region: a, uid: u}]\n" + PLACE + "kube: {context: c, cluster: u}",
         "`clusters` says it of a already",
     ),
     "no strategy": ("  deployed: warm", "is not a strategy"),
@@ -93,6 +93,11 @@ REFUSED = {
     "no failover": ("  watch: {decide: [node]}", "nothing is failed over for node"),
     "no majority": ("  watch: {observers: [{name: x}, {name: y}], quorum: 1}", "write 2"),
     "nowhere to update": ("  dns: {provider: rfc2136, zone: a.io}", "write `server`"),
+    "another switch": (
+        "  deployed: warm-standby/leafnode-mirror\n  dns: {provider: route53, zone: Z1, switch: failover-records}",
+        "is not how warm-standby/leafnode-mirror moves clients; write record",
+    ),
+    "no context": (PLACE + "kube: {cluster: u}", "no context leads to the cluster of a"),
     "journal nowhere": ("  journal: {region: b}", "name one under `places`"),
 }
 

@@ -64,10 +64,12 @@ app.command(
 )
 app.command("secondsite.cli.failover:app", name="failover", help="Fail over to the standby region, step by step.")
 app.command("secondsite.cli.failback:app", name="failback", help="Fail back to the home region without losing data.")
+app.command("secondsite.cli.repair:app", name="repair", help="Restore deleted or overwritten streams in place.")
 app.command("secondsite.cli.operate:app", name="operate", help="Check that a failover could be carried out now.")
 app.command(
     "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."
 )
+app.command("secondsite.cli.watch:app", name="watch", help="Notice that a region is lost, and fail over or ask.")
 app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumer positions to the standby region.")
 app.command(
     "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."

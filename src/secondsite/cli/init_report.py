@@ -15,6 +15,8 @@ from secondsite.model.system import System
 from secondsite.model.wording import counted
 
 SHOWN = 10
+NOTES_OF_NOTHING = 3
+"""Notes that are told where nothing was found: they often say why."""
 # Wrong guesses about these change the recommendation most.
 _FIRST = ("region", "load", "economics", "users", "traffic", "second", "third", "nats", "backups")
 

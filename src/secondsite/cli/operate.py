@@ -18,9 +18,9 @@ from secondsite.cli.operating_world import (
     world_of,
 )
 from secondsite.cli.stores import Flag, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
-app = App(name="operate", help="Check that a failover could be carried out now.")
+app = App(name="operate", help="Check that a failover could be carried out now, and give back what one held.")
 
 
 @app.command
@@ -37,3 +37,22 @@ def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Flag = False) -> 
     preparation = asyncio.run(prepared(deployment, world, (over, back), deployment.strategy.id))
     print_json(plain(preparation)) if json else print(preparation_text(preparation))
     return {Answer.YES: EXIT_HOLDS, Answer.NO: EXIT_DOES_NOT_HOLD, Answer.UNKNOWN: EXIT_UNPROVEN}[preparation.answer]
+
+
+@app.command
+def release(region: str, /, *, what: Chosen = WHAT) -> int:
+    """Give controllers (Argo CD, Flux) of a region that a failover held still what they had before. Do so once their
+    source says what should run there now: they put it back.
+    """
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.operate.cluster_workloads import cluster_workloads
+    from secondsite.operate.places import cluster_places
+
+    system = load_system(what.file)
+    services = cluster_workloads(cluster_places(system.operate), system.services, system.operate)
+    if services is None or not services.reaches(region):
+        remedy = f"write `kube` under {region} in `operate: places:`"
+        raise InputError.at("REGION", f"it is not known how the cluster of {region} is reached", remedy)
+    freed = asyncio.run(services.release(region))
+    print("\n".join(f"released: {one}" for one in freed) or f"nothing is held in {region}")
+    return EXIT_HOLDS

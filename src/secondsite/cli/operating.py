@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
-from secondsite.cli import begun
 from secondsite.cli.operating_world import (
     WHAT,
     WHERE,
@@ -34,11 +33,10 @@ from secondsite.model.errors import (
     InputError,
     MachineError,
 )
+from secondsite.operate import begun
 
 if TYPE_CHECKING:
     from secondsite.operate.lease import SharedJournal
-
-_OTHER = {ProcedureDirection.OVER: ProcedureDirection.BACK, ProcedureDirection.BACK: ProcedureDirection.OVER}
 
 
 Approve = Annotated[str, option("Approve the plan with this hash, including its irreversible steps.")]
@@ -69,7 +67,8 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         """
         path = _journal_path(direction, what, journal)
         if journal is None:
-            begun.refuse_beside(_journal_path(_OTHER[direction], what, None), _OTHER[direction])
+            for other in direction.others:
+                begun.refuse_beside(_journal_path(other, what, None), other)
         begun.make_room(path, direction)
         return _run(direction, what, where, who, approve, path, machine=json)
 
@@ -204,7 +203,7 @@ def _fetch(direction: ProcedureDirection, what: OperationScope, where: Operation
     deployment, procedure = procedure_of(direction, what)
     world = world_of(what, where, who, deployment, procedure)
     try:
-        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction)):
+        if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction.begins)):
             print(f"{path}: fetched from {home_of_journal(deployment)}", file=sys.stderr)
     except HeldElsewhereError:
         raise
@@ -239,7 +238,8 @@ def _shared(direction: ProcedureDirection, what: OperationScope, where: Operatio
     deployment, procedure = procedure_of(direction, what)
     region = home_of_journal(deployment)
     try:
-        return asyncio.run(read_shared(world_of(what, where, WHO, deployment, procedure), region, path, direction))
+        world = world_of(what, where, WHO, deployment, procedure)
+        return asyncio.run(read_shared(world, region, path, direction.begins))
     except MachineError as error:
         print(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read", file=sys.stderr)
         return SharedJournal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -12,7 +12,9 @@ from secondsite.model.errors import InputError
 from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
+    from secondsite.kube.cluster import ClusterPlace
     from secondsite.model.deployment import Deployment
+    from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure
     from secondsite.model.system import System
     from secondsite.operate.http_path import HttpPath
@@ -86,11 +88,13 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
     return StoreLogins({name: postgres_place(login, "--store") for name, login in logins.items()}) if logins else None
 
 
-def clusters(system: System) -> dict[str, dict[str, str]]:
-    """By the uid of kube-system. There is no door to Kubernetes yet that could compare it."""
-    written = system.operate.cluster_uids if system.operate else {}
-    uids = {region: f"{uid} (not checked here)" for region, uid in written.items()}
-    return {"Kubernetes clusters": uids} if uids else {}
+def shown_clusters(system: System, places: Mapping[str, ClusterPlace]) -> dict[str, dict[str, str]]:
+    """By the uid of kube-system; that of a place is compared whenever it is opened."""
+    uids = dict(system.operate.cluster_uids if system.operate else {})
+    shown = {region: uid if region in places else f"{uid} (not checked here)" for region, uid in uids.items()}
+    opened = {region: f"{place.shown}, {shown.get(region, 'whichever it is')}" for region, place in places.items()}
+    clusters = {**shown, **opened}
+    return {"Kubernetes clusters": clusters} if clusters else {}
 
 
 def target_of(procedure: Procedure) -> str:
@@ -121,3 +125,14 @@ def path_line(path: HttpPath | None) -> str:
         return ""
     codes = ", ".join(map(str, path.acknowledged))
     return f"{path.method} {path.url}, headers {', '.join(sorted(path.headers)) or 'none'}, acknowledged by {codes}"
+
+
+def destroying(fault: str) -> Fault:
+    """Raises InputError for a fault that destroys no data."""
+    from secondsite.model.fault import Fault
+
+    names = sorted(str(one) for one in Fault if one.destroys_data)
+    if fault not in names:
+        what = f"nothing is restored in its place for {fault!r}"
+        raise InputError.at("--fault", what, f"name one of {', '.join(names)}")
+    return Fault(fault)

@@ -17,16 +17,18 @@ from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from secondsite.cli.operating_options import (
     check_allowed,
-    clusters,
     commands_of,
+    destroying,
     done_by,
     pairs,
     path_line,
     path_of,
+    shown_clusters,
     store_logins,
     target_of,
 )
 from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.restored_origins import NOTHING_CHOSEN, RestoredOrigins
 from secondsite.cli.stores import open_store, option
 from secondsite.model.errors import InputError
 
@@ -43,9 +45,23 @@ UNTOLD = "warm-standby/leafnode-mirror"
 """What is deployed where neither an option nor the file says so."""
 
 
+DESTROYED = "data is destroyed"
+"""How the name of a procedure begins that brings back what was deleted or overwritten."""
+
+
 class ProcedureDirection(StrEnum):
     OVER = "failover"
     BACK = "failback"
+    REPAIR = "repair"
+
+    @property
+    def others(self) -> tuple[ProcedureDirection, ...]:
+        return tuple(one for one in ProcedureDirection if one is not self)
+
+    @property
+    def begins(self) -> str:
+        """How the names of its procedures begin."""
+        return DESTROYED if self is ProcedureDirection.REPAIR else str(self)
 
 
 @frozen
@@ -56,7 +72,9 @@ class OperationScope:
     strategy: Annotated[
         str, option(f"The strategy that is deployed; else `operate: deployed`, else {UNTOLD}.", name="--strategy")
     ] = ""
-    fault: Annotated[str, option("The fault: region, gray, control-plane, … (failover only).")] = "region"
+    fault: Annotated[
+        str, option("The fault: region, gray, control-plane, … (failover); deletion, bad-write (repair).")
+    ] = "region"
     allow: Annotated[
         tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
     ] = ()
@@ -80,6 +98,7 @@ class OperationPlaces:
     ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
     from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    restored: Annotated[RestoredOrigins, Parameter(name="*")] = NOTHING_CHOSEN
     store: Annotated[
         tuple[str, ...], option("A database, for each region: REGION/STORE=env:NAME (or file:, service:).", negative="")
     ] = ()
@@ -112,7 +131,7 @@ def procedure_of(direction: ProcedureDirection, what: OperationScope) -> tuple[D
     from secondsite.discover.system_file.reading import load_system
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.model.fault import LEAVES_REGION, Fault
-    from secondsite.strategies.compose import failback, failover, lay_out
+    from secondsite.strategies.compose import failback, failover, lay_out, procedures
     from secondsite.strategies.design import Kit
 
     catalogue = load_catalogue(what.file.parent / USER_FOLDER)
@@ -122,6 +141,8 @@ def procedure_of(direction: ProcedureDirection, what: OperationScope) -> tuple[D
     ready = evolve(kit, system=deployment.system)
     if direction is ProcedureDirection.BACK:
         return deployment, failback(deployment, ready)
+    if direction is ProcedureDirection.REPAIR:
+        return deployment, procedures(deployment, ready)[destroying(what.fault)]
     names = sorted(LEAVES_REGION)
     if what.fault not in names:
         raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
@@ -132,35 +153,41 @@ def world_of(
     what: OperationScope, where: OperationPlaces, who: Who, deployment: Deployment, procedure: Procedure
 ) -> LiveWorld:
     from secondsite.model.operate import Environment
+    from secondsite.operate.cluster_workloads import cluster_workloads
     from secondsite.operate.commands import Commands
     from secondsite.operate.identity import identities
     from secondsite.operate.live import LiveWorld, ReportedManualSteps
-    from secondsite.operate.places import with_domains
+    from secondsite.operate.places import cluster_places, with_domains
+    from secondsite.operate.record_door import record_doorway
     from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
     from secondsite.operate.secret_places import secret_places
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
+    where.restored.check(procedure)
     operate = deployment.system.operate
     regions, system = _places(operate, where.nats, "nats"), _places(operate, where.system, "system")
     commands = commands_of(where.command, procedure)
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
     path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
-    secrets = secret_places(deployment)
+    clusters, secrets = cluster_places(operate), secret_places(deployment)
+    record = record_doorway(deployment.traffic, operate, clusters)
     known = with_domains(identities(deployment), operate)
     bound = {
         "environment": str(operate.environment if operate else Environment.PRODUCTION),
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
-        **clusters(deployment.system),
+        **shown_clusters(deployment.system, clusters),
         **({"stores": logins.shown} if logins else {}),
         **({"secrets": secrets.shown} if secrets else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
+        "record": record.source.shown if record else "",
         "commands": dict(sorted(commands.items())),
         "path": path_line(path),
         "backups": where.from_,
+        **where.restored.bound,
     }
     return LiveWorld(
         regions=regions,
@@ -169,8 +196,13 @@ def world_of(
         reach_s=where.reach_s,
         manual_steps=manual_steps,
         path=path,
+        services=None
+        if _typed(commands, _SCALING)
+        else cluster_workloads(clusters, deployment.system.services, operate),
+        dns=None if _typed(commands, ("change-traffic",)) else record,
         record_look=record_look(deployment.system.traffic.host, operate),
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
+        origins=where.restored.restorer(where.from_, regions) if where.from_ else None,
         stores=logins,
         secrets=secrets,
         bound=bound,
@@ -194,6 +226,14 @@ def _places(operate: Operate | None, given: tuple[str, ...], account: str) -> di
             None if context else where, ConnectOptions() if context else options, context=context
         )
     return places
+
+
+_SCALING = ("start-services", "scale-services")
+
+
+def _typed(commands: dict[str, str], names: tuple[str, ...]) -> bool:
+    """A command that somebody gives for a step goes before the door of the file."""
+    return any(name in commands for name in names)
 
 
 def any_place(what: OperationScope, where: OperationPlaces) -> bool:

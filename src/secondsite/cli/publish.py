@@ -47,7 +47,7 @@ def publish(
     Exit code 0, or with --check 1 when a document is stale.
     """
     from secondsite.publish.content.drill_timeline import DrillTimeline, read_drill_timeline
-    from secondsite.publish.documents.document_set import REPORT, RUNBOOK, files, runbook_section
+    from secondsite.publish.documents.document_set import REPORT, RUNBOOK, files
     from secondsite.publish.files.folder import changes, write
 
     inputs = gather(file, folder, evidence, date_, years, seed, anew=no_cache)
@@ -56,9 +56,9 @@ def publish(
     def read(drill: Path) -> DrillTimeline:
         return read_drill_timeline(root / drill if root else drill)
 
-    needed = [
-        change for change in changes(folder, files(inputs, read), (RUNBOOK, runbook_section(inputs))) if change.needed
-    ]
+    written = dict(files(inputs, read))
+    section = written.pop(RUNBOOK)
+    needed = [change for change in changes(folder, written, (RUNBOOK, section)) if change.needed]
     if check:
         for change in needed:
             sys.stdout.writelines(change.diff())

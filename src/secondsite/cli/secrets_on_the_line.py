@@ -25,6 +25,8 @@ _REMEDIES: Mapping[tuple[str, str], str] = {
     ("failover", "--system"): _REGION,
     ("failback", "--nats"): _REGION,
     ("failback", "--system"): _REGION,
+    ("repair", "--nats"): _REGION,
+    ("repair", "--system"): _REGION,
     ("gate", "--system"): "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD",
     ("backup cronjob", "--nats"): "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret",
     (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.discover.bare_conf import ENDING
 from secondsite.discover.resources import SOURCE, Resource, YamlNode, mapping, scalar, with_entries
 from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, read_text
 from secondsite.model.errors import InputError
@@ -24,6 +25,7 @@ OVERRIDE = re.compile(r"(docker-)?compose\.override\.ya?ml", re.IGNORECASE)
 _USUAL = re.compile(r"(docker-)?compose\.ya?ml", re.IGNORECASE)
 _DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
 _MOST_BYTES = 1_000_000
+_MOST_CONFS = 20
 _MERGED = ("environment", "labels", "deploy")
 _ADDED = ("ports", "volumes", "configs", "expose")
 
@@ -103,7 +105,10 @@ class _Reader:
             yield Resource.of(_file(mount) if mount.text else _claim(mount))
         keeps = any(mount.text is None for mount in mounts)
         yield Resource.of(_workload(name, at, mounts, keeps=keeps, place=place))
-        yield Resource.of(_network(name, at, place))
+        yield Resource.of(_network(name, name, at, place))
+        for other in _other_names(at):
+            if other != name:
+                yield Resource.of(_network(other, name, at, place))
 
     def _volumes(self, name: str, at: YamlNode) -> Iterator[_Mount]:
         for number, item in enumerate(at["volumes"].items):
@@ -112,6 +117,8 @@ class _Reader:
                 source, _, rest = _plain(item.text).partition(":")
                 target = rest.partition(":")[0] or source
             place = item.place or Place("?")
+            for file, text in self._configurations(source):
+                yield _Mount(f"{name}-{number}-{file}", f"{target.rstrip('/')}/{file}", text, place)
             yield _Mount(f"{name}-{number}", target, self._text(source), place)
 
     def _configs(self, name: str, at: YamlNode) -> Iterator[_Mount]:
@@ -124,6 +131,14 @@ class _Reader:
                 yield _Mount(
                     f"{name}-config-{number}", item["target"].text or f"/{source}", text, item.place or Place("?")
                 )
+
+    def _configurations(self, source: str) -> Iterator[tuple[str, ScalarNode]]:
+        """Of a folder beside the compose file, what a server may be started with."""
+        folder = self.folder / source
+        for path in _confs_in(folder) if source.startswith((".", "/")) else ():
+            text = self._text(f"{source}/{path.name}")
+            if text is not None:
+                yield path.name, text
 
     def _text(self, source: str) -> ScalarNode | None:
         """Of a file beside the compose file; None for a volume, a folder, and what is no text or not there."""
@@ -147,7 +162,14 @@ def mounted_by(file: ComposeFile) -> Iterator[Path]:
         for item in service["volumes"].items
     ]
     sources += [config["file"].text for config in top["configs"].entries.values()]
-    return (file.path.parent / source for source in sources if source.startswith((".", "/")))
+    beside = [file.path.parent / source for source in sources if source.startswith((".", "/"))]
+    yield from beside
+    for path in beside:
+        yield from _confs_in(path)
+
+
+def _confs_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{ENDING}"))[:_MOST_CONFS] if folder.is_dir() else []
 
 
 def _file(mount: _Mount) -> MapNode:
@@ -188,9 +210,15 @@ def _workload(name: str, at: YamlNode, mounts: Sequence[_Mount], *, keeps: bool,
     return _object("apps/v1", kind, name, place, {"spec": mapping(spec, place)})
 
 
-def _network(name: str, at: YamlNode, place: Place) -> MapNode:
+def _other_names(at: YamlNode) -> tuple[str, ...]:
+    """What else the network calls it by."""
+    aliases = [alias.text for network in at["networks"].entries.values() for alias in network["aliases"].items]
+    return tuple(dict.fromkeys(filter(None, (at["container_name"].text, at["hostname"].text, *aliases))))
+
+
+def _network(name: str, service: str, at: YamlNode, place: Place) -> MapNode:
     """What publishes a port is reached from outside; so are all of them from each other."""
-    spec: dict[str, Node] = {"selector": mapping({"app": scalar(name, place)}, place)}
+    spec: dict[str, Node] = {"selector": mapping({"app": scalar(service, place)}, place)}
     ports = [mapping({"port": number["containerPort"]}, place) for number in map(_entries, _ports(at))]
     spec["ports"] = ListNode(tuple(ports), place)
     if at["ports"].items:

@@ -22,6 +22,8 @@ _HOST = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]{0,30}://)?(?:[^\s@/\"'`,;\[\](){}]{0,200}@)?"
     r"(?P<host>[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9][a-z0-9-]{0,62}){0,8})(?P<port>:\d{2,5})?(?![\w.-])"
 )
+_NO_HOSTS = ("ko://", "oci://", "docker://")
+"""References to images and code: whatever runs calls nobody there."""
 _COMMENTS = ("#", "//", "--", ";", "/*", "* ")
 _TOKEN = re.compile(r"[^\s\"'`,;\[\](){}<>=|]+")
 _ADDRESS_NAME = re.compile(r"HOST|ADDR|URL|URI|ENDPOINT|SERVER|BROKER|NODES|DSN|TARGET", re.IGNORECASE)
@@ -52,6 +54,7 @@ class Network:
     """The cluster's names: each Service of Kubernetes, and the workload behind it."""
 
     by_name: dict[tuple[str, str], str] = field(factory=dict)
+    namespaces: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, inventory: ResourceInventory, workloads: Sequence[Workload]) -> Network:
@@ -59,7 +62,7 @@ class Network:
         for workload in workloads:
             for key, value in workload.labels.items():
                 by_label.setdefault((workload.namespace, key, value), []).append(workload)
-        network = cls()
+        network = cls(namespaces=frozenset(resource.where for resource in inventory.resources))
         for service in inventory.of_kind("Service"):
             key, at = next(iter(service.spec["selector"].entries.items()), ("", YamlNode(None)))
             behind = backend(service, by_label.get((service.where, key, at.text), ()))
@@ -147,7 +150,7 @@ def hosts_in(setting: PodSetting) -> Iterator[Host]:
         for token in _TOKEN.findall(line):
             match = _HOST.match(token.lower())
             if match and (match["scheme"] or match["port"] or "." in match["host"] or _alone(setting, token)):
-                yield Host(match["host"], place, url=bool(match["scheme"]))
+                yield Host(match["host"], place, url=match["scheme"] not in (None, *_NO_HOSTS))
 
 
 def _alone(setting: PodSetting, token: str) -> bool:
@@ -165,13 +168,16 @@ def dependencies(
             target = network.resolve(host.name, workload.namespace)
             if target and target != workload.name:
                 inside.setdefault(target, host.place)
-            elif target is None and host.url and _TOP_LEVEL.fullmatch(host.name) and not _internal(host.name):
+            elif target is None and host.url and _TOP_LEVEL.fullmatch(host.name) and not _internal(host.name, network):
                 outside.setdefault(host.name, host.place)
     return inside, outside
 
 
-def _internal(host: str) -> bool:
-    return host.endswith((".local", ".svc", ".internal", ".localhost")) or host.startswith("kubernetes.default")
+def _internal(host: str, network: Network) -> bool:
+    """Of the cluster's own, also where nobody read that Service: ``SERVICE.NAMESPACE`` names no domain."""
+    ending = host.rpartition(".")[2] in network.namespaces and host.count(".") == 1
+    named = host.endswith((".local", ".svc", ".internal", ".localhost")) or host.startswith("kubernetes.default")
+    return ending or named
 
 
 def secrets_of(workload: Workload) -> Iterator[tuple[str, str, YamlNode]]:

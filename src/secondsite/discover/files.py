@@ -24,7 +24,8 @@ from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.resources import Resource, YamlNode
-from secondsite.discover.walking import MAX_FILES, Walk
+from secondsite.discover.stream_scripts import adds_streams, script_of
+from secondsite.discover.walking import MAX_FILES, SCRIPT, Walk
 from secondsite.discover.workloads import KINDS
 from secondsite.discover.yaml_source import MAX_FILE_BYTES, MapNode, Node, decoded, load_manifests, read_text
 from secondsite.model.errors import InputError, MachineError, Problem
@@ -170,8 +171,21 @@ def _read_folder(path: Path, reading: _Reading) -> None:
     for file in walk.files:
         if file.resolve() not in build.files:
             _read_file(file, reading, asked=False)
+    for script in walk.scripts:
+        _read_script(script, reading)
     if not walk.files and not walk.kustomizations and not walk.confs:
         raise InputError.at(build.shown(path), "has no YAML or JSON files in it", "name a folder with manifests")
+
+
+def _read_script(path: Path, reading: _Reading) -> None:
+    """One that adds streams; no other says anything."""
+    shown = reading.build.shown(path)
+    try:
+        text = read_text(path, shown)
+    except InputError:
+        return
+    if adds_streams(text):
+        reading.units.append(Unit(path.parent, [script_of(text, path, shown)]))
 
 
 def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
@@ -244,6 +258,9 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
     values = 0
     if asked and path.suffix == ENDING and is_nats_conf(text):
         reading.units.append(Unit(path.parent, server_of(text, path, shown), named=True))
+        return
+    if asked and path.suffix == SCRIPT and adds_streams(text):
+        reading.units.append(Unit(path.parent, [script_of(text, path, shown)], named=True))
         return
     for part in parts_of(text):
         named = _VALUES_NAME.search(path.name) or FILE_NAME.fullmatch(path.name)

@@ -11,6 +11,7 @@ from secondsite.discover.resources import Resource, ResourceInventory, YamlNode,
 from secondsite.discover.yaml_source import MapNode
 
 _CHARTS = ("nats",)
+_ARGO = "argoproj.io"
 
 
 @frozen(eq=False)
@@ -25,7 +26,7 @@ class Release:
 def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
     for resource in inventory.of_kind("HelmRelease"):
         yield from _flux(resource)
-    for resource in inventory.of_kind("Application"):
+    for resource in argo_applications(inventory):
         yield from _argo(resource)
     for resource in inventory.of_kind("EventBus"):
         jetstream = resource.spec["jetstream"]
@@ -39,11 +40,31 @@ def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
         yield _cluster(resource)
 
 
+def argo_applications(inventory: ResourceInventory) -> Iterator[Resource]:
+    """Argo CD's; an Application of others is another thing."""
+    return (resource for resource in inventory.of_kind("Application") if resource.group == _ARGO)
+
+
+def bus_notes(inventory: ResourceInventory) -> Iterator[str]:
+    """An EventBus that runs no JetStream of its own: what it holds is not seen."""
+    for resource in inventory.of_kind("EventBus"):
+        spec = resource.spec
+        if spec["nats"]["native"].node is not None:
+            what = "runs NATS Streaming (STAN), not NATS JetStream: what it holds is not seen, and no strategy moves it"
+        elif spec["jetstreamExotic"]["url"].text:
+            what = "uses a JetStream that stands elsewhere: read that one with `init --nats URL`"
+        elif spec["jetstream"].node is None:
+            what = "runs no JetStream"
+        else:
+            continue
+        yield f"{resource.place}: EventBus {resource.name} {what}"
+
+
 def value_files(resources: Iterable[Resource]) -> Mapping[str, Sequence[str]]:
     """The values files, in order, that Argo CD deploys a folder of the repository with."""
     files: dict[str, Sequence[str]] = {}
     for resource in resources:
-        if resource.kind == "Application":
+        if resource.kind == "Application" and resource.group == _ARGO:
             for source in (resource.spec["source"], *resource.spec["sources"].items):
                 names = source["helm"]["valueFiles"].texts
                 if source["path"].text and names:
@@ -89,6 +110,9 @@ def _cluster(resource: Resource) -> Release:
     """Kyma's NATS, and the older operator's NatsCluster, which has no JetStream to speak of."""
     spec = resource.spec
     replicas = spec.dig("cluster", "size") if spec["cluster"]["size"] else spec["size"]
-    size = spec.dig("jetStream", "fileStorage", "size")
-    values = chart_values(resource.place, replicas.node, size.node, spec["version"].node, resource.name)
+    size, memory = spec.dig("jetStream", "fileStorage", "size"), spec.dig("jetStream", "memStorage")
+    in_memory = memory["size"].node if memory["enabled"].flag is not False else None
+    values = chart_values(
+        resource.place, replicas.node, size.node, spec["version"].node, resource.name, in_memory=in_memory
+    )
     return Release(resource.name, resource.where, values)

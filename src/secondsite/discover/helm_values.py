@@ -142,10 +142,18 @@ def _cluster(place: Place, replicas: Node | None, name: Node | None) -> MapNode:
     return _map(place, enabled=_written(many, place), replicas=replicas, name=name)
 
 
-def chart_values(place: Place, replicas: Node | None, size: Node | None, version: Node | None, name: str) -> MapNode:
+def chart_values(
+    place: Place,
+    replicas: Node | None,
+    size: Node | None,
+    version: Node | None,
+    name: str,
+    *,
+    in_memory: Node | None = None,
+) -> MapNode:
     """What an operator's resource says, in the words of the official chart, with JetStream on."""
     store = _map(place, pvc=_map(place, size=size))
-    memory = None if size else _map(place, enabled=_written(True, place))
+    memory = None if size and not in_memory else _map(place, enabled=_written(True, place), maxSize=in_memory)
     jetstream = _map(place, enabled=_written(True, place), fileStore=store, memoryStore=memory)
     return _map(
         place,

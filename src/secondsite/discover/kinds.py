@@ -7,6 +7,7 @@ from collections import Counter
 from secondsite.discover.helm_releases import is_release
 from secondsite.discover.operated import is_operated, operates
 from secondsite.discover.resources import ResourceInventory
+from secondsite.discover.stream_scripts import KIND as SCRIPT_KIND
 
 _READ = frozenset(
     {
@@ -34,7 +35,7 @@ _SILENT = frozenset(
     {
         *("Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "LimitRange"),
         *("ResourceQuota", "PriorityClass", "CustomResourceDefinition", "Pod", "Endpoints", "EndpointSlice"),
-        *("IngressClass", "PersistentVolume", "Kustomization", "Component"),
+        *("IngressClass", "PersistentVolume", "Kustomization", "Component", SCRIPT_KIND),
     }
 )
 _KNOWN = _READ | _SILENT
@@ -42,7 +43,7 @@ _KNOWN = _READ | _SILENT
 _IN_GROUP = {
     "Application": "argoproj.io",
     "Schedule": "velero.io",
-    **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore"), "jetstream.nats.io"),
+    **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore", "Account"), "jetstream.nats.io"),
 }
 
 

@@ -28,6 +28,7 @@ from secondsite.discover.assembly import (
 from secondsite.discover.draft import Draft
 from secondsite.discover.edge import traffic_draft
 from secondsite.discover.files import find
+from secondsite.discover.helm_releases import argo_applications, bus_notes
 from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_discovery import nats_of
@@ -98,7 +99,7 @@ def discover(
     _mark_external(assembly)
     system = _system(assembly, world)
     system = _named(system, world.inventory, name, paths)
-    notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world)]
+    notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world), *bus_notes(world.inventory)]
     notes += reconciler_notes(world.inventory, system.region.name)
     unread = tuple(dict.fromkeys(assembly.problems))
     kinds = unknown_kinds(world.inventory)
@@ -161,7 +162,7 @@ def _system(assembly: Assembly, world: ReadManifests) -> System:
 def _named(system: System, inventory: ResourceInventory, name: str | None, paths: Sequence[Path]) -> System:
     parts = Counter(resource.labels.get("app.kubernetes.io/part-of", "") for resource in inventory.resources)
     parts.pop("", None)
-    application = next(inventory.of_kind("Application"), None)
+    application = next(argo_applications(inventory), None)
     if name:
         mark, label = Mark(Knowledge.ASSUMED, why="the name that was given"), name
     elif parts:
@@ -210,7 +211,7 @@ def _streaming_notes(world: ReadManifests) -> list[str]:
 
 def _delivery_notes(inventory: ResourceInventory) -> list[str]:
     notes = []
-    for application in inventory.of_kind("Application"):
+    for application in argo_applications(inventory):
         source, policy = application.spec["source"], application.spec["syncPolicy"]
         how = "on every commit" if policy["automated"].node is not None else "by hand"
         notes.append(

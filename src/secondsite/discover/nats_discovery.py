@@ -15,6 +15,7 @@ from secondsite.discover.nats_conf import Conf
 from secondsite.discover.nats_files import mounted_files, parse_mounted
 from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.stream_calls import read_script
+from secondsite.discover.stream_scripts import KIND as SCRIPT_KIND
 from secondsite.discover.streams import StreamDrafts, read_config_map, read_nack
 from secondsite.discover.transforms import split_image
 from secondsite.discover.workloads import SERVERS_BY_ROUTES, Workload, workloads_of
@@ -238,8 +239,24 @@ def _add_streams(
             discovery.problems.extend(error.problems)
     for user in users:
         _add_calls(discovery, user, owners, by_cluster)
+    _add_scripts(discovery, inventory, owners, by_cluster)
     for name, streams in by_cluster.items():
         _attach(discovery, name, streams)
+
+
+def _add_scripts(
+    discovery: NatsDiscovery, inventory: ResourceInventory, owners: _Owners, by_cluster: dict[str, StreamDrafts]
+) -> None:
+    """Where nothing else defines a stream; else they are told."""
+    defined = any(streams.drafts or streams.consumers for streams in by_cluster.values())
+    for script in inventory.of_kind(SCRIPT_KIND):
+        if defined:
+            discovery.notes.append(f"{script.place}: adds streams as well; not read, as others define them already")
+            continue
+        streams = StreamDrafts()
+        if read_script(script.top["script"].text, script.place, streams):
+            _absorb(by_cluster.setdefault(owners.by_default(script.where), StreamDrafts()), streams)
+        discovery.problems += streams.unread
 
 
 def _add_calls(discovery: NatsDiscovery, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]) -> None:
@@ -276,8 +293,8 @@ class _Owners:
 
     def of(self, resource: Resource) -> str:
         if len(self.names) < 2:
-            return self._default(resource.where)
-        for server in resource.spec["servers"].texts:
+            return self.by_default(resource.where)
+        for server in self._servers(resource):
             target = self.network.resolve(server.rpartition("//")[2].partition(":")[0], resource.where)
             if target and target in self.names:
                 return target
@@ -285,15 +302,20 @@ class _Owners:
             mounted = (volume.dig("configMap", "name").text for volume in user.pod["volumes"].items)
             if user.namespace == resource.where and resource.name in mounted:
                 return self.called_by(user)
-        return self._default(resource.where)
+        return self.by_default(resource.where)
+
+    def _servers(self, resource: Resource) -> tuple[str, ...]:
+        """Its own, else those of the Account that it names."""
+        account = self.inventory.find("Account", resource.where, resource.spec["account"].text)
+        return resource.spec["servers"].texts or (account.spec["servers"].texts if account else ())
 
     def called_by(self, user: Workload) -> str:
         if len(self.names) < 2:
-            return self._default(user.namespace)
+            return self.by_default(user.namespace)
         inside, _ = dependencies(user, list(settings_of(user, self.inventory)), self.network)
-        return next((name for name in inside if name in self.names), self._default(user.namespace))
+        return next((name for name in inside if name in self.names), self.by_default(user.namespace))
 
-    def _default(self, namespace: str) -> str:
+    def by_default(self, namespace: str) -> str:
         near = (name for name in self.names if self.namespaces.get(name) == namespace)
         return next(near, self.names[0] if self.names else "nats")
 

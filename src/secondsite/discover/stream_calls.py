@@ -9,6 +9,7 @@ from typing import TypeVar
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import YamlNode
 from secondsite.discover.shell_lines import Command, commands
+from secondsite.discover.stream_flags import consumer_flags, is_switch, stream_flags
 from secondsite.discover.streams import CHOICES, StreamDrafts, choose
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import Problem
@@ -27,6 +28,8 @@ _OBJECTS = {
 _VERBS = frozenset({"add", "create", "new", "edit"})
 _BEFORE_BUCKET = {"kv": ("KV_", "$KV.{}.>"), "object": ("OBJ_", "$O.{}.>")}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b?)", re.IGNORECASE)
+_REPEATED = ("subjects", "filter", "tag", "source")
+_ACKNOWLEDGED = ("none", "all", "explicit")
 _LONG = {"M": 30 * 86400.0, "y": 365 * 86400.0, "Y": 365 * 86400.0}
 
 
@@ -104,13 +107,16 @@ def _split_options(words: list[str]) -> tuple[list[str], dict[str, str]]:
     plain: list[str] = []
     options: dict[str, str] = {}
     waiting = ""
-    for word in words:
+    for number, word in enumerate(words):
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
-            options[name] = value
-            waiting = "" if equals else name
-        elif waiting and not word.startswith("-"):
-            options[waiting], waiting = word, ""
+            before = f"{options[name]}," if name in _REPEATED and options.get(name) else ""
+            options[name] = before + value
+            following = words[number + 1] if number + 1 < len(words) else ""
+            switch = is_switch(name) or (name == "ack" and following not in _ACKNOWLEDGED)
+            waiting = "" if equals or switch else name
+        elif waiting and (not word.startswith("-") or word[1:].isdecimal()):
+            options[waiting], waiting = options[waiting] + word, ""
         else:
             plain.append(word)
     return plain, options
@@ -136,13 +142,31 @@ def _call_stream(draft: Draft, options: dict[str, str], place: Place) -> None:
         draft.read("max_bytes", _or_none(_bytes, options["max-bytes"]), place)
     if options.get("mirror"):
         draft.read("mirror", StreamOrigin(options["mirror"]), place)
+    sources = [part for part in options.get("source", "").split(",") if part]
+    if sources:
+        draft.read("sources", tuple(map(StreamOrigin, sources)), place)
+    draft.read("placement", options.get("cluster") or options.get("tag") or None, place)
+    draft.read("message_ttl", True if "allow-msg-ttl" in options else None, place)
+    draft.read("settings", stream_flags(options, _size_or_none, _time_or_none) or None, place)
 
 
 def _call_consumer(draft: Draft, options: dict[str, str], place: Place) -> None:
-    draft.read("filter_subject", options.get("filter") or None, place)
+    filters = options.get("filter", "")
+    draft.read("filter_subject", filters if filters and "," not in filters else None, place)
+    draft.read("settings", consumer_flags(options, _time_or_none) or None, place)
+    if options.get("replicas", "").isdecimal():
+        draft.read("replicas", int(options["replicas"]), place)
     draft.read("ack_policy", options.get("ack") or None, place)
     if re.fullmatch(r"-?\d{1,9}", options.get("max-deliver", "")):
         draft.read("max_deliver", int(options["max-deliver"]), place)
+
+
+def _size_or_none(text: str) -> Bytes | None:
+    return _or_none(_bytes, text)
+
+
+def _time_or_none(text: str) -> Seconds | None:
+    return _or_none(_seconds, text) if text else None
 
 
 def _or_none(parse: Callable[[str], T], text: str) -> T | None:

@@ -14,6 +14,7 @@ from secondsite.model.place import Place
 
 MAX_FILES = 20_000
 ENDINGS = (".yaml", ".yml", ".json")
+SCRIPT = ".sh"
 _OF_A_CHART = ("templates", "crds", "charts", "ci")
 _NEVER = ("node_modules", "vendor", "__pycache__")
 
@@ -28,6 +29,7 @@ class Walk:
     kustomizations: list[Path] = field(factory=list)
     charts: list[Path] = field(factory=list)
     confs: list[Path] = field(factory=list)
+    scripts: list[Path] = field(factory=list)
     problems: list[Problem] = field(factory=list)
 
     def leaves_out(self, path: Path) -> bool:
@@ -52,6 +54,7 @@ class Walk:
                 raise InputError.at(self.shown(top), f"has more than {limit:,} files", remedy)
         self.files.sort()
         self.confs.sort()
+        self.scripts.sort()
         self.kustomizations.sort()
 
     def _enter(self, folder: Path, inside: bool) -> Iterator[tuple[Path, bool]]:
@@ -73,6 +76,8 @@ class Walk:
                 self.files.append(entry)
             elif entry.suffix == ".conf" and not inside and entry.is_file():
                 self.confs.append(entry)
+            elif entry.suffix == SCRIPT and entry.is_file():
+                self.scripts.append(entry)
 
     def _entries(self, folder: Path) -> Iterator[Path]:
         try:

@@ -47,7 +47,7 @@ class NatsAccess:
 
 @frozen
 class KubeAccess:
-    """``kubeconfig`` empty: what kubectl would use. ``cluster``: uid of the namespace kube-system."""
+    """``context`` of a kubeconfig, empty: what kubectl would use. ``cluster``: uid of the namespace kube-system."""
 
     kubeconfig: str = reference("env", "file")
     context: str = ""

@@ -145,6 +145,12 @@ class Operate:
         return {**{each.region: each.at for each in self.entrances}, **placed}
 
     @property
+    def entered(self) -> tuple[str, ...]:
+        """Regions of which it is said where clients enter."""
+        services = (each.region for each in self.places if each.address and each.address.service)
+        return tuple(dict.fromkeys((*self.entrances_written, *services)))
+
+    @property
     def store_logins(self) -> Mapping[str, str]:
         """By ``REGION/STORE``, where its login is read."""
         placed = {f"{place.region}/{each.store}": each.login for place in self.places for each in place.stores}

@@ -28,6 +28,8 @@ class Verb(StrEnum):
     ELECT = "elect"
     PROMOTE_STREAMS = "promote-streams"
     RESTORE_STREAMS = "restore-streams"
+    RESTORE_ORIGINS = "restore-origins"
+    REMAKE_COPIES = "remake-copies"
     RESTORE_CONSUMERS = "restore-consumers"
     CREATE_CLUSTER = "create-cluster"
     RESTART = "restart"

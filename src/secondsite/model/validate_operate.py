@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from secondsite.model.access import DnsProvider, NatsAccess, RecordAccess, kinds_of
+from secondsite.model.access import DnsProvider, NatsAccess, RecordAccess, RecordSwitch, kinds_of
 from secondsite.model.flaw import Flaw, Path
 from secondsite.model.operate import Operate
 from secondsite.model.redact import looks_secret
@@ -82,6 +82,13 @@ def _nats(operate: Operate) -> Iterator[Flaw]:
                 yield Flaw((*where, "url"), "holds a login", "write `user` and a reference in `password`, or `creds`")
 
 
+def _clusters(operate: Operate) -> Iterator[Flaw]:
+    for position, place in enumerate(operate.places):
+        if place.kube and not place.kube.context:
+            what = f"no context leads to the cluster of {place.region}"
+            yield Flaw(("places", position, "kube"), what, "write `context`: one of the kubeconfig")
+
+
 def _entrances(operate: Operate) -> Iterator[Flaw]:
     for position, place in enumerate(operate.places):
         where = ("places", position, "address")
@@ -136,6 +143,17 @@ def _record(operate: Operate) -> Iterator[Flaw]:
         yield Flaw(("dns", "zone"), "is no zone", "write its name, or the id that Route 53 gave it")
 
 
+def _switch(operate: Operate) -> Iterator[Flaw]:
+    """Health checks move clients, or somebody changes a record: strategy and record say the same."""
+    if operate.dns is None or not operate.deployed or list(_deployed(operate)):
+        return
+    checked = Strategy.parse(operate.deployed).switch.in_data_plane
+    if checked is not (operate.dns.switch is RecordSwitch.FAILOVER_RECORDS):
+        what = f"{operate.dns.switch} is not how {operate.deployed} moves clients"
+        remedy = f"write {RecordSwitch.FAILOVER_RECORDS if checked else RecordSwitch.RECORD}, or correct `deployed`"
+        yield Flaw(("dns", "switch"), what, remedy)
+
+
 def _watch(operate: Operate) -> Iterator[Flaw]:
     watch = operate.watch
     if watch is None:
@@ -165,7 +183,20 @@ def _journal(operate: Operate) -> Iterator[Flaw]:
 
 
 _CHECKS: tuple[Callable[[Operate], Iterator[Flaw]], ...] = (
-    *(_path_headers, _lease, _references, _nats, _entrances, _twice, _deployed, _record, _watch, _journal),
+    *(
+        _path_headers,
+        _lease,
+        _references,
+        _nats,
+        _clusters,
+        _entrances,
+        _twice,
+        _deployed,
+        _record,
+        _switch,
+        _watch,
+        _journal,
+    ),
 )
 
 

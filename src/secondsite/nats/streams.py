@@ -38,6 +38,7 @@ _NANOSECONDS = 1_000_000_000
 class StreamState:
     """One stream as its leader shows it. ``mirror_silent_s``: since it heard from its origin; -1 for never.
 
+    ``follows``: it heard from each of its sources and lacks nothing of them; None where it has none.
     ``answered_at`` is the leader's own clock as it answered; RFC 3339, as all times are. ``created`` tells one life of
     a name from the next.
     """
@@ -51,6 +52,7 @@ class StreamState:
     leader: str
     mirror_lag: int | None = None
     mirror_silent_s: float | None = None
+    follows: bool | None = None
     answered_at: str = ""
     created: str = ""
 
@@ -303,9 +305,15 @@ def _look(info: Json) -> StreamState:
         leader=_text(an_object(info.get("cluster")).get("leader", "")),
         mirror_lag=count(mirror.get("lag", 0)) if mirror else None,
         mirror_silent_s=_seconds(int(mirror.get("active", -1))) if mirror else None,
+        follows=_follows(info.get("sources") or ()),
         answered_at=_text(info.get("ts", "")),
         created=_text(info.get("created", "")),
     )
+
+
+def _follows(sources: Sequence[Any]) -> bool | None:
+    states = [an_object(source) for source in sources]
+    return all(int(one.get("active", -1)) >= 0 and not count(one.get("lag", 0)) for one in states) if states else None
 
 
 def _text(value: Any) -> str:

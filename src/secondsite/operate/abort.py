@@ -16,7 +16,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.operate.action import Context, Facts
 from secondsite.operate.actions.fence import takes_writes
-from secondsite.operate.epoch import Epoch, Side, epoch_of, read_sides, single_writer
+from secondsite.operate.epoch import Epoch, Side, epoch_of, read_sides, single_writer, verb_of
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, StepState, records
 from secondsite.operate.layout import StreamFamily, StreamPlacement, fenced_subject, is_writable, promoting_subject
 from secondsite.operate.world import World
@@ -24,7 +24,8 @@ from secondsite.operate.writer_lease import grant_lease
 
 _STAYS = (
     *(Verb.CREATE_CLUSTER, Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTORE_STORES, Verb.PROMOTE_STORES),
-    *(Verb.RESTORE_STREAMS, Verb.SALVAGE, Verb.RESYNCHRONISE, Verb.FOLLOW_STORES, Verb.CHANGE_TRAFFIC),
+    *(Verb.RESTORE_STREAMS, Verb.RESTORE_ORIGINS, Verb.REMAKE_COPIES, Verb.SALVAGE, Verb.RESYNCHRONISE),
+    *(Verb.FOLLOW_STORES, Verb.CHANGE_TRAFFIC),
 )
 
 
@@ -87,7 +88,7 @@ def source_of(context: Context) -> str:
 def _check_return(context: Context, now: Epoch, target: str) -> None:
     past = [name for name, regions in now.serving.items() if regions == (target,)]
     if past:
-        verb = context.procedure.name.partition(" ")[0]
+        verb = verb_of(context.procedure)
         what = f"{target} takes writes of {', '.join(past)} already: there may be writes that are only there"
         remedy = f"go on with `secondsite {verb} resume`; the way back is a procedure of its own"
         raise InputError.at(f"{verb} abort", what, remedy)

@@ -37,7 +37,7 @@ ANSWER_S = 2.0
 ALLOWABLE = frozenset(
     {
         *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
-        *("not-salvaged", "origin-recreated", "reconciled", "stale-secret", "still-heard", "unfenced"),
+        *("no-workload", "not-salvaged", "origin-recreated", "reconciled", "stale-secret", "still-heard", "unfenced"),
     }
 )
 """The guards that somebody may lift by name."""
@@ -189,22 +189,22 @@ async def through(
 
 @frozen
 class Through(Generic[Door]):
-    """Carried out through a door, or ``otherwise`` in a world that has none."""
+    """Carried out through a door to the step's region, or ``otherwise`` in a world that has none there."""
 
-    door: Callable[[World], Door | None]
+    door: Callable[[World, str], Door | None]
     action: DoorAction[Door]
     otherwise: Action
 
     async def look(self, context: Context, step: Step) -> Prospect:
         return await through(
-            self.door(context.world),
+            self.door(context.world, step.region or context.away),
             lambda door: self.action.look(context, step, door),
             lambda: self.otherwise.look(context, step),
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
         return await through(
-            self.door(context.world),
+            self.door(context.world, step.region or context.away),
             lambda door: self.action.run(context, step, door),
             lambda: self.otherwise.run(context, step),
         )

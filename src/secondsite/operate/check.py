@@ -12,6 +12,8 @@ from functools import partial
 
 from attrs import frozen
 
+from secondsite.dns.record import RecordRefusedError
+from secondsite.kube.cluster import ClusterPlace, ClusterRefusedError
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.operate import Operate
@@ -20,8 +22,13 @@ from secondsite.model.watching import WatchPolicy
 from secondsite.nats.connection import RejectedError
 from secondsite.operate.lease import home_of_journal
 from secondsite.operate.live import LiveWorld
+from secondsite.operate.places import cluster_places
 from secondsite.operate.references import followed, path_of
 from secondsite.operate.verbs import left_by_hand
+from secondsite.operate.world import Dns, Replicas
+from secondsite.secrets.door import SecretPlaces
+from secondsite.secrets.entry import SecretsRefusedError
+from secondsite.secrets.fingerprints import differing
 from secondsite.stores.postgres_place import StoreRefusedError
 
 
@@ -69,22 +76,30 @@ async def prepared(
 ) -> Preparation:
     """Ask everything at once; changes nothing."""
     operate = deployment.system.operate or Operate()
+    clusters = cluster_places(operate)
+    secrets = world.secrets if isinstance(world.secrets, SecretPlaces) else None
     asked = [
         *(_nats(world, region) for region in _regions(deployment)),
         *(_system(world, region) for region in world.system),
+        *(_cluster(place, region) for region, place in clusters.items()),
+        *(_services(world, region) for region in clusters),
+        *(_entrance(world.dns, region) for region in operate.entered if world.dns),
+        *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
+        *([_secrets(secrets, region) for region in secrets.regions] if secrets else []),
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
+    away = (deployment.standby or deployment.sites[-1]).region.name
     by_hand = tuple(
         StepLeft(procedure.name, step.id, step.title, why)
         for procedure in procedures
-        for step, why in left_by_hand(world, procedure)
+        for step, why in left_by_hand(world, procedure, away)
     )
     if operate.watch is None:
         declared = [step for step in procedures[0].steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
         undetected = [StepLeft(procedures[0].name, step.id, step.title, "no `operate: watch:`") for step in declared]
         by_hand = (*undetected, *by_hand)
-    rest = (*_written(operate), *_watch(operate.watch))
+    rest = tuple(_watch(operate.watch))
     return Preparation(str(operate.environment), strategy, (*answers, *rest), by_hand)
 
 
@@ -92,7 +107,7 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
     """What an asking ended in: silence is unknown, a refusal of us or another place is no."""
     try:
         return PlaceFinding(about, Answer.YES, await ask())
-    except (RejectedError, StoreRefusedError) as error:
+    except _REFUSALS as error:
         problem = error.problems[0]
         return PlaceFinding(about, Answer.NO, problem.what, problem.remedy)
     except SecondsiteError as error:
@@ -104,6 +119,7 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
 
 
 _BAD_INPUT = 2
+_REFUSALS = (RejectedError, StoreRefusedError, ClusterRefusedError, RecordRefusedError, SecretsRefusedError)
 
 
 def _regions(deployment: Deployment) -> Iterator[str]:
@@ -128,6 +144,66 @@ async def _system(world: LiveWorld, region: str) -> PlaceFinding:
     return await finding(f"{region}: system account", ask)
 
 
+async def _cluster(place: ClusterPlace, region: str) -> PlaceFinding:
+    async def ask() -> str:
+        async with place.open() as cluster:
+            uid = await cluster.identity()
+            return f"logged in to cluster {uid}" if place.uid else f"logged in to cluster {uid}; write it as `cluster`"
+
+    return await finding(f"{region}: kube", ask)
+
+
+async def _services(world: LiveWorld, region: str) -> PlaceFinding:
+    """What scaling would take there, asked without scaling."""
+    about = f"{region}: services"
+    services = world.services
+    if services is None or not services.reaches(region):
+        return PlaceFinding(about, Answer.UNKNOWN, "no cluster is named", "write `kube` under its place")
+    now: dict[str, Replicas] = {}
+
+    async def ask() -> str:
+        now.update(await services.replicas(region))
+        return ", ".join(f"{name} {one.ready} of {one.wanted}" for name, one in now.items() if one.there) or "none"
+
+    asked = await finding(about, ask)
+    if lacking := list(dict.fromkeys(right for one in now.values() for right in one.lacking)):
+        remedy = f"bind the role of {region}/rights/secondsite-failover.yaml, as `secondsite render` writes it"
+        return PlaceFinding(about, Answer.NO, f"our login may not {', '.join(lacking)}", remedy)
+    if missing := [name for name, one in now.items() if not one.there]:
+        return PlaceFinding(about, Answer.NO, f"{', '.join(missing)} is not deployed there", "deploy what is rendered")
+    if unheld := list(dict.fromkeys(owner for one in now.values() for owner in one.unheld)):
+        what = f"{', '.join(unheld)} puts replicas back and is not within reach"
+        return PlaceFinding(about, Answer.NO, what, "a failover stops there: pause it by hand then")
+    return asked
+
+
+async def _entrance(dns: Dns, region: str) -> PlaceFinding:
+    async def ask() -> str:
+        return f"clients enter at {', '.join(await dns.addresses(region))}"
+
+    return await finding(f"{region}: address", ask)
+
+
+async def _record(dns: Dns, host: str) -> PlaceFinding:
+    """Who answers for it, whether we may change it, and whether somebody else does."""
+    owner = ""
+
+    async def ask() -> str:
+        nonlocal owner
+        answers = {**await dns.authoritative(), **await dns.resolved()}
+        shown = "; ".join(f"{server}: {', '.join(values) or 'nothing'}" for server, values in answers.items())
+        owner = await dns.owner()
+        if why := await dns.may():
+            raise RecordRefusedError.at("", why, "give its login the rights of docs/rights.md")
+        return f"we may change {host}; {shown}"
+
+    asked = await finding("dns", ask)
+    if asked.answer is Answer.YES and owner:
+        what = f"{owner} keeps {host} and would put it back"
+        return PlaceFinding("dns", Answer.NO, what, "have it follow the region that serves, or leave the record alone")
+    return asked
+
+
 async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
     region = home_of_journal(deployment)
 
@@ -139,23 +215,21 @@ async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
     return await finding("journal", ask, "until it answers only this machine's journal is written")
 
 
-def _written(operate: Operate) -> Iterator[PlaceFinding]:
-    for place in operate.places:
-        if place.kube:
-            where = " ".join(filter(None, (place.kube.kubeconfig, place.kube.context))) or "what kubectl would use"
-            yield PlaceFinding(f"{place.region}: kube", Answer.UNKNOWN, f"{where} is not opened yet", "")
-        if place.address and place.address.service:
-            yield PlaceFinding(
-                f"{place.region}: address", Answer.UNKNOWN, f"{place.address.service} is not asked yet", ""
-            )
-    if record := operate.dns:
-        asked = ", ".join((record.server, *record.authoritative, *record.resolvers))
-        what = f"{record.switch} of {record.zone} by {record.provider} {record.key}: {asked} not asked yet"
-        yield PlaceFinding("dns", Answer.UNKNOWN, what)
-    secrets = operate.secrets
-    if secrets:
-        refresh = f", brought into the cluster by {secrets.refresh}" if secrets.refresh else ""
-        yield PlaceFinding("secrets", Answer.YES, f"compared with {secrets.reference}{refresh}")
+async def _secrets(places: SecretPlaces, region: str) -> PlaceFinding:
+    about = f"{region}: secrets"
+    different: list[str] = []
+
+    async def ask() -> str:
+        key = places.run_key().secret
+        expected, there = await places.reference(key), await places.fingerprints(region, key)
+        different.extend(differing(expected, there))
+        return f"{len(expected)} are the same as in {places.source.shown}"
+
+    asked = await finding(about, ask)
+    if asked.answer is Answer.YES and different:
+        what = f"{', '.join(different)} differ from {places.source.shown}"
+        return PlaceFinding(about, Answer.NO, what, f"secondsite secrets refresh {region}, or synchronise them by hand")
+    return asked
 
 
 def _watch(watch: WatchPolicy | None) -> Iterator[PlaceFinding]:

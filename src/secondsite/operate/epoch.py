@@ -146,12 +146,17 @@ async def read_epoch(context: Context) -> Epoch:
     return epoch_of(context, await read_sides(context))
 
 
+def verb_of(procedure: Procedure) -> str:
+    """By which verb of the command it is carried out."""
+    return "repair" if procedure.fault.destroys_data else procedure.name.partition(" ")[0]
+
+
 def operation_id(procedure: Procedure, epoch: Epoch, away: str) -> str:
     """After the region that survives, as it was made and parted: equal for all who look at the same incident."""
     parts = [[key, value] for part in (epoch.made, epoch.parted) for key, value in sorted(part.items())]
     lasting = [pair for pair in parts if pair[0].startswith(f"{away}/")]
     digest = hashlib.sha256(json.dumps([procedure.name, lasting]).encode()).hexdigest()[:8]
-    return f"{procedure.name.partition(' ')[0]}-{digest}"
+    return f"{verb_of(procedure)}-{digest}"
 
 
 def stopped_by(context: Context, step: Step) -> tuple[str, ...]:

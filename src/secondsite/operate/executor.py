@@ -36,6 +36,7 @@ from secondsite.operate.epoch import (
     read_sides,
     single_writer,
     stop_of,
+    verb_of,
 )
 from secondsite.operate.journal import (
     FENCED_ON_RETURN,
@@ -79,7 +80,7 @@ async def _alone(_entries: Sequence[JournalEntry]) -> None:
 @frozen
 class Options:
     """``approved`` is the hash of the plan that may do what cannot be undone. ``patience`` stretches the limits, which
-    count from the last time that a step got any further.
+    count from the last time that a step got any further. ``decided``: the trigger approves whatever the plan is now.
 
     ``hold`` is awaited with the journal before each step, and raises where another controller acts.
     """
@@ -89,6 +90,7 @@ class Options:
     patience: float = 1.0
     executors: Mapping[Verb, Action] = EXECUTORS
     hold: Callable[[Sequence[JournalEntry]], Awaitable[None]] = _alone
+    decided: bool = False
 
 
 @frozen
@@ -127,7 +129,8 @@ async def execute(
     else:
         plan = await make_plan(procedure, deployment, world, allowed=options.allowed)
         check_plan(plan, options.approved)
-        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **declared(world), "approved": options.approved})
+        approved = plan.hash if options.decided else options.approved
+        journal.append(EntryKind.PLAN, "", {**plan_json(plan), **declared(world), "approved": approved})
     return await _Run(procedure, deployment, world, journal, options, progress).finish()
 
 
@@ -290,7 +293,7 @@ class _Run:
         context = self._context(step)
         changed = changed_since(context, Epoch.of(begun), await read_epoch(context))
         if changed:
-            verb = self._procedure.name.partition(" ")[0]
+            verb = verb_of(self._procedure)
             remedy = f"somebody else acted: leave this operation (secondsite {verb} abort), and plan again"
             raise MachineError.at("", f"nothing was done, as {changed}", remedy)
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 
 from attrs import define, evolve, field, frozen
@@ -120,20 +122,35 @@ class Gate:
 
     async def _round(self, streams: StreamApi, servers: Servers) -> None:
         now = await self._may(streams)
-        is_open = is_open_file(self.file)
+        state = self._state()
+        is_open = state is GateState.OPEN
         wanted = next_state(is_open, self._before, now)
         self._before = now
         if wanted and self.held:
             self.held.timer.end_at(self.held.lease.until)
-        if wanted != is_open:
+        if wanted != is_open or not (wanted or self._denies()):
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
+        if wanted != is_open:
             self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
         for server in sorted(await self._kept(streams, servers) - self._took):
             await servers.reload(server)
             self._took.add(server)
         if not wanted and self.held:
             self.held.timer.stand_down()
+
+    def _state(self) -> GateState:
+        state = gate_state(self.file)
+        if state is GateState.UNKNOWN:
+            what = "its format is not this release's, so it is read as shut and written anew"
+            self.report(f"{self.file}: {what}; roll the servers' configuration and their gates out together")
+        return state
+
+    def _denies(self) -> bool:
+        """All that this gate has to, and not what one of an earlier configuration had."""
+        with suppress(OSError, UnicodeDecodeError):
+            return self.file.read_text(encoding="utf-8") == shut(self._subjects)
+        return False
 
     async def _may(self, streams: StreamApi) -> bool | None:
         """A lease that ends shuts it, whatever is known of the streams."""
@@ -180,9 +197,30 @@ def gate_of(
     return Gate(config.region, place, system, config.streams, folder, report, held)
 
 
+class GateState(StrEnum):
+    OPEN = "open"
+    SHUT = "shut"
+    UNKNOWN = "unknown"
+
+
+def gate_state(file: Path) -> GateState:
+    """As the server reads it: what denies nothing is open, so that a person can open it by an empty file.
+
+    What says anything else than this release would, or cannot be read, is unknown: nobody is let in by it.
+    """
+    if not file.exists():
+        return GateState.SHUT
+    try:
+        values = parse_conf(file.read_text(encoding="utf-8"), str(file)).values
+    except (InputError, OSError, UnicodeDecodeError):
+        return GateState.UNKNOWN
+    if not values:
+        return GateState.OPEN
+    return GateState.SHUT if list(values) == [SHUT] and values[SHUT] else GateState.UNKNOWN
+
+
 def is_open_file(file: Path) -> bool:
-    """As the server reads it: whatever denies nothing is open, so that a person can open it by an empty file."""
-    return file.exists() and not file.read_text(encoding="utf-8").startswith(SHUT)
+    return gate_state(file) is GateState.OPEN
 
 
 def write_gate_file(file: Path, subjects: tuple[str, ...], *, is_open: bool) -> None:

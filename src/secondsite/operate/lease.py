@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from attrs import asdict, define, field, frozen
 from secondsite.backup.strict import MisfitError, parse, structure
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
-from secondsite.nats.streams import WRONG_LAST_SEQUENCE, StreamState
+from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, StreamState
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import FinalError
 from secondsite.operate.instants import instant
@@ -33,6 +33,7 @@ from secondsite.operate.world import StreamsDoor, World
 STREAM = "secondsite-operations"
 SUBJECT = "secondsite.operations"
 TTL_S = 30.0
+_LEADER_TRIES, _LEADER_AGAIN_S = 20, 0.25
 
 
 class HeldElsewhereError(FinalError):
@@ -143,12 +144,23 @@ class Lease:
     async def _take(self) -> None:
         async with asyncio.timeout(self.ttl_s):
             door = await self._stack.enter_async_context(self.world.streams(self.region))
-            if await door.stream(STREAM) is None:
-                await door.create(self.config)
+            await made(door, self.config)
             self._last = await free_at(door, self.region, self._holder, self.ttl_s)
             self._door = door
             self._shipped = self._common(from_copy(await copied_entries(door), self.journal.path))
-            await self._append(self._record())
+            await self._append_first()
+
+    async def _append_first(self) -> None:
+        """A stream that was only just made has no leader for a moment; two controllers would both go on without it."""
+        for left in reversed(range(_LEADER_TRIES)):
+            try:
+                await self._append(self._record())
+            except NoStreamListensError:
+                if not left:
+                    raise
+                await self.world.clock.sleep(_LEADER_AGAIN_S)
+            else:
+                return
 
     def _common(self, copied: list[JournalEntry]) -> int:
         """How much of this journal is there already. Raises where it is not this one that goes on."""
@@ -186,7 +198,7 @@ class Lease:
         """Somebody wrote since: ourselves, where an answer was lost; else it is not ours any more."""
         state = await door.stream(STREAM)
         last = state.last_seq if state else 0
-        newest, _ = await _newest(door, last)
+        newest, _ = await newest_record(door, last)
         if newest is None or newest.holder != self._holder:
             holder = newest.summary() if newest else "somebody wrote to the shared journal"
             raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
@@ -216,8 +228,19 @@ class Lease:
         return Record(self._holder, self.world.decision.who, socket.gethostname(), operation, **more)
 
 
+async def made(door: StreamsDoor, config: Mapping[str, Any]) -> None:
+    """The stream, where it is not there yet."""
+    if await door.stream(STREAM) is None:
+        await door.create(config)
+
+
 def lease_of(deployment: Deployment, world: World, journal: Journal, report: Callable[[str], None]) -> Lease:
-    """In the standby's domain, with as many replicas as the streams there."""
+    """In the standby's domain."""
+    return Lease(world, home_of_journal(deployment), stream_of_journal(deployment), journal, report)
+
+
+def stream_of_journal(deployment: Deployment) -> dict[str, Any]:
+    """Its configuration, with as many replicas as the streams there."""
     region = home_of_journal(deployment)
     placements = [one for family in families(deployment) if (one := family.at(region))]
     clusters = {one.cluster.name for one in placements if one.cluster.gateways}
@@ -231,7 +254,7 @@ def lease_of(deployment: Deployment, world: World, journal: Journal, report: Cal
     }
     if clusters:
         config["placement"] = {"cluster": min(clusters)}
-    return Lease(world, region, config, journal, report)
+    return config
 
 
 def home_of_journal(deployment: Deployment) -> str:
@@ -246,7 +269,7 @@ async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> 
     """The last sequence, where nobody else holds the lease; raises HeldElsewhereError. Only servers' clocks count."""
     state = await door.stream(STREAM)
     last = state.last_seq if state else 0
-    record, at = await _newest(door, last)
+    record, at = await newest_record(door, last)
     if state is None or record is None or record.released or record.holder == holder:
         return last
     age_s = (instant(state.answered_at) - instant(at)).total_seconds()
@@ -286,7 +309,7 @@ async def read_shared(world: World, region: str, path: Path, direction: str) -> 
         state = await door.stream(STREAM)
         if state is None:
             return SharedJournal()
-        record, at = await _newest(door, state.last_seq)
+        record, at = await newest_record(door, state.last_seq)
         copied = await copied_entries(door)
     if not copied or not str(copied[0]["data"].get("procedure", "")).startswith(direction):
         return SharedJournal()
@@ -319,7 +342,7 @@ async def copied_entries(door: StreamsDoor) -> tuple[dict[str, Any], ...]:
     return tuple(entries)
 
 
-async def _newest(door: StreamsDoor, last: int) -> tuple[Record | None, str]:
+async def newest_record(door: StreamsDoor, last: int) -> tuple[Record | None, str]:
     """With the time at which it was stored."""
     async for message in door.messages(STREAM, max(1, last), last):
         return Record.of(message.data), message.at

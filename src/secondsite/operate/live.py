@@ -25,6 +25,7 @@ from secondsite.operate.world import (
     Dns,
     ManualSteps,
     MetaDoor,
+    OriginRestorer,
     RecordDoor,
     Restorer,
     Secrets,
@@ -87,6 +88,7 @@ class LiveWorld:
     path: ClientPath | None = None
     sites: Sites | None = None
     restorer: Restorer | None = None
+    origins: OriginRestorer | None = None
     stores: Stores | None = None
     bound: Mapping[str, Any] = {}
     identities: Mapping[str, Identity] = {}

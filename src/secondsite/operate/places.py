@@ -7,6 +7,8 @@ from pathlib import Path
 
 from attrs import evolve
 
+from secondsite.kube.cluster import ClusterPlace
+from secondsite.kube.kubeconfig import context_of
 from secondsite.model.access import NatsAccess
 from secondsite.model.operate import Operate
 from secondsite.nats.options import ConnectOptions
@@ -54,6 +56,22 @@ def _options(access: NatsAccess, place: str, options: ConnectOptions) -> Connect
         password=text(access.password, "password") or options.password,
         token=text(access.token, "token") or options.token,
     )
+
+
+def cluster_places(operate: Operate | None) -> dict[str, ClusterPlace]:
+    """By region. Raises InputError for a kubeconfig that cannot be read or a context that it does not have."""
+    places: dict[str, ClusterPlace] = {}
+    if operate is None:
+        return places
+    for place in operate.places:
+        if place.kube:
+            where = f"operate.places.{place.region}.kube.kubeconfig"
+            file = path_of(place.kube.kubeconfig, where) if place.kube.kubeconfig else None
+            config = context_of(place.kube.context, file)
+            places[place.region] = ClusterPlace(
+                config, f"context {place.kube.context}", operate.cluster_uid(place.region)
+            )
+    return places
 
 
 def with_domains(known: Mapping[str, Identity], operate: Operate | None) -> dict[str, Identity]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+from secondsite.kube.cluster import ClusterRefusedError
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError, Problem
 from secondsite.model.field_support import clusters_not_taking
@@ -32,6 +33,7 @@ from secondsite.operate.epoch import (
     read_sides,
     stop_of,
     stopped_by,
+    verb_of,
 )
 from secondsite.operate.verbs import EXECUTORS
 from secondsite.operate.world import World
@@ -169,7 +171,7 @@ async def _look(context: Context, step: Step) -> Prospect:
     except MachineError as error:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
-        if isinstance(error, RejectedError):
+        if isinstance(error, (RejectedError, ClusterRefusedError)):
             what = f"{what}; that is no lost region"
             return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
         prospect = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
@@ -181,7 +183,7 @@ def check_plan(plan: Plan, approved: str) -> None:
     if plan.refusals:
         raise InputError(plan.refusals)
     if approved and approved != plan.hash:
-        verb = plan.procedure.name.partition(" ")[0]
+        verb = verb_of(plan.procedure)
         what = f"what would be done now ({plan.hash}) is not what was approved ({approved})"
         raise InputError.at("--approve", what, f"look at the plan again: secondsite {verb} plan, with the same options")
 

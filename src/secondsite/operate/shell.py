@@ -17,7 +17,7 @@ from secondsite.model.traffic import Traffic
 from secondsite.operate.layout import StreamPlacement
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_WENT_WELL = ".error.description // true | . == true or error(.)"
+WENT_WELL = ".error.description // true | . == true or error(.)"
 
 
 def word(value: str) -> str:
@@ -75,12 +75,12 @@ def _asked(region: str, subject: str, payload: str) -> str:
 
 def published(region: str, subject: str, data: str) -> str:
     """A message for a stream: it fails where none stores it."""
-    return f"{_asked(region, subject, word(data))} | jq {word(_WENT_WELL)}"
+    return f"{_asked(region, subject, word(data))} | jq {word(WENT_WELL)}"
 
 
 def changed(region: str, call: str, body: Mapping[str, Any] | str = "") -> str:
     """A request that changes something: it fails where the server refuses."""
-    return f"{request(region, call, body)} | jq {word(_WENT_WELL)}"
+    return f"{request(region, call, body)} | jq {word(WENT_WELL)}"
 
 
 def read(region: str, call: str, program: str, body: Mapping[str, Any] | str = "", *, flags: str = "-ce") -> str:

@@ -22,13 +22,14 @@ from secondsite.operate.actions.people import ByHand, Declared, Refused, ask_a_s
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import Elect, FreeSubjects, RestoreQuorum
 from secondsite.operate.actions.record import RecordState
-from secondsite.operate.actions.restore import RestoreStreams
+from secondsite.operate.actions.remake import RemakeCopies
+from secondsite.operate.actions.restore import RestoreOrigins, RestoreStreams
 from secondsite.operate.actions.resynchronise import Resynchronise
 from secondsite.operate.actions.salvage import Salvage
 from secondsite.operate.actions.services import ScaleServices, VerifySecrets
 from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.actions.traffic import ChangedByHand, ChangeTraffic, Converge, VerifyPath, WaitOneTtl
-from secondsite.operate.world import World
+from secondsite.operate.world import Workloads, World
 
 _NO_PATH = Guard(
     "no-client-path",
@@ -36,8 +37,14 @@ _NO_PATH = Guard(
     "give --path-url, or --allow no-client-path to look by hand",
 )
 _NO_BACKUP = Guard("no-backup", "the backup store is not known", "give --from URL", absolute=True)
-_SCALE: Action = Through(lambda world: world.services, ScaleServices(), ByHand())
-_MOVED: Action = Through(lambda world: world.record_look, ChangedByHand(), ByHand())
+
+
+def _services(world: World, region: str) -> Workloads | None:
+    return world.services if world.services and world.services.reaches(region) else None
+
+
+_SCALE: Action = Through(_services, ScaleServices(), ByHand())
+_MOVED: Action = Through(lambda world, _: world.record_look, ChangedByHand(), ByHand())
 
 EXECUTORS: Mapping[Verb, Action] = {
     Verb.DETECT: Declared(ask_the_service),
@@ -48,19 +55,21 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.DELETE_ORIGIN: FreeSubjects(),
     Verb.ELECT: Elect(),
     Verb.PROMOTE_STREAMS: Promote(),
-    Verb.RESTORE_STREAMS: Through(lambda world: world.restorer, RestoreStreams(), Refused(_NO_BACKUP)),
+    Verb.RESTORE_STREAMS: Through(lambda world, _: world.restorer, RestoreStreams(), Refused(_NO_BACKUP)),
+    Verb.RESTORE_ORIGINS: Through(lambda world, _: world.origins, RestoreOrigins(), Refused(_NO_BACKUP)),
+    Verb.REMAKE_COPIES: Through(lambda world, _: world.origins, RemakeCopies(), Refused(_NO_BACKUP)),
     Verb.RESTORE_CONSUMERS: RestoreConsumers(),
     Verb.CREATE_CLUSTER: ByHand(create_cluster),
     Verb.RESTART: ByHand(pods_that_do_not_run),
     Verb.START_SERVICES: _SCALE,
     Verb.SCALE_SERVICES: _SCALE,
-    Verb.PROMOTE_STORES: Through(lambda world: world.stores, PromoteStores(), ByHand(promote_stores)),
+    Verb.PROMOTE_STORES: Through(lambda world, _: world.stores, PromoteStores(), ByHand(promote_stores)),
     Verb.RESTORE_STORES: ByHand(restore_stores),
-    Verb.FOLLOW_STORES: Through(lambda world: world.stores, FollowStores(), ByHand(follow_stores)),
-    Verb.VERIFY_SECRETS: Through(lambda world: world.secrets, VerifySecrets(), ByHand()),
-    Verb.CHANGE_TRAFFIC: Through(lambda world: world.dns, ChangeTraffic(), _MOVED),
-    Verb.CONVERGE: Through(lambda world: world.dns, Converge(), WaitOneTtl()),
-    Verb.VERIFY_PATH: Through(lambda world: world.path, VerifyPath(), ByHand(guard=_NO_PATH)),
+    Verb.FOLLOW_STORES: Through(lambda world, _: world.stores, FollowStores(), ByHand(follow_stores)),
+    Verb.VERIFY_SECRETS: Through(lambda world, _: world.secrets, VerifySecrets(), ByHand()),
+    Verb.CHANGE_TRAFFIC: Through(lambda world, _: world.dns, ChangeTraffic(), _MOVED),
+    Verb.CONVERGE: Through(lambda world, _: world.dns, Converge(), WaitOneTtl()),
+    Verb.VERIFY_PATH: Through(lambda world, _: world.path, VerifyPath(), ByHand(guard=_NO_PATH)),
     Verb.WAIT: ByHand(workloads),
     Verb.RESYNCHRONISE: Resynchronise(),
     Verb.SALVAGE: Salvage(),
@@ -79,13 +88,13 @@ _NEEDED: Mapping[Verb, str] = {
 }
 
 
-def left_by_hand(world: World, procedure: Procedure) -> tuple[tuple[Step, str], ...]:
+def left_by_hand(world: World, procedure: Procedure, away: str) -> tuple[tuple[Step, str], ...]:
     """Steps that wait for a person in this world, each with what is missing."""
     steps = []
     for step in procedure.steps:
         action: Any = EXECUTORS[step.verb]
         while isinstance(action, Through):
-            action = action.action if action.door(world) else action.otherwise
+            action = action.action if action.door(world, step.region or away) else action.otherwise
         if isinstance(action, (ByHand, Refused, ChangedByHand)):
             steps.append((step, _NEEDED.get(step.verb, "nothing reaches what it changes")))
     return tuple(steps)

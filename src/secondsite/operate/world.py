@@ -117,7 +117,17 @@ class Dns(Protocol):
         """Where the service is in a region."""
         ...
 
-    async def change(self, addresses: tuple[str, ...]) -> None: ...
+    async def change(self, addresses: tuple[str, ...]) -> None:
+        """From what it is a moment before, and from nothing else: what somebody else changed is not overrun."""
+        ...
+
+    async def owner(self) -> str:
+        """What keeps the record and would put it back; empty where nothing does."""
+        ...
+
+    async def may(self) -> str:
+        """Why we may not change it; empty where nothing speaks against it."""
+        ...
 
 
 class RecordDoor(Protocol):
@@ -137,11 +147,22 @@ class RecordDoor(Protocol):
 
 @frozen
 class Replicas:
+    """``floor``: the least that an autoscaler keeps, None without one. ``holds`` are held still by scaling, ``unheld``
+    would put it back and are out of reach. ``lacking``: rights that scaling takes and that we do not have.
+    """
+
     wanted: int
     ready: int
+    floor: int | None = None
+    holds: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    there: bool = True
 
 
 class Workloads(Protocol):
+    def reaches(self, region: str) -> bool: ...
+
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         """By service, for those that this world runs."""
         ...
@@ -225,6 +246,24 @@ class Restorer(Protocol):
         ...
 
 
+class OriginRestorer(Protocol):
+    """For data that was destroyed. ``chosen`` are the streams that may be replaced; ``moment`` is from when."""
+
+    @property
+    def chosen(self) -> tuple[str, ...]: ...
+
+    @property
+    def moment(self) -> str: ...
+
+    async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        """In its own place, as it was at the moment; what is there and chosen is saved first."""
+        ...
+
+    async def save(self, region: str, stream: str) -> str:
+        """Where the stream is saved now, with its messages and consumers."""
+        ...
+
+
 class World(Protocol):
     """``reach_s`` is how long an answer is waited for before a region counts as unreachable."""
 
@@ -265,6 +304,9 @@ class World(Protocol):
 
     @property
     def restorer(self) -> Restorer | None: ...
+
+    @property
+    def origins(self) -> OriginRestorer | None: ...
 
     @property
     def stores(self) -> Stores | None: ...

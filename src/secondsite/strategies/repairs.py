@@ -171,9 +171,12 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
 
 
 def _streams_before(deployment: Deployment, kit: Kit, after: str) -> Step:
+    """Where they were, not where they would be after the loss of a region."""
     if deployment.strategy.link is Link.ARCHIVE:
-        return restore_archived(kit, after, "the moment before the mistake")
-    return restore_streams(kit, after)
+        step = restore_archived(kit, after, "the moment before the mistake")
+    else:
+        step = restore_streams(kit, after)
+    return evolve(step, verb=Verb.RESTORE_ORIGINS, region="")
 
 
 def _copied(deployment: Deployment) -> bool:
@@ -187,7 +190,7 @@ def _copies_anew(kit: Kit, after: str) -> Step:
     size = transfer_time("copies made anew", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"])
     return make_step(
         kit,
-        Verb.RESYNCHRONISE,
+        Verb.REMAKE_COPIES,
         "make every copy of the restored streams anew: mirrors, and streams that source them",
         size,
         check="each copy holds what its origin holds, and nothing of before",

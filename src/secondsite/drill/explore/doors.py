@@ -57,6 +57,12 @@ class MemoryRecord:
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (region,)
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def change(self, addresses: tuple[str, ...]) -> None:
         self.leads_to = addresses
 

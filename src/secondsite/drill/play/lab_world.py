@@ -59,6 +59,12 @@ class LabDns:
     async def addresses(self, region: str) -> tuple[str, ...]:
         return (self.lab.gateway(region).host,)
 
+    async def owner(self) -> str:
+        return ""
+
+    async def may(self) -> str:
+        return ""
+
     async def change(self, addresses: tuple[str, ...]) -> None:
         """Checked records are nobody's to set: people make the checks of the others fail, or let them speak again."""
         deployment = self.lab.deployment
@@ -78,6 +84,9 @@ class LabServices:
     lab: Lab
     api: str
     wanted: dict[str, int] = field(factory=dict)
+
+    def reaches(self, region: str) -> bool:
+        return region in self.lab.regions
 
     async def replicas(self, region: str) -> Mapping[str, Replicas]:
         runs = self.runs(region)

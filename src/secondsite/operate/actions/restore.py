@@ -1,17 +1,22 @@
-"""Streams that have no living copy come back from the newest backup."""
+"""Streams come back from a backup or an archive: in another region where they have no living copy, or in their own
+place where what they held was destroyed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
+from secondsite.nats.streams import StreamState
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed
 from secondsite.operate.shell import word
-from secondsite.operate.world import Restorer
+from secondsite.operate.world import OriginRestorer, Restorer
+
+RESTORED = "restored"
 
 
 @frozen
@@ -22,21 +27,72 @@ class RestoreStreams:
 
     async def run(self, context: Context, step: Step, restorer: Restorer) -> Facts:
         outcomes = await restorer.restore(step.region or context.away, step.targets)
-        bad = {name: why for name, why in outcomes.items() if why}
-        if bad:
-            failures = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
-            raise failed(f"not restored: {failures}", "see `secondsite backup list`; fix the cause, then resume")
-        return {"restored": sorted(outcomes)}
+        return {"restored": _all_restored(outcomes)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
-        when = ""
+        yield f'secondsite restore --context {word(context.region_of(step))} --from "$BACKUP_URL"'
+
+
+@frozen
+class RestoreOrigins:
+    """Those that somebody chose, which may be there and are saved first; without a choice, those that are gone."""
+
+    async def look(self, context: Context, step: Step, restorer: OriginRestorer) -> Prospect:
+        targets = await _targets(context, step, restorer)
+        changes = tuple(_change(context, restorer, name, state) for name, state in sorted(targets.items()))
+        return Prospect(changes=changes, guards=() if targets else (_nothing(context, step),))
+
+    async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
+        """What an attempt before brought back is not brought back again: clients write to it."""
+        before = {name for one in context.noted if RESTORED in one for name in one[RESTORED]["streams"]}
+        targets = {
+            name: state for name, state in (await _targets(context, step, restorer)).items() if name not in before
+        }
+        if not targets and not before:
+            raise failed(_nothing(context, step).what, _nothing(context, step).remedy)
+        outcomes = await restorer.put_back(context.home, tuple(targets)) if targets else {}
+        done = [name for name, why in outcomes.items() if not why]
+        if done:
+            context.note(RESTORED, {"streams": done})
+        _all_restored(outcomes)
+        return {"restored": sorted({*done, *before}), "as of": restorer.moment}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         if context.fault is Fault.BAD_WRITE and context.deployment.strategy.link is Link.ARCHIVE:
             yield from _undone(context, step)
             return
-        if context.data_destroyed:
-            yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
-            when = ' --at "$BEFORE"'
-        yield f'secondsite restore --context {word(context.region_of(step))} --from "$BACKUP_URL"{when}'
+        yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
+        yield f'secondsite restore --context {word(context.region_of(step))} --from "$BACKUP_URL" --at "$BEFORE"'
+
+
+def _all_restored(outcomes: Mapping[str, str]) -> list[str]:
+    """Raises FinalError where one was not."""
+    bad = {name: why for name, why in outcomes.items() if why}
+    if bad:
+        failures = "; ".join(f"{name}: {why}" for name, why in sorted(bad.items()))
+        raise failed(f"not restored: {failures}", "see `secondsite backup list`; fix the cause, then resume")
+    return sorted(outcomes)
+
+
+async def _targets(context: Context, step: Step, restorer: OriginRestorer) -> Mapping[str, StreamState | None]:
+    """What is to come back, as it is now."""
+    for name in restorer.chosen:
+        context.family(name)
+    names = restorer.chosen or step.targets or tuple(family.name for family in context.families)
+    async with context.world.streams(context.home) as door:
+        states = {name: await door.stream(name) for name in names}
+    return states if restorer.chosen else {name: state for name, state in states.items() if state is None}
+
+
+def _change(context: Context, restorer: OriginRestorer, name: str, state: StreamState | None) -> str:
+    there = "it is not there" if state is None else f"what is there, made {state.created}, is saved and replaced"
+    return f"{name} in {context.home}: restored as of {restorer.moment}; {there}"
+
+
+def _nothing(context: Context, step: Step) -> Guard:
+    listed = ", ".join(step.targets)
+    what = f"{context.home} has every stream ({listed}), and none was named to be replaced"
+    return Guard("nothing-chosen", what, "name each that was spoilt: --restore STREAM", absolute=True)
 
 
 def _undone(context: ManualContext, step: Step) -> Iterable[str]:

@@ -8,25 +8,23 @@ and takes them alone. All of it is looked at again right before each stream is d
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 
 from attrs import frozen
 
 from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
-from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, through, until
-from secondsite.operate.actions.copies import copies_anew
+from secondsite.operate.actions.copies import local_mirrors, remaking
 from secondsite.operate.actions.people import ByHand
+from secondsite.operate.actions.remake import COPY, asked, remake, unsaved
 from secondsite.operate.consumer_config import is_users
 from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlacement, is_writable, mirror_config
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
 
-_NOT_YET = (10005, 10023, 10035, 10058, 10059)
-"""No suitable peers or resources yet, a leader that is new, a name that is just being given up, or is gone."""
 _SALVAGE_FIRST = "salvage first, or give it up: --allow not-salvaged"
 
 
@@ -49,16 +47,16 @@ class Resynchronise:
             await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "was never apart"
         ends: dict[str, int] = {}
+        beside: dict[str, object] = {}
         for family, placement, of in pairs:
             ends[family.name] = await self._mirror(context, family, placement, of)
+            for copy in local_mirrors(context, placement):
+                beside[copy.name] = await _beside(context, copy, of)
         if region != context.home:
             await replicate_positions(context.world, tuple(family for family, _, _ in pairs), context.home, region)
-        return {"region": region, "joined": joined, "streams": ends}
+        return {"region": region, "joined": joined, "streams": ends, **({"beside": beside} if beside else {})}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
-        if context.data_destroyed:
-            yield from copies_anew(context)
-            return
         region = context.region_of(step)
         pairs = _pairs(context, region)
         for _, placement, of in pairs:
@@ -69,6 +67,8 @@ class Resynchronise:
         for _, placement, of in pairs:
             yield changed(region, f"STREAM.CREATE.{placement.name}", mirror_config(placement, of))
             yield until_it_has(placement, of)
+            for copy in local_mirrors(context, placement):
+                yield from remaking(context, copy)
 
     async def _join(self, context: Context, step: Step, region: str) -> str:
         async def joined(sites: Sites) -> str:
@@ -99,7 +99,7 @@ class Resynchronise:
                     await _durables_first(serving, family, of)
                     if await _linked(door, placement, of):
                         creating = door.create(mirror_config(placement, of))
-                        await _asked(creating, f"create the mirror {placement.name}", placement.region)
+                        await asked(creating, f"create the mirror {placement.name}", placement.region)
                     return False
                 wanted[:] = wanted or [there.last_seq]
                 ends[:] = [here.last_seq]
@@ -109,14 +109,20 @@ class Resynchronise:
         return ends[0]
 
 
-async def _asked(call: Awaitable[None], what: str, region: str) -> None:
-    """What is refused for the moment is asked again; what is refused for good is no wait."""
-    try:
-        await call
-    except RefusedError as refused:
-        if not refused.passing and refused.code not in _NOT_YET:
-            problem = refused.problems[0]
-            raise failed(f"{region} does not {what}: {problem.what}", f"{problem.remedy}; then resume") from None
+async def _beside(context: Context, copy: StreamPlacement, of: StreamPlacement) -> Facts:
+    """A mirror in the region of what was made anew. What it has beyond the parting was salvaged from its origin; where
+    it keeps what its origin's limits gave up, it is the only copy of that, and is left and named."""
+    if any(COPY in one and one[COPY]["stream"] == copy.name for one in context.noted):
+        return await remake(context, copy, unsaved)
+    async with context.world.streams(copy.region) as door, context.world.streams(of.region) as serving:
+        here, there = await door.stream(copy.name), await serving.stream(of.name)
+    parted = "" if there is None else there.metadata.get(DIVERGED, "")
+    if here is None or there is None or (parted.isdigit() and here.last_seq <= int(parted)):
+        return {"goes on": here is not None}
+    if here.first_seq < there.first_seq:
+        what = f"it holds messages {here.first_seq} to {there.first_seq - 1}, which {of.name} gave up"
+        return {"left": f"{what}; after {parted or '?'} it holds those of the old primary: make it anew by hand"}
+    return await remake(context, copy, unsaved)
 
 
 async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: StreamPlacement) -> None:
@@ -148,7 +154,7 @@ async def _replace(
             if read_only:
                 await _durables_first(serving, family, of)
                 return True
-            await _asked(door.delete(placement.name), f"delete {placement.name}", placement.region)
+            await asked(door.delete(placement.name), f"delete {placement.name}", placement.region)
             return False
 
     await until(context, gone)

@@ -28,25 +28,36 @@ class ScaleServices:
         region = step.region or context.away
         now = await services.replicas(region)
         lacking = self._lacking(context, step, now)
-        changes = tuple(
-            f"{name} in {region}: {now[name].wanted} -> {count} replicas" for name, count in lacking.items()
-        )
-        ready = tuple(f"{name}: {replicas.ready} of {replicas.wanted} ready" for name, replicas in now.items())
-        return Prospect(changes=changes, now=ready)
+        changes = [f"hold {one} in {region} still: it would put replicas back" for one in _held(now, lacking)]
+        for name, count in lacking.items():
+            floor = now[name].floor
+            kept = f", its autoscaler keeps {floor} -> {count}" if floor is not None and floor < count else ""
+            changes.append(f"{name} in {region}: {now[name].wanted} -> {count} replicas{kept}")
+        ready = tuple(f"{name}: {one.ready} of {one.wanted} ready" for name, one in now.items() if one.there)
+        guards = (*_rights(now, region), *_unheld(now, lacking, region), *_missing(context, step, now, region))
+        return Prospect(changes=tuple(changes), now=ready, guards=guards)
 
     async def run(self, context: Context, step: Step, services: Workloads) -> Facts:
         region = step.region or context.away
-        for name, count in self._lacking(context, step, await services.replicas(region)).items():
-            await services.scale(region, name, count)
         ready: dict[str, int] = {}
+        holds: dict[str, None] = {}
 
         async def all_ready() -> bool:
+            """What somebody scaled down meanwhile is scaled again: each is looked at right before."""
             now = await services.replicas(region)
-            ready.update({name: replicas.ready for name, replicas in now.items()})
-            return all(ready[name] >= wanted_replicas(context, step, region, name) for name in now)
+            lacking = self._lacking(context, step, now)
+            for guard in (*_rights(now, region), *_unheld(now, lacking, region), *_missing(context, step, now, region)):
+                if guard.absolute or guard.id not in context.allowed:
+                    raise failed(guard.what, guard.remedy)
+            for name, count in lacking.items():
+                holds.update(dict.fromkeys(now[name].holds))
+                await services.scale(region, name, count)
+            there = {name: one for name, one in now.items() if one.there}
+            ready.update({name: one.ready for name, one in there.items()})
+            return not lacking and all(ready[name] >= wanted_replicas(context, step, region, name) for name in there)
 
-        await until(context, all_ready)
-        return {"region": region, "ready": ready}
+        await until(context, all_ready, lambda: sum(ready.values()))
+        return {"region": region, "ready": ready, **({"held": list(holds)} if holds else {})}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """What runs there already is not scaled."""
@@ -69,7 +80,40 @@ class ScaleServices:
     def _lacking(self, context: Context, step: Step, now: Mapping[str, Replicas]) -> dict[str, int]:
         region = step.region or context.away
         wanted = {name: wanted_replicas(context, step, region, name) for name in now}
-        return {name: count for name, count in wanted.items() if now[name].wanted < count}
+        return {
+            name: count
+            for name, count in wanted.items()
+            if now[name].there and (now[name].wanted < count or (now[name].floor or count) < count)
+        }
+
+
+def _held(now: Mapping[str, Replicas], lacking: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for name in lacking for one in now[name].holds))
+
+
+def _rights(now: Mapping[str, Replicas], region: str) -> tuple[Guard, ...]:
+    rights = tuple(dict.fromkeys(right for one in now.values() for right in one.lacking))
+    if not rights:
+        return ()
+    what = f"our login to the cluster of {region} may not: {', '.join(rights)}"
+    remedy = f"bind the role of {region}/rights/secondsite-failover.yaml, as `secondsite render` writes it"
+    return (Guard("no-right", what, remedy, absolute=True),)
+
+
+def _unheld(now: Mapping[str, Replicas], lacking: Iterable[str], region: str) -> tuple[Guard, ...]:
+    owners = tuple(dict.fromkeys(owner for name in lacking for owner in now[name].unheld))
+    if not owners:
+        return ()
+    what = f"{', '.join(owners)} puts back replicas in {region}, and its object is not within reach there"
+    return (Guard("reconciled", what, "pause it where it runs, then --allow reconciled"),)
+
+
+def _missing(context: Scope, step: Step, now: Mapping[str, Replicas], region: str) -> tuple[Guard, ...]:
+    names = [name for name, one in now.items() if not one.there and wanted_replicas(context, step, region, name)]
+    if not names:
+        return ()
+    what = f"{', '.join(names)} is not deployed in {region}"
+    return (Guard("no-workload", what, "deploy it there, or --allow no-workload to go on without"),)
 
 
 @frozen

@@ -10,7 +10,7 @@ from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Switch
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, Scope, failed, until
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.shell import last_sequence, service_url, word
 from secondsite.operate.world import ClientPath, Dns, PathWrite, RecordDoor
@@ -40,15 +40,17 @@ class ChangeTraffic:
         now = await dns.authoritative()
         host = context.deployment.traffic.host or "the record"
         changes = () if _all_answer(now, wanted) else (f"{host}: point at {', '.join(wanted)}",)
-        return Prospect(
-            changes=changes, now=tuple(f"{server}: {', '.join(addresses)}" for server, addresses in now.items())
-        )
+        answers = tuple(f"{server}: {', '.join(addresses) or 'nothing'}" for server, addresses in now.items())
+        return Prospect(changes=changes, now=answers, guards=await _obstacles(dns, host))
 
     async def run(self, context: Context, step: Step, dns: Dns) -> Facts:
         wanted = await wanted_addresses(context, dns)
         before = await dns.authoritative()
         weighted = context.deployment.strategy.switch.in_data_plane and target_region(context) != context.home
         gone = () if not weighted else await dns.addresses(context.home)
+        for guard in await _obstacles(dns, context.deployment.traffic.host):
+            if guard.absolute or guard.id not in context.allowed:
+                raise failed(guard.what, guard.remedy)
 
         async def changed() -> bool:
             now = await dns.authoritative()
@@ -70,6 +72,16 @@ class ChangeTraffic:
             await dns.change(wanted)
         except TimeoutError:
             return
+
+
+async def _obstacles(dns: Dns, host: str) -> tuple[Guard, ...]:
+    guards = []
+    if why := await dns.may():
+        guards.append(Guard("no-right", why, "give its login the rights of docs/rights.md", absolute=True))
+    if owner := await dns.owner():
+        what = f"{owner} keeps {host} and would put it back"
+        guards.append(Guard("reconciled", what, "pause it, or have it follow the new region; then --allow reconciled"))
+    return tuple(guards)
 
 
 @frozen

@@ -59,6 +59,10 @@ CATEGORIES = {
 OTHER = "other"
 
 
+FIRM, LEANING = 0.8, 0.5
+"""Shares of draws from which on the assumptions hardly matter, and from which on most of them agree."""
+
+
 @frozen
 class ComparedContract:
     """A contract of a strategy. ``chance`` is None, ``verdict`` empty, where nothing is promised."""
@@ -310,11 +314,20 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def confidence(recommendation: Recommendation) -> str:
+    """In a word, and what it means: for who decides and reads nothing else."""
+    share, first = recommendation.stability, recommendation.runners_up[:1]
+    word = "High" if share >= FIRM else "Medium" if share >= LEANING else "Low"
+    rival = f"; {first[0].strategy} wins in {percent(first[0].share)}" if first else ""
+    pattern = f", and {recommendation.strategy.pattern} of some kind in {percent(recommendation.pattern_stability)}"
+    return f"{word}: it wins in {percent(share)} of simulations of all assumptions{pattern}{rival}"
+
+
 def firmness(stability: float) -> str:
     """What the stability means for a reader."""
-    if stability >= 0.8:
+    if stability >= FIRM:
         return "firm: the assumptions hardly matter"
-    if stability >= 0.5:
+    if stability >= LEANING:
         return "leaning: most draws agree, the assumptions below decide the rest"
     return "open: other strategies win in most draws; settle the assumptions below before much is spent"
 

@@ -1,4 +1,4 @@
-"""Where every figure of a document comes from: a mark beside the figure, and a list that the mark leads to.
+"""Where every figure comes from: a mark beside the figure, and an item of one page that the mark leads to.
 
 A mark is a letter and a number: ``m`` measured, ``p`` published, ``a`` assumed, ``s`` stated (read from the team's
 files or written by the team), ``c`` counted or computed from those. A figure made of several has the letter of the
@@ -7,6 +7,7 @@ weakest, and one that rests on an assumption looks like it: ``~``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import shorten
@@ -23,6 +24,7 @@ from secondsite.publish.text.markdown import Md, code, joined, plain, text
 
 LETTERS = {"m": "measured", "p": "published", "a": "assumed", "s": "stated", "c": "computed"}
 _FORMULA = 160
+_MARK = re.compile(r"\[\[([apmsc]\d+)\]\]")
 _WEAKEST_FIRST = "apmsc"
 _OF = {Provenance.MEASURED: "m", Provenance.PUBLISHED: "p", Provenance.ASSUMED: "a", Provenance.DERIVED: "c"}
 
@@ -40,7 +42,7 @@ class Source:
 
 @define
 class Sources:
-    """The sources of one document, numbered by letter in the order of their first use."""
+    """The sources of a set of documents, numbered by letter in the order of their first use."""
 
     system: System
     _rows: dict[object, Source] = Factory(dict)
@@ -57,12 +59,12 @@ class Sources:
         return Md(f"{'~' if not estimate.unbounded and self.letter(estimate) == 'a' else ''}{text(shown)}")
 
     def mark(self, estimate: Estimate) -> Md:
-        return Md(f"[{self._row(estimate).mark}]")
+        return _link(self._row(estimate).mark)
 
     def of_all(self, what: str, estimates: Iterable[Estimate], basis: str = "each computed from some of these") -> Md:
         """One mark for all figures of a table: what they rest on together."""
         ends = tuple(dict.fromkeys(leaf for one in estimates for leaf in leaves(one)))
-        return Md(f"[{self._composite(('table', what), what, Md(''), basis, ends)}]")
+        return _link(self._composite(("table", what), what, Md(""), basis, ends))
 
     def head(self, name: str, *marks: Md) -> Md:
         """A heading of a column whose figures share their marks; a tab at its end stays there."""
@@ -74,7 +76,7 @@ class Sources:
         key = (letter, what, basis)
         if key not in self._rows:
             self._rows[key] = Source(self._next(letter), what, text(value), basis)
-        return Md(f"[{self._rows[key].mark}]")
+        return _link(self._rows[key].mark)
 
     def letter(self, estimate: Estimate) -> str:
         return weakest(self._letter(leaf) for leaf in leaves(estimate))
@@ -87,9 +89,10 @@ class Sources:
         groups = groupby(self.rows(), key=lambda row: row.mark[0])
         return Md("\n\n".join(f"**{LETTERS[letter].capitalize()}**\n\n{_items(rows)}" for letter, rows in groups))
 
-    def targets(self) -> Md:
-        """What the marks link to; on no page, but needed by it."""
-        return Md("\n".join(f"[{row.mark}]: #{row.mark}" for row in self.rows()))
+    def targets(self, used: str, page: str = "") -> str:
+        """Where the marks in a text lead to, in the order of their letters; on no page, but needed by it."""
+        there = set(_MARK.findall(used))
+        return "\n".join(f"[{row.mark}]: {page}#{row.mark}" for row in self.rows() if row.mark in there)
 
     def _row(self, estimate: Estimate) -> Source:
         key = _key(estimate)
@@ -163,7 +166,12 @@ def _item(row: Source) -> Md:
 def _basis(row: Source) -> Md:
     if not row.made_of:
         return text(row.basis)
-    return Md(f"{text(row.basis)}; from {joined((Md(f'[{mark}]') for mark in row.made_of), ' ')}")
+    return Md(f"{text(row.basis)}; from {joined(map(_link, row.made_of), ' ')}")
+
+
+def _link(mark: str) -> Md:
+    """In brackets, which stay when it is drawn as a link: a mark does not look like a digit of the figure."""
+    return Md(f"[[{mark}]]")
 
 
 def legend() -> Md:

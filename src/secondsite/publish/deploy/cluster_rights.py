@@ -69,6 +69,9 @@ def _failover(deployment: Deployment, region: str) -> Iterator[Json]:
 def _services(services: Sequence[Service]) -> Iterator[Json]:
     yield from _rule("apps", _WORKLOADS, None, "get", "list")
     yield from _rule("", "pods", None, "get", "list")
+    scaled = [service.name for service in services if service.autoscale]
+    yield from _rule("autoscaling", "horizontalpodautoscalers", None, "get", "list")
+    yield from _rule("autoscaling", "horizontalpodautoscalers", scaled, "patch")
     for kind, plural in zip(("Deployment", "StatefulSet"), _WORKLOADS, strict=True):
         names = [service.name for service in services if service.kind == kind]
         yield from _rule("apps", f"{plural}/scale", names, "get", "patch", "update")

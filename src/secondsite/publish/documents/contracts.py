@@ -14,7 +14,7 @@ from secondsite.model.wording import number
 from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark, measured_text
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.content.state import Replicated, replicated
 from secondsite.publish.text.markdown import Md, code, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import about, duration, percent
@@ -33,28 +33,25 @@ class Trigger:
     decide: Step
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     standings = board(inputs)
     return render(
         "dr-contracts.md.j2",
         system=inputs.system,
         strategy=code(inputs.chosen.strategy.id),
         as_of=inputs.as_of.isoformat(),
-        summary=_summary(standings),
+        summary=counts(standings),
         board=_board(inputs, standings, sources),
         proofs=_proofs(inputs, standings),
         unpromised=_unpromised(inputs, sources),
         triggers=_triggers(inputs, sources),
         by_person=any(trigger.decide.by_person for trigger in triggers(inputs)),
         state=_state(inputs, sources),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 
-def _summary(standings: tuple[ContractBoardRow, ...]) -> Md:
+def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
+    """How many contracts have which verdict, and what that is a verdict of."""
     if not standings:
         return Md("No contract is written in `secondsite.yaml`: nothing can be met or breached.")
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}

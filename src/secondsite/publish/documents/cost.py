@@ -10,7 +10,7 @@ from secondsite.model.wording import dollars
 from secondsite.publish.content.comparison import CATEGORIES, OTHER, by_category, category, provider_of, side_by_side
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.roadmap import roadmap
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.text.figure import figure
 from secondsite.publish.text.markdown import Md, code, strong, table, text
 from secondsite.publish.text.templates import render
@@ -27,8 +27,7 @@ class CostTable:
     items: Md
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     provider = provider_of(inputs.evaluation)
     named = _steps(inputs, provider)
     return render(
@@ -39,9 +38,6 @@ def document(inputs: Inputs) -> str:
         totals=_totals(inputs, named, sources),
         categories=_categories(named, provider, sources),
         bills=[_bill(title, assessment, sources) for title, assessment in named],
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 

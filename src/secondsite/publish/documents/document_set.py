@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.schedule import drills
-from secondsite.publish.documents import alerts, architecture, contracts, cost, dashboard, evaluation, roadmap, schedule
+from secondsite.publish.content.sources import Sources
+from secondsite.publish.documents import (
+    alerts,
+    architecture,
+    contracts,
+    cost,
+    dashboard,
+    evaluation,
+    roadmap,
+    schedule,
+    source_list,
+    summary,
+)
 from secondsite.publish.documents.calendar import calendar
 from secondsite.publish.page.evaluation import render_html
 from secondsite.publish.page.report import ReadTimeline, report
@@ -16,28 +28,35 @@ RUNBOOK = "runbook.md"
 ALERTS = "dr-alerts.yaml"
 DASHBOARD = "dr-dashboard.json"
 REPORT = "report.html"
-_DOCUMENTS: Mapping[str, Callable[[Inputs], str]] = {
-    architecture.NAME: architecture.document,
+_DOCUMENTS: Mapping[str, Callable[[Inputs, Sources], str]] = {
+    summary.NAME: summary.document,
     evaluation.NAME: evaluation.document,
     contracts.NAME: contracts.document,
     roadmap.NAME: roadmap.document,
     cost.NAME: cost.document,
     schedule.NAME: schedule.document,
+    RUNBOOK: runbook.section,
 }
 
 
-def runbook_section(inputs: Inputs) -> str:
-    """What belongs between the markers of the runbook."""
-    return runbook.section(inputs)
-
-
 def documents(inputs: Inputs) -> Mapping[str, str]:
-    """Those in Markdown, without the runbook."""
-    return {name: document(inputs) for name, document in _DOCUMENTS.items()}
+    """Those in Markdown. Of the runbook, what belongs between the markers of one that may be there already."""
+    sources = Sources(inputs.system)
+    written = {name: document(inputs, sources) for name, document in _DOCUMENTS.items()}
+    listed = source_list.document(inputs, sources)
+    return {
+        architecture.NAME: architecture.document(inputs),
+        **{name: _leading(text, sources.targets(text, source_list.NAME)) for name, text in written.items()},
+        source_list.NAME: _leading(listed, sources.targets(listed)),
+    }
+
+
+def _leading(text: str, targets: str) -> str:
+    return f"{text}\n{targets}\n" if targets else text
 
 
 def files(inputs: Inputs, read: ReadTimeline | None = None) -> Mapping[str, str]:
-    """All but the runbook, which is put into one that may be there already; ``read`` reads evidence for timelines."""
+    """All of them; ``read`` reads evidence for timelines."""
     watched = alerts.alerts(inputs)
     return {
         **documents(inputs),

@@ -25,7 +25,7 @@ from secondsite.publish.content.comparison import (
     rows,
 )
 from secondsite.publish.content.inputs import Inputs
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.drawings import svg_files as charts_svg
 from secondsite.publish.drawings.tornado import TornadoDrawing, tornado
 from secondsite.publish.text.figure import figure
@@ -57,8 +57,7 @@ _LINKS = {
 }
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     provider = provider_of(inputs.evaluation)
     compared = rows(inputs.evaluation)
     chosen, recommendation = inputs.chosen, inputs.evaluation.recommendation
@@ -96,9 +95,6 @@ def document(inputs: Inputs) -> str:
         swings=_swings(inputs, shown, sources),
         doubts=_doubts(inputs, sources),
         tracks=_tracks(inputs),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 

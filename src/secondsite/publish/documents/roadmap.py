@@ -11,7 +11,7 @@ from secondsite.model.wording import dollars, number
 from secondsite.publish.content.comparison import provider_of
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.roadmap import NEEDS, RoadmapStep, roadmap, why_stop
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.drawings import svg_files as charts_svg
 from secondsite.publish.drawings.svg_files import Span
 from secondsite.publish.text.figure import looking
@@ -39,8 +39,7 @@ class RoadmapEntry:
     criteria: tuple[str, ...]
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     provider = provider_of(inputs.evaluation)
     steps = roadmap(inputs, provider)
     stop = next((step for step in steps if step.stop), None)
@@ -54,9 +53,6 @@ def document(inputs: Inputs) -> str:
         chart=COST if charts(inputs) else "",
         graph=_graph(inputs, steps),
         steps=[_shown(step, sources) for step in steps],
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
 
 

@@ -6,7 +6,7 @@ from secondsite.publish.content.board import board
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, shelf_life_days
 from secondsite.publish.content.schedule import ScheduledDrill, drills
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.text.markdown import Md, code, fence, joined, table
 from secondsite.publish.text.templates import render
 
@@ -20,8 +20,7 @@ _WHEN = {
 }
 
 
-def document(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def document(inputs: Inputs, sources: Sources) -> str:
     scheduled = drills(inputs)
     return render(
         "dr-test-schedule.md.j2",
@@ -31,9 +30,6 @@ def document(inputs: Inputs) -> str:
         commands=_commands(scheduled),
         shelf=_shelf(inputs, sources),
         planned=_planned(sources),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
         hours=f"{sum(one.minutes * 366 / one.every.days for one in scheduled) / 60:.0f}",
     )
 

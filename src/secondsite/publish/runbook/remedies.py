@@ -17,6 +17,8 @@ _REMEDIES: Mapping[Verb, str] = {
     Verb.PROMOTE_STREAMS: "400/10055: the server is below 2.12; 400/10065: the origin still holds the subjects; "
     "503/10008: no meta leader. In each case restore from backup under the same name",
     Verb.RESTORE_STREAMS: "run it again: it goes on where it was; then take the backup before the newest",
+    Verb.RESTORE_ORIGINS: "run it again: it goes on where it was; then take the backup before that one",
+    Verb.REMAKE_COPIES: "run it again: it goes on where it was; until then a mirror stands still and shows no lag",
     Verb.RESTORE_CONSUMERS: "create it from the stream's first sequence; consumers have to ignore repeats",
     Verb.CREATE_CLUSTER: "no capacity or no control plane: try another machine type, another zone, the third region",
     Verb.RESTART: "the same pod fails again: roll its last change back",

@@ -11,14 +11,14 @@ from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import ManualContext
-from secondsite.operate.shell import word
 from secondsite.operate.verbs import commands
 from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
-from secondsite.publish.content.sources import Sources, legend
+from secondsite.publish.content.sources import Sources
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
+from secondsite.publish.runbook.executor_commands import executor_commands, second_region
 from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
@@ -67,15 +67,14 @@ class Chapter:
     executor: Md
 
 
-def section(inputs: Inputs) -> str:
-    sources = Sources(inputs.system)
+def section(inputs: Inputs, sources: Sources) -> str:
     chapters = tuple(_chapters(inputs, sources))
     return render(
         "runbook.md.j2",
         system=inputs.system,
         strategy=code(inputs.chosen.strategy.id),
         home=code(inputs.system.region.name),
-        second=code(_second(inputs)),
+        second=code(second_region(inputs)),
         host=code(inputs.chosen.deployment.traffic.host),
         traffic=inputs.chosen.deployment.traffic,
         promises=_promises(inputs),
@@ -85,16 +84,7 @@ def section(inputs: Inputs) -> str:
         final=_final(inputs),
         dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
         phases=_phases(inputs, sources),
-        legend=legend(),
-        sources=sources.listing(),
-        targets=sources.targets(),
     )
-
-
-def _second(inputs: Inputs) -> str:
-    deployment = inputs.chosen.deployment
-    other = deployment.standby or deployment.sites[-1]
-    return other.region.name
 
 
 def _promises(inputs: Inputs) -> Md:
@@ -126,7 +116,7 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
     blocked = next((step.blocked for step in procedure.steps if step.blocked), "")
     by_itself = all(step.verb in _BY_ITSELF for step in procedure.steps)
     at_home = by_itself or fault in (None, Fault.DELETION, Fault.BAD_WRITE)
-    region = inputs.system.region.name if at_home else _second(inputs)
+    region = inputs.system.region.name if at_home else second_region(inputs)
     shown = (
         () if blocked or by_itself else tuple(_shown(inputs, sources, procedure, step, region, fault) for step in steps)
     )
@@ -140,32 +130,7 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
         same=_nothing_to_do(procedure) or _same(like, steps),
         measured=_measured(inputs, sources, fault),
         watch=_watch(inputs, procedure, region, fault) if by_itself else Md(""),
-        executor=Md("") if blocked else _executor(inputs, fault, procedure),
-    )
-
-
-def _executor(inputs: Inputs, fault: Fault | None, procedure: Procedure) -> Md:
-    """The same procedure by the executor, with what its steps need; empty for what it does not carry out."""
-    if fault is not None and not fault.leaves_region:
-        return Md("")
-    about = "failback" if fault is None else "failover"
-    option = "" if fault is None else f" --fault {fault}"
-    strategy = f" --strategy {word(inputs.chosen.strategy.id)}"
-    regions = (inputs.system.region.name, _second(inputs))
-    servers = "".join(f" --nats {word(f'{region}=context:{region}')}" for region in regions)
-    verbs = {step.verb for step in procedure.steps}
-    if Verb.RESTORE_QUORUM in verbs:
-        servers += "".join(f" --system {word(f'{region}=context:{region}-system')}" for region in regions)
-    backups = ' --from "$BACKUP_URL"' if Verb.RESTORE_STREAMS in verbs else ""
-    lost = " --allow unfenced" if fault in (Fault.REGION, Fault.GEOGRAPHY) else ""
-    arguments = f'{strategy}{option}{servers}{backups} --path-url "$WRITE_URL" --who "$WHO" --why "$WHY"{lost}'
-    return fence(
-        (
-            f"secondsite {about} plan{arguments}",
-            f'secondsite {about} run{arguments} --approve "$HASH"',
-            f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
-            f"secondsite {about} abort{arguments}  # before the first stream takes writes elsewhere: back to who did",
-        )
+        executor=Md("") if blocked else executor_commands(inputs, fault, procedure),
     )
 
 

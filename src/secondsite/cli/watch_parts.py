@@ -1,0 +1,224 @@
+"""A watch as the command line and the system file describe it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from secondsite.cli.operating_world import ProcedureDirection, Who, procedure_of, world_of
+from secondsite.model.errors import InputError, MachineError
+
+if TYPE_CHECKING:
+    from secondsite.cli.operating_world import OperationPlaces, OperationScope
+    from secondsite.cli.watch import WatchOptions
+    from secondsite.model.deployment import Deployment
+    from secondsite.model.fault import Fault
+    from secondsite.model.procedure import Procedure
+    from secondsite.model.system import System
+    from secondsite.model.watching import WatchPolicy
+    from secondsite.operate.live import LiveWorld
+    from secondsite.operate.world import Decision
+    from secondsite.watch.judging import WatchRules
+    from secondsite.watch.notices import Notice
+    from secondsite.watch.operations import Operations
+    from secondsite.watch.readiness import ReadyPlan
+    from secondsite.watch.running import RunningWatch
+
+_ANSWER_S = 10.0
+_OBSERVERS = "operate.watch.observers"
+_FEWEST, _LEAST_QUORUM = 3, 2
+
+
+@frozen
+class WatchParts:
+    """``approvers``: names by public key."""
+
+    running: RunningWatch
+    approvers: Mapping[str, str]
+
+
+def watch_parts(
+    what: OperationScope, where: OperationPlaces, given: WatchOptions, token: str, say: Callable[[str], None]
+) -> WatchParts:
+    """Raises InputError for what is missing or cannot be."""
+    from secondsite.operate.references import followed
+    from secondsite.operate.world import Decision
+    from secondsite.watch.listening import Listening
+    from secondsite.watch.notices import Notices
+    from secondsite.watch.operations import WATCH
+    from secondsite.watch.process import Watch, WatchSettings
+    from secondsite.watch.readiness import Readiness
+    from secondsite.watch.running import RunningWatch
+
+    deployment, procedures = _procedures(what)
+    policy = policy_of(deployment.system, given)
+    rules = _rules(policy, given, deployment)
+    name = given.name or socket.gethostname()
+    home = deployment.primary.region.name
+    settings = WatchSettings(name, home, frozenset(policy.decide), frozenset(policy.ask), policy.block_s)
+    operations = _operations(what, where, deployment, procedures, say)
+    targets = tuple(followed(one, "operate.watch.notify") for one in policy.notify)
+    notices = Notices(f"watch {name}", targets, say)
+    watch = Watch(settings, rules, operations, notices.say, say)
+    addresses = {one.name: one.at for one in policy.observers}
+    listening = Listening(addresses, token, given.every_s / 2, min(5.0, max(1.0, given.every_s)), watch.hear)
+
+    def changed(plan: ReadyPlan) -> None:
+        notice = readiness_notice(plan)
+        say(f"{notice.title}{': ' if notice.text else ''}{notice.text}")
+        notices.say(notice)
+
+    readiness = Readiness(
+        operations,
+        tuple(procedures),
+        Decision(f"{WATCH}{name}", 0.0, "readiness"),
+        watch.clock,
+        lambda: watch.disturbed,
+        changed,
+        given.ready_s,
+    )
+    return WatchParts(RunningWatch(watch, listening, readiness, notices), approvers_of(deployment.system))
+
+
+def readiness_notice(plan: ReadyPlan) -> Notice:
+    from secondsite.watch.notices import Notice
+
+    if plan.ready:
+        return Notice("ready", f"a failover for {plan.fault} could run now", "")
+    lines = [plan.problem] if plan.problem else [f"{one.guard}: {one.what}; {one.remedy}" for one in plan.refusals]
+    return Notice("not-ready", f"a failover for {plan.fault} could not run now", "\n".join(lines))
+
+
+def _operations(
+    what: OperationScope,
+    where: OperationPlaces,
+    deployment: Deployment,
+    procedures: Mapping[Fault, Procedure],
+    say: Callable[[str], None],
+) -> Operations:
+    from secondsite.operate.world import Decision
+    from secondsite.publish.terminal.operation import progress_line
+    from secondsite.watch.operations import Operations
+
+    def made_for(procedure: Procedure, decision: Decision) -> LiveWorld:
+        return world_of(what, where, Who(who=decision.who, why=decision.why), deployment, procedure)
+
+    made_for(next(iter(procedures.values())), Decision("", 0.0, ""))  # what is missing is told before it is needed
+    folder = what.file.parent / ".secondsite"
+    return Operations(
+        deployment,
+        procedures,
+        made_for,
+        folder,
+        say,
+        lambda one: say(progress_line(one)),
+        frozenset(what.allow),
+        where.patience,
+    )
+
+
+def _procedures(what: OperationScope) -> tuple[Deployment, dict[Fault, Procedure]]:
+    """Of every fault that has one that can end."""
+    from secondsite.model.fault import LEAVES_REGION
+    from secondsite.model.procedure import Verb
+
+    made = {}
+    for fault in sorted(LEAVES_REGION):
+        deployment, procedure = procedure_of(ProcedureDirection.OVER, evolve(what, fault=str(fault)))
+        if not any(step.blocked for step in procedure.steps if step.verb is Verb.DECIDE):
+            made[fault] = procedure
+    if not made:
+        what_is = f"{what.strategy} has no failover"
+        raise InputError.at("--strategy", what_is, "name the one that is deployed, with a second region")
+    return deployment, made
+
+
+def policy_of(system: System, given: WatchOptions) -> WatchPolicy:
+    """As `operate: watch:` says; an option goes before what stands there. Raises InputError."""
+    from secondsite.cli.operating_options import pairs
+    from secondsite.model.units import Seconds
+    from secondsite.model.watching import WatchObserver, WatchPolicy
+
+    written = (system.operate.watch if system.operate else None) or WatchPolicy()
+    named = []
+    for text, url in pairs(given.observer, "--observer").items():
+        name, _, region = text.partition("@")
+        named.append(WatchObserver(name, region, url))
+    return evolve(
+        written,
+        observers=tuple(named) or written.observers,
+        quorum=written.quorum if given.quorum is None else given.quorum,
+        window_s=written.window_s if given.window_s is None else Seconds(given.window_s),
+        block_s=written.block_s if given.block_s is None else Seconds(given.block_s),
+        decide=_faults(given.decide) or written.decide,
+    )
+
+
+def _faults(names: tuple[str, ...]) -> tuple[Fault, ...]:
+    from secondsite.model.fault import Fault
+
+    if unknown := [name for name in names if name not in set(Fault)]:
+        raise InputError.at("--decide", f"{unknown[0]!r} is no fault", "write region")
+    return tuple(Fault(name) for name in names)
+
+
+def _rules(policy: WatchPolicy, given: WatchOptions, deployment: Deployment) -> WatchRules:
+    from secondsite.model.fault import Fault
+    from secondsite.watch.judging import WatchRules
+
+    places = {one.name: one.region for one in policy.observers}
+    regions = tuple(site.region.name for site in deployment.sites)
+    for one in policy.observers:
+        if one.region and one.region not in regions:
+            what = f"{one.name} is in {one.region}, no region of the deployment"
+            raise InputError.at(_OBSERVERS, what, f"name one of {', '.join(regions)}")
+        if not one.at:
+            raise InputError.at(_OBSERVERS, f"nobody said where {one.name} answers", "write `at: https://…`")
+    rules = WatchRules(places, regions, policy.quorum, policy.window_s, given.checks, given.every_s)
+    fewest = min((rules.needed(region) for region in regions), default=0)
+    if len(places) < _FEWEST or fewest < _LEAST_QUORUM:
+        what = f"{len(places)} observers: 3 are needed, and 2 outside of each region, so that none decides alone"
+        raise InputError.at(_OBSERVERS, what, "run `secondsite watch observe` in each region and outside")
+    if policy.quorum > len(places):
+        what = f"{policy.quorum} of {len(places)} observers can never agree"
+        raise InputError.at("operate.watch.quorum", what, "ask for fewer")
+    if odd := sorted(set(policy.decide) - {Fault.REGION}):
+        what = f"{odd[0]} is not decided without a person"
+        raise InputError.at("operate.watch.decide", what, "`region` is, as a quorum agrees on it; the rest is asked")
+    return rules
+
+
+def approvers_of(system: System) -> Mapping[str, str]:
+    """By public key; none where the file names none: then only the page's token approves."""
+    from secondsite.operate.references import path_of
+    from secondsite.watch.approvals import read_approvers
+
+    policy = system.operate.watch if system.operate else None
+    if policy is None or not policy.approvers:
+        return {}
+    return read_approvers(path_of(policy.approvers, "operate.watch.approvers"))
+
+
+def asked(at: str, path: str, body: bytes | None = None) -> bytes:
+    """The answer of a watch; raises MachineError, or InputError with what it objects to."""
+    import httpx2
+
+    try:
+        answer = httpx2.request(
+            "GET" if body is None else "POST",
+            f"{at.rstrip('/')}{path}",
+            content=body,
+            timeout=_ANSWER_S,
+            trust_env=False,
+        )
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        what = f"the watch does not answer ({type(error).__name__})"
+        raise MachineError.at(at, what, "give the address that it printed at its start") from None
+    if answer.status_code == 409:
+        raise InputError.at(at, answer.text.strip(), "see `secondsite watch status`")
+    if answer.status_code != 200:
+        raise MachineError.at(at, f"the watch answers {answer.status_code}", "give the address of a watch")
+    return answer.content

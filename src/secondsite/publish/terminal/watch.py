@@ -1,0 +1,56 @@
+"""What a watch sees, for people: regions, who says what, the question that stands, and whether a failover could run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_MARKS = {"yes": "+", "no": "-", "unknown": "?"}
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """From the plain data of `watch status --json`."""
+    return "\n".join(_lines(status))
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    for region in status["regions"]:
+        serves = ", serves" if region["serves"] else ""
+        yield f"{region['region']}{serves}: {region['now']} for {region['for_s']:.0f} s; decided: {region['decided']}"
+        for one in region["observers"]:
+            signals = " ".join(f"{_MARKS[sight['now']]}{name}" for name, sight in one["signals"].items())
+            yield f"  {one['observer']:<14} {one['vote']:<6} {signals or 'no signal'}{_tail(one['why'])}"
+    if status["why_not"]:
+        yield f"nothing is begun: {status['why_not']}"
+    yield from _asks(status["ask"])
+    yield from _operation(status["operation"])
+    for plan in status["readiness"]:
+        yield from _plan(plan)
+
+
+def _tail(text: str) -> str:
+    return f"  ({text})" if text else ""
+
+
+def _asks(ask: Mapping[str, Any] | None) -> Iterator[str]:
+    if ask is None:
+        return
+    yield f"ASKS {ask['id']}: fail {ask['region']} over for {ask['fault']}? {ask['why']}"
+    yield from (f"  STOPS: {stop}" for stop in ask["stops"])
+    yield from (f"  GUARD {one['guard']}: {one['what']}" for one in ask["refusals"])
+    yield f"  to approve: secondsite watch approve --ask {ask['id']} --plan {ask['plan']} --key KEY --at URL"
+
+
+def _operation(one: Mapping[str, Any] | None) -> Iterator[str]:
+    if one is None:
+        return
+    state = "under way" if one["is_open"] else "ended"
+    yield f"last operation: {one['name']}, {state}; {one['acting'] or one['who']}"
+    if one["is_open"]:
+        yield from (f"  {step['state'] or 'to come':<11} {step['id']}{_tail(step['why'])}" for step in one["steps"])
+
+
+def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
+    could = "a failover could run" if plan["ready"] else "A FAILOVER COULD NOT RUN"
+    yield f"{plan['fault']}: {could}{_tail(plan['problem'])}"
+    yield from (f"  {one['step']}: {one['guard']}: {one['what']}; {one['remedy']}" for one in plan["refusals"])

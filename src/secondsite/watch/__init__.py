@@ -1,0 +1,1 @@
+"""The watch: observers see, a quorum decides, an operation is started under the lease."""

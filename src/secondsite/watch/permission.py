@@ -1,0 +1,91 @@
+"""Whether a watch may act on what it found, or has to ask a person first. Pure; every doubt is a reason to ask."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from secondsite.model.fault import Fault
+from secondsite.watch.judging import RegionFinding, RegionJudgement
+
+FAULTS = {RegionFinding.LOST: Fault.REGION, RegionFinding.GRAY: Fault.GRAY}
+
+
+@frozen
+class LastStep:
+    """``state`` is empty for one that was not begun."""
+
+    id: str
+    title: str
+    state: str = ""
+    why: str = ""
+
+
+@frozen
+class LastOperation:
+    """What the shared journal says. ``age_s``: since it was last written, by the servers' own clock.
+
+    ``acting``: who acts, empty where the one who did has gone; ``who`` began it.
+    """
+
+    name: str
+    age_s: float
+    is_open: bool
+    is_failover: bool
+    acting: str = ""
+    who: str = ""
+    steps: tuple[LastStep, ...] = ()
+
+
+@frozen
+class Circumstances:
+    """``journal_known``: whether the shared journal could be read; ``last`` is None where it is empty.
+
+    ``maintenance_s``: how long announced work goes on; ``by_person``: the procedure's own trigger is a person.
+    """
+
+    home: str
+    decide: frozenset[Fault]
+    block_s: float
+    journal_known: bool = False
+    last: LastOperation | None = None
+    maintenance_s: float = 0.0
+    by_person: bool = False
+
+
+@frozen
+class Permission:
+    """``fault`` is None where there is nothing to start; ``asks``: why a person has to approve first, empty for no."""
+
+    fault: Fault | None
+    asks: str = ""
+    why: str = ""
+
+
+def permission(one: RegionJudgement, now: Circumstances) -> Permission:
+    """What a finding allows."""
+    fault = FAULTS.get(one.finding)
+    if fault is None:
+        return Permission(None)
+    if one.region != now.home:
+        return Permission(None, why=f"{one.region} takes no writes: there is nothing to fail over, and nowhere to go")
+    if now.last and now.last.is_open:
+        return Permission(None, why=f"{now.last.name} is under way: {now.last.acting or 'see `failover status`'}")
+    if now.last and now.last.is_failover:
+        return Permission(None, why=f"{now.last.name} was the last operation: {one.region} does not serve")
+    return Permission(fault, _asks(one, fault, now))
+
+
+def _asks(one: RegionJudgement, fault: Fault, now: Circumstances) -> str:
+    """The first doubt; empty where there is none."""
+    last = now.last
+    recent = last is not None and last.age_s < now.block_s
+    ago = f"{last.name} was {last.age_s:.0f} s ago" if last else ""
+    doubts = (
+        (fault not in now.decide, f"{fault} is not decided without a person (operate: watch: decide)"),
+        (now.by_person, "the procedure's trigger is a person"),
+        (not one.lived, f"this watch never saw {one.region} alive: its addresses may be wrong"),
+        (now.maintenance_s > 0, f"maintenance is announced for another {now.maintenance_s:.0f} s"),
+        (not now.journal_known, "the shared journal cannot be read: nobody knows what was done last"),
+        (recent, f"{ago}: a second one within {now.block_s:.0f} s needs a person"),
+    )
+    return next((why for holds, why in doubts if holds), "")

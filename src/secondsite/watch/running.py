@@ -1,0 +1,48 @@
+"""Everything of one watch process together, from its start until it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+
+from secondsite.nats.tasks import end_tasks
+from secondsite.watch.listening import Listening
+from secondsite.watch.notices import Notices
+from secondsite.watch.process import Watch
+from secondsite.watch.readiness import Readiness
+from secondsite.watch.status import ContractRow, watch_status
+
+_STATUS_S = 0.5
+
+
+@define
+class RunningWatch:
+    """``status`` is made anew twice a second."""
+
+    watch: Watch
+    listening: Listening
+    readiness: Readiness
+    notices: Notices
+    contracts: tuple[ContractRow, ...] = ()
+    status: Mapping[str, Any] = field(factory=dict)
+
+    async def keep(self) -> None:
+        """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
+        self._look()
+        parts = (self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep, self._keep_status)
+        tasks = [asyncio.ensure_future(part()) for part in parts]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await end_tasks(*tasks)
+
+    async def _keep_status(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(_STATUS_S)
+
+    def _look(self) -> None:
+        self.status = watch_status(self.watch, self.listening.silent, self.readiness.plans, self.contracts)
