@@ -8,6 +8,7 @@ import pytest
 from command import secondsite
 
 from cases import only_cluster
+from secondsite.audit.registry import audit
 from secondsite.discover.manifests import Discovery, discover
 
 GI = 2**30
@@ -97,6 +98,17 @@ def test_servers_of_a_compose_file_reach_each_other_by_any_name(tmp_path: Path, 
     assert (cluster.cluster_name, cluster.servers, cluster.parts) == ("tills", 2, ("till-a", "till-b"))
 
 
+def test_a_server_that_no_route_names_is_of_the_cluster_that_it_dials(tmp_path: Path) -> None:
+    routes = "cluster { name: tills, routes: [nats://till-a:6222, nats://till-b:6222] }\njetstream {}\n"
+    services = [
+        f"  till-{letter}:\n    image: nats:2.12.1\n    command: [-c, /etc/nats.conf]\n"
+        f"    volumes: ['./bus.conf:/etc/nats.conf']\n"
+        for letter in "abc"
+    ]
+    cluster = only_cluster(_read(tmp_path, compose_yaml="services:\n" + "".join(services), bus_conf=routes))
+    assert (cluster.name, cluster.servers, cluster.parts) == ("till-a", 3, ("till-a", "till-b", "till-c"))
+
+
 def test_what_an_operator_keeps_in_memory_is_read(tmp_path: Path) -> None:
     spec = "{cluster: {size: 3}, jetStream: {fileStorage: {size: 2Gi}, memStorage: {enabled: %s, size: 1Gi}}}"
     for enabled, size in (("true", GI), ("false", None)):
@@ -116,6 +128,8 @@ def test_a_name_of_the_clusters_own_is_not_outside(tmp_path: Path) -> None:
 def test_where_nothing_was_found_the_notes_say_why(tmp_path: Path) -> None:
     bus = "apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: {name: b}\nspec: {nats: {native: {}}}\n"
     (tmp_path / "bus.yaml").write_text(bus)
+    sensor = "apiVersion: argoproj.io/v1alpha1\nkind: Sensor\nmetadata: {name: s}\n---\n"
+    (tmp_path / "a.yaml").write_text(sensor * 5)
     _, told = secondsite("init", str(tmp_path), "--file", str(tmp_path / "s.yaml"), code=2)
     assert "no workload was found" in told
     assert "EventBus b runs NATS Streaming (STAN)" in told
@@ -194,3 +208,13 @@ nats stream add --no-ack --tag fast --source S1 --source S2 ALL
         ["S1", "S2"],
     )
     assert dict(everything.settings) == {"no_ack": True}
+
+
+def test_nothing_of_kubernetes_is_missed_in_a_compose_file(tmp_path: Path) -> None:
+    """No budget against drains, no policy, no spreading: it has none of these, and is not accused of lacking them."""
+    bus = "services:\n  bus:\n    image: nats:2.12.1\n    command: -js\n    deploy: {replicas: 3}\n"
+    desk = "  desk:\n    image: example.org/desk:1\n    deploy: {replicas: 2}\n    ports: ['80:80']\n"
+    rules = {hazard.rule for hazard in audit(_read(tmp_path, compose_yaml=bus + desk).system)}
+    kubernetes = {"nats-budget-majority", "nats-no-network-policy", "nats-may-share-node", "api-may-share-node"}
+    assert rules & kubernetes == set()
+    assert "nats-no-volume" in rules

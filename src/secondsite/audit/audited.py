@@ -124,6 +124,10 @@ class Audited:
         mark = self.system.marks.get(path)
         return mark is not None and mark.origin is Knowledge.ASSUMED
 
+    def on_kubernetes(self, service: Service) -> bool:
+        """Not so where a docker compose file or a server's own configuration was read: no drain, no policy there."""
+        return not self.is_assumed(f"services.{service.name}.kind")
+
     def servers_of(self, cluster: NatsCluster) -> int:
         return sum(part.servers for part in self.parts_of(cluster))
 

@@ -243,7 +243,7 @@ def nats_gateway_reject_unknown(audited: Audited) -> Iterator[Finding]:
 def nats_no_network_policy(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
-        if service and not service.network_policy:
+        if service and audited.on_kubernetes(service) and not service.network_policy:
             yield Finding(
                 f"services.{service.name}.network_policy",
                 f"every pod of the Kubernetes cluster can reach all ports of {service.name}",

@@ -84,7 +84,7 @@ def nats_stream_no_placement(audited: Audited) -> Iterator[Finding]:
 def nats_budget_majority(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
-        if service and cluster.servers > 2:
+        if service and audited.on_kubernetes(service) and cluster.servers > 2:
             left = _left_by(service.disruption_budget, cluster.servers)
             if left < cluster.servers // 2 + 1:
                 path = "disruption_budget" if service.disruption_budget else "replicas"
@@ -138,7 +138,8 @@ def _together(
         return
     for service in audited.system.services:
         spread = service.spread_nodes if domain == "node" else service.spread_zones
-        if spread is not Spreading.REQUIRED and (pods := _side_by_side(audited, service)) > 1 and kind(service):
+        apart = spread is Spreading.REQUIRED or not audited.on_kubernetes(service)
+        if not apart and (pods := _side_by_side(audited, service)) > 1 and kind(service):
             only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
             yield Finding(
                 f"services.{service.name}.spread_{domain}s",

@@ -176,7 +176,7 @@ def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...], listed: Listi
                 f"{listed.unread[0].place} and {len(listed.unread) - 1} more: {listed.unread[0].what}"
                 if listed.unread
                 else "",
-                *discovery.notes[: init_report.NOTES_OF_NOTHING],
+                *init_report.notes_of_nothing(discovery),
             ),
         )
     )

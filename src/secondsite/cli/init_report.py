@@ -16,9 +16,13 @@ from secondsite.model.wording import counted
 
 SHOWN = 10
 NOTES_OF_NOTHING = 3
-"""Notes that are told where nothing was found: they often say why."""
 # Wrong guesses about these change the recommendation most.
 _FIRST = ("region", "load", "economics", "users", "traffic", "second", "third", "nats", "backups")
+
+
+def notes_of_nothing(discovery: Discovery) -> list[str]:
+    """Told where no workload was found: they often say why. What stands twice does not."""
+    return [note for note in discovery.notes if " stands also at " not in note][:NOTES_OF_NOTHING]
 
 
 def counts(system: System) -> dict[str, int]:

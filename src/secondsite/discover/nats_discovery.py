@@ -183,18 +183,28 @@ def join_parts(discovery: NatsDiscovery, workloads: Sequence[Workload], network:
     for first in list(discovery.clusters):
         if first not in discovery.clusters or not first.cluster_name:
             continue
-        where = by_name[first.name].namespace
         together = [first]
         for other in discovery.clusters:
             alike = other is not first and other.cluster_name == first.cluster_name
-            if alike and _dials(discovery, first, other.name, where, network):
+            if alike and any(_dial_each_other(discovery, one, other, by_name, network) for one in together):
                 together.append(other)
         if len(together) > 1:
             _join(discovery, together)
 
 
-def _dials(discovery: NatsDiscovery, cluster: NatsCluster, other: str, namespace: str, network: Network) -> bool:
-    return any(network.resolve(host, namespace) == other for host in discovery.routes.get(cluster.name, ()))
+def _dial_each_other(
+    discovery: NatsDiscovery,
+    one: NatsCluster,
+    other: NatsCluster,
+    by_name: Mapping[str, Workload],
+    network: Network,
+) -> bool:
+    """One of the two is enough: a server that comes later is in nobody else's routes."""
+    return any(
+        network.resolve(host, by_name[here.name].namespace) == there.name
+        for here, there in ((one, other), (other, one))
+        for host in discovery.routes.get(here.name, ())
+    )
 
 
 def _join(discovery: NatsDiscovery, together: Sequence[NatsCluster]) -> None:
