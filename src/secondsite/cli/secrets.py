@@ -28,15 +28,15 @@ def compare(region: RegionName, *, file: SystemFile = SYSTEM_FILE, json: Flag = 
 
     async def work() -> dict[str, str]:
         key = places.run_key().secret
-        expected, found = await places.reference(key), await places.fingerprints(region, key)
-        return {name: _said(expected.get(name, ""), found.get(name, "")) for name in expected}
+        expected, there = await places.reference(key), await places.fingerprints(region, key)
+        return {name: _compared(expected.get(name, ""), there.get(name, "")) for name in expected}
 
-    said = asyncio.run(work())
+    words = asyncio.run(work())
     if json:
-        print_json({"schema": "secondsite/secrets/1", "region": region, "secrets": said})
+        print_json({"schema": "secondsite/secrets/1", "region": region, "secrets": words})
     else:
-        print("\n".join(f"{name}: {one}" for name, one in said.items()))
-    return EXIT_HOLDS if set(said.values()) <= {_SAME} else EXIT_DOES_NOT_HOLD
+        print("\n".join(f"{name}: {one}" for name, one in words.items()))
+    return EXIT_HOLDS if set(words.values()) <= {_SAME} else EXIT_DOES_NOT_HOLD
 
 
 @app.command
@@ -87,12 +87,12 @@ def refresh(
 _SAME, _DIFFERS, _MISSING, _UNKNOWN = "the same", "differs", "missing", "missing where it should come from"
 
 
-def _said(expected: str, found: str) -> str:
+def _compared(expected: str, there: str) -> str:
     import hmac
 
-    if not expected or not found:
+    if not expected or not there:
         return _MISSING if expected else _UNKNOWN
-    return _SAME if hmac.compare_digest(expected, found) else _DIFFERS
+    return _SAME if hmac.compare_digest(expected, there) else _DIFFERS
 
 
 def _places(file: Path) -> SecretPlaces:

@@ -90,11 +90,11 @@ class KubeSecrets:
             await asyncio.sleep(_LOOK_S)
 
     async def _values(self, client: httpx2.AsyncClient, entry: SecretEntry) -> Values | None:
-        found = await self._get(client, f"/api/v1/namespaces/{entry.namespace}/secrets/{entry.name}")
-        if found is None:
+        answer = await self._get(client, f"/api/v1/namespaces/{entry.namespace}/secrets/{entry.name}")
+        if answer is None:
             return None
         try:
-            return {key: base64.b64decode(str(value)) for key, value in (found.get("data") or {}).items()}
+            return {key: base64.b64decode(str(value)) for key, value in (answer.get("data") or {}).items()}
         except (binascii.Error, AttributeError):
             raise MachineError.at(
                 self.shown, f"answers for {entry.name} with no data of a Secret", "ask again"
@@ -160,9 +160,9 @@ class KubeSecrets:
         async with made as client:
             if self.uid:
                 own = await self._get(client, "/api/v1/namespaces/kube-system")
-                found = ((own or {}).get("metadata") or {}).get("uid", "")
-                if found != self.uid:
-                    what = f"is the cluster {found or 'without a kube-system'}, not {self.uid}"
+                uid = ((own or {}).get("metadata") or {}).get("uid", "")
+                if uid != self.uid:
+                    what = f"is the cluster {uid or 'without a kube-system'}, not {self.uid}"
                     raise SecretsRefusedError.at(self.shown, what, "name the context of that region")
             yield client
 
