@@ -65,15 +65,15 @@ class ScaleServices:
         operate = context.deployment.system.operate
         if operate and (uid := operate.cluster_uid(region)):
             yield same_cluster(region, uid)
-        names = [service.name for service in context.deployment.system.services]
+        names = [service.object_name for service in context.deployment.system.services]
         yield from pausing(service_owners(context, region, names))
         placed = next((site for site in context.deployment.sites if site.region.name == region), None)
         for service in context.deployment.system.services:
             wanted = wanted_replicas(context, step, region, service.name)
             running = placed.replicas(service.name) if placed else 0
             if service.kind in ("Deployment", "StatefulSet") and wanted > running:
-                owners = service_owners(context, region, (service.name,))
-                yield from replicas_pinned((one for one in owners if service.name in one.owns), wanted)
+                owners = service_owners(context, region, (service.object_name,))
+                yield from replicas_pinned((one for one in owners if service.object_name in one.owns), wanted)
                 yield scaled(region, service, wanted)
         yield from workloads(context, step)
 
@@ -150,7 +150,7 @@ class VerifySecrets:
         yield "# the lost region does not answer? compare with the digests written down at the last drill"
         for secret in context.deployment.system.secrets:
             for region in (context.home, context.region_of(step)):
-                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.name)} -o json"
+                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.object_name)} -o json"
                 yield f'{get} | jq -cS .data | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$FINGERPRINT_KEY"'
 
 
