@@ -78,6 +78,7 @@ def test_two_namespaces_are_two_clusters() -> None:
         ("nats", "staging"),
         ("production/nats", "production"),
     ]
+    assert [service.object_name for service in found.services] == ["nats", "nats"]
     assert [[stream.replicas for stream in cluster.streams] for cluster in found.nats] == [[1], [3]]
 
 

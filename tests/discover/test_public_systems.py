@@ -218,3 +218,30 @@ def test_nothing_of_kubernetes_is_missed_in_a_compose_file(tmp_path: Path) -> No
     kubernetes = {"nats-budget-majority", "nats-no-network-policy", "nats-may-share-node", "api-may-share-node"}
     assert rules & kubernetes == set()
     assert "nats-no-volume" in rules
+
+
+RENDERED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: leaf}
+spec:
+  template:
+    spec:
+      containers: [{name: nats, image: "nats:2.12.1", args: [-c, /made/nats.conf]}]
+      initContainers: [{name: make, image: "busybox:1", command: [sh, -c, "envsubst < /in > /made/nats.conf"]}]
+"""
+
+
+def test_a_configuration_that_is_made_on_the_way_accuses_nobody(tmp_path: Path) -> None:
+    found = _read(tmp_path, leaf_yaml=RENDERED)
+    hazards = {hazard.rule: hazard.message for hazard in audit(found.system)}
+    assert "nats-sync-interval" not in hazards
+    assert hazards["nats-streams-unseen"] == "JetStream may be on in leaf, and not one of its streams is known"
+    assert "was not read" in found.system.marks["nats.leaf.sync_interval"].why
+    told, _ = secondsite("init", str(tmp_path), "--file", str(tmp_path / "s.yaml"))
+    assert told.startswith("no streams known: JetStream may be on in leaf, and")
+
+
+def test_an_image_that_the_chart_chooses_is_not_called_floating(tmp_path: Path) -> None:
+    found = _read(tmp_path, values_yaml="config: {cluster: {enabled: true}, jetstream: {enabled: true}}\n")
+    assert "image-latest" not in {hazard.rule for hazard in audit(found.system)}

@@ -24,6 +24,7 @@ from secondsite.operate.executor import OperationOutcome, Options, execute
 from secondsite.operate.journal import EntryKind, Journal, read_journal, records, unfenced
 from secondsite.operate.plan import make_plan
 from secondsite.publish.terminal.operation import outcome_text, status_text
+from secondsite.secrets.door import UnrefreshedSecrets
 from secondsite.strategies.compose import failback, failover, lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
@@ -276,7 +277,7 @@ def test_a_failed_step_holds_up_only_what_waits_for_it(kit: Kit, tmp_path: Path)
     assert asyncio.run(run()).finished
 
 
-class _Failing:
+class _Failing(UnrefreshedSecrets):
     """Answers ``after`` times, the same everywhere, and then no more."""
 
     def __init__(self, after: int = 0) -> None:

@@ -28,11 +28,11 @@ from secondsite.model.units import Seconds
 from secondsite.operate.action import ALLOWABLE
 from secondsite.operate.actions.consumers import start_after
 from secondsite.operate.executor import execute
-from secondsite.operate.fingerprints import RunKey, differing, fingerprint
 from secondsite.operate.journal import Journal
 from secondsite.operate.layout import probe_subject
 from secondsite.operate.plan import Plan, make_plan
 from secondsite.operate.world import Decision
+from secondsite.secrets.fingerprints import RunKey, differing, fingerprint
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit
 

@@ -27,6 +27,7 @@ from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.operate.layout import Reach, families, is_writable
 from secondsite.operate.positions import STREAM
 from secondsite.operate.world import Decision, PathWrite, Replicas
+from secondsite.secrets.door import UnrefreshedSecrets
 from secondsite.strategies.server_config import servers_of
 from secondsite.strategies.stream_config import consumer_config, stream_config
 
@@ -402,7 +403,7 @@ def _matches(pattern: str, subject: str) -> bool:
 
 
 @define
-class FakeDoors:
+class FakeDoors(UnrefreshedSecrets):
     """All the other doors: they only remember."""
 
     world: FakeWorld

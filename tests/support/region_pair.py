@@ -23,11 +23,12 @@ from secondsite.model.strategy import Strategy
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.identity import Identity
 from secondsite.operate.layout import families
 from secondsite.operate.live import LiveWorld, ReportedManualSteps
 from secondsite.operate.world import Decision, PathWrite
+from secondsite.secrets.door import UnrefreshedSecrets
+from secondsite.secrets.fingerprints import fingerprint
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.stream_config import consumer_config, stream_config
@@ -168,7 +169,7 @@ class NatsPath:
 
 
 @frozen
-class SameSecrets:
+class SameSecrets(UnrefreshedSecrets):
     at: Mapping[str, bytes] = {"api-secrets": b"value"}
 
     async def reference(self, key: bytes) -> Mapping[str, str]:

@@ -32,7 +32,8 @@ SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | LOSES_REGION
 def nats_sync_interval(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         interval_s = cluster.sync_interval_s
-        if cluster.jetstream and interval_s > 0 and not _powered_apart(audited, cluster):
+        on = cluster.jetstream and not audited.is_assumed(f"nats.{cluster.name}.jetstream")
+        if on and interval_s > 0 and not _powered_apart(audited, cluster):
             yield Finding(
                 f"nats.{cluster.name}.sync_interval",
                 f"{cluster.name} acknowledges up to {duration(interval_s)} before it is on disk, and nothing "
@@ -209,9 +210,10 @@ def nats_streams_unseen(audited: Audited) -> Iterator[Finding]:
         return
     for cluster in audited.system.nats:
         if cluster.jetstream:
+            on = "may be on" if audited.is_assumed(f"nats.{cluster.name}.jetstream") else "is on"
             yield Finding(
                 f"nats.{cluster.name}.jetstream",
-                f"JetStream is on in {cluster.name}, and not one of its streams is known",
+                f"JetStream {on} in {cluster.name}, and not one of its streams is known",
                 audited.endangered(NATS, EVERY_FAULT),
             )
 

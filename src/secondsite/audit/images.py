@@ -21,7 +21,8 @@ from secondsite.model.hazard import Severity
 )
 def image_latest(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
-        if service.image and service.tag == "latest":
+        # an image that a chart chooses is another with each of its releases, and fixed in each
+        if service.image and service.tag == "latest" and not audited.is_assumed(f"services.{service.name}.image"):
             yield Finding(
                 f"services.{service.name}.image",
                 f"{service.name} runs {service.image}, whatever that is on the day its pod starts",

@@ -89,6 +89,11 @@ app.command(
     name="postgres",
     help="Look at a PostgreSQL server, fence it, promote it, bring it back.",
 )
+app.command(
+    "secondsite.cli.secrets:app",
+    name="secrets",
+    help="Compare secrets of two places by keyed fingerprints; no value is shown or kept.",
+)
 app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
 app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 

@@ -95,11 +95,19 @@ def _streamless(system: System) -> Iterator[str]:
     clusters = [cluster.name for cluster in system.nats if cluster.jetstream and not cluster.streams]
     if not clusters:
         return
-    yield from _wrapped("no streams known", f"JetStream is on in {', '.join(clusters)}, and no stream of it was found")
+    unknown = [name for name in clusters if _is_assumed(system, f"nats.{name}.jetstream")]
+    known = [name for name in clusters if name not in unknown]
+    where = [f"{how} in {', '.join(names)}" for how, names in (("is on", known), ("may be on", unknown)) if names]
+    yield from _wrapped("no streams known", f"JetStream {' and '.join(where)}, and no stream of it was found")
     yield "  tell them by one of these:"
     yield "  - secondsite init --nats URL reads them from a running server"
     yield "  - name the folder with their definitions: NACK, JSON or YAML in a ConfigMap, `nats stream add` in a script"
     yield "  - write them under `nats: streams:` in the file"
+
+
+def _is_assumed(system: System, path: str) -> bool:
+    mark = system.marks.get(path)
+    return mark is not None and mark.origin is Knowledge.ASSUMED
 
 
 def _left_out(head: str, problems: Sequence[Problem], *, verbose: bool) -> Iterator[str]:

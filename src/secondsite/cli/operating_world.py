@@ -161,6 +161,7 @@ def world_of(
     from secondsite.operate.record_door import record_doorway
     from secondsite.operate.record_look import record_look
     from secondsite.operate.restorer import BackupRestorer
+    from secondsite.operate.secret_places import secret_places
     from secondsite.operate.world import Decision
 
     check_allowed(what.allow)
@@ -171,7 +172,7 @@ def world_of(
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
     path, logins = path_of(deployment.system, where.path_url), store_logins(where.store, deployment)
-    clusters = cluster_places(operate)
+    clusters, secrets = cluster_places(operate), secret_places(deployment)
     record = record_doorway(deployment.traffic, operate, clusters)
     known = with_domains(identities(deployment), operate)
     bound = {
@@ -179,6 +180,7 @@ def world_of(
         "domains": {region: ", ".join(sorted(one.domains)) for region, one in sorted(known.items()) if one.domains},
         **shown_clusters(deployment.system, clusters),
         **({"stores": logins.shown} if logins else {}),
+        **({"secrets": secrets.shown} if secrets else {}),
         "servers": {region: place.shown for region, place in sorted(regions.items())},
         "system servers": {region: place.shown for region, place in sorted(system.items())},
         "record": record.source.shown if record else "",
@@ -202,6 +204,7 @@ def world_of(
         restorer=BackupRestorer(open_store(where.from_, None, "--from"), regions) if where.from_ else None,
         origins=where.restored.restorer(where.from_, regions) if where.from_ else None,
         stores=logins,
+        secrets=secrets,
         bound=bound,
         identities=known,
     )

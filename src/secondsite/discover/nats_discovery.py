@@ -95,7 +95,7 @@ def _without_config(
         return cluster, {**marks, "jetstream": Mark(Knowledge.ASSUMED, place, why)}
     cluster = evolve(cluster, route_authorization=None, gateway_authorization=None, client_authorization=None)
     why = f"the server's configuration {line.config} was not read" if line.config else "no configuration was read"
-    unknown = {key: Mark(Knowledge.ASSUMED, place, why) for key, mark in marks.items() if mark.origin is Knowledge.READ}
+    unknown = {key: Mark(Knowledge.ASSUMED, place, why) for key, mark in marks.items() if key != "name"}
     kept = {key: mark for key, mark in marks.items() if key in ("cluster_name", "store_dir") and mark.place != place}
     return evolve(cluster, jetstream=True), {
         **marks,

@@ -115,6 +115,8 @@ def service_of(one: Operated) -> Draft:
     resource, operator = one.resource, one.operator
     draft = Draft({"name": one.name, "namespace": resource.where, "kind": resource.kind, "role": operator.role})
     draft.mark("", resource.place)
+    if one.name != resource.name:
+        draft.read("object", resource.name, resource.place)
     draft.mark("role", resource.top["kind"], f"an operator runs {operator.engine} for it")
     if operator.replicas:
         draft.take("replicas", "whole", _at(resource, operator.replicas))

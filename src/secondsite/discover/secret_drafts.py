@@ -100,5 +100,7 @@ def _name(drafts: dict[tuple[str, str], Draft]) -> None:
     """A name that is taken in another namespace is told with its own."""
     taken: set[str] = set()
     for (namespace, name), draft in drafts.items():
-        draft.values["name"] = name if name not in taken else f"{namespace}/{name}"
+        if name in taken:
+            draft.values |= {"name": f"{namespace}/{name}", "object": name}
+            draft.marks["object"] = draft.marks[""]
         taken.add(name)

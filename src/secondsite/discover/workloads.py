@@ -113,6 +113,8 @@ def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
     draft, resource = Draft(), workload.resource
     draft.values |= {"name": workload.name, "namespace": workload.namespace, "kind": resource.kind}
     draft.mark("", resource.place)
+    if workload.name != resource.name:
+        draft.read("object", resource.name, resource.place)
     draft.mark("kind", resource.top["kind"])
     draft.mark("namespace", resource.top.dig("metadata", "namespace"))
     parts: list[Callable[[Workload, Draft], None]] = [_replicas, _image, _resources, _probes, _spread]

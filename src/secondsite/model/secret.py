@@ -31,3 +31,9 @@ class Secret:
     refresh_s: Seconds | None = None
     regions: tuple[str, ...] = ()
     kept: Kept = Kept.CLUSTER
+    object: str = ""
+
+    @property
+    def object_name(self) -> str:
+        """What Kubernetes calls it, as of a service."""
+        return self.object or self.name

@@ -130,6 +130,12 @@ class Service:
     network_policy: bool = False
     ack_buffer: AckBuffer | None = None
     nats_client: NatsClient | None = None
+    object: str = ""
+
+    @property
+    def object_name(self) -> str:
+        """What Kubernetes calls it; ``name`` is its own in the system, also where two namespaces have an equal one."""
+        return self.object or self.name
 
     @property
     def stateful(self) -> bool:

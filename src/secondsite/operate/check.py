@@ -26,6 +26,9 @@ from secondsite.operate.places import cluster_places
 from secondsite.operate.references import followed, path_of
 from secondsite.operate.verbs import left_by_hand
 from secondsite.operate.world import Dns, Replicas
+from secondsite.secrets.door import SecretPlaces
+from secondsite.secrets.entry import SecretsRefusedError
+from secondsite.secrets.fingerprints import differing
 from secondsite.stores.postgres_place import StoreRefusedError
 
 
@@ -74,6 +77,7 @@ async def prepared(
     """Ask everything at once; changes nothing."""
     operate = deployment.system.operate or Operate()
     clusters = cluster_places(operate)
+    secrets = world.secrets if isinstance(world.secrets, SecretPlaces) else None
     asked = [
         *(_nats(world, region) for region in _regions(deployment)),
         *(_system(world, region) for region in world.system),
@@ -81,6 +85,7 @@ async def prepared(
         *(_services(world, region) for region in clusters),
         *(_entrance(world.dns, region) for region in operate.entered if world.dns),
         *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
+        *([_secrets(secrets, region) for region in secrets.regions] if secrets else []),
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
@@ -94,7 +99,7 @@ async def prepared(
         declared = [step for step in procedures[0].steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
         undetected = [StepLeft(procedures[0].name, step.id, step.title, "no `operate: watch:`") for step in declared]
         by_hand = (*undetected, *by_hand)
-    rest = (*_written(operate), *_watch(operate.watch))
+    rest = tuple(_watch(operate.watch))
     return Preparation(str(operate.environment), strategy, (*answers, *rest), by_hand)
 
 
@@ -102,7 +107,7 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
     """What an asking ended in: silence is unknown, a refusal of us or another place is no."""
     try:
         return PlaceFinding(about, Answer.YES, await ask())
-    except (RejectedError, StoreRefusedError, ClusterRefusedError, RecordRefusedError) as error:
+    except _REFUSALS as error:
         problem = error.problems[0]
         return PlaceFinding(about, Answer.NO, problem.what, problem.remedy)
     except SecondsiteError as error:
@@ -114,6 +119,7 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
 
 
 _BAD_INPUT = 2
+_REFUSALS = (RejectedError, StoreRefusedError, ClusterRefusedError, RecordRefusedError, SecretsRefusedError)
 
 
 def _regions(deployment: Deployment) -> Iterator[str]:
@@ -209,11 +215,21 @@ async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
     return await finding("journal", ask, "until it answers only this machine's journal is written")
 
 
-def _written(operate: Operate) -> Iterator[PlaceFinding]:
-    secrets = operate.secrets
-    if secrets:
-        refresh = f", brought into the cluster by {secrets.refresh}" if secrets.refresh else ""
-        yield PlaceFinding("secrets", Answer.YES, f"compared with {secrets.reference}{refresh}")
+async def _secrets(places: SecretPlaces, region: str) -> PlaceFinding:
+    about = f"{region}: secrets"
+    different: list[str] = []
+
+    async def ask() -> str:
+        key = places.run_key().secret
+        expected, there = await places.reference(key), await places.fingerprints(region, key)
+        different.extend(differing(expected, there))
+        return f"{len(expected)} are the same as in {places.source.shown}"
+
+    asked = await finding(about, ask)
+    if asked.answer is Answer.YES and different:
+        what = f"{', '.join(different)} differ from {places.source.shown}"
+        return PlaceFinding(about, Answer.NO, what, f"secondsite secrets refresh {region}, or synchronise them by hand")
+    return asked
 
 
 def _watch(watch: WatchPolicy | None) -> Iterator[PlaceFinding]:

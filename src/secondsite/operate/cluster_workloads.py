@@ -80,7 +80,7 @@ class ClusterWorkloads:
         freed = []
         async with self.places[region].open() as cluster:
             for service in filter(scaled_here, self.services):
-                workload = await cluster.workload(service.kind, service.namespace, service.name)
+                workload = await cluster.workload(service.kind, service.namespace, service.object_name)
                 for owner in self._owners(region, workload) if workload else ():
                     state = await controller(cluster, owner)
                     if state and state.held is not None:
@@ -103,7 +103,7 @@ class ClusterWorkloads:
     async def _state_of(
         self, cluster: Cluster, region: str, service: Service, autoscalers: Sequence[Autoscaler]
     ) -> _ServiceState | None:
-        workload = await cluster.workload(service.kind, service.namespace, service.name)
+        workload = await cluster.workload(service.kind, service.namespace, service.object_name)
         if workload is None:
             return None
         scales = next((one for one in autoscalers if one.scales(workload)), None)
@@ -160,8 +160,8 @@ def scaled_here(service: Service) -> bool:
 def _rights(service: Service, state: _ServiceState | None) -> Iterator[Right]:
     """What scaling it takes."""
     resource = _RESOURCES[service.kind]
-    yield Right("get", "apps", resource, service.namespace, service.name)
-    yield Right("update", "apps", f"{resource}/scale", service.namespace, service.name)
+    yield Right("get", "apps", resource, service.namespace, service.object_name)
+    yield Right("update", "apps", f"{resource}/scale", service.namespace, service.object_name)
     yield Right("list", "autoscaling", "horizontalpodautoscalers", service.namespace)
     if state and state.autoscaler:
         scaler = state.autoscaler
@@ -172,4 +172,4 @@ def _rights(service: Service, state: _ServiceState | None) -> Iterator[Right]:
 
 
 def _named(service: Service) -> str:
-    return f"{service.kind} {service.namespace}/{service.name}"
+    return f"{service.kind} {service.namespace}/{service.object_name}"

@@ -56,7 +56,7 @@ def service_url(traffic: Traffic) -> str:
 
 
 def workload(service: Service) -> str:
-    return word(f"{service.kind.lower()}/{service.name}" if service.kind else service.name)
+    return word(f"{service.kind.lower()}/{service.object_name}" if service.kind else service.object_name)
 
 
 def scaled(region: str, service: Service, replicas: int) -> str:

@@ -18,6 +18,7 @@ from secondsite.nats.meta import MetaServer, Rescued
 from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
+from secondsite.secrets.fingerprints import RunKey
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
 
@@ -172,11 +173,24 @@ class Workloads(Protocol):
 class Secrets(Protocol):
     """Hands out fingerprints, never values."""
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether it can have a region read its secrets anew."""
+        ...
+
+    def run_key(self) -> RunKey:
+        """Of one comparison."""
+        ...
+
     async def reference(self, key: bytes) -> Mapping[str, str]:
         """By secret, HMAC-SHA256 under the key of what it should be: the primary's, or the store's."""
         ...
 
     async def fingerprints(self, region: str, key: bytes) -> Mapping[str, str]: ...
+
+    async def refresh(self, region: str, names: Sequence[str]) -> None:
+        """Returns when the region has read each anew; raises MachineError where it has not."""
+        ...
 
 
 @frozen

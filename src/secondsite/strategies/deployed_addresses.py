@@ -13,7 +13,15 @@ from attrs import frozen
 from secondsite.model.errors import InputError
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Service
-from secondsite.strategies.server_config import Certificates, Login, NatsServer, Variable, leaf_url, route_url
+from secondsite.strategies.server_config import (
+    Certificates,
+    Login,
+    NatsServer,
+    Variable,
+    leaf_url,
+    plain_label,
+    route_url,
+)
 
 STORE = "/data"
 """As in NATS's Helm chart. The server makes a folder ``jetstream`` in it."""
@@ -66,7 +74,7 @@ class DeployedAddresses:
         if not self.domain:
             what = f"servers in {region} have to reach those in {server.region}, and no domain is given for their names"
             raise InputError.at("--domain", what, "give one whose records you can write: --domain nats.example.com")
-        host = f"{self.pod(server)}.{server.region}.{self.domain}"
+        host = f"{self.label(server.cluster)}-{server.ordinal}.{server.region}.{self.domain}"
         if not _HOST.fullmatch(host):
             raise InputError.at("--domain", f"{host!r} is no host name", "give one such as nats.example.com")
         return host
@@ -101,7 +109,12 @@ class DeployedAddresses:
 
     def workload(self, cluster: NatsCluster) -> str:
         """The StatefulSet, and the headless Service before it where no other is known."""
-        return cluster.service or cluster.name
+        known = self._service(cluster)
+        return known.object_name if known else cluster.service or cluster.name
+
+    def label(self, cluster: NatsCluster) -> str:
+        """Its own in the system, as a part of a path or a host: two namespaces may have workloads of one name."""
+        return plain_label(cluster.service or cluster.name)
 
     def config_map(self, cluster: NatsCluster) -> str:
         return f"{self.workload(cluster)}-servers"
@@ -111,7 +124,11 @@ class DeployedAddresses:
 
     def namespace(self, cluster: NatsCluster) -> str:
         """Empty where it is not known."""
-        return next((service.namespace for service in self.services if service.name == cluster.service), "")
+        known = self._service(cluster)
+        return known.namespace if known else ""
+
+    def _service(self, cluster: NatsCluster) -> Service | None:
+        return next((service for service in self.services if service.name == cluster.service), None)
 
 
 def leaf_variable(server: NatsServer) -> Variable:

@@ -174,12 +174,17 @@ def servers_of(deployment: Deployment) -> tuple[NatsServer, ...]:
     servers = []
     for cluster in deployment.clusters:
         region = cluster.region or deployment.primary.region.name
-        label = f"{cluster.name}-{region}" if names.count(cluster.name) > 1 else cluster.name
+        label = plain_label(f"{cluster.name}-{region}" if names.count(cluster.name) > 1 else cluster.name)
         counter = numbers.setdefault(region, count())
         servers += [
             NatsServer(f"{label}-{each}", region, next(counter), each, cluster) for each in range(cluster.servers)
         ]
     return tuple(servers)
+
+
+def plain_label(name: str) -> str:
+    """``production/nats``, as what is called alike in two namespaces is told apart, as a part of a host or a path."""
+    return name.replace("/", "-")
 
 
 def server_configs(

@@ -110,7 +110,16 @@ def _fits(version: str, wanted: str) -> bool:
 _ADDED = frozenset(
     {
         *("settings", "cluster_name", "headless", "store_dir", "container", "parts", "operator", "external", "kept"),
-        *("premises", "copy_of", "hold_s", "travel_s", "fetch_s", "restore_bytes_per_s", "client_authorization"),
+        *(
+            "premises",
+            "copy_of",
+            "hold_s",
+            "travel_s",
+            "fetch_s",
+            "restore_bytes_per_s",
+            "client_authorization",
+            "object",
+        ),
     }
 )
 

@@ -26,12 +26,13 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.fingerprints import fingerprint
 from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import new_folder
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
+from secondsite.secrets.door import UnrefreshedSecrets
+from secondsite.secrets.fingerprints import fingerprint
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
 from secondsite.strategies.service_records import service_records
@@ -103,7 +104,7 @@ class LabServices:
             await self.lab.start_services(region)
 
 
-class LabSecrets:
+class LabSecrets(UnrefreshedSecrets):
     """Values made up for this lab, the same in every region until a drill makes one stale."""
 
     def __init__(self, deployment: Deployment, regions: tuple[str, ...]) -> None:

@@ -329,7 +329,7 @@ def without_clients(context: Scope, region: str) -> Iterable[str]:
 def _reloads(context: Scope, region: str) -> Iterable[str]:
     for service in _with_role(context, Role.NATS):
         for number in range(service.replicas):
-            pod = word(f"{service.name}-{number}")
+            pod = word(f"{service.object_name}-{number}")
             yield f"{kubectl(region, service.namespace)} exec {pod} -- nats-server --signal reload"
 
 

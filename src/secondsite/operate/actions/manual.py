@@ -49,7 +49,7 @@ def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
         return
     for service, engine in _stores(context):
         if engine == "postgres":
-            pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.name}-0')} --"
+            pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.object_name}-0')} --"
             yield f"{pod} psql -U postgres -Atc 'select pg_promote(), pg_is_in_recovery()'"
 
 
@@ -57,10 +57,10 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
     for service, engine in _stores(context, step.targets):
         inside = kubectl(context.region_of(step), service.namespace)
         if engine == "postgres":
-            pod = f"{inside} exec -i {word(f'{service.name}-0')} --"
+            pod = f"{inside} exec -i {word(f'{service.object_name}-0')} --"
             yield f'aws s3 cp "$DUMP_URL" - | {pod} pg_restore -U postgres --clean --if-exists -d postgres'
         elif engine == "qdrant":
-            yield f"{inside} port-forward svc/{word(service.name)} 6333 &"
+            yield f"{inside} port-forward svc/{word(service.object_name)} 6333 &"
             yield (
                 'curl -fsS -X PUT "http://127.0.0.1:6333/collections/$COLLECTION/snapshots/recover"'
                 ' -H \'Content-Type: application/json\' -d "{\\"location\\": \\"$SNAPSHOT_URL\\"}"'

@@ -9,10 +9,10 @@ from attrs import frozen
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.manual import workloads
-from secondsite.operate.fingerprints import RunKey, differing
 from secondsite.operate.reconcilers import pausing, replicas_pinned, service_owners
 from secondsite.operate.shell import kubectl, same_cluster, scaled, word
 from secondsite.operate.world import Replicas, Secrets, Workloads
+from secondsite.secrets.fingerprints import differing
 
 
 def wanted_replicas(context: Scope, step: Step, region: str, service: str) -> int:
@@ -65,15 +65,15 @@ class ScaleServices:
         operate = context.deployment.system.operate
         if operate and (uid := operate.cluster_uid(region)):
             yield same_cluster(region, uid)
-        names = [service.name for service in context.deployment.system.services]
+        names = [service.object_name for service in context.deployment.system.services]
         yield from pausing(service_owners(context, region, names))
         placed = next((site for site in context.deployment.sites if site.region.name == region), None)
         for service in context.deployment.system.services:
             wanted = wanted_replicas(context, step, region, service.name)
             running = placed.replicas(service.name) if placed else 0
             if service.kind in ("Deployment", "StatefulSet") and wanted > running:
-                owners = service_owners(context, region, (service.name,))
-                yield from replicas_pinned((one for one in owners if service.name in one.owns), wanted)
+                owners = service_owners(context, region, (service.object_name,))
+                yield from replicas_pinned((one for one in owners if service.object_name in one.owns), wanted)
                 yield scaled(region, service, wanted)
         yield from workloads(context, step)
 
@@ -121,31 +121,58 @@ class VerifySecrets:
     """Fingerprints under a key of this run; a value never leaves the door."""
 
     async def look(self, context: Context, step: Step, secrets: Secrets) -> Prospect:
-        different = await self._compare(context, step, secrets)
-        guards = tuple(_stale(name) for name in different)
-        return Prospect(now=(f"{len(different)} secrets differ",), guards=guards)
+        compared = await _compare(context, step, secrets)
+        mended = compared.refreshed if secrets.refreshes else ()
+        changes = tuple(f"{name}: {_region(context, step)} reads it anew" for name in mended)
+        guards = tuple(_stale(name) for name in compared.different if name not in mended)
+        return Prospect(changes=changes, now=(f"{len(compared.different)} secrets differ",), guards=guards)
 
     async def run(self, context: Context, step: Step, secrets: Secrets) -> Facts:
-        different = await self._compare(context, step, secrets)
-        if different and "stale-secret" not in context.allowed:
-            guard = _stale(", ".join(different))
+        """Where an operator can be told, what differs is refreshed first, and compared again."""
+        compared = await _compare(context, step, secrets)
+        refreshed: tuple[str, ...] = ()
+        if secrets.refreshes and compared.refreshed:
+            refreshed = compared.refreshed
+            context.note("refreshing", {"secrets": list(refreshed), "region": _region(context, step)})
+            await secrets.refresh(_region(context, step), refreshed)
+            compared = await _compare(context, step, secrets)
+        if compared.different and "stale-secret" not in context.allowed:
+            guard = _stale(", ".join(compared.different))
             raise failed(guard.what, guard.remedy)
-        return {"compared": len(step.targets), "different": list(different)}
+        return {
+            "compared": len(step.targets),
+            "different": list(compared.different),
+            **({"refreshed": list(refreshed)} if refreshed else {}),
+        }
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """A keyed digest in each region; no value is shown."""
         yield "# the lost region does not answer? compare with the digests written down at the last drill"
         for secret in context.deployment.system.secrets:
             for region in (context.home, context.region_of(step)):
-                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.name)} -o json"
+                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.object_name)} -o json"
                 yield f'{get} | jq -cS .data | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$FINGERPRINT_KEY"'
 
-    async def _compare(self, context: Context, step: Step, source: Secrets) -> tuple[str, ...]:
-        key = RunKey.fresh()
-        expected = await source.reference(key.secret)
-        fingerprints = await source.fingerprints(step.region or context.away, key.secret)
-        names = step.targets or tuple(expected)
-        return differing({name: expected.get(name, "") for name in names}, fingerprints)
+
+@frozen
+class _Compared:
+    """``refreshed``: of those that differ, the ones that reading anew can mend, as it is known what they should be."""
+
+    different: tuple[str, ...]
+    refreshed: tuple[str, ...]
+
+
+async def _compare(context: Context, step: Step, source: Secrets) -> _Compared:
+    key = source.run_key()
+    expected = await source.reference(key.secret)
+    fingerprints = await source.fingerprints(_region(context, step), key.secret)
+    names = step.targets or tuple(expected)
+    different = differing({name: expected.get(name, "") for name in names}, fingerprints)
+    return _Compared(different, tuple(name for name in different if expected.get(name)))
+
+
+def _region(context: Context, step: Step) -> str:
+    return step.region or context.away
 
 
 def _stale(name: str) -> Guard:

@@ -48,7 +48,7 @@ def _failover(deployment: Deployment, region: str) -> Iterator[Json]:
     namespaces = [*(one.namespace for one in system.services), *(one.namespace for one in system.secrets)]
     for namespace in dict.fromkeys(namespaces):
         services = [service for service in system.services if service.namespace == namespace]
-        secrets = [secret.name for secret in system.secrets if secret.namespace == namespace]
+        secrets = [secret.object_name for secret in system.secrets if secret.namespace == namespace]
         rules = [*_services(services), *_rule("", "secrets", secrets, "get")]
         yield from _granted(FAILOVER, namespace, rules)
     reconcilers = [one for one in (system.operate.reconcilers if system.operate else ()) if one.region == region]
@@ -69,16 +69,16 @@ def _failover(deployment: Deployment, region: str) -> Iterator[Json]:
 def _services(services: Sequence[Service]) -> Iterator[Json]:
     yield from _rule("apps", _WORKLOADS, None, "get", "list")
     yield from _rule("", "pods", None, "get", "list")
-    scaled = [service.name for service in services if service.autoscale]
+    scaled = [service.object_name for service in services if service.autoscale]
     yield from _rule("autoscaling", "horizontalpodautoscalers", None, "get", "list")
     yield from _rule("autoscaling", "horizontalpodautoscalers", scaled, "patch")
     for kind, plural in zip(("Deployment", "StatefulSet"), _WORKLOADS, strict=True):
-        names = [service.name for service in services if service.kind == kind]
+        names = [service.object_name for service in services if service.kind == kind]
         yield from _rule("apps", f"{plural}/scale", names, "get", "patch", "update")
-    reloaded = [f"{one.name}-{pod}" for one in services if one.role is Role.NATS for pod in range(one.replicas)]
-    promoted = [f"{one.name}-0" for one in services if one.role is Role.DATABASE]
+    reloaded = [f"{one.object_name}-{pod}" for one in services if one.role is Role.NATS for pod in range(one.replicas)]
+    promoted = [f"{one.object_name}-0" for one in services if one.role is Role.DATABASE]
     yield from _rule("", "pods/exec", [*reloaded, *promoted], "create")
-    stores = [service.name for service in services if service.role is Role.VECTOR_STORE]
+    stores = [service.object_name for service in services if service.role is Role.VECTOR_STORE]
     yield from _rule("", "services", stores, "get")
     yield from _rule("", "pods/portforward", [f"{name}-0" for name in stores], "create")
 

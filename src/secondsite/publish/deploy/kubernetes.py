@@ -72,12 +72,12 @@ def agent_folder(region: str) -> str:
 
 
 def servers_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
-    return f"{server.region}/kubernetes/{file_name(book.workload(server.cluster))}.patch.yaml"
+    return f"{server.region}/kubernetes/{file_name(book.label(server.cluster))}.patch.yaml"
 
 
 def _policy_file(server: NatsServer, book: DeployedAddresses) -> str:
     """Within the region's folder."""
-    return f"kubernetes/{file_name(book.workload(server.cluster))}.network-policy.yaml"
+    return f"kubernetes/{file_name(book.label(server.cluster))}.network-policy.yaml"
 
 
 def _policy(deployment: Deployment, server: NatsServer, book: DeployedAddresses) -> Yaml:
@@ -91,7 +91,7 @@ def _policy(deployment: Deployment, server: NatsServer, book: DeployedAddresses)
 
 
 def gate_patch_file(server: NatsServer, book: DeployedAddresses) -> str:
-    return f"{server.region}/kubernetes/{file_name(book.workload(server.cluster))}-gate.patch.yaml"
+    return f"{server.region}/kubernetes/{file_name(book.label(server.cluster))}-gate.patch.yaml"
 
 
 def _parts(deployment: Deployment) -> Mapping[str, Sequence[Sequence[NatsServer]]]:

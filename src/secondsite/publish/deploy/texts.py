@@ -17,7 +17,7 @@ from secondsite.model.errors import InputError
 from secondsite.model.nats import Consumer, NatsCluster, Stream
 from secondsite.operate.agent import agent_config, agent_text
 from secondsite.operate.gate_config import gate_config, gate_text
-from secondsite.strategies.server_config import AddressBook, NatsServer, server_configs, servers_of
+from secondsite.strategies.server_config import AddressBook, NatsServer, plain_label, server_configs, servers_of
 from secondsite.strategies.stream_config import consumer_config, stream_config
 from secondsite.strategies.write_gate import OPEN, gate_file, gated_subjects
 
@@ -52,7 +52,7 @@ def placed_streams(deployment: Deployment) -> tuple[PlacedStream, ...]:
     for cluster in deployment.clusters:
         region = cluster.region or home
         several = sum(1 for each in deployment.clusters if each.streams and (each.region or home) == region) > 1
-        folder = f"{file_name(region)}/streams" + (f"/{file_name(cluster.name)}" if several else "")
+        folder = f"{file_name(region)}/streams" + (f"/{file_name(plain_label(cluster.name))}" if several else "")
         placed += [PlacedStream(region, cluster, each, f"{folder}/{file_name(each.name)}") for each in cluster.streams]
     return tuple(sorted(placed, key=lambda each: bool(each.stream.mirror or each.stream.sources)))
 
