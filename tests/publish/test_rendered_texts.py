@@ -237,11 +237,11 @@ def test_no_name_leads_out_of_the_folder(name: str, laid_out: Callable[[str], De
     def changed(cluster: NatsCluster) -> Deployment:
         return attrs.evolve(deployment, clusters=(cluster,))
 
+    of_clusters = (changed(attrs.evolve(cluster, name=name)), changed(attrs.evolve(cluster, service=name)))
     for bad in (
         changed(attrs.evolve(cluster, streams=(stream,))),
-        changed(attrs.evolve(cluster, name=name)),
-        changed(attrs.evolve(cluster, service=name)),
         changed(attrs.evolve(cluster, streams=(attrs.evolve(stream, name=name),))),
+        *(of_clusters if name != "a/b" else ()),  # NAMESPACE/NAME is one that init gives: a-b in paths
     ):
         with pytest.raises(InputError, match="cannot be the name of a file"):
             rendered(bad)
