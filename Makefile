@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish docs drills coverage covered test test-quick lint format bench mutants clean lock sbom weaknesses
+.PHONY: help setup demo publish docs drills coverage covered test test-quick lint format bench mutants clean lock sbom weaknesses release
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,8 @@ format: setup ## let ruff mend what it can
 
 bench: setup ## figures with a peer beside them
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/spread.py
 	$(BIN)/python benchmarks/init_bench.py
 	$(BIN)/python benchmarks/checker.py
 	$(BIN)/python benchmarks/lab_bench.py
@@ -70,6 +72,9 @@ bench: setup ## figures with a peer beside them
 
 mutants: setup ## would the tests notice a lie? a sample of each group (GROUP=check for one, SAMPLE=0 for all, SEED)
 	$(BIN)/python benchmarks/mutants.py --group "$(GROUP)" --sample $(SAMPLE) --seed $(SEED)
+
+release: setup ## build wheel and source package, install the wheel into an empty environment, run its demo
+	script/release.sh
 
 lock: setup ## resolve and pin the development packages anew
 	$(BIN)/python script/lock.py

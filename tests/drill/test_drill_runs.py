@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from drilling import EXAMPLE, controlled, drilled
+from output_fit import misfits
 from rich.console import Console
 
 from secondsite.drill.controls import CONTROLS
@@ -81,7 +82,7 @@ def _proven_again(result: RunResult) -> None:
 
 def _readable(result: RunResult) -> None:
     plain = drill_json([result])
-    assert plain["schema"] == "secondsite/drill/1"
+    assert misfits("drill", plain) == []
     assert set(plain["runs"][0]["rto_s"]) == {
         *("detect", "decide", "execute", "converge", "first_ack", "sustained", "total")
     }
@@ -108,6 +109,7 @@ def test_the_plan_on_paper_cannot_promote_and_the_server_says_so(tmp_path: Path)
     assert "10055" in told
     assert "10008" in told
     assert drill_json([result])["runs"][0]["rto_s"] is None
+    assert misfits("drill", drill_json([result])) == []
 
 
 def test_a_rescued_super_cluster_comes_back_in_seconds(tmp_path: Path) -> None:
