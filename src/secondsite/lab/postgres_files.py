@@ -80,8 +80,8 @@ def copied(folder: Path) -> Path:
             if not to.exists():  # another lab may have been quicker
                 remedy = f"make room below {OPEN}, or install secondsite where others may read"
                 raise MachineError.at(str(to), f"PostgreSQL cannot be copied ({error.strerror})", remedy) from error
-    found = to.lstat()
-    if found.st_uid != os.geteuid() or stat.S_ISLNK(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    owner = to.lstat()
+    if owner.st_uid != os.geteuid() or stat.S_ISLNK(owner.st_mode) or owner.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise MachineError.at(str(to), "somebody else may write there", "remove it, then start again")
     return to / folder.relative_to(package.parent)
 
