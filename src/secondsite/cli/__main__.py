@@ -99,6 +99,11 @@ app.command(
     help="Look at a PostgreSQL server, fence it, promote it, bring it back.",
 )
 app.command(
+    "secondsite.cli.redis:app",
+    name="redis",
+    help="Look at a Redis or Valkey server, fence it, promote it, bring it back.",
+)
+app.command(
     "secondsite.cli.secrets:app",
     name="secrets",
     help="Compare secrets of two places by keyed fingerprints; no value is shown or kept.",

@@ -124,7 +124,7 @@ def postgres_place(reference: str, option: str, within_s: float = 2.0) -> Postgr
     try:
         if kind == "service":
             return PostgresPlace(make_conninfo(service=name), within_s)
-        conninfo = _referred(kind, name, option) if kind in ("env", "file") else reference
+        conninfo = referred(kind, name, option) if kind in ("env", "file") else reference
         parts = conninfo_to_dict(conninfo)
     except ProgrammingError:
         remedy = "write postgresql://user@host:5432/database"
@@ -136,7 +136,7 @@ def postgres_place(reference: str, option: str, within_s: float = 2.0) -> Postgr
     return PostgresPlace(conninfo, within_s)
 
 
-def _referred(kind: str, name: str, option: str) -> str:
+def referred(kind: str, name: str, option: str) -> str:
     if kind == "env":
         if name not in os.environ:
             raise InputError.at(option, f"the environment has no {name}", f"set {name} to the connection string")

@@ -1,0 +1,128 @@
+"""``secondsite redis``: one Redis or Valkey server, looked at, fenced, promoted, compared, made to follow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from attrs import asdict
+from cyclopts import App
+from cyclopts.types import PositiveFloat
+
+from secondsite.cli.stores import Flag, option, print_json
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
+
+if TYPE_CHECKING:
+    from secondsite.stores.redis import RedisServer, RedisState
+
+app = App(name="redis", help="Look at a Redis or Valkey server, fence it, promote it, bring it back.")
+Url = Annotated[str, option("env:NAME or file:PATH, or redis://user@host:6379 without a password.")]
+Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
+
+
+@app.command
+def status(url: Url, *, json: Flag = False) -> int:
+    """Show identity, role, offset, followers and lag. Changes nothing."""
+    state = asyncio.run(_server(url).look())
+    if json:
+        print_json({"schema": "secondsite/redis/1", **asdict(state)})
+        return EXIT_HOLDS
+    fence = ", fenced" if state.fenced else ""
+    print(f"{state.role}{fence}: version {state.version}, replication id {state.replication_id}, run {state.run_id}")
+    print(f"offset {state.offset:,}, {state.keys:,} keys, {'persistent' if state.persistent else 'in memory alone'}")
+    if state.before:
+        print(f"took over from {state.before} after offset {state.parted_at:,}")
+    if state.replica:
+        print("receiving from its primary" if state.linked else "receives from nobody")
+    for follower in state.followers:
+        print(f"follower {follower.address}: {follower.state}, {follower.behind_bytes:,} bytes behind")
+    return EXIT_HOLDS
+
+
+@app.command
+def fence(url: Url, *, within: Within = 10.0) -> int:
+    """Let nobody in but this login and replicas, and end every other session, until `unfence`."""
+    ended, kept = asyncio.run(_server(url).fence(within))
+    print(f"fenced; {ended} session{'' if ended == 1 else 's'} ended")
+    print(
+        "it holds over a restart" if kept else "it does NOT hold over a restart: the server has no file for its users"
+    )
+    return EXIT_HOLDS
+
+
+@app.command
+def unfence(url: Url) -> int:
+    """Turn on again the users that the fence turned off."""
+    asyncio.run(_server(url).unfence())
+    print("the fence is lifted")
+    return EXIT_HOLDS
+
+
+@app.command
+def promote(url: Url) -> int:
+    """Make a replica the primary, and see that it has a replication id of its own."""
+    state = asyncio.run(_server(url).promote())
+    print(f"{state.role}, replication id {state.replication_id}")
+    return EXIT_HOLDS
+
+
+@app.command
+def caught_up(url: Url, primary: Url, *, within: Within = 60.0) -> int:
+    """Wait until a replica has received all that its primary has now; exit 1 where it has not in time."""
+
+    async def work() -> bool:
+        offset = (await _server(primary).look()).offset
+        return await _server(url).received_up_to(offset, within)
+
+    done = asyncio.run(work())
+    print("has all of it" if done else f"is behind still after {within:g} s")
+    return EXIT_HOLDS if done else EXIT_DOES_NOT_HOLD
+
+
+@app.command
+def salvage(old: Url, new: Url, *, folder: Annotated[Path, option("Where the keys are saved, as JSON lines.")]) -> int:
+    """Find the keys that only the old primary has, and save them before it follows; exit 1 where there are any.
+
+    A cache may do without: what it lost it fetches again.
+    """
+    from secondsite.stores.redis_keys import salvage_keys
+
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = asyncio.run(salvage_keys(_server(old).place, _server(new).place, folder))
+    if not saved.names:
+        print("no key is only there")
+        return EXIT_HOLDS
+    print(f"{len(saved.names):,} keys are only there, saved to {saved.file}")
+    return EXIT_DOES_NOT_HOLD
+
+
+@app.command
+def follow(url: Url, primary: Url, *, within: Within = 60.0) -> int:
+    """Make a server the replica of another. What only it has is thrown away: run `salvage` first."""
+
+    async def work() -> tuple[str, RedisState]:
+        before, serving = await _server(url).look(), await _server(primary).look()
+        return _lost(before, serving), await _server(url).follow(_server(primary), within)
+
+    lost, state = asyncio.run(work())
+    print(f"follows at offset {state.offset:,}; {lost}")
+    return EXIT_HOLDS
+
+
+def _lost(before: RedisState, serving: RedisState) -> str:
+    only = before.only_here(serving)
+    if only is None:
+        return "its log is of another history: all that it had was thrown away"
+    return f"{only:,} bytes of its log that nobody else had were thrown away" if only else "nothing was thrown away"
+
+
+def _server(reference: str) -> RedisServer:
+    from importlib.util import find_spec
+
+    if find_spec("valkey") is None:
+        raise MachineError.at("redis", "valkey is not installed", "run: pip install 'secondsite[redis]'")
+    from secondsite.stores.redis import RedisServer
+    from secondsite.stores.redis_place import redis_place
+
+    return RedisServer(redis_place(reference, "URL"))

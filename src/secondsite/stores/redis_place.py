@@ -1,0 +1,113 @@
+"""Where a Redis or Valkey server is and who we are to it; three answers: silence, no, an answer.
+
+The login is a reference (``env:NAME``, ``file:PATH``) or a URL without a password: what stands on a command line is
+read by every user of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from secondsite.model.errors import InputError, MachineError
+from secondsite.stores.postgres_place import StoreRefusedError, referred
+
+CLIENT_NAME = "secondsite"
+_SCHEMES = ("redis", "rediss")
+_LATER = ("LOADING", "MASTERDOWN", "BUSY")
+
+
+@frozen
+class RedisSession:
+    """``within_s`` bounds each command."""
+
+    client: Any = field(repr=False)
+    shown: str
+    within_s: float
+
+    async def ask(self, *command: object, within_s: float | None = None) -> Any:
+        """Raises StoreRefusedError for the server's own no, MachineError for silence."""
+        import valkey.exceptions as failures
+
+        try:
+            async with asyncio.timeout(within_s or self.within_s):
+                waiting: Awaitable[Any] = self.client.execute_command(*command)
+                return await waiting
+        except (TimeoutError, failures.TimeoutError):
+            raise MachineError.at(self.shown, "does not answer", "see that the server is alive") from None
+        except (failures.AuthenticationError, failures.NoPermissionError) as error:
+            what, remedy = f"refuses us: {error}", "see docs/stores.md for what the login needs"
+            raise StoreRefusedError.at(self.shown, what, remedy) from None
+        except (failures.ConnectionError, failures.BusyLoadingError, OSError) as error:
+            raise MachineError.at(self.shown, f"does not answer: {error}", "see that the server is alive") from None
+        except failures.ValkeyError as error:
+            words = str(error)
+            kind = MachineError if words.startswith(_LATER) else StoreRefusedError
+            raise kind.at(self.shown, words, "see docs/stores.md for what the login needs") from None
+
+    async def info(self, section: str) -> dict[str, str]:
+        answer = await self.ask("INFO", section)
+        return {str(name): str(value) for name, value in answer.items()}
+
+
+@frozen
+class RedisPlace:
+    """``url`` is a client's, password included, and shown to nobody."""
+
+    url: str = field(repr=False)
+    within_s: float = 2.0
+
+    @property
+    def shown(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+    @property
+    def user(self) -> str:
+        return urlsplit(self.url).username or "default"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "localhost", parts.port or 6379
+
+    @asynccontextmanager
+    async def open(self, database: int = 0) -> AsyncIterator[RedisSession]:
+        from valkey.asyncio import Valkey
+
+        client = Valkey.from_url(
+            self.url,
+            db=database,
+            client_name=CLIENT_NAME,
+            socket_connect_timeout=self.within_s,
+            socket_timeout=None,
+            decode_responses=False,
+        )
+        try:
+            session = RedisSession(client, self.shown, self.within_s)
+            await session.ask("PING")
+            yield session
+        finally:
+            await client.aclose()
+
+
+def redis_place(reference: str, option: str, within_s: float = 2.0) -> RedisPlace:
+    """Raises InputError for a reference that leads nowhere, and for a password in the open."""
+    kind, _, name = reference.partition(":")
+    url = referred(kind, name, option) if kind in ("env", "file") else reference
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        raise InputError.at(option, "is no URL of Redis", "write redis://user@host:6379")
+    if url is reference and parts.password:
+        what = "a password on the command line is seen by every user of this machine"
+        raise InputError.at(option, what, "give env:NAME or file:PATH")
+    return RedisPlace(url, within_s)
