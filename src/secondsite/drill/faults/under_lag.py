@@ -23,4 +23,6 @@ async def play(stage: Stage) -> None:
         await stage.settled()
 
 
-DRILL = Drill("region-loss-under-lag", "the way is slow, then the region is lost", Fault.REGION, play, mirrored)
+DRILL = Drill(
+    "region-loss-under-lag", "the way is slow, then the region is lost", Fault.REGION, play, mirrored, databases=True
+)
