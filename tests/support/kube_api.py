@@ -32,6 +32,7 @@ class KubeApi:
     folder: Path
     port: int
     kubectl: str
+    pid: int = 0
 
     def run(self, who: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command = [self.kubectl, "--kubeconfig", str(self.folder / "config"), "--context", who, *arguments]
@@ -88,9 +89,9 @@ def kube_api(folder: Path, groups: dict[str, str]) -> Iterator[KubeApi]:
     )
     with ExitStack() as stack:
         stack.enter_context(process(binaries / "etcd", *store, *listening, *peers, port=client_port))
-        stack.enter_context(process(binaries / "kube-apiserver", *flags, port=port))
+        server = stack.enter_context(process(binaries / "kube-apiserver", *flags, port=port))
         wait_until(lambda: _ready(port), 60)
-        yield KubeApi(folder, port, kubectl)
+        yield KubeApi(folder, port, kubectl, server.pid)
 
 
 def _ready(port: int) -> bool:

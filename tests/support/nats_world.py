@@ -254,11 +254,11 @@ async def everything(client: Client, stream: str) -> list[tuple[int, str, bytes,
 
 
 @contextmanager
-def process(*arguments: str | Path, port: int) -> Iterator[None]:
+def process(*arguments: str | Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     server = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: listening(port))
-        yield
+        yield server
     finally:
         server.kill()
         server.wait()

@@ -18,7 +18,7 @@ from secondsite.operate.actions.manual import (
     restore_stores,
     workloads,
 )
-from secondsite.operate.actions.people import ByHand, Declared, Refused, ask_a_second_signal, ask_the_service
+from secondsite.operate.actions.people import ByHand, Declared, IfAny, Refused, ask_a_second_signal, ask_the_service
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import Elect, FreeSubjects, RestoreQuorum
 from secondsite.operate.actions.record import RecordState
@@ -63,10 +63,10 @@ EXECUTORS: Mapping[Verb, Action] = {
     Verb.RESTART: ByHand(pods_that_do_not_run),
     Verb.START_SERVICES: _SCALE,
     Verb.SCALE_SERVICES: _SCALE,
-    Verb.PROMOTE_STORES: Through(lambda world, _: world.stores, PromoteStores(), ByHand(promote_stores)),
+    Verb.PROMOTE_STORES: Through(lambda world, _: world.stores, PromoteStores(), IfAny(ByHand(promote_stores))),
     Verb.RESTORE_STORES: ByHand(restore_stores),
     Verb.FOLLOW_STORES: Through(lambda world, _: world.stores, FollowStores(), ByHand(follow_stores)),
-    Verb.VERIFY_SECRETS: Through(lambda world, _: world.secrets, VerifySecrets(), ByHand()),
+    Verb.VERIFY_SECRETS: Through(lambda world, _: world.secrets, VerifySecrets(), IfAny(ByHand())),
     Verb.CHANGE_TRAFFIC: Through(lambda world, _: world.dns, ChangeTraffic(), _MOVED),
     Verb.CONVERGE: Through(lambda world, _: world.dns, Converge(), WaitOneTtl()),
     Verb.VERIFY_PATH: Through(lambda world, _: world.path, VerifyPath(), ByHand(guard=_NO_PATH)),
@@ -95,6 +95,8 @@ def left_by_hand(world: World, procedure: Procedure, away: str) -> tuple[tuple[S
         action: Any = EXECUTORS[step.verb]
         while isinstance(action, Through):
             action = action.action if action.door(world, step.region or away) else action.otherwise
+        if isinstance(action, IfAny):
+            action = action.action if step.targets else action
         if isinstance(action, (ByHand, Refused, ChangedByHand)):
             steps.append((step, _NEEDED.get(step.verb, "nothing reaches what it changes")))
     return tuple(steps)

@@ -80,6 +80,24 @@ class ByHand:
 
 
 @frozen
+class IfAny:
+    """Nothing is done, and nobody waited for, where the system has none of what the step is about."""
+
+    action: ByHand
+
+    async def look(self, context: Context, step: Step) -> Prospect:
+        return (
+            await self.action.look(context, step) if step.targets else Prospect(now=("there is none: nothing to do",))
+        )
+
+    async def run(self, context: Context, step: Step) -> Facts:
+        return await self.action.run(context, step) if step.targets else {"none": True}
+
+    def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
+        return self.action.commands(context, step)
+
+
+@frozen
 class Refused:
     """Nobody can do it without the door."""
 

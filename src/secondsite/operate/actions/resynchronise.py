@@ -8,7 +8,7 @@ and takes them alone. All of it is looked at again right before each stream is d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
@@ -76,6 +76,9 @@ class Resynchronise:
             return "secondsite"
 
         async def by_hand() -> str:
+            """Whoever repaired the region may have joined it: its link says so."""
+            if await _all_linked(context, _pairs(context, region)):
+                return "by its link"
             return str((await ByHand().run(context, step))["by"])
 
         return await through(context.world.sites, joined, by_hand)
@@ -189,6 +192,17 @@ def _refuse_last_copy(
     if facts.get("last") != here.last_seq or str(facts["diverged"]) != parted:
         what = f"{placement.name} in {placement.region} is not as it was salvaged: it ends at {here.last_seq}"
         raise failed(what, "begin a new failback, which salvages it again")
+
+
+async def _all_linked(context: Context, pairs: Sequence[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> bool:
+    """Only a domain of its own shows it: where both sides are one, each stream answers on its own side as well."""
+    for _, placement, of in pairs:
+        if not of.cluster.domain or of.cluster.domain == placement.cluster.domain:
+            return False
+        async with context.world.streams(placement.region) as door:
+            if not await door.reaches(of.cluster.domain):
+                return False
+    return bool(pairs)
 
 
 async def _linked(door: StreamsDoor, placement: StreamPlacement, of: StreamPlacement) -> bool:
