@@ -35,7 +35,10 @@ from secondsite.strategies.stream_config import consumer_config, stream_config
 
 BINARY = Path(sys.executable).parent / "nats-server"
 HOME, AWAY = "us-east-1", "us-west-2"
-BY_HAND = ("start-services", "scale-services", "promote-stores", "restore-stores", "resynchronise", "announce")
+BY_HAND = (
+    *("start-services", "scale-services", "promote-stores", "restore-stores", "serve-stores", "follow-stores"),
+    *("follow-again", "resynchronise", "announce"),
+)
 
 
 def free_ports(count: int) -> list[int]:
