@@ -10,12 +10,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from region_pair import AWAY, HOME, Pair, linked
 
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
 from secondsite.operate.world import PathWrite
 from secondsite.watch.http_server import HttpAnswer, HttpRequest, HttpServer, ListenAt
-from secondsite.watch.probes import HttpWay, http_sight, nats_sight, path_sight
+from secondsite.watch.probes import HttpWay, heard_sight, http_sight, nats_sight, path_sight
 from secondsite.watch.signals import Sight, SignalAnswer
 
 TIMEOUT_S = 0.5
@@ -111,10 +112,39 @@ def test_a_write_that_is_only_promised_is_no(written: PathWrite, answer: SignalA
     assert asyncio.run(path_sight(Client())).answer is answer
 
 
+class Denying(Pair):
+    """Its operator may ask nothing."""
+
+    def _config(self, region: str) -> str:
+        denied = "{user: operator, password: operator, permissions: {publish: {allow: [nothing]}}}"
+        return super()._config(region).replace("{user: operator, password: operator}", denied)
+
+
+@pytest.mark.slow
+def test_the_other_side_hears_a_region_or_does_not_or_may_not_say(tmp_path: Path) -> None:
+    pair = Denying(tmp_path)
+
+    def heard(login: str) -> SignalAnswer:
+        return asyncio.run(heard_sight([pair.place(AWAY, login)], HOME, 1.0)).answer
+
+    try:
+        pair.start(HOME)
+        pair.start(AWAY)
+        asyncio.run(linked(pair))
+        assert heard("app") is SignalAnswer.YES
+        assert heard("operator") is SignalAnswer.UNKNOWN
+        pair.kill(HOME)
+        assert heard("app") is SignalAnswer.NO
+        assert heard("operator") is SignalAnswer.UNKNOWN
+        pair.kill(AWAY)
+        assert heard("app") is SignalAnswer.UNKNOWN
+    finally:
+        for region in (HOME, AWAY):
+            pair.kill(region)
+
+
 @pytest.mark.slow
 def test_nats_answers_refuses_or_is_silent(tmp_path: Path) -> None:
-    from region_pair import HOME, Pair
-
     def sight(url: str) -> SignalAnswer:
         return asyncio.run(nats_sight(nats_place(url, ConnectOptions(timeout_s=0.5)))).answer
 

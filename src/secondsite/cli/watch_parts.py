@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from secondsite.cli.operating_world import ProcedureDirection, Who, procedure_of, world_of
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
     from secondsite.cli.operating_world import OperationPlaces, OperationScope
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from secondsite.watch.operations import Operations
     from secondsite.watch.readiness import ReadyPlan
     from secondsite.watch.running import RunningWatch
+    from secondsite.watch.status import ContractRow
 
 _ANSWER_S = 10.0
 _OBSERVERS = "operate.watch.observers"
@@ -80,7 +81,34 @@ def watch_parts(
         changed,
         given.ready_s,
     )
-    return WatchParts(RunningWatch(watch, listening, readiness, notices), approvers_of(deployment.system))
+    running = RunningWatch(watch, listening, readiness, notices, lambda: contract_rows(what, deployment, say))
+    return WatchParts(running, approvers_of(deployment.system))
+
+
+def contract_rows(what: OperationScope, deployment: Deployment, say: Callable[[str], None]) -> tuple[ContractRow, ...]:
+    """Every contract, with its verdict by the evidence beside the system file; `unproven` where there is none."""
+    from datetime import UTC, datetime
+
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
+    from secondsite.drill.verdict.verification import verify
+    from secondsite.watch.status import ContractRow
+
+    evidence, verdicts = what.file.parent / EVIDENCE_FOLDER, {}
+    if evidence.is_dir():
+        system, catalogue = load_system(what.file), load_catalogue(what.file.parent / USER_FOLDER)
+        try:
+            made = verify(system, catalogue, (evidence,), datetime.now(UTC), (deployment.strategy.id,))
+        except SecondsiteError as error:
+            say(f"the evidence cannot be judged: {error.problems[0]}")
+        else:
+            verdicts = {one.name: str(made.of(one)) for one in system.contracts if one.rto_s or one.rpo_s}
+    return tuple(
+        ContractRow(one.name, one.rto_s, one.rpo_s, verdicts.get(one.name, "unproven"))
+        for one in deployment.system.contracts
+    )
 
 
 def readiness_notice(plan: ReadyPlan) -> Notice:

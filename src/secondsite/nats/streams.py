@@ -18,6 +18,7 @@ from attrs import frozen
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.model.jetstream_config import is_internal
+from secondsite.nats.connection import DeniedError
 from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream, Json, RefusedError
 from secondsite.nats.publishing import Outgoing, acknowledgements
@@ -131,11 +132,16 @@ class StreamApi:
         await self.jetstream.ask(f"STREAM.PURGE.{name}", request | ({"filter": subject} if subject else {}))
 
     async def reaches(self, domain: str) -> bool:
-        """Whether the JetStream API of another domain answers here, through the links as they are now."""
+        """Whether the JetStream API of another domain answers here, through the links as they are now.
+
+        Raises DeniedError for a login that may not ask: that is no silence.
+        """
         try:
             await JetStream(self.jetstream.connection, f"$JS.{domain}.API").ask("INFO", timeout_s=1.0)
         except RefusedError:
             return True  # somebody answers there
+        except DeniedError:
+            raise
         except MachineError:
             return False
         return True

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from secondsite.watch.http_server import HttpAnswer
@@ -24,8 +25,54 @@ def page(path: str, status: Mapping[str, Any], may_approve: bool, headers: tuple
         return HttpAnswer(404, b"the page is at /\n", headers=headers)
     if not status:
         return HttpAnswer(503, b"the watch begins\n", headers=headers)
-    text = _template().render(status=status, may_approve=may_approve)
+    text = _template().render(status=status, may_approve=may_approve, headline=headline(status))
     return HttpAnswer(200, text.encode(), "text/html; charset=utf-8", headers)
+
+
+@frozen
+class Headline:
+    """The one thing to know; ``kind`` is good, warn or bad."""
+
+    kind: str
+    title: str
+    text: str
+
+
+def headline(status: Mapping[str, Any]) -> Headline:
+    """What hurts most goes first."""
+    well = Headline("good", "Well", f"{status['home']} serves, nothing is wrong, and a failover could run.")
+    return next(filter(None, (_of_operation(status), _of_region(status), _of_readiness(status))), well)
+
+
+def _of_operation(status: Mapping[str, Any]) -> Headline | None:
+    operation, ask, home = status["operation"], status["ask"], status["home"]
+    if operation and operation["is_open"]:
+        return Headline("warn", "Under way", f"An operation is under way: {operation['name']}.")
+    if ask:
+        return Headline("bad", "Asks", f"A person is asked whether to fail {ask['region']} over ({ask['fault']}).")
+    if operation and operation["is_failover"]:
+        return Headline("warn", "Failed over", f"{home} was failed over. Nothing is begun until a failback is done.")
+    return None
+
+
+def _of_region(status: Mapping[str, Any]) -> Headline | None:
+    home, why = status["home"], status["why_not"]
+    now = next((one["now"] for one in status["regions"] if one["region"] == home), "nothing")
+    if now != "nothing":
+        return Headline("bad", now.capitalize(), f"{home}: {now}. {why or 'Not decided yet.'}")
+    if status["maintenance_s"]:
+        left = _time(status["maintenance_s"])
+        return Headline("warn", "Maintenance", f"Maintenance for another {left}: a person is asked meanwhile.")
+    return None
+
+
+def _of_readiness(status: Mapping[str, Any]) -> Headline | None:
+    if not status["journal"]["known"]:
+        return Headline("bad", "Not ready", status["journal"]["problem"] or "The shared journal was not read yet.")
+    not_ready = ", ".join(one["fault"] for one in status["readiness"] if not one["ready"])
+    if not_ready:
+        return Headline("bad", "Not ready", f"A failover could not run now ({not_ready}): see below.")
+    return None
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -20,12 +20,13 @@ _STATUS_S = 0.5
 
 @define
 class RunningWatch:
-    """``status`` is made anew twice a second."""
+    """``status`` is made anew twice a second. ``judge_contracts`` is slow, and asked once, beside the rest."""
 
     watch: Watch
     listening: Listening
     readiness: Readiness
     notices: Notices
+    judge_contracts: Callable[[], tuple[ContractRow, ...]] = tuple
     contracts: tuple[ContractRow, ...] = ()
     status: Mapping[str, Any] = field(factory=dict)
 
@@ -33,11 +34,14 @@ class RunningWatch:
         """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
         self._look()
         parts = (self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep, self._keep_status)
-        tasks = [asyncio.ensure_future(part()) for part in parts]
+        tasks = [asyncio.ensure_future(part()) for part in (*parts, self._judge)]
         try:
             await asyncio.gather(*tasks)
         finally:
             await end_tasks(*tasks)
+
+    async def _judge(self) -> None:
+        self.contracts = await asyncio.to_thread(self.judge_contracts)
 
     async def _keep_status(self) -> None:
         while True:

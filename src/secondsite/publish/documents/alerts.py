@@ -1,7 +1,7 @@
 """Prometheus rules for what has to be true before a failover, with the thresholds that the contracts state.
 
 Metrics are those of prometheus-nats-exporter, postgres_exporter, kube-state-metrics, external-secrets, the blackbox
-exporter, `secondsite backup` and `secondsite archive`; every series carries a `region` label. The `lag` that a mirror
+exporter, `secondsite backup`, `archive` and `watch`; every series carries a `region` label. The `lag` that a mirror
 reports is not used.
 """
 
@@ -26,6 +26,8 @@ from secondsite.strategies.links.archive import METHOD
 
 _FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
 _STANDS_S = 60
+_PLAN_OLD_S = 1200
+"""Three looks that did not come, and a little."""
 
 
 @frozen
@@ -58,6 +60,7 @@ def alerts(inputs: Inputs) -> tuple[AlertRule, ...]:
         *(alert for one in copies for alert in _copy(one)),
         *_secrets(inputs),
         *_edge(inputs),
+        *_watched(inputs),
     )
 
 
@@ -193,6 +196,62 @@ def _aged(name: str, value: str, one: Replicated, check: str) -> AlertRule:
     limit = one.alert_s
     summary = f"{_literal(one.copy.what)} in {_literal(one.copy.region)}: older than {duration(limit)}"
     return AlertRule(name, value, f"> {limit:g}", 60, "critical", summary, f"look at {check}", "s", limit, one.contract)
+
+
+def _watched(inputs: Inputs) -> Iterator[AlertRule]:
+    """Where a watch is set up: whether it could do what it is for, before it has to."""
+    operate = inputs.system.operate
+    if operate is None or operate.watch is None or not operate.watch.observers:
+        return
+    yield AlertRule(
+        "FailoverNotReady",
+        "min by (fault) (secondsite_plan_ready)",
+        "< 1",
+        600,
+        "critical",
+        "a failover for {{ $labels.fault }} could not run now",
+        "secondsite_plan_refused and the page of the watch say what forbids it",
+        threshold=1,
+    )
+    yield AlertRule(
+        "FailoverPlanOld",
+        "max by (fault) (secondsite_plan_age_seconds)",
+        f"> {_PLAN_OLD_S}",
+        60,
+        "warning",
+        "no plan was made for {{ $labels.fault }} for a while: nobody knows whether a failover could run",
+        "the log of the watch",
+        "s",
+        _PLAN_OLD_S,
+    )
+    yield AlertRule(
+        "WatchAsks",
+        "max(secondsite_watch_asks)",
+        "== 1",
+        0,
+        "critical",
+        "a person is asked whether to fail over",
+        "the page of the watch, then approve or do not",
+    )
+    yield AlertRule(
+        "ObserverDoesNotCount",
+        "max by (observer) (secondsite_watch_observer_counts)",
+        "< 1",
+        300,
+        "warning",
+        "the observer {{ $labels.observer }} is silent, stands still, or sees nobody",
+        "one more that fails, and a loss is asked about instead of decided",
+        threshold=1,
+    )
+    yield AlertRule(
+        "WatchUnseen",
+        "absent(secondsite_plan_ready)",
+        "== 1",
+        300,
+        "critical",
+        "nobody watches: a lost region is noticed by people alone",
+        "start `secondsite watch`, with its metrics scraped",
+    )
 
 
 def _secrets(inputs: Inputs) -> Iterator[AlertRule]:

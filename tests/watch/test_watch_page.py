@@ -1,0 +1,135 @@
+"""The page in a real browser: what it says, on a phone and on a screen, by keyboard, and for whoever cannot see it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import httpx2
+import pytest
+from browser import Browser, browser_tool
+from watch_pages import mood, served
+
+pytestmark = pytest.mark.slow
+MOODS = ("well", "asks", "acts", "behind", "over")
+TAB, ENTER, SPACE = "\ue004", "\ue007", " "
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+_AXE = """
+const [rules, done] = arguments;
+axe.run(document, {runOnly: rules, resultTypes: ["violations"]}).then(
+  (found) => done(found.violations.map((v) => `${v.id}: ${v.help}: ${v.nodes[0].html}`)),
+  (error) => done([String(error)]),
+);
+"""
+
+
+def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def text(browser: Browser) -> str:
+    return str(browser.run("return document.body.innerText"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("well", ("us-east-1 serves, nothing is wrong", "region: yes", "api/region", "unproven")),
+        ("asks", ("A person is asked", "api silent", "unfenced: us-east-1 cannot be reached", "Nobody can lift it")),
+        (
+            "acts",
+            ("Under way: failover-3f9a", "running", "this is done by hand", "to come", "no answer (Conn"),
+        ),
+        ("behind", ("could not run now (region)", "EVENTS is 912 messages behind")),
+        ("over", ("was failed over", "2.0 h since its last word")),
+    ],
+)
+def test_what_it_says_and_that_it_fits(browser: Browser, name: str, words: tuple[str, ...]) -> None:
+    with served(name, "token") as (_, url):
+        for width in (320, 400, 1012):
+            browser.show(width=width)
+            browser.open(url)
+            assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), width
+        shown = text(browser)
+        assert [word for word in words if word not in shown] == []
+        assert browser.console() == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(400, False), (1012, True)])
+@pytest.mark.parametrize("name", ["asks", "acts"])
+def test_axe_finds_nothing(browser: Browser, pytestconfig: pytest.Config, name: str, width: int, dark: bool) -> None:
+    tool = browser_tool("axe-core", pytestconfig.rootpath)
+    with served(name, "token") as (_, url):
+        browser.show(width=width, dark=dark)
+        browser.open(url)
+        browser.cdp("Runtime.evaluate", expression=tool.read_text(encoding="utf-8"))
+        assert browser.post("execute/async", {"script": _AXE, "args": [_RULES]}) == []
+
+
+def test_without_a_token_there_is_nothing_to_press(browser: Browser) -> None:
+    with served("asks") as (_, url):
+        browser.open(url)
+        assert browser.run("return document.querySelectorAll('button, input, form').length") == 0
+        assert "secondsite watch approve --ask" in text(browser)
+
+
+def test_it_is_approved_by_keyboard_alone(browser: Browser) -> None:
+    with served("asks", "token") as (shown, url):
+        browser.open(url)
+        for key in (TAB, ENTER, TAB, SPACE, TAB, *"kim", TAB, *"token", TAB, ENTER):
+            browser.press(key)
+        until(lambda: bool(shown.posted))
+        form = parse_qs(shown.posted[0].body.decode())
+        ask = shown.status["ask"]
+        assert form == {
+            **{"ask": [ask["id"]], "plan": [ask["plan"]], "allow-unfenced": ["on"]},
+            **{"who": ["kim"], "token": ["token"]},
+        }
+
+
+def test_it_follows_by_itself_and_leaves_what_is_typed(browser: Browser) -> None:
+    with served("asks", "token") as (shown, url):
+        browser.open(f"{url}?every=200")
+        browser.run("document.getElementById('who').value = 'kim'")
+        shown.status = {**shown.status, "readiness": []}
+        until(lambda: "No plan was made yet" in text(browser))
+        assert browser.run("return document.getElementById('who').value") == "kim"
+        shown.status = {**shown.status, "ask": {**shown.status["ask"], "plan": "another"}}
+        until(lambda: browser.run("return document.querySelector('input[name=plan]').value") == "another")
+        assert browser.run("return document.getElementById('who').value") == "", "another plan is typed for anew"
+        shown.status = mood("acts")
+        until(lambda: "Under way: failover-3f9a" in text(browser))
+        assert browser.run("return document.querySelector('#question')") is None
+
+
+def test_a_watch_that_is_gone_is_said(browser: Browser) -> None:
+    with served("well") as (_, url):
+        browser.open(f"{url}?every=200")
+        assert "out of date" not in text(browser)
+    until(lambda: "out of date" in text(browser))
+
+
+def test_whoever_cannot_see_it_hears_what_changes(browser: Browser) -> None:
+    with served("acts") as (_, url):
+        browser.open(url)
+        tree = browser.cdp("Accessibility.getFullAXTree")["nodes"]
+    roles = {(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]}
+    kinds = {role for role, _ in roles}
+    assert {"main", "heading", "table", "rowheader", "columnheader", "status", "list"} <= kinds
+    assert ("region", "What observers see of us-east-1") in roles
+
+
+def test_nothing_foreign_is_let_in() -> None:
+    with served("asks", "token") as (shown, url):
+        shown.status = {**shown.status, "ask": {**shown.status["ask"], "why": "<script>alert(1)</script>"}}
+        answer = httpx2.get(url, trust_env=False)
+        assert "<script>alert(1)" not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        for name in ("watch.css", "watch.js"):
+            assert httpx2.get(url + name, trust_env=False).status_code == 200
+        assert httpx2.get(url + "watch.html.j2", trust_env=False).status_code == 404
