@@ -18,12 +18,15 @@ from needed import missing
 from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.operate import Operate
 from secondsite.model.strategy import Strategy
+from secondsite.model.watching import WatchObserver, WatchPolicy
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.state import replicated, rounded
 from secondsite.publish.documents.alerts import AlertRule, alerts, rules
 from secondsite.publish.documents.dashboard import dashboard
 
+WATCHED = Operate(watch=WatchPolicy(observers=(WatchObserver("west", "us-west-2", "http://west:8090"),)))
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 
 
@@ -34,7 +37,8 @@ def promtool() -> str:
 
 
 def of(evaluation: Evaluation, strategy: str = "") -> Inputs:
-    """With another strategy as the recommended one, where one is named."""
+    """With a watch; with another strategy as the recommended one, where one is named."""
+    evaluation = attrs.evolve(evaluation, system=attrs.evolve(evaluation.system, operate=WATCHED))
     if strategy:
         chosen = attrs.evolve(evaluation.recommendation, strategy=Strategy.parse(strategy))
         evaluation = attrs.evolve(evaluation, recommendation=chosen)
@@ -142,7 +146,21 @@ CASES = {
     "StandbyNotReady": Case(
         {f'kube_deployment_status_replicas_available{{{THERE},deployment="api"}}': "2x20 0x40"}, {"deployment": "api"}
     ),
+    "FailoverNotReady": Case({'secondsite_plan_ready{fault="region"}': "1x20 0x40"}, {"fault": "region"}),
+    "FailoverPlanOld": Case({'secondsite_plan_age_seconds{fault="region"}': "60x20 5000x40"}, {"fault": "region"}),
+    "WatchAsks": Case({"secondsite_watch_asks": "0x20 1x40"}),
+    "ObserverDoesNotCount": Case(
+        {f'secondsite_watch_observer_counts{{{HOME},observer="west"}}': "1x20 0x40"}, {"observer": "west"}
+    ),
+    "WatchUnseen": Case({'secondsite_plan_ready{fault="region"}': "1x20 stale"}),
 }
+
+
+def test_without_a_watch_nobody_is_told_about_one(evaluation: Evaluation) -> None:
+    plain = Inputs(evaluation, (), (), date(2026, 11, 1))
+    assert {one.name for one in alerts(of(evaluation))} - {one.name for one in alerts(plain)} == {
+        *("FailoverNotReady", "FailoverPlanOld", "WatchAsks", "ObserverDoesNotCount", "WatchUnseen")
+    }
 
 
 def test_every_alert_has_a_case_and_every_case_an_alert(evaluation: Evaluation) -> None:
