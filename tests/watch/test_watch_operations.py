@@ -1,0 +1,130 @@
+"""What a watch begins, on two real servers: every watch reads it, another ends it, and none acts without the lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve, field, frozen
+from region_pair import AWAY, HOME, Pair, create, deployment_of, fill, make_world, stream_named, synchronised
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure
+from secondsite.operate.executor import StepProgress
+from secondsite.operate.lease import Lease
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.world import Decision
+from secondsite.strategies.compose import failover
+from secondsite.strategies.design import Kit
+from secondsite.watch.operations import Operations
+
+pytestmark = pytest.mark.slow
+FIRST, SECOND = Decision("watch first", 1.0, "lost"), Decision("watch second", 1.0, "first left it")
+
+
+@frozen
+class Machines:
+    """Each operates with a disk of its own."""
+
+    pair: Pair
+    deployment: Deployment
+    kit: Kit
+    folder: Path
+    log: list[str] = field(factory=list)
+
+    def operations(self, name: str, progress: Callable[[StepProgress], None] = lambda _one: None) -> Operations:
+        procedure = failover(self.deployment, self.kit, Fault.REGION)
+
+        def world_of(_procedure: Procedure, decision: Decision) -> LiveWorld:
+            return evolve(make_world(self.pair, self.folder, "e.A.path"), decision=decision)
+
+        folder = self.folder / name
+        lifted = frozenset({"unfenced"})
+        return Operations(
+            self.deployment, {Fault.REGION: procedure}, world_of, folder, self.log.append, progress, lifted
+        )
+
+
+@pytest.fixture
+def machines(kit: Kit, tmp_path: Path) -> Iterator[Machines]:
+    pair = Pair(tmp_path)
+    deployment = deployment_of(kit, "warm-standby/leafnode-mirror", stream_named("A"))
+
+    async def prepare() -> None:
+        await create(pair, deployment)
+        await fill(pair, HOME, "e.A.x", 5)
+        await synchronised(pair, deployment)
+
+    try:
+        for region in (HOME, AWAY):
+            pair.start(region)
+        asyncio.run(prepare())
+        yield Machines(pair, deployment, evolve(kit, system=deployment.system), tmp_path)
+    finally:
+        for region in (HOME, AWAY):
+            pair.kill(region)
+
+
+def test_what_was_begun_is_read_by_every_watch(machines: Machines) -> None:
+    async def run() -> None:
+        first, second = machines.operations("first"), machines.operations("second")
+        assert await second.last() is None
+        assert not first.by_person(Fault.REGION)
+        assert first.by_person(Fault.GRAY), "a fault without a procedure is nobody's to begin"
+        machines.pair.kill(HOME)
+        assert (await first.begin(Fault.REGION, FIRST, "")).finished
+        last = await second.last()
+        assert last
+        assert (last.is_open, last.is_failover, last.acting, last.who) == (False, True, "", "watch first")
+        assert 0 <= last.age_s < 30
+        assert {step.state for step in last.steps} == {"done"}
+        assert await second.take_over(SECOND) is None
+
+    asyncio.run(run())
+
+
+def test_what_one_left_in_the_middle_another_ends(machines: Machines) -> None:
+    async def run() -> None:
+        reached = asyncio.Event()
+
+        def progress(one: StepProgress) -> None:
+            if one.step.id == "promote-streams":
+                reached.set()
+
+        machines.pair.kill(HOME)
+        begun = asyncio.ensure_future(machines.operations("first", progress).begin(Fault.REGION, FIRST, ""))
+        await asyncio.wait_for(reached.wait(), 60)
+        begun.cancel()
+        await asyncio.gather(begun, return_exceptions=True)
+        second = machines.operations("second")
+        last = await second.last()
+        assert last
+        assert (last.is_open, last.acting, last.who) == (True, "", "watch first")
+        outcome = await second.take_over(SECOND)
+        assert outcome
+        assert outcome.finished
+        ended = await second.last()
+        assert ended
+        assert not ended.is_open
+
+    asyncio.run(run())
+
+
+def test_nothing_is_begun_without_the_lease(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person may go on with the local journal alone; two watches that did would both act."""
+
+    async def not_had(lease: Lease) -> Lease:
+        return lease
+
+    async def run() -> None:
+        machines.pair.kill(HOME)
+        monkeypatch.setattr(Lease, "__aenter__", not_had)
+        with pytest.raises(MachineError, match="the lease cannot be had"):
+            await machines.operations("first").begin(Fault.REGION, FIRST, "")
+        assert await machines.operations("second").last() is None
+
+    asyncio.run(run())
