@@ -10,6 +10,7 @@ from secondsite.operate.agent import agent_config
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
+from secondsite.publish.deploy.watch import watches_from
 from secondsite.publish.text.markdown import Md, code, joined, table
 from secondsite.publish.text.templates import render
 from secondsite.strategies.archiver import archived
@@ -43,6 +44,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
             tls=_has_tls(configs),
             agents=any(agent_config(deployment, one) for one in regions),
             archives=any(archived(deployment, one) for one in regions),
+            watched=any(watches_from(deployment, one) for one in regions),
             bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
         ),
@@ -60,7 +62,9 @@ def _has_tls(configs: Mapping[str, str]) -> bool:
     return any(CERTIFICATES.ca_file in config for config in configs.values())
 
 
-def _files(gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, bucket: bool, names: bool) -> Md:
+def _files(
+    gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, watched: bool, bucket: bool, names: bool
+) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
         ("REGION/streams/STREAM.json", Md("a stream, for `nats stream add --config`")),
@@ -91,6 +95,8 @@ def _files(gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, buc
         rows.append(("REGION/agent/", Md(agent_line)))
     if archives:
         rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
+    if watched:
+        rows.append(("REGION/watch/", Md("observers and watch of this region, for `kubectl apply -k`")))
     if bucket:
         rows.append((TERRAFORM, Md("the bucket that it ships to, and its policy, for Terraform or OpenTofu")))
     if gated:

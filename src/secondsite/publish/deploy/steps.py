@@ -18,6 +18,7 @@ from secondsite.publish.deploy.archive import ARCHIVE, archiver_file
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
+from secondsite.publish.deploy.watch import SECRET, WATCH, observers_in, watch_folder, watches_from
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.archiver import archived, store_url, vault_of
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -60,6 +61,9 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if archived(deployment, region):
             yield _archiver(deployment, book, region)
+    for region in regions:
+        if observers_in(deployment, region) or watches_from(deployment, region):
+            yield _watched(deployment, book, region)
     for region in regions:
         if gated_subjects(deployment, region):
             yield _gate(deployment, book, region)
@@ -105,6 +109,29 @@ def _agent(region: str) -> DeployStep:
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
+    )
+
+
+def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
+    """The watch logs in as the operator, and everywhere: its Secret is the team's to fill."""
+    namespace = book.namespace(deployment.clusters[0]) or "default"
+    kubectl = f"kubectl --context {word(region)} -n {word(namespace)}"
+    lines = [f'{kubectl} create secret generic {SECRET} --from-literal=SECONDSITE_WATCH_TOKEN="$WATCH_TOKEN"']
+    if watches_from(deployment, region):
+        lines.append(f"{kubectl} create configmap {WATCH} --from-file=secondsite.yaml")
+    lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{watch_folder(region)}')}")
+    check = f"its log in {text(region)} tells what it sees of each region"
+    if watches_from(deployment, region):
+        check = f"{code(f'{kubectl} logs deploy/{WATCH}')}, or the page at port 8088, tells what each observer sees"
+    return DeployStep(
+        Md(f"Start the watch in {text(region)}"),
+        Md(
+            "Observers ask each region along several ways; a watch listens to them, and fails over or asks. The token "
+            "is the same everywhere. Complete the addresses of the other regions in the observers' files; into the "
+            "watch's Secret goes whatever `operate:` refers to as `env:NAME`, or nothing can be carried out."
+        ),
+        fence(lines),
+        Md(check),
     )
 
 

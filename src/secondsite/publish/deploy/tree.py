@@ -12,6 +12,7 @@ from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
 from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
+from secondsite.publish.deploy.watch import watch_files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 
 _OURS = (
@@ -22,6 +23,7 @@ _OURS = (
     "*/kubernetes/*.patch.yaml",
     "*/agent/*",
     "*/archive/*",
+    "*/watch/*",
     TERRAFORM,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
@@ -48,6 +50,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
         **archive_files(deployment, book, gate_image, LOGINS),
+        **watch_files(deployment, book, gate_image, LOGINS),
         **dns_files(deployment),
         readme.NAME: readme.document(deployment, book, command),
     }
