@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from secondsite.model.strategy import Link, Strategy
 
 _NO_MAJORITY = (
-    "its regions share one meta group, and the first has no majority of it while it stands apart: its streams cannot be "
-    "fenced (10008), so its failback does not come to an end"
+    "its regions share one meta group, and the first has no majority of it while it stands apart: its streams cannot "
+    "be fenced (10008), so its failback does not come to an end"
 )
 _NO_WAY_BACK = "no link carries its streams back, so there is no failback to play"
 _WHY_NOT: Mapping[Link, str] = {
