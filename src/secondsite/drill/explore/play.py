@@ -76,8 +76,8 @@ class Played:
 
 def asked_for(problems: Iterable[Problem]) -> str:
     """What an outcome asks to be approved, as by whoever planned while somebody was silent who would be stopped."""
-    found = (_APPROVE.search(problem.remedy) for problem in problems)
-    return next((match[1] for match in found if match), "")
+    matches = (_APPROVE.search(problem.remedy) for problem in problems)
+    return next((match[1] for match in matches if match), "")
 
 
 @define
