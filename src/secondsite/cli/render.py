@@ -65,7 +65,9 @@ def render(
     running = tuple(cluster.name for cluster in deployment.system.nats)
     for subject in app_subject:
         _check_subject(subject)
-    book = DeployedAddresses(deployment.system.services, domain, running, application_subjects=app_subject, account=key)
+    book = DeployedAddresses(
+        deployment.system.services, domain, running, application_subjects=app_subject, account_key=key
+    )
     again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
     again += [part for subject in app_subject for part in ("--app-subject", subject)]
     again += ["--account", account] if account else []

@@ -47,7 +47,7 @@ class DeployedAddresses:
     running: tuple[str, ...] = ()
     application: Login = Login("app", Variable("$NATS_APP_PASSWORD"))
     application_subjects: tuple[str, ...] = ()
-    account: str = ""
+    account_key: str = ""
     operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
     backup: Login = Login("backup", Variable("$NATS_BACKUP_PASSWORD"))
     agent: Login = Login("agent", Variable("$NATS_AGENT_PASSWORD"))
@@ -92,7 +92,7 @@ class DeployedAddresses:
 
     def leaf_url(self, server: NatsServer, host: str, /) -> str:
         """A variable cannot be a part of a value: the whole URL is one. With credentials files there is none in it."""
-        return f"nats-leaf://{host}:{LEAF_PORT}" if self.account else leaf_variable(server)
+        return f"nats-leaf://{host}:{LEAF_PORT}" if self.account_key else leaf_variable(server)
 
     def route_url(self, server: NatsServer, _host: str, /) -> str:
         """As of leaf nodes."""

@@ -80,7 +80,7 @@ class AddressBook(Protocol):
         ...
 
     @property
-    def account(self) -> str:
+    def account_key(self) -> str:
         """The public key of the account that holds the streams, where accounts come from an operator's JWTs; else
         empty."""
         ...
@@ -225,7 +225,7 @@ class _Config:
 
     def _logins(self, server: NatsServer) -> Conf:
         """In operator mode what its own configuration says; users and passwords would lock every client out."""
-        if self.book.account and server.cluster.operator:
+        if self.book.account_key and server.cluster.operator:
             return {**server.cluster.trust.whole(), "system_account": server.cluster.system_account}
         return {"accounts": self._accounts(server), "system_account": SYSTEM_ACCOUNT}
 
@@ -334,8 +334,8 @@ class _Config:
     def _remote(self, server: NatsServer, link: LeafLink) -> Conf:
         hubs = [other for other in self.servers if other.cluster.name == link.cluster]
         urls = [self.book.leaf_url(hub, self._host(server, hub)) for hub in hubs]
-        remote: dict[str, Any] = {"urls": urls, "account": self.book.account or ACCOUNT}
-        if self.book.account:
+        remote: dict[str, Any] = {"urls": urls, "account": self.book.account_key or ACCOUNT}
+        if self.book.account_key:
             remote["credentials"] = LEAF_CREDENTIALS
         if link.tls and self.book.certificates:
             remote["tls"] = {"ca_file": self.book.certificates.ca_file}

@@ -52,14 +52,14 @@ def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, im
         {"name": "NATS_USER", "value": book.archive.user},
         {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": logins, "key": book.archive.password[1:]}}},
     )
-    if book.account:
+    if book.account_key:
         env = ({"name": "NATS_CREDS", "value": f"/etc/nats/{book.archive.user}.creds"},)
     arguments = archive_arguments(urls, store_url(deployment))[1:]
     namespace = book.namespace(near[0].cluster) or "default"
     pod = PodSpec(
         *("archive", image, arguments),
         service_account=ARCHIVE,
-        credentials_secret=CREDENTIALS_SECRET if book.account else "",
+        credentials_secret=CREDENTIALS_SECRET if book.account_key else "",
         env=env,
     )
     spec = ArchiverSpec(ARCHIVE, namespace, pod)

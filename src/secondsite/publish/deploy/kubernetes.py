@@ -290,7 +290,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIGS, "readOnly": True},
             {"name": "alive", "mountPath": _ALIVE.rpartition("/")[0]},
-            *([CREDENTIALS_MOUNT] if book.account else []),
+            *([CREDENTIALS_MOUNT] if book.account_key else []),
         ],
     }
     pod = {
@@ -304,7 +304,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "volumes": [
             {"name": "config", "configMap": {"name": _AGENT}},
             {"name": "alive", "emptyDir": {"sizeLimit": "1Mi"}},
-            *([CREDENTIALS_VOLUME] if book.account else []),
+            *([CREDENTIALS_VOLUME] if book.account_key else []),
         ],
     }
     return {
@@ -321,7 +321,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
 
 def program_login(login: Login, book: DeployedAddresses) -> list[Yaml]:
     """In its environment: a password's key, or its credentials file."""
-    if book.account:
+    if book.account_key:
         return [{"name": "NATS_CREDS", "value": f"{CREDENTIALS}/{login.user}.creds"}]
     return [{"name": "NATS_USER", "value": login.user}, _secret("NATS_PASSWORD", login.password[1:])]
 

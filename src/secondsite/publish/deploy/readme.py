@@ -161,7 +161,7 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
 
 def _credentials(deployment: Deployment, book: DeployedAddresses) -> Md:
     """The users of our programs as `nsc` makes them, each with what it needs; nothing where passwords are used."""
-    if not book.account:
+    if not book.account_key:
         return Md("")
     clusters, domain = deployment.clusters, deployment.clusters[0].domain
     programs: list[tuple[Login, NatsRights | None]] = [

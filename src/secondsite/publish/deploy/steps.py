@@ -144,7 +144,7 @@ def _save(book: DeployedAddresses) -> DeployStep:
     return DeployStep(
         Md("Save the streams that run today"),
         about
-        if book.account
+        if book.account_key
         else Md(
             f"The rendered servers keep streams in the account `{ACCOUNT}`. What stands in another account today (`$G` "
             f"where none is configured) stays on the disks and is not seen from `{ACCOUNT}`: restore it from this "
@@ -213,7 +213,7 @@ def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     """Not sooner: where the meta group spans regions, one region alone has no leader."""
     groups = meta_groups(servers_of(deployment))
     login = f'--user {book.system.user} --password "{book.system.password}"'
-    if book.account:
+    if book.account_key:
         login = '--creds "$NATS_SYS_CREDS"'
     lines = [f"nats --context {word(group[0].region)} {login} server report jetstream" for group in groups]
     checks = [
