@@ -153,6 +153,14 @@ def test_a_service_is_scaled_with_its_autoscaler_and_what_puts_it_back_is_held(d
     assert json.loads(app["metadata"]["annotations"][HELD]) == {"had": {"selfHeal": True, "prune": False}}
 
 
+def test_a_change_is_rehearsed_by_the_server_itself(deployed: KubeApi) -> None:
+    """Nothing changes, and what it would refuse is known before the failover: an autoscaler's limit, for one."""
+    assert asyncio.run(door(deployed).rehearse(WEST, "api", 2)) == ""
+    assert "must be greater than or equal to `minReplicas`" in asyncio.run(door(deployed).rehearse(WEST, "api", 12))
+    now = asyncio.run(door(deployed).replicas(WEST))["api"]
+    assert (now.wanted, now.floor, now.holds) == (1, 1, ("argo-cd argocd/shop",))
+
+
 def test_what_was_held_is_let_go_with_what_it_had(deployed: KubeApi) -> None:
     asyncio.run(door(deployed).scale(WEST, "api", 2))
     assert asyncio.run(door(deployed).release(WEST)) == ("argo-cd argocd/shop",)

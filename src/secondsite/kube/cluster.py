@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 FIELD_MANAGER = "secondsite"
+_NOT_TAKEN = (400, 422)
+"""What an admission, a quota or the object itself speaks against."""
 _UNAUTHORISED, _FORBIDDEN, _NO_SUCH, _CONFLICT = 401, 403, 404, 409
 
 
@@ -206,6 +208,8 @@ class Cluster:
             return ClusterRefusedError.at(self.shown, reason, remedy)
         if code == _CONFLICT:
             return ClusterConflictError.at(self.shown, reason, "somebody else changed it: look again")
+        if code in _NOT_TAKEN:
+            return ClusterRefusedError.at(self.shown, reason, "correct what it names, then plan again")
         return MachineError.at(self.shown, f"answers {code}: {reason}", "see the log of its API server")
 
 
