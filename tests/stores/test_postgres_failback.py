@@ -30,6 +30,7 @@ from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision, Stores
+from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.strategies.compose import failback, lay_out
@@ -106,6 +107,11 @@ async def test_over_written_to_and_back_and_what_only_the_old_primary_had_is_nam
         assert (await way.follow(HOME_FOLLOWS))["saved"] == followed["saved"]  # again: no more
         assert await way.changes(HOME_FOLLOWS) == ()
         await pair.write(pair.away, "d")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PostgresServer, "unfence", _die)
+            with pytest.raises(SystemError):  # promoted, and nobody gets in: the next attempt lifts the fence
+                await way.promote()
+        assert (await pair.server(pair.home).look()).fenced
         assert (await way.promote())["fenced"]
         await pair.write(pair.home, "e")
         with pytest.raises(StoreRefusedError):
@@ -153,6 +159,10 @@ async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_
         assert (await pair.server(pair.home).look()).role == "primary"
         await LabStores(pair.lab, pair.away).follow(pair.home, STORE, pair.away)
         assert (await way.follow(HOME_FOLLOWS))["saved"] == tables
+
+
+async def _die(_server: PostgresServer) -> None:
+    raise SystemError
 
 
 def _ids_in(path: str) -> list[str]:
