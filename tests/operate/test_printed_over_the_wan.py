@@ -42,7 +42,7 @@ WRITTEN = [(stream, f"{subject}{number}") for number in range(4) for stream, sub
 LOAD_S = 3.0
 PEAK_PER_S = 478
 """The example's."""
-EVERY_S = 0.004
+EVERY_S = 0.012
 """Between four writes to each of the three streams: more than the peak, with what a write takes."""
 
 
