@@ -98,9 +98,13 @@ class ClusterWorkloads:
             await cluster.scale(state.workload, replicas, dry_run=dry_run)
 
     async def release(self, region: str) -> tuple[str, ...]:
-        """Give controllers that we hold still what they had; by name. One that somebody else holds stays."""
+        """Give controllers and autoscalers what they had before us; by name. What somebody else holds stays."""
         freed = []
         async with self.places[region].open() as cluster:
+            for scaler in await self._autoscalers(cluster, filter(scaled_here, self.services)):
+                if scaler.held is not None:
+                    await cluster.give_back_floor(scaler)
+                    freed.append(scaler.shown)
             for service in filter(scaled_here, self.services):
                 workload = await cluster.workload(service.kind, service.namespace, service.object_name)
                 for owner in self._owners(region, workload) if workload else ():
