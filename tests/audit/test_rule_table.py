@@ -142,6 +142,7 @@ TABLE: dict[str, tuple[str, Change]] = {
             in_stream("EVENTS", settings=Settings({"allow_msg_schedules": True})),
         ),
     ),
+    "nats-operator-no-gate": ("leaf", in_cluster("nats", operator=True)),
     "nats-operator-resolver": ("system", in_cluster("nats", operator=True)),
     "nats-streams-unseen": ("system", in_cluster("nats", streams=())),
     "nats-stream-single-replica": ("system", in_stream("EVENTS", replicas=1)),

@@ -675,3 +675,16 @@ def test_the_nats_chart_s_server_name_is_that_of_its_pod(tmp_path: Path, pod_nam
     found = discovered(tmp_path, {"a.yaml": text}).notes
     assert len([note for note in found if "is not known here" in note]) == notes
     assert all("$SERVER_NAME is not known here" in note for note in found)
+
+
+def test_google_rules_are_alerts_and_understood(tmp_path: Path) -> None:
+    rule = "{alert: NatsDown, expr: up == 0, for: 5m}"
+    text = "".join(
+        f"---\napiVersion: monitoring.googleapis.com/v1\nkind: {kind}\nmetadata: {{name: {kind.lower()}}}\n"
+        f"spec: {{groups: [{{name: g, rules: [{rule}]}}]}}\n"
+        for kind in ("Rules", "ClusterRules", "GlobalRules")
+    )
+    (tmp_path / "rules.yaml").write_text(text)
+    found = discover([tmp_path / "rules.yaml"], base=tmp_path)
+    assert [alert.name for alert in found.system.alerts] == ["NatsDown", "NatsDown-2", "NatsDown-3"]
+    assert found.unknown == {}

@@ -83,7 +83,7 @@ def test_every_value_has_a_mark_at_its_line() -> None:
     assert where["leaves.hub@APP.deny_imports"] == "read nats.conf:14:6"
     assert where["gateways.C2.tls"] == "read nats.conf:11:51"
     given_by_the_caller = {"", "name", "service", "region", "servers", "version", "streams", "gateways", "leaves"}
-    given_by_the_caller |= {"headless", "container", "parts"}
+    given_by_the_caller |= {"headless", "container", "parts", "trust"}  # nothing is trusted outside of operator mode
     known = set(paths(cluster, ""))
     assert set(marks) <= known
     missing = known - set(marks) - given_by_the_caller

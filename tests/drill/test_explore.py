@@ -10,6 +10,7 @@ from attrs import evolve
 from command import secondsite
 from drilling import EXAMPLE
 
+from secondsite.cli.__main__ import run
 from secondsite.drill.explore.laws import Breach, Promise, conservation, lasted_s, lost, overlap, silence_s
 from secondsite.drill.explore.play import Played
 from secondsite.drill.explore.schedule import (
@@ -25,8 +26,11 @@ from secondsite.drill.explore.schedule import (
     spoil,
 )
 from secondsite.drill.explore.search import Explored, Search
-from secondsite.model.errors import InputError
+from secondsite.drill.explore.supported import why_not_played
+from secondsite.model.errors import EXIT_BAD_INPUT, InputError
 from secondsite.model.operate import Writers
+from secondsite.model.strategy import Link, Strategy
+from secondsite.strategies.registry import STRATEGIES
 
 CUT = Disturbance(MovePhase.BACK, 1.5, Trouble.CUT, "home>away", 0.5)
 SLOW = Disturbance(MovePhase.BEFORE, 0.5, Trouble.SLOW, "both", 1.0, 400)
@@ -67,6 +71,15 @@ def test_what_is_no_schedule_is_refused(tmp_path: Path, change: dict[str, object
     )
     with pytest.raises(InputError, match=why):
         read_schedule(path)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=str)
+def test_what_cannot_be_played_says_why(strategy: Strategy, capsys: pytest.CaptureFixture[str]) -> None:
+    why = why_not_played(strategy)
+    assert bool(why) is (strategy.link is not Link.LEAFNODE_MIRROR)
+    if why:
+        assert run(["drill", "explore", "--file", str(EXAMPLE), "--strategy", strategy.id]) == EXIT_BAD_INPUT
+        assert why in " ".join(capsys.readouterr().err.split())
 
 
 class PlayedInMemory(Search):

@@ -58,6 +58,12 @@ def test_what_resolvers_add_to_the_ttl_is_not_rehearsed(kit: Kit) -> None:
     assert rehearsed.step("promote-stores").duration.mean == 0
 
 
+def test_databases_that_run_are_promoted_for_real(kit: Kit) -> None:
+    procedure = _procedure(kit, "warm-standby/leafnode-mirror")
+    assert "promote-stores" in unrehearsed(procedure)[Subject.STATE].steps
+    assert Subject.STATE not in unrehearsed(procedure, (Verb.PROMOTE_STORES,))
+
+
 def test_what_servers_mend_by_themselves_is_rehearsed(kit: Kit) -> None:
     """A lost leader is replaced, and a breaker closes, in the lab as anywhere."""
     planned = plan(Strategy.parse("single-region/none/manual"), kit.system, load_catalogue())

@@ -21,6 +21,7 @@ import pytest
 from attrs import field, frozen
 from mutations import VALUES, changed_bytes, changed_value, seeds, survives
 
+from secondsite.dns.asking import state_at
 from secondsite.dns.lookup import look_up
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import SecondsiteError
@@ -280,6 +281,8 @@ def test_answers_of_dns() -> None:
             answers.append(changed_bytes(wire, chance))
             found = survives(lambda: asyncio.run(look_up(at, "api.example.io", timeout_s=0.05)))
             assert found is None or all(address.count(".") == 3 for address in found.addresses)
+            record = survives(lambda: asyncio.run(state_at(at, "api.example.io", timeout_s=0.05)))
+            assert record is None or (record.kind in ("A", "CNAME") and record.values)
 
 
 LISTING = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -28,9 +28,8 @@ from operated_cluster import (
 )
 
 from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace, ClusterRefusedError, Right
-from secondsite.kube.holding import HELD
 from secondsite.kube.kubeconfig import context_of
-from secondsite.kube.workload import WorkloadState
+from secondsite.kube.workload import HELD, WorkloadState, held_of
 from secondsite.model.errors import MachineError
 from secondsite.model.operate import Reconciler, ReconcilerKind
 from secondsite.model.service import Role, Service
@@ -153,9 +152,18 @@ def test_a_service_is_scaled_with_its_autoscaler_and_what_puts_it_back_is_held(d
     assert json.loads(app["metadata"]["annotations"][HELD]) == {"had": {"selfHeal": True, "prune": False}}
 
 
+def test_a_change_is_rehearsed_by_the_server_itself(deployed: KubeApi) -> None:
+    """Nothing changes, and what it would refuse is known before the failover: an autoscaler's limit, for one."""
+    assert asyncio.run(door(deployed).rehearse(WEST, "api", 2)) == ""
+    assert "must be greater than or equal to `minReplicas`" in asyncio.run(door(deployed).rehearse(WEST, "api", 12))
+    now = asyncio.run(door(deployed).replicas(WEST))["api"]
+    assert (now.wanted, now.floor, now.holds) == (1, 1, ("argo-cd argocd/shop",))
+
+
 def test_what_was_held_is_let_go_with_what_it_had(deployed: KubeApi) -> None:
     asyncio.run(door(deployed).scale(WEST, "api", 2))
-    assert asyncio.run(door(deployed).release(WEST)) == ("argo-cd argocd/shop",)
+    assert asyncio.run(door(deployed).release(WEST)) == ("autoscaler shop/api", "argo-cd argocd/shop")
+    assert asyncio.run(door(deployed).replicas(WEST))["api"].floor == 1
     app = got(deployed, APPLICATIONS, "shop", "-n", "argocd")
     assert app["spec"] == application("shop")["spec"]
     assert HELD not in app["metadata"].get("annotations", {})
@@ -196,3 +204,8 @@ def test_where_clients_enter_is_read_off_the_load_balancer(deployed: KubeApi) ->
     assert in_cluster(place(deployed), lambda cluster: cluster.entrance(SHOP, "kong")) == ("192.0.2.7",)
     with pytest.raises(MachineError, match="there is no Service shop/kang"):
         in_cluster(place(deployed), lambda cluster: cluster.entrance(SHOP, "kang"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '"had"', "[" * 10_000])
+def test_what_somebody_else_wrote_there_is_not_ours(text: str) -> None:
+    assert held_of({HELD: text}) is None

@@ -13,8 +13,8 @@ from region_pair import BINARY
 from secondsite.discover.nats_conf import parse_conf
 from secondsite.model.validate import not_a_subject
 from secondsite.operate.gate import is_open_file, write_gate_file
+from secondsite.strategies.nats_grammar import nats_conf
 from secondsite.strategies.nats_quote import nats_string
-from secondsite.strategies.server_config import nats_conf
 from secondsite.strategies.write_gate import shut
 
 TEXTS = some.text(some.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)

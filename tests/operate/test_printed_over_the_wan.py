@@ -37,10 +37,12 @@ __all__ = ["shop", "write_url"]
 DELAY_MS = 32.5
 SUBJECTS = ("events.>", "agentese.>", "kgent.>")
 STREAMS = (("AGENTESE", "agentese.a"), ("EVENTS", "events.a"), ("kgent-events", "kgent.a"))
+WRITTEN = [(stream, f"{subject}{number}") for number in range(4) for stream, subject in STREAMS]
+"""Several subjects, as a stream keeps so many messages of one and no more."""
 LOAD_S = 3.0
 PEAK_PER_S = 478
 """The example's."""
-EVERY_S = 0.004
+EVERY_S = 0.012
 """Between four writes to each of the three streams: more than the peak, with what a write takes."""
 
 
@@ -139,7 +141,7 @@ class Clients:
         self._loop.close()
 
     async def _write(self) -> None:
-        writers = [RegionWriter(r, self.pair.place(r), STREAMS * 4, self.promises, EVERY_S) for r in (HOME, AWAY)]
+        writers = [RegionWriter(r, self.pair.place(r), WRITTEN, self.promises, EVERY_S) for r in (HOME, AWAY)]
         tasks = [asyncio.ensure_future(writer.run()) for writer in writers]
         await self._end.wait()
         await end_tasks(*tasks)

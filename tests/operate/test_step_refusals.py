@@ -12,6 +12,7 @@ from fake_world import FakeRegion, FakeWorld, refused
 from odd_world import (
     AWAY,
     HOME,
+    LEAF,
     SUPER,
     Impatient,
     Odd,
@@ -34,6 +35,8 @@ from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import Elect, FreeSubjects, RestoreQuorum
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import fenced_subject
+from secondsite.operate.plan import make_plan
+from secondsite.strategies.compose import failback, failover
 from secondsite.strategies.design import Kit
 
 
@@ -276,3 +279,14 @@ def test_elected_is_what_has_a_leader_and_answers(kit: Kit) -> None:
     done = asyncio.run(Elect().run(context_of(world, procedure), step))
     assert not late
     assert done["leaders"]["EVENTS"] == "leader"
+
+
+@pytest.mark.parametrize(("strategy", "says"), [(SUPER, True), (LEAF, False)])
+def test_the_plan_says_that_a_region_apart_has_no_majority(kit: Kit, strategy: str, *, says: bool) -> None:
+    deployment = layout(kit, strategy)
+    ready = evolve(kit, system=deployment.system)
+    world = FakeWorld(deployment, set())
+    for procedure, expected in ((failback(deployment, ready), says), (failover(deployment, ready, Fault.GRAY), False)):
+        plan = asyncio.run(make_plan(procedure, deployment, world))
+        now = [line for one in plan.steps for line in one.now]
+        assert any("no majority of the meta group" in line for line in now) is expected

@@ -35,4 +35,4 @@ def test_service_store_and_name_are_those_of_the_running_cluster(tmp_path: Path,
 
 def test_operator_mode_is_refused_at_its_place(tmp_path: Path) -> None:
     _, told = rendered(tmp_path, "A11-operator-mode", "warm-standby/leafnode-mirror", code=2)
-    assert "come from an operator's JWTs" in told
+    assert "the accounts of nats are JWTs; its operator, resolver and system account were not all read" in told

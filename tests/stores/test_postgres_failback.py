@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
+import secrets
 import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision, Stores
+from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.strategies.compose import failback, lay_out
@@ -105,6 +107,11 @@ async def test_over_written_to_and_back_and_what_only_the_old_primary_had_is_nam
         assert (await way.follow(HOME_FOLLOWS))["saved"] == followed["saved"]  # again: no more
         assert await way.changes(HOME_FOLLOWS) == ()
         await pair.write(pair.away, "d")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PostgresServer, "unfence", _die)
+            with pytest.raises(SystemError):  # promoted, and nobody gets in: the next attempt lifts the fence
+                await way.promote()
+        assert (await pair.server(pair.home).look()).fenced
         assert (await way.promote())["fenced"]
         await pair.write(pair.home, "e")
         with pytest.raises(StoreRefusedError):
@@ -154,6 +161,10 @@ async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_
         assert (await way.follow(HOME_FOLLOWS))["saved"] == tables
 
 
+async def _die(_server: PostgresServer) -> None:
+    raise SystemError
+
+
 def _ids_in(path: str) -> list[str]:
     with Path(path).open(encoding="utf-8", newline="") as file:
         return [row["id"] for row in csv.DictReader(file)]
@@ -171,7 +182,9 @@ async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: p
         manual = ManualContext(DEPLOYMENT, BACK, pair.home, None)
         lines = [line for step in (HOME_FOLLOWS, PROMOTED) for line in commands(manual, step)]
         host = pair.lab.databases.host(STORE, pair.home)
-        given = {f"PG_{r.upper().replace('-', '_')}": pair.server(r).place.conninfo for r in (pair.home, pair.away)}
+        secret = f"s3cret-{secrets.token_hex(8)}"
+        logins = {r: f"{pair.server(r).place.conninfo} password={secret}" for r in (pair.home, pair.away)}
+        given = {f"PG_{region.upper().replace('-', '_')}": login for region, login in logins.items()}
         monkeypatch.setenv("PGDATA", str(host.data))
         for name, login in given.items():
             monkeypatch.setenv(name, login)
@@ -180,13 +193,45 @@ async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: p
         for typed in _between_comments(lines):
             if typed.startswith("secondsite postgres follow"):
                 pair.lab.kill(pair.name(pair.home))
-            run = await asyncio.create_subprocess_exec("bash", "-ec", typed, cwd=tmp_path)
-            assert await run.wait() == 0, typed
+            assert await _typed(typed, tmp_path, secret) == 0, typed
             if typed.startswith("secondsite postgres follow"):
                 await pair.lab.restart(pair.name(pair.home))
         await pair.write(pair.home, "d")
         assert await pair.ids(pair.home) == ["a", "b", "c", "d"]
         assert [_ids_in(str(path)) for path in _files(tmp_path / "rows")] == [["only there"]]
+        settings = host.data / "postgresql.auto.conf"  # the server's own, for nobody else to read
+        assert settings.stat().st_mode & 0o077 == 0
+        places = [tmp_path, pair.lab.folder / "logs", pair.lab.folder / "stores"]
+        assert _holding(secret, *places) in ([], [settings])
+
+
+async def _typed(line: str, folder: Path, secret: str) -> int:
+    """What it outputs is kept; no process has the secret among its arguments while it runs."""
+    with (folder / "typed.log").open("ab") as log:
+        run = await asyncio.create_subprocess_exec("bash", "-ec", line, cwd=folder, stdout=log, stderr=log)
+        while run.returncode is None:
+            assert not _processes_with(secret)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await run.wait()
+    return run.returncode
+
+
+def _processes_with(secret: str) -> list[Path]:
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if secret in _read(path)]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:  # it ended meanwhile
+        return ""
+
+
+def _holding(secret: str, *folders: Path) -> list[Path]:
+    """Files with the secret in them, the values of an environment left out."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if secret in _read(path)]
 
 
 def _between_comments(lines: list[str]) -> list[str]:

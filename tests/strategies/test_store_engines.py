@@ -15,7 +15,9 @@ from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.strategies.compose import failback, lay_out, procedures
 from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
+from secondsite.strategies.stores import rebuilt
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents" / "secondsite.yaml"
 CASES = Path(__file__).parent.parent / "evaluate" / "cases"
 LIVING = [s for s in STRATEGIES if s.pattern in (Pattern.PILOT_LIGHT, Pattern.WARM_STANDBY, Pattern.ACTIVE_ACTIVE)]
 SOURCED = Strategy(Pattern.ACTIVE_ACTIVE, Link.SOURCED, Switch.WEIGHTED)
@@ -44,3 +46,12 @@ def test_postgres_is_replicated_as_before() -> None:
     assert promote.title == "promote the database replica"
     assert [link for link in deployment.links if link.kind is LinkKind.DATABASE]
     assert any("let a replica of " in need.what for need in deployment.requirements)
+
+
+def test_a_cache_is_started_empty_and_nobody_backs_it_up() -> None:
+    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+    assert rebuilt(kit.system) == ("redis",)
+    needs = lay_out(Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.DNS), kit).requirements
+    (text,) = [need.what for need in needs if need.id == "store-copies"]
+    assert "start redis empty there" in text
+    assert "back up qdrant" in text

@@ -433,6 +433,9 @@ class FakeDoors(UnrefreshedSecrets):
         del region
         return {"api": Replicas(self.world.scaled.get("api", 0), self.world.scaled.get("api", 0))}
 
+    async def rehearse(self, _region: str, _service: str, _replicas: int) -> str:
+        return ""
+
     async def scale(self, region: str, service: str, replicas: int) -> None:
         del region
         self.world.scaled[service] = replicas

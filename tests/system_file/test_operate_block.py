@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -127,3 +128,14 @@ def test_each_place_has_a_login_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("DR_EAST")
     with pytest.raises(InputError, match=r"operate.places.a.nats.password: env:DR_EAST is not set"):
         nats_places(operate, "nats", without_login)
+
+
+def test_what_the_page_shows_is_read(tmp_path: Path) -> None:
+    """Every block of docs/operate.md, as somebody would paste it; places that they leave out are there already."""
+    text = (Path(__file__).parents[2] / "docs" / "operate.md").read_text("utf-8")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("operate:")]
+    assert len(blocks) >= 8
+    for block in blocks:
+        bare = block.replace("\n  journal: {region: us-west-2}", "\n  journal: {}") if "places:" not in block else block
+        bare = bare.replace("{service: kgents-gateway/kong}}", "{at: kong.example.com}}")
+        assert read_system(HEAD + bare, "docs/operate.md").operate is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from secondsite.audit.audited import Audited, listed, promises_rpo, rpo_below, stream_path
 from secondsite.audit.rule import Finding, rule
@@ -188,12 +188,42 @@ def nats_field_not_taken(audited: Audited) -> Iterator[Finding]:
 )
 def nats_operator_resolver(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.system.nats:
+        if cluster.operator and not _preloaded(cluster):
+            resolver = cluster.trust.get("resolver")
+            where = f"resolver {resolver}" if isinstance(resolver, str) else "resolver"
+            yield Finding(
+                f"nats.{cluster.name}.operator",
+                f"the accounts of {cluster.name} are JWTs: where {audited.system.region.name} holds their {where}, "
+                "no other region lets clients in without it",
+                audited.endangered((Subject.API, Subject.NATS), LOSES_REGION),
+            )
+
+
+def _preloaded(cluster: NatsCluster) -> bool:
+    """Whether each server has every account in its own configuration: beside that of the system, at least one."""
+    preload = cluster.trust.get("resolver_preload")
+    accounts = set(preload if isinstance(preload, Mapping) else ()) - {cluster.system_account}
+    in_memory = str(cluster.trust.get("resolver", "")).upper() in ("MEM", "MEMORY")
+    return in_memory and bool(accounts)
+
+
+@rule(
+    id="nats-operator-no-gate",
+    severity=Severity.HIGH,
+    title="No write gate in operator mode",
+    why="A server's configuration cannot deny what the JWT of a user allows: a region that comes back by itself takes "
+    "writes until somebody fences it.",
+    source="NATS documentation, JWT authentication: permissions are the user's; the gate is an include of a permission",
+    remedy="Keep the region's servers down until it is fenced, or give the application logins in the configuration.",
+)
+def nats_operator_no_gate(audited: Audited) -> Iterator[Finding]:
+    homes = {mirror.home.name: mirror.home for mirror in audited.remote_mirrors if mirror.home}
+    for cluster in homes.values():
         if cluster.operator:
             yield Finding(
                 f"nats.{cluster.name}.operator",
-                f"the accounts of {cluster.name} are JWTs: where {audited.system.region.name} holds their resolver, "
-                "no other region lets clients in without it",
-                audited.endangered((Subject.API, Subject.NATS), LOSES_REGION),
+                f"servers of {cluster.name} that come back take writes before anybody can stop them",
+                audited.endangered((Subject.NATS,), LOSES_REGION),
             )
 
 

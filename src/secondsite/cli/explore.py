@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_ENVIRONMENT, EXIT_HOLDS
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_ENVIRONMENT, EXIT_HOLDS, InputError
 
 if TYPE_CHECKING:
     from secondsite.drill.explore.search import Explored
@@ -45,12 +45,17 @@ def explore(
     from secondsite.drill.explore.schedule import read_schedule
     from secondsite.drill.explore.search import Search
     from secondsite.drill.explore.spoiled import executors
+    from secondsite.drill.explore.supported import why_not_played
     from secondsite.evaluate.explain import parse_strategy
 
+    chosen = parse_strategy(strategy)
+    if why := why_not_played(chosen):
+        what = f"{chosen.id} cannot be played: {why}"
+        raise InputError.at("--strategy", what, "name one with a leaf-node mirror; `secondsite drill` plays the others")
     load_system(file)
     executors(control)
     root = folder or file.parent / ".secondsite" / "schedules"
-    search = Search(file.resolve(), parse_strategy(strategy).id, root, _show, rate, jobs)
+    search = Search(file.resolve(), chosen.id, root, _show, rate, jobs)
     if schedule is not None:
         done = [search.play(read_schedule(schedule))]
         _show(done[0])

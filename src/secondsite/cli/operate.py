@@ -28,9 +28,13 @@ def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Flag = False) -> 
     """Open every place of `operate:`, ask who it is and what we may do there, and say what stays by hand. Changes
     nothing. Exit code: 0 all is there, 1 something refuses or is wrong, 3 somebody did not answer.
     """
+    from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.check import Answer, plain, prepared
+    from secondsite.operate.references import unfollowed
     from secondsite.publish.terminal.preparation import preparation_text
 
+    if missing := tuple(unfollowed(load_system(what.file).operate, "operate")):
+        raise InputError(missing)
     deployment, over = procedure_of(ProcedureDirection.OVER, what)
     _, back = procedure_of(ProcedureDirection.BACK, what)
     world = world_of(what, evolve(where, done=(), command=()), Who("operate check"), deployment, over)

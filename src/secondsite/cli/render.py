@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from shlex import join
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from secondsite.publish.files.folder import Change
 
 FOLDER = Path("deploy")
+_ACCOUNT = re.compile(r"A[A-Z2-7]{55}")
 GATE_IMAGE = f"secondsite:{__version__}"
 
 
@@ -36,6 +38,10 @@ def render(
         tuple[str, ...],
         option("Subject that the application uses beside its streams, such as rpc.>; repeatable.", negative=""),
     ] = (),
+    account: Annotated[
+        str,
+        option("Operator mode: public key of the account with the streams; by default the preloaded one."),
+    ] = "",
     gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
     check: Annotated[
         bool, option("Write nothing; print a diff and exit with 1 if a file is stale.", negative="")
@@ -54,14 +60,17 @@ def render(
     from secondsite.strategies.deployed_addresses import DeployedAddresses
 
     chosen, deployment = _chosen(file, strategy, years, seed, anew=no_cache)
-    _refuse_operators(deployment)
+    key = _account_of(deployment, account)
     _refuse_fields(deployment)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     for subject in app_subject:
         _check_subject(subject)
-    book = DeployedAddresses(deployment.system.services, domain, running, application_subjects=app_subject)
+    book = DeployedAddresses(
+        deployment.system.services, domain, running, application_subjects=app_subject, account_key=key
+    )
     again = ["secondsite", "render", "DIR", "--strategy", chosen, *(["--domain", domain] if domain else [])]
     again += [part for subject in app_subject for part in ("--app-subject", subject)]
+    again += ["--account", account] if account else []
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
     texts = files(deployment, book, join(again), gate_image)
     changed, old = changes(folder, texts), left_over(folder, texts)
@@ -81,16 +90,28 @@ def _check_subject(subject: str) -> None:
         raise InputError.at("--app-subject", f"{subject!r} is no subject: {why}", "give one such as rpc.>")
 
 
-def _refuse_operators(deployment: Deployment) -> None:
-    """Users and passwords in the place of an operator's accounts would lock every client out."""
-    for cluster in deployment.system.nats:
-        if cluster.operator:
-            place = deployment.system.place(f"nats.{cluster.name}.operator")
-            what = (
-                f"the accounts of {cluster.name} come from an operator's JWTs, and render writes users with passwords"
-            )
-            remedy = "add the strategy's leaf nodes or gateways to its own configuration; a resolver in each region"
-            raise InputError.at(place, what, remedy)
+def _account_of(deployment: Deployment, given: str) -> str:
+    """In operator mode the account with the streams, by its public key; else empty. Raises InputError where the
+    operator's part of a configuration was not read: users and passwords in its place would lock every client out.
+    """
+    cluster = next((cluster for cluster in deployment.system.nats if cluster.operator), None)
+    if cluster is None:
+        if given:
+            raise InputError.at("--account", "no cluster is in operator mode", "leave it out")
+        return ""
+    place = deployment.system.place(f"nats.{cluster.name}.operator")
+    if not cluster.trust.get("resolver") or not cluster.system_account:
+        what = f"the accounts of {cluster.name} are JWTs; its operator, resolver and system account were not all read"
+        raise InputError.at(place, what, f"write them under `nats: {cluster.name}: trust:`, as its nats.conf has them")
+    preloaded = cluster.trust.get("resolver_preload")
+    others = [key for key in (preloaded if isinstance(preloaded, dict) else {}) if key != cluster.system_account]
+    key = given or (others[0] if len(others) == 1 else "")
+    if not _ACCOUNT.fullmatch(key):
+        known = f": one of {', '.join(others)}" if others else ""
+        unclear = f"which account of {cluster.name} holds the streams is not clear"
+        what = f"{key!r} is no public key of an account" if key else unclear
+        raise InputError.at("--account", what, f"give the public key of the account with the streams{known}")
+    return key
 
 
 def _refuse_fields(deployment: Deployment) -> None:

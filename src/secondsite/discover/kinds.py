@@ -23,6 +23,9 @@ _READ = frozenset(
             "KongClusterPlugin",
             "PrometheusRule",
             "VMRule",
+            "Rules",
+            "ClusterRules",
+            "GlobalRules",
             "ScaledObject",
             "ServiceMonitor",
             "PodMonitor",
@@ -52,7 +55,7 @@ def is_understood(kind: str, group: str) -> bool:
     wanted = _IN_GROUP.get(kind)
     if wanted:
         return group == wanted
-    return kind in _READ or kind in ("HelmRelease", "PersistentVolume") or operates(kind, group)
+    return kind in _READ or kind in ("HelmRelease", "PersistentVolume", "Kustomization") or operates(kind, group)
 
 
 def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:

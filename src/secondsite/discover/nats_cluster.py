@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from attrs import Factory, define, evolve, frozen
 
 from secondsite.discover.nats_conf import Conf, Path, Unresolved
+from secondsite.discover.nats_trust import trust_of
 from secondsite.discover.system_file.schema import identity
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.mark import Knowledge, Mark, key_of
@@ -71,7 +72,10 @@ def cluster_from_conf(
         store_dir=_keep(marks, "store_dir", _store_dir(store, root)),
         operator=_keep(marks, "operator", root.given(*_OPERATOR)),
         client_authorization=_keep(marks, "client_authorization", _client_authorization(root)),
+        trust=trust_of(root.values),
     )
+    if declared.trust:
+        marks["trust"] = root.given("resolver", *_OPERATOR).mark
     if root.problems and problems is None:
         raise InputError(root.problems)
     if root.problems and problems is not None:

@@ -55,7 +55,7 @@ from secondsite.lab.world import Lab
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
-from secondsite.model.procedure import Procedure
+from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.store import Loss
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import Reach, families
@@ -265,7 +265,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         versions=versions,
         host={**host_facts(), **lab.fleet.digests(), **lab.databases.digests()},
         control=control,
-        unrehearsed=unrehearsed(procedure) if drill.moves else {},
+        unrehearsed=unrehearsed(procedure, (Verb.PROMOTE_STORES,) if ran else ()) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,
         campaign=of.campaign,
         carried_out=(failover, *((FAILBACK,) if drill.returns else ()), *((failover,) if drill.again else ())),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field, frozen
 
-from secondsite.kube.workload import Autoscaler, WorkloadState, autoscaler_of, workload_of
+from secondsite.kube.workload import HELD, Autoscaler, WorkloadState, autoscaler_of, held_text, workload_of
 from secondsite.model.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 FIELD_MANAGER = "secondsite"
+_NOT_TAKEN = (400, 422)
+"""What an admission, a quota or the object itself speaks against."""
 _UNAUTHORISED, _FORBIDDEN, _NO_SUCH, _CONFLICT = 401, 403, 404, 409
 
 
@@ -147,20 +149,30 @@ class Cluster:
         return await self.asked(listed()) or ()
 
     async def keep_at_least(self, expected: Autoscaler, floor: int, *, dry_run: bool = False) -> None:
-        """Raise what an autoscaler goes down to; raises ClusterConflictError where it changed since."""
+        """Raise what an autoscaler goes down to, and write down what that was; raises ClusterConflictError where it
+        changed since."""
+        first = expected.floor if expected.held is None else expected.held["had"]
+        await self._floor(expected, floor, held_text(first), dry_run=dry_run)
+
+    async def give_back_floor(self, expected: Autoscaler) -> None:
+        """Nothing where it is not we who raised it."""
+        if expected.held is not None:
+            await self._floor(expected, expected.held["had"], None, dry_run=False)
+
+    async def _floor(self, expected: Autoscaler, floor: object, held: str | None, *, dry_run: bool) -> None:
         from lightkube.resources.autoscaling_v1 import HorizontalPodAutoscaler
         from lightkube.types import PatchType
 
-        patch = {"metadata": {"resourceVersion": expected.version}, "spec": {"minReplicas": floor}}
+        metadata = {"resourceVersion": expected.version, "annotations": {HELD: held}}
         patched = self.client.patch(
             HorizontalPodAutoscaler,
             expected.name,
-            patch,
+            {"metadata": metadata, "spec": {"minReplicas": floor}},
             namespace=expected.namespace,
             patch_type=PatchType.MERGE,
             dry_run=dry_run,
         )
-        await self._changed(patched, f"autoscaler {expected.namespace}/{expected.name}")
+        await self._changed(patched, expected.shown)
 
     async def entrance(self, namespace: str, name: str) -> tuple[str, ...]:
         """Addresses and names of a Service's load balancer; none while it has none."""
@@ -206,6 +218,8 @@ class Cluster:
             return ClusterRefusedError.at(self.shown, reason, remedy)
         if code == _CONFLICT:
             return ClusterConflictError.at(self.shown, reason, "somebody else changed it: look again")
+        if code in _NOT_TAKEN:
+            return ClusterRefusedError.at(self.shown, reason, "correct what it names, then plan again")
         return MachineError.at(self.shown, f"answers {code}: {reason}", "see the log of its API server")
 
 

@@ -5,18 +5,16 @@ What it had is written beside it, as an annotation, so that whoever lets it go n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from secondsite.kube.cluster import Cluster
-from secondsite.kube.workload import GitOpsOwner
+from secondsite.kube.workload import HELD, GitOpsOwner, held_of, held_text
 from secondsite.model.errors import MachineError
 from secondsite.model.operate import ReconcilerKind
 
-HELD = "secondsite.io/held"
 _VERSIONS = {
     ReconcilerKind.ARGO_CD: ("argoproj.io", ("v1alpha1",), "Application", "applications"),
     ReconcilerKind.FLUX_KUSTOMIZATION: (
@@ -64,16 +62,14 @@ def _state(owner: GitOpsOwner, namespace: str, version: str, given: Any) -> Cont
         still = had is None
     else:
         had, still = bool(spec.get("suspend")), bool(spec.get("suspend"))
-    written = (given.metadata.annotations or {}).get(HELD)
-    return ControllerState(
-        owner, namespace, version, given.metadata.resourceVersion, still, had, json.loads(written) if written else None
-    )
+    held = held_of(given.metadata.annotations or {})
+    return ControllerState(owner, namespace, version, given.metadata.resourceVersion, still, had, held)
 
 
 async def hold(cluster: Cluster, state: ControllerState, *, dry_run: bool = False) -> None:
     """Nothing where it is still already. Raises ClusterConflictError where it changed since it was looked at."""
     if not state.still:
-        await _patch(cluster, state, _spec(state.owner.kind, None, still=True), json.dumps({"had": state.had}), dry_run)
+        await _patch(cluster, state, _spec(state.owner.kind, None, still=True), held_text(state.had), dry_run)
 
 
 async def release(cluster: Cluster, state: ControllerState) -> None:

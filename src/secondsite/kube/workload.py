@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ _FLUX = {
     "kustomize.toolkit.fluxcd.io": ReconcilerKind.FLUX_KUSTOMIZATION,
     "helm.toolkit.fluxcd.io": ReconcilerKind.FLUX_HELM_RELEASE,
 }
+
+
+HELD = "secondsite.io/held"
+"""The annotation that says what an object had before we changed it."""
 
 
 @frozen
@@ -50,6 +55,11 @@ class Autoscaler:
     target: str
     floor: int
     version: str
+    held: Mapping[str, Any] | None = None
+
+    @property
+    def shown(self) -> str:
+        return f"autoscaler {self.namespace}/{self.name}"
 
     def scales(self, workload: WorkloadState) -> bool:
         return (self.namespace, self.target_kind, self.target) == (workload.namespace, workload.kind, workload.name)
@@ -68,7 +78,21 @@ def workload_of(kind: str, given: Any) -> WorkloadState:
 def autoscaler_of(given: Any) -> Autoscaler:
     target, meta = given.spec.scaleTargetRef, given.metadata
     floor = 1 if given.spec.minReplicas is None else given.spec.minReplicas
-    return Autoscaler(meta.namespace, meta.name, target.kind, target.name, floor, meta.resourceVersion)
+    held = held_of(meta.annotations or {})
+    return Autoscaler(meta.namespace, meta.name, target.kind, target.name, floor, meta.resourceVersion, held)
+
+
+def held_text(had: object) -> str:
+    return json.dumps({"had": had})
+
+
+def held_of(annotations: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """None where we hold nothing, or somebody else wrote there."""
+    try:
+        held = json.loads(annotations.get(HELD, ""))
+    except (ValueError, RecursionError):
+        return None
+    return held if isinstance(held, dict) and "had" in held else None
 
 
 def owner_of(labels: Mapping[str, str], annotations: Mapping[str, str]) -> GitOpsOwner | None:

@@ -56,6 +56,7 @@ class LabAddresses:
     stores: str
     application: Login = Login("app", "app")
     application_subjects: tuple[str, ...] = ()
+    account_key: str = ""
     operator: Login = Login("operator", "operator")
     backup: Login = Login("backup", "backup")
     agent: Login = Login("agent", "agent")

@@ -138,7 +138,8 @@ class NatsCluster:
     where it is not known.
     ``cluster_name`` is the one that its servers know; ``headless`` the Service that gives its pods their names;
     ``container`` the one that runs nats-server; ``parts`` the services that run it where they are several, as with one
-    for each zone. ``operator``: accounts come from JWTs, not from the configuration.
+    for each zone. ``operator``: accounts come from JWTs, not from the configuration;
+    ``trust`` is what it says of them: operators, resolver and preloaded accounts, in the server's words.
     """
 
     name: str
@@ -168,6 +169,7 @@ class NatsCluster:
     parts: tuple[str, ...] = ()
     operator: bool = False
     client_authorization: bool | None = None
+    trust: Settings = NOTHING_MORE
 
     @property
     def voters(self) -> int:

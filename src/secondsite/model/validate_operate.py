@@ -12,7 +12,7 @@ import attrs
 
 from secondsite.model.access import DnsProvider, NatsAccess, RecordAccess, RecordSwitch, kinds_of
 from secondsite.model.flaw import Flaw, Path
-from secondsite.model.operate import Operate
+from secondsite.model.operate import Operate, Writers
 from secondsite.model.redact import looks_secret
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -200,10 +200,18 @@ _CHECKS: tuple[Callable[[Operate], Iterator[Flaw]], ...] = (
 )
 
 
+def _lease_needs_a_gate(system: System) -> Iterator[Flaw]:
+    """A gate denies subjects in a server's configuration, which says nothing of users in operator mode."""
+    of_operator = [cluster.name for cluster in system.nats if cluster.operator]
+    if of_operator and system.operate and system.operate.writers is Writers.ONE:
+        what = f"one writer needs a write gate, and {of_operator[0]} has none: its users come from an operator's JWTs"
+        yield Flaw(("operate", "writers"), what, "write available, or give its users logins in the configuration")
+
+
 def _operate(system: System) -> Iterator[Flaw]:
     if system.operate:
         for check in _CHECKS:
             yield from (attrs.evolve(flaw, path=("operate", *flaw.path)) for flaw in check(system.operate))
 
 
-OPERATE_CHECKS = (_operate,)
+OPERATE_CHECKS = (_operate, _lease_needs_a_gate)

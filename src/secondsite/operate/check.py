@@ -6,30 +6,35 @@ Three answers: yes, no, and unknown for who is silent, who does not count as eit
 from __future__ import annotations
 
 import asyncio
+import http
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 
+import httpx2
 from attrs import frozen
 
 from secondsite.dns.record import RecordRefusedError
 from secondsite.kube.cluster import ClusterPlace, ClusterRefusedError
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import SecondsiteError
-from secondsite.model.operate import Operate
+from secondsite.model.errors import InputError, SecondsiteError
+from secondsite.model.operate import Operate, WritePath
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.watching import WatchPolicy
 from secondsite.nats.connection import RejectedError
+from secondsite.nats.http_read import PLAIN
+from secondsite.operate.http_path import client_path
 from secondsite.operate.lease import home_of_journal
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.places import cluster_places
 from secondsite.operate.references import followed, path_of
+from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.verbs import left_by_hand
 from secondsite.operate.world import Dns, Replicas
 from secondsite.secrets.door import SecretPlaces
 from secondsite.secrets.entry import SecretsRefusedError
 from secondsite.secrets.fingerprints import differing
-from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
 
 
 class Answer(StrEnum):
@@ -77,6 +82,7 @@ async def prepared(
     """Ask everything at once; changes nothing."""
     operate = deployment.system.operate or Operate()
     clusters = cluster_places(operate)
+    stores = world.stores.places if isinstance(world.stores, StoreLogins) else {}
     secrets = world.secrets if isinstance(world.secrets, SecretPlaces) else None
     asked = [
         *(_nats(world, region) for region in _regions(deployment)),
@@ -86,6 +92,8 @@ async def prepared(
         *(_entrance(world.dns, region) for region in operate.entered if world.dns),
         *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
         *([_secrets(secrets, region) for region in secrets.regions] if secrets else []),
+        *(_store(name, place) for name, place in stores.items()),
+        *([_path(operate.path)] if operate.path else []),
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
@@ -202,6 +210,44 @@ async def _record(dns: Dns, host: str) -> PlaceFinding:
         what = f"{owner} keeps {host} and would put it back"
         return PlaceFinding("dns", Answer.NO, what, "have it follow the region that serves, or leave the record alone")
     return asked
+
+
+async def _store(name: str, place: PostgresPlace) -> PlaceFinding:
+    region, _, store = name.partition("/")
+
+    async def ask() -> str:
+        async with place.open() as session:
+            superuser, follows = (
+                await session.rows("select usesuper, pg_is_in_recovery() from pg_user where usename = current_user")
+            )[0]
+            if not superuser:
+                raise StoreRefusedError.at("", "our login is no superuser", "see docs/stores.md for what it needs")
+            return f"logged in, it {'follows another' if follows else 'takes writes'}"
+
+    return await finding(f"{region}: {store}", ask)
+
+
+async def _path(path: WritePath) -> PlaceFinding:
+    """Read only: the write itself is the failover's last step."""
+    about = f"path: {path.url}"
+
+    async def ask() -> int:
+        client = client_path(path)
+        async with (
+            httpx2.AsyncClient(timeout=client.timeout_s, trust_env=False, headers=PLAIN) as asked,
+            asked.stream("GET", path.url, headers=client.headers) as answer,
+        ):
+            return int(answer.status_code)
+
+    try:
+        status = await ask()
+    except InputError as error:
+        return PlaceFinding(about, Answer.NO, error.problems[0].what, error.problems[0].remedy)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return PlaceFinding(about, Answer.UNKNOWN, f"no answer ({type(error).__name__})", "see that clients get there")
+    if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+        return PlaceFinding(about, Answer.NO, f"refuses what we send ({status})", "correct `operate: path: headers:`")
+    return PlaceFinding(about, Answer.YES, f"answers {status} to a GET; {path.method} is sent by a failover alone")
 
 
 async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from secondsite.kube.cluster import Cluster, ClusterPlace, ClusterRefusedError, Right, together
+from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace, ClusterRefusedError, Right, together
 from secondsite.kube.holding import ControllerState, controller, hold, release
 from secondsite.kube.workload import Autoscaler, GitOpsOwner, WorkloadState
 from secondsite.model.errors import MachineError
@@ -17,6 +17,7 @@ from secondsite.model.operate import Operate, Reconciler, ReconcilerKind
 from secondsite.model.service import Role, Service
 from secondsite.operate.world import Replicas
 
+_TRIES = 5
 _SCALED = ("Deployment", "StatefulSet")
 _WITH_DATA = (Role.NATS, Role.DATABASE)
 _RESOURCES = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
@@ -61,24 +62,49 @@ class ClusterWorkloads:
         }
 
     async def scale(self, region: str, service: str, replicas: int) -> None:
-        """Looked at right before; raises ClusterConflictError where somebody changed it in that moment."""
+        """Looked at right before, and again where somebody was faster: pods that report change the object, too."""
+        await self._scaled(region, service, replicas, dry_run=False)
+
+    async def rehearse(self, region: str, service: str, replicas: int) -> str:
+        """By the server's own dry run: quotas and admission are asked, rights among them."""
+        try:
+            await self._scaled(region, service, replicas, dry_run=True)
+        except (ClusterRefusedError, ClusterConflictError) as error:
+            return error.problems[0].what
+        return ""
+
+    async def _scaled(self, region: str, service: str, replicas: int, *, dry_run: bool) -> None:
         named = next(one for one in self.services if one.name == service)
         async with self.places[region].open() as cluster:
-            state = await self._state_of(cluster, region, named, await self._autoscalers(cluster, [named]))
-            if state is None:
-                remedy = "deploy it there, or correct its name and namespace"
-                raise MachineError.at(cluster.shown, f"there is no {_named(named)}", remedy)
-            for one in state.controllers:
-                await hold(cluster, one)
-            if state.autoscaler and state.autoscaler.floor < replicas:
-                await cluster.keep_at_least(state.autoscaler, replicas)
-            if state.workload.wanted < replicas:
-                await cluster.scale(state.workload, replicas)
+            for left in reversed(range(_TRIES)):
+                try:
+                    await self._swapped(cluster, region, named, replicas, dry_run=dry_run)
+                except ClusterConflictError:
+                    if not left:
+                        raise
+                else:
+                    return
+
+    async def _swapped(self, cluster: Cluster, region: str, service: Service, replicas: int, *, dry_run: bool) -> None:
+        state = await self._state_of(cluster, region, service, await self._autoscalers(cluster, [service]))
+        if state is None:
+            remedy = "deploy it there, or correct its name and namespace"
+            raise MachineError.at(cluster.shown, f"there is no {_named(service)}", remedy)
+        for one in state.controllers:
+            await hold(cluster, one, dry_run=dry_run)
+        if state.autoscaler and state.autoscaler.floor < replicas:
+            await cluster.keep_at_least(state.autoscaler, replicas, dry_run=dry_run)
+        if state.workload.wanted < replicas:
+            await cluster.scale(state.workload, replicas, dry_run=dry_run)
 
     async def release(self, region: str) -> tuple[str, ...]:
-        """Give controllers that we hold still what they had; by name. One that somebody else holds stays."""
+        """Give controllers and autoscalers what they had before us; by name. What somebody else holds stays."""
         freed = []
         async with self.places[region].open() as cluster:
+            for scaler in await self._autoscalers(cluster, filter(scaled_here, self.services)):
+                if scaler.held is not None:
+                    await cluster.give_back_floor(scaler)
+                    freed.append(scaler.shown)
             for service in filter(scaled_here, self.services):
                 workload = await cluster.workload(service.kind, service.namespace, service.object_name)
                 for owner in self._owners(region, workload) if workload else ():

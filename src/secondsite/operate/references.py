@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from secondsite.model.errors import InputError
+import attrs
+
+from secondsite.model.access import kinds_of
+from secondsite.model.errors import InputError, Problem
 
 _KINDS = ("env:", "file:")
 
@@ -35,3 +40,29 @@ def path_of(reference: str, place: str) -> Path:
         return Path(name if kind == "file" else followed(reference, place)).expanduser()
     except RuntimeError:  # a user without a home
         raise InputError.at(place, f"{reference} cannot be read", "this user has no home directory") from None
+
+
+def unfollowed(value: Any, place: str) -> Iterator[Problem]:
+    """Every reference below that leads nowhere, so that all of them are told at once."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from unfollowed(
+                item, f"{place}.{getattr(item, 'region', '') or getattr(item, 'name', '')}".rstrip(".")
+            )
+    elif attrs.has(type(value)):
+        for attribute in attrs.fields(type(value)):
+            inner = getattr(value, attribute.name)
+            if kinds_of(attribute) and inner:
+                yield from _unfollowed(inner, f"{place}.{attribute.name}", file_alone=kinds_of(attribute) == ("file",))
+            else:
+                yield from unfollowed(inner, f"{place}.{attribute.name}")
+
+
+def _unfollowed(reference: str, place: str, *, file_alone: bool) -> Iterator[Problem]:
+    try:
+        if file_alone:
+            path_of(reference, place)
+        else:
+            followed(reference, place)
+    except InputError as error:
+        yield from error.problems

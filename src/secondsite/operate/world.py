@@ -169,6 +169,10 @@ class Workloads(Protocol):
 
     async def scale(self, region: str, service: str, replicas: int) -> None: ...
 
+    async def rehearse(self, region: str, service: str, replicas: int) -> str:
+        """Why scaling would be refused now, as its own server says; empty where it would not. Changes nothing."""
+        ...
+
 
 class Secrets(Protocol):
     """Hands out fingerprints, never values."""

@@ -13,11 +13,12 @@ from attrs import frozen
 from secondsite.model.errors import InputError
 from secondsite.model.nats import NatsCluster
 from secondsite.model.service import Service
+from secondsite.strategies.nats_grammar import Variable
 from secondsite.strategies.server_config import (
+    LEAF_PORT,
     Certificates,
     Login,
     NatsServer,
-    Variable,
     leaf_url,
     plain_label,
     route_url,
@@ -27,6 +28,8 @@ STORE = "/data"
 """As in NATS's Helm chart. The server makes a folder ``jetstream`` in it."""
 CERTIFICATES = Certificates("/etc/nats-tls/tls.crt", "/etc/nats-tls/tls.key", "/etc/nats-tls/ca.crt")
 """The names of the files in a Secret of type kubernetes.io/tls, and the authority's beside them."""
+CREDENTIALS_SECRET = "nats-creds"  # noqa: S105 # its name
+"""In operator mode the Secret with a file ``USER.creds`` for each of our programs, and ``leaf.creds``."""
 
 _ANY = "0.0.0.0"  # noqa: S104 # a pod has one address, which it does not know beforehand
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
@@ -44,6 +47,7 @@ class DeployedAddresses:
     running: tuple[str, ...] = ()
     application: Login = Login("app", Variable("$NATS_APP_PASSWORD"))
     application_subjects: tuple[str, ...] = ()
+    account_key: str = ""
     operator: Login = Login("operator", Variable("$NATS_OPERATOR_PASSWORD"))
     backup: Login = Login("backup", Variable("$NATS_BACKUP_PASSWORD"))
     agent: Login = Login("agent", Variable("$NATS_AGENT_PASSWORD"))
@@ -86,9 +90,9 @@ class DeployedAddresses:
     def gossip(self, server: NatsServer) -> str:
         return self.reached_from("other regions", server)
 
-    def leaf_url(self, server: NatsServer, _host: str, /) -> str:
-        """A variable cannot be a part of a value: the whole URL is one."""
-        return leaf_variable(server)
+    def leaf_url(self, server: NatsServer, host: str, /) -> str:
+        """A variable cannot be a part of a value: the whole URL is one. With credentials files there is none in it."""
+        return f"nats-leaf://{host}:{LEAF_PORT}" if self.account_key else leaf_variable(server)
 
     def route_url(self, server: NatsServer, _host: str, /) -> str:
         """As of leaf nodes."""

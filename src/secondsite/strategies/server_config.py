@@ -7,8 +7,7 @@ tells nobody another one: gossip cannot open a way that the configuration does n
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from itertools import count
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from attrs import asdict, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import LeafLink, NatsCluster
-from secondsite.strategies.nats_quote import nats_string
+from secondsite.strategies.nats_grammar import INCLUDE, Conf, nats_conf
 from secondsite.strategies.rights import (
     agent_rights,
     application_rights,
@@ -33,18 +32,11 @@ GATEWAY_PORT = 7222
 LEAF_PORT = 7422
 MONITOR_PORT = 8222
 
+CREDENTIALS = "/etc/nats-creds"
+"""Where a server or a program finds its credentials file, in operator mode."""
+LEAF_CREDENTIALS = f"{CREDENTIALS}/leaf.creds"
 ACCOUNT = "APP"
 SYSTEM_ACCOUNT = "SYS"
-
-_INCLUDE = "include"
-
-Conf = Mapping[str, Any]
-
-
-class Variable(str):
-    """``$NAME``: the server takes the value from its environment. It stands without quotes, and for a whole value."""
-
-    __slots__ = ()
 
 
 @frozen
@@ -85,6 +77,12 @@ class AddressBook(Protocol):
     @property
     def application_subjects(self) -> tuple[str, ...]:
         """What it publishes and hears beside the streams."""
+        ...
+
+    @property
+    def account_key(self) -> str:
+        """The public key of the account that holds the streams, where accounts come from an operator's JWTs; else
+        empty."""
         ...
 
     @property
@@ -214,8 +212,7 @@ class _Config:
             "listen": f"{host}:{CLIENT_PORT}",
             "http": f"{host}:{MONITOR_PORT}",
             "server_tags": [f"region:{server.region}"],
-            "accounts": self._accounts(server),
-            "system_account": SYSTEM_ACCOUNT,
+            **self._logins(server),
         }
         if cluster.jetstream:
             parts["jetstream"] = self._jetstream(server)
@@ -225,6 +222,12 @@ class _Config:
             parts["gateway"] = self._gateway(server, host)
         leafnodes = {} if self._cut_off(server) else self._leafnodes(server, host)
         return parts | ({"leafnodes": leafnodes} if leafnodes else {})
+
+    def _logins(self, server: NatsServer) -> Conf:
+        """In operator mode what its own configuration says; users and passwords would lock every client out."""
+        if self.book.account_key and server.cluster.operator:
+            return {**server.cluster.trust.whole(), "system_account": server.cluster.system_account}
+        return {"accounts": self._accounts(server), "system_account": SYSTEM_ACCOUNT}
 
     def _accounts(self, server: NatsServer) -> Conf:
         leaf = {**_user(self.book.leaf), "allowed_connection_types": ["LEAFNODE"]}
@@ -238,7 +241,7 @@ class _Config:
         """What it may publish ends with what the gate denies it for a time."""
         rights = application_rights(self._clusters, server.cluster.domain, self.book.application_subjects).conf()
         if server.region in self.gated:
-            rights = {**rights, "publish": {**rights["publish"], _INCLUDE: gate_file(server.region)}}
+            rights = {**rights, "publish": {**rights["publish"], INCLUDE: gate_file(server.region)}}
         return {**_user(self.book.application), "permissions": rights}
 
     def _programs(self, server: NatsServer) -> Iterator[Conf]:
@@ -331,7 +334,9 @@ class _Config:
     def _remote(self, server: NatsServer, link: LeafLink) -> Conf:
         hubs = [other for other in self.servers if other.cluster.name == link.cluster]
         urls = [self.book.leaf_url(hub, self._host(server, hub)) for hub in hubs]
-        remote: dict[str, Any] = {"urls": urls, "account": ACCOUNT}
+        remote: dict[str, Any] = {"urls": urls, "account": self.book.account_key or ACCOUNT}
+        if self.book.account_key:
+            remote["credentials"] = LEAF_CREDENTIALS
         if link.tls and self.book.certificates:
             remote["tls"] = {"ca_file": self.book.certificates.ca_file}
         if link.deny_imports:
@@ -368,29 +373,3 @@ def leaf_url(login: Login, host: str) -> str:
 
 def route_url(login: Login, host: str) -> str:
     return f"nats://{login.user}:{login.password}@{host}:{ROUTE_PORT}"
-
-
-def nats_conf(parts: Conf, depth: int = 0) -> str:
-    """The mapping in NATS's configuration grammar."""
-    indent = "  " * depth
-    return "".join(f"{indent}{_entry(key, value, depth)}\n" for key, value in parts.items())
-
-
-def _entry(key: str, value: Any, depth: int) -> str:
-    if key == _INCLUDE:
-        return f"{key} {nats_string(value)}"
-    if isinstance(value, Mapping):
-        return f"{key} {{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
-    return f"{key}: {_value(value, depth)}"
-
-
-def _value(value: Any, depth: int) -> str:
-    if isinstance(value, Mapping):
-        return f"{{\n{nats_conf(value, depth + 1)}{'  ' * depth}}}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        inner = "  " * (depth + 1)
-        items = "".join(f"{inner}{_value(item, depth + 1)}\n" for item in value)
-        return f"[\n{items}{'  ' * depth}]"
-    if isinstance(value, Variable):
-        return value
-    return nats_string(value) if isinstance(value, str) else json.dumps(value)

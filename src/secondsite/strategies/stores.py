@@ -65,6 +65,11 @@ def backed_up_only(system: System) -> tuple[str, ...]:
     return tuple(s.name for s in system.stores if s.loss is Loss.DATA and s.engine not in REPLICATED)
 
 
+def rebuilt(system: System) -> tuple[str, ...]:
+    """Caches: nothing of them is copied, as they refill from what they stand before."""
+    return tuple(store.name for store in system.stores if store.loss is Loss.CACHE)
+
+
 def copied(kit: Kit) -> str:
     """How the stores get to the other region, store by store: an engine that is only backed up is said to be."""
     there, only = ", ".join(following(kit.system)), ", ".join(backed_up_only(kit.system))
@@ -72,6 +77,8 @@ def copied(kit: Kit) -> str:
     parts = [f"let a replica of {there} in {kit.second.name} follow"] if there else []
     if only:
         parts.append(f"back up {only} to {kit.second.name} every {minutes} (no replica of it is laid out)")
+    if caches := ", ".join(rebuilt(kit.system)):
+        parts.append(f"start {caches} empty there (a cache: it refills, and nothing is lost with it)")
     return "; ".join(parts)
 
 

@@ -17,7 +17,7 @@ from attrs import asdict, evolve, frozen
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
 from secondsite.model.procedure import Procedure
-from secondsite.model.settings import Settings
+from secondsite.model.settings import NOTHING_MORE, Settings
 from secondsite.model.system import System
 
 
@@ -70,7 +70,7 @@ def _lasting(system: System) -> System:
     """
     names: Mapping[str, Any] = {
         **{"version": "", "cluster_name": "", "headless": "", "store_dir": "", "container": ""},
-        "client_authorization": None,  # every login of a drill is the plan's
+        **{"client_authorization": None, "trust": NOTHING_MORE},  # every login of a drill is the plan's
     }
     nats = tuple(evolve(cluster, **names) for cluster in system.nats)
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
@@ -119,6 +119,7 @@ _ADDED = frozenset(
             "restore_bytes_per_s",
             "client_authorization",
             "object",
+            "trust",
         ),
     }
 )

@@ -6,7 +6,7 @@ added has not shown that the limit holds, however quick it was here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from attrs import evolve, frozen
 
@@ -44,15 +44,19 @@ class Unrehearsed:
     seconds: float
 
 
-def unrehearsed(procedure: Procedure) -> dict[Subject, Unrehearsed]:
-    """Of each subject that waits for a step that the lab does not run; seconds are 95 % quantiles, summed."""
+def unrehearsed(procedure: Procedure, ran: Collection[Verb] = ()) -> dict[Subject, Unrehearsed]:
+    """Of each subject that waits for a step that the lab does not run; seconds are 95 % quantiles, summed.
+
+    ``ran``: verbs that this lab runs and others do not, such as the promotion of its databases.
+    """
     versions = {}
     for subject, milestone in procedure.milestones.items():
         steps = procedure.leading_to(milestone)
         ends: dict[str, float] = {}
         for step in steps:
-            ends[step.id] = max((ends.get(each, 0.0) for each in step.after), default=0.0) + _beyond(step)
-        missing = tuple(step.id for step in steps if _beyond(step))
+            beyond_s = 0.0 if step.verb in ran else _beyond(step)
+            ends[step.id] = max((ends.get(each, 0.0) for each in step.after), default=0.0) + beyond_s
+        missing = tuple(step.id for step in steps if step.verb not in ran and _beyond(step))
         if missing:
             versions[subject] = Unrehearsed(missing, ends[milestone])
     return versions

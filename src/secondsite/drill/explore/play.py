@@ -7,9 +7,10 @@ it is aborted and begun anew. Once everything that was disturbed is mended, it h
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -31,7 +32,7 @@ from secondsite.drill.explore.schedule import FaultSchedule, MovePhase, RegionLo
 from secondsite.drill.explore.troubles import Troubles
 from secondsite.drill.play.lab_world import place
 from secondsite.lab.world import Lab
-from secondsite.model.errors import InputError, MachineError, SecondsiteError
+from secondsite.model.errors import InputError, MachineError, Problem, SecondsiteError
 from secondsite.model.fault import Fault
 from secondsite.model.operate import Writers
 from secondsite.model.procedure import Procedure, Verb
@@ -56,6 +57,7 @@ _TRIES_AFTER = 12
 """How often a move that everything is mended for may still fail for a moment: elections, links that come back."""
 _WRITES_WITHIN_S = 12.0
 _MOVE_S = 120.0
+_APPROVE = re.compile(r"--approve ([0-9a-f]+)")
 
 
 @frozen
@@ -70,6 +72,12 @@ class Played:
     promises: int
     seconds: float
     log: tuple[str, ...] = ()
+
+
+def asked_for(problems: Iterable[Problem]) -> str:
+    """What an outcome asks to be approved, as by whoever planned while somebody was silent who would be stopped."""
+    matches = (_APPROVE.search(problem.remedy) for problem in problems)
+    return next((match[1] for match in matches if match), "")
 
 
 @define
@@ -88,6 +96,7 @@ class Explorer:
     named_overlap: int = 0
     named_overlap_s: float = 0.0
     _journal: Path = Path()
+    _asked: str = ""
     _move: asyncio.Task[OperationOutcome | None] | None = None
     _checks: list[asyncio.Task[None]] = field(factory=list)
     _began_s: float = field(factory=time.monotonic)
@@ -232,7 +241,7 @@ class Explorer:
                 self._checks.append(asyncio.ensure_future(self._check_kept(one.step.id)))
 
         with Journal(path, world.clock) as journal:
-            approved = str(journal.entries[0].data["hash"]) if journal.entries else ""
+            approved = (self._asked or str(journal.entries[0].data["hash"])) if journal.entries else ""
             if not approved:
                 plan = await make_plan(procedure, deployment, world, allowed=allowed)
                 if plan.refusals:
@@ -242,6 +251,7 @@ class Explorer:
             async with lease_of(deployment, world, journal, self._say) as lease:
                 options = Options(approved, allowed, executors=self.executors, hold=lease.hold)
                 outcome = await execute(procedure, deployment, world, journal, options=options, progress=progress)
+        self._asked = asked_for(outcome.problems)
         for problem in outcome.problems:
             self._say(f"{name}: {problem.place}: {problem.what}")
         return outcome

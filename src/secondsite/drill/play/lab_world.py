@@ -98,6 +98,9 @@ class LabServices:
     def runs(self, region: str) -> bool:
         return any(self.lab.supervisor.alive(pod.name) for pod in self.lab.pods(region))
 
+    async def rehearse(self, _region: str, _service: str, _replicas: int) -> str:
+        return ""
+
     async def scale(self, region: str, service: str, replicas: int) -> None:
         self.wanted[region] = replicas
         if not self.runs(region):

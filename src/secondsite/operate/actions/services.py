@@ -35,6 +35,9 @@ class ScaleServices:
             changes.append(f"{name} in {region}: {now[name].wanted} -> {count} replicas{kept}")
         ready = tuple(f"{name}: {one.ready} of {one.wanted} ready" for name, one in now.items() if one.there)
         guards = (*_rights(now, region), *_unheld(now, lacking, region), *_missing(context, step, now, region))
+        if not guards:
+            refused = {name: await services.rehearse(region, name, count) for name, count in lacking.items()}
+            guards = tuple(_would_be_refused(name, why) for name, why in refused.items() if why)
         return Prospect(changes=tuple(changes), now=ready, guards=guards)
 
     async def run(self, context: Context, step: Step, services: Workloads) -> Facts:
@@ -98,6 +101,10 @@ def _rights(now: Mapping[str, Replicas], region: str) -> tuple[Guard, ...]:
     what = f"our login to the cluster of {region} may not: {', '.join(rights)}"
     remedy = f"bind the role of {region}/rights/secondsite-failover.yaml, as `secondsite render` writes it"
     return (Guard("no-right", what, remedy, absolute=True),)
+
+
+def _would_be_refused(name: str, why: str) -> Guard:
+    return Guard("no-right", f"scaling {name} would be refused: {why}", "correct that, then plan again", absolute=True)
 
 
 def _unheld(now: Mapping[str, Replicas], lacking: Iterable[str], region: str) -> tuple[Guard, ...]:

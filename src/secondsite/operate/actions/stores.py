@@ -14,7 +14,7 @@ from attrs import frozen
 
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step, Verb
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed, insisting
 from secondsite.operate.actions.manual import promote_stores
 from secondsite.operate.world import Stores
 from secondsite.stores.postgres import PostgresServer, PostgresState
@@ -83,7 +83,7 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
             await serving.unfence()
         raise
     if after.fenced:  # from when it lost its place
-        await standby.unfence()
+        await insisting(context, standby.unfence)
     return {
         "system_identifier": after.system_identifier,
         "timeline": after.timeline,

@@ -16,7 +16,7 @@ from secondsite.backup.pod import PodSpec
 from secondsite.model.deployment import Deployment
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.archiver import archive_arguments, archived, bucket_of, store_url, vault_of
-from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.deployed_addresses import CREDENTIALS_SECRET, DeployedAddresses
 from secondsite.strategies.server_config import CLIENT_PORT, servers_of
 
 ARCHIVE = "secondsite-archive"
@@ -48,13 +48,21 @@ def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, im
     servers = [each for each in servers_of(deployment) if each.region == region]
     near = [each for each in servers if each.cluster.name == servers[0].cluster.name]
     urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in near)
-    env = (
+    env: tuple[dict[str, Any], ...] = (
         {"name": "NATS_USER", "value": book.archive.user},
         {"name": "NATS_PASSWORD", "valueFrom": {"secretKeyRef": {"name": logins, "key": book.archive.password[1:]}}},
     )
+    if book.account_key:
+        env = ({"name": "NATS_CREDS", "value": f"/etc/nats/{book.archive.user}.creds"},)
     arguments = archive_arguments(urls, store_url(deployment))[1:]
     namespace = book.namespace(near[0].cluster) or "default"
-    spec = ArchiverSpec(ARCHIVE, namespace, PodSpec("archive", image, arguments, service_account=ARCHIVE, env=env))
+    pod = PodSpec(
+        *("archive", image, arguments),
+        service_account=ARCHIVE,
+        credentials_secret=CREDENTIALS_SECRET if book.account_key else "",
+        env=env,
+    )
+    spec = ArchiverSpec(ARCHIVE, namespace, pod)
     return f"# Written by `secondsite render`.\n{yaml_text(two_copies(spec))}"
 
 

@@ -15,11 +15,14 @@ from secondsite.publish.deploy.cluster_rights import rights_files
 from secondsite.publish.deploy.network_policy import LABEL, network_policy
 from secondsite.publish.deploy.texts import GATE_CONFIG, file_name, server_file
 from secondsite.publish.text.yaml_text import yaml_text
-from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
+from secondsite.strategies.deployed_addresses import CERTIFICATES, CREDENTIALS_SECRET, DeployedAddresses, variables
 from secondsite.strategies.server_config import (
     CLIENT_PORT,
+    CREDENTIALS,
     GATEWAY_PORT,
+    LEAF_CREDENTIALS,
     ROUTE_PORT,
+    Login,
     NatsServer,
     gate_system,
     server_configs,
@@ -30,6 +33,8 @@ from secondsite.strategies.write_gate import gate_file, gated_subjects, leased
 KUSTOMIZATION = "kustomization.yaml"
 LOGINS = "nats-logins"
 """The Secret with a key for each password, called like the variable."""
+CREDENTIALS_MOUNT: dict[str, Any] = {"name": "creds", "mountPath": CREDENTIALS, "readOnly": True}
+CREDENTIALS_VOLUME: dict[str, Any] = {"name": "creds", "secret": {"secretName": CREDENTIALS_SECRET}}
 TLS = "nats-tls"
 CONTAINER = "nats"
 _CONFIGS = "/etc/nats"
@@ -134,6 +139,9 @@ def _servers_patch(deployment: Deployment, servers: Sequence[NatsServer], book: 
     if CERTIFICATES.ca_file in text:
         mounts.append({"name": "tls", "mountPath": CERTIFICATES.ca_file.rpartition("/")[0], "readOnly": True})
         volumes.append({"name": "tls", "secret": {"secretName": TLS}})
+    if LEAF_CREDENTIALS in text:
+        mounts.append(CREDENTIALS_MOUNT)
+        volumes.append(CREDENTIALS_VOLUME)
     if gated_subjects(deployment, region):
         mounts.append({"name": "gate-open", "mountPath": _GATES})
         items = [{"key": _GATE_KEY, "path": gate_file(region).rpartition("/")[2]}]
@@ -268,10 +276,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
             *("agent", "--nats", urls),
             *("--config", f"{_CONFIGS}/agent.json", "--every-s", f"{EVERY_S:g}", "--alive", _ALIVE),
         ],
-        "env": [
-            {"name": "NATS_USER", "value": book.agent.user},
-            _secret("NATS_PASSWORD", book.agent.password[1:]),
-        ],
+        "env": program_login(book.agent, book),
         "livenessProbe": {
             "exec": {"command": ["sh", "-c", stuck]},
             "initialDelaySeconds": 60,
@@ -285,6 +290,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIGS, "readOnly": True},
             {"name": "alive", "mountPath": _ALIVE.rpartition("/")[0]},
+            *([CREDENTIALS_MOUNT] if book.account_key else []),
         ],
     }
     pod = {
@@ -298,6 +304,7 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
         "volumes": [
             {"name": "config", "configMap": {"name": _AGENT}},
             {"name": "alive", "emptyDir": {"sizeLimit": "1Mi"}},
+            *([CREDENTIALS_VOLUME] if book.account_key else []),
         ],
     }
     return {
@@ -310,6 +317,13 @@ def _agent(servers: Sequence[NatsServer], image: str, book: DeployedAddresses) -
             "template": {"metadata": {"labels": label}, "spec": pod},
         },
     }
+
+
+def program_login(login: Login, book: DeployedAddresses) -> list[Yaml]:
+    """In its environment: a password's key, or its credentials file."""
+    if book.account_key:
+        return [{"name": "NATS_CREDS", "value": f"{CREDENTIALS}/{login.user}.creds"}]
+    return [{"name": "NATS_USER", "value": login.user}, _secret("NATS_PASSWORD", login.password[1:])]
 
 
 def _secret(name: str, key: str) -> Yaml:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
+from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
 from secondsite.publish.deploy.watch import watches_from
-from secondsite.publish.text.markdown import Md, code, joined, table
+from secondsite.publish.text.markdown import Md, code, fence, joined, table
 from secondsite.publish.text.templates import render
 from secondsite.strategies.archiver import archived
-from secondsite.strategies.deployed_addresses import CERTIFICATES, DeployedAddresses, variables
+from secondsite.strategies.deployed_addresses import CERTIFICATES, CREDENTIALS_SECRET, DeployedAddresses, variables
+from secondsite.strategies.rights import NatsRights, agent_rights, archive_rights, backup_rights
 from secondsite.strategies.server_config import (
+    Login,
     NatsServer,
     server_configs,
     servers_of,
@@ -53,6 +56,8 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
         certificates=_has_tls(configs),
         certificate_files=joined(map(code, (CERTIFICATES.cert_file, CERTIFICATES.key_file, CERTIFICATES.ca_file))),
         variables=_variables(servers, configs, book),
+        credentials=_credentials(deployment, book),
+        credentials_secret=code(CREDENTIALS_SECRET),
         steps=steps(deployment, book),
         rehearsed=len(regions) > 1,
     )
@@ -158,6 +163,31 @@ def _variables(servers: Sequence[NatsServer], configs: Mapping[str, str], book: 
         regions = dict.fromkeys(each.region for each in where)
         rows.append((code(name[1:]), meant.get(name) or _url(name, where[0].region, servers, book), joined(regions)))
     return table(("Variable", "Holds", "Set in"), rows)
+
+
+def _credentials(deployment: Deployment, book: DeployedAddresses) -> Md:
+    """The users of our programs as `nsc` makes them, each with what it needs; nothing where passwords are used."""
+    if not book.account_key:
+        return Md("")
+    clusters, domain = deployment.clusters, deployment.clusters[0].domain
+    programs: list[tuple[Login, NatsRights | None]] = [
+        (book.operator, None),
+        (book.leaf, None),
+        (book.backup, backup_rights(domain)),
+        (book.agent, agent_rights(clusters)),
+        (book.archive, archive_rights(domain)),
+    ]
+    lines = []
+    for login, rights in programs:
+        allowed = f" {' '.join(_allowed(rights))}" if rights else ""
+        lines.append(f'nsc add user --account "$ACCOUNT_NAME" {login.user}{allowed}')
+        lines.append(f'nsc generate creds --account "$ACCOUNT_NAME" --name {login.user} > {login.user}.creds')
+    return fence(lines)
+
+
+def _allowed(rights: NatsRights) -> Iterator[str]:
+    for flag, subjects in (("--allow-pub", rights.publish), ("--allow-sub", rights.subscribe)):
+        yield f"{flag} {word(','.join(subjects))}"
 
 
 def _url(name: str, region: str, servers: Sequence[NatsServer], book: DeployedAddresses) -> Md:

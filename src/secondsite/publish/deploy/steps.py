@@ -44,7 +44,7 @@ def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[DeployStep, 
 def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeployStep]:
     regions = tuple(dict.fromkeys(server.region for server in servers_of(deployment)))
     if any(cluster.streams for cluster in deployment.system.nats):
-        yield _save()
+        yield _save(book)
     for region in regions:
         yield _start(deployment, book, region)
     yield _connected(deployment, book)
@@ -166,10 +166,13 @@ def _archiver(deployment: Deployment, book: DeployedAddresses, region: str) -> D
     )
 
 
-def _save() -> DeployStep:
+def _save(book: DeployedAddresses) -> DeployStep:
+    about = Md("The accounts stay as they are, and so do the streams in them: this copy is for the case of a mistake.")
     return DeployStep(
         Md("Save the streams that run today"),
-        Md(
+        about
+        if book.account_key
+        else Md(
             f"The rendered servers keep streams in the account `{ACCOUNT}`. What stands in another account today (`$G` "
             f"where none is configured) stays on the disks and is not seen from `{ACCOUNT}`: restore it from this "
             "backup once the servers run, or let old and new servers run side by side until clients have moved."
@@ -237,6 +240,8 @@ def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     """Not sooner: where the meta group spans regions, one region alone has no leader."""
     groups = meta_groups(servers_of(deployment))
     login = f'--user {book.system.user} --password "{book.system.password}"'
+    if book.account_key:
+        login = '--creds "$NATS_SYS_CREDS"'
     lines = [f"nats --context {word(group[0].region)} {login} server report jetstream" for group in groups]
     checks = [
         f"a report shows a meta leader, and {joined(code(server.name) for server in group)} with it" for group in groups

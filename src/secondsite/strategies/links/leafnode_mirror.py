@@ -64,7 +64,7 @@ class LeafnodeMirror:
                 "each region keeps a meta group of its own; denies keep each publish in one stream",
                 "a publish is stored in both regions at once",
             ),
-            write_gate(self.kit),
+            *write_gate(self.kit),
             requirements.position_agent(self.kit),
         )
 

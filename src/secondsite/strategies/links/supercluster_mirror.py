@@ -95,7 +95,7 @@ class SuperclusterMirror:
             backup_requirement(self.kit),
             *requirements.promotion(self.kit, Feature.META_RESCUE),
             gateway_requirement(self.kit),
-            write_gate(self.kit),
+            *write_gate(self.kit),
             requirements.position_agent(self.kit),
         )
 

@@ -63,7 +63,7 @@ class SuperclusterMirrorWitness:
                 "a vote outside both regions: 4 of 7 survive the loss of either",
                 "the meta group dies with either region",
             ),
-            write_gate(self.kit),
+            *write_gate(self.kit),
             requirements.position_agent(self.kit),
         )
 

@@ -1,0 +1,29 @@
+"""Which strategies the search plays, and why not the others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from secondsite.model.strategy import Link, Strategy
+
+_NO_MAJORITY = (
+    "its regions share one meta group, and the first has no majority of it while it stands apart: its streams cannot "
+    "be fenced (10008), so its failback does not come to an end"
+)
+_NO_WAY_BACK = "no link carries its streams back, so there is no failback to play"
+_WHY_NOT: Mapping[Link, str] = {
+    Link.SUPERCLUSTER_MIRROR: _NO_MAJORITY,
+    Link.SUPERCLUSTER_MIRROR_WITNESS: _NO_MAJORITY,
+    Link.STRETCH: "its streams span the regions, and none is promoted",
+    Link.SOURCED: "each region writes streams of its own, so that two writers are no breach",
+    Link.MANAGED: "its servers are somebody else's",
+    Link.BACKUP: _NO_WAY_BACK,
+    Link.ARCHIVE: _NO_WAY_BACK,
+    Link.MIRROR_AND_BACKUP: "some of its streams have no way back",
+    Link.NONE: "there is no second region",
+}
+
+
+def why_not_played(strategy: Strategy) -> str:
+    """Empty where it is."""
+    return _WHY_NOT.get(strategy.link, "")
