@@ -50,7 +50,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
         **archive_files(deployment, book, gate_image, LOGINS),
-        **watch_files(deployment, book, gate_image, LOGINS),
+        **watch_files(deployment, book, gate_image),
         **dns_files(deployment),
         readme.NAME: readme.document(deployment, book, command),
     }

@@ -14,6 +14,7 @@ from attrs import evolve
 from secondsite.model.deployment import Deployment
 from secondsite.model.watching import WatchObserver
 from secondsite.operate.observer_config import ObserverConfig, observer_config, observer_text
+from secondsite.publish.deploy.kubernetes import CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, program_login
 from secondsite.publish.deploy.texts import file_name
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -48,8 +49,8 @@ def watches_from(deployment: Deployment, region: str) -> bool:
     return set_up and region != deployment.primary.region.name
 
 
-def watch_files(deployment: Deployment, book: DeployedAddresses, image: str, logins: str) -> Mapping[str, str]:
-    """By path; none where nobody set a watch up. ``logins`` is the Secret with the passwords of NATS."""
+def watch_files(deployment: Deployment, book: DeployedAddresses, image: str) -> Mapping[str, str]:
+    """By path; none where nobody set a watch up."""
     files: dict[str, str] = {}
     for region in dict.fromkeys(server.region for server in servers_of(deployment)):
         servers = [each for each in servers_of(deployment) if each.region == region]
@@ -57,7 +58,7 @@ def watch_files(deployment: Deployment, book: DeployedAddresses, image: str, log
         for observer in observers_in(deployment, region):
             name = file_name(observer.name)
             files[f"{folder}/{name}.json"] = observer_text(_looks_at(deployment, book, observer.name, region, servers))
-            files[f"{folder}/{name}.yaml"] = _text(*_observer(name, image, book, logins))
+            files[f"{folder}/{name}.yaml"] = _text(*_observer(name, image, book))
             resources.append(f"{name}.yaml")
             configs.append({"name": _of(name), "files": [f"observer.json={name}.json"]})
         if watches_from(deployment, region):
@@ -79,8 +80,7 @@ def _looks_at(
     return evolve(config, regions=regions, path=None)  # a client's login is none of an observer's
 
 
-def _observer(name: str, image: str, book: DeployedAddresses, logins: str) -> Iterator[Yaml]:
-    password = {"secretKeyRef": {"name": logins, "key": book.agent.password[1:]}}
+def _observer(name: str, image: str, book: DeployedAddresses) -> Iterator[Yaml]:
     token = {"secretKeyRef": {"name": SECRET, "key": "SECONDSITE_WATCH_TOKEN"}}
     container = {
         "name": "observer",
@@ -90,13 +90,18 @@ def _observer(name: str, image: str, book: DeployedAddresses, logins: str) -> It
             *("--host", _ANYWHERE, "--http", str(OBSERVER_PORT)),
         ],
         "env": [
-            {"name": "NATS_USER", "value": book.agent.user},
-            {"name": "NATS_PASSWORD", "valueFrom": password},
+            *program_login(book.agent, book),
             {"name": "SECONDSITE_WATCH_TOKEN", "valueFrom": token},
         ],
-        "volumeMounts": [{"name": "config", "mountPath": _CONFIGS, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": _CONFIGS, "readOnly": True},
+            *([CREDENTIALS_MOUNT] if book.account_key else []),
+        ],
     }
-    volumes = [{"name": "config", "configMap": {"name": _of(name)}}]
+    volumes = [
+        {"name": "config", "configMap": {"name": _of(name)}},
+        *([CREDENTIALS_VOLUME] if book.account_key else []),
+    ]
     yield _deployment(_of(name), container, OBSERVER_PORT, volumes)
     yield _service(_of(name), OBSERVER_PORT)
 
