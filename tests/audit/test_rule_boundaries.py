@@ -44,6 +44,7 @@ from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Rol
 from secondsite.model.units import Bytes, Seconds
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
+STATE_RPO = Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))
 TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
 DISK = (Volume("data", Bytes(GIB)),)
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
@@ -166,6 +167,21 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.NATS, 300)), False),
     ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.NATS, 1)), False),
     ("nats-rpo-below-delay", "leaf", with_copies(copy_of(Subject.STATE, 10**6)), False),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(with_copies(copy_of(Subject.STATE, 300)), in_contracts(STATE_RPO)),
+        False,
+    ),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(
+            with_copies(evolve(copy_of(Subject.STATE, 1), covers=("redis",)), copy_of(Subject.STATE, 301)),
+            in_contracts(STATE_RPO),
+        ),
+        True,
+    ),
     ("nats-consumers-not-carried", "leaf", in_mirror(consumers=(Consumer("metering"),)), False),
     ("nats-consumer-single-replica", "system", in_stream("EVENTS", consumers=(Consumer("m", replicas=0),)), False),
     (

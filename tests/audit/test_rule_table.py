@@ -130,6 +130,13 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-mirror-erasure": ("leaf", in_origin(erasure_duty=True)),
     "nats-origin-recreated": ("leaf", both(in_origin(messages=10), in_mirror(messages=11))),
     "nats-mirror-stall": ("leaf", in_contracts(Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9)))),
+    "store-rpo-below-lag": (
+        "leaf",
+        both(
+            with_copies(copy_of(Subject.STATE, 301)),
+            in_contracts(Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))),
+        ),
+    ),
     "nats-rpo-below-delay": ("leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.STATE))),
     "nats-consumers-not-carried": ("leaf", without_steps(Verb.RESTORE_CONSUMERS)),
     "nats-interest-promotion": ("leaf", in_origin(retention=Retention.INTEREST)),

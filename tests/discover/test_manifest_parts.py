@@ -688,3 +688,33 @@ def test_google_rules_are_alerts_and_understood(tmp_path: Path) -> None:
     found = discover([tmp_path / "rules.yaml"], base=tmp_path)
     assert [alert.name for alert in found.system.alerts] == ["NatsDown", "NatsDown-2", "NatsDown-3"]
     assert found.unknown == {}
+
+
+def test_what_another_object_makes_is_no_service_of_its_own(tmp_path: Path) -> None:
+    """A running cluster shows both; an owner that nobody understands leaves what it owns in."""
+    made = (
+        "---\napiVersion: apps/v1\nkind: {kind}\nspec: {{}}\n"
+        "metadata: {{name: {name}, labels: {labels}, ownerReferences: [{owner}]}}\n"
+    )
+    objects = (
+        "apiVersion: databases.spotahome.com/v1\nkind: RedisFailover\nmetadata: {name: cart}\n"
+        "spec: {redis: {replicas: 3}}\n"
+        "---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: resize}\n"
+        "spec: {template: {spec: {}}}\n"
+        + made.format(
+            kind="StatefulSet",
+            name="rfr-cart",
+            labels="{}",
+            owner="{apiVersion: databases.spotahome.com/v1, kind: RedisFailover, name: cart}",
+        )
+        + made.format(
+            kind="Deployment",
+            name="resize-00001-deployment",
+            labels="{serving.knative.dev/service: resize}",
+            owner="{apiVersion: serving.knative.dev/v1, kind: Revision, name: resize-00001}",
+        )
+        + made.format(kind="StatefulSet", name="kafka", labels="{}", owner="{apiVersion: k/v1, kind: Kafka, name: k}")
+    )
+    (tmp_path / "all.yaml").write_text(objects)
+    found = discover([tmp_path / "all.yaml"], base=tmp_path)
+    assert {service.name for service in found.system.services} == {"cart", "resize", "kafka"}

@@ -23,6 +23,7 @@ from secondsite.audit import (
     reconcilers,
     replicas,
     secrets,
+    stores,
     traffic,
     waivers,
 )
@@ -43,6 +44,7 @@ THEMES: Mapping[str, tuple[Rule, ...]] = {
     "Replicas and their spread": rules_of(replicas),
     "Autoscaling": rules_of(autoscaling),
     "Durability and storage": rules_of(durability),
+    "Stores": rules_of(stores),
     "NATS clients": rules_of(clients),
     "Backups": rules_of(backups),
     "Alerts": rules_of(alerts),
