@@ -93,7 +93,7 @@ def test_the_headline_says_what_to_run_and_what_it_buys(page: Page, evaluation: 
     assert f"Recommended: {chosen.strategy.id}" in page.text
     assert "if us-east-1 is lost, the API is expected back in" in page.text
     assert f"for {cost} a month." in page.text
-    assert f"{percent(evaluation.recommendation.stability)} of draws".replace("\u00a0", " ") in page.text
+    assert f"{percent(evaluation.recommendation.stability)} of simulations".replace("\u00a0", " ") in page.text
 
 
 def test_every_contract_strategy_step_and_need_is_there(page: Page, evaluation: Evaluation) -> None:
@@ -351,9 +351,9 @@ def luminance(colour: str) -> float:
 
 def test_how_firm_it_is_stands_in_words_before_any_share(evaluation: Evaluation) -> None:
     text = render_html(evaluation)
-    tile = text.split("<dt>How firm</dt>")[1].split("</div>")[0]
+    tile = text.split("<dt>How sure this is</dt>")[1].split("</div>")[0]
     recommendation = evaluation.recommendation
-    assert tile.index(firmness(recommendation.stability)) < tile.index("of draws")
+    assert tile.index(firmness(recommendation.stability)) < tile.index("of simulations")
     for line in firm_words(recommendation)[1:]:
         assert str(escape(line)) in tile, "what wins instead, and what a wrong choice costs"
     for one in recommendation.influences[:2]:

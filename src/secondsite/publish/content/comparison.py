@@ -295,8 +295,8 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
     """How firm it is, in words: how often it wins, what wins instead, and what a wrong choice costs."""
     between = f"{percent(recommendation.stability_low)} to {percent(recommendation.stability_high)}"
     lines = [
-        f"{percent(recommendation.stability)} of draws of all assumptions lead to it ({between}), "
-        f"{percent(recommendation.pattern_stability)} to {recommendation.strategy.pattern}"
+        f"it wins in {percent(recommendation.stability)} of simulations of all assumptions ({between}), "
+        f"{recommendation.strategy.pattern} of some kind in {percent(recommendation.pattern_stability)}"
     ]
     if recommendation.runners_up:
         instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in recommendation.runners_up)
@@ -308,9 +308,10 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
                 "is less simple"
             )
     if recommendation.breached:
-        lines.append(f"it breaches a contract in {percent(recommendation.breached)} of draws")
+        lines.append(f"it breaches a contract in {percent(recommendation.breached)} of them")
     if recommendation.regret_usd >= 1:
-        lines.append(f"choosing it costs {dollars(recommendation.regret_usd)} a year more than the best of each draw")
+        more = dollars(recommendation.regret_usd)
+        lines.append(f"choosing it costs {more} a year more than the best of each simulation")
     return tuple(lines)
 
 
@@ -326,10 +327,10 @@ def confidence(recommendation: Recommendation) -> str:
 def firmness(stability: float) -> str:
     """What the stability means for a reader."""
     if stability >= FIRM:
-        return "firm: the assumptions hardly matter"
+        return "high: the assumptions hardly matter"
     if stability >= LEANING:
-        return "leaning: most draws agree, the assumptions below decide the rest"
-    return "open: other strategies win in most draws; settle the assumptions below before much is spent"
+        return "medium: most simulations agree, and the assumptions below decide the rest"
+    return "low: other strategies win in most simulations; settle the assumptions below before much is spent"
 
 
 def other_blockers(evaluation: Evaluation) -> tuple[str, ...]:

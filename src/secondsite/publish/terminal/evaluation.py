@@ -41,7 +41,7 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     else:
         yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
         yield _bullets(recommendation.reasons)
-        yield _heading(f"How firm: {firmness(recommendation.stability)}")
+        yield _heading(f"How sure this is: {firmness(recommendation.stability)}")
         yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
         yield _heading("Contracts")
         yield _contracts(chosen)
