@@ -13,6 +13,7 @@ import traceback
 from cyclopts import App, Parameter
 
 from secondsite import __version__
+from secondsite.cli.everywhere import EPILOGUE, common_options
 from secondsite.cli.secrets_on_the_line import refuse_secrets
 from secondsite.cli.streams import open_streams
 from secondsite.cli.system_file import name_system_file
@@ -41,6 +42,7 @@ app = App(
     name="secondsite",
     version=__version__,
     help="If a region is lost, are the service and the data back in time? Rehearse the plan and measure.",
+    help_epilogue=EPILOGUE,
     suppress_keyboard_interrupt=False,  # `run` says what an interrupt means
     config=name_system_file,
     default_parameter=Parameter(show_default=_default, negative_iterable=()),
@@ -127,7 +129,7 @@ def run(arguments: list[str]) -> int:
     """The exit code of one run."""
     try:
         refuse_secrets(arguments)
-        code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
+        return common_options(arguments).run(_verb)
     except SecondsiteError as error:
         return _exit_code(error)
     except KeyboardInterrupt:
@@ -140,6 +142,10 @@ def run(arguments: list[str]) -> int:
             print(_no_room(error), file=sys.stderr)
             return EXIT_ENVIRONMENT
         return _internal(error)
+
+
+def _verb(arguments: list[str]) -> int:
+    code = app(arguments, result_action="return_value", exit_on_error=False, print_error=False)
     return code if isinstance(code, int) else 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -20,8 +19,6 @@ def schema(
     document: Annotated[
         Document, Parameter(help="`system` is `secondsite.yaml`; the others are printed by --json.")
     ] = "system",
-    *,
-    output: Annotated[Path | None, Parameter(help="Write it to this file instead of standard output.")] = None,
 ) -> int:
     """Print the JSON Schema of `secondsite.yaml`, as editors check it, or of what a verb prints with `--json`.
 
@@ -33,9 +30,5 @@ def schema(
     """
     content = system_schema() if document == "system" else output_schema(document)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    if output:
-        output.write_text(text, encoding="utf-8")
-        print(f"written: {output}", file=sys.stderr)
-    else:
-        sys.stdout.write(text)
+    sys.stdout.write(text)
     return EXIT_HOLDS
