@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import indent
 
 import pytest
-from nats_operator import NatsOperator
+from identities import Operated
 from nats_world import free_port, process, wait_until
 
 from secondsite.audit.registry import audit
@@ -59,8 +59,8 @@ spec: {{name: ORDERS, subjects: [orders.>]}}
 
 
 @pytest.fixture(scope="module")
-def operator() -> NatsOperator:
-    return NatsOperator()
+def operator() -> Operated:
+    return Operated()
 
 
 def _written(folder: Path, conf: str) -> Path:
@@ -79,11 +79,11 @@ def _rendered(folder: Path, *more: str) -> int:
     return run(["render", out, "--file", file, "--strategy", STRATEGY, "--domain", "example.com", *more])
 
 
-def test_the_operators_part_is_read_whole(tmp_path: Path, operator: NatsOperator) -> None:
-    cluster = _cluster(tmp_path, operator.conf)
+def test_the_operators_part_is_read_whole(tmp_path: Path, operator: Operated) -> None:
+    cluster = _cluster(tmp_path, operator.config)
     assert (cluster.operator, cluster.system_account) == (True, operator.system.public)
     assert cluster.trust["resolver"] == "MEMORY"
-    assert set(cluster.trust["resolver_preload"]) == {operator.system.public, operator.app.public}
+    assert set(cluster.trust["resolver_preload"]) == {operator.system.public, operator.account.public}
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_half_of_it_is_not_kept_and_not_rendered(tmp_path: Path, conf: str, caps
     assert "its operator, resolver and system account were not all read" in capsys.readouterr().err
 
 
-def test_no_user_is_kept(tmp_path: Path, operator: NatsOperator) -> None:
+def test_no_user_is_kept(tmp_path: Path, operator: Operated) -> None:
     """A bearer's JWT may let somebody in: what is none of an operator or account is left out."""
-    user = operator.credentials(operator.app, tmp_path / "u.creds").read_text().splitlines()[1]
-    conf = operator.conf.replace("resolver: MEMORY", f"resolver: MEMORY\ndefault_sentinel: {user}")
+    user = operator.user_jwt
+    conf = operator.config.replace("resolver: MEMORY", f"resolver: MEMORY\ndefault_sentinel: {user}")
     assert dict(_cluster(tmp_path, conf).trust) == {}
     assert user not in (tmp_path / "secondsite.yaml").read_text()
 
 
-def test_it_is_rendered_with_credentials_and_without_a_gate(tmp_path: Path, operator: NatsOperator) -> None:
-    _written(tmp_path, operator.conf)
+def test_it_is_rendered_with_credentials_and_without_a_gate(tmp_path: Path, operator: Operated) -> None:
+    _written(tmp_path, operator.config)
     assert _rendered(tmp_path) == 0
     texts = {str(path.relative_to(tmp_path / "out")): path.read_text() for path in (tmp_path / "out").rglob("*.*")}
     servers = [text for path, text in texts.items() if re.search(r"/nats/nats-.*\.conf$", path)]
@@ -125,38 +125,36 @@ def test_it_is_rendered_with_credentials_and_without_a_gate(tmp_path: Path, oper
     assert "no write gate" in texts["README.md"]
 
 
-def test_which_account_has_to_be_clear(
-    tmp_path: Path, operator: NatsOperator, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _written(tmp_path, operator.conf.replace(operator.app.public, "A" * 56))
+def test_which_account_has_to_be_clear(tmp_path: Path, operator: Operated, capsys: pytest.CaptureFixture[str]) -> None:
+    _written(tmp_path, operator.config.replace(operator.account.public, "A" * 56))
     assert _rendered(tmp_path, "--account", "orders") == 2
     assert "'orders' is no public key of an account" in capsys.readouterr().err
-    assert _rendered(tmp_path, "--account", operator.app.public) == 0
+    assert _rendered(tmp_path, "--account", operator.account.public) == 0
 
 
-def test_one_writer_cannot_be_asked_of_it(tmp_path: Path, operator: NatsOperator) -> None:
-    file = _written(tmp_path, operator.conf)
+def test_one_writer_cannot_be_asked_of_it(tmp_path: Path, operator: Operated) -> None:
+    file = _written(tmp_path, operator.config)
     file.write_text(file.read_text() + "\noperate: {writers: one}\n")
     with pytest.raises(InputError, match="one writer needs a write gate, and nats has none"):
         load_system(file)
 
 
-def test_a_preloaded_resolver_is_no_hazard(tmp_path: Path, operator: NatsOperator) -> None:
-    (tmp_path / "n.yaml").write_text(MANIFESTS.format(conf=indent(operator.conf, "    ")))
+def test_a_preloaded_resolver_is_no_hazard(tmp_path: Path, operator: Operated) -> None:
+    (tmp_path / "n.yaml").write_text(MANIFESTS.format(conf=indent(operator.config, "    ")))
     system = discover([tmp_path / "n.yaml"], base=tmp_path).system
     assert "nats-operator-resolver" not in {hazard.rule for hazard in audit(system)}
 
 
 @pytest.mark.slow
-def test_rendered_servers_let_the_operators_users_in(tmp_path: Path, operator: NatsOperator) -> None:
+def test_rendered_servers_let_the_operators_users_in(tmp_path: Path, operator: Operated) -> None:
     """Both regions on real servers: the leaf link logs in with its credentials file, and nobody without any does."""
     program = find("2.15.1")
     assert program is not None
-    _written(tmp_path, operator.conf)
+    _written(tmp_path, operator.config)
     assert _rendered(tmp_path) == 0
     ports = {name: free_port() for name in ("home", "away", "leaf", "home-page", "away-page")}
-    (tmp_path / "leaf.creds").touch()
-    leaf = operator.credentials(operator.app, tmp_path / "leaf.creds")
+    leaf = tmp_path / "leaf.creds"
+    operator.write_credentials(leaf)
     with ExitStack() as stack:
         for region, name, client in (("us-east-1", "home", "home"), ("us-west-2", "away", "away")):
             (conf,) = (tmp_path / "out" / region / "nats").glob("nats-*.conf")
@@ -165,7 +163,7 @@ def test_rendered_servers_let_the_operators_users_in(tmp_path: Path, operator: N
             (tmp_path / f"{name}.conf").write_text(text)
             stack.enter_context(process(program, "-c", tmp_path / f"{name}.conf", port=ports[client]))
         wait_until(lambda: _leaves(ports["home-page"]) > 0, 20)
-        asyncio.run(_used(ports["home"], operator.credentials(operator.app, tmp_path / "app.creds")))
+        asyncio.run(_used(ports["home"], leaf))
 
 
 def _on_loopback(text: str, client: int, page: int, leaf: int, credentials: Path, store: Path) -> str:

@@ -34,7 +34,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
-from secondsite.model.operate import Operate
+from secondsite.model.operate import Operate, Writers
 from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
@@ -58,7 +58,9 @@ MARKS = (
 )
 REFERENCES = st.sampled_from(["", "env:DR_KEY", "file:~/a b"])
 OPERATED = (
-    RegionPlace("a", NatsAccess(context="c", domain="d"), kube=KubeAccess("file:k"), address=Entrance("n/s")),
+    RegionPlace(
+        "a", NatsAccess(context="c", domain="d"), kube=KubeAccess("file:k", context="c"), address=Entrance("n/s")
+    ),
     RegionPlace(
         "b", address=Entrance(at="b.example.io"), stores=(StoreAccess("x", "env:X"), StoreAccess("y", "env:Y"))
     ),
@@ -156,6 +158,8 @@ def systems(draw: st.DrawFn) -> System:
     clusters = system.nats
     if not {"n"} & {cluster.name for cluster in clusters}:
         clusters = (*clusters, NatsCluster("n", streams=streams))
+    if system.operate and system.operate.writers is Writers.ONE:  # which no server in operator mode can keep
+        clusters = tuple(evolve(cluster, operator=False) for cluster in clusters)
     system = evolve(system, services=services, nats=clusters)
     return evolve(system, marks=draw(marks_of(system)))
 
