@@ -42,6 +42,7 @@ class Hands:
     known: LastOperation | None = None
     reachable: bool = True
     person: bool = False
+    writes_down: bool = True
     cannot_plan: Exception | None = None
     fails: list[Exception] = field(factory=list)
     begun: list[tuple[Fault, str, frozenset[str]]] = field(factory=list)
@@ -70,7 +71,8 @@ class Hands:
             raise self.fails.pop(0)
         if self.during:
             await self.during()
-        self.known = LastOperation("failover", 0.0, is_open=False, is_failover=True)
+        if self.writes_down:
+            self.known = LastOperation("failover", 0.0, is_open=False, is_failover=True)
         return DONE
 
     async def take_over(self, _decision: Decision) -> OperationOutcome | None:

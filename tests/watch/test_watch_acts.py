@@ -30,6 +30,15 @@ async def test_a_lost_region_is_failed_over_once() -> None:
 
 
 @in_loop
+async def test_it_is_begun_once_also_where_nobody_can_read_that_it_was() -> None:
+    one = Watched.of()
+    one.hands.writes_down = False
+    await one.well()
+    await one.pass_s(30, GONE)
+    assert len(one.hands.begun) == 1
+
+
+@in_loop
 async def test_nothing_is_begun_while_a_region_lives_or_an_observer_is_away() -> None:
     one = Watched.of()
     await one.well()

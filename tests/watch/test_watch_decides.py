@@ -49,6 +49,11 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Says | None], RegionFinding]] =
     ),
     "one observer lies": (THREE, {"east": WELL, "west": WELL, "office": EAST_LOST}, RegionFinding.NOTHING),
     "one observer is cut off": (THREE, {"east": WELL, "west": WELL, "office": SEES_NOTHING}, RegionFinding.NOTHING),
+    "two observers are cut off": (
+        THREE,
+        {"east": WELL, "west": SEES_NOTHING, "office": SEES_NOTHING},
+        RegionFinding.NOTHING,
+    ),
     "one observer is silent": (THREE, {"east": WELL, "west": WELL, "office": None}, RegionFinding.NOTHING),
     "the watch hears nobody, as it is in the lost region": (THREE, dict.fromkeys(THREE), RegionFinding.NOTHING),
     "the watch's own region is cut off": (
@@ -130,7 +135,7 @@ def test_who_was_not_named_is_not_heard() -> None:
     story = well(watched())
     story.pass_s(10, east=WELL, west=WELL, office=WELL, stranger=EAST_LOST, other=EAST_LOST)
     assert story.east.finding is RegionFinding.NOTHING
-    assert {one.observer for one in story.east.ballots} == set(THREE)
+    assert {one.observer for one in story.east.ballots} == set(THREE) == set(story.state.tracks)
 
 
 def test_what_the_provider_says_decides_nothing() -> None:
