@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the wheel and the source package, and tries the wheel as who installs it does: an environment with nothing in it,
-# an empty folder, the newest packages that it takes, and `secondsite demo`.
+# an empty folder, what its extra names and no more (pinned, by hash), and `secondsite demo`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,12 @@ tried=$(mktemp -d)
 trap 'rm -rf "$tried"' EXIT
 .venv/bin/python -m venv "$tried/venv"
 wheel=$(echo "$PWD"/build/dist/secondsite-*.whl)
-"$tried/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel[lab]"
+pip=("$tried/venv/bin/python" -m pip --quiet --disable-pip-version-check)
+sed '/--hash=/d; s/ \\$//' requirements/dev.txt >"$tried/versions.txt"
+"${pip[@]}" install --dry-run --report "$tried/report.json" --constraint "$tried/versions.txt" "$wheel[lab]"
+.venv/bin/python script/pins_of.py "$tried/report.json" requirements/dev.txt >"$tried/wanted.txt"
+"${pip[@]}" install --no-deps --require-hashes --requirement "$tried/wanted.txt"
+"${pip[@]}" install --no-deps --no-index "$wheel"
 mkdir "$tried/empty"
 cd "$tried/empty"
 "$tried/venv/bin/secondsite" demo
