@@ -53,17 +53,16 @@ def test_what_the_server_pushes_is_processed_as_what_is_pulled(tmp_path: Path) -
         **{"record": str(record), "ready": str(tmp_path / "ready")},
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    process = None
+    command = [sys.executable, "-m", "secondsite.lab.consumer_process", tmp_path / "config.json"]
+    process = subprocess.Popen(command)  # it waits for the server, as a pod does
     try:
         server.start()
         asyncio.run(_fill(server.url))
-        process = subprocess.Popen([sys.executable, "-m", "secondsite.lab.consumer_process", tmp_path / "config.json"])
         wait_until(lambda: record.exists() and record.read_text().count("\n") >= MESSAGES * len(KINDS), 30)
         lines = [json.loads(line) for line in record.read_text().splitlines()]
     finally:
-        if process:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
         server.kill()
     done = {name: sorted(line["sequence"] for line in lines if line["consumer"] == name) for name in KINDS}
     assert done == {name: list(range(1, MESSAGES + 1)) for name in KINDS}
