@@ -53,7 +53,7 @@ def test_what_the_server_pushes_is_processed_as_what_is_pulled(tmp_path: Path) -
         **{"record": str(record), "ready": str(tmp_path / "ready")},
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "secondsite.lab.consumer_process", tmp_path / "config.json"]
+    command = [sys.executable, "-m", "secondsite.lab.consumer_process", str(tmp_path / "config.json")]
     process = subprocess.Popen(command)  # it waits for the server, as a pod does
     try:
         server.start()
