@@ -286,7 +286,7 @@ class FakeRegion:
         stream = self.held[name]
         stream.messages = [m for m in stream.messages if m.sequence >= below]
 
-    async def reaches(self, domain: str) -> bool:
+    async def reaches(self, domain: str, *, insist: bool = True) -> bool:
         regions = [c.region or self.world.record for c in self.world.deployment.clusters if c.domain == domain]
         return any(region not in self.world.dead for region in regions)
 

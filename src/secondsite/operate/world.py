@@ -26,13 +26,26 @@ Json = Mapping[str, Any]
 
 
 @frozen
+class LeaseReading:
+    """The record of the writers' lease with this sequence was there at ``since_s``, on the controller's own clock."""
+
+    sequence: int
+    since_s: float
+
+
+@frozen
 class Decision:
-    """Who declared the failover, when (seconds since the epoch), and why. ``fault_at`` is 0 where it is unknown."""
+    """Who declared the failover, when (seconds since the epoch), and why.
+
+    ``fault_at`` and ``detected_at`` are 0 where they are unknown. ``lease``: what this process saw last of it.
+    """
 
     who: str
     at: float
     why: str
     fault_at: float = 0.0
+    detected_at: float = 0.0
+    lease: LeaseReading | None = None
 
 
 class Clock(Protocol):
@@ -61,7 +74,7 @@ class StreamsDoor(Protocol):
 
     async def purge(self, name: str, *, below: int, subject: str = "") -> None: ...
 
-    async def reaches(self, domain: str) -> bool: ...
+    async def reaches(self, domain: str, *, insist: bool = True) -> bool: ...
 
     async def holders(self, subject: str) -> tuple[str, ...]: ...
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
 from secondsite.nats.streams import PublishAnswer
@@ -309,14 +310,18 @@ async def _still_heard(context: Context, region: str) -> tuple[Guard, ...]:
 
 
 async def _heard_by(context: Context, region: str) -> str:
-    """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
+    """Another region whose servers get an answer of this one's JetStream domain; "" where none does.
+
+    Where a quorum of observers found it silent for their whole window, the same way among others, one look is enough.
+    """
+    made_sure = context.world.decision.detected_at and context.procedure.fault is Fault.REGION
     domain = next(
         (placement.cluster.domain for _, placement in to_fence(context, region) if placement.cluster.domain), ""
     )
     others = {placement.region for family, _ in to_fence(context, region) for placement in family.others(region)}
     for other in sorted(others) if domain else ():
         async with context.reached(other) as door:
-            if door is not None and await door.reaches(domain):
+            if door is not None and await door.reaches(domain, insist=not made_sure):
                 return other
     return ""
 
