@@ -19,8 +19,8 @@ from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.secrets.fingerprints import RunKey
-from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
+from secondsite.stores.server import StoreServer
 
 Json = Mapping[str, Any]
 
@@ -244,7 +244,7 @@ class ManualSteps(Protocol):
 class Stores(Protocol):
     """The databases that are replicated, in every region that has them."""
 
-    def server(self, region: str, store: str) -> PostgresServer:
+    def server(self, region: str, store: str) -> StoreServer:
         """Raises InputError where nobody said where it is."""
         ...
 
