@@ -72,16 +72,16 @@ async def ids_in(lab: Lab, store: str, region: str) -> set[str]:
 
 async def _every(session: RedisSession) -> dict[str, str]:
     """Number, key and data of each write, by its id."""
-    found: dict[str, str] = {}
+    held: dict[str, str] = {}
     cursor = 0
     while True:
         cursor, keys = await session.ask("SCAN", cursor, "MATCH", f"{PREFIX}*", "COUNT", _PAGE, within_s=30.0)
         values = await session.ask("MGET", *keys, within_s=30.0) if keys else []
-        found |= {
+        held |= {
             key.decode().removeprefix(PREFIX): value.decode() for key, value in zip(keys, values, strict=True) if value
         }
         if not int(cursor):
-            return found
+            return held
 
 
 def saved_key_ids(folder: Path) -> set[str]:
