@@ -28,8 +28,8 @@ def _note(message: ArchivedMessage, positions: dict[Position, int]) -> None:
     for line in open_message(message.raw).headers.split(b"\r\n"):
         if not line.startswith(_HEADER):
             continue
-        if told := come_to(line[len(_HEADER) :].decode("utf-8", "replace")):
-            key, last = told
+        if known := come_to(line[len(_HEADER) :].decode("utf-8", "replace")):
+            key, last = known
             positions[key] = max(positions.get(key, 0), last)
 
 

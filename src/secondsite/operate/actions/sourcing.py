@@ -72,19 +72,19 @@ async def _positions(
     missing, end = list(sources), state.last_seq
     while end >= state.first_seq and missing:
         first = max(state.first_seq, end - _WINDOW + 1)
-        found = await ask(lambda first=first, end=end: _come_to(door, state.name, first, end))  # type: ignore[misc]
-        positions = {**found, **positions}
+        newest = await ask(lambda first=first, end=end: _come_to(door, state.name, first, end))  # type: ignore[misc]
+        positions = {**newest, **positions}
         missing = [source for source in missing if not source_position(source, positions)]
         end = first - 1
     return positions
 
 
 async def _come_to(door: StreamsDoor, name: str, first: int, last: int) -> dict[Position, int]:
-    found: dict[Position, int] = {}
+    newest: dict[Position, int] = {}
     async for message in door.many(name, first, last, bodies=False):
-        if told := come_to(message.headers.get("Nats-Stream-Source", "")):
-            found[told[0]] = told[1]
-    return found
+        if known := come_to(message.headers.get("Nats-Stream-Source", "")):
+            newest[known[0]] = known[1]
+    return newest
 
 
 _NEWEST = (
