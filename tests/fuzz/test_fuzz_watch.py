@@ -21,7 +21,7 @@ LONGEST_WHY = 200
 
 def test_rounds_of_observers() -> None:
     """What is read as a round can be judged, and carries no text without an end into a page or a log."""
-    sights = {Signal.NATS: Sight(SignalAnswer.NO, "silent"), Signal.API: Sight(SignalAnswer.YES)}
+    sights = {Signal.NATS: Sight(SignalAnswer.NO, "silent" * 1000), Signal.API: Sight(SignalAnswer.YES)}
     plain = json.loads(observation_bytes(ObserverRound("a", "run", 1, {"r": sights, "s": sights})))
     for chance in seeds():
         text = json.dumps(changed_value(plain, chance)).encode()
@@ -52,7 +52,9 @@ def test_approvals(tmp_path: Path) -> None:
     sent = signed(given, read_signing_key(tmp_path / "kim"))
     assert verified(sent, approvers) == given
     for chance in seeds():
-        text = json.dumps(changed_value(json.loads(sent), chance)).encode()
+        forged = json.loads(sent)
+        forged["statement"] = json.dumps(changed_value(json.loads(forged["statement"]), chance))
+        text = json.dumps(forged if chance.random() < 0.5 else changed_value(json.loads(sent), chance)).encode()
         content = changed_bytes(text if chance.random() < 0.5 else sent, chance) if chance.random() < 0.6 else text
         assert survives(lambda content=content: verified(content, approvers)) in (None, given)  # type: ignore[misc]
     assert survives(lambda: verified(NESTED, approvers)) is None
