@@ -245,3 +245,49 @@ def test_a_configuration_that_is_made_on_the_way_accuses_nobody(tmp_path: Path) 
 def test_an_image_that_the_chart_chooses_is_not_called_floating(tmp_path: Path) -> None:
     found = _read(tmp_path, values_yaml="config: {cluster: {enabled: true}, jetstream: {enabled: true}}\n")
     assert "image-latest" not in {hazard.rule for hazard in audit(found.system)}
+
+
+FUNCTIONS = """#!/bin/bash
+NATS=./nats
+make() {
+  local name=$1; shift
+  echo "making $name"
+  $NATS stream info "$name" >/dev/null 2>&1 || { /usr/local/bin/nats stream add "$name" "$@" --server "$URL"; }
+}
+function work { for one in "${@:2}"; do make "$one" --subjects "$1.$one.>" --retention work; done; }
+make BILLS --subjects "bills.>" --max-age 2h
+while read line; do echo "$line"; done < names
+if ! work floor SAWS PRESSES; then exit 1; fi
+"""
+
+
+def test_functions_of_a_script_are_written_out(tmp_path: Path) -> None:
+    found = _read(tmp_path, bus_yaml=SERVER, setup_sh=FUNCTIONS)
+    bills, presses, saws = sorted(only_cluster(found).streams, key=lambda stream: stream.name)
+    assert (bills.name, bills.subjects, bills.max_age_s, bills.retention.value) == (
+        *("BILLS", ("bills.>",), 7200.0),
+        "limits",
+    )
+    assert [(one.name, one.subjects, one.retention.value) for one in (presses, saws)] == [
+        ("PRESSES", ("floor.PRESSES.>",), "workqueue"),
+        ("SAWS", ("floor.SAWS.>",), "workqueue"),
+    ]
+    assert not found.unread
+
+
+def test_what_only_the_caller_of_a_function_knows_is_told(tmp_path: Path) -> None:
+    script = 'add() { nats stream add "$1" --subjects "$2"; nats stream add PLAIN --subjects plain; }\n'
+    found = _read(tmp_path, bus_yaml=SERVER, setup_sh=script)
+    assert [stream.name for stream in only_cluster(found).streams] == ["PLAIN"]
+    assert ["$1" in problem.what for problem in found.unread] == [True]
+
+
+@pytest.mark.parametrize("names", [["again", "again"], ["low", "high"]])
+def test_functions_that_call_each_other_come_to_an_end(tmp_path: Path, names: list[str]) -> None:
+    one, other = names
+    body = f"{one} x; {other} y; " * 50
+    script = f"{one}() {{ {body}}}\n{other}() {{ {body}}}\n{one} z\nnats stream add LAST --subjects last\n"
+    nested = "".join(f"for v{number} in 1 2 3 4 5 6 7 8 9; do\n" for number in range(20))
+    endless = f"{nested}nats stream add S$v1 --subjects s\n" + "done\n" * 20
+    found = _read(tmp_path, bus_yaml=SERVER, setup_sh=script + endless)
+    assert only_cluster(found).name == "bus"

@@ -182,6 +182,27 @@ def test_the_window_of_a_loss_reaches_from_the_oldest_lost_write_to_the_newest(m
     assert loss_window(made.history, fate, 10 * S).most is None, "nobody saw what was lost of OTHER before"
 
 
+def test_of_two_faults_the_one_counts_that_lost_the_writes(make: Maker, copy_of: Copier) -> None:
+    """`second-loss`: 2 s before the second loss, which came a minute after the first, and not 60 s of the first's."""
+    made = make([W(8 * S, 9 * S), W(66 * S, 67 * S), W(67 * S, 68 * S)])
+    findings = check(made.history, Finals([copy_of(made.identities[:2]), copy_of([], "OTHER"), copy_of([], "KV_c")]))
+    faults = 10 * S, 70 * S
+    lost = rpo(made.history, findings, *faults)
+    assert (lost.messages, lost.seconds, lost.after_fault) == (1, 2.0, 0)
+    window = loss_window(made.history, findings.marks.fate, *faults)
+    assert (window.least, window.most) == (2.0, 3.0)
+
+
+def test_what_the_first_of_two_faults_lost_counts_by_it(make: Maker, copy_of: Copier) -> None:
+    made = make([W(1 * S, 2 * S), W(3 * S, 4 * S), W(66 * S, 67 * S), W(67 * S, 68 * S)])
+    there = [copy_of([made.identities[0], made.identities[2]]), copy_of([], "OTHER"), copy_of([], "KV_c")]
+    findings = check(made.history, Finals(there))
+    lost = rpo(made.history, findings, 10 * S, 70 * S)
+    assert (lost.messages, lost.seconds, lost.after_fault) == (2, 6.0, 0)
+    window = loss_window(made.history, findings.marks.fate, 10 * S, 70 * S)
+    assert (window.least, window.most) == (6.0, 8.0)
+
+
 def test_what_only_a_202_promised_is_counted_among_the_lost(make: Maker, copy_of: Copier) -> None:
     made = make([W(1 * S, 2 * S, status=Status.BUFFERED), W(3 * S, 4 * S), W(5 * S, 6 * S, status=Status.BUFFERED)])
     findings = check(made.history, Finals([copy_of(made.identities[2:]), copy_of([], "OTHER"), copy_of([], "KV_c")]))

@@ -71,15 +71,22 @@ def test_what_was_not_rehearsed_stands_in_the_text_of_the_figure(tmp_path: Path)
     assert bound in rto_words(row.measurement, duration)
 
 
-@pytest.mark.parametrize(("subject", "missing"), [(Subject.NATS, "a stream"), (Subject.API, "an API")])
+@pytest.mark.parametrize(
+    ("subject", "missing", "remedy"),
+    [
+        (Subject.NATS, "a stream", "declare it in secondsite.yaml, or read it with init --nats URL"),
+        (Subject.API, "an API", "write `role: api` at the service that answers requests in secondsite.yaml"),
+        (Subject.STATE, "a store with data", "declare it under `stores` in secondsite.yaml"),
+    ],
+)
 def test_a_contract_about_what_the_system_is_not_known_to_have_is_never_met(
-    subject: Subject, missing: str, tmp_path: Path
+    subject: Subject, missing: str, remedy: str, tmp_path: Path
 ) -> None:
     """Whatever the evidence says: nothing was lost of nothing."""
     whole = load_system(EXAMPLE)
     nats = tuple(evolve(cluster, streams=()) for cluster in whole.nats)
     contract = evolve(API, subject=subject, confidence=0.5)
-    system = evolve(whole, nats=nats, services=(), contracts=(contract,))
+    system = evolve(whole, nats=nats, services=(), stores=(), contracts=(contract,))
     leave(tmp_path, Scenario(manifest=evolve(MANIFEST, contracts=(contract,))))
     (row,) = verify(system, load_catalogue(), (tmp_path,), NOW).rows
-    assert (row.verdict, row.why.startswith(f"the system is not known to have {missing}")) == (Verdict.UNPROVEN, True)
+    assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")

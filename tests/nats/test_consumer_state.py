@@ -21,8 +21,10 @@ class Answering(JetStream):
 
     answer: Json = field(factory=dict)
 
-    async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
-        del subject, request, timeout_s
+    async def ask(
+        self, subject: str, request: Json | None = None, timeout_s: float = 10.0, *, insist: bool = True
+    ) -> Json:
+        del subject, request, timeout_s, insist
         return self.answer
 
 

@@ -329,6 +329,28 @@ def test_what_a_controller_puts_back_lets_nobody_in_who_holds_no_lease(make_life
         _back(life, "alive")
 
 
+def test_a_controller_that_undoes_the_fence_of_a_failback_stops_it(make_life: MakeLife) -> None:
+    """The other region's writers hold no lease: seen to take writes after its fence, it goes on alone (ADR 14)."""
+    life = make_life(LEAF, Writers.ONE)
+    life.carry_out(life.strike("alive"))
+    life.mend()
+    life.world.puts_back.add(life.world.away)
+    outcome = life.attempt(life.procedure(None), life.path_of(None))
+    assert any("still takes writes after it was fenced" in str(problem) for problem in outcome.problems)
+    assert not outcome.finished
+    assert not life.world.overlap
+    life.world.puts_back.clear()
+    life._hold()
+
+
+def test_a_controller_that_owns_the_other_region_s_streams_is_named_by_a_failback(make_life: MakeLife) -> None:
+    nack = Reconciler(ReconcilerKind.NACK, "events", "us-west-2", "nats", ("EVENTS",))
+    life = make_life(LEAF, Writers.ONE, reconcilers=(nack,))
+    life.carry_out(life.strike("alive"))
+    life.mend()
+    life.refused(None, "nack nats/events in us-west-2 puts back")
+
+
 def test_a_controller_that_owns_the_streams_is_named_before_anybody_is_stopped(make_life: MakeLife) -> None:
     nack = Reconciler(ReconcilerKind.NACK, "events", "us-east-1", "nats", ("EVENTS",))
     life = make_life(LEAF, reconcilers=(nack,))

@@ -25,7 +25,7 @@ from secondsite.strategies.design import Kit
 
 READ_ONLY = "R_RO"
 STREAMS = (stream_named("R"), Stream(READ_ONLY, mirror=StreamOrigin("R")))
-MIRRORED = ["warm-standby/leafnode-mirror", "warm-standby/supercluster-mirror", "pilot-light/leafnode-mirror"]
+MIRRORED = ["warm-standby/leafnode-mirror", "warm-standby/supercluster-mirror-witness", "pilot-light/leafnode-mirror"]
 
 
 def _with_mirror(kit: Kit) -> Kit:

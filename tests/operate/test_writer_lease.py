@@ -21,6 +21,7 @@ from secondsite.operate.action import Facts
 from secondsite.operate.actions.fence import LEASE_RAN_OUT, Fence
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.undo import may_undo, undo_fence
+from secondsite.operate.world import LeaseReading
 from secondsite.operate.writer_lease import (
     WriterLease,
     WriterRecord,
@@ -28,6 +29,7 @@ from secondsite.operate.writer_lease import (
     grant_lease,
     granting,
     lease_config,
+    read_lease,
     run_out,
 )
 from secondsite.strategies.design import Kit
@@ -209,6 +211,41 @@ def test_the_lease_of_a_region_that_is_stopped_is_ended_whether_it_answers_or_no
     if writers is Writers.ONE:
         (ended,) = world.regions[AWAY][WRITERS_STREAM].messages
         assert (ended.subject, WriterRecord.of(ended.data).granted) == (lease_subject(HOME), False)
+
+
+@pytest.mark.parametrize(("renewed", "waits_until"), [(False, 40.0), (True, 50.0)])
+def test_a_lease_that_was_seen_runs_out_while_it_is_made_sure(kit: Kit, *, renewed: bool, waits_until: float) -> None:
+    """From when its last renewal was seen, unless there was another one since; it is ended for good in either case."""
+    deployment = _leased(kit)
+    world = Sleeping(deployment, {HOME})
+    procedure = failover_of(deployment, kit)
+    context = context_of(world, procedure)
+    asyncio.run(grant_lease(context, HOME))
+    (held,) = world.regions[AWAY][WRITERS_STREAM].messages
+    world.decision = evolve(world.decision, lease=LeaseReading(held.sequence, 40.0))
+    if renewed:
+        asyncio.run(grant_lease(context, HOME))
+    asyncio.run(Fence().run(context, step_of(procedure, Verb.FENCE)))
+    terms = LeaseTerms(Operate(writers=Writers.ONE).lease_s)
+    assert world.now == pytest.approx(waits_until + terms.handover_s)
+    assert not WriterRecord.of(world.regions[AWAY][WRITERS_STREAM].messages[-1].data).granted
+
+
+def test_a_record_is_seen_since_it_was_read_first() -> None:
+    """Never since before that: it was stored by then."""
+    keeper = Keeper(newest_record=record(granted=True, sequence=4))
+
+    def see(known: LeaseReading | None) -> LeaseReading:
+        return asyncio.run(read_lease(keeper, "east", known, lambda: keeper.now))  # type: ignore[arg-type] # as above
+
+    first = see(None)
+    assert first == LeaseReading(4, STARTED_S)
+    keeper.now += 5
+    assert see(first) == first
+    keeper.newest_record = record(granted=True, sequence=5)
+    assert see(first) == LeaseReading(5, STARTED_S + 5)
+    keeper.there = False
+    assert see(first) == LeaseReading(0, STARTED_S + 5)
 
 
 @pytest.mark.parametrize("region", [HOME, AWAY])

@@ -10,7 +10,8 @@ import pytest
 from reported import drilled
 
 from secondsite.evaluate.evaluation import Evaluation
-from secondsite.model.contract import Verdict
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.service import Role
 from secondsite.publish.content.comparison import confidence
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
@@ -49,6 +50,19 @@ def test_how_sure_it_is_begins_with_a_word(evaluation: Evaluation, share: float,
     firm = attrs.evolve(evaluation.recommendation, stability=share)
     assert confidence(firm).startswith(f"{word}: it wins in {100 * share:.0f}")
     assert f"\n{word}: it wins in " in page(attrs.evolve(evaluation, recommendation=firm))
+
+
+def test_a_system_without_an_api_is_told_of_its_streams(evaluation: Evaluation) -> None:
+    """A queue and its workers have no API that could come back."""
+    system = evaluation.system
+    services = tuple(one for one in system.services if one.role is not Role.API)
+    contracts = tuple(one for one in system.contracts if one.subject is not Subject.API)
+    assert "is lost, the API is expected back in" in page(evaluation)
+    assert "is lost, writing is expected back in" in page(
+        attrs.evolve(evaluation, system=attrs.evolve(system, services=services, contracts=contracts))
+    )
+    promised = attrs.evolve(evaluation, system=attrs.evolve(system, services=services))
+    assert "is lost, the API is expected back in" in page(promised)
 
 
 def test_a_contract_that_a_drill_breached_is_not_to_be_promised(evaluation: Evaluation) -> None:

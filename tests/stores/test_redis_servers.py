@@ -27,7 +27,7 @@ async def _linked(pair: RedisPair) -> None:
         if (await pair.server(pair.replica).look()).follows(await primary.look()):
             break
         await asyncio.sleep(0.05)
-    assert await pair.server(pair.replica).received_up_to((await primary.look()).offset, 10.0)
+    assert await pair.server(pair.replica).replayed_up_to((await primary.look()).offset, 10.0)
 
 
 @in_loop
@@ -100,7 +100,7 @@ async def test_the_fence_holds_against_a_writer_that_lifts_what_a_client_may(tmp
 async def _after_the_fence(pair: RedisPair) -> None:
     server = pair.server(pair.primary)
     offset = (await server.look()).offset
-    assert await pair.server(pair.replica).received_up_to(offset, 10.0)  # replication goes on
+    assert await pair.server(pair.replica).replayed_up_to(offset, 10.0)  # replication goes on
     assert await server.fence() == (0, True)
     pair.stop(pair.primary)
     pair.start(pair.primary)

@@ -49,9 +49,9 @@ def test_what_runs_in_no_suite_proves_nothing() -> None:
 
 
 def test_each_place_is_there() -> None:
-    for place in ("the object store", "one region", "the operator's laptop", "a tenant's credentials"):
+    for place in ("the object store", "one region", "the operator's laptop", "a tenant's credentials", "a watch"):
         assert place in PAGE
-    assert PAGE.count("Nothing stops:") == 4
+    assert PAGE.count("Nothing stops:") == 5
     assert len(CLAIMS) > 25
 
 

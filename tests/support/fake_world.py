@@ -59,6 +59,8 @@ class FakeWorld:
     dead: set[str]
     regions: dict[str, dict[str, FakeStream]] = field(factory=dict)
     removed: set[str] = field(factory=set)
+    apart: set[str] = field(factory=set)
+    """Regions that were started without a way to the others."""
     refusing: dict[str, int] = field(factory=dict)
     """Streams that refuse what is published, with the code."""
     quorum: int | None = None
@@ -136,7 +138,8 @@ class FakeWorld:
         if not self.joined():
             return True
         members = [server for server in servers_of(self.deployment) if server.name not in self.removed]
-        alive = [server for server in members if server.region not in self.dead]
+        beside = {region} if region in self.apart else {one.region for one in members} - self.apart
+        alive = [server for server in members if server.region in beside - self.dead]
         return len(alive) >= (self.quorum if self.quorum is not None else len(members) // 2 + 1)
 
     def check_one_writer(self, name: str = "") -> None:
@@ -286,7 +289,7 @@ class FakeRegion:
         stream = self.held[name]
         stream.messages = [m for m in stream.messages if m.sequence >= below]
 
-    async def reaches(self, domain: str) -> bool:
+    async def reaches(self, domain: str, *, insist: bool = True) -> bool:
         regions = [c.region or self.world.record for c in self.world.deployment.clusters if c.domain == domain]
         return any(region not in self.world.dead for region in regions)
 
@@ -451,10 +454,12 @@ class FakeDoors(UnrefreshedSecrets):
         return PathWrite(200, "probe")
 
     async def isolate(self, region: str) -> None:
+        self.world.apart.add(region)
         self.world.carried_out.append(f"isolate {region}")
 
     async def join(self, region: str) -> None:
         self.world.check_one_writer()
+        self.world.apart.discard(region)
         self.world.carried_out.append(f"join {region}")
 
     async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:

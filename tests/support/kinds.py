@@ -19,6 +19,7 @@ SYSTEMS = Path(__file__).parents[1] / "cases" / "systems"
 SEEN = Seconds(2.0)
 """An RPO that the load of a hurried drill reaches back to."""
 MAPPED = Settings({"allow_direct": True, "subject_transform": {"src": "raw.*", "dest": "cooked.{{wildcard(1)}}"}})
+PUSHED = Consumer("pushed", settings=Settings({"deliver_subject": "to.pushed", "deliver_group": "crew"}))
 OF_EACH_KIND = (
     Stream(
         "JOBS",
@@ -35,7 +36,7 @@ OF_EACH_KIND = (
         subjects=("raw.*",),
         replicas=3,
         settings=MAPPED,
-        consumers=(Consumer("seven", filter_subject="cooked.7"),),
+        consumers=(Consumer("seven", filter_subject="cooked.7"), PUSHED),
     ),
 )
 

@@ -237,7 +237,7 @@ class LivingWorld(FakeWorld):
         shared = {id(held): region for region, held in self.regions.items()}
         for region, held in self.regions.items():
             copied.regions[region] = copied.regions[shared[id(held)]]
-        for name in ("dead", "silent", "writing", "excepted", "removed", "refusing_us", "puts_back"):
+        for name in ("dead", "silent", "writing", "excepted", "removed", "apart", "refusing_us", "puts_back"):
             setattr(copied, name, set(getattr(self, name)))
         copied.checked = {}
         copied.promised = {name: set(ids) for name, ids in self.promised.items()}

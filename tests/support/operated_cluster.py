@@ -64,10 +64,12 @@ def established(api: KubeApi) -> None:
 
 def made_ready(api: KubeApi, namespace: str = SHOP) -> None:
     """Every Deployment has the pods that it wants."""
-    for one in got(api, "deployments", "-n", namespace)["items"]:
-        wanted = one["spec"]["replicas"]
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    for one in json.loads(api.request("GET", path))["items"]:
+        wanted, known = one["spec"]["replicas"], one.get("status", {})
         status = {"observedGeneration": one["metadata"]["generation"], "replicas": wanted, "readyReplicas": wanted}
-        _patched(api, "deployment", one["metadata"]["name"], namespace, {"status": status})
+        if status.items() - known.items():
+            api.request("PATCH", f"{path}/{one['metadata']['name']}/status", {"status": status})
 
 
 def at_address(api: KubeApi, name: str, address: str, namespace: str = SHOP) -> None:

@@ -40,13 +40,14 @@ from secondsite.model.operate import Operate, WritePath, Writers
 from secondsite.model.service import Autoscale, Role
 from secondsite.model.traffic import Traffic
 from secondsite.model.units import Seconds
+from secondsite.model.watching import WatchPolicy
 from secondsite.nats.tasks import end_tasks
 from secondsite.strategies.design import Kit
 
 LEAF = "warm-standby/leafnode-mirror"
 HOST = f"api.{ZONE}"
 ENTRANCES = {HOME: "192.0.2.1", AWAY: "192.0.2.9"}
-LEASE_S, TTL_S = 3.0, 1.0
+LEASE_S, TTL_S = 3.0, 2.0
 _SERVICES = ("api", "kong")
 
 
@@ -62,29 +63,45 @@ class Ran:
         return found
 
 
+@frozen
+class Acknowledged:
+    """``at`` on the machine's monotonic clock."""
+
+    at: float
+    region: str
+    sequence: int
+
+
 @define
 class Clients:
-    """The clients' path: one request is one write, in the region that the name leads to now.
-
-    ``acknowledged``: by id, when and where.
+    """The clients' path: one request is one write, in the region that the name led to when it was last asked, which is
+    again once its TTL is over.
     """
 
     pair: LeasedPair
     dns: int
-    acknowledged: dict[str, tuple[float, str]] = field(factory=dict)
+    acknowledged: dict[str, Acknowledged] = field(factory=dict)
+    _region: str = ""
+    _asked: float = float("-inf")
 
     async def write(self, message_id: str) -> tuple[int, dict[str, Any]]:
         """503 where nobody is there or takes it."""
-        there = await asyncio.to_thread(values, self.dns, "api")
-        region = next((region for region, at in ENTRANCES.items() if [at] == there), "")
+        region = await self._led_to()
         with suppress(MachineError, TimeoutError):
             if region:
                 async with asyncio.timeout(1), door(self.pair, region) as streams:
                     answer = await streams.publish("e.A.x", b"x", {"Nats-Msg-Id": message_id}, within_s=0.5)
                     if not answer.code:
-                        self.acknowledged[message_id] = time.monotonic(), region
+                        self.acknowledged[message_id] = Acknowledged(time.monotonic(), region, answer.sequence)
                         return 200, {"stream": answer.stream, "sequence": answer.sequence}
         return 503, {}
+
+    async def _led_to(self) -> str:
+        if time.monotonic() - self._asked >= TTL_S:
+            self._asked = time.monotonic()
+            there = await asyncio.to_thread(values, self.dns, "api")
+            self._region = next((region for region, at in ENTRANCES.items() if [at] == there), "")
+        return self._region
 
     async def load(self) -> None:
         number = 0
@@ -115,9 +132,20 @@ class Production:
     deployment: Deployment
     clients: Clients
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DR_NATS": "operator", "HOME": str(self.folder), "PATH": os.environ["PATH"]}
+
+    @property
+    def file(self) -> str:
+        return str(self.folder / "secondsite.yaml")
+
     async def verb(self, *arguments: str) -> Ran:
-        environment = {"DR_NATS": "operator", "HOME": str(self.folder), "PATH": os.environ["PATH"]}
-        command = [sys.executable, "-m", "secondsite", *arguments, "--file", str(self.folder / "secondsite.yaml")]
+        """One that reads the system file."""
+        return await self.ran(*arguments, "--file", self.file)
+
+    async def ran(self, *arguments: str) -> Ran:
+        command, environment = [sys.executable, "-m", "secondsite", *arguments], self.environment
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
         )
@@ -158,8 +186,15 @@ def system_of(kit: Kit) -> Deployment:
     return deployment_of(evolve(kit, system=bare), LEAF, stream_named("A"))
 
 
-def operated(deployment: Deployment, pair: LeasedPair, clusters: Mapping[str, KubeApi], dns: int, path: int) -> Operate:
-    """The whole block: where everything is, and how to log in there."""
+def operated(
+    deployment: Deployment,
+    pair: LeasedPair,
+    clusters: Mapping[str, KubeApi],
+    ports: tuple[int, int],
+    watch: WatchPolicy,
+) -> Operate:
+    """The whole block: where everything is, and how to log in there. ``ports`` of DNS and of the clients' path."""
+    dns, path = ports
     places = tuple(
         RegionPlace(
             region,
@@ -185,6 +220,7 @@ def operated(deployment: Deployment, pair: LeasedPair, clusters: Mapping[str, Ku
         places=places,
         dns=record,
         path=WritePath(f"http://127.0.0.1:{path}/"),
+        watch=watch,
     )
 
 
@@ -231,8 +267,8 @@ def kubelets(clusters: Mapping[str, KubeApi]) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def production(kit: Kit, folder: Path) -> AsyncIterator[Production]:
-    """Everything up, clients writing."""
+async def production(kit: Kit, folder: Path, watch: WatchPolicy) -> AsyncIterator[Production]:
+    """Everything up, clients writing; who watches is told, and not started."""
     deployment = system_of(kit)
     with ExitStack() as stack:
         clusters = stack.enter_context(clusters_up(folder))
@@ -241,7 +277,7 @@ async def production(kit: Kit, folder: Path) -> AsyncIterator[Production]:
         pair = LeasedPair(folder, deployment)
         clients, port = Clients(pair, dns), free_ports(1)[0]
         text = write_system(
-            evolve(deployment.system, operate=operated(deployment, pair, clusters, dns, port), marks={})
+            evolve(deployment.system, operate=operated(deployment, pair, clusters, (dns, port), watch), marks={})
         )
         (folder / "secondsite.yaml").write_text(text)
         server = await asyncio.start_server(clients.answer, "127.0.0.1", port)

@@ -43,9 +43,10 @@ class Hands:
     reachable: bool = True
     person: bool = False
     writes_down: bool = True
+    moves: bool = True
     cannot_plan: Exception | None = None
     fails: list[Exception] = field(factory=list)
-    begun: list[tuple[Fault, str, frozenset[str]]] = field(factory=list)
+    begun: list[tuple[Fault | None, str, frozenset[str]]] = field(factory=list)
     went_on: int = 0
     during: Callable[[], Awaitable[None]] | None = None
 
@@ -57,14 +58,14 @@ class Hands:
             raise MachineError.at("us-west-2", "no answer", "look there")
         return self.known
 
-    async def plan(self, _fault: Fault, _decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
+    async def plan(self, _fault: Fault | None, _decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
         if self.cannot_plan:
             raise self.cannot_plan
         plan = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
         return evolve(plan, allowed=allowed)
 
     async def begin(
-        self, fault: Fault, _decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
+        self, fault: Fault | None, _decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
     ) -> OperationOutcome:
         self.begun.append((fault, approved, allowed))
         if self.fails:
@@ -72,7 +73,7 @@ class Hands:
         if self.during:
             await self.during()
         if self.writes_down:
-            self.known = LastOperation("failover", 0.0, is_open=False, is_failover=True)
+            self.known = LastOperation("failover", 0.0, is_open=False, is_failover=self.moves)
         return DONE
 
     async def take_over(self, _decision: Decision) -> OperationOutcome | None:

@@ -30,6 +30,37 @@ async def test_a_lost_region_is_failed_over_once() -> None:
 
 
 @in_loop
+async def test_whether_to_go_back_is_asked_once_it_lives_again_and_begun_when_approved() -> None:
+    one = Watched.of(plan_of(title="home"))
+    await one.well()
+    await one.pass_s(30, GONE)
+    assert one.watch.ask is None
+    await one.pass_s(20, ALL_WELL)
+    ask = one.watch.ask
+    assert ask is not None
+    assert (ask.fault, ask.question, ask.plan) == (None, "fail back to us-east-1", plan_of(title="home").hash)
+    assert one.kinds == ["begins", "ended", "asks"]
+    one.hands.moves = False
+    one.watch.approve(Approval(ask.id, ask.plan, who="ann"))
+    await one.pass_s(40, ALL_WELL)
+    assert one.hands.begun[1:] == [(None, ask.plan, frozenset())]
+    assert one.kinds[3:] == ["begins", "ended"]
+    assert one.watch.ask is None
+
+
+@in_loop
+async def test_the_question_of_the_way_back_goes_with_the_region() -> None:
+    one = Watched.of()
+    await one.well()
+    await one.pass_s(30, GONE)
+    await one.pass_s(20, ALL_WELL)
+    await one.pass_s(20, GONE)
+    assert one.watch.ask is None
+    assert one.kinds[3:] == ["withdrawn"]
+    assert len(one.hands.begun) == 1
+
+
+@in_loop
 async def test_it_is_begun_once_also_where_nobody_can_read_that_it_was() -> None:
     one = Watched.of()
     one.hands.writes_down = False

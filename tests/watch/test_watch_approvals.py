@@ -23,6 +23,7 @@ from secondsite.model.errors import InputError
 from secondsite.watch.answering import Answering
 from secondsite.watch.approvals import Approval, read_approvers, signed, verified
 from secondsite.watch.http_server import HttpServer, ListenAt
+from secondsite.watch.lease_sight import LeaseSight
 from secondsite.watch.listening import Listening
 from secondsite.watch.notices import Notices
 from secondsite.watch.readiness import Readiness
@@ -82,7 +83,8 @@ def served(one: Watched, approvers: dict[str, str], token: str = "") -> Iterator
     thread.start()
     listening = Listening({}, "", 1.0, 1.0, one.watch.hear)
     readiness = Readiness(one.hands, (), one.watch._decision(""), one.watch.clock, bool, lambda _plan: None)
-    running = RunningWatch(one.watch, listening, readiness, Notices("w", (), one.log.append))
+    sight = LeaseSight(None, None, 1.0)  # type: ignore[arg-type] # nobody looks
+    running = RunningWatch(one.watch, listening, readiness, Notices("w", (), one.log.append), sight)
     running._look()
     try:
         with HttpServer(ListenAt("127.0.0.1", 0), Answering(running, loop, approvers, token)) as server:

@@ -15,12 +15,13 @@ from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
 from secondsite.operate.executor import StepProgress
+from secondsite.operate.journal import ABORTED, EntryKind, Journal, read_journal, records
 from secondsite.operate.lease import Lease
-from secondsite.operate.live import LiveWorld
+from secondsite.operate.live import LiveWorld, RealClock
 from secondsite.operate.world import Decision
 from secondsite.strategies.compose import failover
 from secondsite.strategies.design import Kit
-from secondsite.watch.operations import Operations
+from secondsite.watch.operations import FAILOVER, Operations
 
 pytestmark = pytest.mark.slow
 FIRST, SECOND = Decision("watch first", 1.0, "lost"), Decision("watch second", 1.0, "first left it")
@@ -76,7 +77,9 @@ def test_what_was_begun_is_read_by_every_watch(machines: Machines) -> None:
         assert not first.by_person(Fault.REGION)
         assert first.by_person(Fault.GRAY), "a fault without a procedure is nobody's to begin"
         machines.pair.kill(HOME)
-        assert (await first.begin(Fault.REGION, FIRST, "")).finished
+        assert (await first.begin(Fault.REGION, evolve(FIRST, at=9.0, detected_at=7.0), "")).finished
+        known = records(read_journal(first.journal(FAILOVER)))
+        assert (known["detect"].facts["at"], known["decide"].facts["at"]) == (7.0, 9.0)
         last = await second.last()
         assert last
         assert (last.is_open, last.is_failover, last.acting, last.who) == (False, True, "", "watch first")
@@ -87,7 +90,14 @@ def test_what_was_begun_is_read_by_every_watch(machines: Machines) -> None:
     asyncio.run(run())
 
 
-def test_what_one_left_in_the_middle_another_ends(machines: Machines) -> None:
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_one_left_in_the_middle_another_ends(machines: Machines, *, earlier: bool) -> None:
+    """Also where its own last operation still lies on its disk."""
+    if earlier:
+        with Journal(machines.operations("second").journal(FAILOVER), RealClock()) as journal:
+            journal.append(EntryKind.PLAN, "", {"procedure": "failover", "steps": [], "who": SECOND.who})
+            journal.append(EntryKind.NOTE, "", {ABORTED: "an earlier one"})
+
     async def run() -> None:
         reached = asyncio.Event()
 

@@ -28,10 +28,17 @@ def _note(message: ArchivedMessage, positions: dict[Position, int]) -> None:
     for line in open_message(message.raw).headers.split(b"\r\n"):
         if not line.startswith(_HEADER):
             continue
-        parts = line[len(_HEADER) :].decode("utf-8", "replace").split()
-        if len(parts) >= 2 and parts[1].isdigit():
-            key = parts[0].split(":")[0], parts[2] if len(parts) > 2 else ">"
-            positions[key] = max(positions.get(key, 0), int(parts[1]))
+        if known := come_to(line[len(_HEADER) :].decode("utf-8", "replace")):
+            key, last = known
+            positions[key] = max(positions.get(key, 0), last)
+
+
+def come_to(header: str) -> tuple[Position, int] | None:
+    """What a `Nats-Stream-Source` says of the message it stands in; None where it cannot be read."""
+    parts = header.split()
+    if len(parts) < 2 or not parts[1].isdigit():
+        return None
+    return (parts[0].split(":")[0], parts[2] if len(parts) > 2 else ">"), int(parts[1])
 
 
 def resumed(
@@ -44,7 +51,7 @@ def resumed(
     """
     changed, notes = [], []
     for source in sources:
-        last = _position(source, positions)
+        last = source_position(source, positions)
         name = str(source["name"])
         if not last or (not source.get("external") and origins.get(name, last) < last):
             changed.append(dict(source))
@@ -55,7 +62,8 @@ def resumed(
     return changed, notes
 
 
-def _position(source: Mapping[str, Any], positions: Mapping[Position, int]) -> int:
+def source_position(source: Mapping[str, Any], positions: Mapping[Position, int]) -> int:
+    """How far a source had come; 0 where nothing is known of it."""
     name = str(source["name"])
     known = positions.get((name, str(source.get("filter_subject") or ">")))
     if known is not None and not source.get("subject_transforms"):

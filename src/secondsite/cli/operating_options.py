@@ -73,19 +73,27 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
     """
     from secondsite.operate.store_logins import StoreLogins
     from secondsite.stores.postgres_place import postgres_place
-    from secondsite.strategies.stores import store_replicas
+    from secondsite.stores.redis_place import redis_place
+    from secondsite.strategies.stores import REDIS, store_replicas
 
-    wanted = {f"{at}/{each.store.name}" for each in store_replicas(deployment) for at in (each.primary, each.standby)}
+    replicas = store_replicas(deployment)
+    wanted = {f"{at}/{each.store.name}": each.store.engine for each in replicas for at in (each.primary, each.standby)}
     operate = deployment.system.operate
     logins = {**(operate.store_logins if operate else {}), **pairs(given, "--store")}
     for name in logins:
         if name not in wanted:
             raise _unknown("--store", name, wanted, "a database that this strategy replicates")
-    if missing := sorted(wanted - set(logins)) if logins else []:
+    if missing := sorted(set(wanted) - set(logins)) if logins else []:
         raise InputError.at(
             "--store", f"no login for {', '.join(missing)}", "give --store REGION/STORE=env:NAME for each"
         )
-    return StoreLogins({name: postgres_place(login, "--store") for name, login in logins.items()}) if logins else None
+    if not logins:
+        return None
+    places = {
+        name: redis_place(login, "--store") if wanted[name] in REDIS else postgres_place(login, "--store")
+        for name, login in logins.items()
+    }
+    return StoreLogins(places)
 
 
 def shown_clusters(system: System, places: Mapping[str, ClusterPlace]) -> dict[str, dict[str, str]]:

@@ -73,7 +73,7 @@ def caught_up(url: Url, primary: Url, *, within: Within = 60.0) -> int:
 
     async def work() -> bool:
         offset = (await _server(primary).look()).offset
-        return await _server(url).received_up_to(offset, within)
+        return await _server(url).replayed_up_to(offset, within)
 
     done = asyncio.run(work())
     print("has all of it" if done else f"is behind still after {within:g} s")

@@ -47,6 +47,7 @@ def watch_parts(
     """Raises InputError for what is missing or cannot be."""
     from secondsite.operate.references import followed
     from secondsite.operate.world import Decision
+    from secondsite.watch.lease_sight import LeaseSight
     from secondsite.watch.listening import Listening
     from secondsite.watch.notices import Notices
     from secondsite.watch.operations import WATCH
@@ -61,6 +62,9 @@ def watch_parts(
     home = deployment.primary.region.name
     settings = WatchSettings(name, home, frozenset(policy.decide), frozenset(policy.ask), policy.block_s)
     operations = _operations(what, where, deployment, procedures, say)
+    looking = Decision(f"{WATCH}{name}", 0.0, "a look")
+    sight = LeaseSight(deployment, lambda: operations.world_of(next(iter(procedures.values())), looking), given.every_s)
+    operations.lease = lambda: sight.latest
     targets = tuple(followed(one, "operate.watch.notify") for one in policy.notify)
     notices = Notices(f"watch {name}", targets, say)
     watch = Watch(settings, rules, operations, notices.say, say)
@@ -81,7 +85,7 @@ def watch_parts(
         changed,
         given.ready_s,
     )
-    running = RunningWatch(watch, listening, readiness, notices, lambda: contract_rows(what, deployment, say))
+    running = RunningWatch(watch, listening, readiness, notices, sight, lambda: contract_rows(what, deployment, say))
     return WatchParts(running, approvers_of(deployment.system))
 
 
@@ -131,8 +135,18 @@ def _operations(
     from secondsite.publish.terminal.operation import progress_line
     from secondsite.watch.operations import Operations
 
+    failback = procedure_of(ProcedureDirection.BACK, what)[1]
+    known = [_names(one) for one in (*procedures.values(), failback)]
+
     def made_for(procedure: Procedure, decision: Decision) -> LiveWorld:
-        return world_of(what, where, Who(who=decision.who, why=decision.why), deployment, procedure)
+        """A command that this procedure has no step for is another's; one that none has is refused."""
+        mine = [
+            one
+            for one in where.command
+            if (name := one.partition("=")[0]) in _names(procedure) or not any(name in names for names in known)
+        ]
+        own = evolve(where, command=tuple(mine))
+        return evolve(world_of(what, own, Who(), deployment, procedure), decision=decision)
 
     made_for(next(iter(procedures.values())), Decision("", 0.0, ""))  # what is missing is told before it is needed
     folder = what.file.parent / ".secondsite"
@@ -145,7 +159,13 @@ def _operations(
         lambda one: say(progress_line(one)),
         frozenset(what.allow),
         where.patience,
+        failback=failback,
     )
+
+
+def _names(procedure: Procedure) -> frozenset[str]:
+    """By which commands name its steps."""
+    return frozenset(name for step in procedure.steps for name in (step.id, str(step.verb)))
 
 
 def _procedures(what: OperationScope) -> tuple[Deployment, dict[Fault, Procedure]]:

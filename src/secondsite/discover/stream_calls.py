@@ -60,9 +60,8 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
 def _call(command: Command) -> tuple[str, list[str]] | None:
     """What `nats … stream add …` and the like add, and the words after it; options of `nats` may stand before."""
     words = list(command.words)
-    if "nats" not in words:
-        return None
-    rest = words[words.index("nats") + 1 :]
+    program = next((number for number, word in enumerate(words) if word == "nats" or word.endswith("/nats")), None)
+    rest = words[program + 1 :] if program is not None else []
     for number, word in enumerate(rest[:-1]):
         if word in _OBJECTS and rest[number + 1] in _VERBS:
             return _OBJECTS[word], rest[number + 2 :]

@@ -364,8 +364,8 @@ CONTROLS: Mapping[str, Control] = {
             options=_careless,
         ),
         *(
-            Control(name, title, _loss(spoil), _commits_lost, options=_with_databases)
-            for name, title, spoil in spoiled_stores.SPOILED
+            Control(name, title, _loss(play), _commits_lost, spoil=spoil, options=_with_databases)
+            for name, title, play, spoil in spoiled_stores.SPOILED
         ),
         Control(
             "leaking-api",

@@ -37,6 +37,7 @@ from secondsite.drill.play.final_reads import (
     queues_empty,
     redelivered_within_s,
 )
+from secondsite.drill.play.keys import read_keys
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
@@ -244,7 +245,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
     carried_out = [procedure, *([failback(setup.deployment, setup.kit)] if drill.returns else ())]
     carried_out += [procedure] if drill.again else []
     failover = str(drill.procedure or drill.fault)
-    ran = lab.databases.stores
+    ran = lab.stores.stores
     others = tuple(each.name for each in setup.system.stores if each.loss is Loss.DATA and each.name not in ran)
     return DrillManifest(
         drill=drill.id,
@@ -263,7 +264,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host={**host_facts(), **lab.fleet.digests(), **lab.databases.digests()},
+        host={**host_facts(), **lab.fleet.digests(), **lab.stores.digests()},
         control=control,
         unrehearsed=unrehearsed(procedure, (Verb.PROMOTE_STORES,) if ran else ()) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,
@@ -299,6 +300,7 @@ async def _read_all(stage: Stage) -> None:
     for region in serving:
         _save(await reading.copies(stage.families, region), stage.writer.finals)
         _save(await read_tables(stage.lab, config.run, region), stage.writer.finals)
+        _save(await read_keys(stage.lab, config.run, region), stage.writer.finals)
     await _read_old_disks(stage, reading, SALVAGE)
     if stage.rejoin:
         for region in stage.salvage:
@@ -332,6 +334,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
         await all_led(reading.places[region], names, _LED_S)
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
         _save(await read_tables(stage.lab, reading.run, region), stage.writer.folder / folder)
+        _save(await read_keys(stage.lab, reading.run, region), stage.writer.folder / folder)
 
 
 async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) -> None:

@@ -8,9 +8,11 @@ from itertools import combinations
 from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.regions import PROVIDERS
 from secondsite.catalogue.table import USER_FOLDER
+from secondsite.model.contract import Subject
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
 from secondsite.model.region import Region
+from secondsite.model.service import Role
 from secondsite.model.system import System
 
 
@@ -47,6 +49,12 @@ def _unmeasured(system: System, catalogue: Catalogue, unknown: Sequence[Region])
             catalogue.round_trips.of(a, b)
         except InputError as error:
             yield from error.problems
+
+
+def has_api(system: System) -> bool:
+    """Whether there is one, or one is promised: else the streams are what comes back."""
+    promised = any(contract.subject is Subject.API for contract in system.contracts)
+    return promised or not system.nats or bool(system.with_role(Role.API))
 
 
 def unseen_streams(system: System) -> str:

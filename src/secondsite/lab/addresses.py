@@ -35,6 +35,7 @@ DNS_PORT = 5300
 S3_PORT = 9000
 COLLECTOR_PORT = 4318
 POSTGRES_PORT = 5432
+REDIS_PORT = 6379
 
 
 @frozen
@@ -116,13 +117,13 @@ class LabAddresses:
         """Of one replica, counted from 1; its gateway is beside it."""
         return Endpoint(f"{self.network(region)}.0.{150 + number}", API_PORT)
 
-    def database(self, region: str, number: int) -> Endpoint:
+    def database(self, region: str, number: int, port: int = POSTGRES_PORT) -> Endpoint:
         """Of one store, counted from 0."""
-        return Endpoint(f"{self.network(region)}.0.{60 + number}", POSTGRES_PORT)
+        return Endpoint(f"{self.network(region)}.0.{60 + number}", port)
 
-    def database_reached_from(self, region: str, of: str, number: int) -> Endpoint:
+    def database_reached_from(self, region: str, of: str, number: int, port: int = POSTGRES_PORT) -> Endpoint:
         """Where the WAN process listens in ``region`` for the store in ``of``."""
-        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", POSTGRES_PORT)
+        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", port)
 
     def service_control(self, region: str) -> Endpoint:
         """Where the kubelet tells which pods are ready."""

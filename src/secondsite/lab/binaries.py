@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 from pathlib import Path
@@ -22,6 +23,11 @@ def binary(package: str, name: str, version: str = "") -> Path | None:
     files = [file for file in distribution.files or () if file.name in (name, f"{name}.exe")]
     paths = [Path(str(distribution.locate_file(file))).resolve() for file in files]
     return next((path for path in paths if path.is_file()), None)
+
+
+def digest(program: Path) -> str:
+    with program.open("rb") as content:
+        return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
 def require_lab_packages() -> None:

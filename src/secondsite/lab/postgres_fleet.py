@@ -6,7 +6,6 @@ loses power, and a lab kills processes, whose writes the machine keeps. So nothi
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from attrs import frozen
 
 from secondsite.lab import postgres_files as files
 from secondsite.lab.addresses import LabAddresses, WanListener
+from secondsite.lab.binaries import digest
 from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
@@ -92,8 +92,7 @@ class PostgresFleet:
         """The digest of what runs, by name and version."""
         if not self.databases or self.tools is None:
             return {}
-        with (self.tools / "postgres").open("rb") as content:
-            return {f"PostgreSQL {self.version}": f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"}
+        return {f"PostgreSQL {self.version}": digest(self.tools / "postgres")}
 
     def replaced(self) -> tuple[str, ...]:
         """What runs in the place of a version that cannot be had, in words."""

@@ -246,7 +246,15 @@ class LabProcesses:
             "record": str(self.record(region)),
             "ready": str(ready),
             "careless": self.options.careless,
-            "consumers": [(stream.name, consumer.name) for stream, consumer in self._pulled(region)],
+            "consumers": [
+                {
+                    "stream": stream.name,
+                    "name": consumer.name,
+                    "push": consumer.settings.get("deliver_subject", ""),
+                    "group": consumer.settings.get("deliver_group", ""),
+                }
+                for stream, consumer in self._consumed(region)
+            ],
         }
 
         async def is_ready() -> bool:
@@ -267,7 +275,7 @@ class LabProcesses:
         """JSON lines: what the consumers of the region processed."""
         return self.folder / f"consumed-{region}.jsonl"
 
-    def _pulled(self, region: str) -> Iterator[tuple[Stream, Consumer]]:
+    def _consumed(self, region: str) -> Iterator[tuple[Stream, Consumer]]:
         """A mirror has the consumers of its origin once they were restored there; and so has a region without any
         stream, where all that the first region had is restored."""
         consumers = {s.name: s.consumers for c in self.deployment.clusters for s in c.streams if s.consumers}

@@ -36,10 +36,10 @@ from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
-from secondsite.lab.postgres_fleet import PostgresFleet
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
 from secondsite.lab.services import S3, ApiPod, LabProcesses
+from secondsite.lab.store_fleets import StoreFleets
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.lab.wan import Wan
@@ -75,7 +75,8 @@ class Lab:
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
-        self.databases = PostgresFleet(deployment, addresses, folder, options.databases, options.aged_stores)
+        self.stores = StoreFleets.of(deployment, addresses, folder, options.databases, options.aged_stores)
+        self.databases = self.stores.postgres
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
@@ -121,7 +122,7 @@ class Lab:
         check_free(self._endpoints())
         await self.supervisor.start(self._wan_spec())
         around = self.services.common() if self.options.services else ()
-        stores = [spec for region in self.regions for spec in self.databases.specs(region)]
+        stores = [spec for region in self.regions for spec in self.stores.specs(region)]
         await self.supervisor.start(*servers, *around, *stores)
         await self._find_each_other(servers)
         await self._create_streams()
@@ -313,7 +314,7 @@ class Lab:
         chosen = frozenset({self._region(region)})
         self.gates.set(region, is_open=False)
         await self.supervisor.start(*self.fleet.specs(chosen, isolated=chosen if isolated else frozenset()))
-        around = (*self.shipped(region), *self.databases.specs(region, fenced=True))
+        around = (*self.shipped(region), *self.stores.specs(region, fenced=True))
         await self.supervisor.start(*(spec for spec in around if not self.supervisor.alive(spec.name)))
 
     def processes(self, region: str = "") -> tuple[str, ...]:
@@ -352,10 +353,10 @@ class Lab:
         ]
         wan = [end for each in self._listeners(servers) for end in (each.at, each.to)]
         around = self.services.endpoints(self.regions) if self.options.services else ()
-        return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.databases.endpoints()])]
+        return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.stores.endpoints()])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        beside = (*self.databases.listeners(), *self.archivers.ways())
+        beside = (*self.stores.listeners(), *self.archivers.ways())
         return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:
@@ -374,7 +375,7 @@ class Lab:
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]
-        around = (self.services.regional, self.shipped, self.databases.specs)
+        around = (self.services.regional, self.shipped, self.stores.specs)
         every += [spec for region in self.regions for each in around for spec in each(region)]
         specs = {spec.name: spec for spec in every}
         if name not in specs:

@@ -16,6 +16,13 @@ class Loss(StrEnum):
     CACHE = "cache"
 
 
+class Replication(StrEnum):
+    """Whether a replica in another region may follow it."""
+
+    REPLICA = "replica"
+    NONE = "none"
+
+
 @frozen
 class Store:
     name: str
@@ -25,3 +32,4 @@ class Store:
     persistent: bool = True
     size_bytes: Bytes | None = None
     replicas: int = 1
+    replication: Replication = Replication.REPLICA

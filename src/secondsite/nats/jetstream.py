@@ -66,12 +66,14 @@ class JetStream:
         """Of the server that we are connected to; empty where it does not say."""
         return str(self.connection.server.get("version", ""))
 
-    async def ask(self, subject: str, request: Json | None = None, timeout_s: float = 10.0) -> Json:
+    async def ask(
+        self, subject: str, request: Json | None = None, timeout_s: float = 10.0, *, insist: bool = True
+    ) -> Json:
         """The answer on ``prefix.subject``; raises RefusedError, DeniedError, or MachineError where nobody answers."""
         payload = json.dumps(request).encode() if request else b""
         full = f"{self.prefix}.{subject}"
         try:
-            answer = json.loads(await self._request(full, payload, timeout_s))
+            answer = json.loads(await self._request(full, payload, timeout_s, insist=insist))
         except errors.NoRespondersError:
             raise MachineError.at(self.shown, *self._no_responders()) from None
         except (TimeoutError, errors.TimeoutError):
@@ -84,9 +86,9 @@ class JetStream:
             raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
         return self.checked(full, answer)
 
-    async def _request(self, full: str, payload: bytes, timeout_s: float) -> bytes:
+    async def _request(self, full: str, payload: bytes, timeout_s: float, *, insist: bool) -> bytes:
         """What nobody was there to take is sent again for a moment: it was not done, for certain."""
-        end = time.monotonic() + _ASK_AGAIN_FOR_S
+        end = time.monotonic() + (_ASK_AGAIN_FOR_S if insist else 0.0)
         while True:
             try:
                 return await self.connection.request(full, payload, timeout_s)

@@ -131,13 +131,14 @@ class StreamApi:
         request: dict[str, Any] = {"seq": below}
         await self.jetstream.ask(f"STREAM.PURGE.{name}", request | ({"filter": subject} if subject else {}))
 
-    async def reaches(self, domain: str) -> bool:
+    async def reaches(self, domain: str, *, insist: bool = True) -> bool:
         """Whether the JetStream API of another domain answers here, through the links as they are now.
 
+        ``insist``: that nobody is there is asked again for a moment, as of a server that reads its configuration anew.
         Raises DeniedError for a login that may not ask: that is no silence.
         """
         try:
-            await JetStream(self.jetstream.connection, f"$JS.{domain}.API").ask("INFO", timeout_s=1.0)
+            await JetStream(self.jetstream.connection, f"$JS.{domain}.API").ask("INFO", timeout_s=1.0, insist=insist)
         except RefusedError:
             return True  # somebody answers there
         except DeniedError:

@@ -35,6 +35,8 @@ from secondsite.secrets.door import SecretPlaces
 from secondsite.secrets.entry import SecretsRefusedError
 from secondsite.secrets.fingerprints import differing
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
+from secondsite.stores.redis import RedisServer
+from secondsite.stores.redis_place import RedisPlace
 
 
 class Answer(StrEnum):
@@ -212,10 +214,13 @@ async def _record(dns: Dns, host: str) -> PlaceFinding:
     return asked
 
 
-async def _store(name: str, place: PostgresPlace) -> PlaceFinding:
+async def _store(name: str, place: PostgresPlace | RedisPlace) -> PlaceFinding:
     region, _, store = name.partition("/")
 
     async def ask() -> str:
+        if isinstance(place, RedisPlace):
+            state = await RedisServer(place).look()
+            return f"logged in, it {'follows another' if state.replica else 'takes writes'}"
         async with place.open() as session:
             superuser, follows = (
                 await session.rows("select usesuper, pg_is_in_recovery() from pg_user where usename = current_user")

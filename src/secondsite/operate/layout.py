@@ -102,6 +102,11 @@ def _reach(deployment: Deployment) -> Reach:
             return Reach.MIRRORED
 
 
+def one_meta_group(deployment: Deployment) -> bool:
+    """Whether the regions share one: one of them that stands apart has no majority, and changes no stream (10008)."""
+    return any(cluster.gateways for cluster in deployment.clusters)
+
+
 def fenced_subject(placement: StreamPlacement) -> str:
     """What a fenced stream listens on: nobody publishes there."""
     return f"{FENCED}.{placement.region}.{placement.name}"

@@ -88,9 +88,9 @@ def read(region: str, call: str, program: str, body: Mapping[str, Any] | str = "
     return f"{request(region, call, body)} | jq {flags} {word(program)}"
 
 
-def updated(region: str, stream: str, edit: str) -> str:
+def updated(region: str, stream: str, edit: str, *, flags: str = "-ce") -> str:
     """A stream's configuration as it is, edited by jq; ``edit`` is given the whole of STREAM.INFO."""
-    now = read(region, f"STREAM.INFO.{stream}", edit)
+    now = read(region, f"STREAM.INFO.{stream}", edit, flags=flags)
     return changed(region, f"STREAM.UPDATE.{stream}", f'"$({now})"')
 
 

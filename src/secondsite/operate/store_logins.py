@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -12,6 +13,9 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
 from secondsite.stores.postgres_place import PostgresPlace
+from secondsite.stores.redis import RedisServer
+from secondsite.stores.redis_place import RedisPlace
+from secondsite.stores.server import StoreServer
 
 ROWS = Path(".secondsite/rows")
 
@@ -20,7 +24,7 @@ ROWS = Path(".secondsite/rows")
 class StoreLogins:
     """By ``REGION/STORE``. ``folder`` is where rows are saved that only one server has."""
 
-    places: Mapping[str, PostgresPlace]
+    places: Mapping[str, PostgresPlace | RedisPlace]
     folder: Path = ROWS
 
     @property
@@ -28,18 +32,29 @@ class StoreLogins:
         """What an approval is bound to: where they are, and no secret."""
         return {name: place.shown for name, place in sorted(self.places.items())}
 
-    def server(self, region: str, store: str) -> PostgresServer:
+    def server(self, region: str, store: str) -> StoreServer:
         name = f"{region}/{store}"
         if name not in self.places:
             raise InputError.at("--store", f"no login for {name}", f"give --store {name}=env:NAME")
-        return PostgresServer(self.places[name])
+        place = self.places[name]
+        return RedisServer(place) if isinstance(place, RedisPlace) else PostgresServer(place)
 
     def kept(self, region: str, store: str) -> Path:
         return new_folder(self.folder, f"{region}-{store}")
 
     async def follow(self, region: str, store: str, serving: str) -> Followed | None:
-        """Its files and its process are not within reach of a login."""
+        """Redis is told to, by the address of the other's login; PostgreSQL's files are not within reach of a login."""
+        returned, primary = self.server(region, store), self.server(serving, store)
+        if isinstance(returned, RedisServer) and isinstance(primary, RedisServer):
+            return await replicate(returned, primary)
         return None
+
+
+async def replicate(returned: RedisServer, primary: RedisServer) -> Followed:
+    """What only the returned one had is thrown away by that. Raises MachineError where it does not get there."""
+    begin = time.monotonic()
+    await returned.follow(primary)
+    return Followed("replicaof", time.monotonic() - begin)
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -19,20 +19,33 @@ from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import ConsumerState, PublishAnswer, StreamState
 from secondsite.secrets.fingerprints import RunKey
-from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
+from secondsite.stores.server import StoreServer
 
 Json = Mapping[str, Any]
 
 
 @frozen
+class LeaseReading:
+    """The record of the writers' lease with this sequence was there at ``since_s``, on the controller's own clock."""
+
+    sequence: int
+    since_s: float
+
+
+@frozen
 class Decision:
-    """Who declared the failover, when (seconds since the epoch), and why. ``fault_at`` is 0 where it is unknown."""
+    """Who declared the failover, when (seconds since the epoch), and why.
+
+    ``fault_at`` and ``detected_at`` are 0 where they are unknown. ``lease``: what this process saw last of it.
+    """
 
     who: str
     at: float
     why: str
     fault_at: float = 0.0
+    detected_at: float = 0.0
+    lease: LeaseReading | None = None
 
 
 class Clock(Protocol):
@@ -61,7 +74,7 @@ class StreamsDoor(Protocol):
 
     async def purge(self, name: str, *, below: int, subject: str = "") -> None: ...
 
-    async def reaches(self, domain: str) -> bool: ...
+    async def reaches(self, domain: str, *, insist: bool = True) -> bool: ...
 
     async def holders(self, subject: str) -> tuple[str, ...]: ...
 
@@ -231,7 +244,7 @@ class ManualSteps(Protocol):
 class Stores(Protocol):
     """The databases that are replicated, in every region that has them."""
 
-    def server(self, region: str, store: str) -> PostgresServer:
+    def server(self, region: str, store: str) -> StoreServer:
         """Raises InputError where nobody said where it is."""
         ...
 

@@ -3,7 +3,9 @@
 A gate renews it by appending to the record it knows (expected-last-subject-sequence), so a renewal is decided by the
 quorum of the other region and fails once somebody ended it there. The end is appended without a condition: from its
 acknowledgement on no renewal succeeds, and ``LeaseTerms.handover_s`` later every lease has run out on its holder's own
-clock. Granting it again is for the operation that gives the region its streams back, or that was given up.
+clock. A controller that saw the last renewal itself, and ends the lease on the condition that it is still the last,
+counts from when it saw it: the lease of a region that fell silent runs out while the watch still makes sure. Granting
+it again is for the operation that gives the region its streams back, or that was given up.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from secondsite.nats.streams import WRONG_LAST_SEQUENCE
 from secondsite.operate.action import Context, Scope
 from secondsite.operate.layout import families
 from secondsite.operate.shell import published
-from secondsite.operate.world import StreamsDoor
+from secondsite.operate.world import LeaseReading, StreamsDoor
 from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
 from secondsite.strategies.write_gate import LeaseTerms, leased
 
@@ -133,8 +135,21 @@ async def end_lease(context: Context, region: str) -> float | None:
     """
     if not _concerns(context, region):
         return None
+    known = context.world.decision.lease
+    if known is not None and await _announce(context, region, granted=False, after=known.sequence):
+        return known.since_s
     await _announce(context, region, granted=False)
     return context.world.clock.monotonic()
+
+
+async def read_lease(
+    door: StreamsDoor, region: str, known: LeaseReading | None, clock: Callable[[], float]
+) -> LeaseReading:
+    """What the record is now: ``since_s`` is when this very record was first seen, and never before it was stored."""
+    there = await door.stream(WRITERS_STREAM) is not None
+    newest = await door.newest(WRITERS_STREAM, lease_subject(region)) if there else None
+    sequence = newest.sequence if newest else 0
+    return known if known is not None and known.sequence == sequence else LeaseReading(sequence, clock())
 
 
 async def run_out(context: Context, since: float) -> None:
@@ -174,13 +189,18 @@ def _concerns(context: Scope, region: str) -> bool:
     return leased(context.deployment) is not None and region == context.home
 
 
-async def _announce(context: Context, region: str, *, granted: bool) -> None:
+async def _announce(context: Context, region: str, *, granted: bool, after: int | None = None) -> bool:
+    """``after``: only where the record with this sequence is still the last; whether it was."""
     keeper = lease_home(context.deployment)
     async with context.world.streams(keeper) as door:
         if await door.stream(WRITERS_STREAM) is None:
             await door.create(lease_config(context.deployment))
         record = WriterRecord(granted, context.procedure.name)
-        answer = await door.publish(lease_subject(region), record.data, {})
+        headers = {} if after is None else {_EXPECTED: str(after)}
+        answer = await door.publish(lease_subject(region), record.data, headers)
+    if after is not None and answer.code in WRONG_LAST_SEQUENCE:
+        return False
     if answer.code:
         what = f"the lease of {region} could not be {'granted' if granted else 'ended'}: {answer.why} ({answer.code})"
         raise MachineError.at(keeper, what, f"look at its stream {WRITERS_STREAM}, then resume")
+    return True

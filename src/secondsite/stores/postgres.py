@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from attrs import evolve, frozen
 
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession, StoreRefusedError
+from secondsite.stores.postgres_rows import salvage_rows
+from secondsite.stores.server import OnlyThere, StoreServer, StoreState
 
 FENCE_BEGIN, FENCE_END = "# secondsite fence: begin", "# secondsite fence: end"
 _PAUSE_S = 0.05
@@ -89,6 +93,26 @@ class PostgresState:
     def role(self) -> str:
         return "standby" if self.standby else "primary"
 
+    @property
+    def described(self) -> str:
+        done = f"has replayed {self.replayed:,} bytes of WAL"
+        return done if self.standby else f"takes writes on timeline {self.timeline}"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {
+            "system_identifier": self.system_identifier,
+            "timeline": self.timeline,
+            "replayed": self.replayed,
+        }
+
+    def follows(self, primary: StoreState) -> bool:
+        same = isinstance(primary, PostgresState) and self.timeline == primary.timeline
+        return self.standby and self.receiving and not primary.standby and same
+
+    def stranger_to(self, other: StoreState) -> bool:
+        return not isinstance(other, PostgresState) or self.system_identifier != other.system_identifier
+
 
 @frozen
 class PostgresServer:
@@ -140,6 +164,13 @@ class PostgresServer:
         async with self.place.open() as session:
             if not await session.rows("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [slot]):
                 await session.rows("SELECT pg_create_physical_replication_slot(%s, true)", [slot])
+
+    async def only_there(self, serving: StoreServer, folder: Path) -> tuple[OnlyThere, ...]:
+        """Rows, by table. Raises InputError where the serving one is another kind of server."""
+        if not isinstance(serving, PostgresServer):
+            raise InputError.at(self.place.shown, "is compared with no PostgreSQL", "check the logins of both regions")
+        tables = await salvage_rows(self.place, serving.place, folder)
+        return tuple(OnlyThere(one.name, one.keys, one.file) for one in tables if one.keys)
 
     async def replayed_up_to(self, position: int, within_s: float) -> bool:
         """Whether a standby has replayed that much, within the time."""

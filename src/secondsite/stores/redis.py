@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.redis_keys import salvage_keys
 from secondsite.stores.redis_place import CLIENT_NAME, RedisPlace, RedisSession
+from secondsite.stores.server import OnlyThere, StoreServer, StoreState
 
 FENCE_USER = "secondsite-fence"
 _PAUSE_S = 0.05
@@ -56,8 +62,34 @@ class RedisState:
     def role(self) -> str:
         return "replica" if self.replica else "primary"
 
-    def follows(self, primary: RedisState) -> bool:
-        return self.replica and self.linked and self.replication_id == primary.replication_id
+    @property
+    def standby(self) -> bool:
+        return self.replica
+
+    @property
+    def position(self) -> int:
+        return self.offset
+
+    @property
+    def described(self) -> str:
+        took = f"takes writes under replication id {self.replication_id[:8]}"
+        return f"has received {self.offset:,} bytes of the log" if self.replica else took
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"replication_id": self.replication_id, "before": self.before, "offset": self.offset}
+
+    def follows(self, primary: StoreState) -> bool:
+        same = isinstance(primary, RedisState) and self.replication_id == primary.replication_id
+        return self.replica and self.linked and same
+
+    def stranger_to(self, other: StoreState) -> bool:
+        """A server that was restarted has a new replication id: only one that follows tells whom."""
+        if not isinstance(other, RedisState):
+            return True
+        follower, followed = (self, other) if self.replica else (other, self)
+        live = follower.replica and follower.linked and not followed.replica
+        return live and follower.replication_id not in (followed.replication_id, followed.before)
 
     def only_here(self, serving: RedisState) -> int | None:
         """Bytes of the log that this one has and the serving one has not; None where nothing tells."""
@@ -112,12 +144,25 @@ class RedisServer:
             if not before.replica:
                 return before
             await session.ask("REPLICAOF", *_NO_ONE)
+            await _keep_role(session)
             after = await _look(session)
         if after.replica or after.replication_id == before.replication_id:
             raise MachineError.at(self.place.shown, f"is still a {after.role}", "see its log; promote again")
         return after
 
-    async def received_up_to(self, offset: int, within_s: float) -> bool:
+    async def only_there(self, serving: StoreServer, folder: Path) -> tuple[OnlyThere, ...]:
+        """Keys; none where its whole log is the serving one's, which may have changed a key since.
+
+        Raises InputError where the serving one is another kind of server.
+        """
+        if not isinstance(serving, RedisServer):
+            raise InputError.at(self.place.shown, "is compared with no Redis", "check the logins of both regions")
+        if (await self.look()).only_here(await serving.look()) == 0:
+            return ()
+        saved = await salvage_keys(self.place, serving.place, folder)
+        return (OnlyThere("keys", saved.names, saved.file),) if saved.names else ()
+
+    async def replayed_up_to(self, offset: int, within_s: float) -> bool:
         end = time.monotonic() + within_s
         while True:
             state = await self.look()
@@ -132,6 +177,7 @@ class RedisServer:
         host, port = primary.place.address
         async with self.place.open() as session:
             await session.ask("REPLICAOF", host, str(port))
+            await _keep_role(session)
         end = time.monotonic() + within_s
         while not (now := await self.look()).follows(await primary.look()):
             if time.monotonic() > end:
@@ -222,6 +268,12 @@ async def _end_sessions(session: RedisSession, ours: str, within_s: float) -> in
         ended, clean = ended + gone, 0 if gone else clean + 1
         await asyncio.sleep(_PAUSE_S)
     return ended
+
+
+async def _keep_role(session: RedisSession) -> None:
+    """So that a restart leaves its role as it is, where the server has a file to write it to."""
+    with suppress(StoreRefusedError):
+        await session.ask("CONFIG", "REWRITE")
 
 
 async def _kept(session: RedisSession) -> bool:

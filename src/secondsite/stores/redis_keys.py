@@ -53,9 +53,10 @@ async def _only_there(ours: RedisSession, theirs: RedisSession) -> AsyncIterator
     cursor = 0
     while True:
         cursor, keys = await ours.ask("SCAN", cursor, "COUNT", _PAGE, within_s=_LONG_S)
-        for key in keys:
-            dump = await ours.ask("DUMP", key, within_s=_LONG_S)
-            if dump is not None and dump != await theirs.ask("DUMP", key, within_s=_LONG_S):
+        asked = [("DUMP", key) for key in keys]
+        mine, known = await ours.ask_all(asked, _LONG_S), await theirs.ask_all(asked, _LONG_S)
+        for key, dump, other in zip(keys, mine, known, strict=True):
+            if dump is not None and dump != other:
                 yield key, dump, int(await ours.ask("PTTL", key))
         if not cursor:
             return

@@ -7,7 +7,7 @@ read by every user of the machine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,12 +32,21 @@ class RedisSession:
 
     async def ask(self, *command: object, within_s: float | None = None) -> Any:
         """Raises StoreRefusedError for the server's own no, MachineError for silence."""
+        return await self._answered(lambda: self.client.execute_command(*command), within_s or self.within_s)
+
+    async def ask_all(self, commands: Sequence[tuple[object, ...]], within_s: float) -> list[Any]:
+        """Sent at once: one way there and back for all. Raises as `ask` does."""
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await self._answered(pipeline.execute, within_s)) if commands else []
+
+    async def _answered(self, send: Callable[[], Awaitable[Any]], within_s: float) -> Any:
         import valkey.exceptions as failures
 
         try:
-            async with asyncio.timeout(within_s or self.within_s):
-                waiting: Awaitable[Any] = self.client.execute_command(*command)
-                return await waiting
+            async with asyncio.timeout(within_s):
+                return await send()
         except (TimeoutError, failures.TimeoutError):
             raise MachineError.at(self.shown, "does not answer", "see that the server is alive") from None
         except (failures.AuthenticationError, failures.NoPermissionError) as error:

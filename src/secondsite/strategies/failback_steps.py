@@ -20,15 +20,18 @@ _SALVAGE_AT_LEAST_S = 600.0
 _RESYNC_AT_LEAST_S = 7200.0
 
 
-def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
-    """Salvaged, made a mirror of the region that serves, promoted once all that is ``ready`` is."""
+def mirrored_failback(kit: Kit, ready: tuple[str, ...], *, joined: bool = False) -> tuple[Step, ...]:
+    """Salvaged, made a mirror of the region that serves, promoted once all that is ``ready`` is.
+
+    ``joined``: the old primary votes with the others, and changes no stream apart from them.
+    """
     home, second = kit.home.name, kit.second.name
     isolate = make_step(
         kit,
         Verb.FENCE,
-        f"start {home} isolated: no leaf, no gateway, no clients",
+        f"start {home} {'joined, its write gate shut: ' if joined else 'isolated: no leaf, no gateway, '}no clients",
         "fence",
-        check="it answers on its own address and nowhere else",
+        check="its streams take no writes" if joined else "it answers on its own address and nowhere else",
         region=home,
     )
     salvage = make_step(
@@ -42,7 +45,7 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...]) -> tuple[Step, ...]:
     resync = make_step(
         kit,
         Verb.RESYNCHRONISE,
-        f"wipe {home}, join it as the mirror of {second}",
+        f"wipe {home}, {'make it' if joined else 'join it as'} the mirror of {second}",
         resynchronised(kit),
         check="it has all that the serving side had when it joined",
         after=(salvage.id,),

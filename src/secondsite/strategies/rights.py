@@ -63,7 +63,8 @@ def application_rights(clusters: Iterable[NatsCluster], domain: str = "", more: 
     answered = [f"$JS.{kind}.{where}{name}.>" for kind in ("ACK", "FC") for name in streams for where in ("", "*.*.")]
     delivered = [
         str(consumer.settings["deliver_subject"])
-        for stream in streams.values()
+        for cluster in clusters
+        for stream in cluster.streams
         for consumer in stream.consumers
         if consumer.settings.get("deliver_subject")
     ]

@@ -9,7 +9,7 @@ from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
-from secondsite.model.store import Loss, Store
+from secondsite.model.store import Loss, Replication, Store
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import by_size, store_bytes
@@ -30,7 +30,8 @@ def survivable(kit: Kit, region: Region, *, operators: bool) -> frozenset[Fault]
 
 
 ASYNCHRONOUS = "asynchronous replica"
-REPLICATED = frozenset({"postgres"})
+REDIS = frozenset({"redis", "valkey"})
+REPLICATED = frozenset({"postgres"}) | REDIS
 """Engines of which a replica in the other region is laid out. Of every other one there are only backups."""
 
 
@@ -57,12 +58,18 @@ def store_replicas(deployment: Deployment) -> tuple[StoreReplica, ...]:
 
 def following(system: System) -> tuple[str, ...]:
     """Stores that a replica in the other region follows."""
-    return tuple(store.name for store in system.stores if store.engine in REPLICATED)
+    return tuple(store.name for store in system.stores if _follows(store))
+
+
+def _follows(store: Store) -> bool:
+    """A cache refills by itself: nothing has to follow it."""
+    wanted = store.replication is Replication.REPLICA and not (store.engine in REDIS and store.loss is Loss.CACHE)
+    return store.engine in REPLICATED and wanted
 
 
 def backed_up_only(system: System) -> tuple[str, ...]:
     """Stores with data that no replica follows."""
-    return tuple(s.name for s in system.stores if s.loss is Loss.DATA and s.engine not in REPLICATED)
+    return tuple(s.name for s in system.stores if s.loss is Loss.DATA and not _follows(s))
 
 
 def rebuilt(system: System) -> tuple[str, ...]:

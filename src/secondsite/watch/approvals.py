@@ -26,10 +26,13 @@ BY_PAGE = "whoever holds the page's token"
 
 @frozen
 class Ask:
-    """``why`` a person is asked. ``made_s`` is on the watch's monotonic clock; ``plan`` may be empty: none was made."""
+    """``why`` a person is asked. ``made_s`` is on the watch's monotonic clock; ``plan`` may be empty: none was made.
+
+    ``fault`` is None where it is asked whether to go back.
+    """
 
     id: str
-    fault: Fault
+    fault: Fault | None
     region: str
     why: str
     evidence: str
@@ -37,6 +40,11 @@ class Ask:
     plan: str = ""
     stops: tuple[str, ...] = ()
     refusals: tuple[PlanRefusal, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """What is asked, without its question mark."""
+        return f"fail back to {self.region}" if self.fault is None else f"fail {self.region} over for {self.fault}"
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""What a watch may start: the strategy's own failovers, through the executor, its journal and its lease.
+"""What a watch may start: the strategy's own failovers and its failback, through the executor, its journal and lease.
 
 What was done last is read where every watch reads it, in the standby's domain; its age is told by the servers' clock.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from attrs import define, frozen
+from attrs import define, evolve, field, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
@@ -31,10 +31,10 @@ from secondsite.operate.lease import (
     stream_of_journal,
 )
 from secondsite.operate.plan import Plan, make_plan, procedure_hash
-from secondsite.operate.world import Decision, World
+from secondsite.operate.world import Decision, LeaseReading, World
 from secondsite.watch.permission import LastOperation, LastStep
 
-FAILOVER = "failover"
+FAILOVER, FAILBACK = "failover", "failback"
 WATCH = "watch "
 """What the name of whoever declares begins with, where it is one of us."""
 
@@ -50,10 +50,12 @@ class OperationDoor(Protocol):
         """None where nothing was ever begun; raises MachineError where nobody can say."""
         ...
 
-    async def plan(self, fault: Fault, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan: ...
+    async def plan(self, fault: Fault | None, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
+        """``fault`` is None on the way back, here and below."""
+        ...
 
     async def begin(
-        self, fault: Fault, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
+        self, fault: Fault | None, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
     ) -> OperationOutcome:
         """``approved``: a plan's hash; empty where the watch decided by itself, upon whatever the plan is then.
 
@@ -69,11 +71,13 @@ class OperationDoor(Protocol):
 @define
 class Operations:
     """``world_of`` is made anew for each use; ``folder`` is where journals lie. ``allowed``: guards that were lifted
-    when the watch was started.
+    when the watch was started. ``failback`` is None where nothing leads back; ``lease``: what is known of it.
     """
 
     deployment: Deployment
     procedures: Mapping[Fault, Procedure]
+    failback: Procedure | None = field(default=None, kw_only=True)
+    lease: Callable[[], LeaseReading | None] = field(default=lambda: None, kw_only=True)
     world_of: Callable[[Procedure, Decision], World]
     folder: Path
     report: Callable[[str], None]
@@ -81,9 +85,15 @@ class Operations:
     allowed: frozenset[str] = frozenset()
     patience: float = 1.0
 
-    @property
-    def journal(self) -> Path:
-        return self.folder / f"{FAILOVER}.jsonl"
+    def journal(self, direction: str) -> Path:
+        return self.folder / f"{direction}.jsonl"
+
+    def _procedure(self, fault: Fault | None) -> Procedure:
+        if fault is not None:
+            return self.procedures[fault]
+        if self.failback is None:
+            raise InputError.at("failback", "this strategy has none", "see `secondsite failback plan`")
+        return self.failback
 
     def by_person(self, fault: Fault) -> bool:
         procedure = self.procedures.get(fault)
@@ -101,7 +111,7 @@ class Operations:
             if state is None:
                 return None
             record, at = await newest_record(door, state.last_seq)
-            copied = from_copy(await copied_entries(door), self.journal)
+            copied = from_copy(await copied_entries(door), self.journal(FAILOVER))
         if not copied or record is None:
             return None
         age_s = max(0.0, (instant(state.answered_at) - instant(at)).total_seconds())
@@ -118,35 +128,46 @@ class Operations:
         acting = f"{record.summary()}; heard {age_s:.0f} s ago" if acts else ""
         return LastOperation(name, age_s, end is OperationEnd.OPEN, moved, acting, str(plan.get("who") or ""), steps)
 
-    async def plan(self, fault: Fault, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
-        procedure = self.procedures[fault]
+    async def plan(self, fault: Fault | None, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
+        procedure = self._procedure(fault)
         return await make_plan(procedure, self.deployment, self._world(fault, decision), allowed=self.allowed | allowed)
 
     async def begin(
-        self, fault: Fault, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
+        self, fault: Fault | None, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()
     ) -> OperationOutcome:
-        make_room(self.journal, FAILOVER)
-        return await self._carried_out(fault, decision, approved, allowed)
+        direction = FAILBACK if fault is None else FAILOVER
+        make_room(self.journal(direction), direction)
+        return await self._carried_out(fault, evolve(decision, lease=self.lease()), approved, allowed)
 
     async def take_over(self, decision: Decision) -> OperationOutcome | None:
-        region, path = home_of_journal(self.deployment), self.journal
+        ways: dict[Fault | None, Procedure] = dict(self.procedures.items())
+        if self.failback:
+            ways[None] = self.failback
+        for direction in (FAILOVER, FAILBACK):
+            begun = await self._left(direction, decision)
+            for fault, procedure in ways.items() if begun else ():
+                if procedure_hash(procedure) == begun:
+                    return await self._carried_out(fault, decision, "", frozenset())
+        return None
+
+    async def _left(self, direction: str, decision: Decision) -> str:
+        """Hash of the procedure that a watch began and left; empty where there is none."""
+        region, path = home_of_journal(self.deployment), self.journal(direction)
         world = self._world(next(iter(self.procedures)), decision)
-        if not (path.exists() and path.stat().st_size) and not await fetch_journal(world, region, path, FAILOVER):
-            return None
+        if not _is_open(path):
+            make_room(path, direction)  # this machine's last one ended; the newest may be another machine's
+            if not await fetch_journal(world, region, path, direction):
+                return ""
         entries = read_journal(path)
-        if not entries or end_of(entries) is not OperationEnd.OPEN:
-            return None
-        if not str(entries[0].data.get("who") or "").startswith(WATCH):
-            return None
-        begun = entries[0].data.get("procedure_hash")
-        fault = next((fault for fault, one in self.procedures.items() if procedure_hash(one) == begun), None)
-        return None if fault is None else await self._carried_out(fault, decision, "", frozenset())
+        if end_of(entries) is not OperationEnd.OPEN or not str(entries[0].data.get("who") or "").startswith(WATCH):
+            return ""
+        return str(entries[0].data.get("procedure_hash"))
 
     async def _carried_out(
-        self, fault: Fault, decision: Decision, approved: str, allowed: frozenset[str]
+        self, fault: Fault | None, decision: Decision, approved: str, allowed: frozenset[str]
     ) -> OperationOutcome:
-        procedure, world = self.procedures[fault], self._world(fault, decision)
-        with Journal(self.journal, world.clock) as journal:
+        procedure, world = self._procedure(fault), self._world(fault, decision)
+        with Journal(self.journal(FAILBACK if fault is None else FAILOVER), world.clock) as journal:
             async with lease_of(self.deployment, world, journal, self.report) as lease:
                 if not lease.shared:
                     what = "the lease cannot be had, so another watch may be acting: nothing is begun"
@@ -158,8 +179,14 @@ class Operations:
                     procedure, self.deployment, world, journal, options=options, progress=self.progress
                 )
 
-    def _world(self, fault: Fault, decision: Decision) -> World:
-        return self.world_of(self.procedures[fault], decision)
+    def _world(self, fault: Fault | None, decision: Decision) -> World:
+        return self.world_of(self._procedure(fault), decision)
+
+
+def _is_open(path: Path) -> bool:
+    """Whether there is a journal here that somebody has to go on with."""
+    entries = read_journal(path) if path.exists() else []
+    return bool(entries) and end_of(entries) is OperationEnd.OPEN
 
 
 def _state(record: object) -> tuple[str, str]:

@@ -49,7 +49,8 @@ def _of_operation(status: Mapping[str, Any]) -> Headline | None:
     if operation and operation["is_open"]:
         return Headline("warn", "Under way", f"An operation is under way: {operation['name']}.")
     if ask:
-        return Headline("bad", "Asks", f"A person is asked whether to fail {ask['region']} over ({ask['fault']}).")
+        kind = "bad" if ask["fault"] else "warn"
+        return Headline(kind, "Asks", f"A person is asked whether to {ask['question']}.")
     if operation and operation["is_failover"]:
         return Headline("warn", "Failed over", f"{home} was failed over. Nothing is begun until a failback is done.")
     return None

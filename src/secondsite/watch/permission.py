@@ -6,6 +6,7 @@ from attrs import frozen
 
 from secondsite.model.fault import Fault
 from secondsite.watch.judging import RegionFinding, RegionJudgement
+from secondsite.watch.voting import Vote
 
 FAULTS = {RegionFinding.LOST: Fault.REGION, RegionFinding.GRAY: Fault.GRAY}
 
@@ -59,6 +60,13 @@ class Permission:
     fault: Fault | None
     asks: str = ""
     why: str = ""
+
+
+def may_return(one: RegionJudgement, needed: int, window_s: float, now_s: float, last: LastOperation | None) -> bool:
+    """Whether a person can be asked to go back: it was failed over, and a quorum has seen it alive for the window."""
+    alive = sum(1 for ballot in one.ballots if ballot.vote is Vote.ALIVE)
+    lives = one.raw is RegionFinding.NOTHING and alive >= needed and now_s - one.since_s >= window_s
+    return lives and last is not None and last.is_failover and not last.is_open
 
 
 def permission(one: RegionJudgement, now: Circumstances) -> Permission:

@@ -23,7 +23,7 @@ from secondsite.watch.approvals import Approval, Ask, check_answers
 from secondsite.watch.judging import RegionFinding, RegionJudgement, WatchRules, WatchState, judged, listened
 from secondsite.watch.notices import Notice
 from secondsite.watch.operations import WATCH, OperationDoor, machine_error, refusals_of
-from secondsite.watch.permission import Circumstances, LastOperation, Permission, permission
+from secondsite.watch.permission import Circumstances, LastOperation, Permission, may_return, permission
 from secondsite.watch.signals import ObserverRound
 
 _TICK_S = 0.2
@@ -32,6 +32,7 @@ _AGAIN_S = 2.0
 _JOURNAL_S, _JOURNAL_CALM_S = 1.0, 15.0
 _LOOK_S = 10.0
 _ASK_ANEW_S = 30.0
+_NAMES = "failover", "failback"
 
 
 @frozen
@@ -94,7 +95,7 @@ class Watch:
         ask = self.ask
         if ask is None or self.busy:
             raise InputError.at("approval", "an operation is under way", "look at the page of the watch")
-        self.report(f"{ask.fault} of {ask.region}: approved by {approval.who}, plan {approval.plan}")
+        self.report(f"approved by {approval.who}: {ask.question}, plan {approval.plan}")
         why = f"{ask.evidence}; approved by {approval.who}"
         self._act(self._begun(ask.fault, why, approval.plan, frozenset(approval.allow)))
 
@@ -153,6 +154,7 @@ class Watch:
         home = self.state.regions[self.settings.home]
         if home.finding is RegionFinding.NOTHING:
             self._all_clear(home)
+            await self._ask_to_return(home)
         elif not self.busy:
             await self._act_on(home)
 
@@ -174,10 +176,25 @@ class Watch:
     def _all_clear(self, home: RegionJudgement) -> None:
         if home.raw is not RegionFinding.NOTHING:
             return
-        if self.ask is not None:
-            self.say(Notice("withdrawn", f"{self.ask.region} answers again", "nothing is asked any more"))
-            self.ask = None
+        if self.ask is not None and self.ask.fault is not None:
+            self._withdraw(f"{self.ask.region} answers again")
         self.incident, self.why_not = None, ""
+
+    def _withdraw(self, why: str) -> None:
+        self.say(Notice("withdrawn", why, "nothing is asked any more"))
+        self.ask = None
+
+    async def _ask_to_return(self, home: RegionJudgement) -> None:
+        """A region that was failed over and lives again: when to go back is for a person to say."""
+        needed, now_s = self.rules.needed(home.region), self.clock()
+        if self.busy:
+            return
+        if not may_return(home, needed, self.rules.window_s, now_s, self.last):
+            if self.ask is not None and self.ask.fault is None:
+                self._withdraw(f"{home.region} is not there, or was not failed over, any more")
+            return
+        if self.ask is None or now_s >= self.ask.made_s + _ASK_ANEW_S:
+            await self._ask_a_person(home, None, f"{home.region} answers again: a failback needs a person")
 
     async def _act_on(self, home: RegionJudgement) -> None:
         if self.incident is None or self.incident.since_s != home.since_s:
@@ -202,7 +219,7 @@ class Watch:
         else:
             self.why_not = f"{allowed.fault} is neither decided nor asked about (operate: watch)"
 
-    async def _ask_a_person(self, home: RegionJudgement, fault: Fault, why: str) -> None:
+    async def _ask_a_person(self, home: RegionJudgement, fault: Fault | None, why: str) -> None:
         """Once for each plan: the question is another one when the plan is."""
         ask = await self._question(home, fault, why)
         if self.ask is not None and (self.ask.plan, self.ask.refusals) == (ask.plan, ask.refusals):
@@ -210,11 +227,11 @@ class Watch:
             return
         self.ask = ask
         lines = [ask.why, home.why, *ask.stops, *(f"{one.guard}: {one.what}" for one in ask.refusals)]
-        title = f"{home.region}: {home.finding}. Fail over? Plan {ask.plan or 'none'}"
-        self.report(f"asks ({ask.id}) whether to fail over for {fault}: {ask.why}")
+        title = f"{home.region}: {home.finding}. {ask.question.capitalize()}? Plan {ask.plan or 'none'}"
+        self.report(f"asks ({ask.id}) whether to {ask.question}: {ask.why}")
         self.say(Notice("asks", title, "\n".join(lines)))
 
-    async def _question(self, home: RegionJudgement, fault: Fault, why: str) -> Ask:
+    async def _question(self, home: RegionJudgement, fault: Fault | None, why: str) -> Ask:
         blank = Ask(secrets.token_hex(4), fault, home.region, why, home.why, self.clock())
         try:
             plan = await self.operations.plan(fault, self._decision(home.why))
@@ -227,13 +244,14 @@ class Watch:
         self.ask = None
         self.acting = asyncio.ensure_future(work)
 
-    async def _begun(self, fault: Fault, why: str, approved: str, allowed: frozenset[str]) -> None:
+    async def _begun(self, fault: Fault | None, why: str, approved: str, allowed: frozenset[str]) -> None:
         incident = self.incident or Incident(self.clock())
         incident.tries += 1
-        self.report(f"begins the failover for {fault}")
-        self.say(Notice("begins", f"{self.settings.home} is failed over ({fault})", why))
+        self.report("begins the failback" if fault is None else f"begins the failover for {fault}")
+        to = f"{self.settings.home} is failed back to" if fault is None else f"{self.settings.home} is failed over"
+        self.say(Notice("begins", to + (f" ({fault})" if fault else ""), why))
         try:
-            outcome = await self.operations.begin(fault, self._decision(why), approved, allowed)
+            outcome = await self.operations.begin(fault, self._decided(why, approved), approved, allowed)
         except HeldElsewhereError as error:
             self.report(f"another one acts: {machine_error(error)}")
             incident.next_s = self.clock() + _AGAIN_S
@@ -241,21 +259,21 @@ class Watch:
             self._did_not_begin(incident, machine_error(error), approved)
         else:
             incident.over = True
-            self._ended(outcome)
+            self._ended(outcome, _NAMES[fault is None])
         await self.read_journal()
 
     def _did_not_begin(self, incident: Incident, why: str, approved: str) -> None:
         """A plan that must not run is asked about: a person may lift what forbids it."""
-        self.report(f"the failover did not begin: {why}")
+        self.report(f"it did not begin: {why}")
         incident.next_s = self.clock() + _AGAIN_S
         if approved or incident.tries >= _TRIES:
             incident.doubt = f"it did not begin: {why}"
 
-    def _ended(self, outcome: OperationOutcome) -> None:
+    def _ended(self, outcome: OperationOutcome, name: str = "operation") -> None:
         problems = "\n".join(f"{one.place}: {one.what}; {one.remedy}" for one in outcome.problems)
         end = "is done" if outcome.finished else "failed" if outcome.failed else "waits for somebody"
-        self.report(f"the failover {end}" + (f": {problems}" if problems else ""))
-        self.say(Notice("ended", f"the failover of {self.settings.home} {end}", problems))
+        self.report(f"the {name} {end}" + (f": {problems}" if problems else ""))
+        self.say(Notice("ended", f"the {name} of {self.settings.home} {end}", problems))
 
     async def _take_over_what_was_left(self) -> None:
         last = self.last
@@ -279,3 +297,12 @@ class Watch:
 
     def _decision(self, why: str) -> Decision:
         return Decision(f"{WATCH}{self.settings.name}", self.wall(), why)
+
+    def _decided(self, why: str, approved: str) -> Decision:
+        """With when the quorum first agreed, and when the window was over; a person decides by approving."""
+        home, decision = self.state.regions.get(self.settings.home), self._decision(why)
+        if home is None or home.decided_s is None:
+            return decision
+        apart_s = decision.at - self.clock()
+        at = decision.at if approved else home.decided_s + apart_s
+        return evolve(decision, at=at, detected_at=home.since_s + apart_s)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from secondsite.nats.tasks import end_tasks
+from secondsite.watch.lease_sight import LeaseSight
 from secondsite.watch.listening import Listening
 from secondsite.watch.notices import Notices
 from secondsite.watch.process import Watch
@@ -26,6 +27,7 @@ class RunningWatch:
     listening: Listening
     readiness: Readiness
     notices: Notices
+    sight: LeaseSight
     judge_contracts: Callable[[], tuple[ContractRow, ...]] = tuple
     contracts: tuple[ContractRow, ...] = ()
     status: Mapping[str, Any] = field(factory=dict)
@@ -33,8 +35,8 @@ class RunningWatch:
     async def keep(self) -> None:
         """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
         self._look()
-        parts = (self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep, self._keep_status)
-        tasks = [asyncio.ensure_future(part()) for part in (*parts, self._judge)]
+        parts = (self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep, self.sight.keep)
+        tasks = [asyncio.ensure_future(part()) for part in (*parts, self._keep_status, self._judge)]
         try:
             await asyncio.gather(*tasks)
         finally:

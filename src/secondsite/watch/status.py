@@ -82,7 +82,8 @@ def _asked(watch: Watch, now_s: float) -> dict[str, Any] | None:
     if ask is None:
         return None
     plain: dict[str, Any] = asdict(ask)
-    return {**plain, "fault": str(ask.fault), "made_s": now_s - ask.made_s}
+    fault = str(ask.fault) if ask.fault else ""
+    return {**plain, "fault": fault, "question": ask.question, "made_s": now_s - ask.made_s}
 
 
 def _plan(one: ReadyPlan, now_s: float) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class EventName(StrEnum):
 
     STEP_BEGIN = "step-begin"
     STEP_END = "step-end"
+    LOST_AGAIN = "lost-again"
     STOPPED = "stopped"
     OBSERVATION = "observation"
     NOT_REHEARSED = "not-rehearsed"

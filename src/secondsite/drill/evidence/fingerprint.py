@@ -120,6 +120,7 @@ _ADDED = frozenset(
             "client_authorization",
             "object",
             "trust",
+            "replication",
         ),
     }
 )

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from secondsite.model.strategy import Link, Strategy
 
 _NO_MAJORITY = (
-    "its regions share one meta group, and the first has no majority of it while it stands apart: its streams cannot "
-    "be fenced (10008), so its failback does not come to an end"
+    "its regions share one meta group, and the first has no majority of it while it stands apart: it changes no stream "
+    "(10008), so there is no failback to play"
 )
 _NO_WAY_BACK = "no link carries its streams back, so there is no failback to play"
 _WHY_NOT: Mapping[Link, str] = {
     Link.SUPERCLUSTER_MIRROR: _NO_MAJORITY,
-    Link.SUPERCLUSTER_MIRROR_WITNESS: _NO_MAJORITY,
+    Link.SUPERCLUSTER_MIRROR_WITNESS: "its failback starts the first region joined, and the search starts it apart",
     Link.STRETCH: "its streams span the regions, and none is promoted",
     Link.SOURCED: "each region writes streams of its own, so that two writers are no breach",
     Link.MANAGED: "its servers are somebody else's",

@@ -15,6 +15,7 @@ from secondsite.model.procedure import Verb
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.executor import Options, StepProgress
 from secondsite.operate.journal import StepState
+from secondsite.operate.layout import one_meta_group
 from secondsite.strategies.compose import failback
 
 _FOLLOW_S = 4.0
@@ -43,8 +44,9 @@ async def lost_and_over(stage: Stage) -> bool:
 
 async def home_again(stage: Stage) -> None:
     """The old region is repaired and everything goes back to it."""
-    stage.report(f"failback: {stage.home} is there again, alone")
-    await stage.sites.isolate(stage.home)
+    joined = one_meta_group(stage.setup.deployment)
+    stage.report(f"failback: {stage.home} is there again{'' if joined else ', alone'}")
+    await (stage.sites.join(stage.home) if joined else stage.sites.isolate(stage.home))
     names = [placement.name for family in stage.families if (placement := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)
 

@@ -81,8 +81,17 @@ async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
     stage.report(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
     asked = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
+    if _promoted(answers):
+        _note_stop_of_ours(stage, asked)
+        return
     stage.note(EventName.STOPPED, why=f"{stage.failure}; the server answered: {asked}")
-    stage.observe(f"the server refuses the promotion: {asked}", not _promoted(answers))
+    stage.observe(f"the server refuses the promotion: {asked}", True)
+
+
+def _note_stop_of_ours(stage: Stage, asked: str) -> None:
+    """No server refused: what stopped is the procedure, and its reason is the one that counts."""
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; asked all the same, the server did it: {asked}")
+    stage.observe(f"the failover stopped: {stage.failure}", False)
 
 
 def promotion_done(outcome: OperationOutcome | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from secondsite.drill.evidence.events import EventName
 from secondsite.drill.faults.failing_back import home_again, lost_and_over, note_silence
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.script import Drill, mirrored
@@ -24,7 +25,7 @@ async def play(stage: Stage) -> None:
     await home_again(stage)
     begin_ns = time.monotonic_ns()
     moment: Moment = await stage.lab.kill_region(stage.home)
-    stage.note("lost-again", moment.monotonic_ns, region=stage.home)
+    stage.note(EventName.LOST_AGAIN, moment.monotonic_ns, region=stage.home)
     stage.report(f"{stage.home} is lost again")
     await stage.pass_time(_DECIDED_S, "until somebody decides")
     journal = stage.writer.folder / "second-failover.jsonl"

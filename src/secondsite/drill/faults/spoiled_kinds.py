@@ -16,6 +16,7 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.play.stage import Stage
 from secondsite.model.nats import Consumer, Retention, Stream
+from secondsite.model.system import System
 from secondsite.nats.streams import StreamApi
 
 QUEUE, BUCKET, STORE = "secondsite-jobs", "KV_secondsite-kept", "OBJ_secondsite-files"
@@ -38,8 +39,13 @@ def with_kinds(setup: Setup) -> Setup:
     """The system with a queue, a bucket and an object store beside what it has."""
     first, *others = setup.system.nats
     nats = (evolve(first, streams=(*first.streams, *_OF_KINDS)), *others)
+    return of_system(setup, evolve(setup.system, nats=nats))
+
+
+def of_system(setup: Setup, system: System) -> Setup:
+    """As it is, of another system."""
     made = make_setup(
-        evolve(setup.system, nats=nats),
+        system,
         setup.catalogue,
         setup.strategy,
         profile_name=setup.profile.name,

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from functools import partial
 
+from attrs import evolve
+
 from secondsite.drill.faults import region_loss
+from secondsite.drill.faults.spoiled_kinds import of_system
+from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.postgres_files import FOLLOWER, SLOT
+from secondsite.lab.redis_fleet import FOLLOWER as KEYS_FOLLOWER
 from secondsite.model.errors import MachineError
+from secondsite.model.store import Loss
+from secondsite.strategies.stores import REDIS
 
 LEFT_BEHIND_S = 5.0
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"
@@ -35,15 +42,43 @@ async def _left_behind(stage: Stage, spoil: str) -> None:
     await region_loss.play(stage)
 
 
+async def keys_left_behind(stage: Stage) -> None:
+    for store in stage.lab.stores.redis.stores:
+        async with stage.lab.stores.redis.server(store, stage.home).place.open() as session:
+            await session.ask("ACL", "SETUSER", KEYS_FOLLOWER, "off")
+            await session.ask("CLIENT", "KILL", "TYPE", "replica")
+    stage.note("left-behind", by="the replica's user is off")
+    await stage.pass_time(LEFT_BEHIND_S, "the replica of each Redis follows no more")
+    await region_loss.play(stage)
+
+
+def as_it_is(setup: Setup) -> Setup:
+    return setup
+
+
+def with_keys(setup: Setup) -> Setup:
+    """Its caches hold data: each has a replica in the other region."""
+    stores = tuple(evolve(each, loss=Loss.DATA) if each.engine in REDIS else each for each in setup.system.stores)
+    return of_system(setup, evolve(setup.system, stores=stores))
+
+
 SPOILED = (
     (
         "standby-that-replicates-nothing",
         "the database's standby is let in no more",
         partial(_left_behind, spoil=_NO_LOGIN),
+        as_it_is,
     ),
     (
         "replication-slot-gone",
         "the slot that the database's standby follows from is dropped",
         partial(_left_behind, spoil=_NO_SLOT),
+        as_it_is,
+    ),
+    (
+        "replica-that-receives-nothing",
+        "the user that the Redis replica logs in with is turned off",
+        keys_left_behind,
+        with_keys,
     ),
 )

@@ -53,7 +53,20 @@ class PostgresTarget:
     table: str
 
 
-_KINDS = {"http": HttpTarget, "nats": NatsTarget, "postgres": PostgresTarget}
+@frozen
+class RedisTarget:
+    """As for a database. Each write is a key that begins with ``prefix``; ``counter`` numbers them."""
+
+    host: str
+    resolver: tuple[str, int]
+    databases: Mapping[str, str]
+    port: int
+    user: str
+    prefix: str
+    counter: str
+
+
+_KINDS = {"http": HttpTarget, "nats": NatsTarget, "postgres": PostgresTarget, "redis": RedisTarget}
 
 
 @frozen
@@ -71,7 +84,7 @@ class ClientConfig:
     client: int
     folder: str
     streams: tuple[LedgerStream, ...]
-    target: HttpTarget | NatsTarget | PostgresTarget
+    target: HttpTarget | NatsTarget | PostgresTarget | RedisTarget
     rate_per_s: float = 250.0
     keys: int = 100
     payload_bytes: int = 1024

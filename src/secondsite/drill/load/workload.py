@@ -22,7 +22,7 @@ from attrs import define, field
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
 from secondsite.drill.ledger.payload import payload
 from secondsite.drill.ledger.record import endpoint
-from secondsite.drill.load.client_config import ClientConfig, HttpTarget, PostgresTarget, load_config
+from secondsite.drill.load.client_config import ClientConfig, HttpTarget, PostgresTarget, RedisTarget, load_config
 from secondsite.drill.load.sending import Attempt, Sender, Write
 from secondsite.drill.load.tally import Summary, Tally
 from secondsite.model.errors import MachineError, SecondsiteError
@@ -160,6 +160,10 @@ def sender_of(config: ClientConfig) -> Sender:
         from secondsite.drill.load.postgres_sender import PostgresSender
 
         return PostgresSender(config.target, config.timeout_s)
+    if isinstance(config.target, RedisTarget):
+        from secondsite.drill.load.redis_sender import RedisSender
+
+        return RedisSender(config.target, config.timeout_s)
     if all(config.streams[number].objects for number in config.written):
         from secondsite.drill.load.object_sender import ObjectSender
 

@@ -76,6 +76,10 @@ async def _write_aside(setup: Setup, options: LabOptions, folder: Path, report: 
         stores = {store: folder / f"{store}.files" for store in lab.databases.stores}
         for store, archive in stores.items():
             await asyncio.to_thread(lab.databases.keep, store, home, archive)
+        for store in lab.stores.redis.stores:
+            stores[store] = folder / f"{store}.files"
+            lab.kill(lab.stores.redis.find(store, home).name)
+            await asyncio.to_thread(lab.stores.redis.keep, store, home, stores[store])
     newest_ns = int(read_history(clients.ledgers).intent_ns.max())
     stored_at = datetime.fromtimestamp(time.time() - (time.monotonic_ns() - newest_ns) / 1e9, UTC)
     for client in clients.clients:

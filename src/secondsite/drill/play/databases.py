@@ -18,7 +18,7 @@ _ROWS = f"SELECT position, id, key, data FROM {TABLE} ORDER BY position"  # noqa
 
 
 def store_streams(lab: Lab) -> tuple[LedgerStream, ...]:
-    return tuple(LedgerStream(store_stream(name), name, store=True) for name in lab.databases.stores)
+    return tuple(LedgerStream(store_stream(name), name, store=True) for name in lab.stores.stores)
 
 
 def store_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
@@ -28,7 +28,7 @@ def store_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
             whole,
             client=TRANSACTIONS + number,
             target=_target(lab, store),
-            writes=(len(whole.streams) - len(lab.databases.stores) + number,),
+            writes=(len(whole.streams) - len(lab.stores.stores) + number,),
             rate_per_s=min(_PER_S, whole.rate_per_s),
         )
         for number, store in enumerate(lab.databases.stores)

@@ -29,12 +29,12 @@ from secondsite.nats.streams import StreamApi
 from secondsite.operate.http_path import HttpPath
 from secondsite.operate.identity import identities
 from secondsite.operate.live import LiveWorld
-from secondsite.operate.store_logins import new_folder
+from secondsite.operate.store_logins import new_folder, replicate
 from secondsite.operate.world import Decision, PathWrite, Replicas, Restorer
 from secondsite.secrets.door import UnrefreshedSecrets
 from secondsite.secrets.fingerprints import fingerprint
-from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
+from secondsite.stores.server import StoreServer
 from secondsite.strategies.service_records import service_records
 
 NOT_REHEARSED = "nobody: not in the lab"
@@ -251,17 +251,21 @@ class LabStores:
     lab: Lab
     operating: str
 
-    def server(self, region: str, store: str) -> PostgresServer:
-        return self.lab.databases.server(store, region, reached_from=self.operating, within_s=1.5)
+    def server(self, region: str, store: str) -> StoreServer:
+        return self.lab.stores.server(store, region, reached_from=self.operating, within_s=1.5)
 
     def kept(self, region: str, store: str) -> Path:
         return new_folder(self.lab.folder / ROWS, f"{region}-{store}")
 
     async def follow(self, region: str, store: str, serving: str) -> Followed:
         """As whoever has the server's files does: through the WAN from its own region."""
+        if store in self.lab.stores.redis.stores:
+            keys = self.lab.stores.redis
+            primary = keys.server(store, serving, reached_from=region)
+            return await replicate(keys.server(store, region), primary)
         fleet = self.lab.databases
         name = fleet.find(store, region).name
-        await self.server(serving, store).keep_for(SLOT)
+        await fleet.server(store, serving, reached_from=self.operating).keep_for(SLOT)
         self.lab.kill(name)
         followed = await fleet.host(store, region).follow(
             fleet.server(store, serving, reached_from=region).place, slot=SLOT
@@ -297,7 +301,7 @@ def lab_world(
         path=path,
         sites=sites,
         restorer=restorer,
-        stores=LabStores(lab, operating) if lab.databases.stores else None,
+        stores=LabStores(lab, operating) if lab.stores.stores else None,
         identities=identities(lab.deployment),
     )
 

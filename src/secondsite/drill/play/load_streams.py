@@ -14,6 +14,7 @@ from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTa
 from secondsite.drill.load.subjects import templates_of, transformed
 from secondsite.drill.play.clients import share_out
 from secondsite.drill.play.databases import store_clients, store_streams
+from secondsite.drill.play.keys import key_clients
 from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
@@ -92,7 +93,11 @@ def load_clients(setup: Setup, lab: Lab, run: str, folder: Path, ignoring_ttl: f
         seed=setup.seed,
     )
     shares = clients_of(whole, nats_target(setup, lab))
-    return (*(one for share in shares for one in share_out(share, PROCESSES)), *store_clients(whole, lab))
+    return (
+        *(one for share in shares for one in share_out(share, PROCESSES)),
+        *store_clients(whole, lab),
+        *key_clients(whole, lab),
+    )
 
 
 def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | NatsTarget:

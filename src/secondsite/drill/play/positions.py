@@ -59,9 +59,10 @@ def observe_positions(stage: Stage) -> None:
         mine = [each for each in entries if each["consumer"] == consumer and each["stream"] in names]
         again, age_s = processed_again(mine, fault_ns), max(0.0, fault_at - float(position["at"]))
         every_s = stage.setup.profile.positions_s
+        did = f"{again.count:,} messages again, the oldest {again.oldest_s:.1f} s before the fault"
         observation = (
-            f"{consumer} of {stream} processed {again.count} messages again, the oldest {again.oldest_s:.1f} s before "
-            f"the fault; its position was copied {age_s:.1f} s before it, as it is every {every_s:g} s"
+            f"{consumer} of {stream} processed {did if again.count else 'no message again'}; its position was copied "
+            f"{age_s:.1f} s before the fault, as it is every {every_s:g} s"
         )
         stage.observe(observation, again.oldest_s <= age_s + every_s)
 

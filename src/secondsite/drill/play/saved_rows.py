@@ -9,6 +9,7 @@ import numpy as np
 
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.ledger import store_stream
+from secondsite.drill.play.keys import ids_in, saved_key_ids
 from secondsite.drill.play.lab_world import ROWS
 from secondsite.drill.play.stage import Stage
 from secondsite.lab.postgres_files import TABLE
@@ -23,11 +24,16 @@ async def observe_saved_rows(stage: Stage, before_ns: int) -> None:
     for store in stage.lab.databases.stores:
         async with stage.lab.databases.server(store, stage.home).place.open() as session:
             there = {str(row[0]) for row in await session.rows(_IDS, within_s=30.0)}
-        missing = not_across(history, store, before_ns, there)
-        saved = saved_ids(stage.lab.folder / ROWS)
-        what = f"{counted(len(missing), 'commits')} of {store} did not get across before the loss"
-        stage.note("rows-saved", store=store, missing=len(missing), saved=len(saved))
-        stage.observe(f"{what}, and each was saved before {stage.home} was rewound", missing <= saved)
+        _observe(stage, store, not_across(history, store, before_ns, there), saved_ids(stage.lab.folder / ROWS))
+    for store in stage.lab.stores.redis.stores:
+        missing = not_across(history, store, before_ns, await ids_in(stage.lab, store, stage.home))
+        _observe(stage, store, missing, saved_key_ids(stage.lab.folder / ROWS))
+
+
+def _observe(stage: Stage, store: str, missing: set[str], saved: set[str]) -> None:
+    what = f"{counted(len(missing), 'commits')} of {store} did not get across before the loss"
+    stage.note("rows-saved", store=store, missing=len(missing), saved=len(saved))
+    stage.observe(f"{what}, and each was saved before {stage.home} was rewound", missing <= saved)
 
 
 def not_across(history: History, store: str, before_ns: int, there: set[str]) -> set[str]:

@@ -19,7 +19,7 @@ from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.check.rpo import LossWindow, Rpo, loss_window, rpo, rpo_by_stream
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.check.writers import writer_changes
-from secondsite.drill.evidence.events import Milestone, StepRun, milestones, step_runs, stopped
+from secondsite.drill.evidence.events import EventName, Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
 from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.observation import not_rehearsed, observations
@@ -57,6 +57,11 @@ class _Facts:
     @property
     def fault_ns(self) -> int:
         return self.marks[Milestone.FAULT]
+
+    @property
+    def faults_ns(self) -> tuple[int, ...]:
+        """The first, and each that came after it."""
+        return self.fault_ns, *(one.monotonic_ns for one in self.evidence.events if one.name == EventName.LOST_AGAIN)
 
     @property
     def watched_s(self) -> float:
@@ -107,8 +112,8 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         subjects=manifest.subjects,
         parts=tuple(each.contract for each in verdicts if _decides(each, manifest)),
         observations=observed,
-        loss=rpo(service.history, service.findings, facts.fault_ns),
-        loss_by_stream=rpo_by_stream(facts.history, facts.findings, facts.fault_ns),
+        loss=rpo(service.history, service.findings, *facts.faults_ns),
+        loss_by_stream=rpo_by_stream(facts.history, facts.findings, *facts.faults_ns),
         stopped=facts.stopped,
         salvageable=_on_old_disks(facts, SALVAGE),
         commits_salvageable=_on_old_disks(facts, SALVAGE, of_stores=True) if manifest.stores else None,
@@ -386,9 +391,9 @@ def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, LossWindow]:
     if contract.subject is Subject.NATS:
         fate[(fate == Fate.ACKNOWLEDGED_LOST) & (history.status == Status.BUFFERED)] = Fate.INDETERMINATE_ABSENT
     counted = evolve(facts.findings, marks=evolve(facts.findings.marks, fate=fate))
-    window = loss_window(history, fate, facts.fault_ns)
+    window = loss_window(history, fate, *facts.faults_ns)
     if manifest.projected:
         ran, own = manifest.timing, manifest.production
         most = None if window.most is None else projected_loss_s(window.most, ran, own)
         window = evolve(window, least=projected_loss_s(window.least, ran, own), most=most)
-    return rpo(history, counted, facts.fault_ns), window
+    return rpo(history, counted, *facts.faults_ns), window

@@ -146,6 +146,13 @@ def _cut_off(roots: Sequence[Path], head: str) -> Problem:
     return Problem(Place(", ".join(map(str, roots))), what, "take the folder from where it was copied, or drill again")
 
 
+_REMEDIES = {
+    Subject.NATS: "declare it in secondsite.yaml, or read it with init --nats URL",
+    Subject.API: "write `role: api` at the service that answers requests in secondsite.yaml",
+    Subject.STATE: "declare it under `stores` in secondsite.yaml",
+}
+
+
 def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
     """What the system is not known to have was not drilled either, whatever a drill says."""
     lacks = {
@@ -154,7 +161,7 @@ def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
         Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "a store with data",
     }
     if missing := lacks.get(contract.subject) or system.unknown_part(contract):
-        remedy = "declare it in secondsite.yaml, or read it with init --nats URL"
+        remedy = _REMEDIES[contract.subject]
         return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
     return []
 

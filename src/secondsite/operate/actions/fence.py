@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from attrs import frozen
 
 from secondsite.model.errors import MachineError
+from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
 from secondsite.model.service import Role, Service
 from secondsite.nats.streams import PublishAnswer
@@ -33,6 +34,7 @@ from secondsite.operate.layout import (
     StreamPlacement,
     fenced_subject,
     is_writable,
+    one_meta_group,
     probe_subject,
     writer_config,
 )
@@ -111,7 +113,7 @@ class Fence:
             if door is None:
                 marked = (*ended, f"mark {region} unfenced: it cannot be reached")
                 guards = await _silent(context, step, region)
-                return Prospect(changes=marked, now=_without_majority(context, step, pairs), guards=guards)
+                return Prospect(changes=marked, guards=guards)
             states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
         live = [
             (family, placement) for family, placement, state in states if state and is_writable(state.config, family)
@@ -123,10 +125,7 @@ class Fence:
         return Prospect(
             guards=_reconciled(context, step, region, live),
             changes=(*ended, *changes),
-            now=(
-                f"{len(live)} of {len(pairs)} streams take writes in {region}",
-                *_without_majority(context, step, pairs),
-            ),
+            now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",),
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
@@ -165,7 +164,11 @@ class Fence:
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
         if starts_isolated(context, step):
-            yield "# nats.conf without leafnodes and gateway; API and gateway stay at 0 replicas"
+            joined = one_meta_group(context.deployment)
+            conf = (
+                "as rendered: apart from the others it changes no stream" if joined else "without leafnodes and gateway"
+            )
+            yield f"# nats.conf {conf}; API and gateway stay at 0 replicas"
             yield from without_clients(context, region)
             for service in _with_role(context, Role.NATS):
                 yield scaled(region, service, service.replicas)
@@ -179,27 +182,18 @@ class Fence:
             yield from _reloads(context, context.away)
 
     async def _isolate(self, context: Context, step: Step, region: str) -> bool:
-        """In a failback the old primary is started apart, and must answer."""
+        """In a failback the old primary is started apart, and must answer. Where it votes with the others it is joined,
+        as its streams are fenced by their meta group; its write gate stays shut."""
         if not starts_isolated(context, step):
             return False
+        joined = one_meta_group(context.deployment)
 
         async def apart(sites: Sites) -> bool:
             await context.stopping(region)
-            await sites.isolate(region)
-            return True
+            await (sites.join(region) if joined else sites.isolate(region))
+            return not joined
 
         return await through(context.world.sites, apart, _left_to_a_person)
-
-
-def _without_majority(
-    context: Scope, step: Step, pairs: tuple[tuple[StreamFamily, StreamPlacement], ...]
-) -> tuple[str, ...]:
-    """Measured on 2.15.1: a region of a super-cluster that stands apart changes no stream (10008)."""
-    shared = sorted({placement.region for _, placement in pairs if placement.cluster.gateways})
-    if not shared or not starts_isolated(context, step):
-        return ()
-    what = f"apart from the others {shared[0]} has no majority of the meta group that they share"
-    return (f"{what}: its streams will refuse to be fenced (10008), and nobody is stopped by then",)
 
 
 async def _left_to_a_person() -> bool:
@@ -309,14 +303,18 @@ async def _still_heard(context: Context, region: str) -> tuple[Guard, ...]:
 
 
 async def _heard_by(context: Context, region: str) -> str:
-    """Another region whose servers get an answer of this one's JetStream domain; "" where none does."""
+    """Another region whose servers get an answer of this one's JetStream domain; "" where none does.
+
+    Where a quorum of observers found it silent for their whole window, the same way among others, one look is enough.
+    """
+    made_sure = context.world.decision.detected_at and context.procedure.fault is Fault.REGION
     domain = next(
         (placement.cluster.domain for _, placement in to_fence(context, region) if placement.cluster.domain), ""
     )
     others = {placement.region for family, _ in to_fence(context, region) for placement in family.others(region)}
     for other in sorted(others) if domain else ():
         async with context.reached(other) as door:
-            if door is not None and await door.reaches(domain):
+            if door is not None and await door.reaches(domain, insist=not made_sure):
                 return other
     return ""
 

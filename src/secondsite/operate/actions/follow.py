@@ -17,8 +17,8 @@ from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
-from secondsite.stores.postgres import PostgresState
-from secondsite.stores.postgres_rows import salvage_rows
+from secondsite.stores.server import StoreState
+from secondsite.strategies.stores import REDIS
 
 _SLOT = "secondsite"
 SAVED = "rows-saved"
@@ -41,9 +41,9 @@ class FollowStores:
                 now.append(f"{store} in {serving_in} does not answer now")
             if returned is None:
                 now.append(f"{store} in {step.region} does not answer yet")
-            if serving and returned and serving.system_identifier != returned.system_identifier:
+            if serving and returned and returned.stranger_to(serving):
                 guards.append(stranger(store, step.region))
-            if serving and returned and _follows(returned, serving):
+            if serving and returned and returned.follows(serving):
                 now.append(f"{store} in {step.region} follows {serving_in} already")
                 continue
             changes.append(f"{store}: rows that only {step.region} has are saved, then it follows {serving_in}")
@@ -59,11 +59,18 @@ class FollowStores:
 def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
     """The server is stopped and started by whoever runs it: a pod, a unit, an operator."""
     serving = context.away if step.region == context.home else context.home
-    old, new = login(step.region), login(serving)
+    engines = {store.name: store.engine for store in context.deployment.system.stores}
     for store in step.targets:
+        old, new = (login(region, engines[store]) for region in (step.region, serving))
+        folder = word(f"rows/{step.region}-{store}")
+        if engines[store] in REDIS:
+            yield f"# {old[4:]} and {new[4:]}: URLs of an operator's user for {word(store)}"
+            yield f"secondsite redis fence {old}"
+            yield f"secondsite redis salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: keys were saved there"
+            yield f"secondsite redis follow {old} {new}"
+            continue
         yield f"# {old[4:]} and {new[4:]}: superusers' connection strings for {word(store)}"
         yield f"secondsite postgres fence {old}"
-        folder = word(f"rows/{step.region}-{store}")
         yield f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: rows were saved there"
         yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
         yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
@@ -77,9 +84,9 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     primary, before = await serving.look(), await returned.look()
     if primary.standby:
         raise failed(f"{store} in {serving_in} is no primary", "promote it first; nothing was changed")
-    if primary.system_identifier != before.system_identifier:
+    if before.stranger_to(primary):
         raise failed(f"{store} in {step.region} is no copy of the one in {serving_in}", "check both logins")
-    if not _follows(before, primary):
+    if not before.follows(primary):
         if not before.standby:
             await returned.fence()
         saved = await _saved(context, step, door, store)
@@ -87,22 +94,18 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     else:
         saved = _saved_before(context, store)
     after = await _caught_up(step, door, store, serving_in)
-    return {"timeline": after.timeline, "replayed": after.replayed, "saved": saved}
+    return {**after.facts, "saved": saved}
 
 
 async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
     """Written down before anything is destroyed; the files have each row, the journal the first keys."""
     folder = door.kept(step.region, store)
     old, new = door.server(step.region, store), door.server(other_region(context, step), store)
-    tables = await salvage_rows(old.place, new.place, folder)
+    parts = await old.only_there(new, folder)
     state = await old.look()
     if not (state.fenced or state.standby):
         raise failed(f"the fence of {store} in {step.region} was lifted meanwhile", "see who did, then resume")
-    only = {
-        one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)}
-        for one in tables
-        if one.keys
-    }
+    only = {one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
     context.note(SAVED, {"store": store, "region": step.region, "folder": str(folder), "tables": only})
     return only
 
@@ -116,13 +119,13 @@ async def _made_to_follow(context: Context, step: Step, door: Stores, store: str
     context.note("followed", {**facts, "kept": str(followed.kept or "")})
 
 
-async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> PostgresState:
+async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> StoreState:
     position = (await door.server(serving_in, store).look()).position
     returned = door.server(step.region, store)
     if not await returned.replayed_up_to(position, _FOLLOWS_WITHIN_S):
         raise failed(f"{store} in {step.region} does not get what {serving_in} has", "see its log, then resume")
     after, primary = await returned.look(), await door.server(serving_in, store).look()
-    if not _follows(after, primary):
+    if not after.follows(primary):
         raise failed(f"{store} in {step.region} does not follow {serving_in}", "see its log, then resume")
     return after
 
@@ -131,7 +134,3 @@ def _saved_before(context: Context, store: str) -> Mapping[str, Any]:
     """By an earlier attempt at this step."""
     notes = [note[SAVED] for note in context.noted if SAVED in note]
     return next((note["tables"] for note in reversed(notes) if note["store"] == store), {})
-
-
-def _follows(one: PostgresState, primary: PostgresState) -> bool:
-    return one.standby and one.receiving and not primary.standby and one.timeline == primary.timeline

@@ -10,6 +10,7 @@ from secondsite.model.service import Service
 from secondsite.model.store import Loss
 from secondsite.operate.action import ManualContext
 from secondsite.operate.shell import kubectl, word
+from secondsite.strategies.stores import REDIS
 
 
 def create_cluster(context: ManualContext, step: Step) -> Iterable[str]:
@@ -33,24 +34,33 @@ def workloads(context: ManualContext, step: Step) -> Iterable[str]:
         yield f"{kubectl(context.region_of(step), namespace)} get deployments,statefulsets"
 
 
-def login(region: str) -> str:
-    """A superuser's connection string to the region's database, by the variable that holds it."""
-    return "env:PG_" + re.sub(r"[^A-Za-z0-9]", "_", region).upper()
+def login(region: str, engine: str = "postgres") -> str:
+    """An operator's connection string to the region's database, by the variable that holds it."""
+    return f"env:{'REDIS' if engine in REDIS else 'PG'}_" + re.sub(r"[^A-Za-z0-9]", "_", region).upper()
 
 
 def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
     """On the way back the region that serves is alive, and fenced before another is promoted."""
     if context.fault is None:
-        new, serving = login(context.region_of(step)), login(context.away)
-        yield f"secondsite postgres fence {serving}"
-        yield f"secondsite postgres caught-up {new} {serving}"
-        yield f"secondsite postgres promote {new}"
-        yield f"secondsite postgres unfence {new}"
+        for engine in _engines(context, step):
+            verb = "redis" if engine in REDIS else "postgres"
+            new, serving = login(context.region_of(step), engine), login(context.away, engine)
+            yield f"secondsite {verb} fence {serving}"
+            yield f"secondsite {verb} caught-up {new} {serving}"
+            yield f"secondsite {verb} promote {new}"
+            yield f"secondsite {verb} unfence {new}"
         return
     for service, engine in _stores(context):
         if engine == "postgres":
             pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.object_name}-0')} --"
             yield f"{pod} psql -U postgres -Atc 'select pg_promote(), pg_is_in_recovery()'"
+        elif engine in REDIS:
+            yield f"secondsite redis promote {login(context.region_of(step), engine)}"
+
+
+def _engines(context: ManualContext, step: Step) -> tuple[str, ...]:
+    """Of the stores that the step names, each once."""
+    return tuple(dict.fromkeys(s.engine for s in context.deployment.system.stores if s.name in step.targets))
 
 
 def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Link
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, WaitingError, failed
 from secondsite.operate.shell import kubectl, nats, service_url
@@ -20,7 +20,10 @@ def nothing_typed(_context: ManualContext, _step: Step) -> Iterable[str]:
 
 @frozen
 class Declared:
-    """The failover was declared, by somebody or by a trigger: that is why this runs."""
+    """The failover was declared, by somebody or by a trigger: that is why this runs.
+
+    ``at`` of its facts is when: of a detection when a quorum first agreed, where a watch says so.
+    """
 
     typed: Typed
 
@@ -35,7 +38,9 @@ class Declared:
         decision = context.world.decision
         if not decision.who:
             raise WaitingError.at("", _UNDECLARED.what, _UNDECLARED.remedy)
-        return {"who": decision.who, "at": decision.at, "why": decision.why, "fault_at": decision.fault_at}
+        detected = step.verb is Verb.DETECT and decision.detected_at
+        at = decision.detected_at if detected else decision.at
+        return {"who": decision.who, "at": at, "why": decision.why, "fault_at": decision.fault_at}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         return self.typed(context, step)

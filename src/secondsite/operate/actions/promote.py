@@ -43,6 +43,8 @@ from secondsite.operate.actions.fence import (
     without_clients,
 )
 from secondsite.operate.actions.give_back import give_back
+from secondsite.operate.actions.opening import open_config, opening_edit
+from secondsite.operate.actions.sourcing import goes_on, going_on
 from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
@@ -57,10 +59,8 @@ from secondsite.operate.reconcilers import owned_guard, pausing, stream_owners
 from secondsite.operate.shell import until_it_has, updated
 from secondsite.operate.world import StreamsDoor
 from secondsite.operate.writer_lease import grant_lease, granting
-from secondsite.strategies.stream_config import once_promoted
 
 ASK_AGAIN_S = 0.25
-_NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
 
@@ -123,7 +123,10 @@ class Promote:
                 f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(placement)])}"
             )
             yield updated(region, placement.name, mirror)
-            yield updated(region, placement.name, _opening(wanted_subjects(step, family), family, placement))
+            yield from going_on(family, placement, _names(context, step, region))
+            flags = '-ce --argjson sources "$sources"' if family.origin.stream.sources else "-ce"
+            opening = opening_edit(wanted_subjects(step, family), family, placement)
+            yield updated(region, placement.name, opening, flags=flags)
         if context.fault is None:
             for family, placement in pairs:
                 yield from carrying(family, placement, from_=context.away)
@@ -209,10 +212,38 @@ class Promote:
             wanted = (
                 writer_config(state.config, (promoting_subject(placement),))
                 if unused
-                else _open(state, subjects, family, placement)
+                else await self._opened(context, step, door, state, (family, placement))
             )
             await _answered(context, partial(door.update, wanted))
             await context.world.clock.sleep(0)
+
+    async def _opened(
+        self,
+        context: Context,
+        step: Step,
+        door: StreamsDoor,
+        state: StreamState,
+        pair: tuple[StreamFamily, StreamPlacement],
+    ) -> dict[str, Any]:
+        opened = open_config(state, wanted_subjects(step, pair[0]), *pair)
+        if sources := opened.get("sources"):
+            names = _names(context, step, pair[1].region)
+            opened["sources"] = await goes_on(door, state, sources, names, partial(_at_last, context))
+        return opened
+
+
+def _names(context: Scope, step: Step, region: str) -> set[str]:
+    """Of what is promoted there with one another."""
+    return {placement.name for _, placement in _mirrors_at(context, step, region)}
+
+
+async def _at_last(context: Context, ask: Callable[[], Awaitable[T | None]]) -> T:
+    """Asked until something is known; the step's limit ends it."""
+    while True:
+        answer = await _answered(context, ask)
+        if answer is not None and answer[0] is not None:
+            return answer[0]
+        await context.world.clock.sleep(POLL_S)
 
 
 async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[T] | None:
@@ -233,27 +264,6 @@ async def _answered(context: Context, ask: Callable[[], Awaitable[T]]) -> tuple[
 
 def promoted(state: StreamState, subjects: tuple[str, ...]) -> bool:
     return not state.is_mirror and set(state.subjects) == set(subjects)
-
-
-def _open(
-    state: StreamState, subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement
-) -> dict[str, Any]:
-    """With all that its origin has and a mirror may not have."""
-    metadata = {**state.metadata, DIVERGED: str(state.last_seq)}
-    more = once_promoted(family.origin.stream, placement.cluster)
-    return writer_config(state.config, subjects, metadata=metadata, duplicate_window=_window(family), **more)
-
-
-def _window(family: StreamFamily) -> int:
-    return round(family.origin.stream.duplicate_window_s * _NANOSECONDS)
-
-
-def _opening(subjects: tuple[str, ...], family: StreamFamily, placement: StreamPlacement) -> str:
-    """The same by jq."""
-    more = f".subjects = {json.dumps(subjects)} | .duplicate_window = {_window(family)}"
-    if added := once_promoted(family.origin.stream, placement.cluster):
-        more += f" | . += {json.dumps(added)}"
-    return f"(.state.last_seq | tostring) as $parted | .config | .metadata[{json.dumps(DIVERGED)}] = $parted | {more}"
 
 
 def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:

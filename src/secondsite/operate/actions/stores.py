@@ -17,8 +17,8 @@ from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed, insisting
 from secondsite.operate.actions.manual import promote_stores
 from secondsite.operate.world import Stores
-from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.server import StoreServer, StoreState
 
 _FOLLOWED_WITHIN_S = 60.0
 _PROMOTING = "promoting"
@@ -34,7 +34,7 @@ class PromoteStores:
         for store in step.targets:
             standby = await state_of(door.server(step.region, store))
             home = await state_of(door.server(other_region(context, step), store))
-            if home is not None and standby is not None and home.system_identifier != standby.system_identifier:
+            if home is not None and standby is not None and standby.stranger_to(home):
                 guards.append(stranger(store, step.region))
             if _comes_back(context, step) and (standby is None or not standby.standby):
                 now.append(f"{store} in {step.region} does not follow yet")
@@ -44,13 +44,13 @@ class PromoteStores:
                 guards.append(_silent(store, step.region))
                 continue
             if not standby.standby:
-                now.append(f"{store} takes writes in {step.region} on timeline {standby.timeline}")
+                now.append(f"{store} in {step.region} {standby.described}")
                 continue
             if home is None:
                 now.append(f"{store} in {other_region(context, step)} does not answer: it stays unfenced")
             whole = home is not None and not home.standby and not home.fenced
             changes += _switch(store, step.region, other_region(context, step))[0 if whole else 1 :]
-            now.append(f"{store} in {step.region} has replayed {standby.replayed:,} bytes of WAL")
+            now.append(f"{store} in {step.region} {standby.described}")
         return Prospect(tuple(changes), tuple(now), tuple(guards))
 
     async def run(self, context: Context, step: Step, door: Stores) -> Facts:
@@ -64,7 +64,7 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     other = other_region(context, step)
     standby, serving = door.server(step.region, store), door.server(other, store)
     before, home = await standby.look(), await state_of(serving)
-    if home is not None and home.system_identifier != before.system_identifier:
+    if home is not None and before.stranger_to(home):
         raise failed(f"{store} in {step.region} is no copy of the one in {other}", "check both logins")
     if not before.standby and before.fenced and not _begun(context, store):
         what = f"{store} in {step.region} is fenced and follows nobody"
@@ -85,9 +85,7 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     if after.fenced:  # from when it lost its place
         await insisting(context, standby.unfence)
     return {
-        "system_identifier": after.system_identifier,
-        "timeline": after.timeline,
-        "replayed": after.replayed,
+        **after.facts,
         "fenced": fenced or bool(home and home.fenced),
         "by": "secondsite",
     }
@@ -102,7 +100,7 @@ def other_region(context: Context, step: Step) -> str:
     return context.away if step.region == context.home else context.home
 
 
-async def _taken_over(standby: PostgresServer, fenced: PostgresServer | None) -> PostgresState:
+async def _taken_over(standby: StoreServer, fenced: StoreServer | None) -> StoreState:
     if fenced is not None:
         position = (await fenced.look()).position
         if not await standby.replayed_up_to(position, _FOLLOWED_WITHIN_S):
@@ -110,7 +108,7 @@ async def _taken_over(standby: PostgresServer, fenced: PostgresServer | None) ->
     return await standby.promote()
 
 
-async def state_of(server: PostgresServer) -> PostgresState | None:
+async def state_of(server: StoreServer) -> StoreState | None:
     """None for silence; one that answers and will not have us is no lost one."""
     try:
         return await server.look()
@@ -134,5 +132,5 @@ def _silent(store: str, region: str) -> Guard:
 
 
 def stranger(store: str, region: str) -> Guard:
-    what = f"{store} in {region} has another system identifier: it is no copy"
+    what = f"{store} in {region} is no copy of the other region's"
     return Guard("strange-store", what, "check the logins of both regions", absolute=True)

@@ -12,6 +12,7 @@ from attrs import Factory, define, frozen
 
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, Recommendation
+from secondsite.evaluate.known import has_api
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
@@ -228,15 +229,16 @@ def _limit(limit_s: float | None) -> str:
 
 def answer(evaluation: Evaluation, provider: str) -> str:
     """The recommendation in one sentence."""
-    chosen, region = evaluation.recommended, evaluation.system.region.name
+    chosen = evaluation.recommended
     if evaluation.recommendation.withheld:
         return f"Nothing is recommended: {evaluation.recommendation.withheld}."
-    return f"{described(chosen.strategy)}: {_when_lost(chosen, region)}, for {_monthly(chosen, provider)} a month."
+    return f"{described(chosen.strategy)}: {_when_lost(evaluation)}, for {_monthly(chosen, provider)} a month."
 
 
-def answered(chosen: Assessment, provider: str) -> tuple[Estimate, ...]:
+def answered(evaluation: Evaluation, provider: str) -> tuple[Estimate, ...]:
     """What the sentence rests on."""
-    outcomes = (outcome for subject in (Subject.API, Subject.NATS) if (outcome := chosen.outcome(subject)))
+    chosen, subjects = evaluation.recommended, (Subject.API, Subject.NATS)[not has_api(evaluation.system) :]
+    outcomes = (outcome for subject in subjects if (outcome := chosen.outcome(subject)))
     return (
         chosen.provider_usd[provider],
         chosen.people_hours,
@@ -263,13 +265,14 @@ def described(strategy: Strategy) -> str:
     return f"{first}, with {_LINKS[strategy.link]} and {_SWITCHES[strategy.switch]}"
 
 
-def _when_lost(assessment: Assessment, region: str) -> str:
-    api, streams = assessment.outcome(Subject.API), assessment.outcome(Subject.NATS)
-    if api is None or api.rto.unbounded:
-        back = "nothing brings the API back"
+def _when_lost(evaluation: Evaluation) -> str:
+    api, streams = map(evaluation.recommended.outcome, (Subject.API, Subject.NATS))
+    what, first = ("the API", api) if has_api(evaluation.system) else ("writing", streams)
+    if first is None or first.rto.unbounded:
+        back = f"nothing brings {what} back"
     else:
-        late = duration(api.rto.quantile(0.95))
-        back = f"the API is expected back in {duration(api.rto.quantile(0.5))} (19 times in 20 within {late})"
+        late = duration(first.rto.quantile(0.95))
+        back = f"{what} is expected back in {duration(first.rto.quantile(0.5))} (19 times in 20 within {late})"
     if streams is None:
         lost = "what the streams lose is not judged"
     elif streams.rpo.unbounded:
@@ -278,7 +281,7 @@ def _when_lost(assessment: Assessment, region: str) -> str:
         lost = "no acknowledged write is lost"
     else:
         lost = f"the last {duration(streams.rpo.quantile(0.5))} of acknowledged writes are lost"
-    return f"if {region} is lost, {back} and {lost}"
+    return f"if {evaluation.system.region.name} is lost, {back} and {lost}"
 
 
 def _monthly(assessment: Assessment, provider: str) -> str:

@@ -57,7 +57,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         "multi-region-evaluation.md.j2",
         system=inputs.system,
         evaluation=inputs.evaluation,
-        answer_mark=sources.of_all("what the recommendation says", answered(chosen, provider)),
+        answer_mark=sources.of_all("what the recommendation says", answered(inputs.evaluation, provider)),
         reasons_mark=sources.of_all("costs of owning, downtime", _owned(inputs, provider)),
         years=f"{inputs.evaluation.years:,}",
         provider=provider,

@@ -32,7 +32,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         system=inputs.system,
         as_of=inputs.as_of.isoformat(),
         answer=answer(inputs.evaluation, provider),
-        answer_mark=sources.of_all("what the recommendation says", answered(inputs.chosen, provider)),
+        answer_mark=sources.of_all("what the recommendation says", answered(inputs.evaluation, provider)),
         strategy=code(inputs.chosen.strategy.id),
         withheld=recommendation.withheld,
         promises=_promises(inputs, standings, sources),

@@ -70,7 +70,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
         rows=compared,
         anchors={row.assessment.strategy: f"strategy-{row.number}" for row in compared},
         answer=answer(evaluation, provider),
-        answer_basis=weakest(*answered(evaluation.recommended, provider)),
+        answer_basis=weakest(*answered(evaluation, provider)),
         limit=partial(waiting, contracts=evaluation.system.contracts),
         regional=regional(evaluation.recommended),
         blockers=other_blockers(evaluation),

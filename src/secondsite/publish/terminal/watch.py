@@ -35,7 +35,7 @@ def _tail(text: str) -> str:
 def _asks(ask: Mapping[str, Any] | None) -> Iterator[str]:
     if ask is None:
         return
-    yield f"ASKS {ask['id']}: fail {ask['region']} over for {ask['fault']}? {ask['why']}"
+    yield f"ASKS {ask['id']}: {ask['question']}? {ask['why']}"
     yield from (f"  STOPS: {stop}" for stop in ask["stops"])
     yield from (f"  GUARD {one['guard']}: {one['what']}" for one in ask["refusals"])
     yield f"  to approve: secondsite watch approve --ask {ask['id']} --plan {ask['plan']} --key KEY --at URL"

@@ -17,7 +17,7 @@ from secondsite.model.procedure import QuorumMethod, Step, Verb
 from secondsite.strategies import requirements
 from secondsite.strategies.clusters import at_home, mirrors, named, stream_copy, stream_link
 from secondsite.strategies.design import Kit
-from secondsite.strategies.failback_steps import mirrored_failback
+from secondsite.strategies.failback_steps import no_failback
 from secondsite.strategies.links.backup import backup_requirement, stream_backup
 from secondsite.strategies.mirrorable import why_no_promotion
 from secondsite.strategies.requirements import without
@@ -139,7 +139,13 @@ class SuperclusterMirror:
         return approve, rescue, free, promote, restore_consumers(kit, promote.id)
 
     def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        return mirrored_failback(self.kit, ready)
+        home, second = self.kit.home.name, self.kit.second.name
+        why = (
+            f"{home} shares its meta group with {second} alone: started apart it has no majority and changes no stream "
+            f"(10008), and joined after a rescue it erases what only its disks hold. Serve from {second}, save the old "
+            "disks, and lay the deployment out anew, or add a witness"
+        )
+        return no_failback(self.kit, why)
 
 
 def _voters(deployment: Deployment) -> tuple[int, int]:

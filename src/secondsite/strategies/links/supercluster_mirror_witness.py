@@ -76,4 +76,4 @@ class SuperclusterMirrorWitness:
         return free, promote, restore_consumers(kit, promote.id)
 
     def failback_steps(self, deployment: Deployment, ready: tuple[str, ...]) -> tuple[Step, ...]:
-        return mirrored_failback(self.kit, ready)
+        return mirrored_failback(self.kit, ready, joined=True)
