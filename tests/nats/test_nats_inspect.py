@@ -33,6 +33,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.connection import Connection
 from secondsite.nats.inspect import inspect
 from secondsite.nats.options import ConnectOptions
+from secondsite.nats.tasks import end_tasks
 
 pytestmark = pytest.mark.slow
 
@@ -179,8 +180,7 @@ def test_a_rate_is_seen_between_two_readings(cluster: list[Any]) -> None:
             live = await inspect(cluster[0].url, options=ConnectOptions(sample_s=sample_s), monitor=cluster[0].monitor)
             return live, sent
         finally:
-            publishing.cancel()
-            await asyncio.gather(publishing, return_exceptions=True)
+            await end_tasks(publishing)
             await client.close()
 
     live, sent = asyncio.run(both())

@@ -37,6 +37,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
 from secondsite.nats.streams import StreamApi
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Context
 from secondsite.operate.actions.fence import fence_returned, takes_writes
 from secondsite.operate.gate import Gate, GateView, is_open_file, may_write, next_state, write_gate_file
@@ -164,8 +165,7 @@ def test_a_region_that_returns_writes_only_while_it_is_mirrored(gated: Pair, kit
         await shut_for(3.0)
         assert await case.takes_writes("operator")
         await _fenced(case)
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        await end_tasks(keeper)
 
     asyncio.run(run())
 

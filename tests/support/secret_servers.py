@@ -6,9 +6,12 @@ import base64
 import json
 import secrets
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +66,8 @@ def open_bao() -> Iterator[SecretServer]:
         reader = VaultSecrets(address, token)
 
         def put(name: str, values: Mapping[str, str]) -> None:
-            _post(f"{address}/v1/secret/data/{name}", {"data": dict(values)}, {"X-Vault-Token": token})
+            content = {"data": dict(values)}
+            _once_ready(lambda: _post(f"{address}/v1/secret/data/{name}", content, {"X-Vault-Token": token}))
 
         silent = evolve(reader, address=f"http://127.0.0.1:{free_port()}")
         yield SecretServer(put, reader, evolve(reader, token="wrong"), silent)
@@ -110,6 +114,19 @@ class _Closed:
             return await self.reader.fingerprints(entries, key)
         finally:
             _post(f"{self.address}/moto-api/reset-auth", 10**9, {})
+
+
+def _once_ready(write: Callable[[], None]) -> None:
+    """Its store of versioned values is made after it listens, and answers 400 until then."""
+    for _ in range(100):
+        try:
+            return write()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                if refused.code != HTTPStatus.BAD_REQUEST:
+                    raise
+            time.sleep(0.1)
+    return write()
 
 
 def _post(url: str, document: object, headers: Mapping[str, str]) -> None:

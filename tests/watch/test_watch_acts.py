@@ -11,6 +11,7 @@ from watched_world import ALL_WELL, GONE, Watched, plan_of
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Guard
 from secondsite.operate.lease import HeldElsewhereError
 from secondsite.watch.approvals import Approval
@@ -256,6 +257,5 @@ async def test_what_a_watch_left_is_gone_on_with(last: LastOperation, goes_on: i
     keeping = asyncio.ensure_future(one.watch.keep())
     for _ in range(20):
         await asyncio.sleep(0)
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+    await end_tasks(keeping)
     assert one.hands.went_on == goes_on

@@ -14,6 +14,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
+from secondsite.nats.tasks import end_tasks
 from secondsite.operate.executor import StepProgress
 from secondsite.operate.journal import ABORTED, EntryKind, Journal, read_journal, records
 from secondsite.operate.lease import Lease
@@ -108,8 +109,7 @@ def test_what_one_left_in_the_middle_another_ends(machines: Machines, *, earlier
         machines.pair.kill(HOME)
         begun = asyncio.ensure_future(machines.operations("first", progress).begin(Fault.REGION, FIRST, ""))
         await asyncio.wait_for(reached.wait(), 60)
-        begun.cancel()
-        await asyncio.gather(begun, return_exceptions=True)
+        await end_tasks(begun)
         second = machines.operations("second")
         last = await second.last()
         assert last
