@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import ExitStack
 
 import pytest
 
@@ -20,4 +21,14 @@ def test_collections_are_rarer_meanwhile_and_as_before_afterwards() -> None:
     with pytest.raises(KeyError):
         fails()
     assert seen[0][0] > usual[0]
+    assert gc.get_threshold() == usual
+
+
+def test_two_that_overlap_leave_it_as_it_was_before_both() -> None:
+    usual = gc.get_threshold()
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(collected_rarely())
+        second.enter_context(collected_rarely())
+        first.close()
+        assert gc.get_threshold()[0] > usual[0], "the second is still at it"
     assert gc.get_threshold() == usual

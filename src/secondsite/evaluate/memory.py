@@ -14,6 +14,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST = 32 * 2**20
@@ -32,12 +33,36 @@ def keep_freed() -> bool:
     return bool(mallopt(_MMAP_THRESHOLD, _LARGEST)) and bool(mallopt(_TRIM_THRESHOLD, _KEPT))
 
 
+class _Collections:
+    """How many are at it, in whichever thread, and what was usual before the first of them."""
+
+    def __init__(self) -> None:
+        self.at_it = 0
+        self.usual = gc.get_threshold()
+        self.lock = Lock()
+
+    def begin(self) -> None:
+        with self.lock:
+            if not self.at_it:
+                self.usual = gc.get_threshold()
+                gc.set_threshold(*_RARELY)
+            self.at_it += 1
+
+    def end(self) -> None:
+        with self.lock:
+            self.at_it -= 1
+            if not self.at_it:
+                gc.set_threshold(*self.usual)
+
+
+_COLLECTIONS = _Collections()
+
+
 @contextmanager
 def collected_rarely() -> Iterator[None]:
-    """Garbage that refers to itself waits longer meanwhile."""
-    usual = gc.get_threshold()
-    gc.set_threshold(*_RARELY)
+    """Garbage that refers to itself waits longer meanwhile: the threshold is the process's, whoever else is at it."""
+    _COLLECTIONS.begin()
     try:
         yield
     finally:
-        gc.set_threshold(*usual)
+        _COLLECTIONS.end()
