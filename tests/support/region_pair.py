@@ -6,16 +6,16 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from attrs import evolve, field, frozen
+from nats_world import free_ports
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import Consumer, Stream
@@ -39,14 +39,6 @@ BY_HAND = (
     *("start-services", "scale-services", "promote-stores", "restore-stores", "serve-stores", "follow-stores"),
     *("follow-again", "resynchronise", "announce"),
 )
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 20) -> None:
