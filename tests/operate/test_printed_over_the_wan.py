@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from attrs import define, field
+from nats_world import free_ports
 from printed_runbook import carried_out, serves, shop, write_url
-from region_pair import AWAY, HOME, Pair, deployment_of, door, free_ports, wait_until
+from region_pair import AWAY, HOME, Pair, deployment_of, door, wait_until
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 from leased_home import LeasedPair, Link, Writer, both_at_once
-from region_pair import AWAY, HOME, create, deployment_of, door, free_ports, make_world, stream_named
+from nats_world import free_ports
+from region_pair import AWAY, HOME, create, deployment_of, door, make_world, stream_named
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from attrs import define, field
-from region_pair import AWAY, BINARY, HOME, Pair, _answers, free_ports, wait_until
+from nats_world import free_ports
+from region_pair import AWAY, BINARY, HOME, Pair, _answers, wait_until
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError

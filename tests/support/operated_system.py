@@ -22,8 +22,9 @@ from attrs import define, evolve, field, frozen
 from knot_server import SECRET, ZONE, knot, values
 from kube_api import ADMIN, KubeApi, kube_api
 from leased_home import LeasedPair, Link
+from nats_world import free_ports
 from operated_cluster import SHOP, applied, at_address, autoscaler, established, got, made_ready, service
-from region_pair import AWAY, HOME, create, deployment_of, door, free_ports, stream_named
+from region_pair import AWAY, HOME, create, deployment_of, door, stream_named
 
 from secondsite.discover.system_file.writing import write_system
 from secondsite.model.access import (

@@ -17,8 +17,9 @@ import httpx2
 from attrs import define, field
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nats_world import free_ports
 from operated_system import Production
-from region_pair import AWAY, HOME, free_ports, wait_until
+from region_pair import AWAY, HOME, wait_until
 
 from secondsite.model.fault import Fault
 from secondsite.model.units import Seconds

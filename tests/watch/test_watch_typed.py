@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from nats_world import free_ports
 from printed_runbook import shop, write_url
-from region_pair import AWAY, HOME, Pair, free_ports
+from region_pair import AWAY, HOME, Pair
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 __all__ = ["shop", "write_url"]
