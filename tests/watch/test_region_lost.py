@@ -23,8 +23,8 @@ from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 BUDGET_S = CHECKS * EVERY_S + WINDOW_S + TTL_S
-LONGEST = 1.2
-"""From SIGKILL to the first acknowledged write, of what the rules alone take."""
+"""What the rules alone take from SIGKILL to the first acknowledged write. How much longer it was is printed: it hangs on
+the machine, and no test asserts a time."""
 
 
 def test_a_region_is_lost_and_comes_back_by_one_approval(kit: Kit, tmp_path: Path) -> None:
@@ -77,7 +77,6 @@ async def _away(watching: Watching) -> None:
     first_s = min(one.at for one in taken) - lost
     _told(entries, wall, first_s)
     await _counted(system, entries, lost)
-    assert first_s <= LONGEST * BUDGET_S
     assert system.replicas(AWAY) == {"api": 2, "kong": 2}
     assert values(system.clients.dns, "api") == [ENTRANCES[AWAY]]
 
