@@ -23,8 +23,8 @@ from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 BUDGET_S = CHECKS * EVERY_S + WINDOW_S + TTL_S
-"""What the rules alone take from SIGKILL to the first acknowledged write. How much longer it was is printed: it hangs on
-the machine, and no test asserts a time."""
+"""What the rules alone take from SIGKILL to the first acknowledged write. How much longer it was is printed: it hangs
+on the machine, and no test asserts a time."""
 
 
 def test_a_region_is_lost_and_comes_back_by_one_approval(kit: Kit, tmp_path: Path) -> None:
