@@ -88,7 +88,12 @@ async def test_the_fence_holds_against_a_writer_that_lifts_what_a_client_may(tmp
             assert ended >= 1
             assert outlives
         before = len(stored)
-        await asyncio.sleep(0.5)
+        if fence == "pause":  # a write that was under way waits until its client gives up; the next one is let in
+            async with asyncio.timeout(30):
+                while len(stored) == before:  # noqa: ASYNC110 - what it writes is what is waited for
+                    await asyncio.sleep(0.01)
+        else:
+            await asyncio.sleep(0.5)
         stop.set()
         async with asyncio.timeout(5):
             await writer

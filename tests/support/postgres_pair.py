@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 from needed import missing
+from two_regions import TwoRegions
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
@@ -34,17 +35,7 @@ def pair_deployment() -> Deployment:
 
 
 @frozen
-class PostgresPair:
-    lab: Lab
-
-    @property
-    def home(self) -> str:
-        return self.lab.regions[0]
-
-    @property
-    def away(self) -> str:
-        return self.lab.regions[1]
-
+class PostgresPair(TwoRegions):
     def server(self, region: str) -> PostgresServer:
         return self.lab.databases.server(STORE, region)
 

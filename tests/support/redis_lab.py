@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from attrs import evolve, frozen
 from needed import missing
 from postgres_pair import EXAMPLE
+from two_regions import TwoRegions
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
@@ -41,17 +42,7 @@ def keys_deployment() -> tuple[Deployment, Kit]:
 
 
 @frozen
-class RedisLab:
-    lab: Lab
-
-    @property
-    def home(self) -> str:
-        return self.lab.regions[0]
-
-    @property
-    def away(self) -> str:
-        return self.lab.regions[1]
-
+class RedisLab(TwoRegions):
     def server(self, region: str) -> RedisServer:
         return self.lab.stores.redis.server(REDIS_STORE, region)
 

@@ -43,6 +43,9 @@ class ListenOptions:
 
         return ListenAt(self.host, self.http or 0, self.cert, self.key)
 
+    def url(self, port: int) -> str:
+        return f"{'https' if self.cert else 'http'}://{self.host}:{port}/"
+
 
 @frozen
 class WatchOptions:
@@ -107,7 +110,7 @@ def watch(*, scope: Scoped = SCOPE, where: Placed = WHERE, rules: Ruled = RULES,
             return
         answering = Answering(running, asyncio.get_running_loop(), parts.approvers, os.environ.get(PAGE_TOKEN, ""))
         with HttpServer(listen.at(), answering) as server:
-            _say(f"page on {'https' if listen.cert else 'http'}://{listen.host}:{server.port}/")
+            _say(f"page on {listen.url(server.port)}")
             await running.keep()
 
     return _until_ended(keep())
@@ -130,7 +133,7 @@ def observe(
 
     async def keep() -> None:
         with HttpServer(listen.at(), observer.answering) as server:
-            _say(f"observer {looked_at.name} on {'https' if listen.cert else 'http'}://{listen.host}:{server.port}/")
+            _say(f"observer {looked_at.name} on {listen.url(server.port)}")
             await observer.keep()
 
     return _until_ended(keep())

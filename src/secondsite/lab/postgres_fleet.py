@@ -7,25 +7,22 @@ loses power, and a lab kills processes, whose writes the machine keeps. So nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
 from attrs import frozen
 
 from secondsite.lab import postgres_files as files
-from secondsite.lab.addresses import LabAddresses, WanListener
+from secondsite.lab.addresses import POSTGRES_PORT
 from secondsite.lab.binaries import digest
+from secondsite.lab.store_fleet import Database, StoreFleet
 from secondsite.lab.supervisor import Spec
-from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import MachineError
 from secondsite.stores.postgres import PostgresServer, with_fence
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
-from secondsite.strategies.stores import StoreReplica, store_replicas
 
-_ENGINE = "postgres"
 _MAJOR = re.compile(r"(?:pg|postgres|postgresql:v?|postgres:v?)(\d+)")
 _SETTINGS = {
     "unix_socket_directories": "",
@@ -37,43 +34,13 @@ _SETTINGS = {
 
 
 @frozen
-class Database:
-    """One server: ``standby`` as it began."""
-
-    replica: StoreReplica
-    region: str
-    number: int
+class PostgresFleet(StoreFleet):
+    ENGINES = frozenset({"postgres"})
+    PORT = POSTGRES_PORT
 
     @property
-    def name(self) -> str:
-        return f"store-{self.replica.store.name}-{self.region}"
-
-    @property
-    def standby(self) -> bool:
-        return self.region == self.replica.standby
-
-
-@frozen
-class PostgresFleet:
-    """``wanted``: whether the lab runs databases at all. ``aged``: files to begin with, by store."""
-
-    deployment: Deployment
-    addresses: LabAddresses
-    folder: Path
-    wanted: bool
-    aged: Mapping[str, Path] = {}
-
-    @cached_property
-    def databases(self) -> tuple[Database, ...]:
-        """None where the packages that it takes are not installed: then their stores are not rehearsed."""
-        if not self.wanted or self.tools is None:
-            return ()
-        replicas = [each for each in store_replicas(self.deployment) if each.store.engine == _ENGINE]
-        return tuple(
-            Database(each, region, number)
-            for number, each in enumerate(replicas)
-            for region in (each.primary, each.standby)
-        )
+    def installed(self) -> bool:
+        return self.tools is not None
 
     @cached_property
     def tools(self) -> Path | None:
@@ -82,11 +49,6 @@ class PostgresFleet:
     @property
     def version(self) -> str:
         return files.version(self.tools) if self.tools else ""
-
-    @property
-    def stores(self) -> tuple[str, ...]:
-        """By name, those that run."""
-        return tuple(dict.fromkeys(each.replica.store.name for each in self.databases))
 
     def digests(self) -> dict[str, str]:
         """The digest of what runs, by name and version."""
@@ -106,25 +68,9 @@ class PostgresFleet:
                 lines.append(f"PostgreSQL {match[1]} of {store.name} comes as no package: {runs} runs in its place")
         return tuple(lines)
 
-    def specs(self, region: str, *, fenced: bool = False) -> tuple[Spec, ...]:
-        """``fenced``: nobody but the operator gets in."""
-        return tuple(self._spec(each, fenced=fenced) for each in self.databases if each.region == region)
-
-    def find(self, store: str, region: str) -> Database:
-        """Raises InputError."""
-        for each in self.databases:
-            if (each.replica.store.name, each.region) == (store, region):
-                return each
-        raise InputError.at("lab", f"no database {store} runs in {region}", "name one that the deployment replicates")
-
-    def endpoint(self, database: Database) -> Endpoint:
-        return self.addresses.database(database.region, database.number)
-
     def server(self, store: str, region: str, *, reached_from: str = "", within_s: float = 2.0) -> PostgresServer:
         """As its operator; ``reached_from`` another region through the WAN."""
-        at = self.endpoint(self.find(store, region))
-        if reached_from not in ("", region):
-            at = self.addresses.database_reached_from(reached_from, region, self.find(store, region).number)
+        at = self.endpoint(self.find(store, region), reached_from)
         return PostgresServer(PostgresPlace(conninfo(at, files.OPERATOR), within_s))
 
     def host(self, store: str, region: str) -> PostgresHost:
@@ -136,25 +82,6 @@ class PostgresFleet:
     def keep(self, store: str, region: str, archive: Path) -> None:
         """The server ends, and its files go to the archive."""
         files.keep_cluster(self.host(store, region).tools, self.data(self.find(store, region)), archive)
-
-    def listeners(self) -> tuple[WanListener, ...]:
-        return tuple(
-            WanListener(
-                region,
-                each.region,
-                self.addresses.database_reached_from(region, each.region, each.number),
-                self.endpoint(each),
-            )
-            for each in self.databases
-            for region in self.addresses.regions
-            if region != each.region
-        )
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        return tuple(self.endpoint(each) for each in self.databases)
-
-    def data(self, database: Database) -> Path:
-        return self.folder / "stores" / database.name / "data"
 
     def _spec(self, database: Database, *, fenced: bool) -> Spec:
         if self.tools is None:
@@ -181,8 +108,10 @@ class PostgresFleet:
     def _following(self, database: Database) -> dict[str, str]:
         if not database.standby:
             return {}
-        primary = self.addresses.database_reached_from(database.region, database.replica.primary, database.number)
-        return {"primary_conninfo": conninfo(primary, files.FOLLOWER), "primary_slot_name": files.SLOT}
+        return {
+            "primary_conninfo": conninfo(self.primary_of(database), files.FOLLOWER),
+            "primary_slot_name": files.SLOT,
+        }
 
     async def _ready(self, database: Database, *, fenced: bool) -> bool:
         try:
