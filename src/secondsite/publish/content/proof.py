@@ -10,7 +10,7 @@ from shlex import quote
 
 from attrs import frozen
 
-from secondsite.model.contract import Contract
+from secondsite.model.contract import Contract, Subject
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
 
@@ -54,6 +54,13 @@ def _drill(contract: Contract) -> str:
     known = [one for one in DRILLS.values() if one.fault is contract.fault and contract.subject in one.subjects]
     plain, own = f"{contract.fault}-loss", str(contract.subject)
     return min((one.id for one in known), key=lambda name: (name != plain, own not in name, name), default="")
+
+
+def undrilled(contract: Contract) -> str:
+    """What to say where there is no such command: databases are drilled, and state as a whole is more than they."""
+    if contract.subject is Subject.STATE and not contract.part:
+        return "no drill runs all of it yet; secondsite verify judges each store that one runs"
+    return "no drill runs it yet"
 
 
 def shelf_life_days(contract: Contract, profile: str = QUICK) -> int:

@@ -14,6 +14,7 @@ from secondsite.model.wording import number
 from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark, measured_text
+from secondsite.publish.content.proof import undrilled
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.content.state import Replicated, replicated
 from secondsite.publish.text.markdown import Md, code, joined, strong, table, text
@@ -132,7 +133,7 @@ def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
         (
             code(standing.contract.name),
             text(standing.contract.owner) if standing.contract.owner else NO_OWNER,
-            code(standing.command) or Md("**no drill runs it yet**"),
+            code(standing.command) or strong(undrilled(standing.contract)),
             f"every {standing.proof.every}" if standing.command else "–",
             standing.until.isoformat() if standing.until and not standing.stale else "–",
             inputs.at(f"contracts.{standing.contract.name}"),

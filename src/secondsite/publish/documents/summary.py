@@ -13,6 +13,7 @@ from secondsite.model.wording import dollars, number
 from secondsite.publish.content.board import ContractBoardRow, board
 from secondsite.publish.content.comparison import answer, answered, confidence, provider_of
 from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.proof import undrilled
 from secondsite.publish.content.roadmap import roadmap
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents.contracts import counts, verdict
@@ -139,7 +140,7 @@ def _way(standing: ContractBoardRow) -> Md:
     why = text(standing.measured.why) if standing.measured and standing.measured.why else text(standing.stale)
     if standing.command:
         return Md(f"{why or 'never drilled'}; to prove it: {code(standing.command)}")
-    return why or Md("no drill runs it yet")
+    return why or text(undrilled(standing.contract))
 
 
 def _asked(inputs: Inputs, provider: str, standings: tuple[ContractBoardRow, ...]) -> Iterator[Md]:

@@ -16,6 +16,7 @@ from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpa
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import versions_text
 from secondsite.publish.content.measured_words import rpo_words, rto_words
+from secondsite.publish.content.proof import undrilled
 from secondsite.publish.drawings.drill import RtoWaterfall, rto_waterfall, timeline_chart
 from secondsite.publish.drawings.topology import topology
 from secondsite.publish.text.figure import Figure, figure
@@ -40,6 +41,7 @@ class BoardRow:
     scope: str
     note: str
     command: str
+    undrilled: str
     owner: str
 
 
@@ -108,6 +110,7 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         scope=scope,
         note=f"stale: {standing.stale}" if standing.stale else until or standing.expectation,
         command=standing.command,
+        undrilled="" if standing.command else f"{undrilled(contract).capitalize()}.",
         owner=contract.owner,
     )
 
