@@ -387,7 +387,7 @@ def test_keys_of_another_kind_are_none(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"ec: holds no ed25519 secret key; give a key as openssl genpkey"):
         read_signing_key(secret)
-    with pytest.raises(InputError, match=r"ec.pub: holds not an ed25519 public key; give the public key"):
+    with pytest.raises(InputError, match=r"ec.pub: holds no ed25519 public key; give the public key"):
         read_signer(public)
 
 
