@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,35 @@ def test_what_follows_two_dashes_is_the_verbs(tmp_path: Path) -> None:
     options = common_options(["a", "--quiet", "--", "--quiet", "--output", "x"])
     assert options.arguments == ("a", "--", "--quiet", "--output", "x")
     assert (options.quiet, options.output) == (True, None)
+
+
+def test_verbose_tells_what_was_read_and_when(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(tmp_path / "missing.yaml")
+    assert run(["audit", "--file", missing]) == EXIT_BAD_INPUT
+    assert capsys.readouterr().err.count("\n") == 1
+    assert run(["audit", "--verbose", "--file", missing]) == EXIT_BAD_INPUT
+    begin, read, end, error = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r" +\d\.\d{3} s  cli: secondsite \S+, Python \S+, \S+", begin)
+    assert read.endswith(f"discover: read {missing}")
+    assert end.endswith("cli: end")
+    assert error.startswith(f"{missing}: no such file")
+
+
+def test_verbose_names_the_servers_that_were_asked_and_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    """What doors log loses what looks like a secret, as messages do."""
+
+    def verb(_arguments: list[str]) -> int:
+        logging.getLogger("secondsite.nats.connection").debug("request %s to %s", "A", "nats://app:hunter2@h:4222")
+        return 0
+
+    assert common_options(["audit", "--verbose"]).run(verb) == 0
+    told = capsys.readouterr().err
+    assert "nats: request A to nats://" in told
+    assert "hunter2" not in told
+    logging.getLogger("secondsite.nats.connection").debug("afterwards nothing is told")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_verb_with_a_verbose_of_its_own_gets_it_too() -> None:
+    assert common_options(["init", "k8s/", "--verbose"]).arguments == ("init", "k8s/", "--verbose")
+    assert common_options(["audit", "--verbose"]).arguments == ("audit",)

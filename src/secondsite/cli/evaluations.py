@@ -9,6 +9,7 @@ owner alone, and the oldest go when there are too many.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 import zlib
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from secondsite.model.strategy import Strategy
     from secondsite.model.system import System
 
+_LOG = logging.getLogger(__name__)
 NO_CACHE = "SECONDSITE_NO_CACHE"
 HELP = "Compute again, and cache nothing."
 MOST_ENTRIES, MOST_BYTES = 32, 128 * 2**20
@@ -64,6 +66,7 @@ def evaluated(
     entry = None if anew else entry_of(system, catalogue, years, seed, strategies)
     known = read(entry) if entry else None
     if known is not None:
+        _LOG.debug("evaluation read from the cache")
         return known
     with parallel(workers) as parallel_map, years_progress(years) as progress:
         evaluation = compare(

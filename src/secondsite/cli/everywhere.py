@@ -1,4 +1,4 @@
-"""Two options that every verb has: ``--output FILE`` for its result, ``--quiet`` for nothing but errors.
+"""Options of every verb: ``--output FILE`` for its result, ``--quiet`` for errors alone, ``--verbose`` for more.
 
 They are taken off the line before the verb is looked for, so that no verb has them in its own way. A result takes the
 place of the file when it is whole: a run that fails leaves what was there.
@@ -15,9 +15,15 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.cli.streams import PrintableStream
+from secondsite.cli.verbose import told
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, MachineError
 
-EPILOGUE = "Every verb takes --output FILE, which writes its result to a file, and --quiet, which shows errors alone."
+EPILOGUE = (
+    "Every command also takes --output FILE (write the result to a file), --quiet (show errors only) and --verbose (show "
+    "the files and servers it reads)."
+)
+_OWN_VERBOSE = ("init",)
+"""Verbs that tell more of their own then."""
 _WHOLE = (EXIT_HOLDS, EXIT_DOES_NOT_HOLD, EXIT_UNPROVEN)
 """A verdict is a result, whatever it is."""
 
@@ -27,6 +33,7 @@ class CommonOptions:
     arguments: tuple[str, ...]
     output: Path | None = None
     quiet: bool = False
+    verbose: bool = False
 
     def run(self, verb: Callable[[list[str]], int]) -> int:
         """What the verb ends with; raises what it raises, and MachineError where the file cannot be written."""
@@ -34,6 +41,7 @@ class CommonOptions:
             if self.quiet:
                 nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
                 stack.enter_context(redirect_stderr(nowhere))
+            stack.enter_context(told(verbose=self.verbose))
             if self.output is None:
                 return verb(list(self.arguments))
             return self._written(self.output, verb)
@@ -62,12 +70,16 @@ def common_options(arguments: Sequence[str]) -> CommonOptions:
     """Raises InputError where no file is named, or two."""
     rest: list[str] = []
     files: list[str] = []
-    quiet, given = False, iter(arguments)
+    quiet = verbose = False
+    given = iter(arguments)
     for argument in given:
         if argument == "--":
             rest += [argument, *given]
         elif argument == "--quiet":
             quiet = True
+        elif argument == "--verbose":
+            verbose = True
+            rest += [argument] if arguments[0] in _OWN_VERBOSE else []
         elif argument == "--output":
             files.append(next(given, ""))
         elif argument.startswith("--output="):
@@ -77,7 +89,7 @@ def common_options(arguments: Sequence[str]) -> CommonOptions:
     if len(files) > 1 or "" in files:
         what = "is given twice" if len(files) > 1 else "names no file"
         raise InputError.at("--output", what, "write --output FILE, once")
-    return CommonOptions(tuple(rest), Path(files[0]) if files else None, quiet)
+    return CommonOptions(tuple(rest), Path(files[0]) if files else None, quiet, verbose)
 
 
 def _mask() -> int:

@@ -5,6 +5,7 @@ The way up ends at the root of the repository, where there is one: a file furthe
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from secondsite.cli.options import SYSTEM_FILE
 if TYPE_CHECKING:
     from cyclopts import App, ArgumentCollection
 
+_LOG = logging.getLogger(__name__)
 VARIABLE = "SECONDSITE_FILE"
 _WRITES_HERE = ("init",)
 """Verbs that write the file where they are called, and never over one further up."""
@@ -28,8 +30,10 @@ def name_system_file(_: App, commands: tuple[str, ...], arguments: ArgumentColle
     if option is None or option.tokens:
         return
     if named := os.environ.get(VARIABLE):
+        _LOG.debug("system file %s, from %s", named, VARIABLE)
         option.append(Token(keyword=VARIABLE, value=named, source="environment"))
     elif commands[:1] not in [(verb,) for verb in _WRITES_HERE] and (above := nearest(Path.cwd())):
+        _LOG.debug("system file %s, found in a folder above", above)
         option.append(Token(keyword="--file", value=str(above), source="folders above"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from secondsite.dns.record import HostRecord
@@ -11,6 +12,7 @@ from secondsite.model.errors import InputError, MachineError
 if TYPE_CHECKING:
     import dns.message
 
+_LOG = logging.getLogger(__name__)
 TIMEOUT_S = 2.0
 _PORT = 53
 
@@ -53,6 +55,7 @@ async def answered(server: Endpoint, name: str, kind: str, timeout_s: float) -> 
     import dns.message
     import dns.rcode
 
+    _LOG.debug("ask %s for %s %s", server, kind, name)
     try:
         address = await address_of(server.host)
         question = dns.message.make_query(name, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +18,8 @@ from secondsite.nats.credentials import Signer, from_credentials, from_nkey
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.tasks import asked_to_end, end_tasks
 from secondsite.nats.tls_client import NoTlsError, TlsClient
+
+_LOG = logging.getLogger(__name__)
 
 
 class DeniedError(MachineError):
@@ -67,6 +70,7 @@ class Connection:
         A server never answers what it denies: it says so beside, and an answer would be waited for in vain, as it would
         be once the connection is closed.
         """
+        _LOG.debug("request %s to %s", subject, self.shown)
         asked = asyncio.ensure_future(self.client.request(subject, payload, timeout=timeout_s))
         denied = asyncio.ensure_future(self._denial(subject))
         gone = asyncio.ensure_future(self._gone.wait())
@@ -150,6 +154,7 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
         if isinstance(error, errors.Error | OSError | TimeoutError | ValueError):
             raise connection.refusal(error) from None
         raise
+    _LOG.debug("connected to %s, nats-server %s", connection.shown, connection.server.get("version", "unknown"))
     try:
         yield connection
     finally:

@@ -10,6 +10,7 @@ while that shuts down, which ends one process in ten with an abort.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     )
     from typing_extensions import Buffer
 
+_LOG = logging.getLogger(__name__)
 PART_BYTES = 8 * 1024**2
 MAX_PART_BYTES = 16 * 1024**2
 MAX_PARTS = 10_000
@@ -209,6 +211,7 @@ class ObjectStorage:
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
+        _LOG.debug("%s", self.url(key))
         try:
             yield
         except (exceptions.BaseError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from secondsite.model.place import Place
 from secondsite.model.system import System
 from secondsite.model.validate import flaws
 
+_LOG = logging.getLogger(__name__)
 MAX_BYTES = 8_000_000
 
 
@@ -29,6 +31,7 @@ def load_system(path: Path) -> System:
 def load_text(path: Path) -> str:
     """The text of a system file, within the limits. Raises `InputError`."""
     file = str(path)
+    _LOG.debug("read %s", path)
     if not path.exists():
         raise InputError.at(file, "no such file", "write it with `secondsite init PATH`")
     if path.is_dir():
