@@ -19,8 +19,8 @@ from secondsite.cli.verbose import told
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, MachineError
 
 EPILOGUE = (
-    "Every command also takes --output FILE (write the result to a file), --quiet (show errors only) and --verbose (show "
-    "the files and servers it reads)."
+    "Every command also takes --output FILE (write the result to a file), --quiet (show errors only) and "
+    "--verbose (show the files and servers it reads)."
 )
 _OWN_VERBOSE = ("init",)
 """Verbs that tell more of their own then."""
