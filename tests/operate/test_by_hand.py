@@ -17,6 +17,7 @@ from secondsite.operate.action import ManualContext
 from secondsite.operate.layout import families
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.verbs import commands
+from secondsite.publish.runbook.by_hand import checks
 from secondsite.strategies.compose import failback, failover
 from secondsite.strategies.design import Kit
 
@@ -33,6 +34,9 @@ def type_all(typist: Typist, deployment: Deployment, procedure: Procedure, fault
             continue
         done = typist.type(commands(context, step))
         assert done.returncode == 0, (step.id, done.stderr, done.stdout, commands(context, step))
+        for check in checks(context, step) if step.verb is not Verb.PROMOTE_STORES else ():  # no pods here
+            shown = typist.type((check,))
+            assert shown.returncode == 0, (step.id, check, shown.stderr, shown.stdout)
 
 
 def test_over_and_back_by_hand(pair: Pair, kit: Kit, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_changed_entry_is_named(tmp_path: Path, line: int) -> None:
     changed["wall"] += 1
     lines[line] = json.dumps(changed, sort_keys=True)
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=f"journal:{line + 1}: .*changed"):
+    with pytest.raises(InputError, match=f"journal:{line + 1}: .*modified"):
         read_journal(path)
 
 
@@ -56,7 +56,7 @@ def test_a_removed_entry_is_noticed(tmp_path: Path) -> None:
     _write(path, 5)
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:4] + lines[5:]))
-    with pytest.raises(InputError, match="does not follow"):
+    with pytest.raises(InputError, match="does not match"):
         Journal(path, RealClock())
 
 
@@ -88,7 +88,7 @@ def test_a_disk_without_room_leaves_a_whole_journal(tmp_path: Path) -> None:
         journal.append(EntryKind.INTENT, "fence", {})
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 40, hard))
-            with pytest.raises(MachineError, match=r"cannot be written .*free the disk"):
+            with pytest.raises(MachineError, match=r"cannot be written .*free disk space"):
                 journal.append(EntryKind.OUTCOME, "fence", {"state": "done"})
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

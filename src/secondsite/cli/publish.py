@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from attrs import evolve
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 
@@ -37,6 +38,9 @@ def publish(
     date_: Annotated[
         str, Parameter(name="--date", help="Compute ages as of this date, not of the newest evidence.")
     ] = "",
+    url: Annotated[
+        str, Parameter(help="Where the folder is published, such as https://git.example.com/docs; for links in alerts.")
+    ] = "",
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
     seed: Annotated[NonNegativeInt, Parameter(help="Random seed; the same seed gives the same figures.")] = 1,
     no_cache: Annotated[bool, Parameter(help=HELP, env_var=NO_CACHE, negative="")] = False,
@@ -51,6 +55,7 @@ def publish(
     from secondsite.publish.files.folder import changes, write
 
     inputs = gather(file, folder, evidence, date_, years, seed, anew=no_cache)
+    inputs = evolve(inputs, published=f"{url.rstrip('/')}/" if url else "")
     root = _evidence(file, evidence)
 
     def read(drill: Path) -> DrillTimeline:

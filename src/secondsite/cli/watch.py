@@ -199,7 +199,7 @@ def approve(
 def maintain(
     *,
     at: Annotated[str, option("URL of the watch.")],
-    minutes: Annotated[NonNegativeFloat, option("Duration of the maintenance, such as 2h; 0 ends it.")],
+    minutes: Annotated[NonNegativeFloat, option("Minutes of maintenance; 0 ends it.")],
 ) -> int:
     """Announce maintenance of the home region; until it ends, the watch asks for approval and never acts alone.
 

@@ -28,7 +28,8 @@ class Inputs:
     """``base`` leads from the documents to the folder of the system file. ``drills`` are the names that can be run.
 
     ``as_of`` is the day that ages are counted to; no clock is read. ``current``: whether a measurement was taken of
-    what runs today (by its evidence folder); what is not named was.
+    what runs today (by its evidence folder); what is not named was. ``published`` is the address of the documents'
+    folder, with a slash at its end; empty where none is known.
     """
 
     evaluation: Evaluation
@@ -37,6 +38,7 @@ class Inputs:
     as_of: date
     base: str = "."
     outdated: Mapping[str, str] = Factory(dict)
+    published: str = ""
 
     @property
     def system(self) -> System:

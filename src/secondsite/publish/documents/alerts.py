@@ -25,6 +25,7 @@ from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.links.archive import METHOD
 
 _FED = "Exported by the two jobs in docs/publish/dr-alerts.md."
+RUNBOOK = "runbook.md"
 _STANDS_S = 60
 _PLAN_OLD_S = 1200
 """Three looks that did not come, and a little."""
@@ -342,15 +343,26 @@ def _escaped(value: str) -> str:
     return "".join(f"\\{letter}" if letter in string.punctuation else letter for letter in plain(value))
 
 
-def rules(system: str, alert_rules: Sequence[AlertRule]) -> str:
-    """The file, as `promtool check rules` takes it."""
+def anchor(alert: AlertRule) -> str:
+    """The chapter of the runbook that somebody who is woken by it needs."""
+    return {"GatewayDown": "dr-before", "WatchAsks": "dr-before", "SecretDrift": "dr-attack"}.get(
+        alert.name, "dr-severity"
+    )
+
+
+def rules(system: str, alert_rules: Sequence[AlertRule], runbooks: str = RUNBOOK) -> str:
+    """The file, as `promtool check rules` takes it. ``runbooks`` is where the runbook is published."""
     entries = [
         {
             "alert": alert.name,
             "expr": alert.expression,
             "for": f"{alert.hold_s}s",
             "labels": {"severity": alert.severity, **({"contract": alert.contract} if alert.contract else {})},
-            "annotations": {"summary": alert.summary, "remedy": alert.remedy},
+            "annotations": {
+                "summary": alert.summary,
+                "remedy": alert.remedy,
+                "runbook_url": f"{runbooks}#{anchor(alert)}",
+            },
         }
         for alert in alert_rules
     ]

@@ -10,6 +10,7 @@ from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents import (
     alerts,
     architecture,
+    compliance,
     contracts,
     cost,
     dashboard,
@@ -20,11 +21,12 @@ from secondsite.publish.documents import (
     summary,
 )
 from secondsite.publish.documents.calendar import calendar
+from secondsite.publish.documents.control import controlled
 from secondsite.publish.page.evaluation import render_html
 from secondsite.publish.page.report import ReadTimeline, report
 from secondsite.publish.runbook import runbook
 
-RUNBOOK = "runbook.md"
+RUNBOOK = alerts.RUNBOOK
 ALERTS = "dr-alerts.yaml"
 DASHBOARD = "dr-dashboard.json"
 REPORT = "report.html"
@@ -45,8 +47,12 @@ def documents(inputs: Inputs) -> Mapping[str, str]:
     written = {name: document(inputs, sources) for name, document in _DOCUMENTS.items()}
     listed = source_list.document(inputs, sources)
     return {
-        architecture.NAME: architecture.document(inputs),
-        **{name: _leading(text, sources.targets(text, source_list.NAME)) for name, text in written.items()},
+        architecture.NAME: controlled(inputs, architecture.document(inputs)),
+        compliance.NAME: controlled(inputs, compliance.document(inputs)),
+        **{
+            name: _leading(controlled(inputs, text), sources.targets(text, source_list.NAME))
+            for name, text in written.items()
+        },
         source_list.NAME: _leading(listed, sources.targets(listed)),
     }
 
@@ -63,7 +69,7 @@ def files(inputs: Inputs, read: ReadTimeline | None = None) -> Mapping[str, str]
         **evaluation.charts(inputs),
         **roadmap.charts(inputs),
         schedule.CALENDAR: calendar(inputs.system.name, drills(inputs), inputs.as_of),
-        ALERTS: alerts.rules(inputs.system.name, watched),
+        ALERTS: alerts.rules(inputs.system.name, watched, f"{inputs.published}{RUNBOOK}"),
         REPORT: render_html(inputs.evaluation, report(inputs, read)),
         DASHBOARD: dashboard.dashboard(inputs.system.name, watched),
     }

@@ -17,10 +17,12 @@ from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.content.sources import Sources
+from secondsite.publish.runbook.by_hand import BASIS, by_hand_s, checks
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
+from secondsite.publish.runbook.incidents import attack, dependencies, gradually, gray, levels
 from secondsite.publish.runbook.remedies import remedy
-from secondsite.publish.text.markdown import Md, code, fence, joined, strong, table, text
+from secondsite.publish.text.markdown import Md, bullets, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
 from secondsite.publish.text.templates import render
 from secondsite.strategies.stores import backed_up_only, following
@@ -42,6 +44,7 @@ class RunbookStep:
     after: str
     commands: Md
     check: str
+    checks: Md
     limit: Md
     fails: str
     final: bool
@@ -84,6 +87,11 @@ def section(inputs: Inputs, sources: Sources) -> str:
         final=_final(inputs),
         dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
         phases=_phases(inputs, sources),
+        levels=levels(inputs, sources),
+        gray=gray(inputs, sources),
+        attack=attack(inputs, sources),
+        dependencies=dependencies(inputs),
+        gradually=gradually(inputs, sources),
     )
 
 
@@ -232,7 +240,8 @@ def _who(step: Step) -> Md:
 def _shown(
     inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, region: str, fault: Fault | None
 ) -> RunbookStep:
-    typed = commands(ManualContext(inputs.chosen.deployment, procedure, region, fault), step)
+    context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
+    typed = commands(context, step)
     return RunbookStep(
         number=procedure.steps.index(step) + 1,
         title=text(step.title[:1].upper() + step.title[1:]),
@@ -240,11 +249,21 @@ def _shown(
         after=", ".join(_numbers(procedure, step)),
         commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
         check=step.check,
-        limit=_waiting(inputs, sources, procedure, step),
+        checks=fence(shown) if (shown := checks(context, step)) else Md(""),
+        limit=Md(f"{_waiting(inputs, sources, procedure, step)}{_person(sources, step, typed)}"),
         fails=remedy(step),
         final=not step.reversible,
         brings_back=joined(map(strong, _brings(procedure, step))),
     )
+
+
+def _person(sources: Sources, step: Step, typed: Sequence[str]) -> Md:
+    """A limit of seconds is the executor's; a person reads, finds the place and types."""
+    if step.by_person or not typed:
+        return Md("")
+    takes_s = by_hand_s(step, typed)
+    mark = sources.stated("a step in the hands of a person", "", BASIS, "a")
+    return Md(f"; by hand about {duration(takes_s)} {mark}, escalate after {duration(2 * takes_s)}")
 
 
 def _limits(inputs: Inputs, sources: Sources) -> Md:
@@ -336,9 +355,13 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
 
 def _final(inputs: Inputs) -> Md:
     """Where no way leads back."""
-    procedures = [*inputs.chosen.procedures.values(), *([inputs.chosen.failback] if inputs.chosen.failback else [])]
-    irreversible = (f"{one.name}: {step.title}" for one in procedures for step in one.steps if not step.reversible)
-    return joined(map(text, dict.fromkeys(irreversible)), "; ")
+    chapters = [(str(fault), one) for fault, one in inputs.chosen.procedures.items()]
+    chapters += [("failback", inputs.chosen.failback)] if inputs.chosen.failback else []
+    by_title: dict[str, list[str]] = {}
+    for name, one in chapters:
+        for step in (step for step in one.steps if not step.reversible):
+            by_title.setdefault(step.title, []).append(f"[{name}](#dr-{name})")
+    return bullets(Md(f"{text(title)} ({', '.join(dict.fromkeys(names))})") for title, names in by_title.items())
 
 
 def _dns(steps: DnsSteps) -> dict[str, object]:

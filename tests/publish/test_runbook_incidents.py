@@ -1,0 +1,87 @@
+"""What the runbook says before its first command: how bad it is, who is woken, and when nobody fails over."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from attrs import evolve
+from ruamel.yaml import YAML
+
+from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.strategy import Switch
+from secondsite.operate.action import ManualContext
+from secondsite.operate.verbs import commands
+from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.sources import Sources
+from secondsite.publish.documents.document_set import ALERTS, RUNBOOK, files
+from secondsite.publish.runbook.by_hand import SHOWS_ITSELF, by_hand_s, checks
+from secondsite.publish.runbook.incidents import gradually, levels, tightest_rto_s
+from secondsite.publish.runbook.runbook import section
+
+
+@pytest.fixture(scope="module")
+def inputs(evaluation: Evaluation) -> Inputs:
+    return Inputs(evaluation, (), (), date(2026, 11, 1))
+
+
+def test_who_is_woken_follows_from_the_tightest_promise(inputs: Inputs) -> None:
+    rto_s = tightest_rto_s(inputs)
+    assert rto_s is not None
+    told = str(levels(inputs, Sources(inputs.system))).replace("\u00a0", " ")
+    first = next(line for line in told.splitlines() if "P0" in line)
+    assert f"{rto_s / 5:g} s" in first
+    assert [level for level in ("P0", "P1", "P2", "P3") if level in told] == ["P0", "P1", "P2", "P3"]
+    bare = evolve(inputs.evaluation, assessments=tuple(evolve(a, outcomes=()) for a in inputs.evaluation.assessments))
+    unpromised = evolve(inputs, evaluation=bare)
+    assert tightest_rto_s(unpromised) is None
+    assert "60 s [[a1]]" in str(levels(unpromised, Sources(inputs.system))).replace("\u00a0", " "), "then it is assumed"
+
+
+def test_every_alert_leads_to_a_chapter_that_is_there(inputs: Inputs) -> None:
+    published = files(evolve(inputs, published="https://git.example/docs/"))
+    rules = YAML(typ="safe").load(published[ALERTS])["groups"][0]["rules"]
+    urls = [rule["annotations"]["runbook_url"] for rule in rules]
+    assert len(urls) > 8
+    anchors = set(re.findall(r'<a id="([^"]+)">', published[RUNBOOK]))
+    assert {url.partition("#")[0] for url in urls} == {"https://git.example/docs/runbook.md"}
+    assert {url.partition("#")[2] for url in urls} <= anchors
+    assert "runbook_url: runbook.md#dr-severity" in files(inputs)[ALERTS]
+
+
+def test_an_attack_is_no_reason_to_fail_over_and_a_gray_region_has_numbers(inputs: Inputs) -> None:
+    told = section(inputs, Sources(inputs.system))
+    attack = told.split("### When it is an attack")[1].split("\n### ")[0]
+    assert "**Do not fail over:**" in attack
+    assert "secondsite watch maintain" in attack
+    gray = told.split("### When a live region counts as failed")[1].split('<a id="dr-attack">')[0]
+    assert len(re.findall(r"\d+ % of requests|\d+ attempts|than \d+\ss", gray)) == 3
+    assert "### What both regions depend on" in told
+
+
+def test_only_weighted_records_bring_clients_back_in_shares(inputs: Inputs) -> None:
+    assert "moves all clients at once" in str(gradually(inputs, Sources(inputs.system)))
+    weighted = evolve(inputs.chosen.strategy, switch=Switch.WEIGHTED)
+    chosen = evolve(inputs.chosen, deployment=evolve(inputs.chosen.deployment, strategy=weighted))
+    found = evolve(inputs.evaluation, assessments=(*inputs.evaluation.assessments[:1], chosen))
+    found = evolve(found, recommendation=evolve(found.recommendation, strategy=weighted))
+    told = str(gradually(evolve(inputs, evaluation=found), Sources(inputs.system)))
+    assert "10 %, 50 %, 100 %" in told
+    assert "ResourceRecordSet: (.Weight = $weight)" in told
+
+
+def test_a_step_that_is_typed_has_a_check_that_is_typed(inputs: Inputs) -> None:
+    """Or its own commands show it; and a person is given more time than the executor takes."""
+    chosen = inputs.chosen
+    assert chosen.failback
+    procedures = [*chosen.procedures.items(), (None, chosen.failback)]
+    unchecked = set()
+    for fault, procedure in procedures:
+        for step in (one for one in procedure.steps if not one.blocked):
+            context = ManualContext(chosen.deployment, procedure, "us-west-2", fault)
+            typed = commands(context, step)
+            if typed and not checks(context, step) and step.verb not in SHOWS_ITSELF:
+                unchecked.add((fault, step.id))
+            assert by_hand_s(step, typed) >= step.duration.quantile(0.5) + 60
+    assert not unchecked
