@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := examples/kgents
 
-.PHONY: help setup demo publish docs drills coverage covered test test-quick lint format bench mutants clean lock sbom weaknesses release
+.PHONY: help setup demo publish docs site drills coverage covered test test-quick lint format bench mutants clean lock sbom weaknesses release
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ publish: setup ## the example's documents, as they are committed
 
 docs: setup ## docs/audit.md, from the rules
 	$(BIN)/python script/audit_page.py
+
+site: setup ## build/site: README and docs as plain pages
+	$(BIN)/python script/site.py
 
 test: setup ## every test but whole drills (under 20 minutes on two cores); TESTS=… for some
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(PYTEST) $(TESTS)
