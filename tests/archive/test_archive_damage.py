@@ -129,7 +129,7 @@ def _unsigned(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("hurt", "what"),
     [
-        (_lost, "2.json: missing: there is no such checkpoint"),
+        (_lost, "2.json: missing: no such checkpoint"),
         (_swapped, "2.json: swapped: it is number 1"),
         (_forged, "3.json: corrupted: its checksum"),
         (_unsigned, "3.json: this archive is rejected from here on: it is not signed"),

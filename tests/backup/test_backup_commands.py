@@ -150,7 +150,7 @@ def test_a_context_of_the_nats_command(source: Server, tmp_path: Path) -> None:
     _, error = secondsite(
         "backup", "--context", "other", "--to", url, code=2, env={"XDG_CONFIG_HOME": str(tmp_path / "config")}
     )
-    assert "there is no such context" in error
+    assert "no such context" in error
 
 
 def test_the_daemon_backs_up_answers_for_metrics_and_stops(source: Server, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_valid_files_are_read_without_a_word(name: str) -> None:
         ("D-badqty", "services.tool.memory_request", "'1gb' is not a size"),
         ("D-negrepl", "services.tool.replicas", "'${REPLICAS}' is not a whole number"),
         ("D-envsubst-port", "services.tool.ports", "'${PORT}' is not a whole number"),
-        ("D-cron-tpl", "backups.db-dump.interval", "'${CRON}' is no cron schedule"),
+        ("D-cron-tpl", "backups.db-dump.interval", "'${CRON}' is not a cron schedule"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_unknown_and_the_object_is_read(name: str, path: str, what: str) -> None:

@@ -231,8 +231,8 @@ def test_every_missing_part_is_told_with_its_line(tmp_path: Path) -> None:
     [
         ("- {op: replace, path: /spec/none, value: 1}", "names /spec/none, which does not exist"),
         ("- {op: remove, path: /spec/template/spec/containers/9}", "which does not exist|list of"),
-        ("- {op: twist, path: /spec}", "'twist' is no patch operation"),
-        ("- {op: add, path: spec/x, value: 1}", "is no path of a patch"),
+        ("- {op: twist, path: /spec}", "'twist' is not a patch operation"),
+        ("- {op: add, path: spec/x, value: 1}", "is not a path of a patch"),
         ("- {op: add, path: /spec/x}", "has no value"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Known-bad controls for the judge: honest evidence, spoiled in every way that was thought of, is never met.
+"""Negative controls for the judge: honest evidence, spoiled in every way that was thought of, is never met.
 
 Each line of the tables is one way. Whoever spoils evidence is taken to write a new chain, too.
 """

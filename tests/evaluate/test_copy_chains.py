@@ -106,7 +106,7 @@ def test_without_figures_of_its_own_a_backup_has_those_of_the_catalogue(catalogu
 @pytest.mark.parametrize(
     ("backups", "what"),
     [
-        ([VAULT], r"secondsite\.yaml:9:.*'tape' is no backup of this system"),
+        ([VAULT], r"secondsite\.yaml:9:.*'tape' is not a backup of this system"),
         ([VAULT, TAPE.replace("interval", "copy_of: vault, interval")], "copies of each other: vault -> tape -> vault"),
         ([TAPE.replace("interval", "restore_bytes_per_s: 0, interval")], "0 is not 1 or more"),
     ],

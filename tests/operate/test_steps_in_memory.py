@@ -99,7 +99,7 @@ def test_a_fence_that_is_taken_off_and_answers_nothing_is_said(kit: Kit) -> None
         return None
 
     world.ways = {"probe": probe}
-    with pytest.raises(MachineError, match="EVENTS takes no writes yet"):
+    with pytest.raises(MachineError, match="EVENTS accepts no writes yet"):
         asyncio.run(open_again(context_of(world, failover_of(world.deployment, kit)), family, family.origin, AWAY))
 
 

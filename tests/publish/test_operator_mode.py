@@ -128,7 +128,7 @@ def test_it_is_rendered_with_credentials_and_without_a_gate(tmp_path: Path, oper
 def test_which_account_has_to_be_clear(tmp_path: Path, operator: Operated, capsys: pytest.CaptureFixture[str]) -> None:
     _written(tmp_path, operator.config.replace(operator.account.public, "A" * 56))
     assert _rendered(tmp_path, "--account", "orders") == 2
-    assert "'orders' is no public key of an account" in capsys.readouterr().err
+    assert "'orders' is not the public key of an account" in capsys.readouterr().err
     assert _rendered(tmp_path, "--account", operator.account.public) == 0
 
 

@@ -162,4 +162,4 @@ def test_what_the_application_uses_beside_its_streams_is_named(
     assert "--app-subject 'rpc.>'" in (folder / "deploy" / "README.md").read_text()
     capsys.readouterr()
     assert render(folder, *LEAF, "--app-subject", "a..b") == 2
-    assert "'a..b' is no subject: a part of it is empty" in capsys.readouterr().err
+    assert "'a..b' is not a subject: a part of it is empty" in capsys.readouterr().err

@@ -65,20 +65,20 @@ CASES = {
     "empty contract": (f"{HEAD}contracts:\n  - {{subject: api, fault: zone}}\n", "5:5", "promises nothing", "`rto`"),
     "shares": (f"{HEAD}users:\n  - {{region: eu, share: 0.5}}\n", "4:1", "sum to 0.5", "sum to 1"),
     "duplicate name": (f"{HEAD}services:\n  - name: a\n  - name: a\n", "6:11", "'a' stands twice", "own name"),
-    "dangling dependency": (service("depends_on: [ap]"), "6:18", "'ap' is no service", "did you mean 'api'"),
+    "dangling dependency": (service("depends_on: [ap]"), "6:18", "'ap' is not a service", "did you mean 'api'"),
     "dangling service": (
         f"{HEAD}stores:\n  - name: s\n    service: pg\n    engine: pg\n",
         "6:14",
-        "'pg' is no service",
+        "'pg' is not a service",
         "under `services`",
     ),
     "dangling cover": (
         f"{HEAD}backups:\n  - {{name: b, covers: [x], content: data, where: same-region, interval: 1d}}\n",
         "5:24",
-        "'x' is no service",
+        "'x' is not a service",
         "under `services`",
     ),
-    "dangling mirror": (stream("mirror: {stream: B}"), "8:26", "'B' is no stream", "`domain`"),
+    "dangling mirror": (stream("mirror: {stream: B}"), "8:26", "'B' is not a stream", "`domain`"),
     "mirror of itself": (stream("mirror: {stream: A}"), "8:26", "'A' copies itself", "another stream"),
     "mirror and sources": (
         stream("mirror: {stream: B, domain: d}\n        sources: [{stream: C, domain: d}]"),
@@ -86,10 +86,10 @@ CASES = {
         "'A' has a mirror and sources",
         "keep one",
     ),
-    "no stream name": (
+    "not a stream name": (
         f'{HEAD}nats:\n  - name: nats\n    streams:\n      - name: "A.B"\n',
         "7:15",
-        "'A.B' is no stream name",
+        "'A.B' is not a stream name",
         "leave out",
     ),
     "no system name": (HEAD.replace("shop", '" "'), "2:7", "the system has no name", "`name: shop`"),
@@ -103,7 +103,7 @@ CASES = {
     "dangling route": (
         f"{HEAD}gateways:\n  - {{name: g, routes_to: [x]}}\n",
         "5:27",
-        "'x' is no service",
+        "'x' is not a service",
         "under `services`",
     ),
     "peak below the mean": (

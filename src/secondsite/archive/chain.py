@@ -147,7 +147,7 @@ class Chain:
     async def _bundled(self, number: int) -> list[Linked]:
         bundle = next(((first, key) for first, last, key in self.bundles if first <= number <= last), None)
         if bundle is None:
-            raise damaged(self.store.url(index_key(number)), "missing: there is no such checkpoint")
+            raise damaged(self.store.url(index_key(number)), "missing: no such checkpoint")
         first, key = bundle
         try:
             plain = await asyncio.to_thread(unseal, await self._read(key, MAX_BUNDLE_BYTES), (ZSTD,), Keys())

@@ -170,7 +170,7 @@ def _exit_code(error: SecondsiteError) -> int:
 
 
 def _written(code: int) -> int:
-    """The exit code once all output is where it belongs: what is lost on the way was not said."""
+    """The exit code once all output is where it belongs: what was lost was not said."""
     try:
         sys.stdout.flush()
     except SecondsiteError as error:

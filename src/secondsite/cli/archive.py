@@ -108,7 +108,7 @@ def archive(
     pace: Annotated[Pace, Parameter(name="*")] = ON_AND_ON,
     json: Flag = False,
 ) -> int:
-    """Ship what is new of every stream to an object store, on and on, so that any moment can be brought back.
+    """Ship new messages of every stream to an object store, continuously, so that any point in time can be restored.
 
     Messages, deletions, consumers' positions and configurations. It resumes where the archive ends; several copies may
     run, and one of them ships.

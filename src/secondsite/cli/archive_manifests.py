@@ -95,6 +95,6 @@ def policy_(*, to: str) -> int:
 
     address = parse_store(to)
     if address.scheme != "s3":
-        raise InputError.at("--to", f"{to!r} is no bucket of AWS", "write s3://bucket/prefix")
+        raise InputError.at("--to", f"{to!r} is not an AWS bucket", "write s3://bucket/prefix")
     print(json.dumps(bucket_policy(address.container, address.prefix), indent=2))
     return EXIT_HOLDS

@@ -87,7 +87,7 @@ def render(
 
 def _check_subject(subject: str) -> None:
     if why := not_a_subject(subject):
-        raise InputError.at("--app-subject", f"{subject!r} is no subject: {why}", "give one such as rpc.>")
+        raise InputError.at("--app-subject", f"{subject!r} is not a subject: {why}", "give one such as rpc.>")
 
 
 def _account_of(deployment: Deployment, given: str) -> str:
@@ -109,7 +109,7 @@ def _account_of(deployment: Deployment, given: str) -> str:
     if not _ACCOUNT.fullmatch(key):
         known = f": one of {', '.join(others)}" if others else ""
         unclear = f"which account of {cluster.name} holds the streams is not clear"
-        what = f"{key!r} is no public key of an account" if key else unclear
+        what = f"{key!r} is not the public key of an account" if key else unclear
         raise InputError.at("--account", what, f"give the public key of the account with the streams{known}")
     return key
 

@@ -224,7 +224,7 @@ def _rules(policy: WatchPolicy, given: WatchOptions, deployment: Deployment) -> 
             what = f"{one.name} is in {one.region}, no region of the deployment"
             raise InputError.at(_OBSERVERS, what, f"name one of {', '.join(regions)}")
         if not one.at:
-            raise InputError.at(_OBSERVERS, f"nobody said where {one.name} answers", "write `at: https://…`")
+            raise InputError.at(_OBSERVERS, f"the address of {one.name} is not configured", "write `at: https://…`")
     rules = WatchRules(places, regions, policy.quorum, policy.window_s, given.checks, given.every_s)
     fewest = min((rules.needed(region) for region in regions), default=0)
     if len(places) < _FEWEST or fewest < _LEAST_QUORUM:

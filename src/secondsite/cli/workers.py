@@ -77,7 +77,7 @@ def _contact(address: str) -> str:
     """As Dask writes it; raises InputError for a scheduler elsewhere without TLS, before anything is sent to it."""
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        raise InputError.at("--workers", f"{address!r} is no cluster", "write dask://HOST:PORT, or tls://HOST:PORT")
+        raise InputError.at("--workers", f"{address!r} is not a cluster", "write dask://HOST:PORT, or tls://HOST:PORT")
     host, port = match["host"], match["port"]
     if match["scheme"] == "dask" and not _on_this_machine(host):
         what = f"{host} is not this machine, and Dask without TLS runs the code of whoever answers there"

@@ -39,7 +39,7 @@ def longest_gap_s(schedule: str) -> Seconds:
     if len(fields) == 1 and fields[0] in _NICKNAMES:
         fields = _NICKNAMES[fields[0]].split()
     if len(fields) != 5:
-        raise ValueError(f"{schedule!r} is no cron schedule; write five fields, such as 0 2 * * *")
+        raise ValueError(f"{schedule!r} is not a cron schedule; write five fields, such as 0 2 * * *")
     minutes, hours, days, months, weekdays = (_values(text, index) for index, text in enumerate(fields))
     times = sorted(hour * 3600 + minute * 60 for hour in hours for minute in minutes)
     either = not (fields[2].startswith("*") or fields[4].startswith("*"))
@@ -74,7 +74,7 @@ def _values(text: str, index: int) -> set[int]:
             last = _number(end, index) if dash else (high if step else first)
         size = int(step) if step.isdecimal() else 0 if step else 1
         if not low <= first <= last <= high or size < 1:
-            raise ValueError(f"{text!r} is no field of a cron schedule; write numbers from {low} to {high}")
+            raise ValueError(f"{text!r} is not a field of a cron schedule; write numbers from {low} to {high}")
         values.update(range(first, last + 1, size))
     return values
 
@@ -84,5 +84,5 @@ def _number(text: str, index: int) -> int:
     if text in names:
         return names.index(text) + (1 if index == 3 else 0)
     if not text.isdecimal() or len(text) > 4:
-        raise ValueError(f"{text!r} is no number in a cron schedule; write one such as 2")
+        raise ValueError(f"{text!r} is not a number in a cron schedule; write one such as 2")
     return int(text)

@@ -171,7 +171,7 @@ class Build:
         part = folder / entry.text
         path = kustomization_of(part)
         if path is None or part.resolve() in self._stack or len(self._stack) >= MAX_FOLDERS_DEEP:
-            self._problem(entry.place, f"{entry.text!r} is no component here", "name a folder with a kustomization")
+            self._problem(entry.place, f"{entry.text!r} is not a component", "name a folder with a kustomization")
             return resources
         self._stack.append(part.resolve())
         for document in self.documents(path):

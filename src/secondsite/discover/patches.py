@@ -110,7 +110,7 @@ def json_patch(target: MapNode, operations: ListNode) -> MapNode:
         elif name in ("add", "copy", "move"):
             node = _change(node, path, operation.place, value, add=True)
         elif name != "test":
-            raise InputError.at(operation.place, f"{name!r} is no patch operation", "write add, replace or remove")
+            raise InputError.at(operation.place, f"{name!r} is not a patch operation", "write add, replace or remove")
     if not isinstance(node, MapNode):
         raise InputError.at(operations.place, "the patch replaces the whole object", "name a path inside it")
     return node
@@ -119,7 +119,7 @@ def json_patch(target: MapNode, operations: ListNode) -> MapNode:
 def _pointer(at: YamlNode, place: Place) -> list[str]:
     text = at.text
     if not text.startswith("/"):
-        raise InputError.at(at.place or place, f"{text!r} is no path of a patch", "write one such as /spec/replicas")
+        raise InputError.at(at.place or place, f"{text!r} is not a path of a patch", "write one such as /spec/replicas")
     return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
 
 
@@ -189,8 +189,10 @@ def _pattern(at: YamlNode) -> re.Pattern[str] | None:
         return None
     # Kustomize's patterns are RE2, which cannot backtrack without end; nested repetition is not taken here.
     if len(at.text) > 200 or re.search(r"[+*}]\)?[+*{]", at.text):
-        raise InputError.at(at.place or Place("?"), f"{at.text[:60]!r} is no plain pattern", "write a name or name.*")
+        raise InputError.at(
+            at.place or Place("?"), f"{at.text[:60]!r} is not a plain pattern", "write a name or name.*"
+        )
     try:
         return re.compile(at.text)
     except re.error as error:
-        raise InputError.at(at.place or Place("?"), f"{at.text!r} is no pattern: {error}", "write a name") from None
+        raise InputError.at(at.place or Place("?"), f"{at.text!r} is not a pattern: {error}", "write a name") from None

@@ -324,7 +324,9 @@ def _share(at: YamlNode, replicas: int) -> int | None:
     try:
         return math.ceil(float(at.text[:-1]) * replicas / 100)
     except (ValueError, OverflowError):
-        raise InputError.at(at.place or Place("?"), f"{at.text!r} is no percentage", "write one such as 50%") from None
+        raise InputError.at(
+            at.place or Place("?"), f"{at.text!r} is not a percentage", "write one such as 50%"
+        ) from None
 
 
 def _policy(inventory: ResourceInventory, workload: Workload, draft: Draft) -> None:

@@ -23,7 +23,7 @@ def endpoint_of(text: str, place: str) -> Endpoint:
     if not colon or ":" in host:  # an address with colons of its own is IPv6 without a port
         return Endpoint(text, _PORT)
     if not host or not port.isdigit():
-        raise InputError.at(place, f"{text!r} is no server", "write HOST or HOST:PORT")
+        raise InputError.at(place, f"{text!r} is not a server", "write HOST or HOST:PORT")
     return Endpoint(host, int(port))
 
 

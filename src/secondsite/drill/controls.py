@@ -1,4 +1,4 @@
-"""Known-bad controls: what a drill is worth is seen where something is wrong on purpose.
+"""Negative controls: what a drill is worth is seen where something is wrong on purpose.
 
 Each must turn red, and for its own reason. One that stays green, or is red for another reason, fails the suite.
 """

@@ -88,7 +88,7 @@ def follow_ups(
         ),
         FollowUp(
             "super-cluster too complex",
-            "a super-cluster breaches a contract or costs more to own than independent clusters",
+            "a super-cluster breaches a contract or costs more in ownership than independent clusters",
             not supercluster,
             "independent clusters with a leaf link; no shared meta group to lose",
         ),
@@ -120,7 +120,7 @@ def _managed(chosen: Assessment, assessments: Sequence[Assessment]) -> tuple[Fol
     return (
         FollowUp(
             "managed service",
-            f"{best.strategy} costs at most a tenth more to own ({price})",
+            f"{best.strategy} costs at most a tenth more in ownership ({price})",
             as_good and best.owning_usd.mean <= 1.1 * chosen.owning_usd.mean,
             "a trial account, one stream mirrored there, the promotion drilled through the provider's API",
         ),

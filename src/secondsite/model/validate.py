@@ -131,7 +131,7 @@ def _subjects(system: System) -> Iterator[Flaw]:
             for place, subject in enumerate(stream.subjects):
                 where = ("nats", position, "streams", number, "subjects", place)
                 if why := not_a_subject(subject):
-                    yield Flaw(where, f"{subject!r} is no NATS subject: {why}", "write it as the stream has it")
+                    yield Flaw(where, f"{subject!r} is not a NATS subject: {why}", "write it as the stream has it")
                 elif of_the_server(subject) and not stream.settings.get("no_ack"):
                     what = f"{subject!r} captures what servers say to each other, and they refuse such a stream"
                     yield Flaw(where, what, "narrow it; a stream that runs so has `no_ack: true` in its settings")
@@ -186,7 +186,7 @@ def _unknown_service(path: Path, name: str, known: set[str]) -> Flaw:
 
     close = get_close_matches(name, sorted(known), 1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return Flaw(path, f"{name!r} is no service of this system", f"{guess}name one under `services`, or add it there")
+    return Flaw(path, f"{name!r} is not a service of this system", f"{guess}name one under `services`, or add it there")
 
 
 def _origins(system: System) -> Iterator[Flaw]:
@@ -204,9 +204,9 @@ def _origins(system: System) -> Iterator[Flaw]:
                     yield Flaw((*where, "stream"), f"{stream.name!r} copies itself", "name another stream or a domain")
                 elif not (origin.domain or origin.region or origin.external) and origin.stream not in known:
                     remedy = "name a stream of this file, the `domain` it lives in, or write `external: true`"
-                    yield Flaw((*where, "stream"), f"{origin.stream!r} is no stream of this system", remedy)
+                    yield Flaw((*where, "stream"), f"{origin.stream!r} is not a stream of this system", remedy)
             if set(stream.name) & set(" .*>/\\\t"):
-                yield Flaw((*path, "name"), f"{stream.name!r} is no stream name", "leave out blanks and . * > / \\")
+                yield Flaw((*path, "name"), f"{stream.name!r} is not a stream name", "leave out blanks and . * > / \\")
 
 
 def _cycles(system: System) -> Iterator[Flaw]:
@@ -229,7 +229,7 @@ def _backup_chains(system: System) -> Iterator[Flaw]:
     names = {backup.name for backup in system.backups}
     for position, backup in enumerate(system.backups):
         if backup.copy_of and backup.copy_of not in names:
-            what = f"{backup.copy_of!r} is no backup of this system"
+            what = f"{backup.copy_of!r} is not a backup of this system"
             yield Flaw(("backups", position, "copy_of"), what, "name one under `backups`, or remove it")
     cycle = find_cycle({backup.name: (backup.copy_of,) for backup in system.backups if backup.copy_of})
     if cycle:

@@ -95,7 +95,7 @@ def _entrances(operate: Operate) -> Iterator[Flaw]:
         if place.address and bool(place.address.service) == bool(place.address.at):
             yield Flaw(where, f"the address of {place.region} has not one of service and at", "write one of them")
         elif place.address and place.address.service and not _SERVICE.fullmatch(place.address.service):
-            what = f"{place.address.service!r} is no Service"
+            what = f"{place.address.service!r} is not a Service"
             yield Flaw((*where, "service"), what, "write NAMESPACE/NAME")
         elif place.address and place.address.service and not place.kube:
             what = f"nobody can ask for a Service of {place.region}"

@@ -79,7 +79,7 @@ def read_context(name: str) -> Mapping[str, Any]:
             content = json.loads(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         raise InputError.at(
-            str(path), "there is no such context, or it is not JSON", "list them with: nats context ls"
+            str(path), "no such context, or it is not JSON", "list them with: nats context ls"
         ) from None
     if not isinstance(content, dict):
         raise InputError.at(str(path), "is not a context", "list them with: nats context ls")

@@ -108,7 +108,7 @@ async def open_again(context: Context, family: StreamFamily, placement: StreamPl
         await door.update({**state.config, "subjects": list(family.subjects)})
         if not await takes_writes(door, family, placement):
             raise MachineError.at(
-                placement.region, f"{placement.name} takes no writes yet", "check its leader, then abort again"
+                placement.region, f"{placement.name} accepts no writes yet", "check its leader, then abort again"
             )
     return True
 

@@ -96,7 +96,7 @@ class PostgresState:
     @property
     def described(self) -> str:
         done = f"has replayed {self.replayed:,} bytes of WAL"
-        return done if self.standby else f"takes writes on timeline {self.timeline}"
+        return done if self.standby else f"accepts writes on timeline {self.timeline}"
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -193,7 +193,7 @@ async def _look(session: PostgresSession) -> PostgresState:
 
 async def _as_primary(session: PostgresSession, what: str) -> None:
     if await session.value("SELECT pg_is_in_recovery()"):
-        what = f"is a standby: it takes no writes, and cannot {what}"
+        what = f"is a standby: it accepts no writes and cannot {what}"
         raise StoreRefusedError.at(session.shown, what, "name the primary")
 
 

@@ -72,7 +72,7 @@ class RedisState:
 
     @property
     def described(self) -> str:
-        took = f"takes writes under replication id {self.replication_id[:8]}"
+        took = f"accepts writes under replication ID {self.replication_id[:8]}"
         return f"has received {self.offset:,} bytes of the log" if self.replica else took
 
     @property

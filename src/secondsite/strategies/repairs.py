@@ -187,7 +187,7 @@ def _copies_anew(kit: Kit, after: str) -> Step:
     """A restored stream is another one for the server: its mirrors stand still without a lag, and what sources it takes
     everything again.
     """
-    size = transfer_time("copies made anew", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"])
+    size = transfer_time("copies rebuilt", stream_bytes(kit.system, kit.figures), kit.figures["restore.rate"])
     return make_step(
         kit,
         Verb.REMAKE_COPIES,

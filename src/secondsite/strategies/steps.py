@@ -179,7 +179,7 @@ def free_subjects(kit: Kit, after: str) -> Step:
     return make_step(
         kit,
         Verb.DELETE_ORIGIN,
-        "give the lost origins other subjects (a timeout is unknown: look whether it was applied)",
+        "give the lost origins other subjects (a timeout is unknown: check whether it was applied)",
         "promote.witness",
         check="no assigned stream but the mirror lists the subjects",
         after=(after,),

@@ -82,7 +82,7 @@ def write_gate(kit: Kit) -> tuple[Requirement, ...]:
         "work.gate",
         f"servers of {kit.home.name} start shut to writers; `secondsite gate` beside them opens once {kit.second.name} "
         "still mirrors",
-        "a region that comes back by itself would take writes until somebody reaches it to fence it",
+        "a region that comes back by itself would accept writes until somebody can reach it to fence it",
         "two writers from the old primary's return until it is fenced",
     )
     return (gate,)

@@ -56,7 +56,7 @@ class DrillManifest:
     really ran. ``new_side``: networks that traffic was moved to, none where it may stay. ``timing`` is what was
     configured, ``production`` what the strategy asks for: where they differ and clients move, figures are projected.
     ``unrehearsed``: what moving takes in production and the lab has none of, by subject.
-    ``control`` names the known-bad control that this run was; such a run proves no contract. ``id`` is the run's own,
+    ``control`` names the negative control that this run was; such a run proves no contract. ``id`` is the run's own,
     ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
     and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled. ``version``: which
     nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares. ``stores``:

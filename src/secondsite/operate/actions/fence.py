@@ -125,7 +125,7 @@ class Fence:
         return Prospect(
             guards=_reconciled(context, step, region, live),
             changes=(*ended, *changes),
-            now=(f"{len(live)} of {len(pairs)} streams take writes in {region}",),
+            now=(f"{len(live)} of {len(pairs)} streams accept writes in {region}",),
         )
 
     async def run(self, context: Context, step: Step) -> Facts:

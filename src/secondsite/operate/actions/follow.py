@@ -87,10 +87,10 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     serving, returned = door.server(serving_in, store), door.server(step.region, store)
     primary, before = await serving.look(), await returned.look()
     if primary.standby:
-        raise failed(f"{store} in {serving_in} is no primary", "promote it first; nothing was changed")
+        raise failed(f"{store} in {serving_in} is not a primary", "promote it first; nothing was changed")
     if before.stranger_to(primary):
         raise failed(
-            f"{store} in {step.region} is no copy of the one in {serving_in}", "check the logins of both regions"
+            f"{store} in {step.region} is not a copy of the one in {serving_in}", "check the logins of both regions"
         )
     if not before.follows(primary):
         if not before.standby:

@@ -130,7 +130,7 @@ class VerifySecrets:
     async def look(self, context: Context, step: Step, secrets: Secrets) -> Prospect:
         compared = await _compare(context, step, secrets)
         mended = compared.refreshed if secrets.refreshes else ()
-        changes = tuple(f"{name}: {_region(context, step)} reads it anew" for name in mended)
+        changes = tuple(f"{name}: {_region(context, step)} reads it again" for name in mended)
         guards = tuple(_stale(name) for name in compared.different if name not in mended)
         return Prospect(changes=changes, now=(f"{len(compared.different)} secrets differ",), guards=guards)
 

@@ -65,7 +65,9 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     standby, serving = door.server(step.region, store), door.server(other, store)
     before, home = await standby.look(), await state_of(serving)
     if home is not None and before.stranger_to(home):
-        raise failed(f"{store} in {step.region} is no copy of the one in {other}", "check the logins of both regions")
+        raise failed(
+            f"{store} in {step.region} is not a copy of the one in {other}", "check the logins of both regions"
+        )
     if not before.standby and before.fenced and not _begun(context, store):
         what = f"{store} in {step.region} is fenced and follows nobody"
         raise failed(what, "attach it to its primary first; nothing was changed")

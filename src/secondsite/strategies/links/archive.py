@@ -44,7 +44,7 @@ class ArchiveLink:
 
     def links(self) -> tuple[WanLink, ...]:
         rate = stream_rate_bytes_per_s(self.kit.system)
-        return (WanLink(LinkKind.ARCHIVE, self.kit.home.name, self.kit.second.name, "what is new of streams", rate),)
+        return (WanLink(LinkKind.ARCHIVE, self.kit.home.name, self.kit.second.name, "new messages of streams", rate),)
 
     def copies(self) -> tuple[Copy, ...]:
         """Any moment comes back, so that it outlives wrong writes too."""
@@ -71,7 +71,7 @@ class ArchiveLink:
             "stream-archive",
             "work.archive",
             f"`secondsite archive` in {self.kit.home.name}, into a bucket in {self.kit.second.name}",
-            "a full copy every few minutes moves everything each time; an archive moves what is new",
+            "a full copy every few minutes moves everything each time; an archive moves only new messages",
             "streams are lost with the region, and what a bad release destroys stays destroyed",
         )
         return (archive, *requirements.restorable(self.kit))

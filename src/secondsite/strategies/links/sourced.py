@@ -73,7 +73,7 @@ class Sourced:
             make_step(
                 self.kit,
                 Verb.ELECT,
-                "the survivor goes on writing its own streams",
+                "the survivor keeps writing its own streams",
                 "continue.sourced",
                 check="every stream acknowledges a probe",
                 region=self.kit.second.name,
