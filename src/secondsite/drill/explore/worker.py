@@ -85,7 +85,9 @@ async def play(order: Order) -> Played:
         _mount(folder, [server.name for server in servers_of(deployment)])
     home, *others = [site.region.name for site in deployment.sites]
     rtt_ms = dict.fromkeys(((home, other) for other in others), 2 * DELAY_MS)
-    options = LabOptions(folder=folder, seed=order.schedule.seed, services=False, positions_s=1.0, rtt_ms=rtt_ms)
+    options = LabOptions(
+        folder=folder, seed=order.schedule.seed, services=False, positions_s=1.0, rtt_ms=rtt_ms, clocks=True
+    )
     async with Lab.up(deployment, options) as lab:
         promises: list[Promise] = []
         subjects = [(family.name, probe_subject(family.subjects[0])) for family in families(deployment)]

@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed, until
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed, until
 from secondsite.operate.actions.consumers import WantedConsumer, restore
 from secondsite.operate.actions.copies import copies_anew, copies_to_remake, origins_of
 from secondsite.operate.consumer_config import is_users
@@ -34,7 +34,7 @@ class RemakeCopies:
         """``restorer.chosen`` are restored before; without a choice, it shows only then which were gone."""
         remade, left = copies_to_remake(context, restorer.chosen or _restored(context))
         changes = [f"{one.name} in {one.region}: saved, deleted, made anew as it is" for one in remade]
-        return Prospect(changes=tuple(changes), now=tuple(_left(one) for one in left))
+        return Prospect(changes=tuple(changes), guards=tuple(map(_guard, left)))
 
     async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
         remade, left = copies_to_remake(context, _restored(context))
@@ -52,6 +52,17 @@ def _restored(context: Context) -> tuple[str, ...]:
     """What was brought back; all that may have been where a person did it."""
     names = context.done(Verb.RESTORE_ORIGINS).get("restored")
     return tuple(family.name for family in context.families) if names is None else tuple(names)
+
+
+def _guard(one: StreamPlacement) -> Guard:
+    """Known before anything is restored: it can be made anew only without what was written to it alone."""
+    sources = ", ".join(each.stream for each in one.stream.sources)
+    what = f"{one.name} in {one.region} takes writes of its own beside what it sources from {sources}: it would hold "
+    remedy = (
+        f"take {sources} out of its sources first, and in again once it is back, with opt_start_seq behind its last "
+        "message; or let it hold them twice: --allow sources-and-writes"
+    )
+    return Guard("sources-and-writes", f"{what}the latter twice", remedy)
 
 
 def _left(one: StreamPlacement) -> str:

@@ -83,6 +83,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             "component_regions": effort.component_regions,
             "cross_region_links": effort.cross_region_links,
             "manual_steps": effort.manual_steps,
+            "way_back": effort.way_back,
             "irreversible_steps": effort.irreversible_steps,
             "open_hazards": effort.open_hazards,
             "hours_per_month": estimate_json(effort.hours_per_month),
