@@ -49,26 +49,35 @@ def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     tar = request["tar"]
     if tar and tar["gone"] is None:
         return {"gone": runs(tombstones(pieces))}
+    width, upto = int(request["width"]), None if request["upto"] is None else int(request["upto"])
     reader = ArchiveReader()
-    if tar:
-        gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
-        messages: Iterable[ArchivedMessage] = tar_messages(pieces, int(tar["first"]), gone)
-    else:
-        messages = (message for piece in pieces for message in reader.feed(piece))
-    if request["upto"] is not None:
-        upto = int(request["upto"])
-        messages = (message for message in messages if message.sequence <= upto)
     positions: dict[Position, int] = {}
-    digest = _answer(
-        noting(messages, positions) if request["sources"] else messages, int(request["width"]), request["only"]
-    )
+    if tar or request["sources"] or request["only"] is not None:
+        messages = _messages(reader, pieces, tar)
+        messages = messages if upto is None else (each for each in messages if each.sequence <= upto)
+        answered = _by_message(noting(messages, positions) if request["sources"] else messages, width, request["only"])
+    else:
+        answered = _by_runs(reader, pieces, width, upto)
     if not tar:
         reader.close()
     sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
-    return {"consumers": None if tar else reader.consumers, "sources": sources, **digest}
+    return {"consumers": None if tar else reader.consumers, "sources": sources, **answered}
 
 
-def _answer(messages: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:
+def _messages(reader: ArchiveReader, pieces: Iterable[bytes], tar: dict[str, Any] | None) -> Iterable[ArchivedMessage]:
+    if not tar:
+        return (message for piece in pieces for message in reader.feed(piece))
+    gone = {sequence for first, last in tar["gone"] for sequence in range(first, last + 1)}
+    return tar_messages(pieces, int(tar["first"]), gone)
+
+
+def _by_runs(reader: ArchiveReader, pieces: Iterable[bytes], width: int, upto: int | None) -> dict[str, Any]:
+    digester = Digester(width)
+    digester.add_runs(run for piece in pieces for run in reader.runs(piece, width, upto))
+    return {"digest": asdict(digester.result())}
+
+
+def _by_message(messages: Iterable[ArchivedMessage], width: int, only: list[int] | None) -> dict[str, Any]:
     if only is None:
         digester = Digester(width)
         digester.add(messages)
