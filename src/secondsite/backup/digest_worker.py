@@ -2,7 +2,8 @@
 
 The first line is the request, ``{"width": 1024, "upto": null, "only": null, "sources": false, "tar": null}``; the
 answer is JSON. ``upto`` ends the digest at a sequence; ``only`` lists the messages of these ranges one by one instead;
-``sources`` asks how far each source had come. ``tar`` is for archives of servers before 2.15:
+``sources`` asks how far each source had come, ``schedules`` which schedules fire once. ``tar`` is for archives of
+servers before 2.15:
 ``{"first": 1, "gone": null}`` asks what is gone; with its spans the rest is digested.
 """
 
@@ -19,6 +20,7 @@ from attrs import asdict
 from secondsite.backup.archive import ArchivedMessage, ArchiveError, ArchiveReader, open_message
 from secondsite.backup.digest import Digester, runs
 from secondsite.backup.s2 import S2Error
+from secondsite.backup.scheduled import ScheduledOnce, noting_schedules
 from secondsite.backup.sourcing import Position, noting
 from secondsite.backup.tar_archive import messages as tar_messages
 from secondsite.backup.tar_archive import tombstones
@@ -52,16 +54,19 @@ def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     width, upto = int(request["width"]), None if request["upto"] is None else int(request["upto"])
     reader = ArchiveReader()
     positions: dict[Position, int] = {}
-    if tar or request["sources"] or request["only"] is not None:
+    once: list[ScheduledOnce] = []
+    if tar or request["sources"] or request.get("schedules") or request["only"] is not None:
         messages = _messages(reader, pieces, tar)
         messages = messages if upto is None else (each for each in messages if each.sequence <= upto)
-        answered = _by_message(noting(messages, positions) if request["sources"] else messages, width, request["only"])
+        messages = noting(messages, positions) if request["sources"] else messages
+        messages = noting_schedules(messages, once) if request.get("schedules") else messages
+        answered = _by_message(messages, width, request["only"])
     else:
         answered = _by_runs(reader, pieces, width, upto)
     if not tar:
         reader.close()
     sources = [[name, pattern, last] for (name, pattern), last in positions.items()]
-    return {"consumers": None if tar else reader.consumers, "sources": sources, **answered}
+    return {"consumers": None if tar else reader.consumers, "sources": sources, "schedules": once, **answered}
 
 
 def _messages(reader: ArchiveReader, pieces: Iterable[bytes], tar: dict[str, Any] | None) -> Iterable[ArchivedMessage]:
@@ -96,17 +101,12 @@ def _pieces() -> Iterator[bytes]:
 
 
 def _listed(message: ArchivedMessage) -> tuple[int, int, str, str]:
-    """Sequence, time, checksum, and the per-message TTL as its header says it."""
+    """Sequence, time, checksum, and how long it stays: its TTL, or when it fires, as its header says it."""
     opened = open_message(message.raw)
-    ttl = next(
-        (
-            line.split(b":", 1)[1].strip()
-            for line in opened.headers.split(b"\r\n")
-            if line.lower().startswith(b"nats-ttl:")
-        ),
-        b"",
-    )
-    return opened.sequence, opened.time_ns, hashlib.sha256(message.raw).hexdigest(), ttl.decode("ascii", "replace")
+    lines = (line.split(b":", 1) for line in opened.headers.split(b"\r\n") if b":" in line)
+    named = {name.lower(): value.strip() for name, value in lines}
+    stays = named.get(b"nats-schedule") or named.get(b"nats-ttl") or b""
+    return opened.sequence, opened.time_ns, hashlib.sha256(message.raw).hexdigest(), stays.decode("ascii", "replace")
 
 
 if __name__ == "__main__":
