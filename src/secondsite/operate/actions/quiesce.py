@@ -130,7 +130,7 @@ def _expect_unreachable(context: Context, region: str) -> None:
     """A region that was fenced and is gone now stays fenced; one that nobody tried to fence may take writes."""
     if not any(facts.get("region") == region and "state" in facts for facts in context.facts.values()):
         what = f"{region} cannot be reached and no step fenced it or marked it unfenced"
-        raise failed(what, "resume once a fence step is done")
+        raise failed(what, "resume after a fence step is done")
 
 
 def draining(context: ManualContext, pairs: Pairs) -> Iterable[str]:
