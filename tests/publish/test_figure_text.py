@@ -23,8 +23,8 @@ def test_a_figure_is_as_sure_as_the_weakest_it_is_made_of() -> None:
     both = Estimate("rto", "s", Fixed(9), Provenance.DERIVED, "sum", formula="a + b", inputs=(measured, assumed))
     assert figure(measured).basis is Provenance.MEASURED
     assert figure(both).basis is Provenance.ASSUMED
-    assert figure(both).note == "derived: a + b; made of 1 measured, 1 assumed"
-    assert figure(assumed).note == "assumed: experience; could be × 0.5 to × 2; to settle it: dig"
+    assert figure(both).note == "derived: a + b; from 1 measured, 1 assumed"
+    assert figure(assumed).note == "assumed: experience; range × 0.5 to × 2; to settle it: dig"
 
 
 def test_unbounded_says_why_from_the_input_to_blame() -> None:

@@ -208,18 +208,18 @@ def test_a_domain_is_asked_for_where_servers_reach_another_region(
     if deployment.strategy.link in (Link.NONE, Link.BACKUP, Link.ARCHIVE):
         assert rendered(deployment, "")
         return
-    with pytest.raises(InputError, match=r"--domain: servers in .* give one whose records you can write"):
+    with pytest.raises(InputError, match=r"--domain: servers in .* give a domain whose records you can write"):
         rendered(deployment, "")
 
 
 @pytest.mark.parametrize("domain", ["-", "a b", "nats.example.com.", "x" * 250, "nats.example.com:4222", "é.example"])
 def test_a_domain_that_makes_no_host_names_is_told(domain: str, laid_out: Callable[[str], Deployment]) -> None:
-    with pytest.raises(InputError, match="is no host name"):
+    with pytest.raises(InputError, match="is not a host name"):
         rendered(laid_out(LEAF), domain)
 
 
 def test_what_a_provider_runs_is_not_rendered(laid_out: Callable[[str], Deployment]) -> None:
-    with pytest.raises(InputError, match="the provider's; name a strategy"):
+    with pytest.raises(InputError, match="the provider's; choose a strategy"):
         rendered(laid_out("warm-standby/managed"))
 
 

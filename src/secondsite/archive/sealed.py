@@ -59,12 +59,12 @@ def _unpacked(data: bytes) -> bytes:
     opened = zstd.ZstdDecompressor()
     plain = opened.decompress(data, MAX_PLAIN_BYTES)
     if not opened.eof or opened.unused_data:
-        raise EOFError("it is cut short, or too large")
+        raise EOFError("it is truncated, or too large")
     return plain
 
 
 def _reason(text: str) -> str:
-    return "none of the identities opens it" if "matching keys" in text.lower() else text[:200]
+    return "none of the given identities decrypts it" if "matching keys" in text.lower() else text[:200]
 
 
 def seal_text(plain: bytes, keys: Keys) -> str:
@@ -91,7 +91,7 @@ async def stored_bytes(store: ObjectStorage, segment: ArchiveSegment) -> bytes:
     try:
         data = await store.read(segment.key, segment.size_bytes)
     except ObjectMissingError:
-        raise damaged(place, "missing: there is no such object") from None
+        raise damaged(place, "missing: no such object") from None
     except ObjectTooLargeError:
         raise damaged(place, f"corrupted: it is larger than the {segment.size_bytes} bytes that were written") from None
     if len(data) < segment.size_bytes:

@@ -57,7 +57,7 @@ class ArchiveReader:
         """Raises S2Error or ArchiveError when the end mark has not come."""
         self._blocks.close()
         if not self.ended:
-            raise ArchiveError("the archive is cut short: its end mark is missing")
+            raise ArchiveError("the archive is truncated: its end mark is missing")
 
     def _parse(self, data: bytes) -> Iterator[ArchivedMessage]:
         at, end, number = 0, len(data), self._number

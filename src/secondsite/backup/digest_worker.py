@@ -42,7 +42,7 @@ def answer(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     except (S2Error, ArchiveError) as error:
         return {"error": str(error)}
     except (ValueError, KeyError, TypeError, RecursionError) as error:  # in a part that is JSON
-        return {"error": f"the archive holds what no server wrote ({type(error).__name__})"}
+        return {"error": f"the archive contains invalid data ({type(error).__name__})"}
 
 
 def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:

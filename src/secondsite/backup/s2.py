@@ -52,7 +52,7 @@ class S2Decoder:
     def close(self) -> None:
         """Raises S2Error when the stream ended inside a block, or never began."""
         if self._rest or not self._begun:
-            raise S2Error("the S2 stream is cut short")
+            raise S2Error("the S2 stream is truncated")
 
 
 def decode_block(source: bytes, at: int = 0) -> bytes:

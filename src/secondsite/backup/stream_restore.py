@@ -93,7 +93,7 @@ class StreamOutcome:
         if self.differences:
             reasons.append(f"the configuration differs: {'; '.join(self.differences)}")
         if self.held_back and not reasons:
-            reasons.append("it is held back")
+            reasons.append("it is fenced")
         return "; ".join(reasons)
 
 

@@ -42,7 +42,7 @@ OUTAGE, LOST_WRITE, ENGINEER = (
     "economics.lost_message_usd",
     "economics.engineer_usd_per_hour",
 )
-INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours to get there"
+INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours of initial work"
 
 
 @frozen

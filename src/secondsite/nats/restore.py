@@ -122,7 +122,7 @@ class _Upload:
             await self._subscription.unsubscribe()
 
     def _cut(self, why: str) -> Exception:
-        remedy = "look at the server's log and its free storage; run again"
+        remedy = "check the server's log and free storage, then run again"
         return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut: {why}", remedy)
 
 

@@ -1,7 +1,7 @@
 """One object store, whatever its kind: write once, read as a stream, list, delete.
 
 Nothing here holds an object as a whole, except the small ones that `read` and `create` are for. A failure names the
-object by its URL; an object that is absent is `ObjectMissingError`, one that is there already is `ObjectExistsError`.
+object by its URL; an object that is absent is `ObjectMissingError`, one that exists already is `ObjectExistsError`.
 
 The library's blocking calls are made in threads: its asynchronous ones let a thread of its own touch the interpreter
 while that shuts down, which ends one process in ten with an abort.
@@ -69,7 +69,7 @@ class ObjectStorage:
         self._scheme = address.scheme
         self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
-            raise MachineError.at(self.shown, "there is no such folder", "check the path")
+            raise MachineError.at(self.shown, "no such folder", "check the path")
         with self._translated(""):
             self._store = _open(address)
 
@@ -131,7 +131,7 @@ class ObjectStorage:
             if len(content) > limit_bytes:
                 what = f"is larger than {limit_bytes} bytes"
                 raise ObjectTooLargeError.at(
-                    self.url(key), what, "it was not written by secondsite; look who writes there"
+                    self.url(key), what, "it was not written by secondsite; check who writes there"
                 )
         return bytes(content)
 

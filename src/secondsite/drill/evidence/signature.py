@@ -22,7 +22,7 @@ from secondsite.model.place import Place
 
 SUFFIX = ".dsse"
 _TYPE = "application/vnd.in-toto+json"
-_REMEDY = "ask whoever drilled for a record that is signed, or drill with --sign"
+_REMEDY = "ask whoever ran the drill for a signed record, or drill with --sign"
 
 
 @frozen
@@ -79,7 +79,7 @@ def _wrong(campaign: Campaign, target: Path, keys: Collection[str]) -> str:
     if not typed or not good or statement.decode(errors="replace") != _statement(campaign):
         return f"{target.name} is not a signature of this record"
     if keys and not good & set(keys):
-        return f"is signed by a key that you did not name ({min(good)[:16]}…)"
+        return f"is signed by a key that you did not give ({min(good)[:16]}…)"
     return ""
 
 

@@ -20,8 +20,8 @@ async def play(stage: Stage) -> None:
     leave_home(stage)
     await stage.noticed(check)
     refused = await stage.fail_over() is None
-    stage.observe(f"the plan refuses to move clients to a standby whose {name} is stale", refused)
-    await stage.pass_time(_SYNCHRONISED_S, "somebody synchronises the secret from its store")
+    stage.observe(f"the plan refuses to move clients to a standby with a stale {name}", refused)
+    await stage.pass_time(_SYNCHRONISED_S, "somebody synchronises the secret from the secret store")
     stage.secrets.synchronise(stage.away)
     if await stage.fail_over():
         await stage.settled()
@@ -31,4 +31,4 @@ def _fits(deployment: Deployment) -> str:
     return several_regions(deployment) or ("" if deployment.system.secrets else "the system has no secrets")
 
 
-DRILL = Drill("standby-stale-secret", "the standby has an old secret", Fault.REGION, play, _fits)
+DRILL = Drill("standby-stale-secret", "the standby has a stale secret", Fault.REGION, play, _fits)

@@ -142,8 +142,8 @@ def _parts_that_ran(contract: Contract, known: Sequence[Contract], runs: Sequenc
 
 
 def _cut_off(roots: Sequence[Path], head: str) -> Problem:
-    what = f"no register goes back to {head}: what was opened up to then was removed"
-    return Problem(Place(", ".join(map(str, roots))), what, "take the folder from where it was copied, or drill again")
+    what = f"no register goes back to {head}: earlier entries were removed"
+    return Problem(Place(", ".join(map(str, roots))), what, "restore the folder from a copy, or drill again")
 
 
 _REMEDIES = {
@@ -162,7 +162,7 @@ def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
     }
     if missing := lacks.get(contract.subject) or system.unknown_part(contract):
         remedy = _REMEDIES[contract.subject]
-        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
+        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system has no known {missing}: {remedy}")]
     return []
 
 
@@ -205,10 +205,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     if isinstance(kept, dict) and kept.get("schema") in OLDER:
         kept = {name: value for name, value in kept.items() if name in UNCHANGED}
     if not isinstance(kept, dict) or not _follows(kept, computed):
-        remedy = "believe what is printed here: that was judged from the raw files, by this version"
-        yield Problem(
-            Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
-        )
+        remedy = "rely on the verdict printed here, which this version judged from the raw files"
+        yield Problem(Place(str(run.evidence.path / VERDICTS)), "its verdicts do not follow from the raw files", remedy)
 
 
 def _follows(kept: object, computed: object) -> bool:
@@ -278,10 +276,10 @@ def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[Con
 def _nothing_left(contract: Contract, ran: Collection[str]) -> str:
     """Whether somebody could drill it, or nobody can yet."""
     if contract.subject is Subject.STATE and contract.part and contract.part not in ran:
-        return f"no drill runs {contract.part}: restore its backup by hand, counted and timed: nothing here does"
+        return f"no drill covers {contract.part}: restore its backup by hand, and count and time it"
     if contract.subject not in DRILLED:
-        return f"no drill runs {contract.subject}: rehearse it by hand, as nothing here proves it"
-    return f"no drill of {contract.fault} that runs {contract.about} has left evidence"
+        return f"no drill covers {contract.subject}: rehearse it by hand"
+    return f"no drill of {contract.fault} that covers {contract.about} has left evidence"
 
 
 def _removed(
@@ -327,13 +325,13 @@ def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
     life_s = _life_s(contract, manifest.profile)
     age_s = _age_s(run, now)
     if age_s < 0:
-        return f"dated {-age_s / 86400:.0f} days ahead of now"
+        return f"dated {-age_s / 86400:.0f} days in the future"
     if age_s > life_s:
-        return f"{age_s / 86400:.0f} days old, and good for {life_s / 86400:.0f}"
+        return f"{age_s / 86400:.0f} days old, valid for {life_s / 86400:.0f}"
     try:
         return ", ".join(manifest.fingerprint.drift(today(manifest)))
     except (ValueError, InputError) as error:
-        return f"the strategy cannot be laid out any more ({error})"
+        return f"the strategy can no longer be laid out ({error})"
 
 
 def _life_s(contract: Contract, profile: str) -> float:

@@ -58,7 +58,7 @@ def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
 def made_of(shown: str, how: str, order: float, *inputs: Estimate) -> Figure:
     """What was computed from estimates on the way to a reader, no surer than the weakest of them."""
     basis = weakest(*inputs)
-    weak = "" if basis is Provenance.DERIVED else f"; the weakest that it is made of is {basis}"
+    weak = "" if basis is Provenance.DERIVED else f"; its weakest input is  {basis}"
     return Figure(shown, "", basis, f"computed: {how}{weak}", order)
 
 
@@ -72,7 +72,7 @@ def note(estimate: Estimate) -> str:
     parts = [_origin(estimate)]
     if estimate.plausible != (1.0, 1.0):
         low, high = estimate.plausible
-        parts.append(f"could be × {low:.2g} to × {high:.2g}")
+        parts.append(f"range × {low:.2g} to × {high:.2g}")
     if estimate.settle:
         parts.append(f"to settle it: {estimate.settle}")
     return "; ".join(parts)
@@ -91,7 +91,7 @@ def _origin(estimate: Estimate) -> str:
     kinds = Counter(leaf.provenance for leaf in dict.fromkeys(leaves(estimate)))
     made_of = ", ".join(f"{kinds[kind]} {kind}" for kind in Provenance if kinds[kind])
     how = _short(estimate.formula) or source
-    return f"derived: {how}; made of {made_of}"
+    return f"derived: {how}; from {made_of}"
 
 
 def _short(text: str) -> str:
