@@ -358,7 +358,7 @@ def test_a_source_goes_on_behind_what_is_there_unless_it_is_another_one() -> Non
         {"name": "UNKNOWN"},
     ]
     assert [line.split(" (")[0] for line in told] == [
-        "its source A goes on at 41",
-        "its source A goes on at 31",
+        "its source A continues at 41",
+        "its source A continues at 31",
         "its source C continues at 6",
     ]

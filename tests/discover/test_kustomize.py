@@ -389,5 +389,5 @@ def test_a_scaffold_that_lists_nothing_that_is_there_is_no_reason_to_read_nothin
         },
     )
     assert [service.name for service in found.system.services] == ["shop"]
-    assert any("is not there" in problem.what for problem in found.skipped)
+    assert any("does not exist" in problem.what for problem in found.skipped)
     assert any("nothing that its kustomization lists" in note for note in found.notes)

@@ -295,7 +295,7 @@ def test_what_somebody_else_did_since_is_recognised(kit: Kit) -> None:
     anew = evolve(begun, parted={**begun.parted, at: "99"})
     assert changed_since(ours, begun, anew) == f"EVENTS in {AWAY} was promoted again"
     nobody = evolve(begun, serving={})
-    assert changed_since(ours, begun, nobody).startswith(f"{AWAY} does not serve ")
+    assert changed_since(ours, begun, nobody).startswith(f"{AWAY} no longer serves ")
     assert changed_since(ours, begun, evolve(nobody, silent=(AWAY,))) == ""
     assert changed_since(before, evolve(begun, serving={}), begun).endswith("but this operation did not promote it")
     home = f"{HOME}/EVENTS"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Provenance, Quantiles, fixed, unbounded
-from secondsite.publish.text.figure import figure
+from secondsite.publish.text.figure import figure, made_of
 
 
 def test_a_spread_is_given_in_one_unit() -> None:
@@ -34,3 +34,8 @@ def test_unbounded_says_why_from_the_input_to_blame() -> None:
     )
     shown = figure(bill)
     assert (shown.text, shown.note, shown.unbounded) == ("unbounded", "unbounded: by quote only", True)
+
+
+def test_the_last_digits_of_an_order_are_no_part_of_a_page() -> None:
+    one, other = (made_of("15.1", "sum", order) for order in (15.070041518185272, 15.070041518722526))
+    assert one == other

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Draws, Samples, generator
 from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.memory import collected_rarely
 from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.recovery import finish_s
 from secondsite.model.contract import Subject
@@ -124,6 +125,7 @@ def downtime(
     return results
 
 
+@collected_rarely()
 def simulated(race: Race, numbered: tuple[int, int]) -> tuple[YearlyDowntime, ...]:
     """One chunk of years, wherever."""
     chunk = Chunk(race.model, race.seed, *numbered)

@@ -63,7 +63,7 @@ def check_chain(folder: Path) -> tuple[Problem, ...]:
         return (_problem(path, "no hash chain: the drill did not finish, or this is not an evidence folder"),)
     links = _parse(raw)
     if links is None:
-        return (_problem(path, "is not as the drill wrote it"),)
+        return (_problem(path, "was modified after the drill"),)
     return tuple(_differences(folder, links))
 
 

@@ -74,7 +74,7 @@ def _wrong(campaign: Campaign, target: Path, keys: Collection[str]) -> str:
         signatures = [(str(each["keyid"]), base64.b64decode(each["sig"]).hex()) for each in envelope["signatures"]]
         typed = envelope["payloadType"] == _TYPE
     except (OSError, ValueError, KeyError, TypeError):
-        return f"{target.name} is no signature"
+        return f"{target.name} is not a signature"
     good = {key for key, signature in signatures if is_signature(key, signature, _encoded(statement))}
     if not typed or not good or statement.decode(errors="replace") != _statement(campaign):
         return f"{target.name} is not a signature of this record"

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from textwrap import shorten
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.evaluate.derive import leaves, weakest
 from secondsite.model.estimate import Estimate, Provenance
@@ -19,15 +19,22 @@ from secondsite.publish.text.nonbreaking import quantity, span
 _NOTE_CHARACTERS = 300
 
 
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
 @frozen
 class Figure:
-    """``order`` is what tables sort by; ``basis`` is the weakest provenance behind the value."""
+    """``order`` is what tables sort by; ``basis`` is the weakest provenance behind the value.
+
+    Of the order six digits stay: processors add up arrays differently, and a page is the same on all of them.
+    """
 
     text: str
     span: str
     basis: Provenance
     note: str
-    order: float
+    order: float = field(converter=_six_digits)
 
     @property
     def unbounded(self) -> bool:
