@@ -92,7 +92,7 @@ async def play(order: Order) -> Played:
     async with Lab.up(deployment, options) as lab:
         promises: list[Promise] = []
         subjects = [(family.name, probe_subject(family.subjects[0])) for family in families(deployment)]
-        kept_in = _told_by_name(deployment)
+        kept_in = _regions_by_stream(deployment)
         every_s = len(subjects) / order.rate_per_s
         writers = {
             region: RegionWriter(region, _clients(lab, region), subjects, promises, every_s, kept_in)
@@ -106,7 +106,7 @@ async def play(order: Order) -> Played:
         return await Explorer(order.schedule, lab, setup.kit, doors, promises, folder, steps).play()
 
 
-def _told_by_name(deployment: Deployment) -> dict[str, str]:
+def _regions_by_stream(deployment: Deployment) -> dict[str, str]:
     """The region of each stream whose name is no other's."""
     placed = [one for family in families(deployment) for one in (family.origin, *family.copies)]
     names = [one.name for one in placed]
