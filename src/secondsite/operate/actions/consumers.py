@@ -80,12 +80,12 @@ class RestoreConsumers:
 
 async def _by_interest(context: Context, door: StreamsDoor, region: str) -> Facts:
     """What of it could not be had, by stream."""
-    told = {}
+    notes = {}
     for family in context.families:
         if placement := family.at(region):
-            told[family.name] = await keep_by_interest(door, family, placement)
-    told = {name: what for name, what in told.items() if what}
-    return {"kept": told} if told else {}
+            notes[family.name] = await keep_by_interest(door, family, placement)
+    notes = {name: note for name, note in notes.items() if note}
+    return {"kept": notes} if notes else {}
 
 
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
