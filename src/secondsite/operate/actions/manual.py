@@ -72,7 +72,7 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
         elif engine == "qdrant":
             yield f"{inside} port-forward svc/{word(service.object_name)} 6333 &"
             yield (
-                'curl -fsS --connect-timeout 5 -X PUT "http://127.0.0.1:6333/collections/$COLLECTION/snapshots/recover"'
+                'curl -fsS -X PUT "http://127.0.0.1:6333/collections/$COLLECTION/snapshots/recover"'
                 ' -H \'Content-Type: application/json\' -d "{\\"location\\": \\"$SNAPSHOT_URL\\"}"'
             )
         else:
