@@ -44,7 +44,7 @@ from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
 from secondsite.objects.address import parse_store
-from secondsite.objects.store import ObjectStorage
+from secondsite.objects.store import READ_BYTES, ObjectStorage
 
 GOOD = manifest()
 IDENTITY, STRANGER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
@@ -246,7 +246,7 @@ class Flickering(ObjectStorage):
 
     seen = 0
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
+    async def stream(self, key: str, piece_bytes: int = READ_BYTES) -> AsyncIterator[bytes]:
         self.seen += 1
         async for piece in super().stream(key):
             yield piece if self.seen > 1 else piece[:-1] + b"?"

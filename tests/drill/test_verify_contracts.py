@@ -72,6 +72,31 @@ def test_fresh_evidence_of_today_meets(system: System, manifest: DrillManifest, 
     assert found.exit_code == 0
 
 
+def test_of_a_contract_that_is_not_met_each_limit_is_judged_alone(
+    system: System, manifest: DrillManifest, tmp_path: Path
+) -> None:
+    """A restore from an archive keeps an RPO of minutes, however long it takes to create a cluster."""
+    leave(tmp_path, Scenario(manifest=manifest))
+    strict = evolve(system, contracts=(evolve(API, rto_s=Seconds(10)), NATS))
+    late, fine = _verify(strict, tmp_path).rows
+    assert late.verdict is Verdict.BREACHED
+    assert [(one.limit, one.verdict) for one in late.apart] == [("RTO", Verdict.BREACHED), ("RPO", Verdict.MET)]
+    assert late.apart[1].why == "held in 1 of 1 runs"
+    assert fine.apart == ()
+    stale = _verify(strict, tmp_path, now=NOW + timedelta(days=200))
+    assert all(row.apart == () for row in stale.rows)
+
+
+def test_what_bears_on_both_limits_bears_on_each_alone(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
+    leave(tmp_path, Scenario(manifest=manifest, complete=False))
+    (row,) = _verify(evolve(system, contracts=(API,)), tmp_path).rows
+    assert {one.limit: one.verdict for one in row.apart}["RPO"] is Verdict.UNPROVEN
+    leave(tmp_path, Scenario(manifest=evolve(manifest, drill="other"), phantom=True))
+    rows = _verify(evolve(system, contracts=(API,)), tmp_path).rows
+    (broken,) = [each for each in rows if each.verdict is Verdict.BREACHED]
+    assert {one.verdict for one in broken.apart} == {Verdict.BREACHED}
+
+
 def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path) -> None:
     found = _verify(system, tmp_path / "none")
     assert {row.verdict for row in found.rows} == {Verdict.UNPROVEN}

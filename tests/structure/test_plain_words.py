@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,12 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-def read_by_users() -> Iterator[tuple[str, int, str]]:
+@cache
+def read_by_users() -> tuple[tuple[str, int, str], ...]:
+    return tuple(_read_by_users())
+
+
+def _read_by_users() -> Iterator[tuple[str, int, str]]:
     for path in SOURCE.rglob("*.py"):
         yield from ((str(path.relative_to(ROOT)), line, text) for line, text in messages(path))
     pages = [page for pattern in PAGES for page in ROOT.glob(pattern) if page.is_file()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyrage
 from backports import zstd
@@ -17,6 +17,7 @@ from secondsite.objects.store import ObjectStorage
 
 LEVEL = 3
 MAX_PLAIN_BYTES = 256 * 1024**2
+PIECE_BYTES = 4 * 1024**2
 
 
 class SealError(ValueError):
@@ -48,6 +49,25 @@ def unseal(data: bytes, codecs: Sequence[str], keys: Keys) -> bytes:
         except (pyrage.DecryptError, zstd.ZstdError, EOFError, ValueError) as error:
             raise SealError(_reason(str(error))) from None
     return data
+
+
+def unsealed(data: bytes, codecs: Sequence[str], keys: Keys) -> Iterator[bytes]:
+    """The same, piece by piece. Raises SealError, at the latest at its end."""
+    if codecs[:1] != (ZSTD,):
+        yield unseal(data, codecs, keys)
+        return
+    packed = unseal(data, codecs[1:], keys)
+    opened, left = zstd.ZstdDecompressor(), MAX_PLAIN_BYTES
+    try:
+        piece = opened.decompress(packed, PIECE_BYTES)
+        while piece and left >= 0:
+            left -= len(piece)
+            yield piece
+            piece = b"" if opened.eof else opened.decompress(b"", PIECE_BYTES)
+    except zstd.ZstdError as error:
+        raise SealError(str(error)[:200]) from None
+    if not opened.eof or opened.unused_data or left < 0:
+        raise SealError("it is cut short, or too large")
 
 
 def _decrypted(data: bytes, keys: Keys) -> bytes:

@@ -14,11 +14,13 @@ from attrs import frozen
 
 from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
+from secondsite.backup.scheduled import ScheduledOnce
 from secondsite.backup.sourcing import Position
+from secondsite.objects.bridge import Bridge, Pieces
 
 SMALL_BYTES = 1024**2
 Source = Callable[[], AsyncIterator[bytes]]
-# Sequence, time in ns, checksum, and the time to live as its header says it.
+# Sequence, time in ns, checksum, and how long it stays: its time to live, or when it fires, as its header says it.
 Listed = tuple[int, int, str, str]
 
 
@@ -30,29 +32,37 @@ class DigestError(ValueError):
 class Digested:
     """What an archive holds. ``consumers`` are configuration and state; None where it does not tell.
 
-    ``positions`` is how far each source had come, where that was asked.
+    ``positions`` is how far each source had come, and ``schedules`` are those that fire once, where that was asked.
     """
 
     digest: Digest
     consumers: tuple[dict[str, Any], ...] | None
     positions: Mapping[Position, int] = {}
+    schedules: tuple[ScheduledOnce, ...] = ()
 
 
 @frozen
 class Archived:
-    """An archive that can be read again. ``tar_first``: of servers before 2.15, and its stream's first sequence."""
+    """An archive that can be read again. ``tar_first``: of servers before 2.15, and its stream's first sequence.
+
+    ``framed``: compressed as a server does it; what is not needs no process of its own.
+    """
 
     source: Source
     tar_first: int | None = None
     sources: bool = False
+    schedules: bool = False
+    framed: bool = True
 
     async def digest(self, width: int, upto: int | None = None) -> Digested:
         """Raises DigestError, or what the source raises."""
-        answer = await self._ask({"width": width, "upto": upto, "only": None, "sources": self.sources})
+        noted = {"sources": self.sources, "schedules": self.schedules}
+        answer = await self._ask({"width": width, "upto": upto, "only": None, **noted})
         consumers = answer["consumers"]
         names = None if consumers is None else tuple(consumers)
         positions = {(name, pattern): last for name, pattern, last in answer["sources"]}
-        return Digested(cattrs.structure(answer["digest"], Digest), names, positions)
+        once = tuple((subject, at) for subject, at in answer["schedules"])
+        return Digested(cattrs.structure(answer["digest"], Digest), names, positions, once)
 
     async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
         """Each message of the ranges asked for. Raises as `digest` does."""
@@ -68,6 +78,8 @@ class Archived:
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
         """A small archive in a thread, as a process would take longer to start; a larger one in a process."""
+        if not self.framed:
+            return await self._in_a_thread({**request, "framed": False})
         held: list[bytes] = []
         async with aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
             async for piece in pieces:
@@ -75,6 +87,18 @@ class Archived:
                 if sum(map(len, held)) > SMALL_BYTES:
                     return await self._in_a_process(request, held, pieces)
         return _checked(await asyncio.to_thread(digest_worker.answer, request, held))
+
+    async def _in_a_thread(self, request: dict[str, Any]) -> dict[str, Any]:
+        bridge = Bridge()
+        async with aclosing(self.source()) as source:  # type: ignore[type-var] # an async generator
+            pieces = Pieces(bridge, source)
+            try:
+                answer = await asyncio.to_thread(digest_worker.answer, request, pieces)
+            finally:
+                await bridge.close()
+        if pieces.error:
+            raise pieces.error
+        return _checked(answer)
 
     async def _in_a_process(
         self, request: dict[str, Any], held: list[bytes], pieces: AsyncIterator[bytes]

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress, Silent
 from secondsite.backup.proof import RestoreProof
 from secondsite.backup.replace import Approved, Replaced, delete_held_back, in_use, make_room, open_to_clients
+from secondsite.backup.scheduled import fires_again
 from secondsite.backup.sourcing import resumed
 from secondsite.backup.stream_restore import (
     StreamOutcome,
@@ -263,6 +265,8 @@ async def _finish(
         done = await set_back(jetstream, work, missing)
         notes += [f"set to where they had acknowledged: {', '.join(done)}"] if done else []
         count, missing = await missing_consumers(jetstream, work, sent)
+    if sent and not task.there and (again := fires_again(sent.schedules, datetime.now(UTC))):
+        notes.append(again)
     final = await _final(jetstream, reader, work, sent, notes)
     differs, closed = await _open(jetstream, final, proof, notes)
     progress.end(work.target)

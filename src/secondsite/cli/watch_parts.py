@@ -13,7 +13,7 @@ from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
     from secondsite.cli.operating_world import OperationPlaces, OperationScope
-    from secondsite.cli.watch import WatchOptions
+    from secondsite.cli.watch_options import WatchOptions
     from secondsite.model.deployment import Deployment
     from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure

@@ -49,6 +49,7 @@ MAX_PART_BYTES = 16 * 1024**2
 MAX_PARTS = 10_000
 UPLOADS_AT_ONCE = 2
 READ_BYTES = 1024**2
+WHOLE_BYTES = 8 * 1024**2
 STALL_S = 60.0
 PROBES = "probes"
 
@@ -127,27 +128,29 @@ class ObjectStorage:
 
     async def read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         """A small object, whole."""
-        content = bytearray()
-        async for chunk in self.stream(key):
-            content += chunk
-            if len(content) > limit_bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.stream(key, max(READ_BYTES, min(limit_bytes, WHOLE_BYTES))):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit_bytes:
                 what = f"is larger than {limit_bytes} bytes"
                 raise ObjectTooLargeError.at(
                     self.url(key), what, "it was not written by secondsite; check who writes there"
                 )
-        return bytes(content)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes in order, in pieces of about ``READ_BYTES``."""
+    async def stream(self, key: str, piece_bytes: int = READ_BYTES) -> AsyncIterator[bytes]:
+        """The object's bytes in order, in pieces of about ``piece_bytes``."""
         with self._translated(key):
             answer = await asyncio.to_thread(obstore.get, self._store, key)
             if self._folder:  # the stream of a local file comes in pieces of 8 KiB
                 size = answer.meta["size"]
-                for start in range(0, size, READ_BYTES):
-                    end = min(size, start + READ_BYTES)
-                    yield bytes(await asyncio.to_thread(obstore.get_range, self._store, key, start=start, end=end))
+                for start in range(0, size, piece_bytes):
+                    end = min(size, start + piece_bytes)
+                    yield await asyncio.to_thread(_range, self._store, key, start, end)
                 return
-            pieces = iter(answer.stream(min_chunk_size=READ_BYTES))
+            pieces = iter(answer.stream(min_chunk_size=piece_bytes))
             while piece := await asyncio.to_thread(_next, pieces):
                 yield bytes(piece)
 
@@ -239,6 +242,10 @@ def _signed(store: ObjectStore, key: str) -> str:
 def _next(pieces: Iterator[Buffer]) -> Buffer | None:
     """None at the end: a StopIteration cannot leave a thread."""
     return next(pieces, None)
+
+
+def _range(store: ObjectStore, key: str, start: int, end: int) -> bytes:
+    return bytes(obstore.get_range(store, key, start=start, end=end))
 
 
 def _open(address: StoreAddress) -> ObjectStore:

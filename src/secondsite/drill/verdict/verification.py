@@ -49,8 +49,20 @@ Today = Callable[[DrillManifest], Fingerprint]
 
 
 @frozen
+class LimitVerdict:
+    """One limit by itself, in the same runs: ``limit`` is RTO or RPO."""
+
+    limit: str
+    verdict: Verdict
+    why: str
+
+
+@frozen
 class ContractVerdict:
-    """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run."""
+    """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run.
+
+    ``apart``: of a contract that is not met, each of its two limits, as if it alone were promised.
+    """
 
     contract: Contract
     verdict: Verdict
@@ -59,6 +71,7 @@ class ContractVerdict:
     drill: str = ""
     measurement: Measurement | None = None
     age_s: float | None = None
+    apart: tuple[LimitVerdict, ...] = ()
 
 
 @frozen
@@ -109,7 +122,9 @@ def verify(
     registers, as they were kept elsewhere: what was opened before them has to be there still.
     """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
-    evidence = [find_runs(root, [*contracts, *_by_store(contracts, system)]) for root in roots]
+    asked = [*contracts, *_by_store(contracts, system)]
+    asked += [half for contract in asked for half in _halves(contract).values()]
+    evidence = [find_runs(root, asked) for root in roots]
     runs = [run for each in evidence for run in each.runs if _wanted(run.evidence.manifest, strategies)]
     absent = [one for each in evidence for one in each.absent if not strategies or one.of.strategy in strategies]
     today = todays(system, catalogue)
@@ -124,6 +139,13 @@ def verify(
     registers = tuple(register for each in evidence for register in each.registers)
     short = [_cut_off(roots, head) for head in cut_off(registers, heads)]
     return EvidenceVerification(rows, (*problems, *signed.problems, *short), unfinished, signed.unsigned, registers)
+
+
+def _halves(contract: Contract) -> dict[str, Contract]:
+    """Where both limits are promised, each alone."""
+    if contract.rto_s is None or contract.rpo_s is None:
+        return {}
+    return {"RTO": evolve(contract, rpo_s=None), "RPO": evolve(contract, rto_s=None)}
 
 
 def _by_store(contracts: Sequence[Contract], system: System) -> list[Contract]:
@@ -311,12 +333,16 @@ def _judged(
     counted = fresh or series
     old = {run.evidence.manifest.campaign for run in series} - {run.evidence.manifest.campaign for run in counted}
     missing = [each for each in absent if each.campaign not in old and _counts(contract, each, now)]
-    measurement = next(one for about, one in measured(counted, missing) if about == contract)
+    by_contract = dict(measured(counted, missing))
+    measurement = by_contract[contract]
     age_s = max(_age_s(run, now) for run in counted)
-    verdict, why = measurement.verdict, measurement.why
+    about = (measurement.strategy, measurement.drill, measurement, age_s)
     if not fresh:
-        verdict, why = Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}"
-    return ContractVerdict(contract, verdict, why, measurement.strategy, measurement.drill, measurement, age_s)
+        return ContractVerdict(contract, Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}", *about)
+    halves = {} if measurement.verdict is Verdict.MET else _halves(contract)
+    each = ((name, by_contract[half]) for name, half in halves.items() if half in by_contract)
+    apart = tuple(LimitVerdict(name, one.verdict, one.why) for name, one in each)
+    return ContractVerdict(contract, measurement.verdict, measurement.why, *about, apart)
 
 
 def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:

@@ -64,6 +64,9 @@ def _row(row: ContractVerdict, width: int) -> Table:
         table.add_row("", Text(_whence(row.measurement, row.age_s or 0.0), style="dim"))
     if row.why:
         table.add_row("", Text(_CONTROL.sub(" ", row.why), style="dim"))
+    for one in row.apart:
+        if one.verdict is Verdict.MET:
+            table.add_row("", Text(f"{one.limit} alone: {one.verdict}, {_CONTROL.sub(' ', one.why)}", style="dim"))
     return table
 
 
