@@ -91,7 +91,7 @@ def _consent(facts: GameDayFacts) -> Iterator[Refusal]:
         there = "does not allow a game day" if target.spaces[name] is not None else "is not there"
         yield facts.region, f"namespace {name} {there}", f"kubectl label namespace {name} {ALLOWED_LABEL}={ALLOWED}"
     if target.lacking:
-        what = f"our login may not {', '.join(target.lacking)}"
+        what = f"this login may not {', '.join(target.lacking)}"
         yield facts.region, what, "bind the role of docs/rights.md for game days"
 
 
