@@ -37,7 +37,8 @@ def test_two_workers_run_one_each_and_send_their_evidence(kit: Kit, tmp_path: Pa
     file.write_text(write_system(kit.system))
     (tmp_path / "dask").mkdir()
     with dask_cluster(tmp_path / "dask", names=names, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as at:
-        what = ("drill", "nats-leader-lost", "--runs", "2", "--rate", "30", "--reach", "1s", "--workers", at, "--json")
+        drill = ("drill", "api-killed", "--strategy", "single-region/none/manual", "--runs", "2", "--rate", "30")
+        what = (*drill, "--reach", "1s", "--workers", at, "--json")
         ended = subprocess.run(
             [sys.executable, "-m", "secondsite", *what, "--file", str(file)],
             capture_output=True,
