@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import yaml
 from attrs import evolve
 from kube_api import ADMIN, KubeApi, kube_api
 from nats_world import wait_until
 from operated_cluster import SHOP, service
+from rights_page import block
 from running_system import workload
 
 from secondsite.cli.game_day import GameDayOptions, _resources
@@ -37,13 +39,13 @@ from secondsite.model.operate import Operate
 from secondsite.strategies.design import Kit
 
 pytestmark = pytest.mark.slow
-STRANGER = "stranger"
+STRANGER, DRILL = "stranger", "drill"
 Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
-    with kube_api(tmp_path_factory.mktemp("kube"), {STRANGER: "nobody"}) as made:
+    with kube_api(tmp_path_factory.mktemp("kube"), {STRANGER: "nobody", DRILL: "nobody"}) as made:
         made.create("/api/v1/namespaces", {"metadata": {"name": SHOP, "labels": {ALLOWED_LABEL: ALLOWED}}})
         made.create("/api/v1/nodes", {"metadata": {"name": "node-1"}})
         made.create("/api/v1/nodes", {"metadata": {"name": "node-2"}, "spec": {"unschedulable": True}})
@@ -227,6 +229,35 @@ def test_other_resources_are_refused(tmp_path: Path, text: str, says: str) -> No
     (tmp_path / "chaos.yaml").write_text(text)
     with pytest.raises(InputError, match=says):
         _resources(GameDayOptions(fault_by="resource", resource=tmp_path / "chaos.yaml"), (SHOP,))
+
+
+def test_the_role_of_the_page_is_enough_and_no_more(api: KubeApi, place: ClusterPlace) -> None:
+    """The drill and its guard with these rights alone."""
+    for role in yaml.safe_load_all(block("yaml game-day")):
+        api.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+    group = "rbac.authorization.k8s.io"
+    subjects = [{"kind": "User", "name": DRILL, "apiGroup": group}]
+    for name, path in (("game-day", f"namespaces/{SHOP}/rolebindings"), ("game-day-nodes", "clusterrolebindings")):
+        bound = {"kind": "ClusterRole", "name": name, "apiGroup": group}
+        api.create(f"/apis/{group}/v1/{path}", {"metadata": {"name": name}, "roleRef": bound, "subjects": subjects})
+    mine = ClusterPlace(context_of(DRILL, api.folder / "config"), DRILL)
+    for kind in (FaultKind.SCALE_TO_ZERO, FaultKind.NETWORK_POLICY):
+        fault = ClusterFault(mine, record_of(mine, kind))
+        asyncio.run(fault.prepare())
+        asyncio.run(fault.inflict())
+        asyncio.run(fault.undo())
+        assert replicas(api) == BEFORE
+    guard = FaultGuard(mine, (SHOP,), "me", 1.0, lambda _: None)
+    for _ in range(2):
+        in_cluster(mine, guard.round)
+    for more in (
+        ("delete", "deployment", "api"),
+        ("get", "secrets"),
+        ("delete", "node", "node-1"),
+        ("get", "configmaps"),
+    ):
+        assert api.denied(DRILL, "-n", SHOP, *more)
+    assert api.denied(DRILL, "-n", "default", "get", "pods")
 
 
 def test_a_login_without_rights_is_told_before(api: KubeApi) -> None:
