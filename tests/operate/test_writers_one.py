@@ -342,7 +342,7 @@ async def _come_home(scene: Scene, since: float, tries: int = 6) -> None:
 
 
 def test_back_home_beside_a_keeper_that_stands_still(kit: Kit, tmp_path: Path) -> None:
-    """The other region's server lives, nobody moves its gate, and a controller undoes its fence. Its lease runs out on a
+    """The other region's server lives, nobody moves its gate, a controller undoes its fence. Its lease runs out on a
     clock so slow that it lasts 1 % longer, and 30 s ahead where this machine can have that; then home writes alone."""
 
     async def run() -> None:
