@@ -342,39 +342,43 @@ async def _come_home(scene: Scene, since: float, tries: int = 6) -> None:
 
 
 def test_back_home_beside_a_keeper_that_stands_still(kit: Kit, tmp_path: Path) -> None:
-    """The other region's server lives, and nobody moves its gate: its lease runs out on a clock that is so slow that it
-    lasts 1 % longer, and 30 s ahead where this machine can have that. Home takes writes after that, and only home."""
+    """The other region's server lives, nobody moves its gate, a controller undoes its fence. Its lease runs out on a
+    clock so slow that it lasts 1 % longer, and 30 s ahead where this machine can have that; then home writes alone."""
 
     async def run() -> None:
         start = Start(kit, tmp_path, held_s=LEASE_S * 1.01, before=_shifted(), odd=AWAY)
         async with start.scene() as scene:
             await scene.moved()
             since, keeper = time.monotonic(), scene.pair.keeper(AWAY)
-            await scene.back(_at_the_promotion(lambda: os.kill(keeper, signal.SIGSTOP)))
-            await _come_home(scene, since)
+            undoing = asyncio.ensure_future(_undo_the_fence(scene, AWAY))
+            try:
+                await scene.back(_at_the_promotion(lambda: os.kill(keeper, signal.SIGSTOP)))
+                await _come_home(scene, since)
+            finally:
+                await end_tasks(undoing)
 
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-def test_back_home_from_a_region_that_is_lost_meanwhile(kit: Kit, tmp_path: Path, number: signal.Signals) -> None:
-    """Its keeper is killed, which ends its server; or all of it stands still, and wakes up. It comes back as it was."""
+@pytest.mark.parametrize("fault", ["killed", "frozen", "cut"])
+def test_back_home_from_a_region_that_is_lost_meanwhile(kit: Kit, tmp_path: Path, fault: str) -> None:
+    """Its keeper is killed, which ends its server; all of it stands still, and wakes up; or the regions do not see each
+    other, so that the last messages do not come over. It comes back as it was."""
 
     async def run() -> None:
         async with Start(kit, tmp_path).scene() as scene:
             await scene.moved()
             since, keeper, group = time.monotonic(), scene.pair.keeper(AWAY), scene.pair.processes[AWAY].pid
-
-            def strike() -> None:
-                if number is signal.SIGKILL:
-                    os.kill(keeper, number)
-                else:
-                    os.killpg(group, number)
-
-            outcome = await scene.back(_at_the_promotion(strike))
+            strike: dict[str, Callable[[], None]] = {
+                "killed": lambda: os.kill(keeper, signal.SIGKILL),
+                "frozen": lambda: os.killpg(group, signal.SIGSTOP),
+                "cut": scene.link.cut,
+            }
+            outcome = await scene.back(_at_the_promotion(strike[fault]))
             assert not outcome.finished
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGCONT)
+            scene.link.whole = True
             await _come_home(scene, since)
 
     asyncio.run(run())
