@@ -7,6 +7,7 @@ wheel that is pinned below, and run from the wheel to install itself.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -37,10 +38,20 @@ def main() -> None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The pins are whole, so nothing is resolved: what they do not name is not installed.
     pins = [*pip, "--no-deps", "--require-hashes", "--requirement"]
-    subprocess.run([*pins, str(ROOT / "requirements" / "dev.txt")], check=True)
+    at_home = homed(target)
+    subprocess.run([*pins, str(ROOT / "requirements" / "dev.txt")], check=True, env=at_home)
     # What builds it is among them: an isolated build would fetch it again, and no hash is checked there.
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True, env=at_home)
     stamp.write_text(wanted.hexdigest())
+
+
+def homed(folder: Path) -> dict[str, str]:
+    """The environment; where a user has no home, as in a container, ``folder``: packages that are built ask for one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        return {**os.environ, "HOME": str(folder)}
+    return dict(os.environ)
 
 
 def has_pip(python: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from secondsite.cli import __main__ as cli
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_ENVIRONMENT, EXIT_INTERNAL, InputError
@@ -62,9 +64,11 @@ def test_an_error_is_printable_too(tmp_path: Path) -> None:
     assert controls(run("audit", "--file", str(path)).stderr.decode()) == set()
 
 
-def test_on_a_terminal_only_our_own_colours_are_sent(hostile: Path) -> None:
+def on_a_terminal(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    """The exit code, and what a terminal of its own is sent."""
     reader, writer = pty.openpty()
-    with subprocess.Popen([*SECONDSITE, "audit", "--file", str(hostile)], stdout=writer, stderr=writer) as process:
+    whole = {**os.environ, **(env or {})}
+    with subprocess.Popen([*SECONDSITE, *arguments], stdout=writer, stderr=writer, env=whole) as process:
         os.close(writer)
         seen = bytearray()
         try:
@@ -74,9 +78,29 @@ def test_on_a_terminal_only_our_own_colours_are_sent(hostile: Path) -> None:
             pass  # how a pseudo-terminal says that nobody writes any more
         finally:
             os.close(reader)
-    assert process.returncode == EXIT_DOES_NOT_HOLD
+    return process.returncode, bytes(seen)
+
+
+def test_on_a_terminal_only_our_own_colours_are_sent(hostile: Path) -> None:
+    code, seen = on_a_terminal("audit", "--file", str(hostile))
+    assert code == EXIT_DOES_NOT_HOLD
     assert b"\x1b[" in seen
     assert not any(sent in seen for sent in (b"\x1b[2J", b"\x1b]0;", "\x9b".encode(), "\u202e".encode()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["audit", "--list"], ["drill", "--list"], ["no-such-verb"], ["audit", "--file", "/nowhere"]],
+)
+def test_no_color_and_the_width_hold_for_help_results_and_errors(arguments: list[str]) -> None:
+    """NO_COLOR takes colours away (nothing else is sent by escapes), and no line of prose is wider than asked."""
+    _, seen = on_a_terminal(*arguments, env={"NO_COLOR": "1", "COLUMNS": "72", "TERM": "xterm-256color"})
+    text = seen.decode().replace("\r\n", "\n")
+    assert not re.search(r"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|4[0-7]|9[0-7]|38;|48;)", text)
+    assert [
+        line for line in text.splitlines() if cell_len(re.sub(r"\x1b\[[0-9;]*m", "", line)) > 72 and "/" not in line
+    ] == []
 
 
 def test_a_reader_that_goes_away_does_not_turn_red_into_green(hostile: Path) -> None:

@@ -85,7 +85,7 @@ def _target(**more: object) -> Spoil:
         (_target(spaces={"shop": {ALLOWED_LABEL: "yes"}}), "namespace shop does not allow a game day"),
         (_target(spaces={"shop": None}), "namespace shop is not there"),
         (_target(workloads=()), "nothing runs in shop"),
-        (_target(lacking=("patch nodes",)), "our login may not patch nodes"),
+        (_target(lacking=("patch nodes",)), "this login may not patch nodes"),
         (_target(standing=FaultStanding(RECORD, 0.0)), "fault now (scale-to-zero) stands there already"),
         (lambda facts: evolve(facts, guarded=False), "nobody was seen who would give the region back"),
         (lambda facts: evolve(facts, saved=SavedData("", None)), "no backup or archive"),

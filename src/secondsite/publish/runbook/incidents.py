@@ -71,11 +71,10 @@ def gray(inputs: Inputs, sources: Sources) -> Md:
     return Md(f"{signs}\n\nfor {duration(window_s)}, while health checks are green. Before that, treat it as P1.")
 
 
-def attack(inputs: Inputs, sources: Sources) -> Md:
+def attack(sources: Sources) -> Md:
     """What says that somebody is inside."""
     drift = "one secret differs between the regions without a change that you know of (alert `SecretDrift`)"
     mark = _proposal(sources)
-    del inputs
     return bullets(
         [
             Md(f"one login to NATS, a database or Kubernetes comes from an unknown user or network {mark}"),

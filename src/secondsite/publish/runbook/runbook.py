@@ -89,7 +89,7 @@ def section(inputs: Inputs, sources: Sources) -> str:
         phases=_phases(inputs, sources),
         levels=levels(inputs, sources),
         gray=gray(inputs, sources),
-        attack=attack(inputs, sources),
+        attack=attack(sources),
         dependencies=dependencies(inputs),
         gradually=gradually(inputs, sources),
     )
