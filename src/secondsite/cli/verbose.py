@@ -19,17 +19,16 @@ _LOGGERS = ("secondsite", "httpx", "httpx2")
 """The last two log method, URL and status of requests, and nothing else of them."""
 
 
-class _Lines(logging.Handler):
-    """By `print`, to whatever standard error is then."""
+class _Line(logging.Formatter):
+    """Since when, by which part, and what."""
 
     def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
+        super().__init__()
         self._began = time.monotonic()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def format(self, record: logging.LogRecord) -> str:
         where = record.name.rpartition("secondsite.")[2].partition(".")[0]
-        since = time.monotonic() - self._began
-        print(f"{since:9.3f} s  {where}: {redacted(record.getMessage())}", file=sys.stderr)
+        return f"{time.monotonic() - self._began:9.3f} s  {where}: {redacted(record.getMessage())}"
 
 
 @contextmanager
@@ -38,7 +37,8 @@ def told(*, verbose: bool) -> Iterator[None]:
     if not verbose:
         yield
         return
-    handler, loggers = _Lines(), [logging.getLogger(name) for name in _LOGGERS]
+    handler, loggers = logging.StreamHandler(sys.stderr), [logging.getLogger(name) for name in _LOGGERS]
+    handler.setFormatter(_Line())
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)

@@ -17,7 +17,7 @@ from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.content.sources import Sources
-from secondsite.publish.runbook.by_hand import BASIS, by_hand_s, checks
+from secondsite.publish.runbook.by_hand import BASIS, SHOWS_ITSELF, by_hand_s, checks
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
 from secondsite.publish.runbook.incidents import attack, dependencies, gradually, gray, levels
@@ -248,7 +248,7 @@ def _shown(
         who=_who(step),
         after=", ".join(_numbers(procedure, step)),
         commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
-        check=step.check,
+        check=f"{step.check} (the commands above show it)" if typed and step.verb in SHOWS_ITSELF else step.check,
         checks=fence(shown) if (shown := checks(context, step)) else Md(""),
         limit=Md(f"{_waiting(inputs, sources, procedure, step)}{_person(sources, step, typed)}"),
         fails=remedy(step),
