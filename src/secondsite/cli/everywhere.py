@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.cli.streams import PrintableStream
-from secondsite.cli.verbose import told
+from secondsite.cli.verbose import verbose_lines
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, MachineError
 
 EPILOGUE = (
@@ -41,7 +41,7 @@ class CommonOptions:
             if self.quiet:
                 nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
                 stack.enter_context(redirect_stderr(nowhere))
-            stack.enter_context(told(verbose=self.verbose))
+            stack.enter_context(verbose_lines(verbose=self.verbose))
             if self.output is None:
                 return verb(list(self.arguments))
             return self._written(self.output, verb)

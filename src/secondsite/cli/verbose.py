@@ -32,7 +32,7 @@ class _Line(logging.Formatter):
 
 
 @contextmanager
-def told(*, verbose: bool) -> Iterator[None]:
+def verbose_lines(*, verbose: bool) -> Iterator[None]:
     """Loggers are as they were afterwards: a process may run more than one verb."""
     if not verbose:
         yield

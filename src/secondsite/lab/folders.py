@@ -1,8 +1,14 @@
-"""Where a lab keeps what outlives it: fetched servers in the user's cache, running labs in the user's state folder."""
+"""Where a lab keeps what outlives it: fetched servers in the user's cache, running labs in the user's state folder.
+
+A user without a home, as containers run one, has both in a folder of the temporary folder that is the user's alone:
+servers are started from there, so one that somebody else owns or may write to is refused.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 from pathlib import Path
 
 from secondsite.model.errors import MachineError
@@ -25,5 +31,18 @@ def _home(variable: str) -> Path:
     try:
         return Path.home()
     except RuntimeError:
-        what = "this user has no home directory and no passwd entry"
+        return _instead_of_home(variable)
+
+
+def _instead_of_home(variable: str) -> Path:
+    folder = Path(tempfile.gettempdir()) / f"secondsite-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+    except OSError as error:
+        what = f"this user has no home directory, and {folder} cannot be made: {error.strerror}"
         raise MachineError.at(variable, what, f"set HOME, or set {variable} to a writable folder") from None
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        what = f"this user has no home directory, and other users may write to {folder}"
+        raise MachineError.at(variable, what, f"delete it, set HOME, or set {variable} to a writable folder")
+    return folder

@@ -25,7 +25,7 @@ _YOURS = "**yours**"
 
 
 @frozen
-class Requirement:
+class AuditedClause:
     """``answer`` is Markdown of ours; ``missing`` is what the documents do not hold."""
 
     clause: str
@@ -35,47 +35,49 @@ class Requirement:
 
 
 ISO_22301 = (
-    Requirement("7.5", "documented information is controlled", "document control at the end of each document"),
-    Requirement("8.2.2", "business impact analysis", f"RTO and RPO of each service: {_CONTRACTS}", "impact in money"),
-    Requirement("8.2.3", "risk assessment", f"{_ARCHITECTURE}, single points of failure; `secondsite audit`"),
-    Requirement("8.3", "strategies and solutions are chosen by analysis", _EVALUATION),
-    Requirement("8.3.4", "resource requirements", f"{_ROADMAP}, [costs](cost-estimate.md)"),
-    Requirement("8.4.2", "response structure: who declares, who acts", f"{_RUNBOOK}, Severity and Roles", "names"),
-    Requirement("8.4.3", "warning and communication", f"{_RUNBOOK}, Communication; `dr-alerts.yaml`"),
-    Requirement("8.4.4", "business continuity plans", f"{_RUNBOOK}, a chapter for each fault"),
-    Requirement("8.4.5", "return to normal", f"{_RUNBOOK}, Failback"),
-    Requirement("8.5", "exercise programme", _SCHEDULE),
-    Requirement("8.6", "evaluation of plans and capabilities", _VERIFY),
-    Requirement("9.1", "monitoring and measurement", "`dr-alerts.yaml`, `dr-dashboard.json`"),
-    Requirement("9.3", "management review", "[summary](summary.md), with signatures", "minutes of the review"),
-    Requirement("10", "nonconformity and improvement", f"{_SCHEDULE}, After a drill", "the record of corrections"),
+    AuditedClause("7.5", "documented information is controlled", "document control at the end of each document"),
+    AuditedClause("8.2.2", "business impact analysis", f"RTO and RPO of each service: {_CONTRACTS}", "impact in money"),
+    AuditedClause("8.2.3", "risk assessment", f"{_ARCHITECTURE}, single points of failure; `secondsite audit`"),
+    AuditedClause("8.3", "strategies and solutions are chosen by analysis", _EVALUATION),
+    AuditedClause("8.3.4", "resource requirements", f"{_ROADMAP}, [costs](cost-estimate.md)"),
+    AuditedClause("8.4.2", "response structure: who declares, who acts", f"{_RUNBOOK}, Severity and Roles", "names"),
+    AuditedClause("8.4.3", "warning and communication", f"{_RUNBOOK}, Communication; `dr-alerts.yaml`"),
+    AuditedClause("8.4.4", "business continuity plans", f"{_RUNBOOK}, a chapter for each fault"),
+    AuditedClause("8.4.5", "return to normal", f"{_RUNBOOK}, Failback"),
+    AuditedClause("8.5", "exercise programme", _SCHEDULE),
+    AuditedClause("8.6", "evaluation of plans and capabilities", _VERIFY),
+    AuditedClause("9.1", "monitoring and measurement", "`dr-alerts.yaml`, `dr-dashboard.json`"),
+    AuditedClause("9.3", "management review", "[summary](summary.md), with signatures", "minutes of the review"),
+    AuditedClause("10", "nonconformity and improvement", f"{_SCHEDULE}, After a drill", "the record of corrections"),
 )
 SOC_2 = (
-    Requirement("A1.1", "capacity is monitored and planned", f"capacity at peak: {_EVALUATION}", "use over time"),
-    Requirement(
+    AuditedClause("A1.1", "capacity is monitored and planned", f"capacity at peak: {_EVALUATION}", "use over time"),
+    AuditedClause(
         "A1.2", "backup and recovery infrastructure", f"{_ARCHITECTURE}, What is backed up; `secondsite backup`"
     ),
-    Requirement("A1.2", "environmental protections of the data centre", "", "the provider's own report"),
-    Requirement("A1.3", "recovery procedures are tested", f"{_VERIFY}; {_SCHEDULE}"),
+    AuditedClause("A1.2", "environmental protections of the data centre", "", "the provider's own report"),
+    AuditedClause("A1.3", "recovery procedures are tested", f"{_VERIFY}; {_SCHEDULE}"),
 )
 DORA = (
-    Requirement("5, 6", "management body approves the framework", "[summary](summary.md), with signatures"),
-    Requirement("8", "identification of functions, assets and dependencies", _ARCHITECTURE, "third parties you list"),
-    Requirement("9(4)", "protection: access, keys, change control", "docs/rights.md; rendered Roles", "your policies"),
-    Requirement("10", "detection", "`secondsite watch`, `dr-alerts.yaml`"),
-    Requirement("11(1)-(3)", "continuity policy, response and recovery plans", f"{_RUNBOOK}; {_CONTRACTS}"),
-    Requirement("11(5)", "business impact analysis", f"RTO and RPO: {_CONTRACTS}", "impact in money"),
-    Requirement("11(6)", "plans are tested at least once a year", f"{_SCHEDULE}; {_VERIFY}"),
-    Requirement("11(7)", "crisis management", f"{_RUNBOOK}, Severity, Roles and Communication", "names"),
-    Requirement("12(1)-(3)", "backup policies, restoration on separate systems", "`secondsite backup verify`"),
-    Requirement("12(6)", "RTO and RPO for each function", _CONTRACTS),
-    Requirement("12(7)", "data integrity after recovery", "drills count lost, repeated and altered writes"),
-    Requirement("13", "learning from tests and incidents", f"{_SCHEDULE}, After a drill", "the record of lessons"),
-    Requirement("14", "communication plans", f"{_RUNBOOK}, Communication"),
-    Requirement("17-19", "incident management, classification and reporting", f"{_RUNBOOK}, Severity", "reporting"),
-    Requirement("24, 25", "testing programme, scenario-based tests", f"{_SCHEDULE}; drills of {{faults}} faults"),
-    Requirement("26, 27", "threat-led penetration testing", "", "the test"),
-    Requirement("28-30", "third-party risk", f"{_RUNBOOK}, What both regions depend on", "contracts, exit plans"),
+    AuditedClause("5, 6", "management body approves the framework", "[summary](summary.md), with signatures"),
+    AuditedClause("8", "identification of functions, assets and dependencies", _ARCHITECTURE, "third parties you list"),
+    AuditedClause(
+        "9(4)", "protection: access, keys, change control", "docs/rights.md; rendered Roles", "your policies"
+    ),
+    AuditedClause("10", "detection", "`secondsite watch`, `dr-alerts.yaml`"),
+    AuditedClause("11(1)-(3)", "continuity policy, response and recovery plans", f"{_RUNBOOK}; {_CONTRACTS}"),
+    AuditedClause("11(5)", "business impact analysis", f"RTO and RPO: {_CONTRACTS}", "impact in money"),
+    AuditedClause("11(6)", "plans are tested at least once a year", f"{_SCHEDULE}; {_VERIFY}"),
+    AuditedClause("11(7)", "crisis management", f"{_RUNBOOK}, Severity, Roles and Communication", "names"),
+    AuditedClause("12(1)-(3)", "backup policies, restoration on separate systems", "`secondsite backup verify`"),
+    AuditedClause("12(6)", "RTO and RPO for each function", _CONTRACTS),
+    AuditedClause("12(7)", "data integrity after recovery", "drills count lost, repeated and altered writes"),
+    AuditedClause("13", "learning from tests and incidents", f"{_SCHEDULE}, After a drill", "the record of lessons"),
+    AuditedClause("14", "communication plans", f"{_RUNBOOK}, Communication"),
+    AuditedClause("17-19", "incident management, classification and reporting", f"{_RUNBOOK}, Severity", "reporting"),
+    AuditedClause("24, 25", "testing programme, scenario-based tests", f"{_SCHEDULE}; drills of {{faults}} faults"),
+    AuditedClause("26, 27", "threat-led penetration testing", "", "the test"),
+    AuditedClause("28-30", "third-party risk", f"{_RUNBOOK}, What both regions depend on", "contracts, exit plans"),
 )
 
 
@@ -91,7 +93,7 @@ def document(inputs: Inputs) -> str:
     )
 
 
-def _rows(inputs: Inputs, requirements: tuple[Requirement, ...]) -> Md:
+def _rows(inputs: Inputs, requirements: tuple[AuditedClause, ...]) -> Md:
     faults = str(len({one.fault for one in inputs.measurements}))
     rows = [
         (
