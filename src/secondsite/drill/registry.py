@@ -13,6 +13,7 @@ from secondsite.drill.faults import (
     gray_region,
     loss_during,
     memory_pressure,
+    monitoring_lost,
     nats_leader_lost,
     observability_gone,
     purge,
@@ -31,6 +32,7 @@ from secondsite.model.errors import InputError
 
 _MODULES = (
     region_loss,
+    monitoring_lost,
     under_lag,
     wan_partition,
     zone_loss,

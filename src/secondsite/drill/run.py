@@ -183,7 +183,7 @@ def lab_options(setup: Setup) -> LabOptions:
 
 def options_of(drill: Drill, setup: Setup) -> LabOptions:
     """Of the lab in which the drill is played."""
-    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases)
+    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases, observed=drill.observed)
 
 
 async def run_drill(
@@ -264,7 +264,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host={**host_facts(), **lab.fleet.digests(), **lab.stores.digests()},
+        host={**host_facts(), **lab.fleet.digests(), **lab.stores.digests(), **lab.services.monitoring.digests()},
         control=control,
         unrehearsed=unrehearsed(procedure, (Verb.PROMOTE_STORES,) if ran else ()) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,

@@ -25,6 +25,7 @@ class LabOptions:
     ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
+    ``observed``: start a Prometheus in each region; those named in ``scraped`` look at these regions alone.
     """
 
     folder: Path | None = None
@@ -46,4 +47,6 @@ class LabOptions:
     positions_s: float = 5.0
     aged: Mapping[str, AgedStream] = {}
     databases: bool = False
+    observed: bool = False
+    scraped: Mapping[str, tuple[str, ...]] = {}
     aged_stores: Mapping[str, Path] = {}

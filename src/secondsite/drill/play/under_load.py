@@ -43,7 +43,11 @@ class LoadedScene(Scene):
         self.note(
             "load",
             rate_per_s=self.setup.rate_per_s,
-            servers_replaced=[*self.lab.fleet.replaced(), *self.lab.stores.replaced()],
+            servers_replaced=[
+                *self.lab.fleet.replaced(),
+                *self.lab.stores.replaced(),
+                *self.lab.services.monitoring.replaced(),
+            ],
         )
 
     async def have_old_writes(self) -> None:
