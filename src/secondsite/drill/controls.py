@@ -12,6 +12,7 @@ from functools import partial
 from attrs import evolve, frozen
 
 from secondsite.drill.faults import (
+    broken_databases,
     monitoring_lost,
     region_loss,
     rejoined_unsalvaged,
@@ -335,6 +336,10 @@ CONTROLS: Mapping[str, Control] = {
         *(
             Control(name, title, _loss(play), _commits_lost, spoil=spoil, options=_with_databases)
             for name, title, play, spoil in spoiled_stores.SPOILED
+        ),
+        *(
+            Control(name, title, evolve(drill, play=play), _not_shown, options=_with_databases)
+            for name, title, drill, play in broken_databases.BROKEN
         ),
         Control(
             "monitoring-that-sees-itself",
